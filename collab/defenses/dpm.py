@@ -1,0 +1,57 @@
+"""The Deep Poisoning Module as a defense (DP 3.3): learned by each entity, never released."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from torch import nn
+from typing_extensions import Self, override
+
+from collab.defenses.base import Defense, PrivateView
+from collab.models.dpm import build_dpm
+from collab.scenario.model import Dpm
+from collab.training.loop import Recipe
+from collab.training.recipes import Poisoning, train_dpm
+
+
+@dataclass(frozen=True)
+class DpmDefense(Defense):
+    """Publishes P(F(x)); P stays with its entity, which denies others the pairs to invert it."""
+
+    kind: ClassVar[str] = "dpm"
+    is_private: ClassVar[bool] = True
+
+    blocks: int
+    width: int | None
+    norm: Literal["batch", "none"]
+    aim: Poisoning
+    recipe: Recipe
+
+    @property
+    @override
+    def batch_size(self) -> int:
+        return self.recipe.batch_size
+
+    @override
+    @classmethod
+    def from_options(cls, options: Dpm) -> Self:
+        aim = Poisoning(options.equivalence, options.ssim_loss, options.ssim_weight)
+        return cls(options.blocks, options.width, options.norm, aim, Recipe.of(options))
+
+    @override
+    def build(self, channels: int, *, rectified: bool) -> nn.Module:
+        return build_dpm(channels, blocks=self.blocks, width=self.width, norm=self.norm, rectify=rectified)
+
+    @override
+    def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:
+        return train_dpm(
+            module,
+            view.features,
+            view.images,
+            view.decider,
+            view.reconstructor,
+            self.aim,
+            self.recipe,
+            stream=view.stream,
+            compute=view.compute,
+            progress=view.progress,
+        )

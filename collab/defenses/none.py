@@ -1,0 +1,35 @@
+"""No defense: what plain features disclose, for comparison."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import nn
+from typing_extensions import Self, override
+
+from collab.defenses.base import Defense, PrivateView
+
+
+@dataclass(frozen=True)
+class NoDefense(Defense):
+    """Publishes F(x) as it is; anyone with the released reconstructor sees the images."""
+
+    kind: ClassVar[str] = "none"
+    is_private: ClassVar[bool] = False
+
+    @property
+    @override
+    def batch_size(self) -> int:
+        return 256
+
+    @override
+    @classmethod
+    def from_options(cls, options: object) -> Self:
+        return cls()
+
+    @override
+    def build(self, channels: int, *, rectified: bool) -> nn.Module:
+        return nn.Identity()
+
+    @override
+    def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:
+        return ()

@@ -1,0 +1,87 @@
+"""Distances between rebuilt and true images (SCIENCE 5.1): images in [0, 1], one value per image, fp32 under any autocast."""
+
+import torch
+from jaxtyping import Float
+from pytorch_msssim import ssim as windowed_ssim
+from torch import Tensor
+from torch.nn import functional
+
+from collab.errors import ScenarioError
+
+PSNR_CAP = 100.0
+"""dB of images that agree to 1e-5; equal ones would have infinitely many (SCIENCE 5.1)."""
+
+
+def l1(
+    rebuilt: Float[Tensor, "batch channel height width"], images: Float[Tensor, "batch channel height width"]
+) -> Float[Tensor, " batch"]:
+    """Mean absolute difference, in [0, 1]."""
+    return (rebuilt.float() - images.float()).abs().mean((1, 2, 3))
+
+
+def psnr(
+    rebuilt: Float[Tensor, "batch channel height width"], images: Float[Tensor, "batch channel height width"]
+) -> Float[Tensor, " batch"]:
+    """10 log10(1 / MSE) in dB, at most 100."""
+    error = (rebuilt.float() - images.float()).square().mean((1, 2, 3))
+    return (-10 * error.clamp(min=1e-12).log10()).clamp(max=PSNR_CAP)
+
+
+def ssim_window(side: int) -> tuple[int, float]:
+    """Size and sigma of the Gaussian window for images whose shorter side is `side`; the size is part of a column's name.
+
+    Raises ScenarioError below 5 pixels, where no window fits.
+    """
+    if side < 5:
+        raise ScenarioError(f"SSIM was asked of images of {side} pixels; its smallest window has 5. Use larger images.")
+    return (11, 1.5) if side >= 32 else (7, 1.0) if side >= 16 else (5, 0.75)
+
+
+def ssim(
+    rebuilt: Float[Tensor, "batch channel height width"], images: Float[Tensor, "batch channel height width"]
+) -> Float[Tensor, " batch"]:
+    """SSIM with K1 .01, K2 .03, range 1, no padding, per channel then mean; in [-1, 1], differentiable."""
+    size, sigma = ssim_window(min(images.shape[2:]))
+    with torch.autocast(images.device.type, enabled=False):
+        value: Tensor = windowed_ssim(
+            rebuilt.float(), images.float(), data_range=1.0, size_average=False, win_size=size, win_sigma=sigma
+        )
+    return value
+
+
+def ssim_max(
+    rebuilt: Float[Tensor, "batch channel height width"], images: Float[Tensor, "batch channel height width"]
+) -> Float[Tensor, " batch"]:
+    """max(SSIM(x̂, x), SSIM(1 - x̂, x)): a photographic negative shows as much as its positive."""
+    return torch.maximum(ssim(rebuilt, images), ssim(1 - rebuilt.float(), images))
+
+
+def abs_ssim_map(
+    rebuilt: Float[Tensor, "batch channel height width"], images: Float[Tensor, "batch channel height width"]
+) -> Float[Tensor, " batch"]:
+    """Mean of the absolute local SSIM: patches of opposite sign do not cancel; in [0, 1], differentiable."""
+    return ssim_map(rebuilt, images).abs().mean((1, 2, 3))
+
+
+def ssim_map(
+    rebuilt: Float[Tensor, "batch channel height width"], images: Float[Tensor, "batch channel height width"]
+) -> Float[Tensor, "batch channel high wide"]:
+    """Local SSIM at each position of the window, whose mean is `ssim`; pytorch-msssim keeps this map to itself."""
+    x, y = rebuilt.float(), images.float()
+    stabilize_mean, stabilize_variance = 0.01**2, 0.03**2
+    with torch.autocast(images.device.type, enabled=False):
+        mean_x, mean_y, xx, yy, xy = (_blurred(part) for part in (x, y, x * x, y * y, x * y))
+    luminance = (2 * mean_x * mean_y + stabilize_mean) / (mean_x**2 + mean_y**2 + stabilize_mean)
+    covariance = xy - mean_x * mean_y
+    variances = (xx - mean_x**2) + (yy - mean_y**2)
+    return luminance * (2 * covariance + stabilize_variance) / (variances + stabilize_variance)
+
+
+def _blurred(x: Tensor) -> Tensor:
+    """Local means under the Gaussian window, down the columns and then along the rows, without padding."""
+    size, sigma = ssim_window(min(x.shape[2:]))
+    offsets = torch.arange(size, device=x.device, dtype=x.dtype) - size // 2
+    weights = torch.softmax(-(offsets**2) / (2 * sigma**2), 0)
+    channels = x.shape[1]
+    down = functional.conv2d(x, weights.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
+    return functional.conv2d(down, weights.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)

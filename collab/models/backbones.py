@@ -1,0 +1,118 @@
+"""The task network, and where it is cut into featurizer and decider (DP-2)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from collab.architectures import ARCHITECTURES, Architecture
+from collab.errors import ScenarioError
+from collab.models.large import large_pieces
+from collab.models.layers import Normalize
+from collab.models.small import small_pieces
+
+SMALL_WIDTH = 32
+"""Channels of a small ResNet's first stage, where the scenario says nothing (SCIENCE 2.1)."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """A network cut at a hook: `decider(featurizer(x))` is the whole; x in [0, 1], [batch, 3, side, side]."""
+
+    featurizer: nn.Module
+    decider: nn.Module
+
+
+def build_split(
+    backbone: str,
+    hook: str,
+    *,
+    classes: int,
+    width: int | None = None,
+    mean: Sequence[float] = (0.5, 0.5, 0.5),
+    std: Sequence[float] = (0.25, 0.25, 0.25),
+) -> Split:
+    """An untrained `backbone` cut at `hook`; normalization by `mean` and `std` is the featurizer's first layer.
+
+    Draws from torch's global generator, and the same weights whatever the hook. `width`: channels of the first stage of
+    a small ResNet, 32 unless given. Raises ScenarioError for a backbone or hook that does not exist, and for a width
+    where torchvision fixes it; ResourceError where torchvision is needed and cannot be imported.
+    """
+    _last_piece(backbone, hook)  # a wrong name is refused before 138 million weights are drawn
+    return cut(build_network(backbone, classes=classes, width=width, mean=mean, std=std), backbone, hook)
+
+
+def build_network(
+    backbone: str,
+    *,
+    classes: int,
+    width: int | None = None,
+    mean: Sequence[float] = (0.5, 0.5, 0.5),
+    std: Sequence[float] = (0.25, 0.25, 0.25),
+) -> nn.Sequential:
+    """The whole network in one piece, its children named by their hooks; arguments and errors as in `build_split`."""
+    blocks = _architecture(backbone).blocks
+    if _is_small(backbone):
+        pieces = small_pieces(blocks, classes, SMALL_WIDTH if width is None else width)
+    elif width is not None:
+        small = ", ".join(name for name in ARCHITECTURES if _is_small(name))
+        raise ScenarioError(
+            f"model: `width: {width}` was asked for {backbone}, whose widths torchvision fixes; only {small} take one. "
+            f"Leave `width` out."
+        )
+    else:
+        pieces = large_pieces(backbone, classes)
+    network = nn.Sequential()
+    for name, piece in {"normalize": Normalize(mean, std), **pieces}.items():
+        network.add_module(name, piece)
+    return network
+
+
+def cut(network: nn.Sequential, backbone: str, hook: str) -> Split:
+    """`network` of `build_network` in two parts that share its modules; raises ScenarioError for an unknown hook."""
+    last = _last_piece(backbone, hook)
+    featurizer, decider = nn.Sequential(), nn.Sequential()
+    target = featurizer
+    for name, piece in network.named_children():
+        target.add_module(name, piece)
+        if name == last:
+            target = decider
+    return Split(featurizer, decider)
+
+
+def feature_shape(featurizer: nn.Module, image_size: int) -> tuple[int, int, int]:
+    """Channel, height, width of the features of square images; nothing is computed, and the featurizer is untouched."""
+    held = {**dict(featurizer.named_parameters()), **dict(featurizer.named_buffers())}
+    shadow = {name: torch.empty_like(value, device="meta") for name, value in held.items()}
+    # Two images, since a featurizer that is still in training mode refuses to normalize a batch of one.
+    images = torch.zeros(2, 3, image_size, image_size, device="meta")
+    with torch.no_grad():
+        _, channels, height, width = functional_call(featurizer, shadow, images).shape
+    return channels, height, width
+
+
+def is_rectified(backbone: str, hook: str) -> bool:
+    """Whether features at `hook` are never negative: all but DenseNet's, which follow a convolution (its stem a ReLU)."""
+    return not backbone.startswith("densenet") or _last_piece(backbone, hook) == "conv2_0"
+
+
+def _is_small(backbone: str) -> bool:
+    return backbone in ("resnet8", "resnet14", "resnet20", "resnet18_small")
+
+
+def _architecture(backbone: str) -> Architecture:
+    if backbone not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise ScenarioError(f"model: there is no backbone {backbone!r}. Take one of {known}.")
+    return ARCHITECTURES[backbone]
+
+
+def _last_piece(backbone: str, hook: str) -> str:
+    """The last piece of the featurizer: the hook itself, or the last block of the stage that it names."""
+    hooks = _architecture(backbone).hooks
+    if hook not in hooks:
+        raise ScenarioError(f"model: {backbone} cannot be cut at {hook!r}. It has the hooks {', '.join(hooks)}.")
+    blocks = [name for name in hooks if name.startswith(f"{hook}_")]
+    return blocks[-1] if blocks else hook

@@ -1,0 +1,189 @@
+"""What every holder of images in a run does alike: find its files, rebuild released networks, train, refine, score."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from collab.models.backbones import Split, build_split, feature_shape
+from collab.models.freeze import freeze
+from collab.models.reconstructors import build_reconstructor
+from collab.scenario.model import Refinement, Scenario
+from collab.scoring import accuracies, batched
+from collab.seeding import Stream
+from collab.store.private import private_folder
+from collab.store.release import read_release
+from collab.store.shards import ShardReader, ShardSpec, Written, open_shard, write_shard
+from collab.store.store import Store
+from collab.training.feeds import FeatureFeed, ImageSet
+from collab.training.loop import Progress, Recipe
+from collab.training.precision import Compute
+from collab.training.recipes import features_of, logits_of, refine_decider, train_classifier, with_budget
+from collab.types import Measure, Report
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where things lie in a run directory."""
+
+    run: Path
+
+    @property
+    def release(self) -> Path:
+        """Public networks."""
+        return self.run / "release"
+
+    @property
+    def store(self) -> Store:
+        """What entities published."""
+        return Store(self.run / "store")
+
+    @property
+    def heldout(self) -> Path:
+        """Held-out images of the private classes, on which everything is scored; they belong to no entity."""
+        return self.run / "heldout"
+
+    @property
+    def public(self) -> Path:
+        """Images of the public classes Q."""
+        return self.run / "public"
+
+
+class Participant:
+    """A holder of images of the private classes: an entity, or the simulator's oracle that computes upper bounds.
+
+    Stages communicate through files only, so that any stage can be played again, in any process.
+    """
+
+    def __init__(self, name: str, scenario: Scenario, run: Path, *, classes: int, compute: Compute) -> None:
+        self.name = name
+        self.scenario = scenario
+        self.layout = Layout(run)
+        self.classes = classes
+        self.compute = compute
+
+    @cached_property
+    def private(self) -> Path:
+        """The folder that nobody else may read."""
+        return private_folder(self.layout.run, self.name)
+
+    @cached_property
+    def images(self) -> ImageSet:
+        """This holder's own images."""
+        return load_images(self.private)
+
+    @cached_property
+    def heldout(self) -> ImageSet:
+        """The images that everything is scored on."""
+        return load_images(self.layout.heldout)
+
+    @cached_property
+    def released(self) -> Split:
+        """F and C as released, frozen; shared by this object's stages, so nobody may change them."""
+        split = self.new_split()
+        for name, part in (("featurizer", split.featurizer), ("decider", split.decider)):
+            self._load(name, part)
+        return split
+
+    @cached_property
+    def reconstructor(self) -> nn.Module:
+        """R as released, frozen."""
+        net = self.new_reconstructor()
+        self._load("reconstructor", net)
+        return net
+
+    @cached_property
+    def spec(self) -> ShardSpec:
+        """What shards of this run look like."""
+        _, card = read_release(self.layout.release, "featurizer")
+        channels, height, width = card["feature"]
+        return ShardSpec((channels, height, width), self.scenario.store.dtype, self.classes, card["sha256"])
+
+    def stream(self, stage: str) -> Stream:
+        """This holder's randomness in `stage`."""
+        return Stream(self.scenario.seed, self.name, stage)
+
+    def new_split(self) -> Split:
+        """An untrained F and C of the scenario's architecture."""
+        model = self.scenario.model
+        return build_split(model.backbone, model.hook, classes=self.classes, width=model.width)
+
+    def new_reconstructor(self) -> nn.Module:
+        """An untrained R of the scenario's kind."""
+        wanted, side = self.scenario.reconstructor, self.scenario.data.image_size
+        shape = feature_shape(self.released.featurizer, side)
+        return build_reconstructor(
+            wanted.kind, shape, side, tail_blocks=wanted.tail_blocks, upscale=wanted.upscale
+        )
+
+    def train_from_scratch(self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress) -> Report:
+        """Rows 1 to 5: a new network trained on raw images, scored on held-out ones."""
+        stated = self.scenario.scratch or self.scenario.model.pretrain
+        with stream.initialization():
+            split = self.new_split()
+        network = nn.Sequential(split.featurizer, split.decider)
+        recipe = Recipe.of(stated, epochs=row.epochs)
+        train_classifier(network, images, recipe, stream=stream, compute=self.compute, progress=progress)
+        return Report(self.score_images(network))
+
+    def refined(
+        self, readers: Sequence[ShardReader], most_rows: int, row: Refinement, stream: Stream, progress: Progress
+    ) -> tuple[nn.Module, Report]:
+        """Step 3: C trained further on the rows of all `readers`, scored on unpoisoned held-out features."""
+        options = self.scenario.refine
+        feed = self.feed(readers, options.batch_size)
+        decider = self.new_split().decider
+        decider.load_state_dict(self.released.decider.state_dict())
+        recipe = with_budget(Recipe.of(options, epochs=row.epochs), feed.rows, most_rows, options.budget)
+        refine_decider(
+            decider, feed, recipe, bn=options.bn, stream=stream, compute=self.compute, progress=progress
+        )
+        return decider, Report((*self.score_features(decider), Measure("rows", feed.rows)))
+
+    def feed(self, readers: Sequence[ShardReader], batch_size: int) -> FeatureFeed:
+        """The rows of `readers` as one mixture in the stored type."""
+        stored = torch.float16 if self.scenario.store.dtype == "float16" else torch.bfloat16
+        return FeatureFeed(readers, self.spec.shape, batch_size, self.compute.device, stored)
+
+    def own_features(self, folder: Path) -> ShardReader:
+        """The shard of unpoisoned features in a folder of this holder."""
+        return open_shard(folder / "features", Written.read(folder / "features"), self.spec)
+
+    def write_features(self, folder: Path, images: ImageSet) -> Written:
+        """Computes F of `images` once, as the only shard under `folder`."""
+        target = folder / "features"
+        shutil.rmtree(target, ignore_errors=True)
+        batches = features_of(self.released.featurizer, images, self.compute)
+        return write_shard(target, batches, entity=self.name, spec=self.spec)
+
+    @cached_property
+    def heldout_features(self) -> tuple[Tensor, Tensor]:
+        """F of the held-out images as stored, and their labels."""
+        return self.own_features(self.layout.heldout).load()
+
+    def score_images(self, network: nn.Module) -> tuple[Measure, ...]:
+        """Accuracy of a whole network on held-out images."""
+        pieces = batched(torch.arange(len(self.heldout)))
+        logits = logits_of(network, (self.heldout.take(rows.numpy(), self.compute.device) for rows in pieces), self.compute)
+        return accuracies(logits, torch.from_numpy(self.heldout.labels), self.scenario.seed)
+
+    def score_features(self, decider: nn.Module) -> tuple[Measure, ...]:
+        """Accuracy of a decider on unpoisoned held-out features."""
+        features, labels = self.heldout_features
+        return accuracies(logits_of(decider, batched(features), self.compute), labels, self.scenario.seed)
+
+    def _load(self, name: str, net: nn.Module) -> None:
+        state, _ = read_release(self.layout.release, name)
+        net.load_state_dict(state)
+        freeze(net.to(self.compute.device, memory_format=torch.channels_last))
+
+
+def load_images(folder: Path) -> ImageSet:
+    """What the decode stage left in `folder`, mapped, not read."""
+    images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+    return ImageSet(images, np.load(folder / "labels.npy", allow_pickle=False))

@@ -1,0 +1,50 @@
+"""The simulator's own participant: upper bounds that no real collaboration could compute, and the held-out set."""
+
+import numpy as np
+
+from collab.data.partition import stratified_subsets
+from collab.participant import Participant
+from collab.runtime.assign import Assignment, Holding
+from collab.scenario.model import Refinement
+from collab.seeding import Stream
+from collab.store.shards import ShardReader
+from collab.training.feeds import ImageSet
+from collab.training.loop import Progress
+from collab.types import Report
+
+
+class Oracle(Participant):
+    """Holds what no entity may hold, images of all entities, and reads them from the source itself."""
+
+    assignment: Assignment
+    holding: Holding
+
+    def featurize_heldout(self, progress: Progress) -> Report:
+        """F of the held-out images, once for everybody, and the score of the released C on them: the control `c_public`."""
+        self.write_features(self.layout.heldout, self.heldout)
+        return Report(self.score_features(self.released.decider))
+
+    def refine(self, row: Refinement, most_rows: int, progress: Progress) -> Report:
+        """From scratch on a share of all images, or the released C on unpoisoned features of several entities."""
+        if row.share is not None:
+            labels = self.assignment.everything.labels
+            drawn = stratified_subsets(labels, {"all": row.share}, self.stream("share").numpy(str(row.share)))
+            images = self.images_at(self.assignment.everything.rows[np.sort(drawn["all"])])
+            return self.train_from_scratch(row, images, self.stream("refine"), progress)
+        entity = str(row.entity)
+        readers = [self.features_of_entity(name) for name in (entity, *sorted(row.unpoisoned))]
+        stream = Stream(self.scenario.seed, entity, "refine")  # the entity's own, so that only poisoning differs
+        _, report = self.refined(readers, most_rows, row, stream, progress)
+        return report
+
+    def features_of_entity(self, name: str) -> ShardReader:
+        """Unpoisoned features of an entity's images, computed here from the source."""
+        folder = self.private / name
+        if not (folder / "features").exists():
+            self.write_features(folder, self.images_at(self.assignment.entities[name].rows))
+        return self.own_features(folder)
+
+    def images_at(self, rows: np.ndarray) -> ImageSet:
+        """The images of these rows of the source."""
+        at = np.searchsorted(self.holding.rows, rows)
+        return ImageSet(self.images.images[at], self.images.labels[at])

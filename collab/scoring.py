@@ -1,0 +1,75 @@
+"""Scores with intervals: what a network can still read, what a reconstructor can still show. Numbers only leave here."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from collab.metrics.intervals import bootstrap_interval
+from collab.metrics.utility import agreement, kl, topk_hits
+from collab.metrics.visual import abs_ssim_map, l1, psnr, ssim, ssim_max, ssim_window
+from collab.seeding import Stream
+from collab.training.precision import Compute
+from collab.training.recipes import EVAL_BATCH, logits_of
+from collab.types import Measure
+
+
+def mean_measure(metric: str, values: Tensor, seed: int) -> Measure:
+    """The mean of one value per image [batch], with its 95 % bootstrap interval."""
+    sample = values.double().cpu().numpy()
+    low, high = bootstrap_interval(sample, Stream(seed, "metrics", "bootstrap").numpy(metric))
+    return Measure(metric, float(sample.mean()), low, high, len(sample))
+
+
+def accuracies(logits: Tensor, labels: Tensor, seed: int, suffix: str = "") -> tuple[Measure, ...]:
+    """Top-1, and top-5 where there are more than 5 classes; logits [batch, classes]."""
+    ranks = (1, 5) if logits.shape[1] > 5 else (1,)
+    return tuple(mean_measure(f"top{k}{suffix}", topk_hits(logits, labels, k).double(), seed) for k in ranks)
+
+
+def equivalence(
+    decider: nn.Module, features: Tensor, poisoned: Tensor, labels: Tensor, *, seed: int, compute: Compute
+) -> tuple[Measure, ...]:
+    """Table 1: C on original and on poisoned features [batch, C, H, W], and how far the two agree."""
+    original, changed = (logits_of(decider, batched(x), compute) for x in (features, poisoned))
+    return (
+        *accuracies(original, labels, seed, "_original"),
+        *accuracies(changed, labels, seed, "_poisoned"),
+        mean_measure("agreement", agreement(changed, original).double(), seed),
+        mean_measure("kl", kl(original, changed), seed),
+    )
+
+
+def disparity(
+    reconstructor: nn.Module,
+    features: Tensor,
+    poisoned: Tensor,
+    images: Callable[[int, int], Tensor],
+    *,
+    seed: int,
+    compute: Compute,
+) -> tuple[Measure, ...]:
+    """Table 2: R on original and on poisoned features against the images; `images(a, b)` gives rows a to b in [0, 1]."""
+    found: dict[str, list[Tensor]] = {}
+    for start in range(0, len(features), EVAL_BATCH):
+        stop = min(start + EVAL_BATCH, len(features))
+        truth = images(start, stop)
+        window = ssim_window(truth.shape[-1])[0]
+        metrics = {
+            "l1": l1,
+            "psnr": psnr,
+            f"ssim[{window}]": ssim,
+            f"ssim_max[{window}]": ssim_max,
+            f"abs_ssim_map[{window}]": abs_ssim_map,
+        }
+        for what, x in (("original", features[start:stop]), ("poisoned", poisoned[start:stop])):
+            with torch.no_grad(), compute.autocast():
+                rebuilt = reconstructor(x.to(compute.device).float())
+            for name, metric in metrics.items():
+                found.setdefault(f"{name}_{what}", []).append(metric(rebuilt, truth).cpu())
+    return tuple(mean_measure(name, torch.cat(values), seed) for name, values in found.items())
+
+
+def batched(rows: Tensor) -> tuple[Tensor, ...]:
+    """[rows, ...] in pieces that are evaluated at a time."""
+    return rows.split(EVAL_BATCH)

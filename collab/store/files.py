@@ -1,0 +1,124 @@
+"""The file protocol of everything kept: whole or not at all, durable, no more readable than its folder."""
+
+import hashlib
+import json
+import os
+import stat
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from collab.errors import StoreError
+
+TEMPORARY = ".tmp-"
+"""How the names of unfinished files begin."""
+
+JSON_CAP = 4 << 20
+"""Bytes of the largest JSON file that is read: a manifest of 10,000 classes has about 0.1 MB."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A file under its final name, with the sha256 (hex) of its bytes."""
+
+    path: Path
+    sha256: str
+    bytes: int
+
+
+def place_file(
+    folder: Path, name: str | Callable[[str], str], write: Callable[[BinaryIO], None], *, what: str, mode: int = 0o444
+) -> Placed:
+    """Lets `write` fill a temporary file in `folder`, then puts it under its final name in one step.
+
+    `name` may be made from the sha256 of the content. An existing file of that name is replaced, never truncated:
+    who has it mapped keeps the old one. Raises StoreError, beginning with `what`, if the system refuses a step. After
+    any failure, whoever caused it, the temporary file is gone and what had the name before is still there.
+    """
+    temporary = folder / f"{TEMPORARY}{uuid.uuid4().hex}"
+    try:
+        make_folder(folder)
+        with _removed_on_failure(temporary) as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it is readable
+            os.chmod(temporary, mode & folder.stat().st_mode | stat.S_IRUSR)
+            path = folder / (name if isinstance(name, str) else name(digest))
+            os.replace(temporary, path)
+        _sync_folder(folder)
+    except OSError as error:
+        where = folder / name if isinstance(name, str) else folder
+        raise StoreError(
+            f"{what} cannot be written to {where}: {error}. Nothing half-written was left behind. "
+            "See to space and permissions there and run again."
+        ) from error
+    return Placed(path, digest, size)
+
+
+@contextmanager
+def _removed_on_failure(path: Path) -> Iterator[BinaryIO]:
+    """A new file, open for writing and reading, that is deleted if the block fails."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    file = open(os.open(path, flags, 0o600), "w+b")  # noqa: SIM115 - closing may fail too
+    try:
+        yield file
+        file.close()
+    except BaseException:
+        with suppress(OSError):  # a full disk refuses the buffered rest once more
+            file.close()
+        path.unlink(missing_ok=True)
+        raise
+
+
+def make_folder(folder: Path) -> None:
+    """Makes `folder` and its parents, durably; one that exists stays as it is."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":  # elsewhere folders cannot be opened
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Opens `path` for reading if it is a regular file; raises FileNotFoundError, or StoreError for links and others."""
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise StoreError(f"{path} is no regular file; links, folders and devices are not followed.")
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # it may have been swapped since
+    return open(os.open(path, flags), "rb")
+
+
+def json_bytes(value: Mapping[str, Any], *, what: str) -> bytes:
+    """`value` as JSON that is the same for equal values: sorted keys, no NaN; StoreError if it is no JSON."""
+    try:
+        return (json.dumps(value, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"{what} cannot be written as JSON: {error}.") from error
+
+
+def read_json(path: Path, *, what: str) -> dict[str, Any]:
+    """The JSON object in the regular file `path`; StoreError if there is something else."""
+    with open_regular(path) as file:
+        content = file.read(JSON_CAP + 1)
+    if len(content) > JSON_CAP:
+        raise StoreError(f"{what} {path} has more than {JSON_CAP} bytes.")
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{what} {path} is no JSON: {error}.") from error
+    if not isinstance(value, dict):
+        raise StoreError(f"{what} {path} holds a JSON {type(value).__name__}, not an object.")
+    return value

@@ -1,0 +1,119 @@
+"""What a shard is made of: its constants, its Arrow schema, and what must be known of one to open it.
+
+The format is specified in docs/store.md.
+"""
+
+from dataclasses import asdict, dataclass
+from math import prod
+from pathlib import Path
+from typing import Literal, Protocol, Self
+
+import pyarrow as pa
+import torch
+
+from collab.errors import ShardCorrupt, ShardMissing, StoreError
+from collab.store.files import json_bytes, place_file, read_json
+
+FORMAT = "1"
+"""Version of the format; it is part of the bytes and so of every digest."""
+
+BATCH_ROWS = 256
+"""Rows of a record batch, a constant of the format: all but the last have as many, else equal rows had unequal bytes."""
+
+LARGEST = {"float16": 65504.0, "bfloat16": float.fromhex("0x1.fep127")}
+"""Largest finite value of each stored type."""
+
+INFINITY_BITS = {"float16": 0x7C00, "bfloat16": 0x7F80}
+"""Infinity as an integer; without the sign, all finite values lie below it and all NaNs above."""
+
+FILE_SLACK, BATCH_SLACK = 64 << 10, 4 << 10
+"""Bytes allowed besides the rows: schema and footer of a file; header, padding and footer entry of a batch."""
+
+_RECORD = "shard.json"
+
+
+@dataclass(frozen=True)
+class ShardSpec:
+    """What a reader expects: (channel, height, width), stored type, number of classes, digest of the featurizer."""
+
+    shape: tuple[int, int, int]
+    dtype: Literal["float16", "bfloat16"]
+    classes: int
+    featurizer: str
+
+    def __post_init__(self) -> None:
+        if len(self.shape) != 3 or min(self.shape) < 1 or not 1 <= self.classes <= 1 << 15 or self.dtype not in LARGEST:
+            raise StoreError(f"{self}: a shard has three positive sides, float16 or bfloat16, and 1 to 32768 classes.")
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        """The stored type, as torch names it."""
+        return torch.float16 if self.dtype == "float16" else torch.bfloat16
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row: its features, its label (int16) and its number (int32)."""
+        return 2 * prod(self.shape) + 2 + 4
+
+    def schema(self, entity: str) -> pa.Schema:
+        """The one schema of a shard; its metadata hold what follows from the rows and nothing else: they are digested."""
+        value = pa.float16() if self.dtype == "float16" else pa.uint16()  # Arrow has no bfloat16
+        metadata = {"format": FORMAT, "entity": entity, "dtype": self.dtype, "shape": ",".join(map(str, self.shape))}
+        return pa.schema(
+            [
+                pa.field("x", pa.fixed_shape_tensor(value, self.shape, dim_names=("C", "H", "W")), nullable=False),
+                pa.field("y", pa.int16(), nullable=False),
+                pa.field("row_id", pa.int32(), nullable=False),
+            ],
+            metadata=metadata | {"classes": str(self.classes), "featurizer": self.featurizer},
+        )
+
+
+class Sealed(Protocol):
+    """What must be known of a shard to open it; `Written` and a manifest's `Record` both have it."""
+
+    @property
+    def entity(self) -> str: ...  # noqa: D102 - as in Written
+    @property
+    def sha256(self) -> str: ...  # noqa: D102
+    @property
+    def rows(self) -> int: ...  # noqa: D102
+    @property
+    def bytes(self) -> int: ...  # noqa: D102
+    @property
+    def histogram(self) -> tuple[int, ...]: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Written:
+    """A shard that was written: where, whose, sha256 (hex) of the file, its size, and how many rows each class has."""
+
+    path: Path
+    entity: str
+    sha256: str
+    rows: int
+    bytes: int
+    histogram: tuple[int, ...]
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of the file, 64 hexadecimal digits."""
+        return self.sha256
+
+    def save(self) -> None:
+        """Keeps this record beside a shard that is alone in its folder and in no store, for `read`."""
+        content = json_bytes(asdict(self) | {"path": self.path.name}, what="the record of a shard")
+        place_file(self.path.parent, _RECORD, lambda file: file.write(content), what="the record of a shard")
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """What `save` left in `folder`; ShardMissing if there is nothing."""
+        try:
+            found = read_json(folder / _RECORD, what="the record")
+            return cls(**found | {"path": folder / Path(found["path"]).name, "histogram": tuple(found["histogram"])})
+        except FileNotFoundError as error:
+            raise ShardMissing(
+                f"there is no record of a shard in {folder}. Play the stage that writes it again."
+            ) from error
+        except (KeyError, TypeError) as error:
+            raise ShardCorrupt(f"the record of a shard in {folder} is not one: {error}.") from error

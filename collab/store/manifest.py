@@ -1,0 +1,108 @@
+"""Manifests: one small JSON file for each published shard, written last; what no manifest names does not exist."""
+
+import re
+import uuid
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from collab.errors import ShardCorrupt, StoreError
+from collab.store.files import json_bytes, place_file, read_json
+from collab.store.names import check_name
+
+SCHEMA_VERSION = 1
+"""Version of the manifest; another one is refused."""
+
+_FILE = re.compile(r"(\d{6,12})-([a-z][a-z0-9_-]{0,31})-[0-9a-f]{32}\.json")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a manifest says of a shard: whose, from which run and stage, how many rows of which shape and type, the
+    sha256 of the file, rows by class, the featurizer's digest, where it lies under the root, and who wrote it.
+
+    It never says anything of the module that made the features, least of all its seed.
+    """  # fmt: skip
+
+    schema_version: int
+    entity: str
+    run: str
+    stage: str
+    rows: int
+    shape: tuple[int, int, int]
+    dtype: str
+    bytes: int
+    sha256: str
+    histogram: tuple[int, ...]
+    featurizer: str
+    path: str
+    versions: dict[str, str] = field(hash=False)
+
+
+def shard_path(entity: str, sha256: str) -> str:
+    """Where the shard of that content lies, relative to the root of the store."""
+    return f"entity={entity}/{sha256[:16]}.arrow"
+
+
+def manifest_name(name: str) -> tuple[str, int] | None:
+    """Entity and sequence number that the file name of a manifest states; None if it is none of a manifest."""
+    match = _FILE.fullmatch(name)
+    return (match[2], int(match[1])) if match else None
+
+
+def write_manifest(folder: Path, record: Record, sequence: int) -> Path:
+    """Writes `record` under a name of its own; from then on its shard exists."""
+    content = json_bytes(asdict(record), what=f"the manifest of entity {record.entity!r}")
+    name = f"{sequence:06d}-{record.entity}-{uuid.uuid4().hex}.json"
+    what = f"the manifest of entity {record.entity!r}"
+    return place_file(folder, name, lambda file: file.write(content), what=what).path
+
+
+def read_manifest(path: Path) -> Record:
+    """The record in `path`, every field checked; raises ShardCorrupt with the reason, FileNotFoundError if it is gone."""
+    try:
+        record = _parsed(read_json(path, what="manifest"))
+        named = manifest_name(path.name)
+        if named is None or named[0] != record.entity:
+            raise StoreError(f"its name does not say that it is of entity {record.entity!r}")
+    except StoreError as error:
+        raise ShardCorrupt(
+            f"manifest {path} is refused: {str(error).rstrip('.')}. Nothing was read through it; "
+            "delete it, and let its entity publish again."
+        ) from error
+    return record
+
+
+def _parsed(found: dict[str, Any]) -> Record:
+    names = {each.name for each in fields(Record)}
+    if (version := found.get("schema_version")) != SCHEMA_VERSION:
+        raise StoreError(f"its schema version is {version!r}, this program reads {SCHEMA_VERSION}")
+    if found.keys() != names:
+        raise StoreError(f"fields missing: {sorted(names - found.keys())}, unknown: {sorted(found.keys() - names)}")
+    for name in ("entity", "run", "stage", "dtype", "sha256", "featurizer", "path"):
+        if not isinstance(found[name], str):
+            raise StoreError(f"{name} is {found[name]!r}, not a text")
+    for name in ("rows", "bytes"):
+        _check_numbers(name, [found[name]], least=1)
+    _check_numbers("shape", found["shape"], least=1, count=3)
+    _check_numbers("histogram", found["histogram"], least=0)
+    versions = found["versions"]
+    if not isinstance(versions, dict) or not all(isinstance(version, str) for version in versions.values()):
+        raise StoreError("versions are not texts by name")
+    check_name(found["entity"])
+    if not _SHA256.fullmatch(found["sha256"]):
+        raise StoreError(f"sha256 is {found['sha256']!r}")
+    if found["path"] != (place := shard_path(found["entity"], found["sha256"])):  # so no path leads out of the store
+        raise StoreError(f"path is {found['path']!r}, a shard of that entity and digest lies at {place!r}")
+    if found["rows"] != sum(found["histogram"]):
+        raise StoreError(f"it has {found['rows']} rows, but {sum(found['histogram'])} labels")
+    return Record(**found | {"shape": tuple(found["shape"]), "histogram": tuple(found["histogram"])})
+
+
+def _check_numbers(name: str, numbers: Any, *, least: int, count: int | None = None) -> None:
+    is_list = isinstance(numbers, list) and len(numbers) == (count or len(numbers))
+    if not is_list or not all(type(number) is int and least <= number < 1 << 62 for number in numbers):
+        raise StoreError(
+            f"{name} is {str(numbers)[:80]}, not a whole number of {least} or more, or not as many as needed"
+        )

@@ -1,0 +1,31 @@
+"""Names that become folders and files: checked here, whoever checked them before."""
+
+import re
+from pathlib import Path
+
+from collab.errors import StoreError
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_DEVICES = {"con", "prn", "aux", "nul"} | {f"{port}{number}" for port in ("com", "lpt") for number in range(10)}
+
+
+def check_name(name: str) -> str:
+    """Returns `name` if it may name an entity or a network, else raises StoreError.
+
+    Lower case only, so that no two names are one on a file system that ignores case; no name of a Windows device.
+    """
+    if not _NAME.fullmatch(name):
+        raise StoreError(
+            f"{name!r} cannot be a name in the store. Take 1 to 32 characters of a-z, 0-9, '_' and '-', the first a letter."
+        )
+    if name in _DEVICES:
+        raise StoreError(f"{name!r} cannot be a name in the store: Windows keeps it for a device. Take another one.")
+    return name
+
+
+def inside(root: Path, relative: str | Path) -> Path:
+    """`root / relative`, or StoreError if that leads out of `root`, be it by `..`, as an absolute path or by a link."""
+    path = root / relative
+    if not path.parent.resolve().is_relative_to(root.resolve()) or path.name in ("", ".", ".."):
+        raise StoreError(f"{str(relative)!r} leads out of the store {root}. Nothing outside of it is read or written.")
+    return path

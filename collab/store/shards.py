@@ -1,0 +1,254 @@
+"""Shards: one Arrow IPC file of features and labels, written whole, named by its content, and opened with distrust."""
+
+import hashlib
+import mmap
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import torch
+from jaxtyping import Float, Int, Int64
+from pyarrow import ipc
+from torch import Tensor
+from torch.utils.dlpack import from_dlpack
+
+from collab.errors import CollabError, ShardCorrupt, ShardMissing, StoreError
+from collab.store.files import open_regular, place_file
+from collab.store.layout import (
+    BATCH_ROWS,
+    BATCH_SLACK,
+    FILE_SLACK,
+    INFINITY_BITS,
+    LARGEST,
+    Sealed,
+    ShardSpec,
+    Written,
+)
+from collab.store.names import check_name
+
+__all__ = ["BATCH_ROWS", "Batches", "Sealed", "ShardReader", "ShardSpec", "Written", "open_shard", "write_shard"]
+
+Batches = Iterable[tuple[Float[Tensor, "batch channel height width"], Int[Tensor, " batch"]]]
+"""Features and labels, a batch of any size at a time."""
+
+Verified = set[tuple[object, ...]]
+"""Files that were verified: path, inode, size, time of change, and what they were verified against."""
+
+
+def write_shard(folder: Path, batches: Batches, *, entity: str, spec: ShardSpec) -> Written:
+    """Writes features of any float type on any device, with labels in [0, classes), to `<sha256[:16]>.arrow` in `folder`.
+
+    Takes one batch at a time; equal rows give equal bytes however they are cut into batches. Raises StoreError, and
+    leaves nothing behind, if there is no row, if a row does not fit `spec`, if a value is not finite or is beyond what
+    the stored type can hold, and if the file cannot be written.
+    """
+    schema = spec.schema(check_name(entity))
+    histogram = np.zeros(spec.classes, dtype=np.int64)
+
+    def write(file: BinaryIO) -> None:
+        writer = ipc.new_file(file, schema, options=ipc.IpcWriteOptions(compression=None))
+        first = 0
+        for x, y in _even(batches, entity, spec):
+            writer.write_batch(_record_batch(x, y, first, schema))
+            histogram[:] += np.bincount(y, minlength=spec.classes)
+            first += len(y)
+        if not first:
+            raise StoreError(f"entity {entity!r} has no row to write; a shard has at least one.")
+        writer.close()  # writes the footer; not in a `finally`, where a second failure would hide the first
+
+    placed = place_file(folder, lambda digest: f"{digest[:16]}.arrow", write, what=f"the shard of entity {entity!r}")
+    return Written(placed.path, entity, placed.sha256, int(histogram.sum()), placed.bytes, tuple(histogram.tolist()))
+
+
+def _even(batches: Batches, entity: str, spec: ShardSpec) -> Iterator[tuple[Tensor, np.ndarray]]:
+    """The rows of `batches`, checked and cast, BATCH_ROWS at a time; what is yielded is overwritten by the next."""
+    x, y = torch.empty((BATCH_ROWS, *spec.shape), dtype=spec.torch_dtype), np.empty(BATCH_ROWS, dtype=np.int16)
+    filled = 0
+    for features, labels in batches:
+        checked, numbers = _checked(features.detach(), labels, entity, spec)
+        start = 0
+        while start < len(numbers):
+            count = min(len(numbers) - start, BATCH_ROWS - filled)
+            x[filled : filled + count] = checked[start : start + count]
+            y[filled : filled + count] = numbers[start : start + count]
+            start, filled = start + count, filled + count
+            if filled == BATCH_ROWS:
+                yield x, y
+                filled = 0
+    if filled:
+        yield x[:filled], y[:filled]
+
+
+def _checked(x: Tensor, labels: Tensor, entity: str, spec: ShardSpec) -> tuple[Tensor, np.ndarray]:
+    """One batch in the stored type, if every row of it fits `spec`."""
+    y = labels.cpu().numpy()
+    if tuple(x.shape) != (*y.shape, *spec.shape) or not x.is_floating_point() or y.dtype.kind not in "iu":
+        raise StoreError(
+            f"entity {entity!r} writes {x.dtype} features {tuple(x.shape)} with {y.dtype} labels {y.shape}; "
+            f"a shard takes a float row of {spec.shape} and an integer for each image."
+        )
+    if len(y) and (y.min() < 0 or y.max() >= spec.classes):
+        raise StoreError(f"entity {entity!r} writes labels {y.min()} to {y.max()}; there are {spec.classes} classes.")
+    if spec.dtype == "bfloat16":
+        x = x.to(torch.bfloat16)  # rounding may reach infinity, so the check comes after it
+    if len(y) and not (top := float(x.abs().amax())) <= LARGEST[spec.dtype]:
+        raise StoreError(
+            f"features of entity {entity!r} reach {top:.6g}; {spec.dtype} holds finite values to {LARGEST[spec.dtype]:.6g}. "
+            "If they are finite, store bfloat16; if not, what made them has diverged."
+        )
+    return x.to(spec.torch_dtype), y
+
+
+def _record_batch(x: Tensor, y: np.ndarray, first: int, schema: pa.Schema) -> pa.RecordBatch:
+    bits = x.view(torch.uint16).numpy().reshape(-1)
+    tensor = schema.field("x").type  # not the type that pyarrow makes of an array: equal to it, but of other bytes
+    values = pa.Array.from_buffers(tensor.value_type, bits.size, [None, pa.py_buffer(bits)])
+    storage = pa.FixedSizeListArray.from_arrays(values, bits.size // len(y))
+    row_id = np.arange(first, first + len(y), dtype=np.int32)
+    columns = [pa.ExtensionArray.from_storage(tensor, storage), pa.array(y), pa.array(row_id)]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+class ShardReader:
+    """A verified shard: `rows` rows in `batches` record batches of `batch_rows`, the last perhaps shorter.
+
+    The file is mapped, but only copies are handed out: whoever writes to a mapped tensor is killed without a trace.
+    """
+
+    batch_rows = BATCH_ROWS
+
+    def __init__(self, file: Any, spec: ShardSpec, rows: int, digest: str) -> None:
+        self._file = file
+        self.spec = spec
+        self.rows = rows
+        self.digest = digest
+        self.batches: int = file.num_record_batches
+
+    def read_into(
+        self, out_x: Float[Tensor, "rows channel height width"], out_y: Int64[Tensor, " labels"], batch: int, at: int
+    ) -> int:
+        """Copies record batch `batch` to `out_x[at:]` and `out_y[at:]`, cast to their types; returns its rows.
+
+        Raises StoreError if a bfloat16 value does not fit float16, CollabError if the rows do not fit the outputs.
+        """
+        if not 0 <= batch < self.batches:
+            raise CollabError(f"batch {batch} was asked of a shard that has {self.batches}.")
+        columns = self._file.get_batch(batch)
+        count = int(columns.num_rows)
+        free = min(len(out_x), len(out_y)) - at
+        if at < 0 or count > free or tuple(out_x.shape[1:]) != self.spec.shape:  # copy_ would broadcast
+            raise CollabError(
+                f"{count} rows of {self.spec.shape} do not fit into {tuple(out_x.shape)} and {tuple(out_y.shape)} at {at}."
+            )
+        features = from_dlpack(columns.column("x").storage.values).view(self.spec.torch_dtype)
+        out = out_x[at : at + count].copy_(features.view(count, *self.spec.shape))
+        if self.spec.dtype == "bfloat16" and out.dtype == torch.float16 and not bool(out.isfinite().all()):
+            raise StoreError(
+                f"shard {self.digest[:16]} holds bfloat16 values beyond float16. Read it as bfloat16 or float32."
+            )
+        out_y[at : at + count].copy_(from_dlpack(columns.column("y")))
+        return count
+
+    def load(self) -> tuple[Float[Tensor, "rows channel height width"], Int64[Tensor, " rows"]]:
+        """All rows in the stored type, and their labels."""
+        x, y = (
+            torch.empty((self.rows, *self.spec.shape), dtype=self.spec.torch_dtype),
+            torch.empty(self.rows, dtype=torch.int64),
+        )
+        for batch in range(self.batches):
+            self.read_into(x, y, batch, batch * BATCH_ROWS)
+        return x, y
+
+
+def open_shard(path: Path, record: Sealed, spec: ShardSpec, verified: Verified | None = None) -> ShardReader:
+    """Opens a shard that must be what `record` says and fit `spec`; nothing of it is used before all of it is checked.
+
+    In order: a regular file of the right size; its sha256; its schema; no batch that had to be unpacked; in each batch
+    the right number of rows, no null, labels in range, features finite. What is in `verified` is not digested again,
+    what passes is added. Raises ShardMissing, or ShardCorrupt with the reason.
+    """
+    try:
+        with open_regular(path) as file:
+            status = os.fstat(file.fileno())
+            _check_size(status.st_size, record, spec)
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        key = (
+            path,
+            status.st_ino,
+            status.st_size,
+            status.st_mtime_ns,
+            record.sha256,
+            record.rows,
+            record.histogram,
+            spec,
+        )
+        is_new = verified is None or key not in verified
+        if is_new and (found := hashlib.sha256(mapped).hexdigest()) != record.sha256:
+            raise StoreError(f"its sha256 is {found}, the record says {record.sha256}: it was altered")
+        reader = ipc.open_file(pa.BufferReader(pa.py_buffer(mapped)))
+        _check_schema(reader.schema, spec.schema(record.entity))
+        if is_new:
+            _check_rows(reader, np.frombuffer(mapped, dtype=np.uint8), record, spec)
+    except FileNotFoundError as error:
+        raise ShardMissing(
+            f"a shard of entity {record.entity!r} was published, but there is no file {path}."
+        ) from error
+    except (StoreError, OSError, ValueError, pa.ArrowException) as error:
+        raise ShardCorrupt(f"shard {path} of entity {record.entity!r} is refused: {str(error).rstrip('.')}.") from error
+    if verified is not None:
+        verified.add(key)
+    return ShardReader(reader, spec, record.rows, record.sha256)
+
+
+def _check_size(size: int, record: Sealed, spec: ShardSpec) -> None:
+    least = record.rows * spec.row_bytes
+    most = least + FILE_SLACK + BATCH_SLACK * -(-record.rows // BATCH_ROWS) + len(spec.featurizer)
+    if size != record.bytes:
+        raise StoreError(f"it has {size} bytes, the record says {record.bytes}: it was cut short, or added to")
+    if record.rows < 1 or not least <= size <= most:  # before anything is unpacked: a small file may expand to anything
+        raise StoreError(f"it has {size} bytes, but {record.rows} rows of {spec.row_bytes} take {least} to {most}")
+
+
+def _check_schema(found: pa.Schema, expected: pa.Schema) -> None:
+    if found.equals(expected, check_metadata=True):
+        return
+    there, asked = dict(found.metadata or {}), dict(expected.metadata)
+    unequal = [key.decode(errors="replace") for key in sorted(there | asked) if there.get(key) != asked.get(key)]
+    facts = [
+        f"{name} is {there.get(name.encode())!r}, expected is {asked.get(name.encode())!r}" for name in unequal[:4]
+    ]
+    raise StoreError("; ".join(facts) or f"its columns are {found.names} {found.types}, expected are {expected.types}")
+
+
+def _check_rows(reader: Any, mapped: np.ndarray, record: Sealed, spec: ShardSpec) -> None:
+    """Checks every batch; `mapped` is the file [bytes], which all buffers of an uncompressed shard lie in."""
+    counts = np.zeros(spec.classes, dtype=np.int64)
+    first, start, end = 0, mapped.ctypes.data, mapped.ctypes.data + mapped.nbytes
+    for number in range(reader.num_record_batches):
+        batch = reader.get_batch(number)
+        buffers = [buffer for column in batch.columns for buffer in column.buffers() if buffer is not None]
+        if any(not start <= buffer.address <= buffer.address + buffer.size <= end for buffer in buffers):
+            raise StoreError(f"batch {number} is compressed or does not lie in the file")
+        batch.validate(full=True)
+        rows = min(BATCH_ROWS, record.rows - first)
+        storage = batch.column("x").storage
+        if batch.num_rows != rows or rows < 1 or len(storage.values) * 2 + rows * 6 != rows * spec.row_bytes:
+            raise StoreError(f"batch {number} has {batch.num_rows} rows, expected are {rows}")
+        if any(column.null_count for column in (storage, storage.values, batch.column("y"), batch.column("row_id"))):
+            raise StoreError(f"batch {number} has nulls")
+        labels, row_id = batch.column("y").to_numpy(), batch.column("row_id").to_numpy()
+        if labels.min() < 0 or labels.max() >= spec.classes:
+            raise StoreError(f"labels reach from {labels.min()} to {labels.max()}; there are {spec.classes} classes")
+        if not np.array_equal(row_id, np.arange(first, first + rows)):
+            raise StoreError(f"the row numbers of batch {number} do not count on from {first}")
+        if int((storage.values.to_numpy().view(np.uint16) & 0x7FFF).max()) >= INFINITY_BITS[spec.dtype]:
+            raise StoreError(f"features of batch {number} are not finite")
+        counts += np.bincount(labels, minlength=spec.classes)
+        first += rows
+    if first != record.rows or tuple(counts.tolist()) != record.histogram:
+        raise StoreError(
+            f"it has {first} rows, the record says {record.rows}, or its labels are not those of the record"
+        )

@@ -1,0 +1,157 @@
+"""The store: where entities publish shards for each other, append-only, each verified before it is used."""
+
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import cast
+
+import pyarrow as pa
+import torch
+
+from collab.errors import ShardCorrupt, StoreError
+from collab.store.files import TEMPORARY
+from collab.store.manifest import SCHEMA_VERSION, Record, manifest_name, read_manifest, shard_path, write_manifest
+from collab.store.names import check_name, inside
+from collab.store.shards import Batches, ShardReader, ShardSpec, Verified, open_shard, write_shard
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a look at one file found: its path under the root, its record if it is a shard, and "" or the problem."""
+
+    path: str
+    problem: str = ""
+    record: Record | None = None
+
+
+class Store:
+    """Shards and manifests under one folder of a local or shared file system; nothing is made before it is needed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._manifests = root / "manifest"
+        self._verified: Verified = set()
+
+    def publish(self, entity: str, batches: Batches, spec: ShardSpec, *, run: str) -> Record:
+        """Writes a shard as `write_shard` does, then its manifest; publishing the same rows again changes nothing.
+
+        `run` is a label that says nothing of any seed. Raises StoreError; until the manifest is there, so does nothing.
+        """
+        check_name(entity)
+        folder = inside(self.root, f"entity={entity}")
+        if folder.is_symlink():
+            raise StoreError(f"{folder} is a link. An entity publishes in a folder of the store itself.")
+        written = write_shard(folder, batches, entity=entity, spec=spec)
+        known = {record.sha256: record for record in self.records(entity)}
+        if written.sha256 in known:
+            return known[written.sha256]
+        record = Record(
+            schema_version=SCHEMA_VERSION,
+            entity=entity,
+            run=run,
+            stage="publish",
+            rows=written.rows,
+            shape=spec.shape,
+            dtype=spec.dtype,
+            bytes=written.bytes,
+            sha256=written.sha256,
+            histogram=written.histogram,
+            featurizer=spec.featurizer,
+            path=shard_path(entity, written.sha256),
+            versions=_versions(),
+        )
+        write_manifest(
+            self._manifests, record, 1 + max((number for number, _ in self._manifests_of(entity)), default=0)
+        )
+        return record
+
+    def records(self, entity: str | None = None) -> tuple[Record, ...]:
+        """What was published, of one entity or of all, sorted by entity, then by order of publishing.
+
+        Trusts manifests only; the same content twice is one record. Raises ShardCorrupt for a manifest that is none;
+        those of other entities than the asked one are not looked at.
+        """
+        found: dict[tuple[str, str], Record] = {}
+        ordered = []
+        for number, path in self._manifests_of(entity):
+            record = read_manifest(path)
+            ordered.append((record.entity, number, record.sha256, path.name, record))
+        for owner, _, sha256, _, record in sorted(ordered, key=lambda entry: entry[:4]):
+            found.setdefault((owner, sha256), record)
+        return tuple(found.values())
+
+    def open(self, record: Record, spec: ShardSpec) -> ShardReader:
+        """Opens a published shard, verifying it unless this object has done so and the file is unchanged.
+
+        Raises ShardMissing, or ShardCorrupt with the reason.
+        """
+        if record.path != shard_path(check_name(record.entity), record.sha256):
+            raise ShardCorrupt(
+                f"a record of entity {record.entity!r} names {record.path!r}, where no shard of it can lie."
+            )
+        return open_shard(inside(self.root, record.path), record, spec, self._verified)
+
+    def verify(self) -> list[Finding]:
+        """Reads and validates every shard anew, and names what is wrong: also files that nobody published."""
+        findings = []
+        named: dict[str, Record] = {}
+        for _, path in self._manifests_of(None):
+            try:
+                record = read_manifest(path)
+            except (StoreError, OSError) as error:
+                findings.append(Finding(self._relative(path), str(error)))
+            else:
+                named.setdefault(record.path, record)
+        for place, record in named.items():
+            try:
+                open_shard(inside(self.root, place), record, _spec_of(record))
+                findings.append(Finding(place, "", record))
+            except StoreError as error:
+                findings.append(Finding(place, str(error), record))
+        findings += [Finding(place, problem) for place, problem in self._strays(set(named))]
+        return sorted(findings, key=lambda finding: finding.path)
+
+    def _manifests_of(self, entity: str | None) -> Iterator[tuple[int, Path]]:
+        """Sequence number and path of the manifests of one entity, or of all, in no order."""
+        paths = self._manifests.iterdir() if self._manifests.is_dir() else iter(())
+        for path in paths:
+            named = manifest_name(path.name)
+            if named and entity in (None, named[0]):
+                yield named[1], path
+
+    def _strays(self, named: set[str]) -> Iterator[tuple[str, str]]:
+        """Files under the root that are neither a manifest nor named by one."""
+        for path in self.root.rglob("*"):
+            place = self._relative(path)
+            is_manifest = path.parent == self._manifests and manifest_name(path.name) is not None
+            if is_manifest or place in named or (path.is_dir() and not path.is_symlink()):
+                continue
+            if path.name.startswith(TEMPORARY):
+                yield place, "an unfinished file: its writer is at work, or was killed; if killed, delete it"
+            else:
+                yield place, "no manifest names this file, so nobody reads it; publish again or delete it"
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+
+def _spec_of(record: Record) -> ShardSpec:
+    """What the record itself claims; ShardSpec refuses a type that is none."""
+    return ShardSpec(
+        record.shape, cast("Literal['float16', 'bfloat16']", record.dtype), len(record.histogram), record.featurizer
+    )  # noqa: F821
+
+
+def _versions() -> dict[str, str]:
+    try:
+        own = version("collab")
+    except PackageNotFoundError:
+        own = "not installed"
+    return {
+        "collab": own,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "pyarrow": pa.__version__,
+    }

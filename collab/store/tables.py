@@ -1,0 +1,47 @@
+"""Small Parquet tables with a schema and its version: equal rows give equal bytes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from collab.errors import StoreError
+from collab.store.files import open_regular, place_file
+
+VERSION_KEY = b"collab.schema_version"
+
+
+def write_table(path: Path, schema: pa.Schema, rows: Sequence[dict[str, Any]], *, what: str) -> None:
+    """Replaces `path` by a table of `rows`; StoreError if a value does not fit its column or the file cannot be written."""
+    try:
+        table = pa.Table.from_pylist(list(rows), schema=schema)
+        table.validate(full=True)
+        for column in schema:
+            if not column.nullable and table.column(column.name).null_count:
+                raise StoreError(f"{what}: column {column.name!r} has a row without a value.")
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise StoreError(f"{what}: a value does not fit its column: {error}.") from error
+    place_file(
+        path.parent, path.name, lambda file: parquet.write_table(table, file, compression="zstd"), what=what, mode=0o644
+    )
+
+
+def read_table(path: Path, schema: pa.Schema, *, what: str) -> list[dict[str, Any]]:
+    """The rows of a table that has exactly `schema`; StoreError if there is none or another."""
+    try:
+        with open_regular(path) as file:
+            table = parquet.read_table(file)
+    except FileNotFoundError as error:
+        raise StoreError(f"{what}: there is no file {path}.") from error
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(f"{what}: {path} is no Parquet file: {error}.") from error
+    found = dict(table.schema.metadata or {}).get(VERSION_KEY)
+    if not table.schema.equals(schema) or found != schema.metadata[VERSION_KEY]:
+        raise StoreError(
+            f"{what}: {path} has version {found!r} and columns {table.schema.names}; "
+            f"this program reads version {schema.metadata[VERSION_KEY]!r} with {schema.names}."
+        )
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows

@@ -1,0 +1,118 @@
+"""Batches of rows for the loop: images from an array on disk, features from shards window by window."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+WINDOW_BYTES = 2 << 30
+"""Features held in memory at a time; smaller sets are read once and shuffled as a whole."""
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images of one holder: uint8 [rows, 3, side, side], perhaps a memory map, and int64 labels [rows]."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: np.ndarray, device: torch.device) -> Tensor:
+        """The images of `rows` as float in [0, 1], channels last, on `device`."""
+        block = torch.from_numpy(self.images[rows]).to(device, non_blocking=True)
+        return block.float().div_(255).contiguous(memory_format=torch.channels_last)
+
+
+class FeatureReader(Protocol):
+    """What a feed needs of a shard: its size and a copy of one record batch."""
+
+    rows: int
+    batches: int
+    batch_rows: int
+
+    def read_into(self, x: Tensor, y: Tensor, batch: int, at: int) -> int:
+        """Copies record batch `batch` to `x[at:]`, `y[at:]` and says how many rows it had."""
+        ...
+
+
+def steps_in(rows: int, batch_size: int) -> int:
+    """Batches that one pass over `rows` takes."""
+    return math.ceil(rows / batch_size)
+
+
+def even_batches(rows: int, batch_size: int, generator: torch.Generator | None) -> Iterator[Tensor]:
+    """One pass over `rows`, every row once, in batches that differ by at most one row, so that no tiny tail remains."""
+    order = torch.randperm(rows, generator=generator) if generator else torch.arange(rows)
+    yield from torch.tensor_split(order, steps_in(rows, batch_size))
+
+
+@dataclass
+class FeatureFeed:
+    """Rows of several shards as one uniform mixture; a pass gives every row once.
+
+    Windows (record batches of all shards, in random order) are copied to one staging buffer until it is full, and
+    shuffled there; a set that fits into `window_bytes` is read once and shuffled as a whole.
+    """
+
+    readers: Sequence[FeatureReader]
+    shape: tuple[int, int, int]
+    batch_size: int
+    device: torch.device
+    dtype: torch.dtype = torch.float16
+    window_bytes: int = WINDOW_BYTES
+
+    def __post_init__(self) -> None:
+        self.rows = sum(reader.rows for reader in self.readers)
+        row_bytes = math.prod(self.shape) * self.dtype.itemsize
+        self._widest = max(reader.batch_rows for reader in self.readers)
+        self._capacity = min(self.rows, max(self.window_bytes // row_bytes, 2 * self._widest))
+        self._x = torch.empty((self._capacity, *self.shape), dtype=self.dtype)
+        self._y = torch.empty(self._capacity, dtype=torch.int64)
+        self._row = torch.empty(self._capacity, dtype=torch.int64)
+        self._is_resident = False
+        starts = np.cumsum([0, *(reader.rows for reader in self.readers)])
+        self._first_row = [int(start) for start in starts]
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of one pass; a set of several windows may take one more for each window."""
+        return steps_in(self.rows, self.batch_size)
+
+    def batches(self, generator: torch.Generator | None) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """One pass: features in fp32 [batch, C, H, W] channels last, labels, and row numbers counted over all readers."""
+        for count in self._windows(generator):
+            for index in even_batches(count, self.batch_size, generator):
+                x = self._x[index].to(self.device, non_blocking=True).float()
+                y = self._y[index].to(self.device, non_blocking=True)
+                yield x.contiguous(memory_format=torch.channels_last), y, self._row[index]
+
+    def _windows(self, generator: torch.Generator | None) -> Iterator[int]:
+        """Fills the staging buffer again and again until all rows were in it once; yields how many rows it holds."""
+        windows = [(shard, batch) for shard, reader in enumerate(self.readers) for batch in range(reader.batches)]
+        if self._capacity == self.rows:
+            if not self._is_resident:
+                self._fill(windows)
+                self._is_resident = True
+            yield self.rows
+            return
+        if generator:
+            windows = [windows[i] for i in torch.randperm(len(windows), generator=generator).tolist()]
+        per_fill = self._capacity // self._widest
+        for start in range(0, len(windows), per_fill):
+            yield self._fill(windows[start : start + per_fill])
+
+    def _fill(self, windows: Sequence[tuple[int, int]]) -> int:
+        at = 0
+        for shard, batch in windows:
+            reader = self.readers[shard]
+            count = reader.read_into(self._x, self._y, batch, at)
+            first = self._first_row[shard] + batch * reader.batch_rows
+            self._row[at : at + count] = torch.arange(first, first + count)
+            at += count
+        return at

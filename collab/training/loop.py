@@ -1,0 +1,102 @@
+"""The one training loop: a schedule, an optimizer, a loss, batches."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from typing import Literal, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from collab.errors import CollabError
+from collab.training.precision import Compute
+
+Batch = TypeVar("Batch")
+Progress = Callable[[int, int, float], None]
+"""Called after each epoch with its number (from 1), the number of epochs, and the mean loss."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How long and with which steps a network is trained; no paper states one, so each scenario does."""
+
+    epochs: int
+    batch_size: int
+    optimizer: Literal["sgd", "adam", "adamw"]
+    learning_rate: float
+    weight_decay: float = 0.0
+    schedule: Literal["cosine", "one_cycle", "constant"] = "cosine"
+    label_smoothing: float = 0.0
+    augment: bool = False
+
+    @classmethod
+    def of(cls, schedule: object, *, epochs: int | None = None) -> "Recipe":
+        """The recipe that any object with fields of these names states; `epochs` overrides its own."""
+        stated = {part.name: getattr(schedule, part.name) for part in fields(cls) if hasattr(schedule, part.name)}
+        return cls(**(stated if epochs is None else stated | {"epochs": epochs}))
+
+
+def minimize(
+    loss: Callable[[Batch], Tensor],
+    parameters: Iterable[nn.Parameter],
+    batches: Callable[[int], Iterable[Batch]],
+    recipe: Recipe,
+    *,
+    steps: int,
+    compute: Compute,
+    progress: Progress,
+) -> tuple[float, ...]:
+    """Minimizes `loss` over `recipe.epochs` passes of `batches(epoch)`, each of about `steps` batches.
+
+    `loss` sees one batch under the autocast of `compute` and answers a scalar. Returns the mean loss of each epoch.
+    Raises CollabError where a loss is not finite, so that no later stage builds on it.
+    """
+    optimizer = _optimizer(recipe, list(parameters))
+    total = recipe.epochs * steps
+    pace = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(recipe, min(step, total), total))
+    means = []
+    for epoch in range(recipe.epochs):
+        losses = []
+        for batch in batches(epoch):
+            with compute.autocast():
+                value = loss(batch)
+            optimizer.zero_grad(set_to_none=True)
+            value.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            pace.step()
+            losses.append(value.detach())  # read once an epoch: a GPU is not made to wait for each number
+        means.append(float(torch.stack(losses).mean()))
+        if not math.isfinite(means[-1]):
+            raise CollabError(
+                f"the loss became {means[-1]} in epoch {epoch + 1} of {recipe.epochs}: {recipe.optimizer} with learning "
+                f"rate {recipe.learning_rate} diverged. Lower `learning_rate`, or use `precision: fp32`."
+            )
+        progress(epoch + 1, recipe.epochs, means[-1])
+    return tuple(means)
+
+
+def _optimizer(recipe: Recipe, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    match recipe.optimizer:
+        case "sgd":
+            return torch.optim.SGD(
+                parameters, recipe.learning_rate, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay
+            )
+        case "adam":
+            return torch.optim.Adam(parameters, recipe.learning_rate, weight_decay=recipe.weight_decay)
+        case "adamw":
+            return torch.optim.AdamW(parameters, recipe.learning_rate, weight_decay=recipe.weight_decay)
+
+
+def _rate(recipe: Recipe, step: int, total: int) -> float:
+    """Share of the full learning rate at `step` of `total`; one-cycle rises over the first 30 %, as in torch's own."""
+    done = step / max(total, 1)
+    match recipe.schedule:
+        case "constant":
+            return 1.0
+        case "cosine":
+            return (1 + math.cos(math.pi * done)) / 2
+        case "one_cycle":
+            rise = 0.3
+            if done < rise:
+                return 0.04 + 0.96 * (1 - math.cos(math.pi * done / rise)) / 2
+            return (1 + math.cos(math.pi * (done - rise) / (1 - rise))) / 2

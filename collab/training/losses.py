@@ -1,0 +1,71 @@
+r"""The equations of the Deep Poisoning papers, one function each; numbers in parentheses are theirs."""
+
+from typing import Literal
+
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from collab.metrics.visual import abs_ssim_map, ssim
+
+Disparity = Literal["abs", "clamp", "square", "abs_map", "signed"]
+
+
+def classification_loss(
+    logits: Float[Tensor, "batch classes"], labels: Int[Tensor, " batch"], *, label_smoothing: float = 0.0
+) -> Float[Tensor, ""]:
+    r"""(DP-1), (DP-4): cross-entropy of $\Phi(x)$, or of $C(P(F(x)))$, with the label; computed in fp32.
+
+    Departure: `label_smoothing` spreads that share of the target over all classes (pre-training and refining only).
+    """
+    return functional.cross_entropy(logits.float(), labels, label_smoothing=label_smoothing)
+
+
+def inversion_loss(
+    rebuilt: Float[Tensor, "batch channel height width"], images: Float[Tensor, "batch channel height width"]
+) -> Float[Tensor, ""]:
+    r"""(DP-3): $\frac{1}{3HW}\lVert R(F(z)) - z\rVert_1$, mean over the batch; images in [0, 1]."""
+    return (rebuilt.float() - images).abs().mean()
+
+
+def logit_equivalence(
+    poisoned: Float[Tensor, "batch classes"], original: Float[Tensor, "batch classes"]
+) -> Float[Tensor, ""]:
+    r"""(DPF-5) read as a distance: $\mathrm{KL}(\mathrm{softmax}\,C(F(x)) \Vert \mathrm{softmax}\,C(P(F(x))))$; no labels."""
+    target = functional.log_softmax(original.float(), dim=1)
+    return functional.kl_div(
+        functional.log_softmax(poisoned.float(), dim=1), target, reduction="batchmean", log_target=True
+    )
+
+
+def reconstruction_disparity(
+    rebuilt: Float[Tensor, "batch channel height width"],
+    images: Float[Tensor, "batch channel height width"],
+    *,
+    ssim_loss: Disparity = "abs",
+) -> Float[Tensor, ""]:
+    r"""(DP-5): how much $R(P(F(x)))$ still looks like $x$, mean over the batch; images in [0, 1].
+
+    Departure: SSIM is taken absolute image by image, since the signed one is smallest at the photographic negative,
+    which anyone can read. `signed` replays the paper; `abs_map` averages the absolute local map, in which patches of
+    opposite sign cannot cancel.
+    """
+    if ssim_loss == "abs_map":
+        return abs_ssim_map(rebuilt, images).mean()
+    likeness = ssim(rebuilt, images)
+    match ssim_loss:
+        case "abs":
+            return likeness.abs().mean()
+        case "clamp":
+            return likeness.clamp(min=0).mean()
+        case "square":
+            return likeness.square().mean()
+        case "signed":
+            return likeness.mean()
+
+
+def poison_loss(
+    equivalence: Float[Tensor, ""], disparity: Float[Tensor, ""], *, ssim_weight: float
+) -> Float[Tensor, ""]:
+    r"""(DP-6): $\mathcal L_C^P + \lambda \mathcal L_S$, what a DPM minimizes: readable by the decider, not by the reconstructor."""
+    return equivalence + ssim_weight * disparity

@@ -1,0 +1,216 @@
+"""The steps of the regime as functions of networks and rows: train a classifier, invert, poison, refine, score."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from collab.models.freeze import folded, freeze
+from collab.seeding import Stream
+from collab.training.feeds import FeatureFeed, ImageSet, even_batches, steps_in
+from collab.training.losses import (
+    Disparity,
+    classification_loss,
+    inversion_loss,
+    logit_equivalence,
+    poison_loss,
+    reconstruction_disparity,
+)
+from collab.training.loop import Progress, Recipe, minimize
+from collab.training.precision import Compute
+
+EVAL_BATCH = 256
+
+
+def train_classifier(
+    network: nn.Module, images: ImageSet, recipe: Recipe, *, stream: Stream, compute: Compute, progress: Progress
+) -> tuple[float, ...]:
+    """Step 1 and rows 1 to 5: trains decider after featurizer on images by (DP-1). Changes `network`."""
+    network.to(compute.device, memory_format=torch.channels_last).train()
+
+    def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        generator = stream.torch(f"epoch {epoch}")
+        for index in even_batches(len(images), recipe.batch_size, generator):
+            x = images.take(index.numpy(), compute.device)
+            y = torch.from_numpy(images.labels[index.numpy()]).to(compute.device)
+            yield (shifted_and_flipped(x, generator) if recipe.augment else x), y
+
+    def loss(batch: tuple[Tensor, Tensor]) -> Tensor:
+        return classification_loss(network(batch[0]), batch[1], label_smoothing=recipe.label_smoothing)
+
+    steps = steps_in(len(images), recipe.batch_size)
+    losses = minimize(
+        loss, network.parameters(), batches, recipe, steps=steps, compute=compute, progress=progress
+    )
+    network.eval()
+    return losses
+
+
+def shifted_and_flipped(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Each image shifted by up to an eighth of its side, edges filled with 0, and mirrored half of the time."""
+    count, _, height, width = images.shape
+    reach = height // 8
+    padded = nn.functional.pad(images, (reach, reach, reach, reach))
+    top, left = (torch.randint(0, 2 * reach + 1, (count, 1), generator=generator) for _ in range(2))
+    rows, columns = top + torch.arange(height), left + torch.arange(width)
+    mirrored = torch.rand(count, 1, generator=generator) < 0.5
+    columns = torch.where(mirrored, columns.flip(1), columns)
+    which, rows, columns = (
+        index.to(images.device) for index in (torch.arange(count).view(-1, 1, 1), rows.unsqueeze(2), columns.unsqueeze(1))
+    )
+    picked = padded.permute(0, 2, 3, 1)[which, rows, columns]
+    return picked.permute(0, 3, 1, 2)
+
+
+def features_of(
+    featurizer: nn.Module, images: ImageSet, compute: Compute, *, transform: nn.Module | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """F(x), or P(F(x)) with a `transform`, and labels, in row order, batch by batch; frozen networks in eval mode."""
+    for index in even_batches(len(images), EVAL_BATCH, None):
+        x = images.take(index.numpy(), compute.device)
+        with torch.no_grad(), compute.autocast():
+            features = featurizer(x)
+            features = transform(features) if transform else features
+        yield features.float(), torch.from_numpy(images.labels[index.numpy()])
+
+
+def train_reconstructor(
+    reconstructor: nn.Module,
+    feed: FeatureFeed,
+    images: ImageSet,
+    recipe: Recipe,
+    *,
+    stream: Stream,
+    compute: Compute,
+    progress: Progress,
+) -> tuple[float, ...]:
+    """Step 1: trains R to invert F on public rows by (DP-3); `images` holds row i of `feed` at i. Changes `reconstructor`."""
+    reconstructor.to(compute.device, memory_format=torch.channels_last).train()
+
+    def loss(batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        features, _, row = batch
+        return inversion_loss(reconstructor(features), images.take(row.numpy(), compute.device))
+
+    losses = minimize(
+        loss,
+        reconstructor.parameters(),
+        lambda epoch: feed.batches(stream.torch(f"epoch {epoch}")),
+        recipe,
+        steps=feed.steps,
+        compute=compute,
+        progress=progress,
+    )
+    reconstructor.eval()
+    return losses
+
+
+@dataclass(frozen=True)
+class Poisoning:
+    """What a DPM is trained for: how it stays readable, how it hides, and lambda between the two."""
+
+    equivalence: Literal["labels", "logits"]
+    ssim_loss: Disparity
+    ssim_weight: float
+
+
+def train_dpm(
+    dpm: nn.Module,
+    feed: FeatureFeed,
+    images: ImageSet,
+    decider: nn.Module,
+    reconstructor: nn.Module,
+    aim: Poisoning,
+    recipe: Recipe,
+    *,
+    stream: Stream,
+    compute: Compute,
+    progress: Progress,
+) -> tuple[float, ...]:
+    """Step 2: trains P on an entity's own rows by (DP-6) against frozen C and R; changes `dpm` only.
+
+    Gradients flow through folded copies of C and R, which differ from them by rounding (1e-6); C and R are untouched.
+    """
+    dpm.to(compute.device, memory_format=torch.channels_last).train()
+    read = folded(decider).to(compute.device, memory_format=torch.channels_last)
+    rebuild = folded(reconstructor).to(compute.device, memory_format=torch.channels_last)
+
+    def loss(batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        features, labels, row = batch
+        poisoned = dpm(features)
+        logits = read(poisoned)
+        if aim.equivalence == "labels":
+            equivalence = classification_loss(logits, labels)
+        else:
+            with torch.no_grad():
+                original = read(features)
+            equivalence = logit_equivalence(logits, original)
+        if not aim.ssim_weight:
+            return equivalence
+        pictures = images.take(row.numpy(), compute.device)
+        disparity = reconstruction_disparity(rebuild(poisoned), pictures, ssim_loss=aim.ssim_loss)
+        return poison_loss(equivalence, disparity, ssim_weight=aim.ssim_weight)
+
+    losses = minimize(
+        loss,
+        dpm.parameters(),
+        lambda epoch: feed.batches(stream.torch(f"epoch {epoch}")),
+        recipe,
+        steps=feed.steps,
+        compute=compute,
+        progress=progress,
+    )
+    freeze(dpm)
+    return losses
+
+
+def refine_decider(
+    decider: nn.Module,
+    feed: FeatureFeed,
+    recipe: Recipe,
+    *,
+    bn: Literal["update", "frozen"],
+    stream: Stream,
+    compute: Compute,
+    progress: Progress,
+) -> tuple[float, ...]:
+    """Step 3: trains C further on own and pooled features by (DP-1), F untouched. Changes `decider`."""
+    decider.to(compute.device, memory_format=torch.channels_last).train()
+    if bn == "frozen":
+        for part in decider.modules():
+            if isinstance(part, nn.modules.batchnorm._BatchNorm):
+                part.eval()
+
+    def loss(batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        return classification_loss(decider(batch[0]), batch[1], label_smoothing=recipe.label_smoothing)
+
+    losses = minimize(
+        loss,
+        decider.parameters(),
+        lambda epoch: feed.batches(stream.torch(f"epoch {epoch}")),
+        recipe,
+        steps=feed.steps,
+        compute=compute,
+        progress=progress,
+    )
+    decider.eval()
+    return losses
+
+
+def logits_of(network: nn.Module, inputs: Iterable[Tensor], compute: Compute) -> Tensor:
+    """All logits [rows, classes] in fp32 on the CPU, network in eval mode."""
+    network.to(compute.device, memory_format=torch.channels_last).eval()
+    found = []
+    with torch.no_grad(), compute.autocast():
+        for x in inputs:
+            found.append(network(x.to(compute.device).float()).float().cpu())
+    return torch.cat(found)
+
+
+def with_budget(recipe: Recipe, rows: int, most_rows: int, budget: Literal["epochs", "steps"]) -> Recipe:
+    """`steps`: as many passes as give every row of the table about the optimizer steps of its largest one."""
+    if budget == "epochs":
+        return recipe
+    steps = recipe.epochs * steps_in(most_rows, recipe.batch_size)
+    return replace(recipe, epochs=max(1, round(steps / steps_in(rows, recipe.batch_size))))

@@ -1,0 +1,11 @@
+"""The paper's entity: trains a private DPM, publishes poisoned features, refines on what the others published."""
+
+from typing import ClassVar
+
+from collab.entity import Entity
+
+
+class Contributor(Entity):
+    """Plays all three steps of the regime as Guo et al. describe them."""
+
+    kind: ClassVar[str] = "contributor"
