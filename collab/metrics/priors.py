@@ -7,7 +7,9 @@ from torch import Tensor
 from collab.errors import DataError
 
 
-def mean_image_prior(images: Float[Tensor, "batch *image"]) -> Float[Tensor, "batch *image"]:
+def mean_image_prior(
+    images: Float[Tensor, "batch channel height width"],
+) -> Float[Tensor, "batch channel height width"]:
     """For each image the mean of all others; its own part in the mean would be seen in a small set.
 
     Raises DataError for fewer than two images.
@@ -17,8 +19,8 @@ def mean_image_prior(images: Float[Tensor, "batch *image"]) -> Float[Tensor, "ba
 
 
 def class_mean_prior(
-    images: Float[Tensor, "batch *image"], labels: Int[Tensor, " batch"]
-) -> Float[Tensor, "batch *image"]:
+    images: Float[Tensor, "batch channel height width"], labels: Int[Tensor, " batch"]
+) -> Float[Tensor, "batch channel height width"]:
     """For each image the mean of the others with its label, which is public; of all others where it has none.
 
     Raises DataError for fewer than two images.
@@ -31,7 +33,9 @@ def class_mean_prior(
     return guess
 
 
-def unrelated_prior(images: Float[Tensor, "batch *image"], generator: torch.Generator) -> Float[Tensor, "batch *image"]:
+def unrelated_prior(
+    images: Float[Tensor, "batch channel height width"], generator: torch.Generator
+) -> Float[Tensor, "batch channel height width"]:
     """For each image another one, drawn at random with `generator` (on the CPU); each serves once as a guess.
 
     Raises DataError for fewer than two images.

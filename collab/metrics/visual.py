@@ -1,4 +1,4 @@
-"""Distances between rebuilt and true images (SCIENCE 5.1): images in [0, 1], one value per image, fp32 under any autocast."""
+"""Distances between rebuilt and true images in [0, 1] (SCIENCE 5.1): one value per image, fp32 under any autocast."""
 
 import torch
 from jaxtyping import Float
@@ -28,7 +28,7 @@ def psnr(
 
 
 def ssim_window(side: int) -> tuple[int, float]:
-    """Size and sigma of the Gaussian window for images whose shorter side is `side`; the size is part of a column's name.
+    """Size and sigma of the Gaussian window for images with a shorter side of `side`; the size is named in columns.
 
     Raises ScenarioError below 5 pixels, where no window fits.
     """

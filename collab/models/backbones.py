@@ -94,7 +94,7 @@ def feature_shape(featurizer: nn.Module, image_size: int) -> tuple[int, int, int
 
 
 def is_rectified(backbone: str, hook: str) -> bool:
-    """Whether features at `hook` are never negative: all but DenseNet's, which follow a convolution (its stem a ReLU)."""
+    """Whether features at `hook` are never negative; DenseNet's may be, except at the end of its stem."""
     return not backbone.startswith("densenet") or _last_piece(backbone, hook) == "conv2_0"
 
 

@@ -25,8 +25,8 @@ def build_dpm(
     middle = channels // 4 if width is None else width
     if blocks < 1 or middle < 1:
         raise ScenarioError(
-            f"dpm: {blocks} blocks of width {middle} were asked for features of {channels} channels; at least 1 of each "
-            f"is needed. Set `blocks` and `width`."
+            f"dpm: {blocks} blocks of width {middle} were asked for features of {channels} channels; at least 1 "
+            f"of each is needed. Set `blocks` and `width`."
         )
     return nn.Sequential(
         *(

@@ -27,7 +27,7 @@ def folded(net: nn.Module) -> nn.Module:
 
 
 def state_digest(net: nn.Module) -> str:
-    """sha256 over names, types, shapes and bytes of all parameters and buffers; device and memory format do not count."""
+    """sha256 over names, types, shapes and bytes of parameters and buffers; device and memory format do not count."""
     digest = hashlib.sha256()
     for name, value in sorted(net.state_dict().items()):
         digest.update(json.dumps([name, str(value.dtype), list(value.shape)]).encode())

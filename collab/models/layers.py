@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 class Normalize(nn.Module):
-    """(x - mean) / std per channel, for images in [0, 1]; both are buffers, so they are released with the featurizer."""
+    """(x - mean) / std per channel, for images in [0, 1]; both are buffers, released with the featurizer."""
 
     mean: Tensor
     std: Tensor
@@ -62,7 +62,7 @@ class Grow(nn.Module):
 
 
 class MinMax(nn.Module):
-    r"""$(o - \min o) / (\max o - \min o + 10^{-6})$ image by image over channels and pixels, in fp32; values in [0, 1)."""
+    r"""$(o - \min o) / (\max o - \min o + 10^{-6})$ per image over channels and pixels; in [0, 1), fp32."""
 
     @no_type_check
     def forward(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch channel height width"]:
@@ -73,13 +73,13 @@ class MinMax(nn.Module):
 
 
 def initialize(network: nn.Module) -> None:
-    """Kaiming's initialization of convolutions (fan out, ReLU), as in torchvision's ResNets; other layers keep torch's."""
+    """Kaiming's initialization of convolutions (fan out, ReLU), as torchvision's ResNets have; the rest keeps torch's."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
 
 def convolution(inputs: int, outputs: int, side: int, *, stride: int = 1, norm: bool = True) -> tuple[nn.Module, ...]:
-    """A `side`×`side` convolution that keeps the size (divided by `stride`), and its BatchNorm, which makes a bias idle."""
+    """A `side`×`side` convolution that divides the size by `stride`, and its BatchNorm, which makes a bias idle."""
     layer = nn.Conv2d(inputs, outputs, side, stride=stride, padding=side // 2, bias=not norm)
     return (layer, nn.BatchNorm2d(outputs)) if norm else (layer,)

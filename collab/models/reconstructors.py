@@ -21,9 +21,9 @@ def build_reconstructor(
     tail_blocks: int = 2,
     upscale: Literal["nearest", "bilinear"] = "nearest",
 ) -> nn.Module:
-    """An untrained R of `kind` such as `px2s2`, from features (channel, height, width) to images in [0, 1] of `image_size`.
+    """An untrained R of `kind`, from features (channel, height, width) to images in [0, 1] of side `image_size`.
 
-    p or r: inverse bottlenecks without or with an identity sum; xN: N of them before each upscaling; sM: each upscaling
+    p or r (as in `px2s2`): inverse bottlenecks without or with an identity sum; xN: N of them before each upscaling; sM: each upscaling
     enlarges by M, the last by what remains; -c: clamped instead of min-max image by image. Then `tail_blocks` more at
     full size, and 1×1 – BN – ReLU – 1×1. Torch's own initialization, drawn from its global generator.
     Raises ScenarioError for a kind that does not exist, or features larger than the image.
@@ -31,7 +31,8 @@ def build_reconstructor(
     match = re.match(RECONSTRUCTOR, kind)
     if match is None:
         raise ScenarioError(
-            f"reconstructor: there is no kind {kind!r}. A kind is p or r, x1 to x9, s2 or s4, and perhaps -c: `px2s2`, `rx4s4`."
+            f"reconstructor: there is no kind {kind!r}. A kind is p or r, x1 to x9, s2 or s4, and perhaps -c: "
+            f"`px2s2`, `rx4s4-c`."
         )
     channels, height, width = feature
     if max(height, width) > image_size:

@@ -30,7 +30,7 @@ class Placed:
 
 
 def place_file(
-    folder: Path, name: str | Callable[[str], str], write: Callable[[BinaryIO], None], *, what: str, mode: int = 0o444
+    folder: Path, name: str | Callable[[str], str], write: Callable[[BinaryIO], object], *, what: str, mode: int = 0o444
 ) -> Placed:
     """Lets `write` fill a temporary file in `folder`, then puts it under its final name in one step.
 
@@ -94,7 +94,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Opens `path` for reading if it is a regular file; raises FileNotFoundError, or StoreError for links and others."""
+    """Opens `path` for reading if it is a regular file; FileNotFoundError, or StoreError for links and others."""
     if not stat.S_ISREG(path.lstat().st_mode):
         raise StoreError(f"{path} is no regular file; links, folders and devices are not followed.")
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # it may have been swapped since

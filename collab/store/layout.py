@@ -18,7 +18,7 @@ FORMAT = "1"
 """Version of the format; it is part of the bytes and so of every digest."""
 
 BATCH_ROWS = 256
-"""Rows of a record batch, a constant of the format: all but the last have as many, else equal rows had unequal bytes."""
+"""Rows of a record batch, a constant of the format; only the last may have fewer, so equal rows give equal bytes."""
 
 LARGEST = {"float16": 65504.0, "bfloat16": float.fromhex("0x1.fep127")}
 """Largest finite value of each stored type."""
@@ -42,6 +42,7 @@ class ShardSpec:
     featurizer: str
 
     def __post_init__(self) -> None:
+        """Refuses what no shard can be."""
         if len(self.shape) != 3 or min(self.shape) < 1 or not 1 <= self.classes <= 1 << 15 or self.dtype not in LARGEST:
             raise StoreError(f"{self}: a shard has three positive sides, float16 or bfloat16, and 1 to 32768 classes.")
 
@@ -56,7 +57,7 @@ class ShardSpec:
         return 2 * prod(self.shape) + 2 + 4
 
     def schema(self, entity: str) -> pa.Schema:
-        """The one schema of a shard; its metadata hold what follows from the rows and nothing else: they are digested."""
+        """The one schema of a shard; its metadata are digested, so they hold only what follows from the rows."""
         value = pa.float16() if self.dtype == "float16" else pa.uint16()  # Arrow has no bfloat16
         metadata = {"format": FORMAT, "entity": entity, "dtype": self.dtype, "shape": ",".join(map(str, self.shape))}
         return pa.schema(

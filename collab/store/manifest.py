@@ -19,11 +19,11 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Record:
-    """What a manifest says of a shard: whose, from which run and stage, how many rows of which shape and type, the
-    sha256 of the file, rows by class, the featurizer's digest, where it lies under the root, and who wrote it.
+    """What a manifest says of a shard, and nothing of the module that made its features, least of all its seed.
 
-    It never says anything of the module that made the features, least of all its seed.
-    """  # fmt: skip
+    `histogram` has the rows of each class, so as many entries as there are classes; `featurizer` is the digest of the
+    released network that the features come from; `path` is relative to the root; `versions` are of the tools.
+    """
 
     schema_version: int
     entity: str
@@ -60,7 +60,7 @@ def write_manifest(folder: Path, record: Record, sequence: int) -> Path:
 
 
 def read_manifest(path: Path) -> Record:
-    """The record in `path`, every field checked; raises ShardCorrupt with the reason, FileNotFoundError if it is gone."""
+    """The record in `path`, every field checked; ShardCorrupt with the reason, FileNotFoundError if it is gone."""
     try:
         record = _parsed(read_json(path, what="manifest"))
         named = manifest_name(path.name)

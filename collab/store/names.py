@@ -16,7 +16,7 @@ def check_name(name: str) -> str:
     """
     if not _NAME.fullmatch(name):
         raise StoreError(
-            f"{name!r} cannot be a name in the store. Take 1 to 32 characters of a-z, 0-9, '_' and '-', the first a letter."
+            f"{name!r} cannot be a name in the store. Take 1 to 32 of a-z, 0-9, '_' and '-', a letter first."
         )
     if name in _DEVICES:
         raise StoreError(f"{name!r} cannot be a name in the store: Windows keeps it for a device. Take another one.")

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from collab.errors import BoundaryError
@@ -11,18 +12,19 @@ from collab.store.names import check_name
 def private_folder(run: Path, entity: str) -> Path:
     """`run/private/<entity>`, made if it is not there; afterward it and `run/private` are 0700 and belong to this user.
 
-    Raises BoundaryError if that cannot be had, if either is a link, or if it would lie inside a store or a release.
+    Raises BoundaryError if that cannot be had, if either is a link, or if it would lie inside a store.
     """
     folder = run / "private" / check_name(entity)
     for parent in folder.resolve().parents:
-        if parent.name == "release" or (parent.name == "store" and (parent / "manifest").is_dir()):
+        if parent.name == "store" and (parent / "manifest").is_dir():
             raise BoundaryError(
-                f"the private folder of entity {entity!r} would be {folder}, inside {parent}, which every entity reads. "
-                "Give the run a folder elsewhere."
+                f"the private folder of entity {entity!r} would be {folder}, inside the store {parent}, "
+                "which every entity reads. Give the run a folder elsewhere."
             )
     run.mkdir(parents=True, exist_ok=True)
     for each in (folder.parent, folder):
-        each.mkdir(mode=0o700, exist_ok=True) if not each.is_symlink() else None
+        with suppress(FileExistsError):
+            each.mkdir(mode=0o700)
         _close(each, entity)
     return folder
 
@@ -41,5 +43,6 @@ def _close(folder: Path, entity: str) -> None:
     if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) != 0o700:
         raise BoundaryError(
             f"{folder}, private to entity {entity!r}, has mode {stat.S_IMODE(status.st_mode):04o} and belongs to user "
-            f"{status.st_uid}; it must be 0700 and belong to {os.geteuid()}. Some file systems cannot do this: take another."
+            f"{status.st_uid}; it must be 0700 and belong to {os.geteuid()}. "
+            "Some file systems cannot do this: take another."
         )

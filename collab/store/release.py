@@ -16,7 +16,7 @@ from collab.store.names import check_name
 
 
 def write_release(folder: Path, name: str, state: Mapping[str, Tensor], card: Mapping[str, Any]) -> str:
-    """Writes `<name>.safetensors`, then `<name>.json`: `card` with `sha256` and `bytes` of the former; returns its sha256.
+    """Writes `<name>.safetensors`, then `<name>.json`: `card` with the former's `sha256`, which is returned.
 
     Equal tensors give equal bytes, whatever their device or layout. Raises StoreError if something cannot be written.
     """
@@ -25,7 +25,7 @@ def write_release(folder: Path, name: str, state: Mapping[str, Tensor], card: Ma
     plain = {key: value.detach().cpu().clone(memory_format=torch.contiguous_format) for key, value in state.items()}
     content = save(plain)
     digest = hashlib.sha256(content).hexdigest()
-    text = json_bytes({**card, "sha256": digest, "bytes": len(content)}, what=f"the card of {what}")
+    text = json_bytes({**card, "sha256": digest}, what=f"the card of {what}")
     place_file(folder, f"{name}.safetensors", lambda file: file.write(content), what=what)
     place_file(folder, f"{name}.json", lambda file: file.write(text), what=f"the card of {what}")
     return digest
@@ -46,9 +46,7 @@ def read_release(folder: Path, name: str, digest: str | None = None) -> tuple[di
     found = hashlib.sha256(content).hexdigest()
     for source, asked in (("its card", card.get("sha256")), ("who asks", digest or found)):
         if found != asked:
-            raise StoreError(
-                f"{path} has sha256 {found}, {source} says {asked}: it was altered, or half of it replaced. Release it again."
-            )
+            raise StoreError(f"{path} has sha256 {found}, {source} says {asked}: it was altered. Release it again.")
     try:
         return load(content), card
     except SafetensorError as error:

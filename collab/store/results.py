@@ -69,7 +69,7 @@ def read_results(path: Path) -> list[Row]:
 
 
 def append_metrics(path: Path, event: Mapping[str, Any]) -> None:
-    """Adds one line of JSON to `path`, whole even if several processes write; numbers that are not finite become null."""
+    """Adds one line of JSON to `path`, whole even if several processes write; what is not finite becomes null."""
     finite = {
         key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in event.items()
     }

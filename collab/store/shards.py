@@ -17,16 +17,7 @@ from torch.utils.dlpack import from_dlpack
 
 from collab.errors import CollabError, ShardCorrupt, ShardMissing, StoreError
 from collab.store.files import open_regular, place_file
-from collab.store.layout import (
-    BATCH_ROWS,
-    BATCH_SLACK,
-    FILE_SLACK,
-    INFINITY_BITS,
-    LARGEST,
-    Sealed,
-    ShardSpec,
-    Written,
-)
+from collab.store.layout import BATCH_ROWS, BATCH_SLACK, FILE_SLACK, INFINITY_BITS, LARGEST, Sealed, ShardSpec, Written
 from collab.store.names import check_name
 
 __all__ = ["BATCH_ROWS", "Batches", "Sealed", "ShardReader", "ShardSpec", "Written", "open_shard", "write_shard"]
@@ -39,7 +30,7 @@ Verified = set[tuple[object, ...]]
 
 
 def write_shard(folder: Path, batches: Batches, *, entity: str, spec: ShardSpec) -> Written:
-    """Writes features of any float type on any device, with labels in [0, classes), to `<sha256[:16]>.arrow` in `folder`.
+    """Writes features of any float type and device, and labels in [0, classes), to `<sha256[:16]>.arrow` in `folder`.
 
     Takes one batch at a time; equal rows give equal bytes however they are cut into batches. Raises StoreError, and
     leaves nothing behind, if there is no row, if a row does not fit `spec`, if a value is not finite or is beyond what
@@ -96,8 +87,8 @@ def _checked(x: Tensor, labels: Tensor, entity: str, spec: ShardSpec) -> tuple[T
         x = x.to(torch.bfloat16)  # rounding may reach infinity, so the check comes after it
     if len(y) and not (top := float(x.abs().amax())) <= LARGEST[spec.dtype]:
         raise StoreError(
-            f"features of entity {entity!r} reach {top:.6g}; {spec.dtype} holds finite values to {LARGEST[spec.dtype]:.6g}. "
-            "If they are finite, store bfloat16; if not, what made them has diverged."
+            f"features of entity {entity!r} reach {top:.6g}; {spec.dtype} holds finite values to "
+            f"{LARGEST[spec.dtype]:.6g}. If they are finite, store bfloat16; if not, what made them has diverged."
         )
     return x.to(spec.torch_dtype), y
 
@@ -141,7 +132,7 @@ class ShardReader:
         free = min(len(out_x), len(out_y)) - at
         if at < 0 or count > free or tuple(out_x.shape[1:]) != self.spec.shape:  # copy_ would broadcast
             raise CollabError(
-                f"{count} rows of {self.spec.shape} do not fit into {tuple(out_x.shape)} and {tuple(out_y.shape)} at {at}."
+                f"{count} rows of {self.spec.shape} do not fit at {at} into {tuple(out_x.shape)}, {len(out_y)} labels."
             )
         features = from_dlpack(columns.column("x").storage.values).view(self.spec.torch_dtype)
         out = out_x[at : at + count].copy_(features.view(count, *self.spec.shape))

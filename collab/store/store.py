@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import pyarrow as pa
 import torch
@@ -140,8 +140,8 @@ class Store:
 def _spec_of(record: Record) -> ShardSpec:
     """What the record itself claims; ShardSpec refuses a type that is none."""
     return ShardSpec(
-        record.shape, cast("Literal['float16', 'bfloat16']", record.dtype), len(record.histogram), record.featurizer
-    )  # noqa: F821
+        record.shape, cast(Literal["float16", "bfloat16"], record.dtype), len(record.histogram), record.featurizer
+    )
 
 
 def _versions() -> dict[str, str]:

@@ -14,7 +14,7 @@ VERSION_KEY = b"collab.schema_version"
 
 
 def write_table(path: Path, schema: pa.Schema, rows: Sequence[dict[str, Any]], *, what: str) -> None:
-    """Replaces `path` by a table of `rows`; StoreError if a value does not fit its column or the file cannot be written."""
+    """Replaces `path` by a table of `rows`; StoreError if a value does not fit or the file cannot be written."""
     try:
         table = pa.Table.from_pylist(list(rows), schema=schema)
         table.validate(full=True)

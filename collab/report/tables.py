@@ -1,0 +1,135 @@
+"""Result rows as the papers' tables: plain text cells, ready for a terminal or a page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from collab.scenario.model import Refinement, Scenario
+from collab.store.results import Row
+
+
+@dataclass(frozen=True)
+class Table:
+    """A titled table of text cells; `rules` are the numbers of lines that a rule stands above."""
+
+    title: str
+    columns: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+    rules: tuple[int, ...] = ()
+
+
+Found = dict[tuple[str, str, str], Row]
+
+
+def tables(scenario: Scenario, rows: Sequence[Row]) -> tuple[Table, ...]:
+    """Tables 1, 2 and 5 of Guo et al. for what was measured."""
+    found = {(row.row, row.entity or "", row.metric): row for row in rows}
+    made = (_table_1(scenario, found), _table_2(scenario, found), _table_5(scenario, found))
+    return tuple(table for table in made if table.lines)
+
+
+def percent(row: Row | None) -> str:
+    """A share as percent with its interval: `71.4 ±1.2`; an em dash where nothing was measured."""
+    if row is None or row.value is None:
+        return "—"
+    if row.low is None or row.high is None:
+        return f"{100 * row.value:.1f}"
+    return f"{100 * row.value:.1f} ±{50 * (row.high - row.low):.1f}"
+
+
+def plain(row: Row | None, digits: int = 3) -> str:
+    """A number with its interval."""
+    if row is None or row.value is None:
+        return "—"
+    if row.low is None or row.high is None:
+        return f"{row.value:.{digits}f}"
+    return f"{row.value:.{digits}f} ±{(row.high - row.low) / 2:.{digits}f}"
+
+
+def _table_1(scenario: Scenario, found: Found) -> Table:
+    lines = []
+    for entity in scenario.entities:
+        cells = [found.get(("tables_1_2", entity.name, name)) for name in ("top1_original", "top1_poisoned", "agreement")]
+        if cells[0] and cells[1]:
+            cost = 100 * ((cells[0].value or 0) - (cells[1].value or 0))
+            kl = found.get(("tables_1_2", entity.name, "kl"))
+            lines.append((entity.name, entity.defense.kind, *map(percent, cells[:2]), f"{cost:+.1f}", percent(cells[2]), plain(kl)))
+    columns = ("entity", "defense", "original", "poisoned", "cost", "agreement", "KL")
+    note = "Top-1 in % of the released decider on held-out images; cost in points; agreement of both predictions in %."
+    return Table("Table 1: classification equivalence", columns, tuple(lines), (note,))
+
+
+def _table_2(scenario: Scenario, found: Found) -> Table:
+    lines, window = [], ""
+    for entity in scenario.entities:
+        of_entity = {metric: row for (row_name, name, metric), row in found.items() if (row_name, name) == ("tables_1_2", entity.name)}
+        ssim = next((metric for metric in of_entity if metric.startswith("ssim[")), None)
+        if ssim is None:
+            continue
+        window = ssim.removeprefix("ssim").split("_")[0]
+        wanted = (
+            "l1_original", "l1_poisoned", f"ssim{window}_original", f"ssim{window}_poisoned",
+            f"ssim_max{window}_poisoned", f"abs_ssim_map{window}_poisoned",
+        )  # fmt: skip
+        lines.append((entity.name, entity.defense.kind, *(plain(of_entity.get(metric)) for metric in wanted)))
+    columns = ("entity", "defense", "L1 original", "L1 poisoned", "SSIM original", "SSIM poisoned", "or its negative", "abs. map")
+    prior = " · ".join(
+        f"{name} {plain(found.get(('c_public', '', f'ssim{window}_prior_{key}')))}"
+        for name, key in (("unrelated image", "unrelated"), ("mean image", "mean"), ("class mean", "class_mean"))
+    )
+    notes = (
+        f"The released reconstructor on held-out images; SSIM{window}. A guess without features scores SSIM: {prior}.",
+        "SSIM near zero says that this reconstructor is fooled, not that the image is gone.",
+    )
+    return Table("Table 2: reconstruction disparity", columns, tuple(lines), notes)
+
+
+def _table_5(scenario: Scenario, found: Found) -> Table:
+    has_top5 = any(metric == "top5" for _, _, metric in found)
+    has_paper = any(row.paper is not None for row in found.values())
+    columns = ("row", "entity", "trained on", "top-1 %", *["top-5 %"] * has_top5, "gain", *["paper"] * has_paper)
+    public = found.get(("c_public", "", "top1"))
+
+    def line(name: str, entity: str, data: str, gain: str = "") -> tuple[str, ...]:
+        top1, top5 = (found.get((name, entity, metric)) for metric in ("top1", "top5"))
+        paper = f"{100 * top1.paper:.1f}" if top1 and top1.paper is not None else ""
+        shown = (name, entity or "—", data, percent(top1), *[percent(top5)] * has_top5, gain, *[paper] * has_paper)
+        return shown
+
+    def gain(row: Refinement) -> str:
+        own, top1 = (found.get((name, row.entity or "", "top1")) for name in (f"c_own_{row.entity}", str(row.row)))
+        if not (row.pool or row.unpoisoned) or top1 is None or own is None or public is None:
+            return ""
+        return f"{100 * ((top1.value or 0) - max(own.value or 0, public.value or 0)):+.1f}"
+
+    lines = [line(str(row.row), row.entity or "", describe(row), gain(row)) for row in scenario.refinements]
+    rules = [len(lines)]
+    if public:
+        lines.append(line("c_public", "", "released C, untouched"))
+    pooled = [row for row in scenario.refinements if row.pool]
+    refining = sorted({row.entity for row in scenario.refinements if row.own == "features" and row.entity})
+    if scenario.controls:
+        lines += [line(f"c_own_{name}", name, f"F({name})") for name in refining]
+        for row in pooled:
+            plain_data = " ∪ ".join(f"F({name})" for name in (row.entity or "", *row.pool))
+            lines.append(line(f"c_unpoisoned_{row.row}", row.entity or "", plain_data))
+        for row in pooled:
+            data = " ∪ ".join(f"P(F({name}))" for name in (row.entity or "", *row.pool))
+            lines.append(line(f"c_all_poisoned_{row.row}", row.entity or "", data))
+    notes = [
+        "± half of the 95 % bootstrap interval over held-out images, one seed. Rows from c_ on are controls.",
+        "gain: points above the better of c_public and c_own, which is what sharing itself brings (or costs).",
+    ]
+    if has_paper:
+        notes.append("paper: Guo et al., Table 5, ImageNet and ResNet-101; not comparable with other data, shown for the order of rows.")
+    if scenario.data.source == "creatures":
+        notes.append("creatures are drawn, a stand-in for trying things out; no figure here says anything about photographs.")
+    return Table("Table 5: refinement", columns, tuple(lines), tuple(notes), tuple(rules))
+
+
+def describe(row: Refinement) -> str:
+    """What a row is trained on, in the papers' letters."""
+    if row.own == "images":
+        return "raw images, from scratch" if row.share is None else f"raw images of all, {row.share:.0%}, from scratch"
+    own = f"F({row.entity})" if row.own == "features" else f"P(F({row.entity}))"
+    return " ∪ ".join([own, *(f"F({name})" for name in row.unpoisoned), *(f"P(F({name}))" for name in row.pool)])

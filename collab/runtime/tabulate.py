@@ -1,0 +1,46 @@
+"""Outcomes of tasks as rows of results.parquet."""
+
+from collections.abc import Mapping, Sequence
+
+from collab.report.papers import paper_figure
+from collab.runtime.host import Outcome
+from collab.runtime.plan import Task
+from collab.scenario.model import Scenario
+from collab.store.results import Row
+
+
+def result_rows(scenario: Scenario, tasks: Sequence[Task], outcomes: Mapping[str, Outcome]) -> list[Row]:
+    """One row for each measure and label of each finished task, in the order of the plan."""
+    defenses = {entity.name: entity.defense.kind for entity in scenario.entities}
+    rows = []
+    for task in tasks:
+        outcome = outcomes[task.name]
+        for row, entity in task.labels:
+            for measure in outcome.report.measures:
+                paper = paper_figure(scenario.expect.paper, row, measure.metric) if scenario.expect else None
+                rows.append(
+                    Row(
+                        scenario=scenario.name,
+                        row=row,
+                        entity=entity or None,
+                        defense=defenses.get(entity),
+                        attack=None,
+                        metric=measure.metric,
+                        value=measure.value,
+                        low=measure.low,
+                        high=measure.high,
+                        n=measure.n,
+                        seed=scenario.seed,
+                        paper=paper,
+                        verdict=None if paper is None else _verdict(scenario),
+                        seconds=outcome.seconds,
+                        device=outcome.device,
+                    )
+                )
+    return rows
+
+
+def _verdict(scenario: Scenario) -> str:
+    """The papers' figures are for ImageNet with a ResNet-101; no other set-up can agree with them or not."""
+    same = scenario.data.source == "imagenet" and scenario.model.backbone == "resnet101"
+    return "not judged: one seed" if same else f"not comparable: {scenario.data.source}, {scenario.model.backbone}"

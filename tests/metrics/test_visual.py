@@ -1,0 +1,154 @@
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from skimage.metrics import structural_similarity
+from torch import Tensor
+
+from collab.errors import ScenarioError
+from collab.metrics.visual import abs_ssim_map, l1, psnr, ssim, ssim_map, ssim_max, ssim_window
+
+METRICS = (l1, psnr, ssim, ssim_max, abs_ssim_map)
+SIDES = (8, 16, 24, 32, 40)
+
+
+def pair(side: int, noise: float = 0.2, batch: int = 3) -> tuple[Tensor, Tensor]:
+    """Smooth images, and the same with noise."""
+    generator = torch.Generator().manual_seed(side)
+    coarse = torch.rand(batch, 3, 4, 4, generator=generator)
+    images = torch.nn.functional.interpolate(coarse, (side, side), mode="bilinear")
+    return (images + noise * torch.randn(images.shape, generator=generator)).clamp(0, 1), images
+
+
+def independent_map(rebuilt: Tensor, images: Tensor) -> np.ndarray:
+    """scikit-image's local SSIM where its window lies inside the image; channel by channel."""
+    size, sigma = ssim_window(images.shape[-1])
+    _, found = structural_similarity(
+        rebuilt.double().numpy(), images.double().numpy(), channel_axis=0, data_range=1.0, gaussian_weights=True,
+        sigma=sigma, truncate=(size // 2) / sigma, use_sample_covariance=False, full=True,
+    )  # fmt: skip
+    edge = size // 2
+    return found[:, edge:-edge, edge:-edge]
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_ssim_agrees_with_scikit_image(side: int) -> None:
+    rebuilt, images = pair(side)
+    rebuilt[1] = 1 - images[1]  # with negative values
+    maps = [independent_map(a, b) for a, b in zip(rebuilt, images, strict=True)]
+    assert min(part.min() for part in maps) < -0.3
+    for metric, expected in (
+        (ssim, [part.mean() for part in maps]),
+        (abs_ssim_map, [np.abs(part).mean() for part in maps]),
+    ):
+        np.testing.assert_allclose(metric(rebuilt, images).numpy(), expected, atol=1e-4)
+    np.testing.assert_allclose(ssim_map(rebuilt, images).numpy(), np.stack(maps), atol=2e-3)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_the_map_averages_to_ssim(side: int) -> None:
+    rebuilt, images = pair(side)
+    torch.testing.assert_close(ssim_map(rebuilt, images).mean((1, 2, 3)), ssim(rebuilt, images), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("side", "window"), [(224, (11, 1.5)), (32, (11, 1.5)), (31, (7, 1.0)), (16, (7, 1.0)), (15, (5, 0.75))]
+)
+def test_window_follows_the_side(side: int, window: tuple[int, float]) -> None:
+    assert ssim_window(side) == window
+
+
+def test_no_window_fits_four_pixels() -> None:
+    assert ssim(torch.rand(1, 3, 5, 5), torch.rand(1, 3, 5, 5)).shape == (1,)
+    with pytest.raises(ScenarioError, match="4 pixels"):
+        ssim(torch.rand(1, 3, 4, 9), torch.rand(1, 3, 4, 9))
+
+
+@given(side=st.integers(2, 9), shift=st.floats(0.01, 0.5))
+def test_a_constant_shift_has_closed_forms(side: int, shift: float) -> None:
+    images = torch.full((2, 3, side, side), 0.25)
+    torch.testing.assert_close(
+        psnr(images + shift, images), torch.full((2,), -20 * math.log10(shift)), rtol=1e-4, atol=1e-4
+    )
+    torch.testing.assert_close(l1(images + shift, images), torch.full((2,), shift))
+
+
+@given(a=st.floats(0, 1), b=st.floats(0, 1))
+def test_ssim_of_two_flat_images_has_a_closed_form(a: float, b: float) -> None:
+    flat = torch.full((1, 3, 16, 16), a), torch.full((1, 3, 16, 16), b)
+    expected = (2 * a * b + 1e-4) / (a * a + b * b + 1e-4)
+    for metric in (ssim, abs_ssim_map):
+        assert metric(*flat).item() == pytest.approx(
+            expected, abs=2e-3
+        )  # the variance of a flat image is 0 up to rounding
+
+
+def test_equal_images_score_best() -> None:
+    _, images = pair(32)
+    assert torch.equal(l1(images, images), torch.zeros(3))
+    assert torch.equal(psnr(images, images), torch.full((3,), 100.0))
+    for metric in (ssim, ssim_max, abs_ssim_map):
+        torch.testing.assert_close(metric(images, images), torch.ones(3))
+
+
+def test_psnr_is_capped_and_not_before() -> None:
+    images = torch.zeros(1, 3, 4, 4)
+    assert psnr(images + 10 ** (-99 / 20), images).item() == pytest.approx(99, abs=1e-3)
+    assert psnr(images + 10 ** (-101 / 20), images).item() == 100
+
+
+def test_a_negative_hides_from_ssim_but_not_from_ssim_max() -> None:
+    _, images = pair(32)
+    assert (ssim(1 - images, images) < 0).all()
+    torch.testing.assert_close(ssim_max(1 - images, images), torch.ones(3))
+    assert (abs_ssim_map(1 - images, images) > ssim(1 - images, images).abs()).all()
+
+
+def test_patches_of_opposite_sign_cancel_in_ssim_only() -> None:
+    _, images = pair(32)
+    half = images.clone()
+    half[..., 16:] = 1 - half[..., 16:]
+    assert (abs_ssim_map(half, images) > ssim(half, images).abs() + 0.1).all()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_each_image_is_scored_by_itself(metric: Callable[[Tensor, Tensor], Tensor]) -> None:
+    rebuilt, images = pair(32)
+    values = metric(rebuilt, images)
+    assert values.shape == (3,) and values.dtype == torch.float32
+    alone = torch.cat([metric(a[None], b[None]) for a, b in zip(rebuilt, images, strict=True)])
+    torch.testing.assert_close(values, alone, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_mixed_precision_changes_nothing(metric: Callable[[Tensor, Tensor], Tensor]) -> None:
+    rebuilt, images = pair(32, noise=0.02)
+    plain = metric(rebuilt, images)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(metric(rebuilt, images), plain)
+        rounded = metric(rebuilt.bfloat16(), images)  # as a network hands it out
+    assert torch.equal(rounded, metric(rebuilt.bfloat16().float(), images))
+
+
+@pytest.mark.parametrize("metric", [ssim, abs_ssim_map, l1])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_gradients_point_uphill(metric: Callable[[Tensor, Tensor], Tensor], layout: torch.memory_format) -> None:
+    rebuilt, images = (part[:1].contiguous(memory_format=layout) for part in pair(16))
+    rebuilt.requires_grad_()
+    metric(rebuilt, images).sum().backward()
+    assert rebuilt.grad is not None
+    slope = rebuilt.grad.square().sum().item()
+    step = 1e-3 * rebuilt.grad / slope
+    with torch.no_grad():
+        gained = (metric(rebuilt + step, images) - metric(rebuilt - step, images)).item() / 2
+    assert gained == pytest.approx(1e-3, rel=0.05)
+
+
+def test_ssim_agrees_between_layouts() -> None:
+    rebuilt, images = pair(32)
+    last = (part.contiguous(memory_format=torch.channels_last) for part in (rebuilt, images))
+    torch.testing.assert_close(ssim(*last), ssim(rebuilt, images))

@@ -1,0 +1,62 @@
+import pytest
+import torch
+from torch import nn
+
+from collab.errors import ScenarioError
+from collab.models.dpm import build_dpm
+
+
+def parameters(network: nn.Module) -> int:
+    return sum(value.numel() for value in network.parameters())
+
+
+@pytest.mark.parametrize(("channels", "count"), [(1024, 4_468_736), (128, 71_168)])
+def test_parameters_are_those_of_the_paper(channels: int, count: int) -> None:
+    assert parameters(build_dpm(channels)) == count
+
+
+def test_options_change_the_count_as_computed_by_hand() -> None:
+    # 1x1, 3x3, 1x1 with biases in place of norms, and a given width.
+    assert parameters(build_dpm(16, blocks=3, width=5, norm="none")) == 3 * (16 * 5 + 5 + 9 * 25 + 5 + 5 * 16 + 16)
+
+
+@pytest.mark.parametrize("norm", ["batch", "none"])
+def test_shape_and_range_are_kept(norm: str) -> None:
+    torch.manual_seed(0)
+    features = torch.rand(3, 16, 5, 7)
+    kept = features.clone()
+    poisoned = build_dpm(16, norm=norm).eval()(features)
+    assert poisoned.shape == features.shape
+    assert poisoned.min() >= 0
+    assert torch.equal(features, kept)
+    assert not torch.allclose(poisoned, features)
+
+
+def test_features_that_may_be_negative_stay_so_in_the_last_block_only() -> None:
+    torch.manual_seed(0)
+    network = build_dpm(16, rectify=False).eval()
+    assert network(torch.randn(3, 16, 8, 8)).min() < 0
+    assert network[:-1](torch.randn(3, 16, 8, 8)).min() >= 0
+
+
+def test_without_body_the_identity_is_left() -> None:
+    network = build_dpm(8, norm="none")
+    for value in network.parameters():
+        nn.init.zeros_(value)
+    features = torch.rand(2, 8, 4, 4)
+    assert torch.equal(network(features), features)
+
+
+def test_in_eval_mode_a_row_does_not_depend_on_its_batch_mates() -> None:
+    torch.manual_seed(0)
+    network, features = build_dpm(16), torch.rand(4, 16, 6, 6)
+    alone = features.clone()
+    alone[1:] = 0
+    assert not torch.allclose(network.train()(features)[0], network(alone)[0])  # the leak that eval mode closes
+    assert torch.equal(network.eval()(features)[0], network(alone)[0])
+
+
+@pytest.mark.parametrize("wrong", [{"blocks": 0}, {"width": 0}, {"channels": 3}])
+def test_empty_modules_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ScenarioError, match="Set `blocks` and `width`"):
+        build_dpm(**{"channels": 16, **wrong})
