@@ -31,7 +31,7 @@ def _horns(scene: Scene) -> None:
     x, y = scene.seen_at(0.0)
     low = y + 0.8 * scene["head_height"]
     right = np.abs(x) - 0.28 - 0.35 * low * low
-    horn = np.maximum(np.abs(right) - 0.15 * (1 + 1.4 * low), -low - 0.72)
+    horn = np.maximum(np.abs(right) - 0.15 * (1 + 1.4 * low), np.abs(low + 0.21) - 0.51)
     scene.paint(scene.soft(horn - 0.04), (0.25, 0.2, 0.16))
     scene.paint(scene.soft(horn), (0.9, 0.85, 0.7))
 
@@ -40,7 +40,7 @@ def _antennae(scene: Scene) -> None:
     x, y = scene.seen_at(0.1)
     low = y + scene["head_height"]
     right = np.abs(x) - 0.12 + 0.35 * low
-    scene.paint(scene.soft(np.maximum(np.abs(right) - 0.03, -low - 0.5)), (0.15, 0.12, 0.12))
+    scene.paint(scene.soft(np.maximum(np.abs(right) - 0.03, np.abs(low + 0.1) - 0.4)), (0.15, 0.12, 0.12))
     scene.paint(scene.soft(ellipse(right, low + 0.5, 0.11, 0.11)), scene["dress"])
 
 

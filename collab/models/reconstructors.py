@@ -28,7 +28,7 @@ def build_reconstructor(
     full size, and 1×1 – BN – ReLU – 1×1. Torch's own initialization, drawn from its global generator.
     Raises ScenarioError for a kind that does not exist, or features larger than the image.
     """
-    match = re.match(RECONSTRUCTOR, kind)
+    match = re.fullmatch(RECONSTRUCTOR, kind)
     if match is None:
         raise ScenarioError(
             f"reconstructor: there is no kind {kind!r}. A kind is p or r, x1 to x9, s2 or s4, and perhaps -c: "

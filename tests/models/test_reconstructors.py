@@ -34,9 +34,16 @@ def test_images_have_the_asked_size_and_range(
 
 @pytest.mark.parametrize(
     ("kind", "side", "stacks", "sizes"),
-    [("px2s2", 14, 4, [28, 56, 112, 224]), ("px2s4", 14, 2, [56, 224]), ("rx4s2", 8, 2, [16, 32]), ("rx4s4", 8, 1, [32]),
-     ("px2s4", 16, 1, [32]), ("px2s4", 8, 2, [32, 64]), ("px2s2", 32, 0, [])],
-)  # fmt: skip
+    [
+        ("px2s2", 14, 4, [28, 56, 112, 224]),
+        ("px2s4", 14, 2, [56, 224]),
+        ("rx4s2", 8, 2, [16, 32]),
+        ("rx4s4", 8, 1, [32]),
+        ("px2s4", 16, 1, [32]),  # upscaled by the remainder
+        ("px2s4", 8, 2, [32, 64]),
+        ("px2s2", 32, 0, []),
+    ],
+)
 def test_stacks_are_those_of_the_text(kind: str, side: int, stacks: int, sizes: list[int]) -> None:
     with torch.device("meta"):
         network = build_reconstructor(kind, (128, side, side), sizes[-1] if sizes else side)
@@ -81,7 +88,7 @@ def test_min_max_is_taken_image_by_image() -> None:
 def test_a_clamp_starts_where_it_can_learn() -> None:
     torch.manual_seed(0)
     images = build_reconstructor("px2s2-c", (16, 4, 4), 8).train()(torch.rand(8, 16, 4, 4))
-    assert ((images > 0) & (images < 1)).float().mean() > 0.9
+    assert ((images > 0) & (images < 1)).float().mean((0, 2, 3)).min() > 0.5
 
 
 def test_without_tail_blocks_nearest_upscaling_shows_squares_and_bilinear_does_not() -> None:

@@ -1,0 +1,51 @@
+"""Where images come from: a source knows labels without decoding, and hands out pixels of the rows it is asked for."""
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+
+from collab.errors import DataError
+
+Split = Literal["train", "test"]
+BLOCK = 256
+"""Most images that a source hands out at a time."""
+
+
+class Source(Protocol):
+    """Labeled images in a train and a test split; label k is class `classes[k]`."""
+
+    classes: tuple[str, ...]
+
+    def labels(self, split: Split) -> Int64[np.ndarray, " rows"]:
+        """The label of every row; decodes no image."""
+        ...
+
+    def images(self, split: Split, rows: np.ndarray) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
+        """The images of `rows`, in that order, in blocks of at most 256; DataError names what does not decode."""
+        ...
+
+    def digest(self) -> str:
+        """Identity of the content: kind, options, and name, size and time of each file."""
+        ...
+
+
+_KINDS = {
+    "creatures": "collab.data.creatures:Creatures",
+    "parquet": "collab.data.parquet:ParquetFiles",
+    "imagefolder": "collab.data.folders:ImageFolders",
+    "imagenet": "collab.data.folders:ImageNet",
+    "cifar10": "collab.data.torchvision_sets:Cifar10",
+    "cifar100": "collab.data.torchvision_sets:Cifar100",
+}
+
+
+def open_source(kind: str, *, image_size: int, seed: int, **options: Any) -> Source:
+    """The source of a kind, images as squares of `image_size`; DataError if it is unknown or not there."""
+    if kind not in _KINDS:
+        raise DataError(f"there is no source {kind!r}. Take one of {', '.join(_KINDS)}.")
+    module, name = _KINDS[kind].split(":")
+    build: Callable[..., Source] = getattr(import_module(module), name)
+    return build(image_size=image_size, seed=seed, **options)
