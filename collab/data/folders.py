@@ -33,11 +33,7 @@ class ImageFolders:
         self._labels: dict[str, np.ndarray] = {}
         for split, folder in (("train", train), ("test", test)):
             self._list(split, folder, folders)
-        self.classes = self.class_names(folders)
-
-    def class_names(self, folders: list[str]) -> tuple[str, ...]:
-        """What the classes of these folders are called."""
-        return tuple(folders)
+        self.classes = tuple(folders)
 
     def labels(self, split: Split) -> Int64[np.ndarray, " rows"]:
         """The label of every file."""
@@ -73,10 +69,6 @@ class ImageFolders:
 
 
 class ImageNet(ImageFolders):
-    """ILSVRC 2012 as torchvision unpacks it: `root/train/<wnid>`, `root/val/<wnid>`, class names in `root/meta.bin`."""
+    """ILSVRC 2012 as torchvision unpacks it: `root/train/<wnid>`, `root/val/<wnid>`; classes are named by their synset."""
 
     test_folders = ("val",)
-
-    def class_names(self, folders: list[str]) -> tuple[str, ...]:
-        """The synsets' numbers; first names from `meta.bin` are not unique, so they cannot name classes."""
-        return tuple(folders)
