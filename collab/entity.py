@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from collab.defenses.base import Defense, PrivateView
@@ -14,7 +13,7 @@ from collab.participant import Participant, load_images
 from collab.scenario.model import Refinement
 from collab.scoring import disparity, equivalence
 from collab.store.manifest import Record
-from collab.store.release import write_release
+from collab.store.release import read_release, write_release
 from collab.store.shards import ShardReader
 from collab.training.loop import Progress, Recipe
 from collab.training.recipes import EVAL_BATCH, train_classifier, train_reconstructor
@@ -79,13 +78,13 @@ class Entity(Participant):
             progress=progress,
         )
         losses = self.defense.fit(module, view)
-        save_file(module.state_dict(), self.private / "defense.safetensors")
+        write_release(self.private, "defense", module.state_dict(), {})  # for this entity alone
         return Report((*self.cost_and_disclosure(module), *(Measure("poison_loss", loss) for loss in losses[-1:])))
 
     def publish(self, progress: Progress) -> Report:
         """Writes poisoned features and labels to the store, in an order that says nothing about the own images."""
         module = self.new_module()
-        module.load_state_dict(load_file(self.private / "defense.safetensors"))
+        module.load_state_dict(read_release(self.private, "defense")[0])
         feed = self.feed([self.own_features(self.private)], EVAL_BATCH)
 
         def poisoned() -> Iterator[tuple[Tensor, Tensor]]:
@@ -105,7 +104,7 @@ class Entity(Participant):
         own = self.shards_of(self.name) if row.own == "poisoned" else [self.own_features(self.private)]
         pool = [shard for sender in sorted(row.pool) for shard in self.shards_of(sender)]
         decider, report = self.refined([*own, *pool], most_rows, row, stream, progress)
-        save_file(decider.state_dict(), self.private / f"decider_{row.row}.safetensors")
+        write_release(self.private, f"decider_{row.row}", decider.state_dict(), {})
         read = (
             _shard_crossing("refine", sender, self.name, record)
             for sender in sorted(row.pool)
@@ -156,8 +155,7 @@ class Entity(Participant):
         )
 
     def _release(self, name: str, net: nn.Module, card: dict[str, object]) -> Crossing:
-        state = {key: value.cpu().contiguous() for key, value in net.state_dict().items()}
-        model = self.scenario.model
+        state, model = net.state_dict(), self.scenario.model
         about = {"backbone": model.backbone, "hook": model.hook, "classes": self.classes, "trained_by": self.name}
         digest = write_release(self.layout.release, name, state, about | card)
         size = sum(value.numel() * value.element_size() for value in state.values())

@@ -152,14 +152,17 @@ class Participant:
 
     def own_features(self, folder: Path) -> ShardReader:
         """The shard of unpoisoned features in a folder of this holder."""
-        return open_shard(folder / "features", Written.read(folder / "features"), self.spec)
+        written = Written.read(folder / "features")
+        return open_shard(written.path, written, self.spec)
 
     def write_features(self, folder: Path, images: ImageSet) -> Written:
         """Computes F of `images` once, as the only shard under `folder`."""
         target = folder / "features"
         shutil.rmtree(target, ignore_errors=True)
         batches = features_of(self.released.featurizer, images, self.compute)
-        return write_shard(target, batches, entity=self.name, spec=self.spec)
+        written = write_shard(target, batches, entity=self.name, spec=self.spec)
+        written.save()
+        return written
 
     @cached_property
     def heldout_features(self) -> tuple[Tensor, Tensor]:

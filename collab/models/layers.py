@@ -73,7 +73,7 @@ class MinMax(nn.Module):
 
 
 def initialize(network: nn.Module) -> None:
-    """Kaiming's initialization of convolutions (fan out, ReLU), as torchvision's ResNets have; the rest keeps torch's."""
+    """Kaiming's initialization of convolutions (fan out, ReLU), as in torchvision's ResNets; the rest is torch's."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")

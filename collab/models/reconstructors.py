@@ -23,9 +23,9 @@ def build_reconstructor(
 ) -> nn.Module:
     """An untrained R of `kind`, from features (channel, height, width) to images in [0, 1] of side `image_size`.
 
-    p or r (as in `px2s2`): inverse bottlenecks without or with an identity sum; xN: N of them before each upscaling; sM: each upscaling
-    enlarges by M, the last by what remains; -c: clamped instead of min-max image by image. Then `tail_blocks` more at
-    full size, and 1×1 – BN – ReLU – 1×1. Torch's own initialization, drawn from its global generator.
+    p or r (as in `px2s2`): inverse bottlenecks without or with an identity sum; xN: N of them before each upscaling;
+    sM: each upscaling enlarges by M, the last by what remains; -c: clamped instead of min-max image by image. Then
+    `tail_blocks` more at full size, and 1×1 – BN – ReLU – 1×1. Torch's own initialization, drawn from its global generator.
     Raises ScenarioError for a kind that does not exist, or features larger than the image.
     """
     match = re.fullmatch(RECONSTRUCTOR, kind)

@@ -220,14 +220,14 @@ def _check_rows(reader: Any, mapped: np.ndarray, record: Sealed, spec: ShardSpec
     first, start, end = 0, mapped.ctypes.data, mapped.ctypes.data + mapped.nbytes
     for number in range(reader.num_record_batches):
         batch = reader.get_batch(number)
+        rows = min(BATCH_ROWS, record.rows - first)
+        if batch.num_rows != rows or rows < 1:
+            raise StoreError(f"batch {number} has {batch.num_rows} rows, expected are {max(rows, 0)}")
         buffers = [buffer for column in batch.columns for buffer in column.buffers() if buffer is not None]
         if any(not start <= buffer.address <= buffer.address + buffer.size <= end for buffer in buffers):
             raise StoreError(f"batch {number} is compressed or does not lie in the file")
         batch.validate(full=True)
-        rows = min(BATCH_ROWS, record.rows - first)
         storage = batch.column("x").storage
-        if batch.num_rows != rows or rows < 1 or len(storage.values) * 2 + rows * 6 != rows * spec.row_bytes:
-            raise StoreError(f"batch {number} has {batch.num_rows} rows, expected are {rows}")
         if any(column.null_count for column in (storage, storage.values, batch.column("y"), batch.column("row_id"))):
             raise StoreError(f"batch {number} has nulls")
         labels, row_id = batch.column("y").to_numpy(), batch.column("row_id").to_numpy()

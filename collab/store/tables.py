@@ -20,8 +20,10 @@ def write_table(path: Path, schema: pa.Schema, rows: Sequence[dict[str, Any]], *
         table.validate(full=True)
         for column in schema:
             if not column.nullable and table.column(column.name).null_count:
-                raise StoreError(f"{what}: column {column.name!r} has a row without a value.")
-    except (pa.ArrowException, ValueError, TypeError) as error:
+                raise ValueError(f"column {column.name!r} has a row without a value")
+            if pa.types.is_integer(column.type) and any(isinstance(row[column.name], float) for row in rows):
+                raise ValueError(f"column {column.name!r} takes whole numbers")  # Arrow would cut off the fraction
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise StoreError(f"{what}: a value does not fit its column: {error}.") from error
     place_file(
         path.parent, path.name, lambda file: parquet.write_table(table, file, compression="zstd"), what=what, mode=0o644

@@ -35,11 +35,13 @@ def test_constant_logits_score_like_chance() -> None:
 def test_nan_never_counts(column: int) -> None:
     logits = torch.tensor([[0.0, 9.0, 1.0]])
     labels = torch.tensor([1])
-    assert topk_hits(logits, labels, 1).item() and agreement(logits, logits).item()
+    assert topk_hits(logits, labels, 1).item()
+    assert agreement(logits, logits).item()
     broken = logits.clone()
     broken[0, column] = torch.nan
     assert not topk_hits(broken, labels, 3).any()
-    assert not agreement(broken, logits).any() and not agreement(logits, broken).any()
+    assert not agreement(broken, logits).any()
+    assert not agreement(logits, broken).any()
 
 
 def test_agreement_is_of_the_first_class() -> None:

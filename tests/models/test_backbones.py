@@ -1,5 +1,4 @@
 import sys
-from itertools import pairwise
 
 import pytest
 import torch
@@ -45,18 +44,18 @@ def expected_shape(backbone: str, hook: str, side: int) -> tuple[int, int, int]:
     return channels, side >> stage, side >> stage
 
 
-@pytest.mark.parametrize(
-    ("backbone", "side"), [(name, s) for name in SMALL for s in (32, 64)] + [(n, 224) for n in LARGE]
-)
+@pytest.mark.parametrize(("backbone", "side"), [(n, s) for n in SMALL for s in (32, 64)] + [(n, 224) for n in LARGE])
 def test_features_have_the_shapes_of_the_table(backbone: str, side: int) -> None:
     with torch.device("meta"):
-        network = build_network(backbone, classes=10)
+        network = build_network(backbone, classes=10).eval()
+        reached, at = torch.zeros(1, 3, side, side), 0
     hooks = ARCHITECTURES[backbone].hooks
-    assert hooks
     for hook in hooks:
-        assert feature_shape(cut(network, backbone, hook).featurizer, side) == expected_shape(backbone, hook, side), (
-            hook
-        )
+        featurizer = cut(network, backbone, hook).featurizer
+        reached, at = featurizer[at:](reached), len(featurizer)  # each piece once, not once for each hook
+        assert tuple(reached.shape[1:]) == expected_shape(backbone, hook, side), hook
+    middle = hooks[len(hooks) // 2]
+    assert feature_shape(cut(network, backbone, middle).featurizer, side) == expected_shape(backbone, middle, side)
 
 
 def test_some_rows_of_the_table_literally() -> None:
@@ -73,15 +72,17 @@ def test_some_rows_of_the_table_literally() -> None:
             assert feature_shape(build_split(backbone, hook, classes=10).featurizer, side) == shape
 
 
-def test_hooks_come_in_the_order_of_the_network() -> None:
-    for backbone, architecture in ARCHITECTURES.items():
-        with torch.device("meta"):
-            names = [name for name, _ in build_network(backbone, classes=10).named_children()]
-        at = [len(list(cut(nn.Sequential(), backbone, hook).featurizer)) for hook in architecture.hooks]
-        assert set(at) == {0}  # nothing to cut
-        named = [names.index(hook) for hook in architecture.hooks if hook in names]
-        assert all(early < late for early, late in pairwise(named))
-        assert {name for name in names if "_" in name} | {n for n in names if "pool" in n} <= set(architecture.hooks)
+@pytest.mark.parametrize("backbone", ARCHITECTURES)
+def test_every_piece_between_stem_and_head_is_a_hook_and_hooks_go_deeper(backbone: str) -> None:
+    with torch.device("meta"):
+        network = build_network(backbone, classes=10)
+    hooks = ARCHITECTURES[backbone].hooks
+    names = [name for name, _ in network.named_children() if name not in ("normalize", "stem", "head")]
+    assert names == [hook for hook in hooks if "_" in hook or "pool" in hook]
+    depths = [len(cut(network, backbone, hook).featurizer) for hook in hooks]
+    assert depths == sorted(depths)
+    assert depths[0] >= 2
+    assert depths[-1] == len(network) - 1
 
 
 @pytest.mark.parametrize("backbone", ARCHITECTURES)
@@ -100,10 +101,7 @@ def test_decider_after_featurizer_is_the_whole_network_to_the_last_bit(backbone:
         for hook in ARCHITECTURES[backbone].hooks:
             split = cut(network, backbone, hook)
             # Features of the pieces since the last hook: each piece is computed once, not once for each hook.
-            done = len(list(split.featurizer))
-            for piece in list(split.featurizer)[seen:]:
-                reached = piece(reached)
-            seen = done
+            reached, seen = split.featurizer[seen:](reached), len(split.featurizer)
             kept = reached.clone()
             logits = split.decider(reached)
             assert torch.equal(logits, whole), hook
@@ -162,7 +160,7 @@ def test_torchvision_weights_are_torchvisions_own() -> None:
     for hook in ("conv2_1", "conv5"):
         torch.manual_seed(3)
         split = build_split("resnet18", hook, classes=7)
-        ours = [*split.featurizer.state_dict().values()][2:] + [*split.decider.state_dict().values()]
+        ours = [*list(split.featurizer.state_dict().values())[2:], *split.decider.state_dict().values()]
         assert all(torch.equal(a, b) for a, b in zip(theirs, ours, strict=True))
 
 
@@ -191,7 +189,7 @@ def test_width_is_for_small_resnets() -> None:
     default, narrow = (build_split("resnet8", "conv3_1", classes=4, width=width) for width in (None, 16))
     assert feature_shape(default.featurizer, 32) == (64, 16, 16)
     assert feature_shape(narrow.featurizer, 32) == (32, 16, 16)
-    with pytest.raises(ScenarioError, match="`width: 64` was asked for resnet50.*resnet8"):
+    with pytest.raises(ScenarioError, match=r"`width: 64` was asked for resnet50.*resnet8"):
         build_split("resnet50", "conv4_1", classes=4, width=64)
 
 
@@ -202,7 +200,8 @@ def test_the_shape_is_found_without_a_trace(is_training: bool) -> None:
     before, generator = state_digest(featurizer), torch.get_rng_state()
     assert feature_shape(featurizer, 48) == (64, 24, 24)
     assert state_digest(featurizer) == before
-    assert featurizer.training == is_training and not frozen_part.training
+    assert featurizer.training == is_training
+    assert not frozen_part.training
     assert all(value.device.type == "cpu" for value in featurizer.state_dict().values())
     assert torch.equal(torch.get_rng_state(), generator)
 

@@ -4,13 +4,14 @@ import pytest
 import torch
 from torch import nn
 
+from collab.architectures import ARCHITECTURES
 from collab.models.backbones import Split, build_split
 from collab.models.dpm import build_dpm
 from collab.models.freeze import folded, freeze, state_digest
 from collab.models.reconstructors import build_reconstructor
 
 
-def stirred(network: nn.Module, norm: float = 1.0) -> nn.Module:
+def stirred(network: nn.Module) -> nn.Module:
     """BatchNorms that do something, so that folding has something to fold."""
     generator = torch.Generator().manual_seed(1)
     for layer in network.modules():
@@ -40,8 +41,8 @@ CASES = {
     "resnet18 decider": (lambda: split("resnet18", "conv4_1").decider, (256, 4, 4), 0),
     "resnet50 decider": (lambda: split("resnet50", "conv5_1").decider, (2048, 2, 2), 0),
     "resnext featurizer": (lambda: split("resnext50_32x4d", "conv2_1").featurizer, (3, 64, 64), 0),
-    "vgg featurizer": (lambda: split("vgg16_bn", "conv3_2").featurizer, (3, 64, 64), 0),
-    # Before an activation a norm follows a concatenation: only the second norm of a dense layer, and the stem's, can go.
+    "biases as in vgg": (lambda: nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU()), (3, 16, 16), 0),
+    # In a dense layer only the second norm follows a convolution, the first one a concatenation.
     "densenet featurizer": (lambda: split("densenet121", "conv2_3").featurizer, (3, 64, 64), 3),
     "densenet decider": (lambda: split("densenet121", "conv5_14").decider, (960, 2, 2), 3),
     "px2s2": (lambda: build_reconstructor("px2s2", (32, 8, 8), 32), (32, 8, 8), 0),
@@ -58,7 +59,8 @@ def test_folding_removes_norms_and_nothing_else(name: str) -> None:
     before = state_digest(network)
     copied = folded(network)
     assert norms(network) > norms(copied) == left
-    assert network.training and all(value.requires_grad for value in network.parameters())
+    assert network.training
+    assert all(value.requires_grad for value in network.parameters())
     assert state_digest(network) == before
 
     network.eval()
@@ -70,18 +72,33 @@ def test_folding_removes_norms_and_nothing_else(name: str) -> None:
     for out in outputs:
         out.square().sum().backward()
     gradient, other = (x.grad for x in inputs)
-    assert gradient is not None and other is not None and gradient.abs().max() > 0
+    assert gradient.abs().max() > 0
     # ReLUs within rounding of 0 may switch, which moves single entries: compared as a whole.
     assert (gradient - other).norm() <= 1e-3 * gradient.norm()
     assert all(value.grad is None and not value.requires_grad for value in copied.parameters())
     assert not any(part.training for part in copied.modules())
 
 
-def test_a_folded_vgg_decider_drops_nothing_out() -> None:
+def test_a_folded_network_drops_nothing_out() -> None:
     torch.manual_seed(0)
     tail = nn.Sequential(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5))
     x = torch.rand(2, 4, 8, 8)
     assert torch.equal(folded(tail)(x), folded(tail)(x))
+
+
+@pytest.mark.parametrize("backbone", ARCHITECTURES)
+def test_both_halves_of_every_backbone_can_be_folded(backbone: str) -> None:
+    hooks = ARCHITECTURES[backbone].hooks
+    with torch.device("meta"):
+        whole = build_split(backbone, hooks[len(hooks) // 2], classes=10)
+        x = torch.zeros(1, 3, 64, 64)
+        for part in (whole.featurizer, whole.decider):
+            copied = folded(part)
+            if backbone != "densenet121":
+                assert norms(copied) == 0
+            assert norms(copied) < norms(part)
+            x = copied(x)
+    assert x.shape == (1, 10)
 
 
 def test_folding_a_network_that_cannot_be_traced_is_an_error() -> None:
@@ -99,7 +116,7 @@ def test_a_frozen_network_keeps_its_state_through_training_around_it() -> None:
     x = torch.rand(8, 16, 8, 8, requires_grad=True)
     network(x).square().sum().backward()
     assert state_digest(network) == before
-    assert x.grad is not None and x.grad.abs().sum() > 0
+    assert x.grad.abs().sum() > 0
     assert all(value.grad is None for value in network.parameters())
 
 

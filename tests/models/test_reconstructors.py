@@ -48,7 +48,8 @@ def test_stacks_are_those_of_the_text(kind: str, side: int, stacks: int, sizes: 
     with torch.device("meta"):
         network = build_reconstructor(kind, (128, side, side), sizes[-1] if sizes else side)
     found = [part.size[0] for part in network.modules() if isinstance(part, nn.Upsample)]
-    assert found == sizes and len(found) == stacks
+    assert found == sizes
+    assert len(found) == stacks
     blocks = stacks * int(kind[2]) + 2
     assert kinds_of(network, Residual) == (blocks if kind[0] == "r" else 0)
     # One ReLU in a block, one in the tail; two norms in a block, one in the tail.
