@@ -60,7 +60,7 @@ def run(
         print(json.dumps(result))
         return
     _print_tables(loaded.scenario, played.rows)
-    took = f"{played.seconds:.0f} s, of which {played.start_seconds:.1f} s until all hosts were ready"
+    took = f"{played.seconds:.0f} s, of which {played.start_seconds:.1f} s until work began"
     print(f"\n{took}\nreport   {page}\nresults  {played.run / 'results.parquet'}")
 
 

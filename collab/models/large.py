@@ -17,7 +17,7 @@ def large_pieces(backbone: str, classes: int) -> dict[str, nn.Module]:
     network = _untrained(backbone, classes)
     for layer in network.modules():
         if isinstance(layer, nn.ReLU):
-            layer.inplace = False  # or a decider would overwrite the features that it is given
+            layer.inplace = False  # no piece may overwrite what it is given: a decider, the features
     if backbone.startswith("densenet"):
         return _densenet(network)
     return _vgg(network) if backbone.startswith("vgg") else _resnet(network)

@@ -25,7 +25,7 @@ def build_reconstructor(
 
     p or r (as in `px2s2`): inverse bottlenecks without or with an identity sum; xN: N of them before each upscaling;
     sM: each upscaling enlarges by M, the last by what remains; -c: clamped instead of min-max image by image. Then
-    `tail_blocks` more at full size, and 1×1 – BN – ReLU – 1×1. Torch's own initialization, drawn from its global generator.
+    `tail_blocks` more at full size, and 1×1 – BN – ReLU – 1×1. Torch's own initialization, from its global generator.
     Raises ScenarioError for a kind that does not exist, or features larger than the image.
     """
     match = re.fullmatch(RECONSTRUCTOR, kind)

@@ -23,6 +23,11 @@ class InProcess:
     def __exit__(self, *_: object) -> None:
         self._done.clear()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._done
+
     def is_free(self, who: str) -> bool:
         """Whether `who` could start a task now."""
         return not self._done

@@ -31,8 +31,13 @@ class Backend(Protocol):
     slots: int
     start_seconds: float
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way."""
+        ...
+
     def is_free(self, who: str) -> bool:
-        """Whether the host of `who` is idle."""
+        """Whether the host of `who` could start a task."""
         ...
 
     def submit(self, task: Task) -> None:
@@ -76,7 +81,8 @@ def play(scenario: Scenario, where: Where, watch: Emit) -> Played:
     run = _new_run(where.out / scenario.name)
     (run / "scenario.yaml").write_text(to_yaml(scenario))
     job = Job(scenario, run, assignment, where.device, scenario.resources.entity.cpus)
-    participants = (*(entity.name for entity in scenario.entities), ORACLE)
+    leader = scenario.model.pretrain.by
+    participants = (leader, ORACLE, *(entity.name for entity in scenario.entities if entity.name != leader))
     hosts = host_names(participants, scenario.resources.workers or len(participants))
     outcomes: dict[str, Outcome] = {}
     try:
@@ -104,7 +110,7 @@ def _schedule(tasks: tuple[Task, ...], backend: Backend, outcomes: dict[str, Out
                 waiting.remove(task)
                 backend.submit(task)
                 running += 1
-        if not running:
+        if backend.is_idle:
             raise CollabError(f"tasks wait for what nobody does: {', '.join(task.name for task in waiting)}")
         for outcome in backend.wait():
             running -= 1

@@ -36,7 +36,9 @@ def watching(console: Console) -> Iterator[Emit]:
 def _told(event: Event) -> str:
     match event["event"]:
         case "ready":
-            return f"hosts ready after {event['seconds']} s, {event['tasks']} tasks"
+            return f"first hosts ready after {event['seconds']} s, {event['tasks']} tasks"
+        case "hosts":
+            return f"all hosts ready after {event['seconds']} s"
         case "start":
             return f"{event['task']}: started"
         case "done":
@@ -55,6 +57,7 @@ class _Board:
     def take(self, event: Event) -> None:
         if event["event"] == "ready":
             self._tasks = int(event["tasks"])
+        if event["event"] in ("ready", "hosts"):
             return
         who, task = str(event["entity"]), str(event["task"]).replace(f" {event['entity']}", "")
         self._done += event["event"] == "done"

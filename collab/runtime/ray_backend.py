@@ -25,10 +25,11 @@ class RayBackend:
         self._job, self._hosts, self._emit, self._address, self._gpus = job, hosts, emit, address, gpus
         self._host_of = {name: index for index, names in enumerate(hosts) for name in names}
         self._running: dict[Any, int] = {}
+        self._starting: dict[Any, int] = {}
         self._tail = _Tail(job.run / "metrics.jsonl", emit)
 
     def __enter__(self) -> Self:
-        start = time.perf_counter()
+        self._began = time.perf_counter()
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         import ray
@@ -41,16 +42,22 @@ class RayBackend:
         except BaseException:
             self.__exit__()
             raise
-        self.start_seconds = time.perf_counter() - start
+        self.start_seconds = time.perf_counter() - self._began
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ray.shutdown()
         shutil.rmtree(self._temporary, ignore_errors=True)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way, not even the start of a host."""
+        return not self._running and not self._starting
+
     def is_free(self, who: str) -> bool:
-        """Whether the host of `who` is idle."""
-        return self._host_of[who] not in self._running.values()
+        """Whether the host of `who` has started and plays nothing."""
+        index = self._host_of[who]
+        return index not in self._running.values() and index not in self._starting.values()
 
     def submit(self, task: Task) -> None:
         """Hands `task` to its host's actor."""
@@ -58,12 +65,15 @@ class RayBackend:
         self._running[self._actors[index].play.remote(task)] = index
 
     def wait(self) -> list[Outcome]:
-        """Blocks until at least one task has ended; passes on what hosts report meanwhile."""
+        """Blocks until a task has ended or a host has started; passes on what hosts report meanwhile."""
         while True:
-            ended, _ = self._ray.wait(list(self._running), num_returns=1, timeout=POLL_SECONDS)
+            ended, _ = self._ray.wait([*self._running, *self._starting], num_returns=1, timeout=POLL_SECONDS)
             self._tail.read()
+            if ended and ended[0] in self._starting:
+                self._confirm(ended[0])
+                return []
             if ended:
-                return [self._collected(ref) for ref in ended]
+                return [self._collected(ended[0])]
 
     def _collected(self, ref: Any) -> Outcome:
         names = ", ".join(self._hosts[self._running.pop(ref)])
@@ -111,20 +121,28 @@ class RayBackend:
         if not group.wait(30):
             raise ResourceError(f"Ray could not place {count} hosts of {bundle} each on {have} within 30 s.")
         strategy = self._ray.util.scheduling_strategies.PlacementGroupSchedulingStrategy
-        actor = self._ray.remote(_RemoteHost)
-        self._actors = [
-            actor.options(
+        remote_host = self._ray.remote(_RemoteHost)
+        self._actors = {}
+        for index, names in enumerate(self._hosts):
+            if index == self.slots:  # what the first tasks need is up before the rest competes with it for cores
+                for ref in tuple(self._starting):
+                    self._confirm(ref)
+            self._actors[index] = remote_host.options(
                 name="-".join(names),
                 num_cpus=share,
                 num_gpus=self._gpus,
                 scheduling_strategy=strategy(placement_group=group, placement_group_bundle_index=index),
             ).remote(self._job, names, self._gpus)
-            for index, names in enumerate(self._hosts)
-        ]
+            self._starting[self._actors[index].ready.remote()] = index
+
+    def _confirm(self, ref: Any) -> None:
+        names = "+".join(self._hosts[self._starting.pop(ref)])
         try:
-            self._ray.get([actor.ready.remote() for actor in self._actors])
+            self._ray.get(ref)
         except self._ray.exceptions.RayActorError as cause:
-            raise EntityError(f"a host did not start: {cause}") from None
+            raise EntityError(f"the host of {names} did not start: {cause}") from None
+        if not self._starting and len(self._actors) == len(self._hosts):
+            self._emit({"event": "hosts", "seconds": round(time.perf_counter() - self._began, 2)})
 
 
 class _RemoteHost:

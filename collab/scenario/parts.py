@@ -163,7 +163,7 @@ class Entity(Part):
 class Refinement(Part):
     """One row of Table 5: who trains on what."""
 
-    row: int | str = Field(description="Number or name of the row.")
+    row: int | Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,19}$")] = Field(description="Number or name of the row.")
     entity: Name | None = Field(None, description="Who trains; not for an upper bound over a share of all images.")
     own: Literal["images", "features", "poisoned"] = Field(description="Raw images from scratch, F(x), or own P(F(x)).")
     share: Share | None = Field(None, description="Upper bound: from scratch on this fraction of all private images.")

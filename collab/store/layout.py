@@ -6,13 +6,14 @@ The format is specified in docs/store.md.
 from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
-from typing import Literal, Protocol, Self
+from typing import Literal
 
 import pyarrow as pa
 import torch
 
 from collab.errors import ShardCorrupt, ShardMissing, StoreError
 from collab.store.files import json_bytes, place_file, read_json
+from collab.store.manifest import Record
 
 FORMAT = "1"
 """Version of the format; it is part of the bytes and so of every digest."""
@@ -70,21 +71,6 @@ class ShardSpec:
         )
 
 
-class Sealed(Protocol):
-    """What must be known of a shard to open it; `Written` and a manifest's `Record` both have it."""
-
-    @property
-    def entity(self) -> str: ...  # noqa: D102 - as in Written
-    @property
-    def sha256(self) -> str: ...  # noqa: D102
-    @property
-    def rows(self) -> int: ...  # noqa: D102
-    @property
-    def bytes(self) -> int: ...  # noqa: D102
-    @property
-    def histogram(self) -> tuple[int, ...]: ...  # noqa: D102
-
-
 @dataclass(frozen=True)
 class Written:
     """A shard that was written: where, whose, sha256 (hex) of the file, its size, and how many rows each class has."""
@@ -107,7 +93,7 @@ class Written:
         place_file(self.path.parent, _RECORD, lambda file: file.write(content), what="the record of a shard")
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
+    def read(cls, folder: Path) -> "Written":
         """What `save` left in `folder`; ShardMissing if there is nothing."""
         try:
             found = read_json(folder / _RECORD, what="the record")
@@ -118,3 +104,7 @@ class Written:
             ) from error
         except (KeyError, TypeError) as error:
             raise ShardCorrupt(f"the record of a shard in {folder} is not one: {error}.") from error
+
+
+Sealed = Written | Record
+"""What must be known of a shard to open it."""

@@ -4,6 +4,7 @@ import hashlib
 import mmap
 import os
 from collections.abc import Iterable, Iterator
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -228,6 +229,8 @@ def _check_rows(reader: Any, mapped: np.ndarray, record: Sealed, spec: ShardSpec
             raise StoreError(f"batch {number} is compressed or does not lie in the file")
         batch.validate(full=True)
         storage = batch.column("x").storage
+        if len(storage.values) != rows * prod(spec.shape):
+            raise StoreError(f"batch {number} has {len(storage.values)} values, expected are {rows} of {spec.shape}")
         if any(column.null_count for column in (storage, storage.values, batch.column("y"), batch.column("row_id"))):
             raise StoreError(f"batch {number} has nulls")
         labels, row_id = batch.column("y").to_numpy(), batch.column("row_id").to_numpy()

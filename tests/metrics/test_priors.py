@@ -8,7 +8,7 @@ from collab.metrics.visual import l1
 
 def numbered(*values: float) -> torch.Tensor:
     """Flat images, each of one value."""
-    return torch.tensor(values).view(-1, 1, 1, 1).expand(-1, 3, 2, 2).contiguous()
+    return torch.tensor(values, dtype=torch.float32).view(-1, 1, 1, 1).expand(-1, 3, 2, 2).contiguous()
 
 
 def test_mean_is_of_the_others() -> None:

@@ -90,6 +90,7 @@ def test_decider_after_featurizer_is_the_whole_network_to_the_last_bit(backbone:
     torch.manual_seed(0)
     network = build_network(backbone, classes=10, mean=MEAN, std=STD)
     stirred(network)
+    assert not any(getattr(part, "inplace", False) for part in network.modules())
     side = 32 if backbone in SMALL else 64
     images = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():

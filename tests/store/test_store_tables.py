@@ -69,8 +69,11 @@ def test_pandas_opens_results_as_they_are(tmp_path: Path) -> None:
     "change", [{"metric": None}, {"row": 7}, {"value": "high"}, {"n": 1.5}, {"seed": 1 << 63}, {"scenario": None}]
 )
 def test_a_value_that_does_not_fit_its_column_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
+    wrong = replace(FULL)
+    for name, value in change.items():
+        object.__setattr__(wrong, name, value)  # past a constructor that may check types
     with pytest.raises(StoreError, match="the results"):
-        write_results(tmp_path / "results.parquet", [FULL, replace(FULL, **change)])
+        write_results(tmp_path / "results.parquet", [FULL, wrong])
     assert not list(tmp_path.iterdir())
 
 
