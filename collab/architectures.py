@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Architecture:
-    """A backbone: blocks per stage, stages numbered as in Table 1 of He et al. (VGG: its own), and the image sides it takes."""
+    """A backbone: blocks of each stage, numbered as in Table 1 of He et al. (VGG: its own), and the sides it takes."""
 
     blocks: tuple[int, ...]
     first_stage: int = 2

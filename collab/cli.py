@@ -17,7 +17,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 store_app = typer.Typer(help="What was published to a store.", no_args_is_help=True)
-bench_app = typer.Typer(help="Figures of docs/performance.md, measured side by side on this machine.", no_args_is_help=True)
+bench_app = typer.Typer(
+    help="Figures of docs/performance.md, measured side by side on this machine.", no_args_is_help=True
+)
 app.add_typer(store_app, name="store")
 app.add_typer(bench_app, name="bench")
 
@@ -97,7 +99,10 @@ def store_ls(store: Annotated[Path, typer.Argument(metavar="STORE")]) -> None:
     records = _store(store).records()
     for record in records:
         shape = "×".join(map(str, record.shape))
-        print(f"{record.entity:12} {record.sha256[:16]}  {record.rows:>7} rows  {shape} {record.dtype}  {record.bytes:>13,} bytes")
+        print(
+            f"{record.entity:12} {record.sha256[:16]}  {record.rows:>7} rows  "
+            f"{shape} {record.dtype}  {record.bytes:>13,} bytes"
+        )
     print(f"{len(records)} shards, {sum(record.bytes for record in records):,} bytes")
 
 
@@ -119,7 +124,7 @@ def bench_overhead(
     repeats: Annotated[int, typer.Option(min=1, help="Runs of each, in turn.")] = 1,
     overrides: Overrides = None,
 ) -> None:
-    """Times a run against the same work as one hand-written loop without Ray or Arrow, in turn, and prints the ratio."""
+    """Times a run against the same work as one plain loop without Ray or Arrow, in turn, and prints the ratio."""
     from collab.runtime.overhead import measure
 
     measure(scenario, repeats, overrides or [])

@@ -1,6 +1,6 @@
-"""What an entity plugin must be: the base class plays the paper's entity, so that a plugin overrides only what differs."""
+"""What an entity plugin must be: the base class plays the paper's entity, a plugin overrides what differs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import torch
@@ -11,7 +11,7 @@ from collab.errors import ShardMissing
 from collab.models.backbones import feature_shape, is_rectified
 from collab.participant import Participant, load_images
 from collab.scenario.model import Refinement
-from collab.scoring import disparity, equivalence
+from collab.scoring import batched, disparity, equivalence
 from collab.store.manifest import Record
 from collab.store.release import read_release, write_release
 from collab.store.shards import ShardReader
@@ -132,7 +132,7 @@ class Entity(Participant):
 
     def protect(self, module: nn.Module, features: Tensor) -> Tensor:
         """P(f) in eval mode, so that no row depends on its batch mates; fp32, on the device."""
-        module.to(self.compute.device, memory_format=torch.channels_last).eval()
+        self.compute.place(module).eval()
         with torch.no_grad(), self.compute.autocast():
             changed: Tensor = module(features.to(self.compute.device).float())
         return changed.float()
@@ -140,24 +140,25 @@ class Entity(Participant):
     def cost_and_disclosure(self, module: nn.Module) -> tuple[Measure, ...]:
         """Tables 1 and 2 on held-out images, from features as they would be stored."""
         features, labels = self.heldout_features
-        poisoned = torch.cat([self.protect(module, part).to("cpu", features.dtype) for part in features.split(EVAL_BATCH)])
-        nets = {"seed": self.scenario.seed, "compute": self.compute}
+        poisoned = torch.cat([self.protect(module, part).to("cpu", features.dtype) for part in batched(features)])
+        seed, compute = self.scenario.seed, self.compute
         rows = torch.arange(len(features)).numpy()
         return (
-            *equivalence(self.released.decider, features, poisoned, labels, **nets),
+            *equivalence(self.released.decider, features, poisoned, labels, seed=seed, compute=compute),
             *disparity(
                 self.reconstructor,
                 features,
                 poisoned,
                 lambda start, stop: self.heldout.take(rows[start:stop], self.compute.device),
-                **nets,
+                seed=seed,
+                compute=compute,
             ),
         )
 
-    def _release(self, name: str, net: nn.Module, card: dict[str, object]) -> Crossing:
+    def _release(self, name: str, net: nn.Module, card: Mapping[str, object]) -> Crossing:
         state, model = net.state_dict(), self.scenario.model
         about = {"backbone": model.backbone, "hook": model.hook, "classes": self.classes, "trained_by": self.name}
-        digest = write_release(self.layout.release, name, state, about | card)
+        digest = write_release(self.layout.release, name, state, {**about, **card})
         size = sum(value.numel() * value.element_size() for value in state.values())
         return Crossing("release", self.name, EVERYONE, name, digest, size, "float32", (len(state),))
 

@@ -38,9 +38,9 @@ class Layout:
         """Public networks."""
         return self.run / "release"
 
-    @property
+    @cached_property
     def store(self) -> Store:
-        """What entities published."""
+        """What entities published; remembers what it has verified."""
         return Store(self.run / "store")
 
     @property
@@ -117,9 +117,7 @@ class Participant:
         """An untrained R of the scenario's kind."""
         wanted, side = self.scenario.reconstructor, self.scenario.data.image_size
         shape = feature_shape(self.released.featurizer, side)
-        return build_reconstructor(
-            wanted.kind, shape, side, tail_blocks=wanted.tail_blocks, upscale=wanted.upscale
-        )
+        return build_reconstructor(wanted.kind, shape, side, tail_blocks=wanted.tail_blocks, upscale=wanted.upscale)
 
     def train_from_scratch(self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress) -> Report:
         """Rows 1 to 5: a new network trained on raw images, scored on held-out ones."""
@@ -140,9 +138,7 @@ class Participant:
         decider = self.new_split().decider
         decider.load_state_dict(self.released.decider.state_dict())
         recipe = with_budget(Recipe.of(options, epochs=row.epochs), feed.rows, most_rows, options.budget)
-        refine_decider(
-            decider, feed, recipe, bn=options.bn, stream=stream, compute=self.compute, progress=progress
-        )
+        refine_decider(decider, feed, recipe, bn=options.bn, stream=stream, compute=self.compute, progress=progress)
         return decider, Report((*self.score_features(decider), Measure("rows", feed.rows)))
 
     def feed(self, readers: Sequence[ShardReader], batch_size: int) -> FeatureFeed:
@@ -172,7 +168,9 @@ class Participant:
     def score_images(self, network: nn.Module) -> tuple[Measure, ...]:
         """Accuracy of a whole network on held-out images."""
         pieces = batched(torch.arange(len(self.heldout)))
-        logits = logits_of(network, (self.heldout.take(rows.numpy(), self.compute.device) for rows in pieces), self.compute)
+        logits = logits_of(
+            network, (self.heldout.take(rows.numpy(), self.compute.device) for rows in pieces), self.compute
+        )
         return accuracies(logits, torch.from_numpy(self.heldout.labels), self.scenario.seed)
 
     def score_features(self, decider: nn.Module) -> tuple[Measure, ...]:
@@ -183,7 +181,7 @@ class Participant:
     def _load(self, name: str, net: nn.Module) -> None:
         state, _ = read_release(self.layout.release, name)
         net.load_state_dict(state)
-        freeze(net.to(self.compute.device, memory_format=torch.channels_last))
+        freeze(self.compute.place(net))
 
 
 def load_images(folder: Path) -> ImageSet:

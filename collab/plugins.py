@@ -1,4 +1,4 @@
-"""Finds the class of a kind: plugins are installed under the entry-point groups `collab.entities` and `collab.defenses`."""
+"""Finds the class of a kind, in the entry-point groups `collab.entities` and `collab.defenses`."""
 
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -28,5 +28,6 @@ def load(group: str, kind: str) -> Any:
         return found[kind].load()
     except Exception as cause:
         raise PluginError(
-            f"the plugin {kind!r} of collab.{group} ({found[kind].value}) does not import: {type(cause).__name__}: {cause}"
+            f"the plugin {kind!r} of collab.{group} ({found[kind].value}) does not import: "
+            f"{type(cause).__name__}: {cause}"
         ) from cause

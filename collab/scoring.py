@@ -1,4 +1,4 @@
-"""Scores with intervals: what a network can still read, what a reconstructor can still show. Numbers only leave here."""
+"""Scores with intervals: what a network can still read, what a reconstructor can still show."""
 
 from collections.abc import Callable
 
@@ -49,7 +49,7 @@ def disparity(
     seed: int,
     compute: Compute,
 ) -> tuple[Measure, ...]:
-    """Table 2: R on original and on poisoned features against the images; `images(a, b)` gives rows a to b in [0, 1]."""
+    """Table 2: R on original and on poisoned features; `images(a, b)` gives the true rows a to b in [0, 1]."""
     found: dict[str, list[Tensor]] = {}
     for start in range(0, len(features), EVAL_BATCH):
         stop = min(start + EVAL_BATCH, len(features))
@@ -72,4 +72,5 @@ def disparity(
 
 def batched(rows: Tensor) -> tuple[Tensor, ...]:
     """[rows, ...] in pieces that are evaluated at a time."""
-    return rows.split(EVAL_BATCH)
+    pieces: tuple[Tensor, ...] = torch.split(rows, EVAL_BATCH)
+    return pieces

@@ -88,7 +88,9 @@ def _fringe(scene: Scene) -> None:
 def _beard(scene: Scene) -> None:
     x, y = scene.seen_at(0.5)
     low = y - 0.82 * scene["head_height"]
-    scene.paint(scene.soft(np.maximum(np.abs(x) - 0.3 * (1 - low / 0.45), np.abs(low - 0.2) - 0.25)), 0.6 * scene["mark"])
+    scene.paint(
+        scene.soft(np.maximum(np.abs(x) - 0.3 * (1 - low / 0.45), np.abs(low - 0.2) - 0.25)), 0.6 * scene["mark"]
+    )
 
 
 def _glasses(scene: Scene) -> None:
@@ -145,6 +147,12 @@ def _flower(scene: Scene) -> None:
 BEHIND = (("scarf", _scarf), ("mane", _mane), ("horns", _horns), ("antennae", _antennae))
 IN_FRONT = (
     *(("earrings", _earrings), ("freckles", _freckles), ("blush", _blush), ("whiskers", _whiskers), ("beard", _beard)),
-    *(("brows", _brows), ("fringe", _fringe), ("glasses", _glasses), ("sunglasses", _sunglasses), ("headband", _headband)),
+    *(
+        ("brows", _brows),
+        ("fringe", _fringe),
+        ("glasses", _glasses),
+        ("sunglasses", _sunglasses),
+        ("headband", _headband),
+    ),
     *(("hat", _hat), ("crown", _crown), ("flower", _flower), ("bow", _bow)),
 )

@@ -28,9 +28,14 @@ def ears(scene: Scene) -> None:
 
 def head_distance(scene: Scene) -> Plane:
     x, y = np.abs(scene.x), scene.y
-    right, low = x / (scene["head_width"] * (1 - scene["head_taper"] * np.clip(y, -1, 1))), np.abs(y / scene["head_height"])
+    right, low = (
+        x / (scene["head_width"] * (1 - scene["head_taper"] * np.clip(y, -1, 1))),
+        np.abs(y / scene["head_height"]),
+    )
     round_, square = np.sqrt(right**2 + low**2), np.maximum(right, low)
-    return (round_ + scene["head_square"] * (square - round_) - 1) * np.minimum(scene["head_width"], scene["head_height"])
+    return (round_ + scene["head_square"] * (square - round_) - 1) * np.minimum(
+        scene["head_width"], scene["head_height"]
+    )
 
 
 def head(scene: Scene) -> Plane:
@@ -144,7 +149,10 @@ def _open_eyes(scene: Scene) -> None:
     scene.paint(white, (0.97, 0.97, 0.94))
     size = 0.85 * np.minimum(wide, high)
     scene.paint(np.minimum(white, scene.soft(ellipse(x, y, size, size))), scene["iris"])
-    pupil_wide, pupil_high = size * np.choose(pupil.astype(int), (0.68, 0.3, 0.95)), size * np.choose(pupil.astype(int), (0.68, 1.1, 0.35))
+    pupil_wide, pupil_high = (
+        size * np.choose(pupil.astype(int), (0.68, 0.3, 0.95)),
+        size * np.choose(pupil.astype(int), (0.68, 1.1, 0.35)),
+    )
     scene.paint(np.minimum(white, scene.soft(ellipse(x, y, pupil_wide, pupil_high))), (0.05, 0.04, 0.05))
     lid = np.maximum(distance - 0.03, off + high * (1 - 2 * scene["eye_lid"]))
     scene.paint(scene.soft(lid) * (scene["eye_lid"] > 0.12), 0.75 * scene["fur"])

@@ -16,7 +16,9 @@ class Scene:
     def __init__(self, traits: Traits, x: Plane, y: Plane, pixels: np.ndarray, side: int) -> None:
         self.traits, self.x, self.y, self.pixels, self.side = traits, x, y, pixels, side
         self.edge = 2 / (side * self["scale"])  # a pixel, in head radii
-        self._sines = {axis: (np.sin(np.radians(self[axis])), np.cos(np.radians(self[axis]))) for axis in ("yaw", "pitch")}
+        self._sines = {
+            axis: (np.sin(np.radians(self[axis])), np.cos(np.radians(self[axis]))) for axis in ("yaw", "pitch")
+        }
 
     def __getitem__(self, name: str) -> np.ndarray:
         """A trait as [batch, 1, 1] (a color as [batch, 3, 1, 1])."""

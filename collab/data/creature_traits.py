@@ -40,7 +40,13 @@ _EARS: Final = np.array(
 )
 # Head: half width, half height, taper towards the chin, squareness.
 _HEADS: Final = np.array(
-    [(1.0, 0.95, 0.05, 0.0), (1.12, 0.82, 0.0, 0.15), (0.80, 1.08, 0.10, 0.1), (1.02, 0.95, 0.32, 0.0), (0.95, 0.92, -0.08, 0.45)]
+    [
+        (1.0, 0.95, 0.05, 0.0),
+        (1.12, 0.82, 0.0, 0.15),
+        (0.80, 1.08, 0.10, 0.1),
+        (1.02, 0.95, 0.32, 0.0),
+        (0.95, 0.92, -0.08, 0.45),
+    ]
 )
 # Eyes: half width, half height, tilt (degrees), distance from the middle, lid (fraction covered), pupil (0 round, 1 slit, 2 bar).
 _EYES: Final = np.array(
@@ -165,11 +171,20 @@ def _body(t: Traits, species: Species, label: np.ndarray, draw: Draws) -> None:
         ("ear_place ear_turn ear_length ear_width ear_point", species.ears, (3, 6, 0.07, 0.025, 0.06)),
         ("head_width head_height head_taper head_square", species.heads, (0.04, 0.04, 0.03, 0.04)),
         ("eye_width eye_height eye_tilt eye_place eye_lid pupil", species.eyes, (0.012, 0.012, 3, 0.02, 0.03, 0)),
-        ("muzzle_width muzzle_height muzzle_place nose_width nose_height nose_taper", species.muzzles, (0.03, 0.025, 0.02, 0.012, 0.01, 0.08)),
+        (
+            "muzzle_width muzzle_height muzzle_place nose_width nose_height nose_taper",
+            species.muzzles,
+            (0.03, 0.025, 0.02, 0.012, 0.01, 0.08),
+        ),
     ):
         for column, name in enumerate(names.split()):
             t[name] = table[label, column] + draw.bell(spread[column])
-    for name, low, high in (("eye_lid", 0.0, 0.6), ("ear_point", 0.0, 1.0), ("nose_taper", 0.0, 1.0), ("head_square", 0.0, 0.6)):
+    for name, low, high in (
+        ("eye_lid", 0.0, 0.6),
+        ("ear_point", 0.0, 1.0),
+        ("nose_taper", 0.0, 1.0),
+        ("head_square", 0.0, 0.6),
+    ):
         t[name] = np.clip(t[name], low, high)
     t["marking"] = species.marking[label]
     t["marking_size"], t["marking_shift"] = 1 + draw.bell(0.1), draw.uniform()
@@ -209,11 +224,19 @@ def _scene(t: Traits, draw: Draws) -> None:
     t["dress"], t["dress_too"] = draw.color((0.5, 0.95), (0.5, 1.0)), draw.color((0.4, 0.9), (0.4, 1.0))
     for number in range(CLUTTER):  # clutter: blobs and bars of any color
         t[f"clutter{number}"] = draw.color((0.1, 0.8), (0.15, 1.0))
-        for name, low, high in (("x", -1.1, 1.1), ("y", -1.1, 1.1), ("turn", 0, 180), ("long", 0.25, 0.9), ("wide", 0.06, 0.4)):
+        for name, low, high in (
+            ("x", -1.1, 1.1),
+            ("y", -1.1, 1.1),
+            ("turn", 0, 180),
+            ("long", 0.25, 0.9),
+            ("wide", 0.06, 0.4),
+        ):
             t[f"clutter{number}_{name}"] = draw.uniform(low, high)
     t["dark_background"] = draw.chance(0.4)
     bright = np.where(t["dark_background"], draw.uniform(0.08, 0.4), draw.uniform(0.55, 1.0))
-    t["sky"], t["ground"] = (hsv(draw.uniform(), draw.uniform(0.05, 0.6), bright * draw.uniform(0.7, 1.0)) for _ in range(2))
+    t["sky"], t["ground"] = (
+        hsv(draw.uniform(), draw.uniform(0.05, 0.6), bright * draw.uniform(0.7, 1.0)) for _ in range(2)
+    )
     t["cover"] = draw.color((0.2, 0.8), (0.2, 0.9))
     t["cover_x"], t["cover_y"] = draw.uniform(-0.75, 0.75), draw.uniform(-0.6, 0.8)
     t["cover_turn"], t["cover_wide"] = draw.uniform(0, 180), draw.uniform(0.08, 0.2)

@@ -66,7 +66,9 @@ class ParquetFiles:
 
     def _opened(self, path: Path) -> parquet.ParquetFile:
         if not path.is_file():
-            raise DataError(f"there is no file {path}. `data.root` names the folder, `data.train` and `data.test` its files.")
+            raise DataError(
+                f"there is no file {path}. `data.root` names the folder, `data.train` and `data.test` its files."
+            )
         try:
             file = parquet.ParquetFile(path)
         except (pa.ArrowException, OSError) as cause:
@@ -85,7 +87,9 @@ class ParquetFiles:
             raise DataError(f"column {self._label!r} of {self._paths[split]} must hold an integer in every row.")
         labels = column.to_numpy().astype(np.int64)
         if labels.min() < 0:
-            raise DataError(f"column {self._label!r} of {self._paths[split]} has the label {labels.min()}; 0 is the first.")
+            raise DataError(
+                f"column {self._label!r} of {self._paths[split]} has the label {labels.min()}; 0 is the first."
+            )
         return labels
 
     def _encoded(self, split: str, group: int) -> Any:
@@ -96,7 +100,9 @@ class ParquetFiles:
         if pa.types.is_struct(column.type):
             column = column.field("bytes")
         if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
-            raise DataError(f"column {self._image!r} of {self._paths[split]} is {column.type}; encoded images are needed.")
+            raise DataError(
+                f"column {self._image!r} of {self._paths[split]} is {column.type}; encoded images are needed."
+            )
         return column
 
 

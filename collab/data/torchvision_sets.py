@@ -20,7 +20,9 @@ class Cifar10:
 
     def __init__(self, *, image_size: int, seed: int, root: str | Path, download: bool = False) -> None:
         if image_size != 32:
-            raise DataError(f"{self.set_name} has images of 32 px; `data.image_size: {image_size}` would resize them. Use 32.")
+            raise DataError(
+                f"{self.set_name} has images of 32 px; `data.image_size: {image_size}` would resize them. Use 32."
+            )
         self._root = Path(root)
         self._sets = {"train": self._opened(True, download), "test": self._opened(False, download)}
         self.classes = tuple(self._sets["train"].classes)
@@ -43,13 +45,17 @@ class Cifar10:
         try:
             from torchvision import datasets
         except (ImportError, RuntimeError) as cause:
-            raise ResourceError(f"torchvision does not import beside this torch: {cause}. Install a matching pair.") from cause
+            raise ResourceError(
+                f"torchvision does not import beside this torch: {cause}. Install a matching pair."
+            ) from cause
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # numpy's, about the format of files that we did not write
                 return getattr(datasets, self.set_name)(self._root, train=is_train, download=download)
         except (RuntimeError, OSError) as cause:
-            raise DataError(f"{self.set_name} is not under {self._root}: {cause} Set `data.root`, or `download: true`.") from cause
+            raise DataError(
+                f"{self.set_name} is not under {self._root}: {cause} Set `data.root`, or `download: true`."
+            ) from cause
 
 
 class Cifar100(Cifar10):

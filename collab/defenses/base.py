@@ -2,10 +2,9 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from torch import nn
-from typing_extensions import Self
 
 from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet

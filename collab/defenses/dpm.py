@@ -1,10 +1,10 @@
 """The Deep Poisoning Module as a defense (DP 3.3): learned by each entity, never released."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from torch import nn
-from typing_extensions import Self, override
+from typing_extensions import override
 
 from collab.defenses.base import Defense, PrivateView
 from collab.models.dpm import build_dpm

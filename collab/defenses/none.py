@@ -1,10 +1,10 @@
 """No defense: what plain features disclose, for comparison."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from torch import nn
-from typing_extensions import Self, override
+from typing_extensions import override
 
 from collab.defenses.base import Defense, PrivateView
 

@@ -22,7 +22,8 @@ def write_page(run: Path) -> Path:
     record = json.loads((run / "record.json").read_text())
     side = scenario.data.image_size
     bytes_sent = [
-        (name, record["images"][name], size, size / record["images"][name], 3 * side * side) for name, size in sent.items()
+        (name, record["images"][name], size, size / record["images"][name], 3 * side * side)
+        for name, size in sent.items()
     ]
     environment = Environment(
         loader=PackageLoader("collab.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True

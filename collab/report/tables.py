@@ -49,11 +49,22 @@ def plain(row: Row | None, digits: int = 3) -> str:
 def _table_1(scenario: Scenario, found: Found) -> Table:
     lines = []
     for entity in scenario.entities:
-        cells = [found.get(("tables_1_2", entity.name, name)) for name in ("top1_original", "top1_poisoned", "agreement")]
+        cells = [
+            found.get(("tables_1_2", entity.name, name)) for name in ("top1_original", "top1_poisoned", "agreement")
+        ]
         if cells[0] and cells[1]:
             cost = 100 * ((cells[0].value or 0) - (cells[1].value or 0))
             kl = found.get(("tables_1_2", entity.name, "kl"))
-            lines.append((entity.name, entity.defense.kind, *map(percent, cells[:2]), f"{cost:+.1f}", percent(cells[2]), plain(kl)))
+            lines.append(
+                (
+                    entity.name,
+                    entity.defense.kind,
+                    *map(percent, cells[:2]),
+                    f"{cost:+.1f}",
+                    percent(cells[2]),
+                    plain(kl),
+                )
+            )
     columns = ("entity", "defense", "original", "poisoned", "cost", "agreement", "KL")
     note = "Top-1 in % of the released decider on held-out images; cost in points; agreement of both predictions in %."
     return Table("Table 1: classification equivalence", columns, tuple(lines), (note,))
@@ -62,7 +73,11 @@ def _table_1(scenario: Scenario, found: Found) -> Table:
 def _table_2(scenario: Scenario, found: Found) -> Table:
     lines, window = [], ""
     for entity in scenario.entities:
-        of_entity = {metric: row for (row_name, name, metric), row in found.items() if (row_name, name) == ("tables_1_2", entity.name)}
+        of_entity = {
+            metric: row
+            for (row_name, name, metric), row in found.items()
+            if (row_name, name) == ("tables_1_2", entity.name)
+        }
         ssim = next((metric for metric in of_entity if metric.startswith("ssim[")), None)
         if ssim is None:
             continue
@@ -72,7 +87,16 @@ def _table_2(scenario: Scenario, found: Found) -> Table:
             f"ssim_max{window}_poisoned", f"abs_ssim_map{window}_poisoned",
         )  # fmt: skip
         lines.append((entity.name, entity.defense.kind, *(plain(of_entity.get(metric)) for metric in wanted)))
-    columns = ("entity", "defense", "L1 original", "L1 poisoned", "SSIM original", "SSIM poisoned", "or its negative", "abs. map")
+    columns = (
+        "entity",
+        "defense",
+        "L1 original",
+        "L1 poisoned",
+        "SSIM original",
+        "SSIM poisoned",
+        "or its negative",
+        "abs. map",
+    )
     prior = " · ".join(
         f"{name} {plain(found.get(('c_public', '', f'ssim{window}_prior_{key}')))}"
         for name, key in (("unrelated image", "unrelated"), ("mean image", "mean"), ("class mean", "class_mean"))
@@ -121,9 +145,13 @@ def _table_5(scenario: Scenario, found: Found) -> Table:
         "gain: points above the better of c_public and c_own, which is what sharing itself brings (or costs).",
     ]
     if has_paper:
-        notes.append("paper: Guo et al., Table 5, ImageNet and ResNet-101; not comparable with other data, shown for the order of rows.")
+        notes.append(
+            "paper: Guo et al., Table 5, ImageNet and ResNet-101; not comparable, shown for the order of rows."
+        )
     if scenario.data.source == "creatures":
-        notes.append("creatures are drawn, a stand-in for trying things out; no figure here says anything about photographs.")
+        notes.append(
+            "creatures are drawn, a stand-in for trying things out; no figure here says anything about photographs."
+        )
     return Table("Table 5: refinement", columns, tuple(lines), tuple(notes), tuple(rules))
 
 

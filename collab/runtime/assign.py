@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from collab.data.partition import relabel, rows_of, split_classes, stratified_subsets
-from collab.data.source import Source, open_source
+from collab.data.source import Source, Split, open_source
 from collab.scenario.model import Scenario
 from collab.seeding import Stream
 
@@ -16,7 +16,7 @@ ORACLE = "oracle"
 class Holding:
     """Rows of one split of the source, and their labels counted within private or public classes."""
 
-    split: str
+    split: Split
     rows: np.ndarray
     labels: np.ndarray
 
@@ -65,7 +65,7 @@ def assign(scenario: Scenario, source: Source) -> Assignment:
     )
 
 
-def _holding(split: str, labels: np.ndarray, classes: tuple[int, ...]) -> Holding:
+def _holding(split: Split, labels: np.ndarray, classes: tuple[int, ...]) -> Holding:
     rows = rows_of(labels, classes)
     return Holding(split, rows, relabel(labels[rows], classes))
 

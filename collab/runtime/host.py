@@ -14,8 +14,8 @@ import torch
 
 from collab import plugins
 from collab.data.source import Source
+from collab.entity import Entity
 from collab.errors import CollabError
-from collab.participant import Participant
 from collab.runtime.assign import ORACLE, Assignment, Holding, open_scenario_source
 from collab.runtime.oracle import Oracle
 from collab.runtime.plan import Task
@@ -94,13 +94,13 @@ class Host:
                 return self._decode(participant.layout.heldout, self._job.assignment.heldout)
             case "decode_public":
                 return self._decode(participant.layout.public, self._job.assignment.public)
-            case "refine":
-                report: Report = participant.refine(task.row, task.most_rows, progress)
+            case "refine" if task.row is not None:
+                return participant.refine(task.row, task.most_rows, progress)
             case _:
-                report = getattr(participant, task.stage)(progress)
-        return report
+                report: Report = getattr(participant, task.stage)(progress)
+                return report
 
-    def _participant(self, name: str) -> Participant:
+    def _participant(self, name: str) -> Entity | Oracle:
         job = self._job
         classes = len(job.assignment.classes)
         if name == ORACLE:
@@ -108,7 +108,7 @@ class Host:
             oracle.assignment, oracle.holding = job.assignment, self._holding(name)
             return oracle
         stated = next(entity for entity in job.scenario.entities if entity.name == name)
-        entity = plugins.load("entities", stated.kind)(
+        entity: Entity = plugins.load("entities", stated.kind)(
             name, job.scenario, job.run, classes=classes, compute=self._compute
         )
         entity.defense = plugins.load("defenses", stated.defense.kind).from_options(stated.defense)

@@ -1,6 +1,6 @@
 """The backend without Ray: one process plays everything in turn; for tests, debuggers and machines that lack Ray."""
 
-from typing_extensions import Self
+from typing import Self
 
 from collab.runtime.host import Emit, Host, Job, Outcome
 from collab.runtime.plan import Task

@@ -24,7 +24,7 @@ class Oracle(Participant):
     holding: Holding
 
     def featurize_heldout(self, progress: Progress) -> Report:
-        """F of the held-out images, once for everybody, and the score of the released C on them: the control `c_public`."""
+        """F of the held-out images, once for all; scores the released C on them: the control `c_public`."""
         self.write_features(self.layout.heldout, self.heldout)
         return Report((*self.score_features(self.released.decider), *self._priors()))
 

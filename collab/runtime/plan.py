@@ -83,7 +83,9 @@ def all_refinements(scenario: Scenario) -> tuple[Refinement, ...]:
     entities = sorted({row.entity for row in refining if row.entity})
     own = [Refinement(row=f"c_own_{name}", entity=name, own="features") for name in entities]
     plain = [
-        Refinement(row=f"c_unpoisoned_{row.row}", entity=row.entity, own="features", unpoisoned=row.pool, epochs=row.epochs)
+        Refinement(
+            row=f"c_unpoisoned_{row.row}", entity=row.entity, own="features", unpoisoned=row.pool, epochs=row.epochs
+        )
         for row in pooled
     ]
     poisoned = [
@@ -103,11 +105,12 @@ def _refine_tasks(rows: list[Refinement], most: int) -> list[Task]:
     for group in alike.values():
         row = group[0]
         entity = str(row.entity)
+        needs: tuple[str, ...]
         if _by_oracle(row):
             needs = ("decode oracle", "featurize heldout")
         else:
-            senders = {*row.pool, *([entity] if row.own == "poisoned" else [])}
-            needs = (f"featurize {entity}", "featurize heldout", *(f"publish {name}" for name in sorted(senders)))
+            senders = sorted({*row.pool, *([entity] if row.own == "poisoned" else [])})
+            needs = (f"featurize {entity}", "featurize heldout", *(f"publish {name}" for name in senders))
         labels = tuple((str(each.row), entity) for each in group)
         who = ORACLE if _by_oracle(row) else entity
         tasks.append(Task(f"refine {who} row {row.row}", who, "refine", needs, labels, row, most))

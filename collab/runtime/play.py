@@ -3,19 +3,17 @@
 import json
 import os
 import secrets
-import shutil
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
-from collab.errors import CollabError, EntityError, ResourceError, ScenarioError, StoreError
+from collab.errors import CollabError, EntityError, ResourceError, StoreError
 from collab.runtime.assign import ORACLE, Assignment, assign, open_scenario_source
 from collab.runtime.host import Emit, Event, Job, Outcome, environment, host_names
 from collab.runtime.inprocess import InProcess
-from collab.runtime.plan import Task, all_refinements, plan
+from collab.runtime.plan import Task, plan
 from collab.runtime.ray_backend import RayBackend
 from collab.runtime.tabulate import result_rows
 from collab.scenario.model import Scenario
@@ -149,7 +147,9 @@ def _new_run(folder: Path) -> Path:
     try:
         run.mkdir(parents=True)
     except OSError as cause:
-        raise StoreError(f"the run directory {run} cannot be made: {cause.strerror}. Choose another with `--out`.") from cause
+        raise StoreError(
+            f"the run directory {run} cannot be made: {cause.strerror}. Choose another with `--out`."
+        ) from cause
     return run
 
 

@@ -70,7 +70,9 @@ class _Board:
 
     def table(self) -> Table:
         seconds = time.perf_counter() - self._start
-        drawn = Table(title=f"{self._done} of {self._tasks or '…'} tasks done, {seconds:.0f} s", title_justify="left", box=None)
+        drawn = Table(
+            title=f"{self._done} of {self._tasks or '…'} tasks done, {seconds:.0f} s", title_justify="left", box=None
+        )
         for column in ("entity", "stage", ""):
             drawn.add_column(column)
         for who in sorted(self._news):

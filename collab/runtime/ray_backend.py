@@ -1,15 +1,14 @@
 """The backend on Ray: one actor for each host, a placement group for each run; the only file that imports ray."""
 
 import json
+import logging
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-from typing_extensions import Self
+from typing import Any, Self
 
 from collab.errors import EntityError, ResourceError
 from collab.runtime.host import Emit, Event, Host, Job, Outcome
@@ -34,7 +33,7 @@ class RayBackend:
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         import ray
 
-        self._ray = ray
+        self._ray: Any = ray
         self._temporary = Path(tempfile.mkdtemp(prefix="collab-"))  # 0700, and short: it holds socket paths
         try:
             self._connect()
@@ -94,7 +93,7 @@ class RayBackend:
                 "_temp_dir": str(self._temporary),
             }
         try:
-            self._ray.init(address=self._address, logging_level="ERROR", **options)
+            self._ray.init(address=self._address, logging_level=logging.ERROR, **options)
         except ConnectionError as cause:
             raise ResourceError(
                 f"no Ray cluster answers at {self._address!r}: {cause}. Is it running, and is RAY_AUTH_TOKEN (or "
@@ -102,7 +101,7 @@ class RayBackend:
             ) from cause
 
     def _start_actors(self) -> None:
-        have = self._ray.cluster_resources()
+        have: dict[str, float] = self._ray.cluster_resources()
         cores, gpus = have.get("CPU", 0), have.get("GPU", 0)
         wanted, count = self._job.threads, len(self._hosts)
         if wanted > cores:
@@ -111,8 +110,9 @@ class RayBackend:
             )
         if self._gpus * count > gpus + 1e-9:
             raise ResourceError(
-                f"{count} hosts ({', '.join('+'.join(names) for names in self._hosts)}) of {self._gpus:g} GPUs each are "
-                f"{self._gpus * count:g}, and Ray has {gpus:g}. Lower `resources.entity.gpus`, or set `resources.workers`."
+                f"{count} hosts ({', '.join('+'.join(names) for names in self._hosts)}) of {self._gpus:g} GPUs each "
+                f"are {self._gpus * count:g}, and Ray has {gpus:g}. "
+                "Lower `resources.entity.gpus`, or set `resources.workers`."
             )
         self.slots = max(1, int(cores // wanted))
         share = min(float(wanted), cores / count)  # idle hosts hold no core: at most `slots` of them run at a time
@@ -122,7 +122,7 @@ class RayBackend:
             raise ResourceError(f"Ray could not place {count} hosts of {bundle} each on {have} within 30 s.")
         strategy = self._ray.util.scheduling_strategies.PlacementGroupSchedulingStrategy
         remote_host = self._ray.remote(_RemoteHost)
-        self._actors = {}
+        self._actors: dict[int, Any] = {}
         for index, names in enumerate(self._hosts):
             if index == self.slots:  # what the first tasks need is up before the rest competes with it for cores
                 for ref in tuple(self._starting):

@@ -45,12 +45,16 @@ class Scenario(Part):
     )
     data: AnyData
     model: Model
-    scratch: ImageSchedule | None = Field(None, description="Schedule of rows from raw images; pretrain's unless given.")
+    scratch: ImageSchedule | None = Field(
+        None, description="Schedule of rows from raw images; pretrain's unless given."
+    )
     reconstructor: Reconstructor = Reconstructor()
     entities: tuple[Entity, ...] = Field(description="The parties.")
     refine: Refine = Refine()
     refinements: tuple[Refinement, ...] = Field(description="The rows of Table 5.")
-    controls: bool = Field(True, description="Adds rows that separate causes: own features only, unpoisoned, all poisoned.")
+    controls: bool = Field(
+        True, description="Adds rows that separate causes: own features only, unpoisoned, all poisoned."
+    )
     expect: Expect | None = Field(None, description="A table of the papers to stand beside the results.")
     store: StoreOptions = StoreOptions()
     resources: Resources = Resources()

@@ -3,28 +3,41 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from collab.architectures import ARCHITECTURES, RECONSTRUCTOR
 
-Kind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+KIND = r"^[a-z][a-z0-9_]*$"
+NAME = r"^[a-z][a-z0-9_-]{0,31}$"
+ROW = r"^[a-z][a-z0-9_-]{0,63}$"  # of control rows too, whose names are made from others
+MEMORY = r"^([1-9]\d*(?:\.\d+)?) ?(KiB|MiB|GiB|TiB)$"
+PATTERNS = {
+    KIND: "must be lower-case letters, digits and _, a letter first",
+    NAME: "must be 1 to 32 of a-z, 0-9, _ and -, a letter first",
+    ROW: "must be of a-z, 0-9, _ and -, a letter first",
+    MEMORY: "must be a number and KiB, MiB, GiB or TiB, such as 8GiB",
+    RECONSTRUCTOR: "must be p or r, x1 to x9, s2 or s4, and perhaps -c, such as px2s2",
+}
+"""What each pattern means, for who did not follow it."""
+
+Kind = Annotated[str, Field(pattern=KIND)]
+Name = Annotated[str, Field(pattern=NAME)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Part(BaseModel):
-    """A piece of a scenario: immutable; a misspelled key is an error."""
+    """A piece of a scenario: immutable; a misspelled key is an error, and `true` or `"5"` is no number."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class Schedule(Part):
     """How long and with which steps something is trained; the papers state none of it."""
 
     epochs: int = Field(10, ge=1, le=10_000, description="Passes over the rows; time grows with them.")
-    batch_size: int = Field(128, ge=2, le=65_536, description="Rows of a step.")
+    batch_size: int = Field(128, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
     optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="sgd has Nesterov momentum 0.9.")
-    learning_rate: float = Field(0.1, gt=0, description="Its largest value.")
+    learning_rate: float = Field(0.1, gt=0, description="Its largest value; a loss that is not finite ends the run.")
     weight_decay: float = Field(0.0, ge=0, description="L2 penalty (adamw: decoupled).")
     schedule: Literal["cosine", "one_cycle", "constant"] = Field("cosine", description="Course of the learning rate.")
 
@@ -32,7 +45,7 @@ class Schedule(Part):
 class ImageSchedule(Schedule):
     """A schedule for training on raw images."""
 
-    epochs: int = Field(30, ge=1, le=10_000, description="Passes over the images.")
+    epochs: int = Field(30, ge=1, le=10_000, description="Passes over the images; time grows with them.")
     weight_decay: float = Field(5e-4, ge=0, description="L2 penalty (adamw: decoupled).")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the target spread over all classes.")
     augment: bool = Field(True, description="Random shifts by up to an eighth of the side, and mirroring.")
@@ -47,13 +60,23 @@ class Pretrain(ImageSchedule):
 class Data(Part):
     """What every source has."""
 
-    image_size: int = Field(32, ge=16, le=512, description="Side of the square images, in pixels.")
+    image_size: int = Field(
+        32, ge=16, le=512, description="Side of the square images, in pixels; time and disk grow with its square."
+    )
     private_classes: Literal["half"] | tuple[str, ...] = Field(
         "half", description="Private classes S: a seeded random half, or names; the rest is the public set Q."
     )
     task: Literal["classification"] = Field("classification", description="What the network is for.")
-    public_images: int | None = Field(None, ge=2, description="At most so many images of Q for the reconstructor.")
-    test_images: int | None = Field(None, ge=2, description="At most so many held-out images of the private classes.")
+    public_images: int | None = Field(
+        None,
+        ge=2,
+        description="At most so many images of Q for the reconstructor, all unless given; its time grows with them.",
+    )
+    test_images: int | None = Field(
+        None,
+        ge=2,
+        description="At most so many held-out images of the private classes, all unless given; fewer widen every interval.",
+    )
 
     def source_options(self) -> dict[str, Any]:
         """What `open_source` takes besides kind, image size and seed."""
@@ -63,16 +86,16 @@ class Data(Part):
 class Creatures(Data):
     """Drawn animal-like faces; no download, any number."""
 
-    source: Literal["creatures"]
+    source: Literal["creatures"] = Field(description="Drawn images.")
     classes: int = Field(20, ge=4, le=1000, description="Species.")
-    train: int = Field(12_000, ge=8, description="Training images of all species.")
+    train: int = Field(12_000, ge=8, description="Training images of all species; drawing them takes time.")
     test: int = Field(2_000, ge=4, description="Test images of all species.")
 
 
 class Parquet(Data):
     """Encoded images and labels in one Parquet file for each split."""
 
-    source: Literal["parquet"]
+    source: Literal["parquet"] = Field(description="Parquet files.")
     root: str = Field(description="Folder of the files, relative to this file.")
     train: str = Field("train.parquet", description="File of training images.")
     test: str = Field("test.parquet", description="File of test images.")
@@ -83,16 +106,18 @@ class Parquet(Data):
 class ImageFolder(Data):
     """`root/train/<class>/*` and `root/val/<class>/*`."""
 
-    source: Literal["imagefolder", "imagenet"]
+    source: Literal["imagefolder", "imagenet"] = Field(
+        description="A folder for each class; imagenet calls the held-out split val."
+    )
     root: str = Field(description="Folder with `train` and `val`, relative to this file.")
 
 
 class Cifar(Data):
     """CIFAR as torchvision keeps it."""
 
-    source: Literal["cifar10", "cifar100"]
+    source: Literal["cifar10", "cifar100"] = Field(description="CIFAR.")
     root: str = Field(description="Folder that torchvision keeps the set in, relative to this file.")
-    download: bool = Field(False, description="Fetch the set where it is missing.")
+    download: bool = Field(False, description="Fetch the set where it is missing; `root` need not exist then.")
 
 
 _COMMON = {*Data.model_fields, "source"}
@@ -102,27 +127,38 @@ AnyData = Annotated[Creatures | Parquet | ImageFolder | Cifar, Field(discriminat
 class Model(Part):
     """The task network and where it is split."""
 
-    backbone: Literal[tuple(ARCHITECTURES)] = Field(description="Network; resnet8/14/20 and resnet18_small for 16 to 64 px.")  # type: ignore[valid-type]
-    width: int | None = Field(None, ge=4, le=256, description="Channels of the first stage, small resnets only (32).")
-    hook: str = Field(description="Where featurizer and decider part, e.g. conv4_1 (He et al., Table 1).")
-    pretrain: Pretrain
+    backbone: Literal[tuple(ARCHITECTURES)] = Field(
+        description="The task network: resnet8/14/20 and resnet18_small for 16 to 64 px, the others for 64 to 512 px."
+    )  # type: ignore[valid-type]
+    width: int | None = Field(
+        None,
+        ge=4,
+        le=256,
+        description="Channels of the first stage, small resnets only, 32 unless given; time grows with its square.",
+    )
+    hook: str = Field(
+        description="Where featurizer and decider part, e.g. conv4_1 (He et al., Table 1); deeper ones disclose and store less."
+    )
+    pretrain: Pretrain = Field(description="Step 1: the network that is split, and who trains it.")
 
 
 class Reconstructor(Schedule):
     """Step 1: the network that the DPMs are trained against."""
 
     kind: str = Field("px2s2", pattern=RECONSTRUCTOR, description="Family member: p/r, blocks, upscaling, -c.")
-    tail_blocks: int = Field(2, ge=0, le=16, description="Blocks at full size; 0 is the papers' literal form.")
+    tail_blocks: int = Field(
+        2, ge=0, le=16, description="Blocks at full size, the costliest ones; 0 is the papers' literal form."
+    )
     upscale: Literal["nearest", "bilinear"] = Field("nearest", description="Upscaling operator.")
-    epochs: int = Field(5, ge=1, le=10_000, description="Passes over Q.")
+    epochs: int = Field(5, ge=1, le=10_000, description="Passes over Q; time grows with them.")
     optimizer: Literal["sgd", "adam", "adamw"] = Field("adam", description="sgd has Nesterov momentum 0.9.")
-    learning_rate: float = Field(2e-3, gt=0, description="Its largest value.")
+    learning_rate: float = Field(2e-3, gt=0, description="Its largest value; a loss that is not finite ends the run.")
 
 
 class Dpm(Schedule):
     """Deep Poisoning Module: residual blocks that keep the shape of the features; private to its entity."""
 
-    kind: Literal["dpm"]
+    kind: Literal["dpm"] = Field(description="`defense: dpm` is short for all defaults.")
     blocks: int = Field(4, ge=1, le=32, description="Bottleneck blocks; training cost grows with them.")
     width: int | None = Field(None, ge=1, le=4096, description="Channels inside a block; a quarter unless given.")
     norm: Literal["batch", "none"] = Field("batch", description="Normalization inside the blocks.")
@@ -131,17 +167,21 @@ class Dpm(Schedule):
     ssim_loss: Literal["abs", "clamp", "square", "abs_map", "signed"] = Field(
         "abs", description="How SSIM enters (DP-5); signed has the photographic negative as its optimum."
     )
-    epochs: int = Field(30, ge=1, le=10_000, description="Passes over the entity's own rows.")
-    batch_size: int = Field(64, ge=2, le=65_536, description="Rows of a step.")
+    epochs: int = Field(
+        30, ge=1, le=10_000, description="Passes over the entity's own rows; the longest stage of most scenarios."
+    )
+    batch_size: int = Field(64, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
     optimizer: Literal["sgd", "adam", "adamw"] = Field("adamw", description="sgd has Nesterov momentum 0.9.")
-    learning_rate: float = Field(2e-3, gt=0, description="Its largest value.")
-    schedule: Literal["cosine", "one_cycle", "constant"] = Field("one_cycle", description="Course of the learning rate.")
+    learning_rate: float = Field(2e-3, gt=0, description="Its largest value; a loss that is not finite ends the run.")
+    schedule: Literal["cosine", "one_cycle", "constant"] = Field(
+        "one_cycle", description="Course of the learning rate."
+    )
 
 
 class NoDefense(Part):
     """Plain features, for comparison."""
 
-    kind: Literal["none"]
+    kind: Literal["none"] = Field(description="`defense: none` is short for it.")
 
 
 def _long_form(value: Any) -> Any:
@@ -163,37 +203,21 @@ class Entity(Part):
 class Refinement(Part):
     """One row of Table 5: who trains on what."""
 
-    row: int | Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,19}$")] = Field(description="Number or name of the row.")
+    row: Annotated[int, Field(ge=0, le=9999)] | Annotated[str, Field(pattern=ROW)] = Field(
+        description="Number or name of the row; names have up to 20 letters, and c_ begins those of control rows."
+    )
     entity: Name | None = Field(None, description="Who trains; not for an upper bound over a share of all images.")
     own: Literal["images", "features", "poisoned"] = Field(description="Raw images from scratch, F(x), or own P(F(x)).")
     share: Share | None = Field(None, description="Upper bound: from scratch on this fraction of all private images.")
     pool: tuple[Name, ...] = Field((), description="Whose poisoned features are mixed in.")
     unpoisoned: tuple[Name, ...] = Field((), description="Whose plain features are mixed in; only a simulator can.")
-    epochs: int | None = Field(None, ge=1, description="Other passes than the schedule's.")
-
-    @model_validator(mode="after")
-    def _one_meaning(self) -> "Refinement":
-        given = {"pool": bool(self.pool), "unpoisoned": bool(self.unpoisoned), "share": self.share is not None}
-        if sum(given.values()) > 1:
-            raise ValueError(f"{' and '.join(name for name, is_given in given.items() if is_given)} exclude one another")
-        if self.share is not None and (self.entity or self.own != "images"):
-            raise ValueError("`share` is for `own: images` without an entity: it draws from the images of all")
-        if self.share is None and self.entity is None:
-            raise ValueError("names no entity; only an upper bound with `own: images` and `share` has none")
-        if self.own == "images" and (self.pool or self.unpoisoned):
-            raise ValueError("`own: images` trains from scratch on images; features cannot be mixed in")
-        if self.own == "poisoned" and self.unpoisoned:
-            raise ValueError("`own: poisoned` is a control for `pool`; plain features of others make no sense beside it")
-        for others in (self.pool, self.unpoisoned):
-            if self.entity in others or len(set(others)) < len(others):
-                raise ValueError("an entity is named twice, or is in its own pool; its own rows are mixed in anyway")
-        return self
+    epochs: int | None = Field(None, ge=1, le=10_000, description="Other passes than the schedule's.")
 
 
 class Refine(Schedule):
     """Step 3: how the released decider is trained further."""
 
-    learning_rate: float = Field(0.02, gt=0, description="Its largest value.")
+    learning_rate: float = Field(0.02, gt=0, description="Its largest value; a loss that is not finite ends the run.")
     weight_decay: float = Field(5e-4, ge=0, description="L2 penalty (adamw: decoupled).")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the target spread over all classes.")
     bn: Literal["update", "frozen"] = Field("update", description="Whether BatchNorm statistics follow the mixture.")
@@ -214,35 +238,26 @@ class StoreOptions(Part):
     dtype: Literal["float16", "bfloat16"] = Field("float16", description="Type of stored features, two bytes each.")
 
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(KiB|MiB|GiB|TiB)")
-
-
 class EntityResources(Part):
     """What each host of an entity takes."""
 
     cpus: int = Field(1, ge=1, le=1024, description="Threads of a stage; results depend on it in their last bits.")
     gpus: float = Field(0.0, ge=0, le=64, description="GPUs, a fraction below 1; a machine without one uses the CPU.")
-    gpu_memory: str | None = Field(None, pattern=f"^{_SIZE.pattern}$", description="Cap of a process, e.g. 8GiB.")
-
-    @model_validator(mode="after")
-    def _whole_above_one(self) -> "EntityResources":
-        if self.gpus > 1 and self.gpus != int(self.gpus):
-            raise ValueError(f"gpus: {self.gpus:g} is neither a fraction of one GPU nor a whole number of them")
-        if self.gpu_memory and not self.gpus:
-            raise ValueError("gpu_memory has no effect without gpus")
-        return self
+    gpu_memory: str | None = Field(None, pattern=MEMORY, description="Cap of a process, e.g. 8GiB.")
 
     @property
     def gpu_bytes(self) -> int | None:
         """`gpu_memory` in bytes."""
         if self.gpu_memory is None:
             return None
-        number, unit = _SIZE.fullmatch(self.gpu_memory).groups()  # type: ignore[union-attr]
+        number, unit = re.findall(MEMORY, self.gpu_memory)[0]
         return int(float(number) * 1024 ** (1 + ("KiB", "MiB", "GiB", "TiB").index(unit)))
 
 
 class Resources(Part):
     """What the run takes."""
 
-    workers: int | None = Field(None, ge=1, le=4096, description="Processes that entities share; one each unless given.")
-    entity: EntityResources = EntityResources()
+    workers: int | None = Field(
+        None, ge=1, le=4096, description="Processes that entities share; one each unless given."
+    )
+    entity: EntityResources = Field(EntityResources(), description="What each of these processes takes.")

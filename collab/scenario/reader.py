@@ -95,7 +95,9 @@ def parse_value(text: str) -> Any:
 
 def to_yaml(scenario: Scenario) -> str:
     """The resolved scenario, every default written out; reads back to an equal one."""
-    return yaml.safe_dump(scenario.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True, width=120)
+    return yaml.safe_dump(
+        scenario.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True, width=120
+    )
 
 
 def json_schema() -> dict[str, Any]:
@@ -146,7 +148,9 @@ def _walk(node: Any, trail: Trail, path: Path, places: dict[Trail, Place], probl
             name = str(key.value)
             if name in seen:
                 mark = key.start_mark
-                problems.append(f"{path}:{mark.line + 1}:{mark.column + 1}: {_dotted((*trail, name))}: key stands twice")
+                problems.append(
+                    f"{path}:{mark.line + 1}:{mark.column + 1}: {_dotted((*trail, name))}: key stands twice"
+                )
             seen.add(name)
             _walk(value, (*trail, name), path, places, problems)
             places[*trail, name] = Place(key.start_mark.line + 1, key.start_mark.column + 1)
@@ -199,7 +203,9 @@ def _models_under(model: Any, step: str | int) -> list[Any]:
         return [model]
     field = next((field for name, field in model.model_fields.items() if step in (name, field.alias)), None)
     if field is None:
-        kinds = [kind for kind in [model] if step in str(kind.model_fields.get("kind", kind.model_fields.get("source", "")))]
+        kinds = [
+            kind for kind in [model] if step in str(kind.model_fields.get("kind", kind.model_fields.get("source", "")))
+        ]
         return kinds
     found: list[Any] = []
     waiting = [field.annotation]

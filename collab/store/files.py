@@ -77,9 +77,10 @@ def _removed_on_failure(path: Path) -> Iterator[BinaryIO]:
 
 
 def make_folder(folder: Path) -> None:
-    """Makes `folder` and its parents, durably; one that exists stays as it is."""
+    """Makes `folder` and its parents, durably, none more open than its parent; one that exists stays as it is."""
     if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.parent)
+        folder.mkdir(mode=stat.S_IMODE(folder.parent.stat().st_mode) & 0o777, exist_ok=True)
         _sync_folder(folder.parent)
 
 

@@ -85,7 +85,7 @@ class FeatureFeed:
         return steps_in(self.rows, self.batch_size)
 
     def batches(self, generator: torch.Generator | None) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """One pass: features in fp32 [batch, C, H, W] channels last, labels, and row numbers counted over all readers."""
+        """One pass: features in fp32 [batch, C, H, W], channels last; labels; row numbers, counted over all readers."""
         for count in self._windows(generator):
             for index in even_batches(count, self.batch_size, generator):
                 x = self._x[index].to(self.device, non_blocking=True).float()

@@ -68,8 +68,8 @@ def minimize(
         means.append(float(torch.stack(losses).mean()))
         if not math.isfinite(means[-1]):
             raise CollabError(
-                f"the loss became {means[-1]} in epoch {epoch + 1} of {recipe.epochs}: {recipe.optimizer} with learning "
-                f"rate {recipe.learning_rate} diverged. Lower `learning_rate`, or use `precision: fp32`."
+                f"the loss became {means[-1]} in epoch {epoch + 1} of {recipe.epochs}: {recipe.optimizer} with "
+                f"learning rate {recipe.learning_rate} diverged. Lower `learning_rate`, or use `precision: fp32`."
             )
         progress(epoch + 1, recipe.epochs, means[-1])
     return tuple(means)

@@ -31,7 +31,7 @@ def inversion_loss(
 def logit_equivalence(
     poisoned: Float[Tensor, "batch classes"], original: Float[Tensor, "batch classes"]
 ) -> Float[Tensor, ""]:
-    r"""(DPF-5) read as a distance: $\mathrm{KL}(\mathrm{softmax}\,C(F(x)) \Vert \mathrm{softmax}\,C(P(F(x))))$; no labels."""
+    r"""(DPF-5) as a distance: $\mathrm{KL}(\mathrm{softmax}\,C(F(x)) \Vert \mathrm{softmax}\,C(P(F(x))))$."""
     target = functional.log_softmax(original.float(), dim=1)
     return functional.kl_div(
         functional.log_softmax(poisoned.float(), dim=1), target, reduction="batchmean", log_target=True
@@ -67,5 +67,5 @@ def reconstruction_disparity(
 def poison_loss(
     equivalence: Float[Tensor, ""], disparity: Float[Tensor, ""], *, ssim_weight: float
 ) -> Float[Tensor, ""]:
-    r"""(DP-6): $\mathcal L_C^P + \lambda \mathcal L_S$, what a DPM minimizes: readable by the decider, not by the reconstructor."""
+    r"""(DP-6): $\mathcal L_C^P + \lambda \mathcal L_S$: readable by the decider, not by the reconstructor."""
     return equivalence + ssim_weight * disparity

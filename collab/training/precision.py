@@ -3,12 +3,14 @@
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
+from torch import nn
 
 from collab.errors import ResourceError
 
+Network = TypeVar("Network", bound=nn.Module)
 Precision = Literal["auto", "bf16", "fp32"]
 
 
@@ -23,6 +25,12 @@ class Compute:
         """Mixed precision for the networks' forward passes; does nothing in fp32."""
         return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32)
 
+    def place(self, net: Network) -> Network:
+        """`net` itself, on the device, its convolutions' weights channels last."""
+        net.to(self.device)
+        net.to(memory_format=torch.channels_last)
+        return net
+
     def __str__(self) -> str:
         return f"{self.device.type} {str(self.dtype).removeprefix('torch.')}"
 
@@ -34,7 +42,9 @@ def resolve_compute(precision: Precision, device: Literal["auto", "cpu", "cuda"]
     Raises ResourceError for `cuda` where there is none.
     """
     if device == "cuda" and not torch.cuda.is_available():
-        raise ResourceError("device `cuda` was asked for, and torch sees no CUDA device here. Use `--device cpu` or `auto`.")
+        raise ResourceError(
+            "device `cuda` was asked for, and torch sees no CUDA device here. Use `--device cpu` or `auto`."
+        )
     name = "cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu"
     dtypes = {"bf16": torch.bfloat16, "fp32": torch.float32}
     chosen = dtypes[precision] if precision != "auto" else torch.bfloat16 if _has_fast_bf16(name) else torch.float32
@@ -47,6 +57,6 @@ def resolve_compute(precision: Precision, device: Literal["auto", "cpu", "cuda"]
 
 def _has_fast_bf16(device: str) -> bool:
     if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     cpuinfo = Path("/proc/cpuinfo")
     return cpuinfo.is_file() and " amx_bf16" in cpuinfo.read_text()

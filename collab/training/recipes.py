@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from collab.models.freeze import folded, freeze
 from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet, even_batches, steps_in
+from collab.training.loop import Progress, Recipe, minimize
 from collab.training.losses import (
     Disparity,
     classification_loss,
@@ -18,7 +19,6 @@ from collab.training.losses import (
     poison_loss,
     reconstruction_disparity,
 )
-from collab.training.loop import Progress, Recipe, minimize
 from collab.training.precision import Compute
 
 EVAL_BATCH = 256
@@ -28,7 +28,7 @@ def train_classifier(
     network: nn.Module, images: ImageSet, recipe: Recipe, *, stream: Stream, compute: Compute, progress: Progress
 ) -> tuple[float, ...]:
     """Step 1 and rows 1 to 5: trains decider after featurizer on images by (DP-1). Changes `network`."""
-    network.to(compute.device, memory_format=torch.channels_last).train()
+    compute.place(network).train()
 
     def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         generator = stream.torch(f"epoch {epoch}")
@@ -41,9 +41,7 @@ def train_classifier(
         return classification_loss(network(batch[0]), batch[1], label_smoothing=recipe.label_smoothing)
 
     steps = steps_in(len(images), recipe.batch_size)
-    losses = minimize(
-        loss, network.parameters(), batches, recipe, steps=steps, compute=compute, progress=progress
-    )
+    losses = minimize(loss, network.parameters(), batches, recipe, steps=steps, compute=compute, progress=progress)
     network.eval()
     return losses
 
@@ -58,7 +56,8 @@ def shifted_and_flipped(images: Tensor, generator: torch.Generator) -> Tensor:
     mirrored = torch.rand(count, 1, generator=generator) < 0.5
     columns = torch.where(mirrored, columns.flip(1), columns)
     which, rows, columns = (
-        index.to(images.device) for index in (torch.arange(count).view(-1, 1, 1), rows.unsqueeze(2), columns.unsqueeze(1))
+        index.to(images.device)
+        for index in (torch.arange(count).view(-1, 1, 1), rows.unsqueeze(2), columns.unsqueeze(1))
     )
     picked = padded.permute(0, 2, 3, 1)[which, rows, columns]
     return picked.permute(0, 3, 1, 2)
@@ -86,8 +85,8 @@ def train_reconstructor(
     compute: Compute,
     progress: Progress,
 ) -> tuple[float, ...]:
-    """Step 1: trains R to invert F on public rows by (DP-3); `images` holds row i of `feed` at i. Changes `reconstructor`."""
-    reconstructor.to(compute.device, memory_format=torch.channels_last).train()
+    """Step 1: trains R to invert F by (DP-3); `images` holds row i of `feed` at i. Changes `reconstructor`."""
+    compute.place(reconstructor).train()
 
     def loss(batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         features, _, row = batch
@@ -132,9 +131,9 @@ def train_dpm(
 
     Gradients flow through folded copies of C and R, which differ from them by rounding (1e-6); C and R are untouched.
     """
-    dpm.to(compute.device, memory_format=torch.channels_last).train()
-    read = folded(decider).to(compute.device, memory_format=torch.channels_last)
-    rebuild = folded(reconstructor).to(compute.device, memory_format=torch.channels_last)
+    compute.place(dpm).train()
+    read = compute.place(folded(decider))
+    rebuild = compute.place(folded(reconstructor))
 
     def loss(batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         features, labels, row = batch
@@ -176,7 +175,7 @@ def refine_decider(
     progress: Progress,
 ) -> tuple[float, ...]:
     """Step 3: trains C further on own and pooled features by (DP-1), F untouched. Changes `decider`."""
-    decider.to(compute.device, memory_format=torch.channels_last).train()
+    compute.place(decider).train()
     if bn == "frozen":
         for part in decider.modules():
             if isinstance(part, nn.modules.batchnorm._BatchNorm):
@@ -200,7 +199,7 @@ def refine_decider(
 
 def logits_of(network: nn.Module, inputs: Iterable[Tensor], compute: Compute) -> Tensor:
     """All logits [rows, classes] in fp32 on the CPU, network in eval mode."""
-    network.to(compute.device, memory_format=torch.channels_last).eval()
+    compute.place(network).eval()
     found = []
     with torch.no_grad(), compute.autocast():
         for x in inputs:

@@ -128,6 +128,13 @@ def test_a_file_is_no_more_readable_than_its_folder(folder: int, file: int, tmp_
     place.chmod(folder)
     placed = place_file(place, "name", lambda out: out.write(b"x"), what="it")
     assert placed.path.stat().st_mode & 0o777 == file
+    old = os.umask(0o022)
+    try:
+        below = place_file(place / "new" / "folder", "name", lambda out: out.write(b"x"), what="it").path
+    finally:
+        os.umask(old)
+    assert below.stat().st_mode & 0o777 == file
+    assert below.parent.stat().st_mode & 0o777 == folder
 
 
 def test_a_file_under_a_file_is_a_store_error(tmp_path: Path) -> None:

@@ -46,7 +46,8 @@ def test_every_finite_value_comes_back_to_the_bit(spec: ShardSpec, tmp_path: Pat
     x = all_finite(spec)
     y = torch.arange(len(x)) % 7
     folder = tmp_path / "open"
-    folder.mkdir(mode=0o755)
+    folder.mkdir()
+    folder.chmod(0o755)
     written = write_shard(folder, [(x, y)], entity="a", spec=spec)
     reader = open_shard(written.path, written, spec)
     found_x, found_y = reader.load()
@@ -243,3 +244,10 @@ def test_a_lone_shard_is_found_again_with_its_record(tmp_path: Path) -> None:
     (tmp_path / "shard.json").write_text("{}")
     with pytest.raises(ShardCorrupt, match="not one"):
         Written.read(tmp_path)
+
+
+def test_a_shard_of_many_small_batches_is_not_too_large(tmp_path: Path) -> None:
+    spec = ShardSpec((1, 1, 1), "float16", 1, "")
+    x = torch.arange(60_000).remainder(2048).float().view(-1, 1, 1, 1)
+    written = write_shard(tmp_path, [(x, torch.zeros(60_000, dtype=torch.int64))], entity="a", spec=spec)
+    assert torch.equal(open_shard(written.path, written, spec).load()[0].float(), x)

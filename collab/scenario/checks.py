@@ -1,0 +1,164 @@
+"""What is wrong between parts that may each be right; looks at plain values, so that it tells all it can of a broken file."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from collab.architectures import ARCHITECTURES
+
+Found = tuple[tuple[str | int, ...], str]
+"""Where in the scenario, and what is wrong and allowed."""
+
+SMALL = tuple(name for name, kind in ARCHITECTURES.items() if kind.sides[1] < 512)
+"""Backbones whose width is free."""
+
+ROW_LETTERS = 20
+"""Longest name of a row, so that a prefix of ours still fits in a column."""
+
+RESERVED = {"oracle", "public", "store", "release", "heldout", "con", "prn", "aux", "nul"} | {
+    f"{port}{number}" for port in ("com", "lpt") for number in range(10)
+}
+"""Names of no entity: folders and parties of a run, and devices of Windows."""
+
+RESERVED_ROWS = {"pretrain", "reconstructor", "tables_1_2", "publish"}
+"""Names that results of other stages go by."""
+
+Kind = TypeVar("Kind")
+
+
+def cross_mistakes(content: Mapping[str, Any]) -> Iterator[Found]:
+    """The mistakes between the parts of a scenario as it stands in a file; values of a wrong type are passed over."""
+    entities = _items(content.get("entities"))
+    names = [name for _, entity in entities if (name := _get(entity, "name", str)) is not None]
+    rows = _items(content.get("refinements"))
+    yield from _about_entities(content, entities)
+    yield from _about_data(content)
+    yield from _about_model(content, names)
+    seen: set[str] = set()
+    for index, row in rows:
+        yield from ((("refinements", index, *at), text) for at, text in _about_row(row, names, seen))
+    yield from _about_dead_parts(content, [row for _, row in rows])
+    yield from _about_resources(_get(_get(content, "resources", dict), "entity", dict))
+
+
+def _about_entities(content: Mapping[str, Any], entities: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[Found]:
+    if content.get("entities") in ([], ()):
+        yield ("entities",), "there is none; at least one entity is needed"
+    seen: set[str] = set()
+    for index, entity in entities:
+        name = (_get(entity, "name", str) or "").casefold()
+        if name and name in seen:
+            yield ("entities", index, "name"), f"{entity['name']!r} is the name of an entity before it; names differ"
+        if name in RESERVED:
+            yield ("entities", index, "name"), f"{entity['name']!r} is reserved; choose another"
+        seen.add(name)
+    total = sum(share for _, entity in entities if (share := _number(entity, "share")) is not None)
+    if total > 1 + 1e-9:
+        yield ("entities",), f"the shares add up to {total:g}; entities share no image, so at most 1"
+
+
+def _about_data(content: Mapping[str, Any]) -> Iterator[Found]:
+    names = (_get(content, "data", dict) or {}).get("private_classes", "half")
+    if isinstance(names, list | tuple) and (len(names) < 2 or len({str(name) for name in names}) < len(names)):
+        yield ("data", "private_classes"), "name two classes or more, each once, or write `half`"
+
+
+def _about_model(content: Mapping[str, Any], names: Sequence[str]) -> Iterator[Found]:
+    model = _get(content, "model", dict)
+    by = _get(_get(model, "pretrain", dict), "by", str)
+    if by is not None and names and by not in names:
+        yield ("model", "pretrain", "by"), _unknown(by, names)
+    backbone = _get(model, "backbone", str)
+    kind = ARCHITECTURES.get(backbone or "")
+    if kind is None:
+        return
+    hook = _get(model, "hook", str)
+    side = _get({"image_size": 32, **(_get(content, "data", dict) or {})}, "image_size", int)  # the default of Data
+    if hook is not None and hook not in kind.hooks:
+        yield ("model", "hook"), f"{backbone} cannot be split at {hook!r}; it has {', '.join(kind.hooks)}"
+    if side is not None and not kind.sides[0] <= side <= kind.sides[1]:
+        yield ("data", "image_size"), f"{backbone} takes {kind.sides[0]} to {kind.sides[1]} px, not {side}"
+    if _get(model, "width", int) is not None and backbone not in SMALL:
+        yield ("model", "width"), f"{backbone} has fixed widths; only {', '.join(SMALL)} take `width`"
+
+
+def _about_row(row: Mapping[str, Any], names: Sequence[str], seen: set[str]) -> Iterator[Found]:
+    label = str(row.get("row"))
+    if "row" in row and label in seen:
+        yield ("row",), f"row {label} is there already; rows differ"
+    if label.startswith("c_") or label in RESERVED_ROWS:
+        yield ("row",), f"{label!r} is reserved, as is all that starts with c_ (control rows); choose another"
+    if len(label) > ROW_LETTERS:
+        yield ("row",), f"{label!r} is longer than {ROW_LETTERS} letters"
+    seen.add(label)
+    entity, own = _get(row, "entity", str), _get(row, "own", str)
+    if entity is not None and names and entity not in names:
+        yield ("entity",), _unknown(entity, names)
+    for key in ("pool", "unpoisoned"):
+        named: set[str] = set()
+        for place, other in enumerate(_names(row, key)):
+            if names and other not in names:
+                yield (key, place), _unknown(other, names)
+            if other == entity:
+                yield (key, place), f"{other!r} is the entity itself; its own rows are mixed in anyway"
+            if other in named:
+                yield (key, place), f"{other!r} is named twice"
+            named.add(other)
+    yield from _about_meaning(row, entity, own)
+
+
+def _about_meaning(row: Mapping[str, Any], entity: str | None, own: str | None) -> Iterator[Found]:
+    """A row means one of: from scratch, a share of all images, plain features, poisoned features, own ones alone."""
+    is_share = row.get("share") is not None
+    others = [key for key in ("pool", "unpoisoned") if _names(row, key)]
+    if len(others) == 2:
+        yield ("unpoisoned",), "excludes `pool`: a row mixes in poisoned features or plain ones"
+    if own == "images" and others:
+        yield (others[0],), "features cannot be mixed into `own: images`, which trains from scratch on images"
+    if own == "poisoned" and "unpoisoned" in others:
+        yield ("unpoisoned",), "excludes `own: poisoned`, a control for `pool`"
+    if is_share and entity is not None:
+        yield ("share",), "excludes `entity`: it draws from the images of all"
+    if is_share and own in ("features", "poisoned"):
+        yield ("share",), f"is for `own: images`, an upper bound over raw images; this row has `own: {own}`"
+    if not is_share and row.get("entity") is None:
+        yield (), "names no entity; only an upper bound with `own: images` and `share` has none"
+
+
+def _about_dead_parts(content: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Iterator[Found]:
+    if content.get("scratch") is not None and not any(row.get("own") == "images" for row in rows):
+        yield ("scratch",), "has no effect: no row has `own: images`"
+    if content.get("expect") is not None and not any(row.get("row") in range(1, 13) for row in rows):
+        yield ("expect",), "has no effect: no row is called 1 to 12, as those of the paper's table are"
+
+
+def _about_resources(entity: Mapping[str, Any] | None) -> Iterator[Found]:
+    gpus = _number(entity, "gpus") or 0
+    if gpus > 1 and gpus != int(gpus):
+        yield ("resources", "entity", "gpus"), f"{gpus:g} is neither a fraction of one GPU nor a whole number of them"
+    if entity and entity.get("gpu_memory") is not None and gpus == 0:
+        yield ("resources", "entity", "gpu_memory"), "has no effect without `gpus`"
+
+
+def _unknown(name: str, names: Sequence[str]) -> str:
+    return f"there is no entity {name!r}; there are {', '.join(names)}"
+
+
+def _items(value: Any) -> list[tuple[int, Mapping[str, Any]]]:
+    if not isinstance(value, list | tuple):
+        return []
+    return [(index, item) for index, item in enumerate(value) if isinstance(item, dict)]
+
+
+def _names(row: Mapping[str, Any], key: str) -> list[str]:
+    value = row.get(key)
+    return [str(name) for name in value] if isinstance(value, list | tuple) else []
+
+
+def _get(value: Any, key: str, kind: type[Kind]) -> Kind | None:
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, kind) and not isinstance(found, bool) else None
+
+
+def _number(value: Any, key: str) -> float | None:
+    whole = _get(value, key, int)
+    return _get(value, key, float) if whole is None else whole

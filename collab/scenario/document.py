@@ -1,0 +1,154 @@
+"""The text of a scenario: YAML 1.2's core schema without aliases and tags, and where each value stands."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+Trail = tuple[str | int, ...]
+"""The keys and indices that lead to a value."""
+
+DEEPEST = 20
+"""Levels of nesting; a scenario has six, and a deeper file only keeps the parser busy."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value stands: line and column from 1, or the option of the command line that set it."""
+
+    line: int = 1
+    column: int = 1
+    option: str = ""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What is wrong, and what is allowed, of the value that `trail` leads to."""
+
+    place: Place
+    trail: Trail
+    text: str
+
+
+@dataclass(frozen=True)
+class Document:
+    """A mapping as read; `content` is None where it could not be read at all."""
+
+    content: dict[str, Any] | None
+    places: dict[Trail, Place]
+    mistakes: list[Mistake]
+
+
+class _Loader(yaml.SafeLoader):
+    """No dates, no sexagesimal numbers; `no` is a text, `1e-4` is a number, 010 is ten."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what `_Loader` would otherwise read as something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+_Loader.yaml_implicit_resolvers = {}
+_Dumper.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("bool", r"true|false|True|False|TRUE|FALSE", "tTfF"),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("int", r"[-+]?[0-9]{1,30}", "-+0123456789"),  # Python refuses to read thousands of digits
+    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", "-+.0123456789"),
+):
+    for _side in (_Loader, _Dumper):
+        _side.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})\Z"), list(_first))
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
+_Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: float(loader.construct_scalar(node)))
+
+
+def read_document(text: str) -> Document:
+    """The mapping that `text` holds, the place of each of its values, and what the YAML itself has wrong.
+
+    A key that stands twice is a mistake and the last one counts; aliases, anchors, tags, keys that are no texts and
+    deep nesting are mistakes that leave no content.
+    """
+    try:
+        mistakes = list(_refused(text))
+        if mistakes:
+            return Document(None, {}, mistakes)
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if not isinstance(node, yaml.MappingNode):
+            return Document(None, {}, [Mistake(Place(), (), "a scenario is a mapping of keys to values")])
+        places: dict[Trail, Place] = {}
+        mistakes = list(_walk(node, (), places))
+        if any(not mistake.trail for mistake in mistakes):
+            return Document(None, places, mistakes)
+        content: dict[str, Any] = loader.construct_document(node)
+    except yaml.YAMLError as cause:
+        return Document(None, {}, [_syntax(cause, text)])
+    return Document(content, places, mistakes)
+
+
+def read_value(text: str) -> Any:
+    """A value as it could stand in a scenario. Raises ValueError with a sentence where it could not."""
+    document = read_document(f"value: {text}")
+    if document.mistakes or document.content is None or len(document.content) > 1:
+        why = document.mistakes[0].text if document.mistakes else "it is more than one value"
+        raise ValueError(f"the value {text!r} cannot be read: {why}")
+    return document.content["value"]
+
+
+def write_document(content: dict[str, Any]) -> str:
+    """YAML that `read_document` reads back to the same values."""
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _place(mark: Any) -> Place:
+    return Place(mark.line + 1, mark.column + 1)
+
+
+def _refused(text: str) -> Iterator[Mistake]:
+    """What plain YAML may hold and a scenario may not; looks at events alone, before anything is built."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        place = _place(event.start_mark)
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            yield Mistake(place, (), "aliases and anchors are refused; write the value out")
+        if getattr(event, "tag", None):
+            yield Mistake(place, (), f"tags are refused; leave out {event.tag!r}")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            yield Mistake(place, (), f"nested more than {DEEPEST} levels deep")
+            return
+
+
+def _walk(node: Any, trail: Trail, places: dict[Trail, Place]) -> Iterator[Mistake]:
+    """Notes the place of every value, of keyed ones that of the key, and finds keys that a loader would drop silently."""
+    places.setdefault(trail, _place(node.start_mark))
+    if isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            yield from _walk(value, (*trail, index), places)
+    elif isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            here = _place(key.start_mark)
+            if key.tag != "tag:yaml.org,2002:str":
+                yield Mistake(here, (), "a key is a word; this one is none")
+                continue
+            if key.value in seen:
+                yield Mistake(here, (*trail, key.value), "key stands twice")
+            seen.add(key.value)
+            places[*trail, key.value] = here
+            yield from _walk(value, (*trail, key.value), places)
+
+
+def _syntax(cause: yaml.YAMLError, text: str) -> Mistake:
+    if isinstance(cause, yaml.reader.ReaderError):
+        before = text[: cause.position]
+        place = Place(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        return Mistake(place, (), f"the character {cause.character:#x} is not allowed")
+    if isinstance(cause, yaml.MarkedYAMLError) and (mark := cause.problem_mark or cause.context_mark):
+        context = f" {cause.context}" if cause.context else ""
+        return Mistake(_place(mark), (), f"this is not YAML: {cause.problem or 'unreadable'}{context}")
+    return Mistake(Place(), (), f"this is not YAML: {cause}")
