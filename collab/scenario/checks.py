@@ -1,4 +1,4 @@
-"""What is wrong between parts that may each be right; looks at plain values, so that it tells all it can of a broken file."""
+"""What is wrong between parts that may each be right; looks at plain values, to tell all it can of a broken file."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -51,7 +51,7 @@ def _about_entities(content: Mapping[str, Any], entities: Sequence[tuple[int, Ma
         if name in RESERVED:
             yield ("entities", index, "name"), f"{entity['name']!r} is reserved; choose another"
         seen.add(name)
-    total = sum(share for _, entity in entities if (share := _number(entity, "share")) is not None)
+    total = sum(share for _, entity in entities if 0 < (share := _number(entity, "share") or 0) <= 1)
     if total > 1 + 1e-9:
         yield ("entities",), f"the shares add up to {total:g}; entities share no image, so at most 1"
 

@@ -62,8 +62,8 @@ for _tag, _pattern, _first in (
 ):
     for _side in (_Loader, _Dumper):
         _side.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})\Z"), list(_first))
-_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
-_Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: float(loader.construct_scalar(node)))
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value))
+_Loader.add_constructor("tag:yaml.org,2002:float", lambda _, node: float(node.value))
 
 
 def read_document(text: str) -> Document:
@@ -115,8 +115,8 @@ def _refused(text: str) -> Iterator[Mistake]:
         place = _place(event.start_mark)
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             yield Mistake(place, (), "aliases and anchors are refused; write the value out")
-        if getattr(event, "tag", None):
-            yield Mistake(place, (), f"tags are refused; leave out {event.tag!r}")
+        if tag := getattr(event, "tag", None):
+            yield Mistake(place, (), f"tags are refused; leave out {tag!r}")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             yield Mistake(place, (), f"nested more than {DEEPEST} levels deep")
@@ -124,7 +124,7 @@ def _refused(text: str) -> Iterator[Mistake]:
 
 
 def _walk(node: Any, trail: Trail, places: dict[Trail, Place]) -> Iterator[Mistake]:
-    """Notes the place of every value, of keyed ones that of the key, and finds keys that a loader would drop silently."""
+    """Notes the place of every value, of keyed ones that of the key; finds keys that a loader would drop silently."""
     places.setdefault(trail, _place(node.start_mark))
     if isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):

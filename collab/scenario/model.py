@@ -1,37 +1,27 @@
 """A scenario: one declared experiment, checked as a whole."""
 
-from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from collab.architectures import ARCHITECTURES
+from collab.scenario.base import Kind, Part
+from collab.scenario.checks import cross_mistakes
 from collab.scenario.parts import (
-    AnyData,
     Dpm,
     Entity,
     Expect,
     ImageSchedule,
-    Kind,
     Model,
     NoDefense,
-    Part,
     Reconstructor,
     Refine,
     Refinement,
     Resources,
     StoreOptions,
 )
+from collab.scenario.sources import AnyData
 
-__all__ = ["Dpm", "Entity", "NoDefense", "Refinement", "Scenario", "mistakes"]
-
-Mistake = tuple[tuple[str | int, ...], str]
-"""Where in the scenario, and what is wrong and allowed."""
-
-_SMALL = tuple(name for name, kind in ARCHITECTURES.items() if kind.sides[1] < 512)
-_RESERVED = {"oracle", "public", "store", "release", "heldout", "con", "prn", "aux", "nul"} | {
-    f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)
-}
+__all__ = ["Dpm", "Entity", "NoDefense", "Refinement", "Scenario"]
 
 
 class Scenario(Part):
@@ -43,72 +33,28 @@ class Scenario(Part):
     precision: Literal["auto", "bf16", "fp32"] = Field(
         "auto", description="Type of the arithmetic; auto takes bf16 where hardware multiplies it faster."
     )
-    data: AnyData
-    model: Model
+    data: AnyData = Field(description="Where images come from, and which classes are private.")
+    model: Model = Field(description="The task network, where it is split, and who pre-trains it.")
     scratch: ImageSchedule | None = Field(
         None, description="Schedule of rows from raw images; pretrain's unless given."
     )
-    reconstructor: Reconstructor = Reconstructor()
-    entities: tuple[Entity, ...] = Field(description="The parties.")
-    refine: Refine = Refine()
+    reconstructor: Reconstructor = Field(Reconstructor(), description="Step 1: what the DPMs are trained against.")
+    entities: tuple[Entity, ...] = Field(description="The parties; their shares add up to 1 at most.")
+    refine: Refine = Field(Refine(), description="Step 3, alike for every row.")
     refinements: tuple[Refinement, ...] = Field(description="The rows of Table 5.")
     controls: bool = Field(
-        True, description="Adds rows that separate causes: own features only, unpoisoned, all poisoned."
+        True,
+        description="Adds rows that separate causes: own features only, and for each pool unpoisoned and all poisoned.",
     )
     expect: Expect | None = Field(None, description="A table of the papers to stand beside the results.")
-    store: StoreOptions = StoreOptions()
-    resources: Resources = Resources()
+    store: StoreOptions = Field(StoreOptions(), description="What published shards look like.")
+    resources: Resources = Field(Resources(), description="What the run takes of the machine.")
 
-
-def mistakes(scenario: Scenario) -> Iterator[Mistake]:
-    """What is wrong between parts that are each right."""
-    yield from _about_entities(scenario)
-    yield from _about_model(scenario)
-    yield from _about_refinements(scenario)
-
-
-def _about_entities(scenario: Scenario) -> Iterator[Mistake]:
-    if not scenario.entities:
-        yield ("entities",), "there is none; at least one entity is needed"
-    seen: set[str] = set()
-    for index, entity in enumerate(scenario.entities):
-        if entity.name.casefold() in seen:
-            yield ("entities", index, "name"), f"{entity.name!r} is the name of an entity before it; names differ"
-        if entity.name in _RESERVED:
-            yield ("entities", index, "name"), f"{entity.name!r} is reserved; choose another"
-        seen.add(entity.name.casefold())
-    total = sum(entity.share for entity in scenario.entities)
-    if total > 1 + 1e-9:
-        yield ("entities",), f"the shares add up to {total:g}; entities share no image, so at most 1"
-
-
-def _about_model(scenario: Scenario) -> Iterator[Mistake]:
-    model, kind = scenario.model, ARCHITECTURES[scenario.model.backbone]
-    if model.hook not in kind.hooks:
-        yield ("model", "hook"), f"{model.backbone} cannot be split at {model.hook!r}; it has {', '.join(kind.hooks)}"
-    low, high = kind.sides
-    if not low <= scenario.data.image_size <= high:
-        yield ("data", "image_size"), f"{model.backbone} takes {low} to {high} px, not {scenario.data.image_size}"
-    if model.width is not None and model.backbone not in _SMALL:
-        yield ("model", "width"), f"{model.backbone} has fixed widths; only {', '.join(_SMALL)} take `width`"
-    names = [entity.name for entity in scenario.entities]
-    if model.pretrain.by not in names:
-        yield ("model", "pretrain", "by"), f"there is no entity {model.pretrain.by!r}; there are {', '.join(names)}"
-
-
-def _about_refinements(scenario: Scenario) -> Iterator[Mistake]:
-    names = [entity.name for entity in scenario.entities]
-    seen: set[str] = set()
-    for index, row in enumerate(scenario.refinements):
-        at = ("refinements", index)
-        if str(row.row) in seen:
-            yield (*at, "row"), f"row {row.row} is there already; rows differ"
-        if str(row.row).startswith("c_"):
-            yield (*at, "row"), "names that start with c_ are those of control rows"
-        seen.add(str(row.row))
-        if row.entity is not None and row.entity not in names:
-            yield (*at, "entity"), f"there is no entity {row.entity!r}; there are {', '.join(names)}"
-        for key, others in (("pool", row.pool), ("unpoisoned", row.unpoisoned)):
-            for place, other in enumerate(others):
-                if other not in names:
-                    yield (*at, key, place), f"there is no entity {other!r}; there are {', '.join(names)}"
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        found = [
+            f"{'.'.join(map(str, trail))}: {text}" for trail, text in cross_mistakes(self.model_dump(by_alias=True))
+        ]
+        if found:
+            raise ValueError("; ".join(found))
+        return self

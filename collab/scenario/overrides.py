@@ -1,66 +1,68 @@
 """`--set path.to.key=value`: one value of a scenario changed from the command line."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from collab.errors import ScenarioError
+from collab.scenario.document import Trail, read_value
 
-Trail = tuple[str | int, ...]
+_MAY_BE_LEFT_OUT = {"reconstructor", "refine", "scratch", "store", "resources", "entity", "expect"}
+"""Parts that a file need not have; an override may reach into them all the same."""
 
 
-def apply_override(content: dict[str, Any], override: str, parse: Callable[[str], Any]) -> list[Trail]:
+def apply_override(content: dict[str, Any], override: str) -> list[Trail]:
     """Changes `content` in place and says where.
 
-    Items of a list are named by `name` or `row` (by index where they have neither), or all of them by `*`. The last key may be new, as a default
-    may stand there; everything before it must exist. Raises ScenarioError for an override that reaches nothing.
+    Items of a list go by `name` or `row` (entities and plain lists by index too), or all of them by `*`. The last key
+    may be new, as a default may stand there; everything before it must exist. Raises ValueError with a sentence for an
+    override that reaches nothing.
     """
     where, equals, value = override.partition("=")
     keys = where.strip().split(".")
     if not equals or not all(keys):
-        raise ScenarioError(f"--set {override}: write path.to.key=value")
-    parents = list(_reached(content, keys[:-1], (), override))
+        raise ValueError("write path.to.key=value")
     changed = []
-    for parent, trail in parents:
-        for at in [at for _, at in _children(parent, keys[-1])] if isinstance(parent, list) else [keys[-1]]:
-            parent[at] = parse(value)
+    for parent, trail in list(_reached(content, keys[:-1], ())):
+        if not isinstance(parent, dict | list):
+            raise ValueError(f"{_dotted(trail)} is {parent!r} and has no keys")
+        positions: list[Any] = [keys[-1]] if isinstance(parent, dict) else _positions(parent, keys[-1], trail)
+        for at in positions:
+            parent[at] = read_value(value)
             changed.append((*trail, at))
-    if not changed:
-        raise ScenarioError(f"--set {override}: nothing is called {keys[-1]!r} there")
     return changed
 
 
-def _reached(here: Any, keys: list[str], trail: Trail, override: str) -> Iterator[tuple[Any, Trail]]:
+def _reached(here: Any, keys: list[str], trail: Trail) -> Iterator[tuple[Any, Trail]]:
+    """What `keys` lead to from `here`, made where it may be left out."""
     if not keys:
-        if not isinstance(here, dict | list):
-            raise ScenarioError(f"--set {override}: {'.'.join(map(str, trail))} is the value {here!r} and has no keys")
         yield here, trail
         return
-    found = list(_children(here, keys[0]))
-    if not found:
-        known = list(here) if isinstance(here, dict) else [_named(item, index) for index, item in enumerate(here or ())]
-        raise ScenarioError(
-            f"--set {override}: {'.'.join(map(str, trail)) or 'the scenario'} has no {keys[0]!r}; "
-            f"there are {', '.join(map(str, known)) or 'no keys'}"
-        )
-    for child, at in found:
-        if isinstance(child, str) and at == "defense":  # the short form: a name instead of a mapping
-            child = here[at] = {"kind": child}
-        yield from _reached(child, keys[1:], (*trail, at), override)
+    for at in _positions(here, keys[0], trail):
+        if isinstance(here, dict) and here.get(at) is None:
+            here[at] = {}
+        elif at == "defense" and isinstance(here[at], str):  # the short form: a name instead of a mapping
+            here[at] = {"kind": here[at]}
+        yield from _reached(here[at], keys[1:], (*trail, at))
 
 
-def _children(here: Any, key: str) -> list[tuple[Any, Any]]:
+def _positions(here: Any, key: str, trail: Trail) -> list[Any]:
     if isinstance(here, dict):
-        if key not in here and key in _OPTIONAL:
-            here[key] = {}
-        return [(here[key], key)] if key in here else []
+        if key in here or key in _MAY_BE_LEFT_OUT:
+            return [key]
+        raise ValueError(f"{_dotted(trail)} has no {key!r}; there are {', '.join(map(str, here)) or 'no keys'}")
     if not isinstance(here, list):
-        return []
-    return [(item, index) for index, item in enumerate(here) if key in ("*", str(_named(item, index)))]
+        raise ValueError(f"{_dotted(trail)} is {here!r} and has no keys")
+    labels = [_label(item, index) for index, item in enumerate(here)]
+    found = [index for index, label in enumerate(labels) if key in ("*", label)]
+    if not found and key.isdecimal() and int(key) < len(here) and not any(label.isdecimal() for label in labels):
+        found = [int(key)]  # rows are numbers themselves, so an index would be taken for one
+    if not found:
+        raise ValueError(f"{_dotted(trail)} has no {key!r}; there are {', '.join(labels) or 'no items'}")
+    return found
 
 
-_OPTIONAL = {"reconstructor", "refine", "scratch", "store", "resources", "entity", "expect"}
-"""Parts that a file may leave out because they have defaults."""
+def _label(item: Any, index: int) -> str:
+    return str(item.get("name", item.get("row", index)) if isinstance(item, dict) else index)
 
 
-def _named(item: Any, index: int) -> Any:
-    return item.get("name", item.get("row", index)) if isinstance(item, dict) else index
+def _dotted(trail: Trail) -> str:
+    return ".".join(map(str, trail)) or "the scenario"

@@ -3,32 +3,10 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from collab.architectures import ARCHITECTURES, RECONSTRUCTOR
-
-KIND = r"^[a-z][a-z0-9_]*$"
-NAME = r"^[a-z][a-z0-9_-]{0,31}$"
-ROW = r"^[a-z][a-z0-9_-]{0,63}$"  # of control rows too, whose names are made from others
-MEMORY = r"^([1-9]\d*(?:\.\d+)?) ?(KiB|MiB|GiB|TiB)$"
-PATTERNS = {
-    KIND: "must be lower-case letters, digits and _, a letter first",
-    NAME: "must be 1 to 32 of a-z, 0-9, _ and -, a letter first",
-    ROW: "must be of a-z, 0-9, _ and -, a letter first",
-    MEMORY: "must be a number and KiB, MiB, GiB or TiB, such as 8GiB",
-    RECONSTRUCTOR: "must be p or r, x1 to x9, s2 or s4, and perhaps -c, such as px2s2",
-}
-"""What each pattern means, for who did not follow it."""
-
-Kind = Annotated[str, Field(pattern=KIND)]
-Name = Annotated[str, Field(pattern=NAME)]
-Share = Annotated[float, Field(gt=0, le=1)]
-
-
-class Part(BaseModel):
-    """A piece of a scenario: immutable; a misspelled key is an error, and `true` or `"5"` is no number."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+from collab.scenario.base import MEMORY, ROW, Kind, Name, Part, Share
 
 
 class Schedule(Part):
@@ -57,79 +35,15 @@ class Pretrain(ImageSchedule):
     by: Name = Field(description="The entity that pre-trains; the papers take the one with most images.")
 
 
-class Data(Part):
-    """What every source has."""
-
-    image_size: int = Field(
-        32, ge=16, le=512, description="Side of the square images, in pixels; time and disk grow with its square."
-    )
-    private_classes: Literal["half"] | tuple[str, ...] = Field(
-        "half", description="Private classes S: a seeded random half, or names; the rest is the public set Q."
-    )
-    task: Literal["classification"] = Field("classification", description="What the network is for.")
-    public_images: int | None = Field(
-        None,
-        ge=2,
-        description="At most so many images of Q for the reconstructor, all unless given; its time grows with them.",
-    )
-    test_images: int | None = Field(
-        None,
-        ge=2,
-        description="At most so many held-out images of the private classes, all unless given; fewer widen every interval.",
-    )
-
-    def source_options(self) -> dict[str, Any]:
-        """What `open_source` takes besides kind, image size and seed."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name not in _COMMON}
-
-
-class Creatures(Data):
-    """Drawn animal-like faces; no download, any number."""
-
-    source: Literal["creatures"] = Field(description="Drawn images.")
-    classes: int = Field(20, ge=4, le=1000, description="Species.")
-    train: int = Field(12_000, ge=8, description="Training images of all species; drawing them takes time.")
-    test: int = Field(2_000, ge=4, description="Test images of all species.")
-
-
-class Parquet(Data):
-    """Encoded images and labels in one Parquet file for each split."""
-
-    source: Literal["parquet"] = Field(description="Parquet files.")
-    root: str = Field(description="Folder of the files, relative to this file.")
-    train: str = Field("train.parquet", description="File of training images.")
-    test: str = Field("test.parquet", description="File of test images.")
-    image: str = Field("image", description="Column of image bytes, plain or as a struct with `bytes`.")
-    label: str = Field("label", description="Column of integer labels.")
-
-
-class ImageFolder(Data):
-    """`root/train/<class>/*` and `root/val/<class>/*`."""
-
-    source: Literal["imagefolder", "imagenet"] = Field(
-        description="A folder for each class; imagenet calls the held-out split val."
-    )
-    root: str = Field(description="Folder with `train` and `val`, relative to this file.")
-
-
-class Cifar(Data):
-    """CIFAR as torchvision keeps it."""
-
-    source: Literal["cifar10", "cifar100"] = Field(description="CIFAR.")
-    root: str = Field(description="Folder that torchvision keeps the set in, relative to this file.")
-    download: bool = Field(False, description="Fetch the set where it is missing; `root` need not exist then.")
-
-
-_COMMON = {*Data.model_fields, "source"}
-AnyData = Annotated[Creatures | Parquet | ImageFolder | Cifar, Field(discriminator="source")]
+Backbone = Literal[tuple(ARCHITECTURES)]  # type: ignore[valid-type]
 
 
 class Model(Part):
     """The task network and where it is split."""
 
-    backbone: Literal[tuple(ARCHITECTURES)] = Field(
+    backbone: Backbone = Field(  # type: ignore[valid-type]
         description="The task network: resnet8/14/20 and resnet18_small for 16 to 64 px, the others for 64 to 512 px."
-    )  # type: ignore[valid-type]
+    )
     width: int | None = Field(
         None,
         ge=4,
@@ -137,7 +51,7 @@ class Model(Part):
         description="Channels of the first stage, small resnets only, 32 unless given; time grows with its square.",
     )
     hook: str = Field(
-        description="Where featurizer and decider part, e.g. conv4_1 (He et al., Table 1); deeper ones disclose and store less."
+        description="Where featurizer and decider part, e.g. conv4_1 (He et al., Table 1); deeper discloses less."
     )
     pretrain: Pretrain = Field(description="Step 1: the network that is split, and who trains it.")
 

@@ -1,0 +1,126 @@
+"""Pydantic's errors as places in a scenario and sentences that say what is allowed."""
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from collab.scenario.base import PATTERNS
+from collab.scenario.document import Trail
+from collab.scenario.model import Scenario
+
+_SENTENCES = {
+    "missing": "is missing",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "string_type": "must be a text",
+    "bool_type": "must be true or false",
+    "tuple_type": "must be a list",
+    "model_type": "must be a mapping of keys to values",
+    "model_attributes_type": "must be a mapping of keys to values",
+    "finite_number": "must be a finite number",
+}
+
+
+def explained(errors: Sequence[Any], content: Any) -> Iterator[tuple[Trail, str]]:
+    """One place and one sentence for each mistake, with the value that stands there.
+
+    The members of a union each complain; their sentences become one.
+    """
+    told: dict[Trail, list[str]] = {}
+    for error in errors:
+        told.setdefault(_trail(error, content), []).append(_sentence(error))
+    for trail, sentences in told.items():
+        is_part_right = any(trail == other[: len(trail)] for other in told if len(other) > len(trail))
+        if is_part_right and not any(sentence.startswith(("is", "unknown")) for sentence in sentences):
+            continue  # a list with one wrong item also complains that it is not the word it could have been
+        is_unknown = sentences[0].startswith("unknown")  # its value says nothing
+        yield trail, ", or ".join(dict.fromkeys(sentences)) + ("" if is_unknown else _got(content, trail))
+
+
+def _trail(error: Any, content: Any) -> Trail:
+    """Where the error lies in the file; the tags of unions, which pydantic names too, are no places."""
+    trail: list[str | int] = []
+    steps, here = list(error["loc"]), content
+    if error["type"].startswith("union_tag"):
+        steps.append(error["ctx"]["discriminator"].strip("'"))
+    for index, step in enumerate(steps):
+        if isinstance(here, dict) and (step in here or index == len(steps) - 1):
+            trail.append(step)
+            here = here.get(step)
+        elif isinstance(here, list | tuple) and isinstance(step, int) and step < len(here):
+            trail.append(step)
+            here = here[step]
+    return tuple(trail)
+
+
+def _sentence(error: Any) -> str:
+    kind, about = error["type"], error.get("ctx", {})
+    if kind == "extra_forbidden":
+        allowed = allowed_keys(error["loc"][:-1])
+        close = difflib.get_close_matches(str(error["loc"][-1]), allowed, 1)
+        return "unknown key; " + (f"did you mean `{close[0]}`?" if close else f"allowed: {', '.join(allowed)}")
+    if kind == "union_tag_not_found":
+        return f"is missing; one of {', '.join(tag for model in _models_at(error['loc']) for tag in tags(model))}"
+    if kind == "union_tag_invalid":
+        return _choice(about["expected_tags"])
+    if kind == "literal_error":
+        return _choice(about["expected"])
+    if kind == "string_pattern_mismatch" and about["pattern"] in PATTERNS:
+        return PATTERNS[about["pattern"]]
+    return _SENTENCES.get(kind) or error["msg"].replace("Input should be", "must be").removeprefix("Value error, ")
+
+
+def _choice(expected: str) -> str:
+    words = re.findall(r"'([^']*)'", expected)
+    return f"must be {words[0]}" if len(words) == 1 else f"must be one of {', '.join(words)}"
+
+
+def _got(content: Any, trail: Trail) -> str:
+    here = content
+    for step in trail:
+        if isinstance(here, dict) and step not in here:
+            return ""
+        here = here[step]
+    if isinstance(here, dict | list | tuple):
+        return "" if isinstance(here, dict) else " (got a list)"
+    text = repr(here).replace("True", "true").replace("False", "false").replace("None", "null")
+    return f" (got {text if len(text) <= 60 else text[:57] + '...'})"
+
+
+def allowed_keys(steps: Sequence[str | int]) -> list[str]:
+    """The keys that a scenario may hold where pydantic's `steps` lead."""
+    return sorted({field.alias or name for model in _models_at(steps) for name, field in model.model_fields.items()})
+
+
+def _models_at(steps: Sequence[str | int]) -> list[type[BaseModel]]:
+    """The parts that may stand where `steps`, tags of unions among them, lead."""
+    models: list[type[BaseModel]] = [Scenario]
+    for step in steps:
+        fields = [
+            field for model in models for name, field in model.model_fields.items() if step in (field.alias, name)
+        ]
+        if fields:
+            models = [model for field in fields for model in _models(field.annotation)]
+        elif isinstance(step, str):
+            models = [model for model in models if step in tags(model)]
+    return models
+
+
+def tags(model: type[BaseModel]) -> tuple[str, ...]:
+    """The values of `kind` or `source` that tell this model from others at the same place."""
+    return tuple(
+        tag
+        for name in ("kind", "source")
+        if name in model.model_fields
+        for tag in get_args(model.model_fields[name].annotation)
+    )
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)

@@ -1,0 +1,74 @@
+"""Where the images of a scenario come from: one part for each kind of source."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from collab.scenario.base import Part
+
+
+class Data(Part):
+    """What every source has."""
+
+    image_size: int = Field(
+        32, ge=16, le=512, description="Side of the square images, in pixels; time and disk grow with its square."
+    )
+    private_classes: Literal["half"] | tuple[str, ...] = Field(
+        "half", description="Private classes S: a seeded random half, or names; the rest is the public set Q."
+    )
+    task: Literal["classification"] = Field("classification", description="What the network is for.")
+    public_images: int | None = Field(
+        None,
+        ge=2,
+        description="At most so many images of Q for the reconstructor, all unless given; its time grows with them.",
+    )
+    test_images: int | None = Field(
+        None,
+        ge=2,
+        description="At most so many held-out images of the private classes, all unless given; fewer widen intervals.",
+    )
+
+    def source_options(self) -> dict[str, Any]:
+        """What `open_source` takes besides kind, image size and seed."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name not in _COMMON}
+
+
+class Creatures(Data):
+    """Drawn animal-like faces; no download, any number."""
+
+    source: Literal["creatures"] = Field(description="Drawn images.")
+    classes: int = Field(20, ge=4, le=1000, description="Species.")
+    train: int = Field(12_000, ge=8, description="Training images of all species; drawing them takes time.")
+    test: int = Field(2_000, ge=4, description="Test images of all species.")
+
+
+class Parquet(Data):
+    """Encoded images and labels in one Parquet file for each split."""
+
+    source: Literal["parquet"] = Field(description="Parquet files.")
+    root: str = Field(description="Folder of the files, relative to this file.")
+    train: str = Field("train.parquet", description="File of training images.")
+    test: str = Field("test.parquet", description="File of test images.")
+    image: str = Field("image", description="Column of image bytes, plain or as a struct with `bytes`.")
+    label: str = Field("label", description="Column of integer labels.")
+
+
+class ImageFolder(Data):
+    """`root/train/<class>/*` and `root/val/<class>/*`."""
+
+    source: Literal["imagefolder", "imagenet"] = Field(
+        description="A folder for each class; imagefolder takes `test` for `val` too."
+    )
+    root: str = Field(description="Folder with `train` and `val`, relative to this file.")
+
+
+class Cifar(Data):
+    """CIFAR as torchvision keeps it."""
+
+    source: Literal["cifar10", "cifar100"] = Field(description="CIFAR.")
+    root: str = Field(description="Folder that torchvision keeps the set in, relative to this file.")
+    download: bool = Field(False, description="Fetch the set where it is missing; `root` need not exist then.")
+
+
+_COMMON = {*Data.model_fields, "source"}
+AnyData = Annotated[Creatures | Parquet | ImageFolder | Cifar, Field(discriminator="source")]
