@@ -77,9 +77,10 @@ class Host:
         report, failure, code, trace = Report(), "", 0, ""
         try:
             report = self._played(task, progress)
+        except CollabError as cause:  # says itself what is wrong
+            failure, code = str(cause), cause.exit_code
         except Exception as cause:
-            failure = str(cause) if isinstance(cause, CollabError) else f"{type(cause).__name__}: {cause}"
-            code = getattr(cause, "exit_code", 1)
+            failure, code = f"{type(cause).__name__}: {cause}", CollabError.exit_code
             trace = traceback.format_exc()
         seconds = time.perf_counter() - start
         self._emit({"event": "failed" if failure else "done", **say, "seconds": round(seconds, 3)})

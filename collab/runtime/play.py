@@ -123,7 +123,8 @@ def _failure(task: Task, outcome: Outcome) -> CollabError:
     )
     who = "the oracle" if task.who == ORACLE else f"entity {task.who!r}"
     error = kind(f"{who} failed in stage {task.stage.split('_')[0]!r} ({task.name}): {outcome.failure}")
-    error.add_note(outcome.trace)
+    if outcome.trace:
+        error.add_note(outcome.trace)
     return error
 
 

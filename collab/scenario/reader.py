@@ -88,8 +88,8 @@ def _changed(
     options = [(override, f"--set {override}") for override in overrides]
     if seed is not None:
         options.append((f"seed={seed}", f"--seed {seed}"))
-    for override, option in options:
-        place = Place(0, 0, option)
+    for number, (override, option) in enumerate(options):
+        place = Place(number, 0, option)  # a number instead of a line: mistakes are told in the order given
         try:
             changed = apply_override(content, override)
         except ValueError as cause:

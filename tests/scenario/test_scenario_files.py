@@ -1,0 +1,120 @@
+"""The scenarios, the schema and the page of this repository agree with the models."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from collab.errors import ScenarioError
+from collab.scenario.document import read_document
+from collab.scenario.reader import json_schema, read_scenario, to_yaml
+from collab.scenario.reference import MARK, json_text, reference
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "scenarios").glob("*.yaml"))
+SCHEMA = Draft202012Validator(json_schema())
+TABLE_5 = [  # SCIENCE 3.5: entity, own, unpoisoned, pool
+    ("a1", "images", (), ()),
+    ("a2", "images", (), ()),
+    ("a3", "images", (), ()),
+    ("a4", "images", (), ()),
+    (None, "images", (), ()),
+    ("a1", "features", ("a2",), ()),
+    ("a1", "features", (), ("a2",)),
+    ("a2", "features", (), ("a1",)),
+    ("a3", "features", (), ("a1", "a2")),
+    ("a3", "features", (), ("a1", "a2", "a4")),
+    ("a4", "features", (), ("a1", "a2")),
+    ("a4", "features", (), ("a1", "a2", "a3")),
+]
+
+
+def test_there_are_scenarios() -> None:
+    assert {path.stem for path in FILES} >= {"four_entities", "tiny", "cifar10_four_entities", "imagenet_four_entities"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_scenario_file_is_valid_and_says_how_to_run_it(path: Path, tmp_path: Path) -> None:
+    loaded = read_scenario(path, check_paths=False)
+    assert loaded.scenario.name == path.stem
+    lines = path.read_text(encoding="utf-8").split("\n")
+    assert lines[0] == "# yaml-language-server: $schema=./scenario.schema.json"
+    assert lines[1].startswith(f"# collab run scenarios/{path.name}")
+    SCHEMA.validate(read_document("\n".join(lines)).content)
+    resolved = tmp_path / "resolved.yaml"
+    resolved.write_text(to_yaml(loaded.scenario), encoding="utf-8")
+    assert read_scenario(resolved, check_paths=False).scenario == loaded.scenario
+    SCHEMA.validate(read_document(resolved.read_text(encoding="utf-8")).content)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if path.stem.endswith("four_entities")], ids=lambda path: path.stem
+)
+def test_a_replay_of_table_5_has_its_rows(path: Path) -> None:
+    scenario = read_scenario(path, check_paths=False).scenario
+    assert [row.row for row in scenario.refinements] == list(range(1, 13))
+    assert [(row.entity, row.own, row.unpoisoned, row.pool) for row in scenario.refinements] == TABLE_5
+    assert scenario.refinements[4].share == 1.0
+    assert [(entity.name, entity.share) for entity in scenario.entities] == [
+        ("a1", 0.1),
+        ("a2", 0.1),
+        ("a3", 0.1),
+        ("a4", 0.01),
+    ]
+    assert scenario.model.pretrain.by == "a1"
+    assert scenario.expect is not None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        ("hook: conv3_1", "hok: conv3_1"),
+        ("defense: none", "defense: nothing"),
+        ("defense: none", "defense: {kind: none, blocks: 2}"),
+        ("lambda: 0.5", "ssim_weight: 0.5"),
+        ("epochs: 2", 'epochs: "2"'),
+        ("share: 0.5", "share: 1.5"),
+        ("name: a2", "name: 2a"),
+        ("row: 6", "row: 6.5"),
+        ("  hook: conv3_1\n", ""),
+    ],
+    ids=str,
+)
+def test_schema_and_reader_refuse_alike(changed: tuple[str, str], valid: str, tmp_path: Path) -> None:
+    SCHEMA.validate(read_document(valid).content)
+    assert changed[0] in valid
+    path = tmp_path / "broken.yaml"
+    path.write_text(valid.replace(*changed), encoding="utf-8")
+    with pytest.raises(ScenarioError):
+        read_scenario(path)
+    assert not SCHEMA.is_valid(read_document(path.read_text(encoding="utf-8")).content)
+
+
+def test_the_schema_file_is_current() -> None:
+    written = (ROOT / "scenarios" / "scenario.schema.json").read_text(encoding="utf-8")
+    assert written == json_text(), "run `python -m collab.scenario.reference`"
+    Draft202012Validator.check_schema(json.loads(written))
+
+
+def test_the_page_has_every_key() -> None:
+    page = (ROOT / "docs" / "scenario.md").read_text(encoding="utf-8")
+    assert page.partition(MARK)[2].strip() == reference().strip(), "run `python -m collab.scenario.reference`"
+    parts = {"Scenario": json_schema(), **json_schema()["$defs"]}
+    for name, part in parts.items():
+        section = page.partition(f"### {name}\n")[2].partition("\n### ")[0]
+        assert all(f"| `{key}` |" in section for key in part["properties"]), name
+
+
+def test_the_example_of_the_page_is_valid_and_its_complaints_are_ours(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "scenario.md").read_text(encoding="utf-8")
+    example = re.findall(r"```yaml\n(.*?)```", page, re.S)[0]
+    path = tmp_path / "two_hospitals.yaml"
+    path.write_text(example, encoding="utf-8")
+    assert read_scenario(path).scenario.name == path.stem
+    shown = re.findall(r"```\n(two_hospitals.*?)```", page, re.S)[0].strip()
+    path.write_text(example.replace("hook: conv3_1", "hook: conv5_1").replace("lambda", "lamda"), encoding="utf-8")
+    with pytest.raises(ScenarioError) as told:
+        read_scenario(path, ["entities.b.share=1"])
+    assert str(told.value).replace(f"{tmp_path}/", "") == shown

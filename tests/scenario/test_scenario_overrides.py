@@ -1,0 +1,97 @@
+"""`--set` reaches what it names and nothing else; what it breaks is told as its own mistake."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from collab.scenario.parts import Dpm
+from collab.scenario.reader import Scenario, read_scenario
+
+Write = Callable[..., Path]
+Complaints = Callable[..., list[str]]
+
+
+@pytest.mark.parametrize(
+    ("override", "changed"),
+    [
+        ("seed=3", lambda it: it.seed == 3),
+        ("model.pretrain.learning_rate=1e-4", lambda it: it.model.pretrain.learning_rate == 1e-4),
+        ("entities.a2.share=0.02", lambda it: [entity.share for entity in it.entities] == [0.5, 0.02, 0.1]),
+        ("entities.1.share=0.02", lambda it: it.entities[1].share == 0.02),
+        (
+            "entities.a2.defense.epochs=3",
+            lambda it: (it.entities[1].defense.epochs, it.entities[1].defense.blocks) == (3, 2),
+        ),
+        ("entities.a1.defense.epochs=3", lambda it: it.entities[0].defense == Dpm(kind="dpm", epochs=3)),
+        ("entities.*.defense=dpm", lambda it: {entity.defense.kind for entity in it.entities} == {"dpm"}),
+        ("entities.*.share=0.1", lambda it: [entity.share for entity in it.entities] == [0.1, 0.1, 0.1]),
+        ("refinements.5.epochs=9", lambda it: [row.epochs for row in it.refinements] == [None, 9, None, None, None]),
+        ("refinements.alone.epochs=9", lambda it: it.refinements[4].epochs == 9),
+        ("refinements.7.pool=[a3]", lambda it: it.refinements[3].pool == ("a3",)),
+        ("refinements.6.unpoisoned.0=a3", lambda it: it.refinements[2].unpoisoned == ("a3",)),
+        ("refine.epochs=2", lambda it: it.refine.epochs == 2),
+        ("scratch.epochs=2", lambda it: it.scratch.epochs == 2),
+        ("store.dtype=bfloat16", lambda it: it.store.dtype == "bfloat16"),
+        ("resources.entity.cpus=2", lambda it: it.resources.entity.cpus == 2),
+        ("expect.paper=dp_table5", lambda it: it.expect.paper == "dp_table5"),
+        ("model.width=null", lambda it: it.model.width is None),
+        ("about=no", lambda it: it.about == "no"),
+        ("about=a=b", lambda it: it.about == "a=b"),
+        ("data={source: creatures, image_size: 32}", lambda it: (it.data.image_size, it.data.classes) == (32, 20)),
+    ],
+)
+def test_an_override_changes_what_it_names(
+    override: str, changed: Callable[[Scenario], bool], scenario_file: Write
+) -> None:
+    before, after = (read_scenario(scenario_file(), chosen).scenario for chosen in ((), (override,)))
+    assert changed(after)
+    first = override.split("=")[0].split(".")[0]
+    assert before.model_dump(exclude={first}) == after.model_dump(exclude={first})
+
+
+def test_later_overrides_win_and_the_seed_option_comes_last(scenario_file: Write) -> None:
+    assert read_scenario(scenario_file(), ["seed=1", "seed=2"]).scenario.seed == 2
+    assert read_scenario(scenario_file(), ["seed=1"], 5).scenario.seed == 5
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("entities.b.share=1", "entities has no 'b'; there are a1, a2, a3"),
+        ("refinements.0.epochs=1", "refinements has no '0'; there are 1, 5, 6, 7, alone"),
+        ("zzz.epochs=1", "the scenario has no 'zzz'; there are name, data"),
+        ("name.first=x", "name is 'small' and has no keys"),
+        ("name.first.second=x", "name is 'small' and has no keys"),
+        ("seed", "write path.to.key=value"),
+        ("=3", "write path.to.key=value"),
+        ("a..b=3", "write path.to.key=value"),
+        ("name=[", "the value '[' cannot be read: this is not YAML"),
+        ("name=&a x", "the value '&a x' cannot be read: aliases and anchors are refused"),
+        ("model.pretrain={epochs: 1, epochs: 2}", "cannot be read: key stands twice"),
+        ("model.hok=conv2", "model.hok: unknown key; did you mean `hook`?"),
+        ("entities.a2.share=2", "entities.1.share: must be less than or equal to 1 (got 2)"),
+        ("entities.*.defense.lamda=2", "entities.0.defense.lamda: unknown key; did you mean `lambda`?"),
+        ("refinements.7.pool=[a2, b]", "refinements.3.pool.1: there is no entity 'b'; there are a1, a2, a3"),
+        ("data={source: parquet, root: nowhere}", "data.root: there is no folder"),
+    ],
+)
+def test_a_wrong_override_is_told_as_its_own(override: str, words: str, complaints: Complaints, valid: str) -> None:
+    told = complaints(valid, override)
+    assert any(complaint.startswith(f"--set {override}: ") and words in complaint for complaint in told), told
+
+
+def test_wrong_overrides_and_a_wrong_file_are_told_together(valid: str, complaints: Complaints) -> None:
+    told = complaints(valid.replace("hook: conv3_1", "hook: conv9"), "store.dtype=f", "entities.b.share=1", seed=-1)
+    assert [complaint.split(": ")[0] for complaint in told] == [
+        "5:3",
+        "--set store.dtype=f",
+        "--set entities.b.share=1",
+        "--seed -1",
+    ]
+
+
+def test_an_override_mends_a_fault_of_the_file(valid: str, complaints: Complaints) -> None:
+    broken = valid.replace("hook: conv3_1", "hook: conv9")
+    assert complaints(broken)
+    assert complaints(broken, "model.hook=conv2") == []
