@@ -30,6 +30,7 @@ class RayBackend:
     def __enter__(self) -> Self:
         self._began = time.perf_counter()
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_worker_niceness", "0")  # a run should not yield to whatever else the machine does
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         import ray
 

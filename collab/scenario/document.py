@@ -16,7 +16,7 @@ DEEPEST = 20
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value stands: line and column from 1, or the option of the command line that set it, `line` its number."""
+    """Where a value stands: line and column from 1, or the option that set it and, as line, its number."""
 
     line: int = 1
     column: int = 1

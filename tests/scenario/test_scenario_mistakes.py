@@ -200,9 +200,10 @@ def test_a_file_of_another_shape_is_no_traceback(text: str, complaints: Complain
         "a: " + 100_000 * "[",
         "a: " + 50_000 * "{a: ",
         100 * "- " + "a\n",
+        "a: " + 5_000 * "[" + 5_000 * "]",
         "a: b\n" * 60_000,
     ],
-    ids=["aliases", "lists", "mappings", "items", "size"],
+    ids=["aliases", "lists", "mappings", "items", "closed lists", "size"],
 )
 def test_bombs_are_refused(bomb: str, complaints: Complaints) -> None:
     assert complaints(bomb)

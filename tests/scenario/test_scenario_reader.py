@@ -122,6 +122,11 @@ def test_any_values_survive_the_document(content: dict[str, Any]) -> None:
     assert repr(document.content) == repr(content)  # repr: 1 is not 1.0, and True is neither
 
 
+def test_one_value_in_two_places_is_written_twice() -> None:
+    shared = ["a2"]
+    assert write_document({"pool": shared, "unpoisoned": shared}) == "pool:\n- a2\nunpoisoned:\n- a2\n"
+
+
 @pytest.mark.parametrize(
     ("written", "read"),
     [
