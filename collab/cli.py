@@ -58,8 +58,12 @@ def run(
     if as_json:
         from dataclasses import asdict
 
-        result = {"run": str(played.run), "seconds": played.seconds, "start_seconds": played.start_seconds,
-            "rows": [asdict(row) for row in played.rows]}
+        result = {
+            "run": str(played.run),
+            "seconds": played.seconds,
+            "start_seconds": played.start_seconds,
+            "rows": [asdict(row) for row in played.rows],
+        }
         print(json.dumps(result))
         return
     _print_tables(loaded.scenario, played.rows)

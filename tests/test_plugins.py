@@ -16,7 +16,7 @@ def test_built_in_kinds_are_found_and_are_what_they_say() -> None:
 
 
 def test_an_unknown_kind_names_what_is_installed() -> None:
-    with pytest.raises(PluginError, match="'dmp'.*dpm"):
+    with pytest.raises(PluginError, match=r"'dmp'.*dpm"):
         plugins.load("defenses", "dmp")
 
 
@@ -30,5 +30,5 @@ def test_two_plugins_of_one_kind_are_an_error_that_names_both(monkeypatch: pytes
 def test_a_plugin_that_does_not_import_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = EntryPoint("broken", "collab.no_such_module:A", "collab.defenses")
     monkeypatch.setattr(plugins, "entry_points", lambda group: [broken])
-    with pytest.raises(PluginError, match="ModuleNotFoundError.*no_such_module"):
+    with pytest.raises(PluginError, match=r"ModuleNotFoundError.*no_such_module"):
         plugins.load("defenses", "broken")

@@ -8,12 +8,6 @@ import numpy as np
 from collab.data.creature_face import eye_grid, head_distance
 from collab.data.creature_scene import Scene, ellipse, wave
 
-BEHIND: Final[tuple[tuple[str, Callable[[Scene], None]], ...]]
-"""Trait and drawing of what lies behind the ears and the head, in order."""
-
-IN_FRONT: Final[tuple[tuple[str, Callable[[Scene], None]], ...]]
-"""Trait and drawing of what lies on the face, in order."""
-
 
 def _scarf(scene: Scene) -> None:
     x, y = scene.x, scene.y - 1.02 * scene["head_height"]
@@ -144,8 +138,11 @@ def _flower(scene: Scene) -> None:
     scene.paint(scene.soft(ellipse(right, low, 0.09, 0.09)), (1.0, 0.85, 0.25))
 
 
-BEHIND = (("scarf", _scarf), ("mane", _mane), ("horns", _horns), ("antennae", _antennae))
-IN_FRONT = (
+Parts = tuple[tuple[str, Callable[[Scene], None]], ...]
+
+BEHIND: Final[Parts] = (("scarf", _scarf), ("mane", _mane), ("horns", _horns), ("antennae", _antennae))
+"""Trait and drawing of what lies behind the ears and the head, in order."""
+IN_FRONT: Final[Parts] = (
     *(("earrings", _earrings), ("freckles", _freckles), ("blush", _blush), ("whiskers", _whiskers), ("beard", _beard)),
     *(
         ("brows", _brows),
@@ -156,3 +153,4 @@ IN_FRONT = (
     ),
     *(("hat", _hat), ("crown", _crown), ("flower", _flower), ("bow", _bow)),
 )
+"""Trait and drawing of what lies on the face, in order."""

@@ -7,6 +7,7 @@ from collab.data.creature_traits import MARKINGS
 
 
 def ears(scene: Scene) -> None:
+    """Both ears, behind the head."""
     x, y = scene.seen_at(-0.25)
     place, turn = np.radians(scene["ear_place"]), np.radians(scene["ear_turn"])
     right = np.abs(x) - 0.82 * scene["head_width"] * np.sin(place)
@@ -18,7 +19,7 @@ def ears(scene: Scene) -> None:
     def ear(grown: float, size: float) -> Plane:
         part = np.clip(along / (length * size), 0, 1)
         profile = (1 - point) * np.sqrt(1 - (2 * part - 1) ** 2) + point * (1 - part)
-        return np.maximum(off - width * size * profile, along - length * size) - grown
+        return np.maximum(off - width * size * profile, np.abs(along - length * size / 2) - length * size / 2) - grown
 
     fur = scene["fur"]
     scene.paint(scene.soft(ear(0.07, 1.0)), 0.3 * fur)
@@ -27,6 +28,7 @@ def ears(scene: Scene) -> None:
 
 
 def head_distance(scene: Scene) -> Plane:
+    """Signed distance to the outline of the head, in head radii."""
     x, y = np.abs(scene.x), scene.y
     right, low = (
         x / (scene["head_width"] * (1 - scene["head_taper"] * np.clip(y, -1, 1))),
@@ -39,6 +41,7 @@ def head_distance(scene: Scene) -> Plane:
 
 
 def head(scene: Scene) -> Plane:
+    """The head; returns its coverage, which markings stay within."""
     distance = head_distance(scene)
     fur = scene["fur"]
     scene.paint(scene.soft(distance - 0.07), 0.3 * fur)
@@ -49,6 +52,7 @@ def head(scene: Scene) -> Plane:
 
 
 def markings(scene: Scene, head: Plane) -> None:
+    """The species' marking, cut off at the edge of the head."""
     x, y = scene.seen_at(0.55)
     wide, edge = np.abs(x), scene.edge
     for number, name in enumerate(MARKINGS):
@@ -86,6 +90,7 @@ def _marking(name: str, x: Plane, y: Plane, size: np.ndarray, shift: np.ndarray,
 
 
 def muzzle(scene: Scene) -> None:
+    """Muzzle, nose and mouth."""
     x, y = scene.seen_at(0.7)
     low = y - scene["muzzle_place"]
     wide, high = scene["muzzle_width"], scene["muzzle_height"]

@@ -69,6 +69,6 @@ class ImageFolders:
 
 
 class ImageNet(ImageFolders):
-    """ILSVRC 2012 as torchvision unpacks it: `root/train/<wnid>`, `root/val/<wnid>`; classes are named by their synset."""
+    """ILSVRC 2012 as torchvision unpacks it: `root/train/<wnid>`, `root/val/<wnid>`; a class is named by its synset."""
 
     test_folders = ("val",)

@@ -71,7 +71,8 @@ def stratified_subsets(labels: Rows, shares: Mapping[str, float], rng: np.random
             count = min(round(share * len(members)), len(members) - start)
             if count < 1:
                 raise DataError(
-                    f"entity {name!r} with share {share:g} would get no image of class {label}, which has {len(members)}. "
+                    f"entity {name!r} with share {share:g} would get no image of class {label}, which has "
+                    f"{len(members)}. "
                     f"Give it at least {min(1.0, 0.5 / len(members) + 1e-4):.4f}, or use more images."
                 )
             parts[name].append(members[start : start + count])

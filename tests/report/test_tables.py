@@ -49,7 +49,9 @@ def test_rows_are_described_in_the_letters_of_the_paper() -> None:
     assert describe(Refinement(row="x", entity="a1", own="poisoned", pool=("a2",))) == "P(F(a1)) ∪ P(F(a2))"
 
 
-@pytest.mark.parametrize(("name", "metric", "figure"), [("12", "top1", 0.616), ("5", "top5", 0.95), ("4", "top1", 0.135)])
+@pytest.mark.parametrize(
+    ("name", "metric", "figure"), [("12", "top1", 0.616), ("5", "top5", 0.95), ("4", "top1", 0.135)]
+)
 def test_figures_of_the_paper(name: str, metric: str, figure: float) -> None:
     assert paper_figure("dp_table5", name, metric) == pytest.approx(figure)  # Guo et al., Table 5
 
