@@ -144,7 +144,7 @@ def main() -> None:
         for note in getattr(error, "__notes__", []):
             _say(f"\n{note.rstrip()}")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):  # typer turns the one into the other
         _say("interrupted")
         sys.exit(INTERRUPTED)
     except Exception as error:
