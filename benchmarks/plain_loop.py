@@ -1,0 +1,296 @@
+"""The work of a scenario as one hand-written PyTorch script: no Ray, no Arrow, no store, no entities; all cores.
+
+    python benchmarks/plain_loop.py scenarios/four_entities.yaml [--set path=value ...]
+
+The contender of `collab bench overhead`. It takes sizes from the scenario and images and networks from the package; loops, features in memory,
+scores and everything else are written out here. Draws are its own, so figures agree with a run's within their noise only.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from pytorch_msssim import ssim
+from torch import nn
+from torch.nn import functional
+
+from collab.data.source import open_source
+from collab.models.backbones import build_split
+from collab.models.dpm import build_dpm
+from collab.models.freeze import folded
+from collab.models.reconstructors import build_reconstructor
+from collab.scenario.reader import read_scenario
+
+EVAL = 256
+
+
+def main() -> None:
+    """Plays the scenario and prints the top-1 of every row."""
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("scenario", type=Path)
+    arguments.add_argument("--set", action="append", default=[])
+    given = arguments.parse_args()
+    start = time.perf_counter()
+    rows = play(read_scenario(given.scenario, given.set).scenario)
+    print(json.dumps({"seconds": time.perf_counter() - start, "rows": rows}))
+
+
+def play(scenario):
+    """Pre-train, split, invert, poison, refine, in the order of the paper; returns top-1 by row."""
+    torch.manual_seed(scenario.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    rng = np.random.default_rng(scenario.seed)
+    data, side = scenario.data, scenario.data.image_size
+    source = open_source(data.source, image_size=side, seed=scenario.seed, **data.source_options())
+    private = choose_classes(source.classes, data.private_classes, rng)
+    public = np.setdiff1d(np.arange(len(source.classes)), private)
+    everything = rows_of(source.labels("train"), private)
+    images_q = load(source, "train", capped(rows_of(source.labels("train"), public), data.public_images, rng))
+    x_test, y_test = labeled(
+        source, "test", capped(rows_of(source.labels("test"), private), data.test_images, rng), private
+    )
+    x_all, y_all = labeled(source, "train", everything, private)
+    held = subsets(y_all, {entity.name: entity.share for entity in scenario.entities}, rng)
+    top1 = {}
+
+    def network():
+        split = build_split(
+            scenario.model.backbone, scenario.model.hook, classes=len(private), width=scenario.model.width
+        )
+        return nn.Sequential(split.featurizer, split.decider).to(device).to(memory_format=torch.channels_last)
+
+    def from_scratch(at, epochs=None):
+        net, recipe = network(), scenario.scratch or scenario.model.pretrain
+        train(net, net.parameters(), x_all[at], y_all[at], recipe, epochs, augment=recipe.augment)
+        return net
+
+    leader = scenario.model.pretrain.by
+    f, c = from_scratch(held[leader])
+    freeze(f), freeze(c)
+    decider = folded(c)
+    features = {name: featurize(f, x_all[at]) for name, at in held.items()}
+    f_test, f_q = featurize(f, x_test), featurize(f, images_q)
+    top1["c_public"] = accuracy(c, f_test, y_test)
+
+    wanted, shape = scenario.reconstructor, f_test.shape[1:]
+    r = build_reconstructor(wanted.kind, tuple(shape), side, tail_blocks=wanted.tail_blocks, upscale=wanted.upscale)
+    r = r.to(device).to(memory_format=torch.channels_last)
+    target = images_q.to(device)
+    fit(r.parameters(), len(f_q), wanted, None, lambda at: (r(batch(f_q, at)) - pixels(target, at)).abs().mean())
+    rebuild = folded(freeze(r))
+    disclosure(r, f_test, f_test, x_test)  # the same for everybody
+
+    poisoned = {}
+    for entity in scenario.entities:
+        own, pictures, y = features[entity.name], x_all[held[entity.name]], y_all[held[entity.name]].to(device)
+        if entity.defense.kind == "none":
+            poisoned[entity.name] = own
+            continue
+        p = build_dpm(shape[0], blocks=entity.defense.blocks, width=entity.defense.width, norm=entity.defense.norm)
+        p = p.to(device).to(memory_format=torch.channels_last)
+
+        def loss(at, p=p, own=own, pictures=pictures, y=y, options=entity.defense):
+            before = batch(own, at)
+            after = p(before)
+            if options.equivalence == "labels":
+                equivalence = functional.cross_entropy(decider(after), y[at])
+            else:
+                with torch.no_grad():
+                    wished = decider(before).log_softmax(1)
+                equivalence = functional.kl_div(
+                    decider(after).log_softmax(1), wished, reduction="batchmean", log_target=True
+                )
+            likeness = ssim(rebuild(after), pixels(pictures, at), data_range=1.0, size_average=False, **window(side))
+            return equivalence + options.ssim_weight * likeness.abs().mean()
+
+        fit(p.parameters(), len(own), entity.defense, None, loss)
+        freeze(p)
+        poisoned[entity.name] = through(p, own)
+        hidden = through(p, f_test)
+        accuracy(c, hidden, y_test)
+        disclosure(r, f_test, hidden, x_test)
+
+    def refine(parts, epochs=None):
+        x = torch.cat([part for part, _ in parts])
+        y = torch.cat([y_all[held[name]] for _, name in parts]).to(device)
+        net = network()[1]
+        net.load_state_dict(c.state_dict())
+        net.train()
+        smooth = scenario.refine.label_smoothing
+        fit(net.parameters(), len(x), scenario.refine, epochs,
+            lambda at: functional.cross_entropy(net(batch(x, at)), y[at], label_smoothing=smooth))  # fmt: skip
+        return accuracy(net, f_test, y_test)
+
+    plain_done = {}
+
+    def plain(entity, others, epochs):
+        key = (entity, tuple(sorted(others)), epochs)
+        if key not in plain_done:
+            plain_done[key] = refine([(features[name], name) for name in (entity, *others)], epochs)
+        return plain_done[key]
+
+    for row in scenario.refinements:
+        name = str(row.row)
+        if row.own == "images" and row.entity == leader and row.epochs is None and scenario.scratch is None:
+            top1[name] = accuracy(nn.Sequential(f, c), x_test, y_test, images=True)
+        elif row.own == "images":
+            at = held[row.entity] if row.entity else subsets(y_all, {"all": row.share}, rng)["all"]
+            top1[name] = accuracy(from_scratch(at, row.epochs), x_test, y_test, images=True)
+        elif row.unpoisoned:
+            top1[name] = plain(row.entity, row.unpoisoned, row.epochs)
+        else:
+            own = (poisoned if row.own == "poisoned" else features)[row.entity]
+            top1[name] = refine([(own, row.entity), *((poisoned[other], other) for other in row.pool)], row.epochs)
+        if scenario.controls and row.own == "features":
+            if f"c_own_{row.entity}" not in top1:
+                top1[f"c_own_{row.entity}"] = plain(row.entity, (), None)
+            if row.pool:
+                top1[f"c_unpoisoned_{name}"] = plain(row.entity, row.pool, row.epochs)
+                mixed = [(poisoned[other], other) for other in (row.entity, *row.pool)]
+                top1[f"c_all_poisoned_{name}"] = refine(mixed, row.epochs)
+    return top1
+
+
+def train(net, parameters, images, labels, recipe, epochs, *, augment):
+    """A classifier on images, shifted and mirrored."""
+    net.train()
+    reach = images.shape[-1] // 8
+
+    def loss(at):
+        x = pixels(images, at)
+        if augment:
+            padded = functional.pad(x, [reach] * 4)
+            moves = torch.randint(0, 2 * reach + 1, (len(at), 2)).tolist()
+            side = x.shape[-1]
+            x = torch.stack([image[:, i : i + side, j : j + side] for image, (i, j) in zip(padded, moves, strict=True)])
+            x = torch.where(torch.rand(len(at), 1, 1, 1, device=x.device) < 0.5, x.flip(3), x)
+            x = x.contiguous(memory_format=torch.channels_last)
+        return functional.cross_entropy(net(x), labels[at].to(x.device), label_smoothing=recipe.label_smoothing)
+
+    fit(parameters, len(images), recipe, epochs, loss)
+    net.eval()
+
+
+def fit(parameters, rows, recipe, epochs, loss):
+    """The loop."""
+    epochs = epochs or recipe.epochs
+    steps = -(-rows // recipe.batch_size)
+    if recipe.optimizer == "sgd":
+        options = {"momentum": 0.9, "nesterov": True, "weight_decay": recipe.weight_decay}
+        optimizer = torch.optim.SGD(parameters, recipe.learning_rate, **options)
+    else:
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer]
+        optimizer = kind(parameters, recipe.learning_rate, weight_decay=recipe.weight_decay)
+    if recipe.schedule == "one_cycle":
+        options = {"total_steps": epochs * steps + 1, "cycle_momentum": False}
+        pace = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, **options)
+    else:
+        pace = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * steps)
+    for _ in range(epochs):
+        for at in torch.tensor_split(torch.randperm(rows), steps):
+            optimizer.zero_grad(set_to_none=True)
+            loss(at).backward()
+            optimizer.step()
+            pace.step()
+
+
+def freeze(net):
+    """No learning, no statistics."""
+    return net.eval().requires_grad_(False)
+
+
+def pixels(images, at):
+    """uint8 rows as float in [0, 1]."""
+    return images[at].to(DEVICE).float().div_(255).contiguous(memory_format=torch.channels_last)
+
+
+def batch(features, at):
+    """float16 rows as float."""
+    return features[at].to(DEVICE).float().contiguous(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def featurize(f, images):
+    """F(x) of all images, as float16 in memory."""
+    return torch.cat([f(pixels(images, at)).half().cpu() for at in torch.arange(len(images)).split(EVAL)])
+
+
+@torch.no_grad()
+def through(p, features):
+    """P(f) of all rows."""
+    return torch.cat([p(batch(features, at)).half().cpu() for at in torch.arange(len(features)).split(EVAL)])
+
+
+@torch.no_grad()
+def accuracy(net, inputs, labels, *, images=False):
+    """Share of right answers."""
+    net.eval()
+    take = pixels if images else batch
+    found = [net(take(inputs, at)).argmax(1).cpu() == labels[at] for at in torch.arange(len(inputs)).split(EVAL)]
+    return float(torch.cat(found).float().mean())
+
+
+@torch.no_grad()
+def disclosure(r, *arguments):
+    """L1, MSE and SSIM (also of the negative) of reconstructions from original and poisoned features."""
+    *features, images = arguments
+    for kind in features:
+        for at in torch.arange(len(images)).split(EVAL):
+            rebuilt, truth = r(batch(kind, at)), pixels(images, at)
+            (rebuilt - truth).abs().mean(), (rebuilt - truth).square().mean()
+            for picture in (rebuilt, 1 - rebuilt):
+                ssim(picture, truth, data_range=1.0, size_average=False, **window(images.shape[-1]))
+
+
+def window(side):
+    """SSIM's window for small pictures."""
+    size, sigma = (11, 1.5) if side >= 32 else (7, 1.0)
+    return {"win_size": size, "win_sigma": sigma}
+
+
+def choose_classes(names, private, rng):
+    """Numbers of the private classes."""
+    if private == "half":
+        return np.sort(rng.permutation(len(names))[: len(names) // 2])
+    return np.sort([names.index(name) for name in private])
+
+
+def rows_of(labels, classes):
+    """Rows of these classes."""
+    return np.flatnonzero(np.isin(labels, classes))
+
+
+def capped(rows, most, rng):
+    """At most so many of them."""
+    return rows if most is None or most >= len(rows) else np.sort(rng.choice(rows, most, replace=False))
+
+
+def load(source, split, rows):
+    """Images in memory."""
+    return torch.from_numpy(np.concatenate(list(source.images(split, rows))))
+
+
+def labeled(source, split, rows, classes):
+    """Images and labels in memory."""
+    return load(source, split, rows), torch.from_numpy(np.searchsorted(classes, source.labels(split)[rows]))
+
+
+def subsets(labels, shares, rng):
+    """Disjoint stratified rows by name."""
+    drawn, start = {name: [] for name in shares}, 0
+    for label in labels.unique().tolist():
+        members, start = rng.permutation(np.flatnonzero(labels.numpy() == label)), 0
+        for name, share in shares.items():
+            count = round(share * len(members))
+            drawn[name].append(members[start : start + count])
+            start += count
+    return {name: np.sort(np.concatenate(parts)) for name, parts in drawn.items()}
+
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+if __name__ == "__main__":
+    main()
