@@ -2,8 +2,9 @@
 
     python benchmarks/plain_loop.py scenarios/four_entities.yaml [--set path=value ...]
 
-The contender of `collab bench overhead`. It takes sizes from the scenario and images and networks from the package; loops, features in memory,
-scores and everything else are written out here. Draws are its own, so figures agree with a run's within their noise only.
+The contender of `collab bench overhead`. It takes sizes from the scenario, images and networks from the package; loops,
+features in memory, scores and everything else are written out here. Its random draws are its own, so its figures agree
+with a run's only within their noise.
 """
 
 import argparse

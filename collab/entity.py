@@ -1,5 +1,6 @@
 """What an entity plugin must be: the base class plays the paper's entity, a plugin overrides what differs."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
@@ -104,7 +105,8 @@ class Entity(Participant):
         own = self.shards_of(self.name) if row.own == "poisoned" else [self.own_features(self.private)]
         pool = [shard for sender in sorted(row.pool) for shard in self.shards_of(sender)]
         decider, report = self.refined([*own, *pool], most_rows, row, stream, progress)
-        write_release(self.private, f"decider_{row.row}", decider.state_dict(), {})
+        name = f"decider_{hashlib.sha256(str(row.row).encode()).hexdigest()[:16]}"  # rows may have long names
+        write_release(self.private, name, decider.state_dict(), {"row": str(row.row)})
         read = (
             _shard_crossing("refine", sender, self.name, record)
             for sender in sorted(row.pool)

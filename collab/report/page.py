@@ -33,8 +33,8 @@ def write_page(run: Path) -> Path:
         tables=tables(scenario, rows),
         bytes_sent=bytes_sent,
         record=record,
-        source=(run / "scenario.yaml").read_text(),
+        source=(run / "scenario.yaml").read_text(encoding="utf-8"),
     )
     target = run / "report.html"
-    target.write_text(page)
+    target.write_text(page, encoding="utf-8")
     return target

@@ -77,7 +77,7 @@ def play(scenario: Scenario, where: Where, watch: Emit) -> Played:
     assignment = assign(scenario, source)
     tasks = plan(scenario, {name: len(holding) for name, holding in assignment.entities.items()})
     run = _new_run(where.out / scenario.name)
-    (run / "scenario.yaml").write_text(to_yaml(scenario))
+    (run / "scenario.yaml").write_text(to_yaml(scenario), encoding="utf-8")
     job = Job(scenario, run, assignment, where.device, scenario.resources.entity.cpus)
     leader = scenario.model.pretrain.by
     participants = (leader, ORACLE, *(entity.name for entity in scenario.entities if entity.name != leader))

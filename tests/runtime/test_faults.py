@@ -1,0 +1,113 @@
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from PIL import Image
+from pyarrow import parquet
+
+from collab.cli import main
+from collab.errors import DataError, EntityError, ResourceError, StoreError
+from collab.runtime.play import Where, play
+from collab.scenario.model import Scenario
+from collab.scenario.reader import read_scenario
+from collab.store import files
+
+TINY = Path(__file__).parents[2] / "scenarios" / "tiny.yaml"
+
+
+def quietly(scenario: Scenario, out: Path, device: str = "auto") -> None:
+    play(scenario, Where("inprocess", device=device, out=out), lambda event: None)
+
+
+def temporary_files(out: Path) -> list[Path]:
+    return [path for path in out.rglob("*") if path.name.startswith(".tmp")]
+
+
+def test_an_image_that_does_not_decode_names_entity_stage_and_file(tmp_path: Path) -> None:
+    for name, count in (("train", 48), ("test", 12)):
+        rng = np.random.default_rng(0)
+        images = []
+        for number in range(count):
+            file = io.BytesIO()
+            Image.fromarray(rng.integers(0, 255, (16, 16, 3), dtype=np.uint8)).save(file, "PNG")
+            broken = name == "train" and number < 24
+            images.append({"bytes": file.getvalue()[:60] if broken else file.getvalue(), "path": str(number)})
+        table = pa.table({"image": images, "label": [number % 4 for number in range(count)]})
+        parquet.write_table(table, tmp_path / f"{name}.parquet")
+    text = TINY.read_text()
+    start = text.index("data: {")
+    line = text[start : text.index("\n", start)]
+    other = f"data: {{source: parquet, root: {tmp_path}, image_size: 16}}"
+    (tmp_path / "scenario.yaml").write_text(text.replace(line, other))
+    scenario = read_scenario(tmp_path / "scenario.yaml", ["entities.*.share=0.25"]).scenario
+    with pytest.raises(
+        EntityError, match=r"entity 'a1' failed in stage 'decode'.*row \d+ of .*train\.parquet"
+    ) as caught:
+        quietly(scenario, tmp_path / "runs")
+    assert caught.value.exit_code == 4
+    assert not list((tmp_path / "runs").rglob("*.arrow"))
+
+
+def test_a_full_disk_while_publishing_leaves_no_half_written_shard(
+    small: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = os.fsync
+
+    def full(descriptor: int) -> None:
+        if "/store/entity=" in os.readlink(f"/proc/self/fd/{descriptor}"):
+            raise OSError(28, "No space left on device")
+        honest(descriptor)
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(StoreError, match=r"entity 'a1' failed in stage 'publish'.*No space left") as caught:
+        quietly(small(), tmp_path)
+    assert caught.value.exit_code == 5
+    assert "store/entity=a1" in str(caught.value)
+    store = next(tmp_path.rglob("store"))
+    assert not list(store.rglob("*.arrow"))
+    assert not temporary_files(tmp_path)
+
+
+def test_a_class_with_too_few_images_for_a_share(small: Callable[..., Scenario], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"'a4' with share 0\.001 would get no image of class 0, which has 40"):
+        quietly(small("entities.a4.share=0.001"), tmp_path)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there(small: Callable[..., Scenario], tmp_path: Path) -> None:
+    with pytest.raises(ResourceError, match="no CUDA device"):
+        quietly(small(), tmp_path, device="cuda")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["run", "no_such.yaml"], 2, "no_such.yaml"),
+        (["run", str(TINY), "--set", "model.hook=conv9_1"], 2, "conv9_1"),
+        (["validate", str(TINY), "--set", "modl.hook=x"], 2, "modl"),
+        (["run", str(TINY), "--set", "data.train=24", "--backend", "inprocess"], 2, "share"),
+        (["store", "ls", "nowhere"], 5, "nowhere"),
+    ],
+)
+def test_mistakes_end_with_one_message_and_their_exit_code(
+    arguments: list[str],
+    code: int,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["collab", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    printed = capsys.readouterr().err
+    assert ended.value.code == code
+    assert printed.count("error: ") == 1
+    assert told in printed
+    assert "Traceback" not in printed

@@ -1,0 +1,55 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import SCENARIOS, SMALL, bits, shards  # type: ignore[import-not-found]
+
+from collab.errors import ResourceError
+from collab.runtime.play import Played, Where, play
+from collab.scenario.model import Scenario
+from collab.store.results import read_results
+
+pytestmark = pytest.mark.ray
+COMMAND = [sys.executable, "-c", "from collab.cli import main; main()", "run", str(SCENARIOS / "tiny.yaml")]
+
+
+def test_actors_give_the_same_bits_as_one_process(played: Played, tmp_path: Path) -> None:
+    sets = [part for override in SMALL for part in ("--set", override)]
+    done = subprocess.run(
+        [*COMMAND, *sets, "--json", "--out", str(tmp_path)], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    told = json.loads(done.stdout)
+    run = Path(told["run"])
+    assert bits(tuple(read_results(run / "results.parquet"))) == bits(played.rows)
+    assert shards(run) == shards(played.run)
+    assert [row["value"] for row in told["rows"]] == [row.value for row in played.rows]
+
+
+def test_more_cores_than_there_are(small: Callable[..., Scenario], tmp_path: Path) -> None:
+    with pytest.raises(ResourceError, match=r"asks for 1000 cores and Ray has \d+"):
+        play(small("resources.entity.cpus=1000"), Where(out=tmp_path), lambda event: None)
+
+
+def test_control_c_leaves_no_process_behind(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as log:
+        driver = subprocess.Popen([*COMMAND, "--out", str(tmp_path)], stderr=log, stdout=log, start_new_session=True)
+        seen: dict[int, psutil.Process] = {}
+        deadline = time.monotonic() + 120
+        while "started" not in (tmp_path / "log").read_text() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        for child in psutil.Process(driver.pid).children(recursive=True):
+            seen[child.pid] = child
+        assert any("ray::" in " ".join(child.cmdline()) for child in seen.values())
+        os.killpg(driver.pid, signal.SIGINT)
+        assert driver.wait(30) == 130
+    _, alive = psutil.wait_procs(list(seen.values()), timeout=20)
+    assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
+    assert "interrupted" in (tmp_path / "log").read_text()
