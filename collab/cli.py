@@ -1,6 +1,7 @@
 """The command line; torch, ray, pyarrow and jinja2 are imported inside the commands that need them."""
 
 import json
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -137,6 +138,7 @@ def bench_overhead(
 
 def main() -> None:
     """Runs the command line; errors of our tree become one message and their exit code."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started us in the background may have ignored it
     try:
         app(standalone_mode=False)
     except CollabError as error:

@@ -32,9 +32,7 @@ def measure(scenario: Path, repeats: int, overrides: list[str]) -> None:
         walls.append(run["seconds"])
         starts.append(run["start_seconds"])
         plains.append(plain["seconds"])
-        print(
-            f"turn {turn + 1}: collab run {walls[-1]:.1f} s, of it {starts[-1]:.1f} s to start; plain {plains[-1]:.1f} s"
-        )
+        print(f"turn {turn + 1}: collab run {walls[-1]:.1f} s ({starts[-1]:.1f} s to start), plain {plains[-1]:.1f} s")
     wall, start, plain_wall = (statistics.median(figures) for figures in (walls, starts, plains))
     print(f"collab run               {wall:8.1f} s")
     print(f"  until work began       {start:8.1f} s")

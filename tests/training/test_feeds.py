@@ -43,8 +43,8 @@ def test_a_pass_gives_every_row_of_every_shard_once(sizes: list[int], window_byt
             seen += y.tolist()
             numbers += row.tolist()
         assert sorted(seen) == expected
-        assert [label - 100 * int(np.searchsorted(starts, n, "right") - 1) + int(starts[np.searchsorted(starts, n, "right") - 1])
-                for n, label in zip(numbers, seen, strict=True)] == numbers  # fmt: skip
+        shard = np.searchsorted(starts, numbers, "right") - 1
+        assert (np.array(seen) - 100 * shard + starts[shard]).tolist() == numbers
 
 
 def test_a_set_that_fits_is_read_once_and_a_large_one_window_by_window() -> None:
