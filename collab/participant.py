@@ -1,5 +1,6 @@
 """What every holder of images in a run does alike: find its files, rebuild released networks, train, refine, score."""
 
+import copy
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -135,8 +136,7 @@ class Participant:
         """Step 3: C trained further on the rows of all `readers`, scored on unpoisoned held-out features."""
         options = self.scenario.refine
         feed = self.feed(readers, options.batch_size)
-        decider = self.new_split().decider
-        decider.load_state_dict(self.released.decider.state_dict())
+        decider = copy.deepcopy(self.released.decider).requires_grad_(True)
         recipe = with_budget(Recipe.of(options, epochs=row.epochs), feed.rows, most_rows, options.budget)
         refine_decider(decider, feed, recipe, bn=options.bn, stream=stream, compute=self.compute, progress=progress)
         return decider, Report((*self.score_features(decider), Measure("rows", feed.rows)))

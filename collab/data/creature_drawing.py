@@ -10,7 +10,7 @@ from collab.data.creature_extras import BEHIND, IN_FRONT
 from collab.data.creature_scene import Plane, Scene, ellipse
 from collab.data.creature_traits import CLUTTER, Traits
 
-DRAWING: Final = 1
+DRAWING: Final = 2
 """Goes up with every change of the pictures, and with it the digest of every source that shows them."""
 
 _PIXELS_AT_ONCE: Final = 1 << 16  # a plane of 256 KiB: a dozen of them stay in a second-level cache

@@ -187,7 +187,7 @@ def _body(t: Traits, species: Species, label: np.ndarray, draw: Draws) -> None:
         ("head_square", 0.0, 0.6),
     ):
         t[name] = np.clip(t[name], low, high)
-    t["marking"] = np.where(draw.chance(0.2), (draw.uniform() * len(MARKINGS)).astype(np.int64), species.marking[label])
+    t["marking"] = species.marking[label]
     t["marking_size"], t["marking_shift"] = 1 + draw.bell(0.1), draw.uniform()
     # The hue is a weak hint only: half of the individuals have any other.
     hue = np.where(draw.chance(0.5), draw.uniform(), species.hue[label] + draw.bell(0.08)) % 1.0
@@ -211,8 +211,8 @@ def _body(t: Traits, species: Species, label: np.ndarray, draw: Draws) -> None:
 
 def _scene(t: Traits, draw: Draws) -> None:
     """What changes from image to image: pose, place, expression, dress, light, background, what is in front."""
-    t["roll"], t["pitch"], t["yaw"] = draw.bell(18), draw.bell(11), draw.bell(20)
-    t["x"], t["y"], t["scale"] = draw.bell(0.12), 0.08 + draw.bell(0.10), draw.uniform(0.38, 0.62)
+    t["roll"], t["pitch"], t["yaw"] = draw.bell(12), draw.bell(9), draw.bell(16)
+    t["x"], t["y"], t["scale"] = draw.bell(0.10), 0.08 + draw.bell(0.08), draw.uniform(0.42, 0.64)
     mood = draw.uniform()
     t["smile"], t["open_mouth"] = mood < 0.45, mood > 0.7
     t["tongue"], t["teeth"] = (mood > 0.3) & (mood < 0.45) | (mood > 0.9), (mood > 0.8) & (mood < 0.9)
@@ -242,8 +242,8 @@ def _scene(t: Traits, draw: Draws) -> None:
     t["cover_x"], t["cover_y"] = draw.uniform(-0.75, 0.75), draw.uniform(-0.6, 0.8)
     t["cover_turn"], t["cover_wide"] = draw.uniform(0, 180), draw.uniform(0.08, 0.2)
     t["cover_long"] = draw.uniform(0.2, 0.9)
-    warmth, gain = draw.bell(0.12), draw.uniform(0.65, 1.25)
-    t["warm_light"], t["dim_light"] = warmth > 0.08, gain < 0.8
+    warmth, gain = draw.bell(0.12), draw.uniform(0.5, 1.15)
+    t["warm_light"], t["dim_light"] = warmth > 0.08, gain < 0.7
     t["light"] = gain[:, None] * np.stack([1 + warmth, np.ones_like(warmth), 1 - warmth], axis=1)
     t["light_turn"], t["light_slope"] = draw.uniform(0, 360), draw.uniform(0.0, 0.45)
 
