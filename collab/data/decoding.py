@@ -24,7 +24,8 @@ def decoded(image: bytes | Path, side: int, *, where: str) -> UInt8[np.ndarray, 
         with Image.open(BytesIO(image) if isinstance(image, bytes) else image) as opened:
             picture = ImageOps.exif_transpose(opened).convert("RGB")
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as cause:
-        raise DataError(f"{where} does not decode as an image: {cause}. Repair or remove it.") from cause
+        why = "its format is unknown" if isinstance(cause, UnidentifiedImageError) else cause
+        raise DataError(f"{where} does not decode as an image: {why}. Repair or remove it.") from cause
     if picture.size != (side, side):
         shorter = round(side * 256 / 224) if side >= 128 else side
         scale = shorter / min(picture.size)

@@ -22,7 +22,7 @@ def test_the_set_up_of_the_paper_runs_on_a_small_tree_of_its_layout(tmp_path: Pa
         f"data.root={tmp_path / 'tree'}", "data.public_images=4", "model.pretrain.epochs=1",
         "model.pretrain.batch_size=8", "model.pretrain.learning_rate=1e-4",
         "reconstructor.epochs=1", "reconstructor.batch_size=4", "entities.*.share=0.25", "entities.*.defense.epochs=1",
-        "entities.*.defense.batch_size=4", "refine.epochs=1", "controls=false", "resources.entity.cpus=2",
+        "entities.*.defense.batch_size=4", "refine.epochs=1", "controls=false",
     ]  # fmt: skip
     scenario = read_scenario(FILE, overrides).scenario
     assert (scenario.model.backbone, scenario.model.hook, scenario.data.image_size) == ("resnet101", "conv4_1", 224)

@@ -1,0 +1,152 @@
+"""The loop: what each step does to a single weight, by closed forms."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import pairwise
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from collab.errors import CollabError
+from collab.training.loop import Recipe, minimize
+from collab.training.precision import Compute
+
+CPU = Compute(torch.device("cpu"), torch.float32)
+PLAIN = Recipe(epochs=1, batch_size=4, optimizer="sgd", learning_rate=0.1, schedule="constant")
+
+
+def trace(recipe: Recipe, steps: int, *, gradient: float = 1.0, start: float = 1.0) -> list[float]:
+    """The value of one weight before the first step and after each, under a loss of constant gradient."""
+    weight = nn.Parameter(torch.tensor([start], dtype=torch.float64))
+    seen: list[float] = []
+
+    def loss(_: int) -> Tensor:
+        seen.append(weight.item())
+        return gradient * weight.sum()
+
+    minimize(loss, [weight], lambda _: range(steps), recipe, steps=steps, compute=CPU, progress=lambda *_: None)
+    return [*seen, weight.item()]
+
+
+def rates(recipe: Recipe, steps: int) -> list[float]:
+    """Share of the full learning rate of each step, from how far Nesterov's momentum moved a weight."""
+    values, momentum, found = trace(recipe, steps), 0.0, []
+    for before, after in pairwise(values):
+        momentum = 0.9 * momentum + 1
+        found.append((before - after) / (1 + 0.9 * momentum) / recipe.learning_rate)
+    return found
+
+
+def test_constant_schedule_keeps_the_full_rate() -> None:
+    assert rates(replace(PLAIN, epochs=3), 4) == pytest.approx([1.0] * 12)
+
+
+def test_cosine_falls_from_the_full_rate_to_zero_and_is_half_in_the_middle() -> None:
+    found = rates(replace(PLAIN, epochs=2, schedule="cosine"), 5)
+    assert found == pytest.approx([math.cos(math.pi * step / 20) ** 2 for step in range(10)])  # half-angle form
+    assert found[0] == pytest.approx(1)
+    assert found[5] == pytest.approx(0.5)
+    assert 0 < found[-1] < 0.03
+
+
+def test_one_cycle_rises_from_a_twenty_fifth_to_its_peak_at_three_tenths_and_falls_to_zero() -> None:
+    found = rates(replace(PLAIN, schedule="one_cycle"), 100)
+    assert found[0] == pytest.approx(1 / 25)
+    assert found[15] == pytest.approx((1 + 1 / 25) / 2)
+    assert found.index(max(found)) == 30
+    assert found[30] == pytest.approx(1)
+    assert found[65] == pytest.approx(0.5)
+    assert found[-1] < 1e-3
+    assert found[:31] == sorted(found[:31])
+    assert found[30:] == sorted(found[30:], reverse=True)
+
+
+def test_more_batches_than_announced_do_not_raise_the_rate_again() -> None:
+    weight = nn.Parameter(torch.zeros(1))
+    seen: list[float] = []
+
+    def loss(_: int) -> Tensor:
+        seen.append(weight.item())
+        return weight.sum()
+
+    recipe = replace(PLAIN, schedule="cosine")
+    minimize(loss, [weight], lambda _: range(12), recipe, steps=4, compute=CPU, progress=lambda *_: None)
+    assert seen[-1] == seen[5]  # all steps after the fourth had a rate of 0, and momentum moves nothing then
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "expected"),
+    [
+        ("sgd", 2 - 0.1 * 1.9 * (3 + 0.5 * 2)),  # Nesterov: g + 0.9 g, decay is part of g
+        ("adam", 2 - 0.1),  # the first step of Adam has the size of the rate, whatever the gradient
+        ("adamw", 2 * (1 - 0.1 * 0.5) - 0.1),  # decay is taken off the weight itself
+    ],
+)
+def test_first_step_of_each_optimizer(optimizer: str, expected: float) -> None:
+    recipe = replace(PLAIN, optimizer=optimizer, weight_decay=0.5)  # type: ignore[arg-type]
+    assert trace(recipe, 1, gradient=3.0, start=2.0)[-1] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_each_optimizer_finds_the_least_square(optimizer: str) -> None:
+    weight = nn.Parameter(torch.tensor([3.0]))
+    recipe = Recipe(20, 4, optimizer, 0.05)  # type: ignore[arg-type]
+    losses = minimize(
+        lambda goal: (weight - goal).square().sum(),
+        [weight],
+        lambda _: [1.0] * 10,
+        recipe,
+        steps=10,
+        compute=CPU,
+        progress=lambda *_: None,
+    )
+    assert weight.item() == pytest.approx(1.0, abs=0.05)
+    assert losses[-1] < 0.01 * losses[0]
+
+
+def test_mean_loss_of_each_epoch_is_returned_and_told() -> None:
+    weight, told = nn.Parameter(torch.zeros(1)), []
+
+    def batches(epoch: int) -> Iterable[float]:
+        return [epoch + 1.0, epoch + 3.0]
+
+    losses = minimize(
+        lambda value: 0 * weight.sum() + value,
+        [weight],
+        batches,
+        replace(PLAIN, epochs=3),
+        steps=2,
+        compute=CPU,
+        progress=lambda *news: told.append(news),
+    )
+    assert losses == (2.0, 3.0, 4.0)
+    assert told == [(1, 3, 2.0), (2, 3, 3.0), (3, 3, 4.0)]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_loss_that_is_not_finite_ends_the_training_and_names_epoch_and_rate(bad: float) -> None:
+    weight, told = nn.Parameter(torch.zeros(1)), []
+    with pytest.raises(CollabError, match=r"epoch 2 of 5.*learning rate 0\.1 diverged") as caught:
+        minimize(
+            lambda value: weight.sum() + value,
+            [weight],
+            lambda epoch: [0.0, bad if epoch else 0.0],
+            replace(PLAIN, epochs=5),
+            steps=2,
+            compute=CPU,
+            progress=lambda *news: told.append(news),
+        )
+    assert caught.value.exit_code == 1
+    assert len(told) == 1
+
+
+def test_recipe_takes_the_fields_that_an_object_has_and_defaults_for_the_rest() -> None:
+    stated = SimpleNamespace(
+        epochs=7, batch_size=16, optimizer="adamw", learning_rate=0.5, schedule="one_cycle", by="a1", blocks=4
+    )
+    assert Recipe.of(stated) == Recipe(7, 16, "adamw", 0.5, schedule="one_cycle")
+    assert Recipe.of(stated, epochs=2) == Recipe(2, 16, "adamw", 0.5, schedule="one_cycle")
+    assert Recipe.of(SimpleNamespace(**vars(stated), augment=True, label_smoothing=0.2)).augment is True
