@@ -140,13 +140,17 @@ def main() -> None:
     """Runs the command line; errors of our tree become one message and their exit code."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started us in the background may have ignored it
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)  # typer answers an exit code, 130 for Ctrl-C, where it does not exit itself
+        if code == INTERRUPTED:
+            _say("interrupted")
+        if code:
+            sys.exit(code)
     except CollabError as error:
         _say(f"error: {error}")
         for note in getattr(error, "__notes__", []):
             _say(f"\n{note.rstrip()}")
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, typer.Abort):  # typer turns the one into the other
+    except KeyboardInterrupt:
         _say("interrupted")
         sys.exit(INTERRUPTED)
     except Exception as error:

@@ -1,5 +1,6 @@
 import io
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from pyarrow import parquet
 
 from collab.cli import main
 from collab.errors import DataError, EntityError, ResourceError, StoreError
-from collab.runtime.play import Where, play
+from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.store import files
@@ -111,3 +112,20 @@ def test_mistakes_end_with_one_message_and_their_exit_code(
     assert printed.count("error: ") == 1
     assert told in printed
     assert "Traceback" not in printed
+
+
+def test_a_store_that_was_tampered_with_ends_with_its_exit_code(
+    played: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(played.run / "store", tmp_path / "store")
+    monkeypatch.setattr("sys.argv", ["collab", "store", "verify", str(tmp_path / "store")])
+    main()
+    shard = next((tmp_path / "store").glob("entity=a2/*.arrow"))
+    shard.chmod(0o600)
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 5
+    assert "1 refused" in capsys.readouterr().out
