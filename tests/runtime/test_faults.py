@@ -79,8 +79,10 @@ def test_a_class_with_too_few_images_for_a_share(small: Callable[..., Scenario],
         quietly(small("entities.a4.share=0.001"), tmp_path)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there(small: Callable[..., Scenario], tmp_path: Path) -> None:
+def test_a_gpu_that_is_not_there(
+    small: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ResourceError, match="no CUDA device"):
         quietly(small(), tmp_path, device="cuda")
 
