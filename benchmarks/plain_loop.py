@@ -2,9 +2,9 @@
 
     python benchmarks/plain_loop.py scenarios/four_entities.yaml [--set path=value ...]
 
-The contender of `collab bench overhead`. It takes sizes from the scenario, images and networks from the package; loops,
-features in memory, scores and everything else are written out here. Its random draws are its own, so its figures agree
-with a run's only within their noise.
+The contender of `collab bench overhead`. It takes sizes from the scenario; images, networks and scores from the package;
+loops, batches and features in memory are written out here. Its random draws are its own, so its figures agree with a
+run's only within their noise. It plays what the scenarios of this repository ask for and refuses the rest.
 """
 
 import argparse
@@ -14,18 +14,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pytorch_msssim import ssim
 from torch import nn
 from torch.nn import functional
 
 from collab.data.source import open_source
+from collab.metrics.visual import ssim
 from collab.models.backbones import build_split
 from collab.models.dpm import build_dpm
 from collab.models.freeze import folded
 from collab.models.reconstructors import build_reconstructor
 from collab.scenario.reader import read_scenario
+from collab.scoring import accuracies, disparity, equivalence, priors
+from collab.training.precision import resolve_compute
 
 EVAL = 256
+COMPUTE = resolve_compute("auto", "auto")
+DEVICE = COMPUTE.device
 
 
 def main() -> None:
@@ -41,8 +45,9 @@ def main() -> None:
 
 def play(scenario):
     """Pre-train, split, invert, poison, refine, in the order of the paper; returns top-1 by row."""
+    refuse_what_is_not_here(scenario)
     torch.manual_seed(scenario.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = DEVICE
     rng = np.random.default_rng(scenario.seed)
     data, side = scenario.data, scenario.data.image_size
     source = open_source(data.source, image_size=side, seed=scenario.seed, **data.source_options())
@@ -56,6 +61,9 @@ def play(scenario):
     x_all, y_all = labeled(source, "train", everything, private)
     held = subsets(y_all, {entity.name: entity.share for entity in scenario.entities}, rng)
     top1 = {}
+
+    def score(net, inputs):
+        return accuracies(logits(net, inputs), y_test, scenario.seed)[0].value
 
     def network():
         split = build_split(
@@ -72,9 +80,10 @@ def play(scenario):
     f, c = from_scratch(held[leader])
     freeze(f), freeze(c)
     decider = folded(c)
+    priors(pixels(x_test, slice(2000)), y_test[:2000].to(device), torch.Generator(), scenario.seed)
     features = {name: featurize(f, x_all[at]) for name, at in held.items()}
     f_test, f_q = featurize(f, x_test), featurize(f, images_q)
-    top1["c_public"] = accuracy(c, f_test, y_test)
+    top1["c_public"] = score(c, f_test)
 
     wanted, shape = scenario.reconstructor, f_test.shape[1:]
     r = build_reconstructor(wanted.kind, tuple(shape), side, tail_blocks=wanted.tail_blocks, upscale=wanted.upscale)
@@ -82,7 +91,6 @@ def play(scenario):
     target = images_q.to(device)
     fit(r.parameters(), len(f_q), wanted, None, lambda at: (r(batch(f_q, at)) - pixels(target, at)).abs().mean())
     rebuild = folded(freeze(r))
-    disclosure(r, f_test, f_test, x_test)  # the same for everybody
 
     poisoned = {}
     for entity in scenario.entities:
@@ -104,15 +112,15 @@ def play(scenario):
                 equivalence = functional.kl_div(
                     decider(after).log_softmax(1), wished, reduction="batchmean", log_target=True
                 )
-            likeness = ssim(rebuild(after), pixels(pictures, at), data_range=1.0, size_average=False, **window(side))
-            return equivalence + options.ssim_weight * likeness.abs().mean()
+            return equivalence + options.ssim_weight * ssim(rebuild(after), pixels(pictures, at)).abs().mean()
 
         fit(p.parameters(), len(own), entity.defense, None, loss)
         freeze(p)
         poisoned[entity.name] = through(p, own)
         hidden = through(p, f_test)
-        accuracy(c, hidden, y_test)
-        disclosure(r, f_test, hidden, x_test)
+        known = {"seed": scenario.seed, "compute": COMPUTE}
+        equivalence(c, f_test, hidden, y_test, **known)
+        disparity(r, f_test, hidden, lambda a, b: pixels(x_test, torch.arange(a, b)), **known)
 
     def refine(parts, epochs=None):
         x = torch.cat([part for part, _ in parts])
@@ -123,7 +131,7 @@ def play(scenario):
         smooth = scenario.refine.label_smoothing
         fit(net.parameters(), len(x), scenario.refine, epochs,
             lambda at: functional.cross_entropy(net(batch(x, at)), y[at], label_smoothing=smooth))  # fmt: skip
-        return accuracy(net, f_test, y_test)
+        return score(net, f_test)
 
     plain_done = {}
 
@@ -136,10 +144,10 @@ def play(scenario):
     for row in scenario.refinements:
         name = str(row.row)
         if row.own == "images" and row.entity == leader and row.epochs is None and scenario.scratch is None:
-            top1[name] = accuracy(nn.Sequential(f, c), x_test, y_test, images=True)
+            top1[name] = score(nn.Sequential(f, c), x_test)
         elif row.own == "images":
             at = held[row.entity] if row.entity else subsets(y_all, {"all": row.share}, rng)["all"]
-            top1[name] = accuracy(from_scratch(at, row.epochs), x_test, y_test, images=True)
+            top1[name] = score(from_scratch(at, row.epochs), x_test)
         elif row.unpoisoned:
             top1[name] = plain(row.entity, row.unpoisoned, row.epochs)
         else:
@@ -193,7 +201,9 @@ def fit(parameters, rows, recipe, epochs, loss):
     for _ in range(epochs):
         for at in torch.tensor_split(torch.randperm(rows), steps):
             optimizer.zero_grad(set_to_none=True)
-            loss(at).backward()
+            with COMPUTE.autocast():
+                value = loss(at)
+            value.backward()
             optimizer.step()
             pace.step()
 
@@ -214,42 +224,39 @@ def batch(features, at):
 
 
 @torch.no_grad()
+@COMPUTE.autocast()
 def featurize(f, images):
     """F(x) of all images, as float16 in memory."""
     return torch.cat([f(pixels(images, at)).half().cpu() for at in torch.arange(len(images)).split(EVAL)])
 
 
 @torch.no_grad()
+@COMPUTE.autocast()
 def through(p, features):
     """P(f) of all rows."""
     return torch.cat([p(batch(features, at)).half().cpu() for at in torch.arange(len(features)).split(EVAL)])
 
 
 @torch.no_grad()
-def accuracy(net, inputs, labels, *, images=False):
-    """Share of right answers."""
+@COMPUTE.autocast()
+def logits(net, inputs):
+    """Logits of images (uint8) or of features."""
     net.eval()
-    take = pixels if images else batch
-    found = [net(take(inputs, at)).argmax(1).cpu() == labels[at] for at in torch.arange(len(inputs)).split(EVAL)]
-    return float(torch.cat(found).float().mean())
+    take = pixels if inputs.dtype == torch.uint8 else batch
+    return torch.cat([net(take(inputs, at)).float().cpu() for at in torch.arange(len(inputs)).split(EVAL)])
 
 
-@torch.no_grad()
-def disclosure(r, *arguments):
-    """L1, MSE and SSIM (also of the negative) of reconstructions from original and poisoned features."""
-    *features, images = arguments
-    for kind in features:
-        for at in torch.arange(len(images)).split(EVAL):
-            rebuilt, truth = r(batch(kind, at)), pixels(images, at)
-            (rebuilt - truth).abs().mean(), (rebuilt - truth).square().mean()
-            for picture in (rebuilt, 1 - rebuilt):
-                ssim(picture, truth, data_range=1.0, size_average=False, **window(images.shape[-1]))
-
-
-def window(side):
-    """SSIM's window for small pictures."""
-    size, sigma = (11, 1.5) if side >= 32 else (7, 1.0)
-    return {"win_size": size, "win_sigma": sigma}
+def refuse_what_is_not_here(scenario):
+    """Options that would make this script do less work than the run beside it."""
+    recipes = [scenario.model.pretrain, scenario.reconstructor, scenario.refine, *(e.defense for e in scenario.entities)]
+    if (
+        scenario.refine.budget != "epochs"
+        or scenario.refine.bn != "update"
+        or any(getattr(recipe, "schedule", "") == "constant" for recipe in recipes)
+        or any(getattr(entity.defense, "ssim_loss", "abs") != "abs" for entity in scenario.entities)
+        or resolve_compute(scenario.precision, "auto") != COMPUTE
+    ):
+        raise SystemExit("plain_loop.py knows no `budget: steps`, `bn: frozen`, `schedule: constant`, other `ssim_loss`.")
 
 
 def choose_classes(names, private, rng):
@@ -290,8 +297,6 @@ def subsets(labels, shares, rng):
             start += count
     return {name: np.sort(np.concatenate(parts)) for name, parts in drawn.items()}
 
-
-DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 if __name__ == "__main__":
     main()

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from collab.metrics.intervals import bootstrap_interval
+from collab.metrics.priors import class_mean_prior, mean_image_prior, unrelated_prior
 from collab.metrics.utility import agreement, kl, topk_hits
 from collab.metrics.visual import abs_ssim_map, l1, psnr, ssim, ssim_max, ssim_window
 from collab.seeding import Stream
@@ -68,6 +69,21 @@ def disparity(
             for name, metric in metrics.items():
                 found.setdefault(f"{name}_{what}", []).append(metric(rebuilt, truth).cpu())
     return tuple(mean_measure(name, torch.cat(values), seed) for name, values in found.items())
+
+
+def priors(images: Tensor, labels: Tensor, generator: torch.Generator, seed: int) -> tuple[Measure, ...]:
+    """What a guess without features scores on images [batch, 3, H, W]: the floor under every attack (SCIENCE 5.4)."""
+    guesses = {
+        "unrelated": unrelated_prior(images, generator),
+        "mean": mean_image_prior(images),
+        "class_mean": class_mean_prior(images, labels),
+    }
+    window = ssim_window(images.shape[-1])[0]
+    return tuple(
+        mean_measure(f"{metric}_prior_{name}", function(guess, images), seed)
+        for name, guess in guesses.items()
+        for metric, function in (("l1", l1), (f"ssim[{window}]", ssim))
+    )
 
 
 def batched(rows: Tensor) -> tuple[Tensor, ...]:

@@ -4,12 +4,10 @@ import numpy as np
 import torch
 
 from collab.data.partition import stratified_subsets
-from collab.metrics.priors import class_mean_prior, mean_image_prior, unrelated_prior
-from collab.metrics.visual import l1, ssim, ssim_window
 from collab.participant import Participant
 from collab.runtime.assign import Assignment, Holding
 from collab.scenario.model import Refinement
-from collab.scoring import mean_measure
+from collab.scoring import priors
 from collab.seeding import Stream
 from collab.store.shards import ShardReader
 from collab.training.feeds import ImageSet
@@ -24,26 +22,13 @@ class Oracle(Participant):
     holding: Holding
 
     def featurize_heldout(self, progress: Progress) -> Report:
-        """F of the held-out images, once for all; scores the released C on them: the control `c_public`."""
+        """F of the held-out images, once for all; scores the released C on them (the control `c_public`), and guesses on 2,000."""
         self.write_features(self.layout.heldout, self.heldout)
-        return Report((*self.score_features(self.released.decider), *self._priors()))
-
-    def _priors(self) -> tuple[Measure, ...]:
-        """What a guess without features scores on (at most 2,000) held-out images: the floor under every attack."""
         count = min(len(self.heldout), 2000)
         images = self.heldout.take(np.arange(count), self.compute.device)
         labels = torch.from_numpy(self.heldout.labels[:count]).to(self.compute.device)
-        guesses = {
-            "unrelated": unrelated_prior(images, self.stream("priors").torch("unrelated")),
-            "mean": mean_image_prior(images),
-            "class_mean": class_mean_prior(images, labels),
-        }
-        window, seed = ssim_window(images.shape[-1])[0], self.scenario.seed
-        return tuple(
-            mean_measure(f"{metric}_prior_{name}", function(guess, images), seed)
-            for name, guess in guesses.items()
-            for metric, function in (("l1", l1), (f"ssim[{window}]", ssim))
-        )
+        guesses = priors(images, labels, self.stream("priors").torch("unrelated"), self.scenario.seed)
+        return Report((*self.score_features(self.released.decider), *guesses))
 
     def refine(self, row: Refinement, most_rows: int, progress: Progress) -> Report:
         """From scratch on a share of all images, or the released C on unpoisoned features of several entities."""

@@ -4,6 +4,7 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from collab.errors import CollabError, ScenarioError
@@ -27,8 +28,12 @@ def measure(scenario: Path, repeats: int, overrides: list[str]) -> None:
     starts: list[float] = []
     plains: list[float] = []
     for turn in range(repeats):
-        run = _played(ours)
-        plain = _played(theirs)
+        with tempfile.TemporaryDirectory(prefix="collab-bench-") as out:
+            commands = [[*ours, "--out", out], theirs]
+            if turn % 2:  # whoever goes first finds a cooler machine and a colder disk
+                plain, run = (_played(command) for command in reversed(commands))
+            else:
+                run, plain = (_played(command) for command in commands)
         walls.append(run["seconds"])
         starts.append(run["start_seconds"])
         plains.append(plain["seconds"])
