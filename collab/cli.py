@@ -40,9 +40,14 @@ def run(
     backend: Annotated[Literal["ray", "inprocess"], typer.Option(help="Actors side by side, or one process.")] = "ray",
     address: Annotated[str, typer.Option(help="Ray cluster: local (a new one), auto, or HOST:PORT.")] = "local",
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks are computed.")] = "auto",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Play every stage, whatever the cache holds.")] = False,
+    only: Annotated[str | None, typer.Option(metavar="TASK", help="Play one task and what it needs.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Results as JSON on standard output.")] = False,
 ) -> None:
-    """Plays one scenario end to end, prints its tables, and writes its run directory."""
+    """Plays one scenario end to end, prints its tables, and writes its run directory.
+
+    Stages that an earlier run in the same folder has played are taken from its cache; a killed run goes on where it was.
+    """
     from rich.console import Console
 
     from collab.scenario.reader import read_scenario
@@ -54,7 +59,7 @@ def run(
         from collab.runtime.play import Where, play
         from collab.runtime.progress import watching
     with watching(quiet) as watch:
-        played = play(loaded.scenario, Where(backend, address, device, out), watch)
+        played = play(loaded.scenario, Where(backend, address, device, out, fresh, only), watch)
     page = write_page(played.run)
     if as_json:
         from dataclasses import asdict
@@ -63,13 +68,20 @@ def run(
             "run": str(played.run),
             "seconds": played.seconds,
             "start_seconds": played.start_seconds,
+            "cached": played.cached,
+            "failures": [str(failure) for failure in played.failures],
             "rows": [asdict(row) for row in played.rows],
         }
         print(json.dumps(result))
-        return
-    _print_tables(loaded.scenario, played.rows)
-    took = f"{played.seconds:.0f} s, of which {played.start_seconds:.1f} s until work began"
-    print(f"\n{took}\nreport   {page}\nresults  {played.run / 'results.parquet'}")
+    else:
+        _print_tables(loaded.scenario, played.rows)
+        took = f"{played.seconds:.0f} s, of which {played.start_seconds:.1f} s until work began"
+        cached = f"{played.cached} of {played.tasks} tasks from the cache"
+        print(f"\n{took}; {cached}\nreport   {page}\nresults  {played.run / 'results.parquet'}")
+    if played.failures:
+        for failure in played.failures[:-1]:
+            _say(f"error: {failure}")
+        raise played.failures[-1]
 
 
 @app.command()

@@ -16,7 +16,8 @@ from collab.scoring import batched, disparity, equivalence
 from collab.store.manifest import Record
 from collab.store.release import read_release, write_release
 from collab.store.shards import ShardReader
-from collab.training.loop import Progress, Recipe
+from collab.training.loop import Recipe
+from collab.training.progress import Progress
 from collab.training.recipes import EVAL_BATCH, train_classifier, train_reconstructor
 from collab.types import Crossing, Measure, Report
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet
-from collab.training.loop import Progress
+from collab.training.progress import Progress
 from collab.training.precision import Compute
 
 

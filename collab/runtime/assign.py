@@ -39,6 +39,13 @@ class Assignment:
     heldout: Holding
     source_digest: str
 
+    def oracle(self, scenario: Scenario) -> Holding:
+        """What the oracle reads: everything if a row asks for a share of it, else what the entities hold together."""
+        if any(row.share is not None for row in scenario.refinements):
+            return self.everything
+        held = np.unique(np.concatenate([holding.rows for holding in self.entities.values()]))
+        return self.everything.part(np.searchsorted(self.everything.rows, held))
+
 
 def open_scenario_source(scenario: Scenario) -> Source:
     """The source a scenario names."""

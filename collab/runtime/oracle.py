@@ -11,7 +11,7 @@ from collab.scoring import priors
 from collab.seeding import Stream
 from collab.store.shards import ShardReader
 from collab.training.feeds import ImageSet
-from collab.training.loop import Progress
+from collab.training.progress import Progress
 from collab.types import Measure, Report
 
 

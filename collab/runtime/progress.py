@@ -35,10 +35,14 @@ def watching(console: Console) -> Iterator[Emit]:
 
 def _told(event: Event) -> str:
     match event["event"]:
-        case "ready":
-            return f"first hosts ready after {event['seconds']} s, {event['tasks']} tasks"
-        case "hosts":
-            return f"all hosts ready after {event['seconds']} s"
+        case "planned":
+            return f"{event['tasks']} tasks"
+        case "host":
+            return f"{event['entity']}: process ready after {event['seconds']} s"
+        case "cached":
+            return f"{event['task']}: from the cache"
+        case "restart":
+            return f"{event['task']}: its process died and is started again ({event['reason']})"
         case "start":
             return f"{event['task']}: started"
         case "done":
@@ -55,16 +59,16 @@ class _Board:
         self._start = time.perf_counter()
 
     def take(self, event: Event) -> None:
-        if event["event"] == "ready":
-            self._tasks = int(event["tasks"])
-        if event["event"] in ("ready", "hosts"):
+        if event["event"] == "planned":
+            self._tasks += int(event["tasks"])
+        if event["event"] in ("planned", "host"):
             return
         who, task = str(event["entity"]), str(event["task"]).replace(f" {event['entity']}", "")
-        self._done += event["event"] == "done"
-        news = "running"
+        self._done += event["event"] in ("done", "cached")
+        news = {"start": "running", "cached": "from the cache", "restart": "started again"}.get(str(event["event"]), "")
         if event["event"] == "epoch":
             news = f"epoch {event['epoch']}/{event['epochs']}  loss {event['loss']:.3f}"
-        elif event["event"] != "start":
+        elif not news:
             news = f"{event['event']} in {event['seconds']} s"
         self._news[who] = (task, news)
 

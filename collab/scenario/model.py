@@ -48,6 +48,9 @@ class Scenario(Part):
     )
     expect: Expect | None = Field(None, description="A table of the papers to stand beside the results.")
     store: StoreOptions = Field(StoreOptions(), description="What published shards look like.")
+    on_failure: Literal["stop", "continue"] = Field(
+        "stop", description="continue: rows that do not need what failed are still computed; the exit code stays 4."
+    )
     resources: Resources = Field(Resources(), description="What the run takes of the machine.")
 
     @model_validator(mode="after")

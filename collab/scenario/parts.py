@@ -175,3 +175,4 @@ class Resources(Part):
         None, ge=1, le=4096, description="Processes that entities share; one each unless given."
     )
     entity: EntityResources = Field(EntityResources(), description="What each of these processes takes.")
+    restarts: int = Field(2, ge=0, le=100, description="How often each process may die; its stage goes on from there.")
