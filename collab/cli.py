@@ -21,7 +21,9 @@ store_app = typer.Typer(help="What was published to a store.", no_args_is_help=T
 bench_app = typer.Typer(
     help="Figures of docs/performance.md, measured side by side on this machine.", no_args_is_help=True
 )
+cache_app = typer.Typer(help="Stages that runs have played and others may take.", no_args_is_help=True)
 app.add_typer(store_app, name="store")
+app.add_typer(cache_app, name="cache")
 app.add_typer(bench_app, name="bench")
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file.")]
@@ -29,6 +31,12 @@ Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change one value of the scenario; repeatable.")
 ]
 Seed = Annotated[int | None, typer.Option(help="Another seed than the scenario's.")]
+Out = Annotated[Path, typer.Option(help="Folder for run directories and their cache.")]
+BackendName = Annotated[Literal["ray", "inprocess"], typer.Option(help="Actors side by side, or one process.")]
+Address = Annotated[str, typer.Option(help="Ray cluster: local (a new one), auto, or HOST:PORT.")]
+Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks are computed.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Play every stage, whatever the cache holds.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Results as JSON on standard output.")]
 
 
 @app.command()
@@ -36,13 +44,13 @@ def run(
     scenario: ScenarioFile,
     overrides: Overrides = None,
     seed: Seed = None,
-    out: Annotated[Path, typer.Option(help="Folder for run directories.")] = Path("runs"),
-    backend: Annotated[Literal["ray", "inprocess"], typer.Option(help="Actors side by side, or one process.")] = "ray",
-    address: Annotated[str, typer.Option(help="Ray cluster: local (a new one), auto, or HOST:PORT.")] = "local",
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks are computed.")] = "auto",
-    fresh: Annotated[bool, typer.Option("--fresh", help="Play every stage, whatever the cache holds.")] = False,
+    out: Out = Path("runs"),
+    backend: BackendName = "ray",
+    address: Address = "local",
+    device: Device = "auto",
+    fresh: Fresh = False,
     only: Annotated[str | None, typer.Option(metavar="TASK", help="Play one task and what it needs.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Results as JSON on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Plays one scenario end to end, prints its tables, and writes its run directory.
 
@@ -85,6 +93,56 @@ def run(
 
 
 @app.command()
+def sweep(
+    file: Annotated[Path, typer.Argument(metavar="SWEEP", help="A sweep file, or a scenario with --vary.")],
+    vary: Annotated[
+        list[str] | None, typer.Option("--vary", metavar="PATH=V1,V2,...", help="One more axis; repeatable.")
+    ] = None,
+    zipped: Annotated[bool, typer.Option("--zip", help="First values together, second ones, ...; no grid.")] = False,
+    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds, from the scenario's own upward.")] = None,
+    overrides: Overrides = None,
+    out: Out = Path("runs"),
+    backend: BackendName = "ray",
+    address: Address = "local",
+    device: Device = "auto",
+    fresh: Fresh = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be played, and about how long.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Plays a scenario over the values of axes and over seeds; finished cells are not played again."""
+    from rich.console import Console
+
+    from collab.scenario.sweep import read_sweep
+
+    spec, cells = read_sweep(
+        file, vary or (), seeds=seeds, combine="zip" if zipped else None, overrides=overrides or ()
+    )
+    quiet = Console(stderr=True)
+    with quiet.status("loading torch …") if quiet.is_terminal else _nothing():
+        from collab.runtime import sweep as played
+        from collab.runtime.play import Where
+        from collab.runtime.progress import watching_sweep
+    where = Where(backend, address, device, out, fresh)
+    if dry_run:
+        _print_outlook(played.outlook(spec, cells, where), as_json)
+        return
+    with watching_sweep(quiet) as watch:
+        swept = played.sweep(spec, cells, where, watch)
+    if as_json:
+        from dataclasses import asdict
+
+        print(json.dumps({**asdict(swept), "folder": str(swept.folder)}))
+    else:
+        took = f"{swept.seconds:.0f} s; {swept.cells} cells, {swept.finished_before} of them finished before"
+        print(f"{took}\nreport   {swept.folder / 'report.html'}\nresults  {swept.folder / 'results.parquet'}")
+        print(f"means    {swept.folder / 'means.parquet'}")
+    for failure in swept.failures:
+        _say(f"error: cell {failure.cell}: {failure.reason}")
+    if swept.failures:
+        raise typer.Exit(4)
+
+
+@app.command()
 def validate(scenario: ScenarioFile, overrides: Overrides = None) -> None:
     """Lists all mistakes of a scenario at once, each with its line and column."""
     from collab.scenario.reader import read_scenario
@@ -95,11 +153,14 @@ def validate(scenario: ScenarioFile, overrides: Overrides = None) -> None:
 
 
 @app.command()
-def schema() -> None:
-    """Prints the JSON Schema of scenario files, for editors."""
+def schema(
+    kind: Annotated[Literal["scenario", "sweep"], typer.Argument(help="Which files it is for.")] = "scenario",
+) -> None:
+    """Prints the JSON Schema of scenario or sweep files, for editors."""
     from collab.scenario.reader import json_schema
+    from collab.scenario.sweep import sweep_schema
 
-    print(json.dumps(json_schema(), indent=2))
+    print(json.dumps(json_schema() if kind == "scenario" else sweep_schema(), indent=2))
 
 
 @app.command()
@@ -136,6 +197,38 @@ def store_verify(store: Annotated[Path, typer.Argument(metavar="STORE")]) -> Non
         raise typer.Exit(5)
 
 
+@cache_app.command("ls")
+def cache_ls(out: Out = Path("runs")) -> None:
+    """What stages the cache of a folder of runs holds, least recently used first."""
+    import time
+
+    entries = _cache(out).entries()
+    for entry in entries:
+        days = (time.time() - entry.used) / 86400
+        place = "private" if entry.is_private else "shared"
+        print(f"{entry.stage:18} {entry.who:12} {place:8} {entry.bytes:>14,} bytes  {entry.seconds:8.1f} s to make  "
+              f"used {days:5.1f} days ago")  # fmt: skip
+    print(f"{len(entries)} stages, {sum(entry.bytes for entry in entries):,} bytes")
+
+
+@cache_app.command("gc")
+def cache_gc(
+    out: Out = Path("runs"),
+    older_than: Annotated[float | None, typer.Option(min=0, metavar="DAYS", help="Not used for so long.")] = None,
+    keep: Annotated[str | None, typer.Option(metavar="SIZE", help="Most that may stay, such as 20GiB.")] = None,
+) -> None:
+    """Removes stages by age and size, least recently used first; finished runs keep their files."""
+    from collab.errors import ScenarioError
+    from collab.scenario.base import bytes_of
+
+    if older_than is None and keep is None:
+        raise ScenarioError("say what may go: --older-than DAYS, --keep SIZE, or both.")
+    gone = _cache(out).gc(
+        older_than=None if older_than is None else older_than * 86400, keep_bytes=None if keep is None else bytes_of(keep)
+    )
+    print(f"{len(gone)} stages removed, {sum(entry.bytes for entry in gone):,} bytes")
+
+
 @bench_app.command("overhead")
 def bench_overhead(
     scenario: Annotated[Path, typer.Option(help="The scenario that both play.")] = Path("scenarios/four_entities.yaml"),
@@ -146,6 +239,21 @@ def bench_overhead(
     from collab.runtime.overhead import measure
 
     measure(scenario, repeats, overrides or [])
+
+
+@bench_app.command("sweep")
+def bench_sweep(
+    scenario: Annotated[Path, typer.Option(help="The reduced scenario that is swept.")] = Path("scenarios/tiny.yaml"),
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds of each of four subset sizes.")] = 3,
+    cells: Annotated[int, typer.Option(min=0, help="Cells of the memory measurement; 0 leaves it out.")] = 100,
+    overrides: Overrides = None,
+) -> None:
+    """Times a sweep against separate runs of its cells, and watches the memory of many cells."""
+    from collab.runtime.sweep_cost import measure_memory, measure_saving
+
+    measure_saving(scenario, seeds, overrides or [])
+    if cells:
+        measure_memory(scenario, cells, overrides or [])
 
 
 def main() -> None:
@@ -184,6 +292,30 @@ def _store(root: Path) -> Any:
     if not (root / "manifest").is_dir():
         raise StoreError(f"{root} is no store: it has no folder `manifest`. A run's store is RUN/store.")
     return Store(root)
+
+
+def _cache(out: Path) -> Any:
+    from collab.runtime.cache import Cache
+
+    return Cache(out / "cache")
+
+
+def _print_outlook(outlook: Any, as_json: bool) -> None:
+    if as_json:
+        from dataclasses import asdict
+
+        print(json.dumps(asdict(outlook)))
+        return
+    for cell in outlook.cells:
+        new = cell.tasks - cell.shared - cell.cached
+        told = "finished" if cell.is_finished else f"{new} to play, {cell.shared} shared, {cell.cached} in the cache"
+        print(f"{cell.label}: {cell.tasks} tasks, {told}")
+    todo = sum(1 for cell in outlook.cells if not cell.is_finished)
+    guess = "no stage like these was played here yet, so there is no guess of the time"
+    if outlook.seconds is not None:
+        unknown = f"; not counting {', '.join(outlook.unknown)}" if outlook.unknown else ""
+        guess = f"about {outlook.seconds / 60:.1f} min by the median of like stages in the cache{unknown}"
+    print(f"{todo} of {len(outlook.cells)} cells to play, {guess}")
 
 
 def _nothing() -> Any:

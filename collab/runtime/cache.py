@@ -3,7 +3,7 @@
     shared/<key>/entry.json, files/…             what anybody may read: releases, shards, decoded public images
     private/<entity>/<key>/…                     0700: whatever holds a file of the entity's private folder
     private/<entity>/<key>-1.pt                  checkpoints of a stage that is under way
-    locks/<key>                                  held by the process that plays the stage
+    locks/<key>                                  held by the process that plays the stage; empty, and never removed
 
 Files are hard links to those of the run that made them, so an entry costs no space while that run exists.
 """
@@ -27,8 +27,6 @@ from collab.store.files import TEMPORARY, make_folder
 from collab.store.manifest import manifest_name
 from collab.store.private import private_folder
 
-_POLL_SECONDS = 0.2
-
 
 @dataclass(frozen=True)
 class Entry:
@@ -40,6 +38,7 @@ class Entry:
     seconds: float
     bytes: int
     used: float
+    is_private: bool
 
 
 class Cache:
@@ -72,6 +71,10 @@ class Cache:
             return found
         return None
 
+    def holds(self, key: str, who: str) -> bool:
+        """Whether there is an entry; `take` may still find it altered."""
+        return any((home / key / "entry.json").is_file() for home in (self._private(who), self.root / "shared"))
+
     def keep(self, key: str, who: str, run: Path, places: Sequence[str], result: dict[str, Any], *, stage: str) -> None:
         """Makes an entry of the files at `places` in `run`; StoreError if it cannot be written."""
         is_private = any(place.startswith("private/") for place in places)
@@ -98,19 +101,9 @@ class Cache:
         """Holds the right to play the stage of `key`; waits while another process does. Released if this one dies."""
         path = self.root / "locks" / key
         make_folder(path.parent)
-        while True:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
-                    break  # and not a file that `gc` removed between our opening and locking it
-            except BlockingIOError:
-                time.sleep(_POLL_SECONDS)
-            except BaseException:
-                os.close(descriptor)
-                raise
-            os.close(descriptor)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
             os.close(descriptor)
@@ -128,7 +121,8 @@ class Cache:
         read = [(path, self._read(path.parent)) for path in found if not path.parent.name.startswith(TEMPORARY)]
         listed = [
             Entry(
-                path.parent, kept["stage"], kept["who"], kept["result"]["seconds"], kept["bytes"], path.stat().st_mtime
+                path.parent, kept["stage"], kept["who"], kept["result"]["seconds"], kept["bytes"], path.stat().st_mtime,
+                path.parent.parent.name != "shared",
             )
             for path, kept in read
             if kept is not None

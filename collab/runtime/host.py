@@ -20,6 +20,7 @@ from collab.runtime.assign import ORACLE, Assignment, Holding, open_scenario_sou
 from collab.runtime.cache import Cache, places_of
 from collab.runtime.oracle import Oracle
 from collab.runtime.plan import Task
+from collab.runtime.stages import Setting
 from collab.scenario.model import Scenario
 from collab.store.private import private_folder
 from collab.training.precision import Compute, resolve_compute
@@ -34,15 +35,14 @@ Emit = Callable[[Event], None]
 class Job:
     """What a host needs to know of a run: the scenario, where it lies, which rows its participants hold, what to reuse.
 
-    `compute` is what the driver found device and precision to be; a host that finds otherwise refuses to play.
+    `setting` is what the driver found device and precision to be; a host that finds otherwise refuses to play.
     """
 
     scenario: Scenario
     run: Path
     assignment: Assignment
     device: Literal["auto", "cpu", "cuda"]
-    compute: str
-    threads: int
+    setting: Setting
     cache: Path
     is_fresh: bool
 
@@ -92,7 +92,7 @@ class Host:
 
     def play(self, job: Job, task: Task, key: str, emit: Emit) -> Outcome:
         """Plays `task`, or takes it from the cache if another process has played it; a failure is an outcome."""
-        torch.set_num_threads(job.threads)
+        torch.set_num_threads(job.setting.threads)
         start = time.perf_counter()
         say: dict[str, str | int | float] = {"entity": task.who, "stage": task.stage.split("_")[0], "task": task.name}
         emit({"event": "start", **say})
@@ -100,9 +100,9 @@ class Host:
         try:
             compute = resolve_compute(job.scenario.precision, job.device)
             device = str(compute)
-            if device != job.compute:
+            if device != job.setting.compute:
                 raise ResourceError(
-                    f"this process computes on {device}, the driver on {job.compute}. Set `--device` and `precision` "
+                    f"this process computes on {device}, the driver on {job.setting.compute}. Set `--device` and `precision` "
                     "so that all machines agree."
                 )
             cache = Cache(job.cache)

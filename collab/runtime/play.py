@@ -10,7 +10,7 @@ from collab.runtime.host import Emit, host_names
 from collab.runtime.inprocess import InProcess
 from collab.runtime.plan import participants
 from collab.runtime.ray_backend import Demand, RayBackend
-from collab.runtime.run import Run, Where
+from collab.runtime.run import Prepared, Run, Where
 from collab.runtime.schedule import Backend, schedule
 from collab.scenario.model import Scenario
 from collab.store.results import Row
@@ -38,7 +38,7 @@ def play(scenario: Scenario, where: Where, watch: Emit) -> Played:
     Raises ScenarioError, ResourceError, EntityError or StoreError; what was published and measured by then stays, and
     the next run goes on from there.
     """
-    run = Run(scenario, where)
+    run = Run(Prepared.of(scenario, where), where)
     watch({"event": "planned", "tasks": len(run.tasks), "run": run.folder.name})
     start_seconds = 0.0
     try:

@@ -225,7 +225,8 @@ class _RemoteHost:
             append_metrics(job.run / "metrics.jsonl", {**event, "run": job.run.name})
 
         if self._seconds is not None:
-            emit({"event": "host", "entity": "+".join(self._host.names), "seconds": round(self._seconds, 2)})
+            say = {"entity": "+".join(self._host.names), "pid": os.getpid()}
+            emit({"event": "host", **say, "seconds": round(self._seconds, 2)})
             self._seconds = None
         return self._host.play(job, task, key, emit)
 

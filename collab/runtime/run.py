@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from collab.errors import CollabError, EntityError, ResourceError, StoreError
-from collab.runtime.assign import ORACLE, assign, open_scenario_source
+from collab.runtime.assign import ORACLE, Assignment, assign, open_scenario_source
 from collab.runtime.cache import Cache
 from collab.runtime.host import Job, Outcome, environment
 from collab.runtime.plan import Task, plan
@@ -45,22 +45,38 @@ class Where:
         return self.out / "cache"
 
 
-class Run:
-    """A scenario with its rows dealt out and its folder made, ready to be played task by task."""
+@dataclass(frozen=True)
+class Prepared:
+    """A scenario with its rows dealt out: what will be played, under which keys, and on what (`Setting`)."""
 
-    def __init__(self, scenario: Scenario, where: Where) -> None:
-        self.scenario, self._began = scenario, time.perf_counter()
-        source = open_scenario_source(scenario)
-        self.assignment = assign(scenario, source)
-        counts = {name: len(holding) for name, holding in self.assignment.entities.items()}
-        self.tasks = _needed(plan(scenario, counts), where.only)
+    scenario: Scenario
+    assignment: Assignment
+    tasks: tuple[Task, ...]
+    keys: dict[str, str]
+    setting: Setting
+
+    @classmethod
+    def of(cls, scenario: Scenario, where: Where) -> "Prepared":
+        """Opens the source, deals its rows out, and plans; reads labels, no pixels."""
+        assignment = assign(scenario, open_scenario_source(scenario))
+        counts = {name: len(holding) for name, holding in assignment.entities.items()}
+        tasks = _needed(plan(scenario, counts), where.only)
         compute = str(resolve_compute(scenario.precision, where.device))
-        threads = scenario.resources.entity.cpus
-        self.keys = stage_keys(scenario, self.assignment, self.tasks, Setting(compute, threads))
-        self.folder = _new_folder(where.out / scenario.name)
-        (self.folder / "scenario.yaml").write_text(to_yaml(scenario), encoding="utf-8")
+        setting = Setting(compute, scenario.resources.entity.cpus)
+        return cls(scenario, assignment, tasks, stage_keys(scenario, assignment, tasks, setting), setting)
+
+
+class Run:
+    """A prepared scenario and its folder, ready to be played task by task."""
+
+    def __init__(self, prepared: Prepared, where: Where) -> None:
+        self._began = time.perf_counter()
+        self.scenario, self.assignment = prepared.scenario, prepared.assignment
+        self.tasks, self.keys = prepared.tasks, prepared.keys
+        self.folder = _new_folder(where.out / self.scenario.name)
+        (self.folder / "scenario.yaml").write_text(to_yaml(self.scenario), encoding="utf-8")
         cache = where.cache.resolve()
-        self.job = Job(scenario, self.folder, self.assignment, where.device, compute, threads, cache, where.is_fresh)
+        self.job = Job(self.scenario, self.folder, self.assignment, where.device, prepared.setting, cache, where.is_fresh)
         self.outcomes: dict[str, Outcome] = {}
         self.failures: dict[str, Outcome] = {}
         self._waiting = list(self.tasks)
@@ -145,7 +161,7 @@ class Run:
         record = {
             **environment(),
             "cores": os.cpu_count(),
-            "compute": self.job.compute,
+            "compute": self.job.setting.compute,
             "source": self.assignment.source_digest,
             "classes": self.assignment.classes,
             "images": {name: len(holding) for name, holding in self.assignment.entities.items()},

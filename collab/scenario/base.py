@@ -1,10 +1,12 @@
 """What every part of a scenario is, and the words that may stand in it."""
 
+import re
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from collab.architectures import RECONSTRUCTOR
+from collab.errors import ScenarioError
 
 KIND = r"^[a-z][a-z0-9_]*$"
 NAME = r"^[a-z][a-z0-9_-]{0,31}$"
@@ -22,6 +24,14 @@ PATTERNS = {
 Kind = Annotated[str, Field(pattern=KIND)]
 Name = Annotated[str, Field(pattern=NAME)]
 Share = Annotated[float, Field(gt=0, le=1)]
+
+
+def bytes_of(size: str) -> int:
+    """Bytes in a size such as 8GiB; raises ScenarioError for what is none."""
+    found = re.match(MEMORY, size)
+    if found is None:
+        raise ScenarioError(f"the size {size!r} {PATTERNS[MEMORY]}.")
+    return int(float(found[1]) * 1024 ** (1 + ("KiB", "MiB", "GiB", "TiB").index(found[2])))
 
 
 class Part(BaseModel):

@@ -24,14 +24,16 @@ _SENTENCES = {
 }
 
 
-def explained(errors: Sequence[Any], content: Any) -> Iterator[tuple[Trail, str]]:
-    """One place and one sentence for each mistake, with the value that stands there.
+def explained(
+    errors: Sequence[Any], content: Any, root: type[BaseModel] = Scenario
+) -> Iterator[tuple[Trail, str]]:
+    """One place and one sentence for each mistake in a `root`, with the value that stands there.
 
     The members of a union each complain; their sentences become one.
     """
     told: dict[Trail, list[str]] = {}
     for error in errors:
-        told.setdefault(_trail(error, content), []).append(_sentence(error))
+        told.setdefault(_trail(error, content), []).append(_sentence(error, root))
     for trail, sentences in told.items():
         is_part_right = any(trail == other[: len(trail)] for other in told if len(other) > len(trail))
         if is_part_right and not any(sentence.startswith(("is", "unknown")) for sentence in sentences):
@@ -56,14 +58,14 @@ def _trail(error: Any, content: Any) -> Trail:
     return tuple(trail)
 
 
-def _sentence(error: Any) -> str:
+def _sentence(error: Any, root: type[BaseModel]) -> str:
     kind, about = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        allowed = allowed_keys(error["loc"][:-1])
+        allowed = allowed_keys(error["loc"][:-1], root)
         close = difflib.get_close_matches(str(error["loc"][-1]), allowed, 1)
         return "unknown key; " + (f"did you mean `{close[0]}`?" if close else f"allowed: {', '.join(allowed)}")
     if kind == "union_tag_not_found":
-        return f"is missing; one of {', '.join(tag for model in _models_at(error['loc']) for tag in tags(model))}"
+        return f"is missing; one of {', '.join(tag for model in _models_at(error['loc'], root) for tag in tags(model))}"
     if kind == "union_tag_invalid":
         return _choice(about["expected_tags"])
     if kind == "literal_error":
@@ -90,14 +92,14 @@ def _got(content: Any, trail: Trail) -> str:
     return f" (got {text if len(text) <= 60 else text[:57] + '...'})"
 
 
-def allowed_keys(steps: Sequence[str | int]) -> list[str]:
-    """The keys that a scenario may hold where pydantic's `steps` lead."""
-    return sorted({field.alias or name for model in _models_at(steps) for name, field in model.model_fields.items()})
+def allowed_keys(steps: Sequence[str | int], root: type[BaseModel] = Scenario) -> list[str]:
+    """The keys that a `root` may hold where pydantic's `steps` lead."""
+    return sorted({field.alias or name for model in _models_at(steps, root) for name, field in model.model_fields.items()})
 
 
-def _models_at(steps: Sequence[str | int]) -> list[type[BaseModel]]:
+def _models_at(steps: Sequence[str | int], root: type[BaseModel]) -> list[type[BaseModel]]:
     """The parts that may stand where `steps`, tags of unions among them, lead."""
-    models: list[type[BaseModel]] = [Scenario]
+    models: list[type[BaseModel]] = [root]
     for step in steps:
         fields = [
             field for model in models for name, field in model.model_fields.items() if step in (field.alias, name)

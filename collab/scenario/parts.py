@@ -1,12 +1,11 @@
 """The pieces of a scenario: immutable, documented, without torch."""
 
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
 from collab.architectures import ARCHITECTURES, RECONSTRUCTOR
-from collab.scenario.base import MEMORY, ROW, Kind, Name, Part, Share
+from collab.scenario.base import MEMORY, ROW, Kind, Name, Part, Share, bytes_of
 
 
 class Schedule(Part):
@@ -162,10 +161,7 @@ class EntityResources(Part):
     @property
     def gpu_bytes(self) -> int | None:
         """`gpu_memory` in bytes."""
-        if self.gpu_memory is None:
-            return None
-        number, unit = re.findall(MEMORY, self.gpu_memory)[0]
-        return int(float(number) * 1024 ** (1 + ("KiB", "MiB", "GiB", "TiB").index(unit)))
+        return None if self.gpu_memory is None else bytes_of(self.gpu_memory)
 
 
 class Resources(Part):

@@ -1,6 +1,6 @@
 """YAML to a scenario and back: every mistake at once, each with its line and column."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,27 +28,34 @@ class Loaded:
 
 
 def read_scenario(
-    path: Path, overrides: Sequence[str] = (), seed: int | None = None, *, check_paths: bool = True
+    path: Path,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    *,
+    entities: int | None = None,
+    check_paths: bool = True,
 ) -> Loaded:
     """The scenario in `path`, changed by `overrides` (`path.to.key=value`) and `seed`.
 
     Raises ScenarioError with all mistakes as `file:line:column: path: what is wrong (got value)`, those of an override
-    as `--set path.to.key=value: ...`. `check_paths`: a data root that is no folder is one of them. A root in the file
+    as `--set path.to.key=value: ...`. `entities` keeps the first so many, and the rows that need no other. `check_paths`: a data root that is no folder is one of them. A root in the file
     is relative to it, one in an override to the working directory; the scenario holds it absolute.
     """
-    document = read_document(_text(path))
+    document = read_document(read_text(path))
     found, places, content = list(document.mistakes), dict(document.places), document.content
     scenario = None
     if content is not None:
         _resolve_root(content, path.parent)
         found += _changed(content, places, overrides, seed)
         _resolve_root(content, Path.cwd())
+        if entities is not None:
+            _keep_first(content, entities)
         scenario, wrong = _validated(content)
         if check_paths:
             wrong += _about_root(content)
-        found += [Mistake(_place(places, trail), trail, text) for trail, text in wrong]
+        found += placed_mistakes(places, wrong)
     if found or scenario is None:
-        raise ScenarioError("\n".join(_line(path, mistake) for mistake in sorted(found, key=_order)))
+        raise ScenarioError(told(path, found))
     return Loaded(scenario, path, {trail: place.line for trail, place in places.items() if not place.option})
 
 
@@ -67,7 +74,8 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a scenario or sweep file; ScenarioError for one that is too large, unreadable, or not UTF-8."""
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
@@ -104,17 +112,17 @@ def _changed(
 def _validated(content: dict[str, Any]) -> tuple[Scenario | None, list[tuple[Trail, str]]]:
     wrong = list(cross_mistakes(content))
     try:
-        return Scenario.model_validate(_with_tuples(content)), wrong
+        return Scenario.model_validate(with_tuples(content)), wrong
     except ValidationError as error:
         # what has no place is the scenario's own cross-check, which `wrong` holds already, with places
         return None, [*explained([each for each in error.errors() if each["loc"]], content), *wrong]
 
 
-def _with_tuples(value: Any) -> Any:
+def with_tuples(value: Any) -> Any:
     """Lists as tuples, which is what a frozen part keeps; strict models do not convert."""
     if isinstance(value, dict):
-        return {key: _with_tuples(part) for key, part in value.items()}
-    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
+        return {key: with_tuples(part) for key, part in value.items()}
+    return tuple(map(with_tuples, value)) if isinstance(value, list) else value
 
 
 def _resolve_root(content: dict[str, Any], base: Path) -> None:
@@ -133,6 +141,30 @@ def _about_root(content: dict[str, Any]) -> list[tuple[Trail, str]]:
     if data.get("download") is True or Path(root).is_dir():
         return []
     return [(("data", "root"), f"there is no folder {root}; set it with --set data.root=FOLDER")]
+
+
+def placed_mistakes(places: Mapping[Trail, Place], wrong: Iterable[tuple[Trail, str]]) -> list[Mistake]:
+    """Each mistake with the place of the nearest part that stands in the file or in an override."""
+    return [Mistake(_place(places, trail), trail, text) for trail, text in wrong]
+
+
+def told(path: Path, mistakes: Iterable[Mistake]) -> str:
+    """All mistakes of a file, a line each, in its order."""
+    return "\n".join(_line(path, mistake) for mistake in sorted(mistakes, key=_order))
+
+
+def _keep_first(content: dict[str, Any], count: int) -> None:
+    kept, rows = content.get("entities"), content.get("refinements")
+    if not isinstance(kept, list) or not isinstance(rows, list):
+        return  # a mistake that is told elsewhere
+    content["entities"] = kept[:count]
+    gone = {entity.get("name") for entity in kept[count:] if isinstance(entity, dict)}
+    content["refinements"] = [
+        row
+        for row in rows
+        if not isinstance(row, dict)
+        or not gone & {row.get("entity"), *(row.get("pool") or ()), *(row.get("unpoisoned") or ())}
+    ]
 
 
 def _place(places: Mapping[Trail, Place], trail: Trail) -> Place:

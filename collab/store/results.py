@@ -39,8 +39,7 @@ class Row:
     device: str | None = None
 
 
-_SCHEMA = pa.schema(
-    [
+RESULT_FIELDS = [
         pa.field("scenario", pa.string(), nullable=False),
         pa.field("row", pa.string(), nullable=False),
         pa.field("entity", pa.string()),
@@ -53,9 +52,10 @@ _SCHEMA = pa.schema(
         pa.field("verdict", pa.string()),
         pa.field("seconds", pa.float64()),
         pa.field("device", pa.string()),
-    ],
-    metadata={VERSION_KEY: "1"},
-)
+]
+"""The columns of results, in their order."""
+
+_SCHEMA = pa.schema(RESULT_FIELDS, metadata={VERSION_KEY: "1"})
 
 
 def write_results(path: Path, rows: Sequence[Row]) -> None:

@@ -32,7 +32,7 @@ class Progress:
     tell: Tell = _nobody
     folder: Path | None = None
     name: str = ""
-    seconds_between: float = SECONDS_BETWEEN
+    seconds_between: float = field(default_factory=lambda: SECONDS_BETWEEN)
     _begun: int = field(default=0, init=False)
 
     def checkpoint(self) -> "Checkpoint":
