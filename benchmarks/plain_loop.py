@@ -255,14 +255,15 @@ def refuse_what_is_not_here(scenario):
         *(e.defense for e in scenario.entities),
     ]
     if (
-        scenario.refine.budget != "epochs"
+        any(entity.kind != "contributor" or entity.defense.kind not in ("dpm", "none") for entity in scenario.entities)
+        or scenario.refine.budget != "epochs"
         or scenario.refine.bn != "update"
         or any(getattr(recipe, "schedule", "") == "constant" for recipe in recipes)
         or any(getattr(entity.defense, "ssim_loss", "abs") != "abs" for entity in scenario.entities)
         or resolve_compute(scenario.precision, "auto") != COMPUTE
     ):
         raise SystemExit(
-            "plain_loop.py knows no `budget: steps`, `bn: frozen`, `schedule: constant`, other `ssim_loss`."
+            "plain_loop.py knows no plugins, `budget: steps`, `bn: frozen`, `schedule: constant`, other `ssim_loss`."
         )
 
 

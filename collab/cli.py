@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from collab.cli_plugins import PluginDirs, plugins_app, schema
 from collab.errors import INTERRUPTED, CollabError
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ bench_app = typer.Typer(
 )
 app.add_typer(store_app, name="store")
 app.add_typer(bench_app, name="bench")
+app.add_typer(plugins_app, name="plugins")
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file.")]
 Overrides = Annotated[
@@ -40,6 +42,7 @@ def run(
     backend: Annotated[Literal["ray", "inprocess"], typer.Option(help="Actors side by side, or one process.")] = "ray",
     address: Annotated[str, typer.Option(help="Ray cluster: local (a new one), auto, or HOST:PORT.")] = "local",
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks are computed.")] = "auto",
+    plugin_dirs: PluginDirs = None,
     as_json: Annotated[bool, typer.Option("--json", help="Results as JSON on standard output.")] = False,
 ) -> None:
     """Plays one scenario end to end, prints its tables, and writes its run directory."""
@@ -47,14 +50,16 @@ def run(
 
     from collab.scenario.reader import read_scenario
 
-    loaded = read_scenario(scenario, overrides or (), seed)
+    loaded = read_scenario(scenario, overrides or (), seed, plugin_dirs=plugin_dirs or ())
+    for origin in loaded.origins:
+        _say(origin)
     quiet = Console(stderr=True)
     with quiet.status("loading torch …") if quiet.is_terminal else _nothing():
         from collab.report.page import write_page
         from collab.runtime.play import Where, play
         from collab.runtime.progress import watching
     with watching(quiet) as watch:
-        played = play(loaded.scenario, Where(backend, address, device, out), watch)
+        played = play(loaded.scenario, Where(backend, address, device, out, plugins=loaded.plugins), watch)
     page = write_page(played.run)
     if as_json:
         from dataclasses import asdict
@@ -73,21 +78,18 @@ def run(
 
 
 @app.command()
-def validate(scenario: ScenarioFile, overrides: Overrides = None) -> None:
+def validate(scenario: ScenarioFile, overrides: Overrides = None, plugin_dirs: PluginDirs = None) -> None:
     """Lists all mistakes of a scenario at once, each with its line and column."""
     from collab.scenario.reader import read_scenario
 
-    loaded = read_scenario(scenario, overrides or ())
+    loaded = read_scenario(scenario, overrides or (), plugin_dirs=plugin_dirs or ())
+    for origin in loaded.origins:
+        _say(origin)
     count = len(loaded.scenario.refinements)
     print(f"{scenario}: valid: {len(loaded.scenario.entities)} entities, {count} refinements")
 
 
-@app.command()
-def schema() -> None:
-    """Prints the JSON Schema of scenario files, for editors."""
-    from collab.scenario.reader import json_schema
-
-    print(json.dumps(json_schema(), indent=2))
+app.command()(schema)
 
 
 @app.command()

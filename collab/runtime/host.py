@@ -12,10 +12,10 @@ from typing import Literal
 import numpy as np
 import torch
 
-from collab import plugins
 from collab.data.source import Source
 from collab.entity import Entity
 from collab.errors import CollabError
+from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.assign import ORACLE, Assignment, Holding, open_scenario_source
 from collab.runtime.oracle import Oracle
 from collab.runtime.plan import Task
@@ -31,13 +31,14 @@ Emit = Callable[[Event], None]
 
 @dataclass(frozen=True)
 class Job:
-    """What a host needs to know: the scenario, where the run lies, and which rows its participants hold."""
+    """What a host needs to know: the scenario, where the run lies, which rows its participants hold, its plugins."""
 
     scenario: Scenario
     run: Path
     assignment: Assignment
     device: Literal["auto", "cpu", "cuda"]
     threads: int
+    plugins: Plugins = INSTALLED
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,11 @@ class Host:
             oracle.assignment, oracle.holding = job.assignment, self._holding(name)
             return oracle
         stated = next(entity for entity in job.scenario.entities if entity.name == name)
-        entity: Entity = plugins.load("entities", stated.kind)(
+        entity: Entity = job.plugins.load("entities", stated.kind)(
             name, job.scenario, job.run, classes=classes, compute=self._compute
         )
-        entity.defense = plugins.load("defenses", stated.defense.kind).from_options(stated.defense)
+        entity.options = stated.options
+        entity.defense = job.plugins.load("defenses", stated.defense.kind).from_options(stated.defense)
         return entity
 
     def _holding(self, name: str) -> Holding:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from collab.errors import CollabError, EntityError, ResourceError, StoreError
+from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.assign import ORACLE, Assignment, assign, open_scenario_source
 from collab.runtime.host import Emit, Event, Job, Outcome, environment, host_names
 from collab.runtime.inprocess import InProcess
@@ -49,12 +50,13 @@ class Backend(Protocol):
 
 @dataclass(frozen=True)
 class Where:
-    """Where a scenario is played: backend, cluster, device, and the folder that run directories are made in."""
+    """Where a scenario is played: backend, cluster, device, the folder of run directories, and plugins."""
 
     backend: Literal["ray", "inprocess"] = "ray"
     address: str = "local"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     out: Path = Path("runs")
+    plugins: Plugins = INSTALLED
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def play(scenario: Scenario, where: Where, watch: Emit) -> Played:
     tasks = plan(scenario, {name: len(holding) for name, holding in assignment.entities.items()})
     run = _new_run(where.out / scenario.name)
     (run / "scenario.yaml").write_text(to_yaml(scenario), encoding="utf-8")
-    job = Job(scenario, run, assignment, where.device, scenario.resources.entity.cpus)
+    job = Job(scenario, run, assignment, where.device, scenario.resources.entity.cpus, where.plugins)
     leader = scenario.model.pretrain.by
     participants = (leader, ORACLE, *(entity.name for entity in scenario.entities if entity.name != leader))
     hosts = host_names(participants, scenario.resources.workers or len(participants))
