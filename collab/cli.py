@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from collab.cli_plugins import PluginDirs, plugins_app, schema
+from collab.cli_plugins import PluginDirs, new, plugins_app, schema
 from collab.errors import INTERRUPTED, CollabError
 
 app = typer.Typer(
@@ -90,6 +90,7 @@ def validate(scenario: ScenarioFile, overrides: Overrides = None, plugin_dirs: P
 
 
 app.command()(schema)
+app.command()(new)
 
 
 @app.command()

@@ -4,7 +4,7 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -51,6 +51,18 @@ def schema(plugin_dirs: PluginDirs = None) -> None:
     for offer in found:
         if offer.problem:
             print(f"left out: {offer.problem}", file=sys.stderr)
+
+
+def new(
+    what: Annotated[Literal["entity", "defense", "attack"], typer.Argument(help="What to write.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its kind, as scenarios name it.")],
+    project: Annotated[Path, typer.Option("--in", metavar="DIR", help="The project's folder.")] = Path(),
+) -> None:
+    """Writes a plugin that runs as it is, and its test."""
+    from collab.plugins.new import write_new
+
+    plugin, test = write_new(what, name, project)
+    print(f"{plugin}\n{test}\nnext: python -m pytest {test}")
 
 
 def _described(offer: "Offer") -> str:

@@ -1,6 +1,8 @@
-"""`collab plugins list`, `collab schema` and `--plugin-dir`, as somebody types them."""
+"""`collab plugins list`, `collab schema` and `collab new`, as somebody types them."""
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -105,3 +107,51 @@ def test_validate_takes_plugin_folders_and_says_where_a_kind_is_from(
     assert f"entity late: {folder / 'late.py'}" in err
     code, _, err = collab("validate", "tiny.yaml")
     assert (code, "must be one of contributor (got 'late')" in err) == (2, True)
+
+
+def test_new_plugins_and_their_tests_run_as_they_are(collab: Collab, tmp_path: Path) -> None:
+    code, out, err = collab("new", "entity", "round_off", "--in", "project")
+    assert code == 0, err
+    assert out.split("\n")[:2] == ["project/entities/round_off.py", "project/tests/test_round_off.py"]
+    assert collab("new", "defense", "cap", "--in", "project")[0] == 0
+    project = tmp_path / "project"
+    for name in ("round_off", "cap"):
+        code, out, err = collab("plugins", "list", name, "--plugin-dir", "project")
+        assert (code, "broken" in out, "more" in out or "less" in out) == (0, False, True), out + err
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "6 passed" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("what", "name", "words"),
+    [
+        ("attack", "inversion", "there are no attacks yet"),
+        ("entity", "Late", "'Late' is no name of a kind"),
+        ("entity", "../late", "is no name of a kind"),
+        ("entity", "_late", "is no name of a kind"),
+        ("entity", "class", "is no name of a kind"),
+        ("defense", "dpm", "the defense 'dpm' is there already: collab.defenses.dpm:DpmDefense of the package collab"),
+    ],
+)
+def test_new_refuses(what: str, name: str, words: str, collab: Collab, tmp_path: Path) -> None:
+    code, _, err = collab("new", what, name)
+    assert (code, words in err) == (2, True), err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("there", ["entities/late.py", "tests/test_late.py"])
+def test_new_overwrites_nothing(there: str, collab: Collab, tmp_path: Path) -> None:
+    path = tmp_path / there
+    path.parent.mkdir()
+    path.write_text("mine")
+    code, _, err = collab("new", "entity", "late")
+    assert (code, f"{there} would be overwritten" in err) == (2, True), err
+    assert [file.read_text() for file in tmp_path.rglob("*.py")] == ["mine"]
