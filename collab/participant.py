@@ -23,8 +23,8 @@ from collab.store.shards import ShardReader, ShardSpec, Written, open_shard, wri
 from collab.store.store import Store
 from collab.training.feeds import FeatureFeed, ImageSet
 from collab.training.loop import Recipe
-from collab.training.progress import Progress
 from collab.training.precision import Compute
+from collab.training.progress import Progress
 from collab.training.recipes import features_of, logits_of, refine_decider, train_classifier, with_budget
 from collab.types import Measure, Report
 

@@ -39,7 +39,11 @@ def means(cells: Sequence[tuple[Values, Sequence[Row]]]) -> list[Mean]:
             if row.value is not None:
                 key = (tuple(values.items()), row.row, row.entity, row.metric)
                 groups.setdefault(key, []).append(row.value)
-    return [Mean(*key, statistics.fmean(found), *interval_of_mean(found), len(found)) for key, found in groups.items()]
+    averaged = []
+    for key, found in groups.items():
+        low, high = interval_of_mean(found)
+        averaged.append(Mean(*key, statistics.fmean(found), low, high, len(found)))
+    return averaged
 
 
 def interval_of_mean(values: Sequence[float], level: float = 0.95) -> tuple[float | None, float | None]:
@@ -56,7 +60,9 @@ def write_cells(path: Path, axes: Sequence[str], cells: Sequence[tuple[Values, S
     """All rows of all cells as one Parquet table, a column for each axis in front."""
     fields = _axis_fields(axes, [values for values, _ in cells])
     rows = [{**_stored(values, fields), **asdict(row)} for values, found in cells for row in found]
-    write_table(path, pa.schema([*fields, *RESULT_FIELDS], metadata={VERSION_KEY: "1"}), rows, what="the sweep's results")
+    write_table(
+        path, pa.schema([*fields, *RESULT_FIELDS], metadata={VERSION_KEY: "1"}), rows, what="the sweep's results"
+    )
 
 
 def write_means(path: Path, axes: Sequence[str], found: Sequence[Mean]) -> None:

@@ -59,7 +59,11 @@ def frontier(found: Sequence[Mean], axes: Sequence[str], pooled: Collection[str]
         by_point.setdefault(each.values, []).append(each)
     names = sorted({each.entity for each in found if each.row == "tables_1_2" and each.entity})
     for index, name in enumerate(names):
-        points = [(*place, values) for values, means in by_point.items() if (place := _gain_and_disclosure(means, name, pooled))]
+        points = [
+            (*place, values)
+            for values, means in by_point.items()
+            if (place := _gain_and_disclosure(means, name, pooled))
+        ]
         if not points:
             continue
         panel.scatter(
@@ -69,7 +73,9 @@ def frontier(found: Sequence[Mean], axes: Sequence[str], pooled: Collection[str]
         if len(by_point) <= MOST_PANELS:
             for across, up, values in points:
                 told = ", ".join(f"{value:g}" if is_number(value) else str(value) for _, value in values)
-                panel.annotate(told, (across, up), fontsize=6, xytext=(4, 3), textcoords="offset points", color="#787774")
+                panel.annotate(
+                    told, (across, up), fontsize=6, xytext=(4, 3), textcoords="offset points", color="#787774"
+                )
     panel.axhline(0, color="#787774", linewidth=0.8)
     panel.set_xlabel("SSIM of the released reconstructor on what is published (right: more disclosed)")
     panel.set_ylabel("gain of sharing, points of top-1")
@@ -80,10 +86,9 @@ def frontier(found: Sequence[Mean], axes: Sequence[str], pooled: Collection[str]
 
 def _gain_and_disclosure(means: Iterable[Mean], name: str, rows: Collection[str]) -> tuple[float, float] | None:
     found = {(each.row, each.entity, each.metric): each.mean for each in means}
-    ssim = [value for (row, who, metric), value in found.items()
-            if (row, who) == ("tables_1_2", name) and metric.startswith("ssim[") and metric.endswith("_poisoned")]  # fmt: skip
-    pooled = [value for (row, who, metric), value in found.items()
-              if who == name and metric == "top1" and row in rows]  # fmt: skip
+    of_poisoned = [(metric, value) for (row, who, metric), value in found.items() if (row, who) == ("tables_1_2", name)]
+    ssim = [value for metric, value in of_poisoned if metric.startswith("ssim[") and metric.endswith("_poisoned")]
+    pooled = [value for (row, who, metric), value in found.items() if (who, metric) == (name, "top1") and row in rows]
     alone = [found.get((f"c_own_{name}", name, "top1")), found.get(("c_public", None, "top1"))]
     known = [value for value in alone if value is not None]
     if not ssim or not pooled or not known:
@@ -97,7 +102,13 @@ def _line(panel: Any, points: Sequence[Mean], label: str, dashes: str, index: in
     order = sorted(range(len(points)), key=lambda at: values[at]) if is_numeric else list(range(len(points)))
     across = [values[at] if is_numeric else str(values[at]) for at in order]
     color = COLORS[index % len(COLORS)]
-    style = {"marker": MARKS[index % len(MARKS)], "markersize": 4, "linewidth": 1.4, "color": color, "linestyle": dashes}
+    style = {
+        "marker": MARKS[index % len(MARKS)],
+        "markersize": 4,
+        "linewidth": 1.4,
+        "color": color,
+        "linestyle": dashes,
+    }
     panel.plot(across, [100 * points[at].mean for at in order], label=label, **style)
     banded = [points[at] for at in order]
     if all(each.low is not None for each in banded):

@@ -1,7 +1,7 @@
 """One offline HTML page from the files of a run, or from the means of a sweep."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from collab.store.results import read_results
 
 def write_page(run: Path) -> Path:
     """Draws `report.html` of a run directory, from its scenario, results, ledger and record alone."""
-    scenario = read_scenario(run / "scenario.yaml", check_paths=False).scenario
+    scenario = read_scenario(run / "scenario.yaml", check_paths=False, check_plugins=False).scenario
     rows = read_results(run / "results.parquet")
     sent: dict[str, int] = {}
     for crossing in read_ledger(run / "ledger.parquet"):

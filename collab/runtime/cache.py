@@ -61,7 +61,10 @@ class Cache:
                     if _sha256(folder / "files" / place) != digest:
                         raise OSError(errno.EIO, "altered")
                 for place in kept["files"]:
-                    _link(folder / "files" / place, _made(run, place), )
+                    _link(
+                        folder / "files" / place,
+                        _made(run, place),
+                    )
             except OSError:
                 shutil.rmtree(folder, ignore_errors=True)
                 return None
@@ -94,7 +97,9 @@ class Cache:
             os.replace(temporary, home / key)
         except OSError as cause:
             shutil.rmtree(temporary, ignore_errors=True)
-            raise StoreError(f"the cache {self.root} cannot keep a stage: {cause}. Make room with `collab cache gc`.") from cause
+            raise StoreError(
+                f"the cache {self.root} cannot keep a stage: {cause}. Make room with `collab cache gc`."
+            ) from cause
 
     @contextmanager
     def claimed(self, key: str) -> Iterator[None]:
@@ -121,7 +126,12 @@ class Cache:
         read = [(path, self._read(path.parent)) for path in found if not path.parent.name.startswith(TEMPORARY)]
         listed = [
             Entry(
-                path.parent, kept["stage"], kept["who"], kept["result"]["seconds"], kept["bytes"], path.stat().st_mtime,
+                path.parent,
+                kept["stage"],
+                kept["who"],
+                kept["result"]["seconds"],
+                kept["bytes"],
+                path.stat().st_mtime,
                 path.parent.parent.name != "shared",
             )
             for path, kept in read
@@ -129,13 +139,15 @@ class Cache:
         ]
         return sorted(listed, key=lambda entry: (entry.used, str(entry.path)))
 
-    def gc(self, *, older_than: float | None = None, keep_bytes: int | None = None, now: float | None = None) -> list[Entry]:
+    def gc(
+        self, *, older_than: float | None = None, keep_bytes: int | None = None, now: float | None = None
+    ) -> list[Entry]:
         """Removes entries not used for `older_than` seconds, then the least recently used beyond `keep_bytes`.
 
         Also what killed processes left unfinished an hour ago or earlier. Runs keep their files: they have links.
         """
         now = time.time() if now is None else now
-        gone, kept = [], []
+        gone, kept = list[Entry](), list[Entry]()
         for entry in self.entries():
             (gone if older_than is not None and now - entry.used > older_than else kept).append(entry)
         total = sum(entry.bytes for entry in kept)
@@ -190,7 +202,7 @@ def _made(run: Path, place: str) -> Path:
 
 
 def _link(source: Path, target: Path) -> None:
-    """`target` becomes the same file as `source`, or a copy where the file system has no links; replaced in one step."""
+    """`target` becomes the same file as `source`, or a copy where there are no links; replaced in one step."""
     temporary = target.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
     try:
         os.link(source, temporary, follow_symlinks=False)

@@ -12,10 +12,10 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from collab import plugins
 from collab.data.source import Source
 from collab.entity import Entity
 from collab.errors import CollabError, ResourceError
+from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.assign import ORACLE, Assignment, Holding, open_scenario_source
 from collab.runtime.cache import Cache, places_of
 from collab.runtime.oracle import Oracle
@@ -33,7 +33,7 @@ Emit = Callable[[Event], None]
 
 @dataclass(frozen=True)
 class Job:
-    """What a host needs to know of a run: the scenario, where it lies, which rows its participants hold, what to reuse.
+    """What a host needs to know of a run: its scenario and folder, who holds which rows, what to reuse, its plugins.
 
     `setting` is what the driver found device and precision to be; a host that finds otherwise refuses to play.
     """
@@ -45,6 +45,7 @@ class Job:
     setting: Setting
     cache: Path
     is_fresh: bool
+    plugins: Plugins = INSTALLED
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,8 @@ class Host:
             device = str(compute)
             if device != job.setting.compute:
                 raise ResourceError(
-                    f"this process computes on {device}, the driver on {job.setting.compute}. Set `--device` and `precision` "
-                    "so that all machines agree."
+                    f"this process computes on {device}, the driver on {job.setting.compute}. "
+                    "Set `--device` and `precision` so that all machines agree."
                 )
             cache = Cache(job.cache)
             with cache.claimed(key):
@@ -197,10 +198,11 @@ def _participant(job: Job, name: str, compute: Compute) -> Entity | Oracle:
         oracle.assignment, oracle.holding = job.assignment, job.assignment.oracle(job.scenario)
         return oracle
     stated = next(entity for entity in job.scenario.entities if entity.name == name)
-    entity: Entity = plugins.load("entities", stated.kind)(
+    entity: Entity = job.plugins.load("entities", stated.kind)(
         name, job.scenario, job.run, classes=classes, compute=compute
     )
-    entity.defense = plugins.load("defenses", stated.defense.kind).from_options(stated.defense)
+    entity.options = stated.options
+    entity.defense = job.plugins.load("defenses", stated.defense.kind).from_options(stated.defense)
     return entity
 
 

@@ -133,7 +133,9 @@ class RayBackend:
         self._deaths[place] = self._deaths.get(place, 0) + 1
         names, budget = ", ".join(self._demand.hosts[ended.host]), self._demand.restarts
         if self._deaths[place] > budget:
-            failure = f"the process of {names} died {self._deaths[place]} times ({_why(reason)}), {budget} restarts allowed"
+            failure = (
+                f"the process of {names} died {self._deaths[place]} times ({_why(reason)}), {budget} restarts allowed"
+            )
             return ended.job, Outcome(ended.task.name, Report(), 0.0, "", 0, failure, EntityError.exit_code, reason)
         say = {"entity": ended.task.who, "task": ended.task.name, "run": ended.job.run.name}
         append_metrics(ended.job.run / "metrics.jsonl", {"event": "restart", **say, "reason": _why(reason)})
@@ -225,7 +227,7 @@ class _RemoteHost:
             append_metrics(job.run / "metrics.jsonl", {**event, "run": job.run.name})
 
         if self._seconds is not None:
-            say = {"entity": "+".join(self._host.names), "pid": os.getpid()}
+            say: Event = {"entity": "+".join(self._host.names), "pid": os.getpid()}
             emit({"event": "host", **say, "seconds": round(self._seconds, 2)})
             self._seconds = None
         return self._host.play(job, task, key, emit)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from collab.errors import CollabError, EntityError, ResourceError, StoreError
+from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.assign import ORACLE, Assignment, assign, open_scenario_source
 from collab.runtime.cache import Cache
 from collab.runtime.host import Job, Outcome, environment
@@ -27,9 +28,9 @@ from collab.types import Report
 
 @dataclass(frozen=True)
 class Where:
-    """Where a scenario is played: backend, cluster, device, the folder that run directories are made in, what is reused.
+    """Where a scenario is played: backend, cluster, device, the folder of run directories, and what is reused.
 
-    `only` names a task: it is played, with what it needs, and nothing else.
+    `only` names a task: it is played, with what it needs, and nothing else. `plugins` are those of the scenario's file.
     """
 
     backend: Literal["ray", "inprocess"] = "ray"
@@ -38,6 +39,7 @@ class Where:
     out: Path = Path("runs")
     is_fresh: bool = False
     only: str | None = None
+    plugins: Plugins = INSTALLED
 
     @property
     def cache(self) -> Path:
@@ -63,7 +65,8 @@ class Prepared:
         tasks = _needed(plan(scenario, counts), where.only)
         compute = str(resolve_compute(scenario.precision, where.device))
         setting = Setting(compute, scenario.resources.entity.cpus)
-        return cls(scenario, assignment, tasks, stage_keys(scenario, assignment, tasks, setting), setting)
+        keys = stage_keys(scenario, assignment, tasks, setting, where.plugins)
+        return cls(scenario, assignment, tasks, keys, setting)
 
 
 class Run:
@@ -76,7 +79,16 @@ class Run:
         self.folder = _new_folder(where.out / self.scenario.name)
         (self.folder / "scenario.yaml").write_text(to_yaml(self.scenario), encoding="utf-8")
         cache = where.cache.resolve()
-        self.job = Job(self.scenario, self.folder, self.assignment, where.device, prepared.setting, cache, where.is_fresh)
+        self.job = Job(
+            scenario=self.scenario,
+            run=self.folder,
+            assignment=self.assignment,
+            device=where.device,
+            setting=prepared.setting,
+            cache=cache,
+            is_fresh=where.is_fresh,
+            plugins=where.plugins,
+        )
         self.outcomes: dict[str, Outcome] = {}
         self.failures: dict[str, Outcome] = {}
         self._waiting = list(self.tasks)

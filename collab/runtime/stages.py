@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from collab import plugins
+from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.assign import ORACLE, Assignment, Holding
 from collab.runtime.plan import Task
 from collab.scenario.model import Refinement, Scenario
@@ -26,7 +26,7 @@ VERSIONS = {
     "publish": 1,
     "refine": 1,
 }
-"""Meaning of each stage's code. Raise one whenever its results may change; `tests/runtime/test_stage_code.py` watches."""
+"""Meaning of each stage's code: raise one whenever its results may change; tests/runtime/test_stage_code.py watches."""
 
 
 @dataclass(frozen=True)
@@ -39,20 +39,20 @@ class Setting:
 
 
 def stage_keys(
-    scenario: Scenario, given: Assignment, tasks: Sequence[Task], setting: Setting
+    scenario: Scenario, given: Assignment, tasks: Sequence[Task], setting: Setting, plugins: Plugins = INSTALLED
 ) -> dict[str, str]:
     """The key of each task by its name: stage and version, its part of the scenario, data, and keys of what it uses.
 
     Not in a key: name, text and expectations of the scenario, names of rows, how many workers play it, and which tasks
     come before without giving it anything.
     """
-    keys = _Keys(scenario, given, setting)
+    keys = _Keys(scenario, given, setting, plugins)
     return {task.name: keys.of(task) for task in tasks}
 
 
 class _Keys:
-    def __init__(self, scenario: Scenario, given: Assignment, setting: Setting) -> None:
-        self._scenario, self._given, self._setting = scenario, given, setting
+    def __init__(self, scenario: Scenario, given: Assignment, setting: Setting, plugins: Plugins) -> None:
+        self._scenario, self._given, self._setting, self._plugins = scenario, given, setting, plugins
         self._leader = scenario.model.pretrain.by
         self._entities = {entity.name: entity for entity in scenario.entities}
         self._known: dict[tuple[str, str], str] = {}
@@ -83,14 +83,16 @@ class _Keys:
         return self._computed("reconstruct", who, options, [self._released(), self.decode(self._given.public)])
 
     def featurize(self, who: str) -> str:
-        return self._computed("featurize", who, self._stored(), [self._released(), self.decode(self._given.entities[who])])
+        return self._computed(
+            "featurize", who, self._stored(), [self._released(), self.decode(self._given.entities[who])]
+        )
 
     def featurize_heldout(self, who: str) -> str:
         return self._computed("featurize_heldout", who, self._stored(), [self._released(), self._heldout()])
 
     def poison(self, who: str) -> str:
         defense = self._entities[who].defense
-        options = {"defense": _plain(defense), "code": _foreign_code("defenses", defense.kind)}
+        options = {"defense": _plain(defense), "code": self._code("defenses", defense.kind)}
         used = [self.featurize(who), self.reconstruct(self._leader), self.featurize_heldout(ORACLE)]
         return self._computed("poison", who, options, used)
 
@@ -127,10 +129,21 @@ class _Keys:
         if known not in self._known:
             setting, scenario = self._setting, self._scenario
             on = [setting.compute, setting.threads, setting.torch, len(self._given.classes)]
-            kind = self._entities[who].kind if who in self._entities else ORACLE
-            code = [kind, _foreign_code("entities", kind) if who in self._entities else ""]
-            self._known[known] = _digest(stage, VERSIONS[stage], scenario.seed, who, code, on, options, list(used))
+            stated = self._entities.get(who)
+            plugin = stated and [stated.kind, _plain(stated.options), self._code("entities", stated.kind)]
+            self._known[known] = _digest(stage, VERSIONS[stage], scenario.seed, who, plugin, on, options, list(used))
         return self._known[known]
+
+    def _code(self, group: str, kind: str) -> str:
+        """The digest of a plugin's file, and of those beside it that it may share, where it is not ours.
+
+        Its author raises no version; ours have theirs above.
+        """
+        plugin = self._plugins.load(group, kind)
+        if plugin.__module__.split(".")[0] in ("collab", "entities"):
+            return ""
+        file = Path(inspect.getfile(plugin))
+        return _digest(*(path.read_text(encoding="utf-8") for path in (file, *sorted(file.parent.glob("_*.py")))))
 
     def _stored(self) -> dict[str, str]:
         return {"dtype": self._scenario.store.dtype}
@@ -158,11 +171,3 @@ def _plain(part: Any) -> dict[str, Any]:
 
 def _digest(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _foreign_code(group: str, kind: str) -> str:
-    """The digest of a plugin's file where it is not ours: its author raises no version."""
-    plugin = plugins.load(group, kind)
-    if plugin.__module__.split(".")[0] in ("collab", "entities"):
-        return ""
-    return hashlib.sha256(Path(inspect.getfile(plugin)).read_bytes()).hexdigest()

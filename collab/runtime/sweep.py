@@ -21,7 +21,7 @@ from collab.store.files import place_file
 from collab.store.results import Row, read_results, write_results
 
 LANES = 64
-"""Sets of hosts that a sweep starts at most; each plays whole cells, and there are as many as the cluster has room for."""
+"""Sets of hosts that a sweep starts at most; each plays whole cells, and there are as many as there is room for."""
 
 AT_ONCE = 4
 """Cells under way at a time in one process or lane, so that one cell's last tasks do not leave cores idle."""
@@ -172,6 +172,6 @@ def _write(
     if done:
         rows = {row.row: row for cell in cells for row in cell.scenario.refinements}
         missing = [cell.label for cell, place in zip(cells, places, strict=True) if not place.exists()]
-        write_sweep_page(folder, spec, found, tuple(rows.values()), [(each.cell, each.reason) for each in failures], missing)
-
-
+        write_sweep_page(
+            folder, spec, found, tuple(rows.values()), [(each.cell, each.reason) for each in failures], missing
+        )

@@ -27,7 +27,18 @@ def measure_saving(scenario: Path, seeds: int, overrides: Sequence[str]) -> None
     with tempfile.TemporaryDirectory(prefix="collab-bench-") as out:
         values = ",".join(map(str, SIZES))
         swept = _timed(
-            [*collab, "sweep", str(scenario), *sets, "--vary", f"{axis}={values}", "--seeds", str(seeds), "--out", f"{out}/sweep"]
+            [
+                *collab,
+                "sweep",
+                str(scenario),
+                *sets,
+                "--vary",
+                f"{axis}={values}",
+                "--seeds",
+                str(seeds),
+                "--out",
+                f"{out}/sweep",
+            ]
         )
         print(f"one sweep of {len(SIZES)} sizes and {seeds} seeds  {swept:8.1f} s")
         single = []
@@ -52,14 +63,15 @@ def measure_memory(scenario: Path, cells: int, overrides: Sequence[str]) -> None
             session.append(sum(_rss(child) for child in process.children(recursive=True)))
 
     with tempfile.TemporaryDirectory(prefix="collab-bench-") as out:
-        swept = sweep(spec, all_cells, Where(out=Path(out)), sample)
+        swept = sweep(spec, all_cells, Where(out=Path(out), plugins=all_cells[0].plugins), sample)
     if swept.failures:
         raise CollabError(f"{len(swept.failures)} cells failed: {swept.failures[0].reason}")
     print(f"{cells} cells in {swept.seconds:.0f} s; resident memory in MB, medians over tenths of the sweep")
     width = max(1, cells // 10)
     for name, found in (("driver", driver), ("Ray session", session)):
         parts = [statistics.median(found[at : at + width]) / 1e6 for at in range(0, len(found), width)]
-        print(f"{name:12} {' '.join(f'{part:7.0f}' for part in parts)}   last over second tenth {parts[-1] / parts[1]:.3f}")
+        told = " ".join(f"{part:7.0f}" for part in parts)
+        print(f"{name:12} {told}   last over second tenth {parts[-1] / parts[1]:.3f}")
 
 
 def _rss(process: psutil.Process) -> int:

@@ -6,13 +6,12 @@ from pydantic import Field, model_validator
 
 from collab.scenario.base import Kind, Part
 from collab.scenario.checks import cross_mistakes
+from collab.scenario.defenses import Dpm, NoDefense
 from collab.scenario.parts import (
-    Dpm,
     Entity,
     Expect,
     ImageSchedule,
     Model,
-    NoDefense,
     Reconstructor,
     Refine,
     Refinement,

@@ -5,7 +5,7 @@ from typing import Any
 
 from collab.scenario.document import Trail, read_value
 
-_MAY_BE_LEFT_OUT = {"reconstructor", "refine", "scratch", "store", "resources", "entity", "expect"}
+_MAY_BE_LEFT_OUT = {"reconstructor", "refine", "scratch", "store", "resources", "entity", "expect", "options"}
 """Parts that a file need not have; an override may reach into them all the same."""
 
 

@@ -7,10 +7,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from collab.errors import ScenarioError
+from collab.errors import PluginError, ScenarioError
+from collab.plugins.discovery import GROUPS, Plugins
 from collab.scenario.checks import cross_mistakes
 from collab.scenario.document import Mistake, Place, Trail, read_document, write_document
 from collab.scenario.explain import explained
+from collab.scenario.kinds import Kinds
 from collab.scenario.model import Scenario
 from collab.scenario.overrides import apply_override
 
@@ -20,11 +22,16 @@ LARGEST_FILE = 256 << 10
 
 @dataclass(frozen=True)
 class Loaded:
-    """A valid scenario, the file it came from, and the line of each value that stands in it (`("entities", 0)`)."""
+    """A valid scenario, the file it came from, and the line of each value that stands in it (`("entities", 0)`).
+
+    `plugins` find its kinds again in another process; `origins` say where those come from that are not built in.
+    """
 
     scenario: Scenario
     path: Path
     lines: Mapping[Trail, int]
+    plugins: Plugins
+    origins: tuple[str, ...]
 
 
 def read_scenario(
@@ -32,15 +39,24 @@ def read_scenario(
     overrides: Sequence[str] = (),
     seed: int | None = None,
     *,
+    plugin_dirs: Sequence[Path] = (),
     entities: int | None = None,
     check_paths: bool = True,
+    check_plugins: bool = True,
 ) -> Loaded:
     """The scenario in `path`, changed by `overrides` (`path.to.key=value`) and `seed`.
 
     Raises ScenarioError with all mistakes as `file:line:column: path: what is wrong (got value)`, those of an override
-    as `--set path.to.key=value: ...`. `entities` keeps the first so many, and the rows that need no other. `check_paths`: a data root that is no folder is one of them. A root in the file
-    is relative to it, one in an override to the working directory; the scenario holds it absolute.
+    as `--set path.to.key=value: ...`. `check_paths`: a data root that is no folder is one of them. A root in the file
+    is relative to it, one in an override to the working directory; the scenario holds it absolute. `entities` keeps the
+    first so many of them, and the rows that need no other.
+
+    Kinds are those of installed packages, of the folders beside `path` and in the working directory, and of
+    `plugin_dirs`. PluginError, with tracebacks as notes, says that one of them cannot be had. Without `check_plugins`
+    no plugin is looked for, and options of kinds that are not built in stay as written.
     """
+    plugins = Plugins.of(path.parent, Path.cwd(), plugin_dirs=plugin_dirs)
+    kinds = Kinds(plugins if check_plugins else None)
     document = read_document(read_text(path))
     found, places, content = list(document.mistakes), dict(document.places), document.content
     scenario = None
@@ -50,28 +66,20 @@ def read_scenario(
         _resolve_root(content, Path.cwd())
         if entities is not None:
             _keep_first(content, entities)
-        scenario, wrong = _validated(content)
+        scenario, wrong = _validated(content, kinds)
         if check_paths:
             wrong += _about_root(content)
         found += placed_mistakes(places, wrong)
     if found or scenario is None:
-        raise ScenarioError(told(path, found))
-    return Loaded(scenario, path, {trail: place.line for trail, place in places.items() if not place.option})
+        raise _refusal(told(path, found), kinds)
+    lines = {trail: place.line for trail, place in places.items() if not place.option}
+    origins = tuple(f"{GROUPS[group]} {kind}: {origin}" for (group, kind), origin in kinds.origins.items())
+    return Loaded(scenario, path, lines, plugins, origins)
 
 
 def to_yaml(scenario: Scenario) -> str:
     """The resolved scenario, every default written out; reads back to an equal one."""
     return write_document(scenario.model_dump(mode="json", by_alias=True))
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of scenario files; a defense may be given by its name alone."""
-    schema = Scenario.model_json_schema(by_alias=True)
-    defense = schema["$defs"]["Entity"]["properties"]["defense"]
-    long_forms = {key: defense.pop(key) for key in ("discriminator", "oneOf")}
-    names = sorted(long_forms["discriminator"]["mapping"])
-    defense["anyOf"] = [{"type": "string", "enum": names}, long_forms]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def read_text(path: Path) -> str:
@@ -109,13 +117,36 @@ def _changed(
             places[trail] = place
 
 
-def _validated(content: dict[str, Any]) -> tuple[Scenario | None, list[tuple[Trail, str]]]:
+def _refusal(text: str, kinds: Kinds) -> ScenarioError:
+    """The error that tells `text`, and the traceback of each plugin that failed."""
+    if not kinds.broken:
+        return ScenarioError(text)
+    error = PluginError(text)
+    for broken in kinds.broken.values():
+        for note in getattr(broken, "__notes__", ()):
+            error.add_note(note)
+    return error
+
+
+def _validated(content: dict[str, Any], kinds: Kinds) -> tuple[Scenario | None, list[tuple[Trail, str]]]:
     wrong = list(cross_mistakes(content))
+    content = {**content, "entities": _long_forms(content.get("entities"))} if "entities" in content else content
     try:
-        return Scenario.model_validate(with_tuples(content)), wrong
+        return Scenario.model_validate(with_tuples(content), context=kinds), wrong
     except ValidationError as error:
         # what has no place is the scenario's own cross-check, which `wrong` holds already, with places
-        return None, [*explained([each for each in error.errors() if each["loc"]], content), *wrong]
+        return None, [*explained([each for each in error.errors() if each["loc"]], content, kinds), *wrong]
+
+
+def _long_forms(entities: Any) -> Any:
+    """Entities with options, and defenses as mappings, where they are left out, so that each mistake has a trail."""
+    if not isinstance(entities, list):
+        return entities
+    full = [{"options": {}, **entity} if isinstance(entity, dict) else entity for entity in entities]
+    for entity in full:
+        if isinstance(entity, dict) and isinstance(entity.get("defense"), str):
+            entity["defense"] = {"kind": entity["defense"]}
+    return full
 
 
 def with_tuples(value: Any) -> Any:

@@ -9,11 +9,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from collab.errors import ScenarioError
+from collab.plugins.discovery import Plugins
 from collab.scenario.base import Kind, Part
 from collab.scenario.document import read_document, read_value
 from collab.scenario.explain import explained
+from collab.scenario.kinds import Kinds
 from collab.scenario.model import Scenario
-from collab.scenario.reader import placed_mistakes, read_scenario, read_text, told, with_tuples
+from collab.scenario.reader import Loaded, placed_mistakes, read_scenario, read_text, told, with_tuples
 
 AXES = {
     "subset_size": "entities.*.share",
@@ -50,11 +52,12 @@ class Sweep(Part):
 
 @dataclass(frozen=True)
 class Cell:
-    """One point of a sweep: its values by axis, its seed, and the scenario that they make."""
+    """One point of a sweep: its values by axis, its seed, the scenario that they make, and its plugins."""
 
     values: dict[str, Value]
     seed: int
     scenario: Scenario
+    plugins: Plugins
 
     @property
     def label(self) -> str:
@@ -69,6 +72,7 @@ def read_sweep(
     seeds: int | None = None,
     combine: Literal["grid", "zip"] | None = None,
     overrides: Sequence[str] = (),
+    plugin_dirs: Sequence[Path] = (),
 ) -> tuple[Sweep, tuple[Cell, ...]]:
     """The sweep in `path`, which may also be a scenario, with axes of the command line (`path=v1,v2`) added.
 
@@ -84,10 +88,10 @@ def read_sweep(
     changes |= {"seeds": seeds} if seeds else {}
     changes |= {"combine": combine} if combine else {}
     sweep = sweep.model_copy(update=changes | {"overrides": (*sweep.overrides, *overrides)})
-    return sweep, _cells(path, sweep)
+    return sweep, _cells(path, sweep, plugin_dirs)
 
 
-def _cells(path: Path, sweep: Sweep) -> tuple[Cell, ...]:
+def _cells(path: Path, sweep: Sweep, plugin_dirs: Sequence[Path]) -> tuple[Cell, ...]:
     names = [axis.vary for axis in sweep.axes]
     if len(set(names)) < len(names):
         raise ScenarioError(f"{path}: one axis is named twice: {', '.join(names)}.")
@@ -100,12 +104,13 @@ def _cells(path: Path, sweep: Sweep) -> tuple[Cell, ...]:
         raise ScenarioError(f"{path}: {len(points) * sweep.seeds} cells; a sweep has at most {MOST_CELLS}.")
     cells, wrong = [], []
     base = path.parent / sweep.scenario
-    first = read_scenario(base, sweep.overrides).scenario.seed
+    first = read_scenario(base, sweep.overrides, plugin_dirs=plugin_dirs).scenario.seed
     for point in points:
         values = dict(zip(names, point, strict=True))
         for seed in range(first, first + sweep.seeds):
             try:
-                cells.append(Cell(values, seed, _scenario(base, sweep.overrides, values, seed)))
+                loaded = _loaded(base, sweep.overrides, values, seed, plugin_dirs)
+                cells.append(Cell(values, seed, loaded.scenario, loaded.plugins))
             except ScenarioError as error:
                 wrong.append(f"cell {' '.join(f'{axis}={value}' for axis, value in values.items())}:\n{error}")
                 break
@@ -114,11 +119,13 @@ def _cells(path: Path, sweep: Sweep) -> tuple[Cell, ...]:
     return tuple(cells)
 
 
-def _scenario(base: Path, overrides: Sequence[str], values: dict[str, Value], seed: int) -> Scenario:
+def _loaded(
+    base: Path, overrides: Sequence[str], values: dict[str, Value], seed: int, plugin_dirs: Sequence[Path]
+) -> Loaded:
     count = values.get("entities")
     sets = [f"{_path(axis)}={_text(value)}" for axis, value in values.items() if axis != "entities"]
-    loaded = read_scenario(base, [*overrides, *sets], seed, entities=None if count is None else int(count))
-    return loaded.scenario
+    kept = None if count is None else int(count)
+    return read_scenario(base, [*overrides, *sets], seed, plugin_dirs=plugin_dirs, entities=kept)
 
 
 def _path(axis: str) -> str:
@@ -149,7 +156,7 @@ def _validated(path: Path) -> Sweep:
         try:
             sweep = Sweep.model_validate(with_tuples(document.content))
         except ValidationError as error:
-            found += placed_mistakes(document.places, explained(error.errors(), document.content, Sweep))
+            found += placed_mistakes(document.places, explained(error.errors(), document.content, Kinds(None), Sweep))
     if found or sweep is None:
         raise ScenarioError(told(path, found))
     return sweep

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -58,7 +58,7 @@ def minimize(
     total = recipe.epochs * steps
     pace = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(recipe, min(step, total), total))
     kept, means = progress.checkpoint(), list[float]()
-    states = {"learner": learner, "optimizer": optimizer, "pace": pace}
+    states: dict[str, Any] = {"learner": learner, "optimizer": optimizer, "pace": pace}
     if found := kept.load():
         for name, part in states.items():
             part.load_state_dict(found[name])

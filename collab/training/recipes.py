@@ -41,9 +41,7 @@ def train_classifier(
         return classification_loss(network(batch[0]), batch[1], label_smoothing=recipe.label_smoothing)
 
     steps = steps_in(len(images), recipe.batch_size)
-    losses = minimize(
-        loss, network, batches, recipe, steps=steps, stream=stream, compute=compute, progress=progress
-    )
+    losses = minimize(loss, network, batches, recipe, steps=steps, stream=stream, compute=compute, progress=progress)
     network.eval()
     return losses
 

@@ -1,7 +1,7 @@
 """Digests of the code that each stage runs, without comments, docstrings and annotations.
 
-    python tests/runtime/stage_code.py                 records them; refuses where code changed and its version did not
-    python tests/runtime/stage_code.py --same-results  records all the same: somebody has made sure that no bit changes
+python tests/runtime/stage_code.py                 records them; refuses where code changed and its version did not
+python tests/runtime/stage_code.py --same-results  records all the same: somebody has made sure that no bit changes
 """
 
 import ast
@@ -46,7 +46,10 @@ NOT_CODE = ("collab.scenario", "collab.errors", "collab.runtime.cache", "collab.
 
 def digests() -> dict[str, str]:
     """The digest of each stage's code."""
-    return {stage: hashlib.sha256("\n".join(sorted(set(_traced(roots)))).encode()).hexdigest() for stage, roots in ROOTS.items()}
+    return {
+        stage: hashlib.sha256("\n".join(sorted(set(_traced(roots)))).encode()).hexdigest()
+        for stage, roots in ROOTS.items()
+    }
 
 
 def _traced(roots: list[Any]) -> Iterator[str]:
@@ -56,12 +59,18 @@ def _traced(roots: list[Any]) -> Iterator[str]:
         owner, function = each if isinstance(each, tuple) else (None, each)
         if isinstance(function, str):
             function = _plain(inspect.getattr_static(owner, function, None))
-        name = (getattr(owner, "__name__", ""), getattr(function, "__module__", ""), getattr(function, "__qualname__", repr(function)))
+        name = (
+            getattr(owner, "__name__", ""),
+            getattr(function, "__module__", ""),
+            getattr(function, "__qualname__", repr(function)),
+        )
         if function is None or name in seen:
             continue
         seen.add(name)
         if isinstance(function, ModuleType):
-            todo += [value for value in vars(function).values() if getattr(value, "__module__", "") == function.__name__]
+            todo += [
+                value for value in vars(function).values() if getattr(value, "__module__", "") == function.__name__
+            ]
         elif isinstance(function, type):
             if _is_ours(function) and function.__name__ not in BY_METHOD:
                 todo += [(function, attribute) for attribute in vars(function)]
@@ -85,14 +94,25 @@ def _is_ours(code: Any) -> bool:
 
 
 def _plain(member: Any) -> Any:
-    for kind, inner in ((property, "fget"), (cached_property, "func"), (staticmethod, "__func__"), (classmethod, "__func__")):
+    for kind, inner in (
+        (property, "fget"),
+        (cached_property, "func"),
+        (staticmethod, "__func__"),
+        (classmethod, "__func__"),
+    ):
         if isinstance(member, kind):
             return getattr(member, inner)
     return inspect.unwrap(member) if isinstance(member, FunctionType) else None
 
 
 def _class_values(kind: type) -> str:
-    return repr({name: value for name, value in sorted(vars(kind).items()) if isinstance(value, int | float | str | tuple) and name[0] != "_"})
+    return repr(
+        {
+            name: value
+            for name, value in sorted(vars(kind).items())
+            if isinstance(value, int | float | str | tuple) and name[0] != "_"
+        }
+    )
 
 
 def _dump(node: Any) -> Any:

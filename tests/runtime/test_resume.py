@@ -39,12 +39,17 @@ def killed(out: Path, last_event: int) -> None:
 @settings(max_examples=4, suppress_health_check=[HealthCheck.too_slow])
 @given(share=st.floats(0.02, 0.98))
 def test_a_run_killed_anywhere_goes_on_to_the_same_bits(
-    undisturbed: tuple[Played, int], small: Callable[..., Scenario], tmp_path_factory: pytest.TempPathFactory, share: float
+    undisturbed: tuple[Played, int],
+    small: Callable[..., Scenario],
+    tmp_path_factory: pytest.TempPathFactory,
+    share: float,
 ) -> None:
     expected, count = undisturbed
     out = tmp_path_factory.mktemp("killed")
     killed(out, max(2, round(share * count)))
-    before = len(list((out / "cache").glob("*/*/entry.json"))) + len(list((out / "cache/private").glob("*/*/entry.json")))
+    before = len(list((out / "cache").glob("*/*/entry.json"))) + len(
+        list((out / "cache/private").glob("*/*/entry.json"))
+    )
     found = play(small(*LONGER), Where("inprocess", out=out), lambda event: None)
     assert bits(found.rows) == bits(expected.rows)
     assert shards(found.run) == shards(expected.run)
@@ -75,7 +80,9 @@ def test_a_stage_goes_on_from_its_last_checkpoint(
     assert bits(found.rows) == bits(undisturbed[0].rows)
 
 
-def test_an_edit_plays_again_what_it_touches_and_says_what_it_took(small: Callable[..., Scenario], tmp_path: Path) -> None:
+def test_an_edit_plays_again_what_it_touches_and_says_what_it_took(
+    small: Callable[..., Scenario], tmp_path: Path
+) -> None:
     where, told = Where("inprocess", out=tmp_path), list[Event]()
     first = play(small(), where, lambda event: None)
     second = play(small("entities.a4.defense.lambda=0.5"), where, told.append)
@@ -85,7 +92,9 @@ def test_an_edit_plays_again_what_it_touches_and_says_what_it_took(small: Callab
     assert len(played) + len(cached) == second.tasks
     assert second.cached == len(cached)
     assert first.cached == 0
-    fresh = play(small("entities.a4.defense.lambda=0.5"), Where("inprocess", out=tmp_path / "other"), lambda event: None)
+    fresh = play(
+        small("entities.a4.defense.lambda=0.5"), Where("inprocess", out=tmp_path / "other"), lambda event: None
+    )
     assert bits(second.rows) == bits(fresh.rows)
     assert shards(second.run) == shards(fresh.run)
 

@@ -87,10 +87,16 @@ def test_sweep_dry_run_plays_nothing(collab, tmp_path: Path) -> None:  # type: i
 
 def test_mistakes_of_a_sweep_name_the_line_or_the_cell(collab, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     file = tmp_path / "sweep.yaml"
-    file.write_text(f"name: x\nscenario: {SCENARIOS / 'tiny.yaml'}\naxis: []\naxes: [{{vary: hook, values: []}}]\nseeds: 0\n")
+    file.write_text(
+        f"name: x\nscenario: {SCENARIOS / 'tiny.yaml'}\naxis: []\naxes: [{{vary: hook, values: []}}]\nseeds: 0\n"
+    )
     code, _, err = collab("sweep", str(file))
     assert code == 2
-    for told in ("sweep.yaml:3:1: axis: unknown key; did you mean `axes`?", "sweep.yaml:4:", "sweep.yaml:5:1: seeds: must be"):
+    for told in (
+        "sweep.yaml:3:1: axis: unknown key; did you mean `axes`?",
+        "sweep.yaml:4:",
+        "sweep.yaml:5:1: seeds: must be",
+    ):
         assert told in err, told
     code, _, err = collab("sweep", str(SCENARIOS / "tiny.yaml"), "--vary", "hook=conv3_1,conv9_9")
     assert code == 2

@@ -63,7 +63,11 @@ def prepared(scenario: Scenario) -> Prepared:
 
 def changed(before: Prepared, after: Prepared) -> set[str]:
     """Stages of tasks that both have, and whose keys differ."""
-    return {task.stage for task in after.tasks if task.name in before.keys and before.keys[task.name] != after.keys[task.name]}
+    return {
+        task.stage
+        for task in after.tasks
+        if task.name in before.keys and before.keys[task.name] != after.keys[task.name]
+    }
 
 
 @pytest.mark.parametrize(("override", "stages"), CHANGES.items())
@@ -106,7 +110,9 @@ def test_no_two_different_stages_share_a_key(small: Callable[..., Scenario]) -> 
     assert all(len({stage.split("_")[0] for stage, _ in same}) == 1 for same in by_key.values())
 
 
-@pytest.mark.parametrize("other", [Setting("cpu bfloat16", 1), Setting("cpu float32", 2), Setting("cpu float32", 1, "9.9")])
+@pytest.mark.parametrize(
+    "other", [Setting("cpu bfloat16", 1), Setting("cpu float32", 2), Setting("cpu float32", 1, "9.9")]
+)
 def test_another_machine_is_another_result(small: Callable[..., Scenario], other: Setting) -> None:
     found = prepared(small())
     keys = stage_keys(found.scenario, found.assignment, found.tasks, Setting("cpu float32", 1))

@@ -35,14 +35,22 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Swept:
 
 def test_a_sweep_has_a_row_for_each_cell_and_metric(undisturbed: Swept) -> None:
     found = table(undisturbed.folder)
-    assert set(zip(found["entities.a4.share"], found["seed"], strict=True)) == {(0.05, 0), (0.05, 1), (0.1, 0), (0.1, 1)}
+    assert set(zip(found["entities.a4.share"], found["seed"], strict=True)) == {
+        (0.05, 0),
+        (0.05, 1),
+        (0.1, 0),
+        (0.1, 1),
+    }
     assert (undisturbed.cells, undisturbed.finished_before, undisturbed.failures) == (4, 0, ())
     sizes = found[(found.metric == "rows_published") & (found.entity == "a4")].groupby("entities.a4.share").value.max()
     assert sizes[0.1] > sizes[0.05]
 
 
 def test_means_over_seeds_are_those_of_pandas(undisturbed: Swept) -> None:
-    cells, means = pd.read_parquet(undisturbed.folder / "results.parquet"), pd.read_parquet(undisturbed.folder / "means.parquet")
+    cells, means = (
+        pd.read_parquet(undisturbed.folder / "results.parquet"),
+        pd.read_parquet(undisturbed.folder / "means.parquet"),
+    )
     top1 = cells[(cells.metric == "top1") & (cells.row == "7")].groupby("entities.a4.share").value.agg(["mean", "sem"])
     found = means[(means.metric == "top1") & (means.row == "7")].set_index("entities.a4.share")
     pd.testing.assert_series_equal(found["mean"], top1["mean"], check_names=False)
@@ -138,7 +146,9 @@ def test_a_sweep_whose_driver_was_killed_plays_the_missing_cells_only(undisturbe
     pd.testing.assert_frame_equal(table(again.folder), table(undisturbed.folder))
 
 
-def test_two_sweeps_over_one_cache_share_their_stages_and_give_the_same_table(undisturbed: Swept, tmp_path: Path) -> None:
+def test_two_sweeps_over_one_cache_share_their_stages_and_give_the_same_table(
+    undisturbed: Swept, tmp_path: Path
+) -> None:
     drivers = [
         subprocess.Popen(command(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)
     ]
@@ -146,7 +156,7 @@ def test_two_sweeps_over_one_cache_share_their_stages_and_give_the_same_table(un
     assert [driver.returncode for driver in drivers] == [0, 0], told
     pd.testing.assert_frame_equal(table(tmp_path / "tiny_sweep"), table(undisturbed.folder))
     events = [json.loads(line) for path in tmp_path.glob("tiny/*/metrics.jsonl") for line in path.open()]
-    entries = len(list(tmp_path.glob("cache/shared/*/entry.json"))) + len(list(tmp_path.glob("cache/private/*/*/entry.json")))
+    entries = len(list(tmp_path.glob("cache/shared/*/entry.json"))) + len(
+        list(tmp_path.glob("cache/private/*/*/entry.json"))
+    )
     assert sum(event["event"] == "done" for event in events) == entries  # each stage was played by one of the two
-
-

@@ -25,7 +25,9 @@ class Killed(Exception):
 def network() -> nn.Module:
     """BatchNorm has statistics, dropout draws from torch's own generator, convolutions lie channels last."""
     with STREAM.initialization():
-        net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.3), nn.Flatten(), nn.Linear(16, 2))
+        net = nn.Sequential(
+            nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.3), nn.Flatten(), nn.Linear(16, 2)
+        )
     return net.to(memory_format=torch.channels_last)
 
 

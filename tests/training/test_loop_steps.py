@@ -142,16 +142,17 @@ def test_mean_loss_of_each_epoch_is_returned_and_told() -> None:
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_loss_that_is_not_finite_ends_the_training_and_names_epoch_and_rate(bad: float) -> None:
+    epochs = count()
     weight, told = nn.Parameter(torch.zeros(1)), []
     with pytest.raises(CollabError, match=r"epoch 2 of 5.*learning rate 0\.1 diverged") as caught:
         minimize(
             lambda value: weight.sum() + value,
             nn.ParameterList([weight]),
-            lambda _, epochs=count(): [0.0, bad if next(epochs) else 0.0],
+            lambda _: [0.0, bad if next(epochs) else 0.0],
             replace(PLAIN, epochs=5),
             steps=2,
             stream=STREAM,
-        compute=CPU,
+            compute=CPU,
             progress=Progress(lambda *news: told.append(news)),
         )
     assert caught.value.exit_code == 1

@@ -208,7 +208,9 @@ def test_reconstructor_meets_each_feature_with_its_own_image(world: World) -> No
     expected = (rebuilt - world.pictures).abs().mean().item()
     shuffled = (rebuilt - world.pictures.roll(1, 0)).abs().mean().item()
     assert expected != pytest.approx(shuffled, rel=1e-3)
-    losses = train_reconstructor(net, world.feed(), world.images, ONE_STEP, stream=STREAM, compute=CPU, progress=Progress())
+    losses = train_reconstructor(
+        net, world.feed(), world.images, ONE_STEP, stream=STREAM, compute=CPU, progress=Progress()
+    )
     assert losses[0] == pytest.approx(expected, rel=1e-4)
 
 
