@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from collab.attacks.base import Attack, Knowledge
 from collab.defenses.base import Defense, PrivateView
 from collab.errors import EntityError, ShardMissing
+from collab.metrics.utility import topk_hits
 from collab.models.backbones import feature_shape, is_rectified
 from collab.participant import Participant, load_images
 from collab.scenario.base import EntityOptions
@@ -31,6 +31,9 @@ from collab.training.recipes import EVAL_BATCH, outputs_of, train_classifier, tr
 from collab.types import Crossing, Measure, Report
 
 EVERYONE = "*"
+
+FOLDS = 4
+"""Parts of the own images when peers are tried on them."""
 
 
 @dataclass(frozen=True)
@@ -247,28 +250,31 @@ class Entity(Participant):
         return Pooled(peer.sender, (self._own_shard(peer.sender, rows()),))
 
     def harm(self, pool: Sequence[Pooled], row: Refinement, progress: Progress) -> dict[str, Measure]:
-        """By sender, how much worse C predicts own held-out rows when its rows are mixed in: `harm[sender]`, in nats.
+        """By sender, how many more own images C gets wrong when its rows are mixed in: `harm[sender]`, a share.
 
-        Mean over a quarter of the own rows of the increase of -log p(label), against C refined on the other three
-        quarters alone. Fewer than 8 own rows tell nothing: 0 of no row.
+        Each image is held out once: C is refined on three quarters of the own rows, with and without the sender's, and
+        tried on the other quarter. Hits, not losses: wrong labels lower the loss of a C that is too sure of itself.
+        Fewer than 8 own rows tell nothing: 0 of none. Whoever pre-trained finds harm in all: C knows all its images.
         """
         own = self.own_features(self.private)
-        if own.rows < 8:
+        if own.rows < 2 * FOLDS:
             return {peer.sender: Measure(f"harm[{peer.sender}]", 0.0, n=0) for peer in pool}
-        stream = self.stream("vet")
+        stream, seed = self.stream("vet"), self.scenario.seed
         x, y = own.load()
-        order = torch.randperm(own.rows, generator=stream.torch("held out"))
-        held, kept = order[: own.rows // 4], order[own.rows // 4 :]
-        base = self._own_shard("kept", [(x[kept], y[kept])])
+        folds = torch.randperm(own.rows, generator=stream.torch("folds")).chunk(FOLDS)
+        found: dict[str, list[Tensor]] = {peer.sender: [] for peer in pool}
+        for held in folds:
+            kept = torch.cat([fold for fold in folds if fold is not held])
+            base = self._own_shard("kept", [(x[kept], y[kept])])
 
-        def losses(shards: Sequence[ShardReader]) -> Tensor:
-            decider = self.trained_further([base, *shards], 0, row, stream, progress)
-            return functional.cross_entropy(
-                outputs_of(decider, batched(x[held]), self.compute), y[held], reduction="none"
-            )
+            def hits(shards: Sequence[ShardReader], base: ShardReader = base, held: Tensor = held) -> Tensor:
+                decider = self.trained_further([base, *shards], 0, row, stream, progress)
+                return topk_hits(outputs_of(decider, batched(x[held]), self.compute), y[held], 1).double()
 
-        alone, seed = losses(()), self.scenario.seed
-        return {peer.sender: mean_measure(f"harm[{peer.sender}]", losses(peer.shards) - alone, seed) for peer in pool}
+            alone = hits(())
+            for peer in pool:
+                found[peer.sender].append(alone - hits(peer.shards))
+        return {sender: mean_measure(f"harm[{sender}]", torch.cat(parts), seed) for sender, parts in found.items()}
 
     def new_module(self) -> nn.Module:
         """The defense's module, untrained."""

@@ -169,10 +169,10 @@ def _left_out(scenario: Scenario, found: Found) -> Table:
                 harm = found.get((row, entity, f"harm[{sender}]"))
                 counts = f"{taken.value:.0f} of {offered.value:.0f}"
                 lines.append(
-                    (row, entity, sender, counts, "vetted" if harm else "not chosen", plain(harm) if harm else "")
+                    (row, entity, sender, counts, "vetted" if harm else "not chosen", percent(harm) if harm else "")
                 )
     columns = ("row", "entity", "peer", "rows taken", "why", "harm")
-    note = "harm: increase of the loss on own held-out rows, in nats, when the peer's are mixed in; left out if clear."
+    note = "harm: how many more % of own held-out images are wrong with the peer's rows; left out if clearly above 0."
     return Table("What was left out of the pool", columns, tuple(lines), (note,))
 
 

@@ -152,7 +152,7 @@ FAULTS = {
     "unknown entity": (
         "kind: late, options",
         "@kind: latte, options",
-        "entities.1.kind: must be one of late, leaver, late_joiner, selective, mislabeler, contributor, quiet, free_rider, curious, noisy (got 'latte')",
+        "entities.1.kind: must be one of late, leaver, late_joiner, ",
     ),
     "unknown defense": (
         "defense: sharp",
