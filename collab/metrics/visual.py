@@ -88,7 +88,7 @@ def _blurred(x: Tensor) -> Tensor:
 
 
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""Weights of the levels, finest first, from the paper of MS-SSIM (Wang, Simoncelli and Bovik 2003); their sum is 1.0001."""
+"""Weights of the levels, finest first, as published (Wang, Simoncelli and Bovik 2003); their sum is 1.0001."""
 
 
 def ms_ssim_levels(side: int) -> tuple[int, int, float]:
@@ -116,8 +116,8 @@ def ms_ssim(
     $$ \mathrm{relu}(l_M s_M)^{w_M} \prod_{j<M} \mathrm{relu}(s_j)^{w_j} $$
 
     $s_j$ is the mean contrast and structure of level $j$, $l_M s_M$ the SSIM of the last one. At $M < 5$ levels the
-    first $M$ weights are scaled to a sum of 1: such a value is compared with no paper. An odd side is padded with zeros before
-    it is halved, as in pytorch-msssim, with which this agrees where that one runs: it refuses all sides up to 160.
+    first $M$ weights are scaled to a sum of 1: such a value is compared with no paper. An odd side is padded with zeros
+    before it is halved, as in pytorch-msssim, with which this agrees where that one runs: above 160 pixels.
 
     Raises ScenarioError as `ms_ssim_levels`.
     """
