@@ -33,7 +33,7 @@ def normalized_leakage(
     of a seed score the same images in the same order, for resamples draw whole images. `opened` is attack A1 on
     unpoisoned features, `prior` the best prior. Metrics may rise or fall with disclosure: $L$ is the same.
 
-    There is no scale if the interval of $m_\mathrm{open} - m_\mathrm{prior}$ covers 0. If it does not, the few resamples
+    Without a scale: the interval of $m_\mathrm{open} - m_\mathrm{prior}$ covers 0. If it does not, the few resamples
     that turn or lose the sign of this difference have no $L$ and no part in the interval of $L$.
 
     Raises CollabError for arrays that are no pairs, values that are not finite, no seeds, a seed without images, or a
