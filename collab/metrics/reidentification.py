@@ -16,8 +16,8 @@ from collab.metrics.utility import topk_hits
 SMALLEST_GALLERY = 1000
 """Among fewer images a good rank is too easy to be called re-identification (SCIENCE 5.3)."""
 
-PAIRS_AT_ONCE = 1 << 22
-"""Distances held in memory at a time: 32 MB."""
+HELD = 1 << 22
+"""Values in fp64 held in memory at a time, of queries, of the gallery and of their distances: 32 MB each."""
 
 IMAGES_AT_ONCE = 256
 """Images that a network is asked about at a time."""
@@ -122,12 +122,16 @@ def embedded(
 def _nearest_ranks(
     queries: Float[Tensor, "batch dimensions"], rows: Float[Tensor, "images dimensions"], truth: Int[Tensor, " batch"]
 ) -> Float[Tensor, " batch"]:
-    rows, at_once = rows.double(), max(PAIRS_AT_ONCE // len(rows), 1)
+    dimensions = rows.shape[1]
+    at_once = max(HELD // max(len(rows), dimensions), 1)
     found = []
     for part, own in zip(torch.split(queries, at_once), torch.split(truth, at_once), strict=True):
         # Each pair by itself: a matrix product would round equal rows differently and break their ties.
-        distances = torch.cdist(part.double(), rows, compute_mode="donot_use_mm_for_euclid_dist")
-        found.append(_middle_ranks(distances, own))
+        distances = [
+            torch.cdist(part.double(), some.double(), compute_mode="donot_use_mm_for_euclid_dist")
+            for some in torch.split(rows, max(HELD // dimensions, 1))
+        ]
+        found.append(_middle_ranks(torch.cat(distances, 1), own))
     return torch.cat(found)
 
 
