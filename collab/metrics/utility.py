@@ -56,8 +56,8 @@ def average_precision(
 ) -> Float[Tensor, " attributes"]:
     r"""$\sum_n (\mathrm{rec}_n - \mathrm{rec}_{n-1})\,\mathrm{prec}_n$ of each attribute, in (0, 1].
 
-    NaN without positives. No interpolation; of equal scores the image with the smaller index comes first, and NaN scores
-    count as the lowest.
+    NaN without positives. No interpolation; of equal scores the image with the smaller index comes first, and a score
+    that is NaN counts as the lowest.
     """
     order = scores.nan_to_num(-torch.inf, torch.inf, -torch.inf).argsort(dim=0, descending=True, stable=True)
     hits = labels.gather(0, order)
