@@ -35,7 +35,7 @@ def bootstrap_interval(
 
 
 def nested_interval(
-    values: Sequence[Float[np.ndarray, " n"]], rng: np.random.Generator, resamples: int = 1000, level: float = 0.95
+    values: Sequence[Float[np.ndarray, " _"]], rng: np.random.Generator, resamples: int = 1000, level: float = 0.95
 ) -> tuple[float, float]:
     """The percentile interval of the mean over images nested in random seeds; one array for each seed.
 

@@ -20,9 +20,9 @@ class Leakage:
 
 
 def normalized_leakage(
-    attack: Sequence[Float[np.ndarray, " n"]],
-    opened: Sequence[Float[np.ndarray, " n"]],
-    prior: Sequence[Float[np.ndarray, " n"]],
+    attack: Sequence[Float[np.ndarray, " _"]],
+    opened: Sequence[Float[np.ndarray, " _"]],
+    prior: Sequence[Float[np.ndarray, " _"]],
     rng: np.random.Generator,
     resamples: int = 1000,
     level: float = 0.95,

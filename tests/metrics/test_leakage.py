@@ -35,8 +35,8 @@ def test_leakage_is_the_part_of_the_way_from_prior_to_open() -> None:
 
 def test_the_prior_leaks_nothing_and_plain_features_leak_all() -> None:
     _, opened, prior = scored()
-    assert leakage(prior, opened, prior) == Leakage(0, 0, 0)
-    assert leakage(opened, opened, prior) == Leakage(1, 1, 1)
+    assert leakage(prior, opened, prior) == Leakage(0.0, 0.0, 0.0)
+    assert leakage(opened, opened, prior) == Leakage(1.0, 1.0, 1.0)
 
 
 def test_leakage_is_not_clipped() -> None:
@@ -112,7 +112,7 @@ def test_scores_of_other_images_are_refused() -> None:
     with pytest.raises(CollabError, match="finite"):
         normalized_leakage(attack, opened, prior, np.random.default_rng(0))
     with pytest.raises(CollabError, match="level"):
-        normalized_leakage(opened, opened, prior, np.random.default_rng(0), level=0)
+        normalized_leakage(opened, opened, prior, np.random.default_rng(0), level=0.0)
     with pytest.raises(CollabError, match="one seed"):
         normalized_leakage([], [], [], np.random.default_rng(0))
 
@@ -126,7 +126,10 @@ def test_spread_of_a_ladder_has_a_closed_form() -> None:
 
 def test_spread_of_a_falling_score_looks_at_its_low_end() -> None:
     scores = np.random.default_rng(1).gamma(2, size=333)
-    up, down = spread(scores, higher_discloses=True, threshold=1), spread(-scores, higher_discloses=False, threshold=-1)
+    up, down = (
+        spread(scores, higher_discloses=True, threshold=1.0),
+        spread(-scores, higher_discloses=False, threshold=-1.0),
+    )
     assert (down.mean, down.median, down.p95, down.p99, down.worst) == (
         -up.mean,
         -up.median,

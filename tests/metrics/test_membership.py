@@ -12,7 +12,7 @@ from collab.metrics.membership import auc, tpr_at_fpr
 SCORES = st.lists(st.integers(-3, 3), min_size=1, max_size=15)
 
 
-@given(members=SCORES, others=SCORES, fpr=st.sampled_from([0, 0.001, 0.1, 0.29, 0.5, 1]))
+@given(members=SCORES, others=SCORES, fpr=st.sampled_from([0.0, 0.001, 0.1, 0.29, 0.5, 1.0]))
 def test_rates_agree_with_scikit_learn(members: list[int], others: list[int], fpr: float) -> None:
     truth, scores = [1] * len(members) + [0] * len(others), members + others
     assert auc(np.array(members, float), np.array(others, float)) == pytest.approx(roc_auc_score(truth, scores))
