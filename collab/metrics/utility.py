@@ -48,7 +48,7 @@ def mcc(
         for each in (predicted & labels, ~predicted & ~labels, predicted & ~labels, ~predicted & labels)
     )
     root = ((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)).sqrt()
-    return torch.where(root > 0, (tp * tn - fp * fn) / root.clamp(min=1), 0).float()
+    return ((tp * tn - fp * fn) / root.clamp(min=1)).float()  # where the root is 0, so is what stands over it
 
 
 def average_precision(

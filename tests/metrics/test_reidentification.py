@@ -117,6 +117,14 @@ def test_memory_is_bounded_and_pieces_change_nothing(monkeypatch: pytest.MonkeyP
     assert sum(held) == 50_000
 
 
+def test_copies_tie_in_whatever_piece_of_the_gallery_they_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reidentification, "HELD", 333 * 48)  # the last piece has one row: a product would round it anew
+    gallery = gallery_of(1000)
+    gallery[[500, 999]] = gallery[0].clone()
+    rebuilt = gallery[:1] + 0.01 * torch.randn(20, 3, 4, 4, generator=torch.Generator().manual_seed(6))
+    assert pixel_ranks(rebuilt, gallery, torch.zeros(20, dtype=torch.long)).tolist() == [2.0] * 20
+
+
 @pytest.mark.parametrize("ranks", [pixel_ranks, lambda x, y, z, **k: cosine_ranks(x.flatten(1), y.flatten(1), z, **k)])
 def test_a_small_gallery_or_a_missing_truth_is_refused(ranks: Callable[..., Tensor]) -> None:
     gallery = gallery_of(999)
