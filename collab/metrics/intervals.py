@@ -1,4 +1,6 @@
-"""Bootstrap intervals of a mean over images."""
+"""Bootstrap intervals of a mean over images, and over images nested in random seeds."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -30,3 +32,57 @@ def bootstrap_interval(
         means = np.concatenate([values[rng.integers(0, count, (size, count))].mean(1) for size in sizes])
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def nested_interval(
+    values: Sequence[Float[np.ndarray, " _"]], rng: np.random.Generator, resamples: int = 1000, level: float = 0.95
+) -> tuple[float, float]:
+    """The percentile interval of the mean over images nested in random seeds; one array for each seed.
+
+    The mean is that of the seeds' means: a seed with more images counts no more. One seed alone gives the interval over
+    its images. Of few seeds a bootstrap sees too little of how they differ: with S of them their part of the variance
+    comes out too small by the factor (S - 1) / S.
+
+    Raises CollabError for no seeds, a seed without values, or a level outside (0, 1).
+    """
+    _check_level(level, f"{len(values)} seeds")
+    means = nested_means([seed[:, None] for seed in values], rng, resamples)[:, 0]
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def nested_means(
+    values: Sequence[Float[np.ndarray, "_ columns"]], rng: np.random.Generator, resamples: int
+) -> Float[np.ndarray, "resamples columns"]:
+    """Resampled means: seeds drawn with replacement, then images of each; all columns of an image stay together.
+
+    `values` has one array for each seed, one row for each image; what is paired by image stands in one row.
+
+    Raises CollabError for no seeds or a seed without values.
+    """
+    sizes = [len(seed) for seed in values]
+    if not sizes or not all(sizes):
+        raise CollabError(
+            f"seeds with {sizes} values were given to a bootstrap; it needs one seed, and a value in each."
+        )
+    drawn = rng.integers(0, len(values), (resamples, len(values)))
+    means = np.empty((*drawn.shape, values[0].shape[1]))
+    for seed, rows in enumerate(values):
+        means[drawn == seed] = _means_of_rows(rows, rng, int((drawn == seed).sum()))
+    return means.mean(1)
+
+
+def _means_of_rows(
+    rows: Float[np.ndarray, "n columns"], rng: np.random.Generator, resamples: int
+) -> Float[np.ndarray, "resamples columns"]:
+    means = np.empty((resamples, rows.shape[1]))
+    at_once = max(DRAWS_AT_ONCE // rows.size, 1)
+    for start in range(0, resamples, at_once):
+        block = means[start : start + at_once]
+        block[:] = rows[rng.integers(0, len(rows), (len(block), len(rows)))].mean(1)
+    return means
+
+
+def _check_level(level: float, over: str) -> None:
+    if not 0 < level < 1:
+        raise CollabError(f"an interval of level {level} over {over} was asked; it needs a level in (0, 1).")

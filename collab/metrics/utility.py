@@ -1,9 +1,11 @@
-"""What a decider can still read (SCIENCE 5.2): one value per image, from logits in fp32."""
+"""What a decider can still read (SCIENCE 5.2): one value per image or per attribute, in fp32."""
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
+
+from collab.errors import DataError
 
 
 def topk_hits(logits: Float[Tensor, "batch classes"], labels: Int[Tensor, " batch"], k: int) -> Bool[Tensor, " batch"]:
@@ -29,3 +31,50 @@ def kl(logits_p: Float[Tensor, "batch classes"], logits_q: Float[Tensor, "batch 
     r"""$\mathrm{KL}(p \Vert q)$ in nats, with $p$ and $q$ the softmax of their logits."""
     log_p, log_q = (functional.log_softmax(logits.float(), 1) for logits in (logits_p, logits_q))
     return functional.kl_div(log_q, log_p, reduction="none", log_target=True).sum(1)
+
+
+def mcc(
+    probabilities: Float[Tensor, "batch attributes"], labels: Bool[Tensor, "batch attributes"], threshold: float = 0.5
+) -> Float[Tensor, " attributes"]:
+    r"""Matthews correlation of each attribute, in [-1, 1]; 0, as a guess scores, where a row or column is empty.
+
+    $$ (TP \cdot TN - FP \cdot FN) / \sqrt{(TP + FP)(TP + FN)(TN + FP)(TN + FN)} $$
+
+    An attribute is predicted where its probability is above the threshold; NaN is not.
+    """
+    predicted = probabilities > threshold
+    tp, tn, fp, fn = (  # in fp64: the product of four counts leaves int64 above 110,000 images
+        each.sum(0).double()
+        for each in (predicted & labels, ~predicted & ~labels, predicted & ~labels, ~predicted & labels)
+    )
+    root = ((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)).sqrt()
+    return ((tp * tn - fp * fn) / root.clamp(min=1)).float()  # where the root is 0, so is what stands over it
+
+
+def average_precision(
+    scores: Float[Tensor, "batch attributes"], labels: Bool[Tensor, "batch attributes"]
+) -> Float[Tensor, " attributes"]:
+    r"""$\sum_n (\mathrm{rec}_n - \mathrm{rec}_{n-1})\,\mathrm{prec}_n$ of each attribute, in (0, 1].
+
+    NaN without positives. No interpolation; of equal scores the image with the smaller index comes first, and a score
+    that is NaN counts as the lowest.
+    """
+    order = scores.nan_to_num(-torch.inf, torch.inf, -torch.inf).argsort(dim=0, descending=True, stable=True)
+    hits = labels.gather(0, order)
+    places = torch.arange(1, len(hits) + 1, device=hits.device, dtype=torch.float64)
+    precision = hits.cumsum(0) / places[:, None]
+    return ((precision * hits).sum(0) / hits.sum(0)).float()
+
+
+def mean_average_precision(
+    scores: Float[Tensor, "batch attributes"], labels: Bool[Tensor, "batch attributes"]
+) -> tuple[float, int]:
+    """The mean of `average_precision` over attributes with positives, and how many attributes have none.
+
+    Raises DataError if no attribute has a positive.
+    """
+    each = average_precision(scores, labels)
+    skipped = int(each.isnan().sum())
+    if skipped == len(each):
+        raise DataError(f"mAP of {len(each)} attributes was asked, and no image has one of them. Score more images.")
+    return float(each.double().nanmean()), skipped

@@ -6,7 +6,7 @@ import pytest
 
 from collab.errors import CollabError
 from collab.metrics import intervals
-from collab.metrics.intervals import bootstrap_interval
+from collab.metrics.intervals import bootstrap_interval, nested_interval, nested_means
 
 
 def test_shares_follow_the_normal_approximation() -> None:
@@ -86,3 +86,69 @@ def test_memory_is_bounded_whatever_the_number_of_values(monkeypatch: pytest.Mon
 def test_nothing_to_cover_is_refused(count: int, level: float) -> None:
     with pytest.raises(CollabError, match=f"{count} values"):
         bootstrap_interval(np.zeros(count), np.random.default_rng(0), level=level)
+
+
+def test_nested_means_vary_by_seeds_and_by_images() -> None:
+    rng = np.random.default_rng(0)
+    values = [rng.normal(shift, width, (n, 1)) for shift, width, n in ((0, 1, 20), (1, 2, 50), (5, 1, 35), (2, 0.1, 7))]
+    means = nested_means(values, rng, 40_000)[:, 0]
+    within = np.mean([seed.var() / len(seed) for seed in values])
+    between = np.var([seed.mean() for seed in values])
+    assert means.mean() == pytest.approx(np.mean([seed.mean() for seed in values]), abs=0.02)
+    assert means.var() == pytest.approx((between + within) / len(values), rel=0.03)
+    assert between > 10 * within  # or the seeds would not matter above
+
+
+def test_columns_of_an_image_stay_together() -> None:
+    x = np.random.default_rng(1).random((30, 1))
+    means = nested_means([np.hstack((x, 3 * x + 1)), np.hstack((x**2, 3 * x**2 + 1))], np.random.default_rng(0), 200)
+    np.testing.assert_allclose(means[:, 1], 3 * means[:, 0] + 1)
+    assert means[:, 0].std() > 0
+
+
+def test_one_seed_gives_the_interval_over_its_images() -> None:
+    values = np.random.default_rng(2).normal(5, 2, 400)
+    nested = nested_interval([values], np.random.default_rng(0), resamples=20_000)
+    assert nested == pytest.approx(bootstrap_interval(values, np.random.default_rng(1), resamples=20_000), abs=0.01)
+
+
+def test_images_of_one_seed_do_not_stand_for_other_seeds() -> None:
+    rng = np.random.default_rng(3)
+    seeds = [rng.normal(shift, 0.1, 500) for shift in (0.0, 1.0, 2.0)]
+    low, high = nested_interval(seeds, rng)
+    pooled_low, pooled_high = bootstrap_interval(np.concatenate(seeds), rng)
+    assert high - low > 8 * (pooled_high - pooled_low)
+
+
+def test_nested_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(4)
+    covered = []
+    for _ in range(300):
+        low, high = nested_interval([rng.normal(rng.normal(1, 0.5), 2, 30) for _ in range(20)], rng, resamples=200)
+        covered.append(low <= 1 <= high)
+    assert 0.88 <= np.mean(covered) <= 0.98
+
+
+def test_nested_draws_are_bounded_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+
+    class Counting(np.random.Generator):
+        def integers(self, low: int, high: int, size: tuple[int, int]) -> np.ndarray:
+            drawn.append(size[0] * size[1])
+            return super().integers(low, high, size)
+
+    monkeypatch.setattr(intervals, "DRAWS_AT_ONCE", 1000)
+    nested_means([np.random.default_rng(5).random((300, 2))], Counting(np.random.PCG64(0)), 50)
+    assert sum(drawn[1:]) == 50 * 300
+    assert max(drawn[1:]) <= 500  # two columns
+
+
+@pytest.mark.parametrize("seeds", [[], [np.zeros(3), np.zeros(0)]])
+def test_a_seed_without_values_is_refused(seeds: list[np.ndarray]) -> None:
+    with pytest.raises(CollabError, match="needs one seed"):
+        nested_interval(seeds, np.random.default_rng(0))
+
+
+def test_a_nested_interval_needs_a_level() -> None:
+    with pytest.raises(CollabError, match=r"level 1\.0"):
+        nested_interval([np.zeros(3)], np.random.default_rng(0), level=1.0)

@@ -4,8 +4,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, matthews_corrcoef
 
-from collab.metrics.utility import agreement, kl, topk_hits
+from collab.errors import DataError
+from collab.metrics.utility import agreement, average_precision, kl, mcc, mean_average_precision, topk_hits
 
 
 @given(
@@ -69,3 +71,72 @@ def test_mixed_precision_changes_nothing() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         mixed = kl(a, b), topk_hits(a, labels, 1), agreement(a, b)
     assert all(torch.equal(x, y) for x, y in zip(plain, mixed, strict=True))
+
+
+def attributes(images: int = 200, count: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
+    """Probabilities without ties, and labels that follow them more the later the attribute; the last is rare."""
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.rand(images, count, generator=generator)
+    noise = torch.rand(images, count, generator=generator) * torch.linspace(3, 0, count)
+    labels = scores + noise > scores.mean(0) + noise.mean(0)
+    labels[:, -1] = scores[:, -1] > 0.95
+    return scores, labels
+
+
+def test_mcc_and_average_precision_agree_with_scikit_learn() -> None:
+    scores, labels = attributes()
+    columns = list(zip(scores.T.numpy(), labels.T.numpy(), strict=True))
+    expected = [matthews_corrcoef(own, score > 0.5) for score, own in columns]
+    assert mcc(scores, labels).tolist() == pytest.approx(expected, abs=1e-6)
+    expected = [average_precision_score(own, score) for score, own in columns]
+    assert average_precision(scores, labels).tolist() == pytest.approx(expected, abs=1e-6)
+    assert expected[0] < 0.8 < expected[-1]
+
+
+def test_mcc_has_its_bounds_and_is_0_where_nothing_varies() -> None:
+    labels = torch.tensor([[1, 1, 1, 0], [0, 0, 1, 0], [0, 0, 1, 0]]).bool()
+    answers = torch.tensor([[0.9, 0.1, 0.9, 0.5], [0.1, 0.9, 0.1, 0.5], [0.2, 0.8, 0.2, torch.nan]])
+    assert mcc(answers, labels).tolist() == [1, -1, 0, 0]
+    assert mcc(answers, labels, threshold=0.95).tolist() == [0, 0, 0, 0]
+
+
+def test_mcc_counts_many_images() -> None:
+    labels = torch.arange(400_000)[:, None] % 2 == 0
+    assert mcc(labels.float(), labels).item() == 1
+    assert mcc(torch.ones(400_000, 1), labels).item() == 0
+
+
+@given(
+    ranked=st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=12).filter(
+        lambda x: any(positive for _, positive in x)
+    )
+)
+def test_average_precision_breaks_ties_by_index(ranked: list[tuple[int, bool]]) -> None:
+    scores, labels = (torch.tensor(column)[:, None] for column in zip(*ranked, strict=True))
+    order = sorted(range(len(ranked)), key=lambda index: (-ranked[index][0], index))
+    found = [place for place, index in enumerate(order, 1) if ranked[index][1]]
+    expected = sum(hits / place for hits, place in enumerate(found, 1)) / len(found)
+    assert average_precision(scores.float(), labels).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_score_that_is_not_a_number_comes_last() -> None:
+    scores, labels = torch.tensor([[torch.nan], [-torch.inf], [0.5]]), torch.tensor([[True], [False], [False]])
+    assert average_precision(scores, labels).item() == 1 / 2  # equal to -inf, and earlier
+    assert average_precision(scores.flip(0), labels.flip(0)).item() == pytest.approx(1 / 3)
+
+
+def test_random_order_scores_the_rate_of_positives() -> None:
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.rand(20_000, 1, generator=generator) < 0.3
+    scores = torch.rand(20_000, 1, generator=generator)
+    assert average_precision(scores, labels).item() == pytest.approx(0.3, abs=0.015)
+
+
+def test_attributes_without_positives_are_skipped_and_counted() -> None:
+    scores, labels = attributes()
+    labels[:, [1, 3]] = False
+    each = average_precision(scores, labels)
+    assert each.isnan().tolist() == [False, True, False, True, False]
+    assert mean_average_precision(scores, labels) == (pytest.approx(each[[0, 2, 4]].mean().item()), 2)
+    with pytest.raises(DataError, match="5 attributes"):
+        mean_average_precision(scores, torch.zeros_like(labels))

@@ -3,6 +3,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import pytorch_msssim
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,9 +11,20 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 
 from collab.errors import ScenarioError
-from collab.metrics.visual import abs_ssim_map, l1, psnr, ssim, ssim_map, ssim_max, ssim_window
+from collab.metrics.visual import (
+    MS_SSIM_WEIGHTS,
+    abs_ssim_map,
+    l1,
+    ms_ssim,
+    ms_ssim_levels,
+    psnr,
+    ssim,
+    ssim_map,
+    ssim_max,
+    ssim_window,
+)
 
-METRICS = (l1, psnr, ssim, ssim_max, abs_ssim_map)
+METRICS = (l1, psnr, ssim, ssim_max, abs_ssim_map, ms_ssim)
 WINDOWS = {8: (5, 0.75), 15: (5, 0.75), 16: (7, 1.0), 31: (7, 1.0), 32: (11, 1.5), 40: (11, 1.5)}
 
 
@@ -118,7 +130,7 @@ def test_equal_images_score_best() -> None:
     _, images = pair(32)
     assert torch.equal(l1(images, images), torch.zeros(3))
     assert torch.equal(psnr(images, images), torch.full((3,), 100.0))
-    for metric in (ssim, ssim_max, abs_ssim_map):
+    for metric in (ssim, ssim_max, abs_ssim_map, ms_ssim):
         torch.testing.assert_close(metric(images, images), torch.ones(3))
 
 
@@ -162,7 +174,7 @@ def test_mixed_precision_changes_nothing(metric: Callable[[Tensor, Tensor], Tens
     assert torch.equal(rounded, metric(rebuilt.bfloat16().float(), images))
 
 
-@pytest.mark.parametrize("metric", [ssim, abs_ssim_map, l1])
+@pytest.mark.parametrize("metric", [ssim, abs_ssim_map, ms_ssim, l1])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_gradients_point_uphill(metric: Callable[[Tensor, Tensor], Tensor], layout: torch.memory_format) -> None:
     rebuilt, images = (part[:1].contiguous(memory_format=layout) for part in pair(16))
@@ -180,3 +192,98 @@ def test_ssim_agrees_between_layouts() -> None:
     rebuilt, images = pair(32)
     last = (part.contiguous(memory_format=torch.channels_last) for part in (rebuilt, images))
     torch.testing.assert_close(ssim(*last), ssim(rebuilt, images))
+
+
+def direct_ms_ssim(rebuilt: Tensor, images: Tensor, levels: int, size: int, sigma: float) -> np.ndarray:
+    """MS-SSIM as it is defined, in float64, of sides that halve evenly."""
+    x, y = rebuilt.double().numpy(), images.double().numpy()
+    value = np.ones(x.shape[:2])
+    for level in range(levels):
+        product = direct_map(torch.from_numpy(x), torch.from_numpy(y), size, sigma)
+        if level < levels - 1:
+            flat = direct_luminance(x, y, size, sigma)
+            product = product / flat
+        weight = MS_SSIM_WEIGHTS[level] / sum(MS_SSIM_WEIGHTS[:levels])
+        value = value * np.maximum(product.mean((2, 3)), 0) ** weight
+        x, y = (
+            (z[..., ::2, ::2] + z[..., 1::2, ::2] + z[..., ::2, 1::2] + z[..., 1::2, 1::2]) / 4
+            if level < levels - 1
+            else z
+            for z in (x, y)
+        )
+    return value.mean(1)
+
+
+def direct_luminance(x: np.ndarray, y: np.ndarray, size: int, sigma: float) -> np.ndarray:
+    bell = np.exp(-((np.arange(size) - size // 2) ** 2) / (2 * sigma**2))
+    weights = np.outer(bell, bell) / bell.sum() ** 2
+    a, b = (
+        (np.lib.stride_tricks.sliding_window_view(z, weights.shape, (-2, -1)) * weights).sum((-2, -1)) for z in (x, y)
+    )
+    return (2 * a * b + 1e-4) / (a * a + b * b + 1e-4)
+
+
+@pytest.mark.parametrize("side", [161, 167, 176])
+def test_ms_ssim_agrees_with_the_library_where_that_runs(side: int) -> None:
+    rebuilt, images = pair(side, batch=2)
+    rebuilt[1] = images[1].roll(3, -1)
+    expected = pytorch_msssim.ms_ssim(rebuilt, images, data_range=1.0, size_average=False)
+    assert ms_ssim_levels(side) == (5, 11, 1.5)
+    assert 0.05 < expected.min() < expected.max() < 0.99
+    torch.testing.assert_close(ms_ssim(rebuilt, images), expected, rtol=0, atol=1e-5)  # its window sums to 1 - 3e-8
+
+
+@pytest.mark.parametrize(
+    ("side", "levels"),
+    [(16, (2, 7, 1.0)), (32, (3, 7, 1.0)), (48, (3, 11, 1.5)), (64, (3, 11, 1.5)), (88, (4, 11, 1.5))],
+)
+def test_ms_ssim_of_fewer_levels_agrees_with_its_definition(side: int, levels: tuple[int, int, float]) -> None:
+    rebuilt, images = pair(side)
+    assert ms_ssim_levels(side) == levels
+    np.testing.assert_allclose(ms_ssim(rebuilt, images).numpy(), direct_ms_ssim(rebuilt, images, *levels), atol=3e-6)
+
+
+@pytest.mark.parametrize("side", range(13, 200))
+def test_ms_ssim_takes_the_most_levels_that_the_rule_allows(side: int) -> None:
+    levels, size, _ = ms_ssim_levels(side)
+    with_11 = max((n for n in range(1, 6) if side > 10 * 2 ** (n - 1)), default=0)
+    assert (size == 11) == (with_11 >= 3)
+    assert side > (size - 1) * 2 ** (levels - 1)
+    assert levels == 5 or side <= (size - 1) * 2**levels
+
+
+@pytest.mark.parametrize("side", [13, 25, 41, 81])
+def test_the_window_fits_the_last_level_of_the_smallest_image(side: int) -> None:
+    smaller, larger = ms_ssim_levels(side - 1) if side > 13 else None, ms_ssim_levels(side)
+    assert smaller != larger
+    value = ms_ssim(torch.rand(1, 1, side, side + 3), torch.rand(1, 1, side, side + 3))
+    assert 0 <= value.item() < 1
+
+
+def test_the_shorter_side_chooses_the_levels() -> None:
+    rebuilt, images = (torch.nn.functional.pad(part, (0, 32)) for part in pair(32))
+    expected = direct_ms_ssim(rebuilt, images, 3, 7, 1.0)
+    np.testing.assert_allclose(ms_ssim(rebuilt, images).numpy(), expected, atol=2e-5)
+
+
+def test_two_levels_do_not_fit_twelve_pixels() -> None:
+    assert ms_ssim_levels(13) == (2, 7, 1.0)
+    with pytest.raises(ScenarioError, match="12 pixels"):
+        ms_ssim(torch.rand(1, 3, 12, 40), torch.rand(1, 3, 12, 40))
+
+
+def test_ms_ssim_of_two_flat_images_has_a_closed_form() -> None:
+    flat = torch.full((1, 3, 32, 32), 0.2), torch.full((1, 3, 32, 32), 0.7)
+    luminance = (2 * 0.14 + 1e-4) / (0.04 + 0.49 + 1e-4)  # of the last level alone; contrast and structure are 1
+    weight = MS_SSIM_WEIGHTS[2] / sum(MS_SSIM_WEIGHTS[:3])
+    assert ms_ssim(*flat).item() == pytest.approx(luminance**weight, abs=2e-3)
+
+
+def test_a_negative_has_no_ms_ssim_and_no_slope_that_is_not_a_number() -> None:
+    _, images = pair(32)
+    rebuilt = (1 - images).requires_grad_()
+    value = ms_ssim(rebuilt, images)
+    assert torch.equal(value, torch.zeros(3))
+    value.sum().backward()
+    assert rebuilt.grad is not None
+    assert torch.equal(rebuilt.grad, torch.zeros_like(images))

@@ -1,0 +1,155 @@
+"""Whether a rebuilt image gives away which image it is, or what it shows (SCIENCE 5.3)."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from collab.errors import DataError
+from collab.metrics.priors import class_mean_prior, mean_image_prior
+from collab.metrics.utility import topk_hits
+
+SMALLEST_GALLERY = 1000
+"""Among fewer images a good rank is too easy to be called re-identification (SCIENCE 5.3)."""
+
+HELD = 1 << 22
+"""Values in fp64 held in memory at a time, of queries, of the gallery and of their distances: 32 MB each."""
+
+IMAGES_AT_ONCE = 256
+"""Images that a network is asked about at a time."""
+
+
+def pixel_ranks(
+    rebuilt: Float[Tensor, "batch channel height width"],
+    gallery: Float[Tensor, "images channel height width"],
+    truth: Int[Tensor, " batch"],
+    *,
+    smallest: int = SMALLEST_GALLERY,
+) -> Float[Tensor, " batch"]:
+    """Rank of the true image, `gallery[truth]`, by L2 in pixels: 1 is nearest; of equal distances the middle rank.
+
+    The gallery is one of the victim's split, with distractors of the same class. An image that is not finite is equally
+    far from all, which is chance.
+
+    Raises DataError for a gallery of less than `smallest` images, or a truth that is not in it.
+    """
+    _check_gallery(len(gallery), truth, smallest)
+    return _nearest_ranks(rebuilt.flatten(1), gallery.flatten(1), truth)
+
+
+def cosine_ranks(
+    rebuilt: Float[Tensor, "batch dimensions"],
+    gallery: Float[Tensor, "images dimensions"],
+    truth: Int[Tensor, " batch"],
+    *,
+    smallest: int = SMALLEST_GALLERY,
+) -> Float[Tensor, " batch"]:
+    """The same by cosine between embeddings of rebuilt images and of the gallery, from a network independent of F.
+
+    An embedding of length 0 is at a right angle to all, which for a rebuilt image is chance. `embedded` asks a network.
+
+    Raises DataError as `pixel_ranks`.
+    """
+    _check_gallery(len(gallery), truth, smallest)
+    queries, rows = (functional.normalize(each.double(), dim=1) for each in (rebuilt, gallery))
+    # Between unit vectors L2 orders as cosine does; one more axis keeps an empty row of the gallery at a right angle.
+    rows = torch.cat((rows, (rows == 0).all(1, keepdim=True).double()), 1)
+    # An empty query has equal cosines, but unit vectors are of length 1 up to rounding only: say NaN, which ties.
+    extra = torch.zeros_like(queries[:, :1]).masked_fill((queries == 0).all(1, keepdim=True), math.nan)
+    return _nearest_ranks(torch.cat((queries, extra), 1), rows, truth)
+
+
+def guesses(scores: Float[Tensor, "batch candidates"], truth: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+    """Guesses until the true candidate, tried from the highest score down; its mean over images is the guesswork.
+
+    Of equal scores the truth comes at the middle, the mean of a random order. NaN counts as the lowest score.
+    """
+    return _middle_ranks(-scores, truth)
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What ranks say of an adversary who sees nothing: shares at rank 1 and up to 5, and the median rank."""
+
+    top1: float
+    top5: float
+    median_rank: float
+
+
+def chance(images: int) -> Chance:
+    """Chance levels 1/N, 5/N and (N + 1)/2 of a gallery of N images."""
+    return Chance(1 / images, min(5 / images, 1.0), (images + 1) / 2)
+
+
+def rank_hits(ranks: Float[Tensor, " batch"], k: int) -> Bool[Tensor, " batch"]:
+    """Whether the truth is among the k nearest; a tie across place k is decided by its middle rank."""
+    return ranks <= k
+
+
+def recognizability(
+    recognize: Callable[[Tensor], Tensor],
+    rebuilt: Float[Tensor, "batch channel height width"],
+    images: Float[Tensor, "batch channel height width"],
+    labels: Int[Tensor, " batch"],
+) -> dict[str, Bool[Tensor, " batch"]]:
+    """Whether a recognizer names the class of each rebuilt image, and beside it of each true, mean and class-mean one.
+
+    `recognize` turns images into logits: a classifier of another architecture and another random seed than C, never C,
+    in eval mode. Its rate on true images is the most it can show, that on mean images what no attack is needed for.
+    Raises DataError for fewer than two images.
+    """
+    shown = {
+        "rebuilt": rebuilt,
+        "true": images,
+        "mean": mean_image_prior(images),
+        "class_mean": class_mean_prior(images, labels),
+    }
+    return {what: topk_hits(embedded(recognize, each), labels, 1) for what, each in shown.items()}
+
+
+def embedded(
+    network: Callable[[Tensor], Tensor], images: Float[Tensor, "batch channel height width"]
+) -> Float[Tensor, "batch dimensions"]:
+    """What a network in eval mode answers, without gradients, a few images at a time, in fp32."""
+    with torch.no_grad():
+        return torch.cat([network(part.float()).float() for part in torch.split(images, IMAGES_AT_ONCE)])
+
+
+def _nearest_ranks(
+    queries: Float[Tensor, "batch dimensions"], rows: Float[Tensor, "images dimensions"], truth: Int[Tensor, " batch"]
+) -> Float[Tensor, " batch"]:
+    dimensions = rows.shape[1]
+    at_once = max(HELD // max(len(rows), dimensions), 1)
+    found = []
+    for part, own in zip(torch.split(queries, at_once), torch.split(truth, at_once), strict=True):
+        # Each pair by itself: a matrix product would round equal rows differently and break their ties.
+        distances = [
+            torch.cdist(part.double(), some.double(), compute_mode="donot_use_mm_for_euclid_dist")
+            for some in torch.split(rows, max(HELD // dimensions, 1))
+        ]
+        found.append(_middle_ranks(torch.cat(distances, 1), own))
+    return torch.cat(found)
+
+
+def _middle_ranks(
+    distances: Float[Tensor, "batch candidates"], truth: Int[Tensor, " batch"]
+) -> Float[Tensor, " batch"]:
+    """Place of each row's true candidate from the smallest distance up; NaN is as far as can be."""
+    distances = distances.nan_to_num(math.inf, posinf=math.inf, neginf=-math.inf)
+    own = distances.gather(1, truth[:, None].long())
+    before, alike = (distances < own).sum(1), (distances == own).sum(1)
+    return before + (alike + 1) / 2
+
+
+def _check_gallery(images: int, truth: Tensor, smallest: int) -> None:
+    if images < smallest:
+        raise DataError(
+            f"a gallery for re-identification has {images} images; it needs {smallest}, or rank 1 is too easy. "
+            "Score a larger split."
+        )
+    if ((truth < 0) | (truth >= images)).any():
+        raise DataError(f"a true image is not in the gallery of {images}: {truth.min()} to {truth.max()} were named.")
