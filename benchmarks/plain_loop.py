@@ -248,7 +248,12 @@ def logits(net, inputs):
 
 def refuse_what_is_not_here(scenario):
     """Options that would make this script do less work than the run beside it."""
-    recipes = [scenario.model.pretrain, scenario.reconstructor, scenario.refine, *(e.defense for e in scenario.entities)]
+    recipes = [
+        scenario.model.pretrain,
+        scenario.reconstructor,
+        scenario.refine,
+        *(e.defense for e in scenario.entities),
+    ]
     if (
         scenario.refine.budget != "epochs"
         or scenario.refine.bn != "update"
@@ -256,7 +261,9 @@ def refuse_what_is_not_here(scenario):
         or any(getattr(entity.defense, "ssim_loss", "abs") != "abs" for entity in scenario.entities)
         or resolve_compute(scenario.precision, "auto") != COMPUTE
     ):
-        raise SystemExit("plain_loop.py knows no `budget: steps`, `bn: frozen`, `schedule: constant`, other `ssim_loss`.")
+        raise SystemExit(
+            "plain_loop.py knows no `budget: steps`, `bn: frozen`, `schedule: constant`, other `ssim_loss`."
+        )
 
 
 def choose_classes(names, private, rng):

@@ -123,7 +123,7 @@ class Host:
         if any(row.share is not None for row in rows):
             return given.everything
         held = np.concatenate([holding.rows for holding in given.entities.values()])
-        return given.everything.part(np.searchsorted(given.everything.rows, np.sort(held)))
+        return given.everything.part(np.searchsorted(given.everything.rows, np.unique(held)))
 
     def _decode(self, folder: Path, holding: Holding) -> Report:
         """Draws or reads images of the source into `folder`, block by block; never more than a block in memory."""

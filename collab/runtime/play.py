@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from collab.errors import CollabError, EntityError, ResourceError, StoreError
-from collab.runtime.assign import ORACLE, Assignment, assign, open_scenario_source
+from collab.runtime.assign import ORACLE, Assignment, assign, label_distribution, open_scenario_source
 from collab.runtime.host import Emit, Event, Job, Outcome, environment, host_names
 from collab.runtime.inprocess import InProcess
 from collab.runtime.plan import Task, plan
@@ -163,6 +163,7 @@ def _record(run: Path, assignment: Assignment, outcomes: dict[str, Outcome], sec
         "source": assignment.source_digest,
         "classes": assignment.classes,
         "images": {name: len(holding) for name, holding in assignment.entities.items()},
+        "labels": label_distribution(assignment),
         "seconds": round(seconds, 2),
         "tasks": peak,
     }

@@ -1,6 +1,6 @@
 """What every part of a scenario is, and the words that may stand in it."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -28,3 +28,8 @@ class Part(BaseModel):
     """A piece of a scenario: immutable; a misspelled key is an error, and `true` or `"5"` is no number."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+def long_form(value: Any) -> Any:
+    """`{kind: word}` for a word alone."""
+    return {"kind": value} if isinstance(value, str) else value

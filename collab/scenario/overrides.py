@@ -5,7 +5,7 @@ from typing import Any
 
 from collab.scenario.document import Trail, read_value
 
-_MAY_BE_LEFT_OUT = {"reconstructor", "refine", "scratch", "store", "resources", "entity", "expect"}
+_MAY_BE_LEFT_OUT = {"reconstructor", "refine", "scratch", "store", "resources", "entity", "expect", "partition"}
 """Parts that a file need not have; an override may reach into them all the same."""
 
 
@@ -39,7 +39,7 @@ def _reached(here: Any, keys: list[str], trail: Trail) -> Iterator[tuple[Any, Tr
     for at in _positions(here, keys[0], trail):
         if isinstance(here, dict) and here.get(at) is None:
             here[at] = {}
-        elif at == "defense" and isinstance(here[at], str):  # the short form: a name instead of a mapping
+        elif at in ("defense", "partition") and isinstance(here[at], str):  # short: a name instead of a mapping
             here[at] = {"kind": here[at]}
         yield from _reached(here[at], keys[1:], (*trail, at))
 

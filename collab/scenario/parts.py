@@ -1,12 +1,13 @@
 """The pieces of a scenario: immutable, documented, without torch."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from collab.architectures import ARCHITECTURES, RECONSTRUCTOR
-from collab.scenario.base import MEMORY, ROW, Kind, Name, Part, Share
+from collab.scenario.base import MEMORY, ROW, Kind, Name, Part, Share, long_form
+from collab.scenario.partitions import Overlap
 
 
 class Schedule(Part):
@@ -98,19 +99,27 @@ class NoDefense(Part):
     kind: Literal["none"] = Field(description="`defense: none` is short for it.")
 
 
-def _long_form(value: Any) -> Any:
-    return {"kind": value} if isinstance(value, str) else value
-
-
-AnyDefense = Annotated[Dpm | NoDefense, Field(discriminator="kind"), BeforeValidator(_long_form)]
+AnyDefense = Annotated[Dpm | NoDefense, Field(discriminator="kind"), BeforeValidator(long_form)]
 
 
 class Entity(Part):
     """One party."""
 
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["share"]}, {"required": ["rows"]}]})
+
     name: Name = Field(description="Its name in store, ledger and tables.")
     kind: Kind = Field("contributor", description="An entity plugin.")
-    share: Share = Field(description="Fraction of the private images that it holds; entities share none.")
+    share: Share | None = Field(
+        None, description="Fraction of the private images, or of those of `classes`, that it holds; not with `rows`."
+    )
+    classes: tuple[str, ...] | None = Field(
+        None, description="Private classes that it has images of, all unless given; `share` counts within them."
+    )
+    overlap: Overlap | None = Field(None, description="Images that another entity holds too; none unless given.")
+    rows: str | None = Field(
+        None,
+        description="File, relative to this one, with a row of the source's training images on each line, from 0.",
+    )
     defense: AnyDefense = Field(description="What it does to its features before publishing.")
 
 

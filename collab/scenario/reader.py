@@ -1,6 +1,7 @@
 """YAML to a scenario and back: every mistake at once, each with its line and column."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from collab.errors import ScenarioError
-from collab.scenario.checks import cross_mistakes
+from collab.scenario.checks import cross_mistakes, items
 from collab.scenario.document import Mistake, Place, Trail, read_document, write_document
 from collab.scenario.explain import explained
 from collab.scenario.model import Scenario
@@ -33,19 +34,19 @@ def read_scenario(
     """The scenario in `path`, changed by `overrides` (`path.to.key=value`) and `seed`.
 
     Raises ScenarioError with all mistakes as `file:line:column: path: what is wrong (got value)`, those of an override
-    as `--set path.to.key=value: ...`. `check_paths`: a data root that is no folder is one of them. A root in the file
-    is relative to it, one in an override to the working directory; the scenario holds it absolute.
+    as `--set path.to.key=value: ...`. `check_paths`: a data root that is no folder and a list of rows that is no file are among them. A path
+    in the file is relative to it, one in an override to the working directory; the scenario holds it absolute.
     """
     document = read_document(_text(path))
     found, places, content = list(document.mistakes), dict(document.places), document.content
     scenario = None
     if content is not None:
-        _resolve_root(content, path.parent)
+        _resolve_paths(content, path.parent)
         found += _changed(content, places, overrides, seed)
-        _resolve_root(content, Path.cwd())
+        _resolve_paths(content, Path.cwd())
         scenario, wrong = _validated(content)
         if check_paths:
-            wrong += _about_root(content)
+            wrong += [*_about_root(content), *_about_row_lists(content)]
         found += [Mistake(_place(places, trail), trail, text) for trail, text in wrong]
     if found or scenario is None:
         raise ScenarioError("\n".join(_line(path, mistake) for mistake in sorted(found, key=_order)))
@@ -58,12 +59,15 @@ def to_yaml(scenario: Scenario) -> str:
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema of scenario files; a defense may be given by its name alone."""
+    """The JSON Schema of scenario files; a kind that asks for nothing else may be given by its name alone."""
     schema = Scenario.model_json_schema(by_alias=True)
-    defense = schema["$defs"]["Entity"]["properties"]["defense"]
-    long_forms = {key: defense.pop(key) for key in ("discriminator", "oneOf")}
-    names = sorted(long_forms["discriminator"]["mapping"])
-    defense["anyOf"] = [{"type": "string", "enum": names}, long_forms]
+    partition = schema["properties"]["partition"]
+    partition["default"] = partition["default"]["kind"]
+    for part in (partition, schema["$defs"]["Entity"]["properties"]["defense"]):
+        long_forms = {key: part.pop(key) for key in ("discriminator", "oneOf")}
+        models = {kind: ref.rpartition("/")[2] for kind, ref in long_forms["discriminator"]["mapping"].items()}
+        alone = sorted(kind for kind, model in models.items() if schema["$defs"][model]["required"] == ["kind"])
+        part["anyOf"] = [{"type": "string", "enum": alone}, long_forms]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
@@ -117,13 +121,15 @@ def _with_tuples(value: Any) -> Any:
     return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 
-def _resolve_root(content: dict[str, Any], base: Path) -> None:
-    data = content.get("data")
-    if isinstance(data, dict) and isinstance(data.get("root"), str):
-        try:
-            data["root"] = str((base / Path(data["root"]).expanduser()).resolve())
-        except (OSError, RuntimeError, ValueError):  # no such user, a loop of links: told as a folder that is not there
-            return
+def _resolve_paths(content: dict[str, Any], base: Path) -> None:
+    for part, key in [
+        (content.get("data"), "root"),
+        *((entity, "rows") for _, entity in items(content.get("entities"))),
+    ]:
+        if isinstance(part, dict) and isinstance(part.get(key), str):
+            # no such user, a loop of links: told as a folder or file that is not there
+            with suppress(OSError, RuntimeError, ValueError):
+                part[key] = str((base / Path(part[key]).expanduser()).resolve())
 
 
 def _about_root(content: dict[str, Any]) -> list[tuple[Trail, str]]:
@@ -133,6 +139,14 @@ def _about_root(content: dict[str, Any]) -> list[tuple[Trail, str]]:
     if data.get("download") is True or Path(root).is_dir():
         return []
     return [(("data", "root"), f"there is no folder {root}; set it with --set data.root=FOLDER")]
+
+
+def _about_row_lists(content: dict[str, Any]) -> list[tuple[Trail, str]]:
+    return [
+        (("entities", index, "rows"), f"there is no file {rows}")
+        for index, entity in items(content.get("entities"))
+        if isinstance(rows := entity.get("rows"), str) and not Path(rows).is_file()
+    ]
 
 
 def _place(places: Mapping[Trail, Place], trail: Trail) -> Place:
