@@ -28,6 +28,7 @@ from collab.training import recipes
 from collab.training.feeds import FeatureFeed, ImageSet
 from collab.training.loop import Recipe
 from collab.training.precision import resolve_compute
+from collab.training.progress import Progress
 
 STREAM = Stream(0, "gpu", "check")
 
@@ -101,10 +102,7 @@ def main() -> None:
     def recipe(count: int) -> Recipe:
         return Recipe(max(1, round(size.steps * size.batch / count)), size.batch, "sgd", 1e-3, augment=True)
 
-    def quiet(*_: object) -> None:
-        return None
-
-    run = {"stream": STREAM, "compute": compute, "progress": quiet}
+    run = {"stream": STREAM, "compute": compute, "progress": Progress()}
     aim = recipes.Poisoning("labels", "abs", 1.0)
     decider, rebuild = (compute.place(folded(freeze(net))) for net in (split.decider, reconstructor))
 

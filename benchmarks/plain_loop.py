@@ -2,9 +2,9 @@
 
     python benchmarks/plain_loop.py scenarios/four_entities.yaml [--set path=value ...]
 
-The contender of `collab bench overhead`. It takes sizes from the scenario; images, networks and scores from the package;
-loops, batches and features in memory are written out here. Its random draws are its own, so its figures agree with a
-run's only within their noise. It plays what the scenarios of this repository ask for and refuses the rest.
+The contender of `collab bench overhead`. It takes sizes from the scenario; images, networks and scores from the
+package; loops, batches and features in memory are written out here. Its random draws are its own, so its figures agree
+with a run's only within their noise. It plays what the scenarios of this repository ask for and refuses the rest.
 """
 
 import argparse
@@ -255,14 +255,15 @@ def refuse_what_is_not_here(scenario):
         *(e.defense for e in scenario.entities),
     ]
     if (
-        scenario.refine.budget != "epochs"
+        any(entity.kind != "contributor" or entity.defense.kind not in ("dpm", "none") for entity in scenario.entities)
+        or scenario.refine.budget != "epochs"
         or scenario.refine.bn != "update"
         or any(getattr(recipe, "schedule", "") == "constant" for recipe in recipes)
         or any(getattr(entity.defense, "ssim_loss", "abs") != "abs" for entity in scenario.entities)
         or resolve_compute(scenario.precision, "auto") != COMPUTE
     ):
         raise SystemExit(
-            "plain_loop.py knows no `budget: steps`, `bn: frozen`, `schedule: constant`, other `ssim_loss`."
+            "plain_loop.py knows no plugins, `budget: steps`, `bn: frozen`, `schedule: constant`, other `ssim_loss`."
         )
 
 

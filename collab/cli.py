@@ -5,10 +5,14 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
+from collab.cli_bench import bench_app
+from collab.cli_options import Address, AsJson, BackendName, Device, Fresh, Out, Overrides, Seed
+from collab.cli_plugins import PluginDirs, new, plugins_app, schema
+from collab.cli_store import cache_app, store_app
 from collab.errors import INTERRUPTED, CollabError
 
 app = typer.Typer(
@@ -17,18 +21,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-store_app = typer.Typer(help="What was published to a store.", no_args_is_help=True)
-bench_app = typer.Typer(
-    help="Figures of docs/performance.md, measured side by side on this machine.", no_args_is_help=True
-)
 app.add_typer(store_app, name="store")
+app.add_typer(cache_app, name="cache")
 app.add_typer(bench_app, name="bench")
+app.add_typer(plugins_app, name="plugins")
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file.")]
-Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change one value of the scenario; repeatable.")
-]
-Seed = Annotated[int | None, typer.Option(help="Another seed than the scenario's.")]
 
 
 @app.command()
@@ -36,25 +34,34 @@ def run(
     scenario: ScenarioFile,
     overrides: Overrides = None,
     seed: Seed = None,
-    out: Annotated[Path, typer.Option(help="Folder for run directories.")] = Path("runs"),
-    backend: Annotated[Literal["ray", "inprocess"], typer.Option(help="Actors side by side, or one process.")] = "ray",
-    address: Annotated[str, typer.Option(help="Ray cluster: local (a new one), auto, or HOST:PORT.")] = "local",
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks are computed.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Results as JSON on standard output.")] = False,
+    out: Out = Path("runs"),
+    backend: BackendName = "ray",
+    address: Address = "local",
+    device: Device = "auto",
+    fresh: Fresh = False,
+    only: Annotated[str | None, typer.Option(metavar="TASK", help="Play one task and what it needs.")] = None,
+    plugin_dirs: PluginDirs = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Plays one scenario end to end, prints its tables, and writes its run directory."""
+    """Plays one scenario end to end, prints its tables, and writes its run directory.
+
+    Stages that an earlier run in the same folder has played are taken from its cache: a killed run goes on.
+    """
     from rich.console import Console
 
     from collab.scenario.reader import read_scenario
 
-    loaded = read_scenario(scenario, overrides or (), seed)
+    loaded = read_scenario(scenario, overrides or (), seed, plugin_dirs=plugin_dirs or ())
+    for origin in loaded.origins:
+        _say(origin)
     quiet = Console(stderr=True)
     with quiet.status("loading torch …") if quiet.is_terminal else _nothing():
         from collab.report.page import write_page
         from collab.runtime.play import Where, play
         from collab.runtime.progress import watching
     with watching(quiet) as watch:
-        played = play(loaded.scenario, Where(backend, address, device, out), watch)
+        where = Where(backend, address, device, out, fresh, only, loaded.plugins)
+        played = play(loaded.scenario, where, watch)
     page = write_page(played.run)
     if as_json:
         from dataclasses import asdict
@@ -63,31 +70,88 @@ def run(
             "run": str(played.run),
             "seconds": played.seconds,
             "start_seconds": played.start_seconds,
+            "cached": played.cached,
+            "failures": [str(failure) for failure in played.failures],
             "rows": [asdict(row) for row in played.rows],
         }
         print(json.dumps(result))
-        return
-    _print_tables(loaded.scenario, played.rows)
-    took = f"{played.seconds:.0f} s, of which {played.start_seconds:.1f} s until work began"
-    print(f"\n{took}\nreport   {page}\nresults  {played.run / 'results.parquet'}")
+    else:
+        _print_tables(loaded.scenario, played.rows)
+        took = f"{played.seconds:.0f} s, of which {played.start_seconds:.1f} s until work began"
+        cached = f"{played.cached} of {played.tasks} tasks from the cache"
+        print(f"\n{took}; {cached}\nreport   {page}\nresults  {played.run / 'results.parquet'}")
+    if played.failures:
+        for failure in played.failures[:-1]:
+            _say(f"error: {failure}")
+        raise played.failures[-1]
 
 
 @app.command()
-def validate(scenario: ScenarioFile, overrides: Overrides = None) -> None:
+def sweep(
+    file: Annotated[Path, typer.Argument(metavar="SWEEP", help="A sweep file, or a scenario with --vary.")],
+    vary: Annotated[
+        list[str] | None, typer.Option("--vary", metavar="PATH=V1,V2,...", help="One more axis; repeatable.")
+    ] = None,
+    zipped: Annotated[bool, typer.Option("--zip", help="First values together, second ones, ...; no grid.")] = False,
+    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds, from the scenario's own upward.")] = None,
+    overrides: Overrides = None,
+    plugin_dirs: PluginDirs = None,
+    out: Out = Path("runs"),
+    backend: BackendName = "ray",
+    address: Address = "local",
+    device: Device = "auto",
+    fresh: Fresh = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be played, and about how long.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Plays a scenario over the values of axes and over seeds; finished cells are not played again."""
+    from rich.console import Console
+
+    from collab.scenario.sweep import read_sweep
+
+    spec, cells = read_sweep(
+        file, vary or (), seeds=seeds, combine="zip" if zipped else None, overrides=overrides or (),
+        plugin_dirs=plugin_dirs or (),
+    )  # fmt: skip
+    quiet = Console(stderr=True)
+    with quiet.status("loading torch …") if quiet.is_terminal else _nothing():
+        from collab.runtime import sweep as played
+        from collab.runtime.play import Where
+        from collab.runtime.progress import watching_sweep
+    where = Where(backend, address, device, out, fresh, plugins=cells[0].plugins)
+    if dry_run:
+        _print_outlook(played.outlook(spec, cells, where), as_json)
+        return
+    with watching_sweep(quiet) as watch:
+        swept = played.sweep(spec, cells, where, watch)
+    if as_json:
+        from dataclasses import asdict
+
+        print(json.dumps({**asdict(swept), "folder": str(swept.folder)}))
+    else:
+        took = f"{swept.seconds:.0f} s; {swept.cells} cells, {swept.finished_before} of them finished before"
+        print(f"{took}\nreport   {swept.folder / 'report.html'}\nresults  {swept.folder / 'results.parquet'}")
+        print(f"means    {swept.folder / 'means.parquet'}")
+    for failure in swept.failures:
+        _say(f"error: cell {failure.cell}: {failure.reason}")
+    if swept.failures:
+        raise typer.Exit(4)
+
+
+@app.command()
+def validate(scenario: ScenarioFile, overrides: Overrides = None, plugin_dirs: PluginDirs = None) -> None:
     """Lists all mistakes of a scenario at once, each with its line and column."""
     from collab.scenario.reader import read_scenario
 
-    loaded = read_scenario(scenario, overrides or ())
+    loaded = read_scenario(scenario, overrides or (), plugin_dirs=plugin_dirs or ())
+    for origin in loaded.origins:
+        _say(origin)
     count = len(loaded.scenario.refinements)
     print(f"{scenario}: valid: {len(loaded.scenario.entities)} entities, {count} refinements")
 
 
-@app.command()
-def schema() -> None:
-    """Prints the JSON Schema of scenario files, for editors."""
-    from collab.scenario.reader import json_schema
-
-    print(json.dumps(json_schema(), indent=2))
+app.command()(schema)
+app.command()(new)
 
 
 @app.command()
@@ -97,43 +161,6 @@ def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Ru
 
     for each in runs:
         print(write_page(each))
-
-
-@store_app.command("ls")
-def store_ls(store: Annotated[Path, typer.Argument(metavar="STORE")]) -> None:
-    """What was published, by whom, how large."""
-    records = _store(store).records()
-    for record in records:
-        shape = "×".join(map(str, record.shape))
-        print(
-            f"{record.entity:12} {record.sha256[:16]}  {record.rows:>7} rows  "
-            f"{shape} {record.dtype}  {record.bytes:>13,} bytes"
-        )
-    print(f"{len(records)} shards, {sum(record.bytes for record in records):,} bytes")
-
-
-@store_app.command("verify")
-def store_verify(store: Annotated[Path, typer.Argument(metavar="STORE")]) -> None:
-    """Hashes and validates every shard again; exit code 5 if one is not what its manifest says."""
-    findings = _store(store).verify()
-    for finding in findings:
-        print(f"{finding.path}  {finding.problem or 'ok'}")
-    bad = sum(1 for finding in findings if finding.problem)
-    print(f"{len(findings)} files, {bad} refused")
-    if bad:
-        raise typer.Exit(5)
-
-
-@bench_app.command("overhead")
-def bench_overhead(
-    scenario: Annotated[Path, typer.Option(help="The scenario that both play.")] = Path("scenarios/four_entities.yaml"),
-    repeats: Annotated[int, typer.Option(min=1, help="Runs of each, in turn.")] = 1,
-    overrides: Overrides = None,
-) -> None:
-    """Times a run against the same work as one plain loop without Ray or Arrow, in turn, and prints the ratio."""
-    from collab.runtime.overhead import measure
-
-    measure(scenario, repeats, overrides or [])
 
 
 def main() -> None:
@@ -165,13 +192,22 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def _store(root: Path) -> Any:
-    from collab.errors import StoreError
-    from collab.store.store import Store
+def _print_outlook(outlook: Any, as_json: bool) -> None:
+    if as_json:
+        from dataclasses import asdict
 
-    if not (root / "manifest").is_dir():
-        raise StoreError(f"{root} is no store: it has no folder `manifest`. A run's store is RUN/store.")
-    return Store(root)
+        print(json.dumps(asdict(outlook)))
+        return
+    for cell in outlook.cells:
+        new = cell.tasks - cell.shared - cell.cached
+        told = "finished" if cell.is_finished else f"{new} to play, {cell.shared} shared, {cell.cached} in the cache"
+        print(f"{cell.label}: {cell.tasks} tasks, {told}")
+    todo = sum(1 for cell in outlook.cells if not cell.is_finished)
+    guess = "no stage like these was played here yet, so there is no guess of the time"
+    if outlook.seconds is not None:
+        unknown = f"; not counting {', '.join(outlook.unknown)}" if outlook.unknown else ""
+        guess = f"about {outlook.seconds / 60:.1f} min by the median of like stages in the cache{unknown}"
+    print(f"{todo} of {len(outlook.cells)} cells to play, {guess}")
 
 
 def _nothing() -> Any:

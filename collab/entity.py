@@ -11,12 +11,14 @@ from collab.defenses.base import Defense, PrivateView
 from collab.errors import ShardMissing
 from collab.models.backbones import feature_shape, is_rectified
 from collab.participant import Participant, load_images
+from collab.scenario.base import NoOptions, Part
 from collab.scenario.model import Refinement
 from collab.scoring import batched, disparity, equivalence
 from collab.store.manifest import Record
 from collab.store.release import read_release, write_release
 from collab.store.shards import ShardReader
-from collab.training.loop import Progress, Recipe
+from collab.training.loop import Recipe
+from collab.training.progress import Progress
 from collab.training.recipes import EVAL_BATCH, train_classifier, train_reconstructor
 from collab.types import Crossing, Measure, Report
 
@@ -24,9 +26,15 @@ EVERYONE = "*"
 
 
 class Entity(Participant):
-    """One party with private images: they, their unpoisoned features, its DPM and its random streams stay with it."""
+    """One party with private images: they, their unpoisoned features, its DPM and its random streams stay with it.
 
+    `options` are those of the scenario, an instance of `Options`.
+    """
+
+    group: ClassVar[str] = "entities"
     kind: ClassVar[str]
+    Options: ClassVar[type[Part]] = NoOptions
+    options: Part
     defense: Defense
 
     # ---- step 1: one entity pre-trains, splits, releases ------------------------------------------------------------

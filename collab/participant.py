@@ -22,8 +22,9 @@ from collab.store.release import read_release
 from collab.store.shards import ShardReader, ShardSpec, Written, open_shard, write_shard
 from collab.store.store import Store
 from collab.training.feeds import FeatureFeed, ImageSet
-from collab.training.loop import Progress, Recipe
+from collab.training.loop import Recipe
 from collab.training.precision import Compute
+from collab.training.progress import Progress
 from collab.training.recipes import features_of, logits_of, refine_decider, train_classifier, with_budget
 from collab.types import Measure, Report
 

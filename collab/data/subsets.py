@@ -170,7 +170,7 @@ class _Demand:
             size = int(stock.sizes[label])
             raise DataError(
                 f"entity {self.name!r} with share {self.wish.share:g} would get no image of class "
-                f"{self.classes[label]}, which has {size}. "
+                f"{self.classes[int(label)]}, which has {size}. "
                 f"Give it at least {min(1.0, 0.5 / size + 1e-4):.4f}, or use more images."
             )
         least, most = np.maximum(wanted - stock.left, 0), np.minimum(wanted, self.donated)
@@ -210,7 +210,7 @@ class _Demand:
         return count
 
     def _too_large(self, asked: float, among: np.ndarray) -> DataError:
-        names = [self.classes[label] for label in np.flatnonzero(among)]
+        names = [self.classes[int(label)] for label in np.flatnonzero(among)]
         return DataError(
             f"entity {self.name!r} with share {self.wish.share:g} asks for {round(asked)} images of "
             f"{', '.join(names[:20])}{', ...' if len(names) > 20 else ''}; of {self.stock.sizes[among].sum()} "

@@ -6,10 +6,11 @@ from typing import Any, ClassVar, Self
 
 from torch import nn
 
+from collab.scenario.base import DefenseOptions
 from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet
-from collab.training.loop import Progress
 from collab.training.precision import Compute
+from collab.training.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,9 @@ class PrivateView:
 class Defense(ABC):
     """Protects features before they are published; `is_private` says that others can use them without the module."""
 
+    group: ClassVar[str] = "defenses"
     kind: ClassVar[str]
+    Options: ClassVar[type[DefenseOptions]] = DefenseOptions
     is_private: ClassVar[bool]
 
     @property

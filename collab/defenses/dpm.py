@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from collab.defenses.base import Defense, PrivateView
 from collab.models.dpm import build_dpm
+from collab.scenario.base import DefenseOptions
 from collab.scenario.model import Dpm
 from collab.training.loop import Recipe
 from collab.training.recipes import Poisoning, train_dpm
@@ -18,6 +19,7 @@ class DpmDefense(Defense):
     """Publishes P(F(x)); P stays with its entity, which denies others the pairs to invert it."""
 
     kind: ClassVar[str] = "dpm"
+    Options: ClassVar[type[DefenseOptions]] = Dpm
     is_private: ClassVar[bool] = True
 
     blocks: int

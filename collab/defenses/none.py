@@ -7,6 +7,8 @@ from torch import nn
 from typing_extensions import override
 
 from collab.defenses.base import Defense, PrivateView
+from collab.scenario import defenses
+from collab.scenario.base import DefenseOptions
 
 
 @dataclass(frozen=True)
@@ -14,6 +16,7 @@ class NoDefense(Defense):
     """Publishes F(x) as it is; anyone with the released reconstructor sees the images."""
 
     kind: ClassVar[str] = "none"
+    Options: ClassVar[type[DefenseOptions]] = defenses.NoDefense
     is_private: ClassVar[bool] = False
 
     @property

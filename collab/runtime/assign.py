@@ -42,6 +42,13 @@ class Assignment:
     heldout: Holding
     source_digest: str
 
+    def oracle(self, scenario: Scenario) -> Holding:
+        """What the oracle reads: everything if a row asks for a share of it, else what the entities hold together."""
+        if any(row.share is not None for row in scenario.refinements):
+            return self.everything
+        held = np.unique(np.concatenate([holding.rows for holding in self.entities.values()]))
+        return self.everything.part(np.searchsorted(self.everything.rows, held))
+
 
 def open_scenario_source(scenario: Scenario) -> Source:
     """The source a scenario names."""
@@ -122,7 +129,7 @@ def _dealt(
             raise
         told = ", ".join(f"{name} {share:.4f}" for name, share in shares.items())
         raise DataError(
-            f"{cause} `partition.alpha` {partition.alpha:g} drew the shares {told}; a larger one leaves them more alike."
+            f"{cause} `partition.alpha` {partition.alpha:g} drew the shares {told}; a larger one evens them."
         ) from cause
 
 

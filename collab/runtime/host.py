@@ -5,25 +5,27 @@ import resource
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from collab import plugins
 from collab.data.source import Source
 from collab.entity import Entity
-from collab.errors import CollabError
+from collab.errors import CollabError, ResourceError
+from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.assign import ORACLE, Assignment, Holding, open_scenario_source
+from collab.runtime.cache import Cache, places_of
 from collab.runtime.oracle import Oracle
 from collab.runtime.plan import Task
+from collab.runtime.stages import Setting
 from collab.scenario.model import Scenario
 from collab.store.private import private_folder
-from collab.training.loop import Progress
-from collab.training.precision import resolve_compute
-from collab.types import Measure, Report
+from collab.training.precision import Compute, resolve_compute
+from collab.training.progress import Progress
+from collab.types import Crossing, Measure, Report
 
 Event = dict[str, str | int | float]
 Emit = Callable[[Event], None]
@@ -31,13 +33,19 @@ Emit = Callable[[Event], None]
 
 @dataclass(frozen=True)
 class Job:
-    """What a host needs to know: the scenario, where the run lies, and which rows its participants hold."""
+    """What a host needs to know of a run: its scenario and folder, who holds which rows, what to reuse, its plugins.
+
+    `setting` is what the driver found device and precision to be; a host that finds otherwise refuses to play.
+    """
 
     scenario: Scenario
     run: Path
     assignment: Assignment
     device: Literal["auto", "cpu", "cuda"]
-    threads: int
+    setting: Setting
+    cache: Path
+    is_fresh: bool
+    plugins: Plugins = INSTALLED
 
 
 @dataclass(frozen=True)
@@ -52,84 +60,114 @@ class Outcome:
     failure: str = ""
     exit_code: int = 0
     trace: str = ""
+    is_cached: bool = False
+
+    @classmethod
+    def of_entry(cls, task: str, kept: Mapping[str, Any]) -> "Outcome":
+        """What the cache kept of an equal task, as the outcome of `task`."""
+        report = Report(
+            tuple(Measure(**measure) for measure in kept["measures"]),
+            tuple(Crossing(**crossing | {"shape": tuple(crossing["shape"])}) for crossing in kept["crossings"]),
+            kept["facts"],
+        )
+        return cls(task, report, kept["seconds"], kept["device"], kept["peak_bytes"], is_cached=True)
+
+    def entry(self) -> dict[str, Any]:
+        """What the cache keeps of this."""
+        kept = {"seconds": self.seconds, "device": self.device, "peak_bytes": self.peak_bytes}
+        return {**asdict(self.report), **kept}
 
 
 class Host:
-    """One process with one or more participants; it plays one task at a time."""
+    """One process with one or more participants; it plays one task at a time.
 
-    def __init__(self, job: Job, names: tuple[str, ...], emit: Emit) -> None:
-        self._job = job
-        self._emit = emit
+    Stages communicate through files, so participants are made when they are first needed, and those of one run only are
+    kept: a sweep of a thousand cells leaves nothing behind.
+    """
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+        self._run: Path | None = None
         self._source: Source | None = None
-        self._compute = resolve_compute(job.scenario.precision, job.device)
-        self._participants = {name: self._participant(name) for name in names}
+        self._participants: dict[str, Entity | Oracle] = {}
 
-    def play(self, task: Task) -> Outcome:
-        """Plays `task` with the job's number of threads; a failure is an outcome, not an exception."""
-        torch.set_num_threads(self._job.threads)
+    def play(self, job: Job, task: Task, key: str, emit: Emit) -> Outcome:
+        """Plays `task`, or takes it from the cache if another process has played it; a failure is an outcome."""
+        torch.set_num_threads(job.setting.threads)
         start = time.perf_counter()
         say: dict[str, str | int | float] = {"entity": task.who, "stage": task.stage.split("_")[0], "task": task.name}
-        self._emit({"event": "start", **say})
-
-        def progress(epoch: int, epochs: int, loss: float) -> None:
-            self._emit({"event": "epoch", **say, "epoch": epoch, "epochs": epochs, "loss": loss})
-
-        report, failure, code, trace = Report(), "", 0, ""
+        emit({"event": "start", **say})
+        device = ""
         try:
-            report = self._played(task, progress)
-        except CollabError as cause:  # says itself what is wrong
-            failure, code = str(cause), cause.exit_code
+            compute = resolve_compute(job.scenario.precision, job.device)
+            device = str(compute)
+            if device != job.setting.compute:
+                raise ResourceError(
+                    f"this process computes on {device}, the driver on {job.setting.compute}. "
+                    "Set `--device` and `precision` so that all machines agree."
+                )
+            cache = Cache(job.cache)
+            with cache.claimed(key):
+                kept = None if job.is_fresh else cache.take(key, task.who, job.run)
+                if kept is not None:
+                    outcome = Outcome.of_entry(task.name, kept)
+                else:
+                    outcome = self._computed(job, task, key, compute, cache, start, emit, say)
         except Exception as cause:
-            failure, code = f"{type(cause).__name__}: {cause}", CollabError.exit_code
-            trace = traceback.format_exc()
-        seconds = time.perf_counter() - start
-        self._emit({"event": "failed" if failure else "done", **say, "seconds": round(seconds, 3)})
-        return Outcome(task.name, report, seconds, str(self._compute), _peak_bytes(), failure, code, trace)
+            outcome = _failed(task, cause, time.perf_counter() - start, device)
+        event = "failed" if outcome.failure else "cached" if outcome.is_cached else "done"
+        emit({"event": event, **say, "seconds": round(time.perf_counter() - start, 3)})
+        return outcome
 
-    def _played(self, task: Task, progress: Progress) -> Report:
-        participant = self._participants[task.who]
+    def _computed(
+        self, job: Job, task: Task, key: str, compute: Compute, cache: Cache, start: float, emit: Emit, say: Event
+    ) -> Outcome:
+        def tell(epoch: int, epochs: int, loss: float) -> None:
+            emit({"event": "epoch", **say, "epoch": epoch, "epochs": epochs, "loss": loss})
+
+        owned = {"leads": task.who == job.scenario.model.pretrain.by, "is_oracle": task.who == ORACLE}
+        before = places_of(job.run, task.who, **owned)
+        progress = Progress(tell, cache.checkpoints(task.who), key)
+        if job.is_fresh:
+            progress.forget()
+        report = self._played(job, task, self._participant(job, task.who, compute), progress)
+        outcome = Outcome(task.name, report, time.perf_counter() - start, str(compute), _peak_bytes())
+        after = places_of(job.run, task.who, **owned)
+        written = sorted(place for place, state in after.items() if before.get(place) != state)
+        cache.keep(key, task.who, job.run, written, outcome.entry(), stage=task.stage)
+        progress.forget()
+        return outcome
+
+    def _played(self, job: Job, task: Task, participant: Entity | Oracle, progress: Progress) -> Report:
         match task.stage:
             case "decode":
-                return self._decode(private_folder(self._job.run, task.who), self._holding(task.who))
+                held = job.assignment.oracle(job.scenario) if task.who == ORACLE else job.assignment.entities[task.who]
+                return self._decode(job, private_folder(job.run, task.who), held)
             case "decode_heldout":
-                return self._decode(participant.layout.heldout, self._job.assignment.heldout)
+                return self._decode(job, participant.layout.heldout, job.assignment.heldout)
             case "decode_public":
-                return self._decode(participant.layout.public, self._job.assignment.public)
+                return self._decode(job, participant.layout.public, job.assignment.public)
             case "refine" if task.row is not None:
                 return participant.refine(task.row, task.most_rows, progress)
             case _:
                 report: Report = getattr(participant, task.stage)(progress)
                 return report
 
-    def _participant(self, name: str) -> Entity | Oracle:
-        job = self._job
-        classes = len(job.assignment.classes)
-        if name == ORACLE:
-            oracle = Oracle(name, job.scenario, job.run, classes=classes, compute=self._compute)
-            oracle.assignment, oracle.holding = job.assignment, self._holding(name)
-            return oracle
-        stated = next(entity for entity in job.scenario.entities if entity.name == name)
-        entity: Entity = plugins.load("entities", stated.kind)(
-            name, job.scenario, job.run, classes=classes, compute=self._compute
-        )
-        entity.defense = plugins.load("defenses", stated.defense.kind).from_options(stated.defense)
-        return entity
+    def _participant(self, job: Job, name: str, compute: Compute) -> Entity | Oracle:
+        if self._run != job.run:
+            self._run, self._source = job.run, None
+            self._participants.clear()
+        if name not in self._participants:
+            self._participants[name] = _participant(job, name, compute)
+        return self._participants[name]
 
-    def _holding(self, name: str) -> Holding:
-        given = self._job.assignment
-        if name != ORACLE:
-            return given.entities[name]
-        rows = self._job.scenario.refinements
-        if any(row.share is not None for row in rows):
-            return given.everything
-        held = np.concatenate([holding.rows for holding in given.entities.values()])
-        return given.everything.part(np.searchsorted(given.everything.rows, np.unique(held)))
-
-    def _decode(self, folder: Path, holding: Holding) -> Report:
+    def _decode(self, job: Job, folder: Path, holding: Holding) -> Report:
         """Draws or reads images of the source into `folder`, block by block; never more than a block in memory."""
-        self._source = self._source or open_scenario_source(self._job.scenario)
+        self._source = self._source or open_scenario_source(job.scenario)
         folder.mkdir(parents=True, exist_ok=True)
-        side = self._job.scenario.data.image_size
+        for name in ("images.npy", "labels.npy"):
+            (folder / name).unlink(missing_ok=True)  # never written into: the cache may hold the same file
+        side = job.scenario.data.image_size
         target = np.lib.format.open_memmap(
             folder / "images.npy", mode="w+", dtype=np.uint8, shape=(len(holding), 3, side, side)
         )
@@ -151,6 +189,32 @@ def host_names(participants: tuple[str, ...], workers: int) -> tuple[tuple[str, 
 def environment() -> Mapping[str, str]:
     """What this process runs on, for the record of a run."""
     return {"python": platform.python_version(), "machine": platform.machine(), "torch": torch.__version__}
+
+
+def _participant(job: Job, name: str, compute: Compute) -> Entity | Oracle:
+    classes = len(job.assignment.classes)
+    if name == ORACLE:
+        oracle = Oracle(name, job.scenario, job.run, classes=classes, compute=compute)
+        oracle.assignment, oracle.holding = job.assignment, job.assignment.oracle(job.scenario)
+        return oracle
+    stated = next(entity for entity in job.scenario.entities if entity.name == name)
+    entity: Entity = job.plugins.load("entities", stated.kind)(
+        name, job.scenario, job.run, classes=classes, compute=compute
+    )
+    entity.options = stated.options
+    entity.defense = job.plugins.load("defenses", stated.defense.kind).from_options(stated.defense)
+    return entity
+
+
+def _failed(task: Task, cause: Exception, seconds: float, device: str) -> Outcome:
+    """The failure as plain text: an exception may hold what must not leave the process."""
+    outcome = Outcome(task.name, Report(), seconds, device, _peak_bytes(), exit_code=CollabError.exit_code)
+    if isinstance(cause, CollabError):  # says itself what is wrong
+        return replace(outcome, failure=str(cause), exit_code=cause.exit_code)
+    is_memory = isinstance(cause, MemoryError | torch.OutOfMemoryError)
+    advice = "out of memory: smaller batches, fewer workers or more `gpu_memory` may help: " if is_memory else ""
+    failure = f"{advice}{type(cause).__name__}: {cause}"
+    return replace(outcome, failure=failure, trace=traceback.format_exc())
 
 
 def _peak_bytes() -> int:

@@ -2,8 +2,9 @@
 
 from typing import Self
 
-from collab.runtime.host import Emit, Host, Job, Outcome
+from collab.runtime.host import Emit, Event, Host, Job, Outcome
 from collab.runtime.plan import Task
+from collab.store.results import append_metrics
 
 
 class InProcess:
@@ -12,10 +13,10 @@ class InProcess:
     slots = 1
     start_seconds = 0.0
 
-    def __init__(self, job: Job, hosts: tuple[tuple[str, ...], ...], emit: Emit) -> None:
-        names = tuple(name for host in hosts for name in host)
-        self._host = Host(job, names, emit)
-        self._done: list[Outcome] = []
+    def __init__(self, emit: Emit) -> None:
+        self._host = Host(("everybody",))
+        self._emit = emit
+        self._done: list[tuple[Job, Outcome]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -23,20 +24,23 @@ class InProcess:
     def __exit__(self, *_: object) -> None:
         self._done.clear()
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing is under way."""
-        return not self._done
-
-    def is_free(self, who: str) -> bool:
+    def is_free(self, job: Job, who: str) -> bool:
         """Whether `who` could start a task now."""
         return not self._done
 
-    def submit(self, task: Task) -> None:
+    def submit(self, job: Job, task: Task, key: str) -> None:
         """Plays `task` to its end."""
-        self._done.append(self._host.play(task))
 
-    def wait(self) -> list[Outcome]:
+        def emit(event: Event) -> None:
+            append_metrics(job.run / "metrics.jsonl", event)
+            self._emit({**event, "run": job.run.name})
+
+        self._done.append((job, self._host.play(job, task, key, emit)))
+
+    def wait(self) -> list[tuple[Job, Outcome]]:
         """The outcomes since the last call."""
         done, self._done = self._done, []
         return done
+
+    def forget(self, job: Job) -> None:
+        """Nothing of a run is held here."""

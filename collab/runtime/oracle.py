@@ -11,8 +11,8 @@ from collab.scoring import priors
 from collab.seeding import Stream
 from collab.store.shards import ShardReader
 from collab.training.feeds import ImageSet
-from collab.training.loop import Progress
-from collab.types import Measure, Report
+from collab.training.progress import Progress
+from collab.types import Report
 
 
 class Oracle(Participant):
@@ -22,7 +22,7 @@ class Oracle(Participant):
     holding: Holding
 
     def featurize_heldout(self, progress: Progress) -> Report:
-        """F of the held-out images, once for all; scores the released C on them (the control `c_public`), and guesses on 2,000."""
+        """F of the held-out images, once for all; scores the released C (control `c_public`), and guesses on 2,000."""
         self.write_features(self.layout.heldout, self.heldout)
         count = min(len(self.heldout), 2000)
         images = self.heldout.take(np.arange(count), self.compute.device)

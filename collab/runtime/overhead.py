@@ -22,7 +22,16 @@ def measure(scenario: Path, repeats: int, overrides: list[str]) -> None:
     if plain_loop is None:
         raise ScenarioError("benchmarks/plain_loop.py is neither here nor beside the package. Run this in a checkout.")
     sets = [part for override in overrides for part in ("--set", override)]
-    ours = [sys.executable, "-c", "from collab.cli import main; main()", "run", str(scenario), "--json", *sets]
+    ours = [
+        sys.executable,
+        "-c",
+        "from collab.cli import main; main()",
+        "run",
+        str(scenario),
+        "--json",
+        "--fresh",
+        *sets,
+    ]
     theirs = [sys.executable, str(plain_loop), str(scenario), *sets]
     walls: list[float] = []
     starts: list[float] = []

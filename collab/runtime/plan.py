@@ -73,6 +73,12 @@ def plan(scenario: Scenario, rows: Mapping[str, int]) -> tuple[Task, ...]:
     return tuple(tasks)
 
 
+def participants(scenario: Scenario) -> tuple[str, ...]:
+    """Who plays, first those whom others wait for."""
+    leader = scenario.model.pretrain.by
+    return leader, ORACLE, *(entity.name for entity in scenario.entities if entity.name != leader)
+
+
 def all_refinements(scenario: Scenario) -> tuple[Refinement, ...]:
     """The rows of a scenario, then its control rows, which no paper prints and which separate causes."""
     stated = scenario.refinements

@@ -35,15 +35,97 @@ def watching(console: Console) -> Iterator[Emit]:
 
 def _told(event: Event) -> str:
     match event["event"]:
-        case "ready":
-            return f"first hosts ready after {event['seconds']} s, {event['tasks']} tasks"
-        case "hosts":
-            return f"all hosts ready after {event['seconds']} s"
+        case "planned":
+            return f"{event['tasks']} tasks"
+        case "host":
+            return f"{event['entity']}: process ready after {event['seconds']} s"
+        case "cached":
+            return f"{event['task']}: from the cache"
+        case "restart":
+            return f"{event['task']}: its process died and is started again ({event['reason']})"
         case "start":
             return f"{event['task']}: started"
         case "done":
             return f"{event['task']}: done in {event['seconds']} s"
     return f"{event.get('task', '')}: {event['event']}"
+
+
+@contextmanager
+def watching_sweep(console: Console) -> Iterator[Emit]:
+    """The same for a sweep: cells done, what is under way, and about how long the rest takes."""
+    board = _Cells()
+    if not console.is_terminal:
+
+        def line(event: Event) -> None:
+            board.take(event)
+            if event["event"] in ("sweep", "cell", "cell_done", "restart", "failed"):
+                console.print(f"{board.summary()}: {board.told(event)}", highlight=False, soft_wrap=True)
+
+        yield line
+        return
+    with Live(board.table(), console=console, refresh_per_second=4, transient=True) as live:
+
+        def show(event: Event) -> None:
+            board.take(event)
+            live.update(board.table())
+
+        yield show
+
+
+class _Cells:
+    """How far a sweep is; the time left is that of the stages to play at the pace of those that were played."""
+
+    def __init__(self) -> None:
+        self._labels: dict[str, str] = {}
+        self._news: dict[str, str] = {}
+        self._cells = self._todo = self._done = self._keys = self._played = 0
+        self._start = time.perf_counter()
+
+    def take(self, event: Event) -> None:
+        run = str(event.get("run", ""))
+        match event["event"]:
+            case "sweep":
+                self._cells, self._todo, self._keys = (int(event[key]) for key in ("cells", "todo", "keys"))
+            case "cell":
+                self._labels[run] = str(event["cell"])
+            case "cell_done":
+                self._done += 1
+                self._labels.pop(run, None)
+                self._news.pop(run, None)
+            case "start":
+                self._news[run] = str(event["task"])
+            case "done":
+                self._played += 1
+
+    def summary(self) -> str:
+        seconds = time.perf_counter() - self._start
+        left = ""
+        if 0 < self._played <= self._keys and seconds > 5:
+            left = f", about {_duration(seconds / self._played * (self._keys - self._played))} left"
+        before = self._cells - self._todo
+        return f"{_duration(seconds)}, {before + self._done} of {self._cells} cells{left}"
+
+    def told(self, event: Event) -> str:
+        match event["event"]:
+            case "sweep":
+                return f"{self._cells - self._todo} finished before, {self._keys} stages to play"
+            case "cell":
+                return f"{event['cell']}: started"
+            case "cell_done":
+                return f"{event['cell']}: {'failed' if event['failed'] else 'done'}"
+        return f"{self._labels.get(str(event.get('run', '')), '')}: {_told(event)}"
+
+    def table(self) -> Table:
+        drawn = Table(title=self.summary(), title_justify="left", box=None)
+        for column in ("cell", "last stage started"):
+            drawn.add_column(column)
+        for run, label in self._labels.items():
+            drawn.add_row(label, self._news.get(run, ""))
+        return drawn
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 class _Board:
@@ -55,16 +137,16 @@ class _Board:
         self._start = time.perf_counter()
 
     def take(self, event: Event) -> None:
-        if event["event"] == "ready":
-            self._tasks = int(event["tasks"])
-        if event["event"] in ("ready", "hosts"):
+        if event["event"] == "planned":
+            self._tasks += int(event["tasks"])
+        if event["event"] in ("planned", "host"):
             return
         who, task = str(event["entity"]), str(event["task"]).replace(f" {event['entity']}", "")
-        self._done += event["event"] == "done"
-        news = "running"
+        self._done += event["event"] in ("done", "cached")
+        news = {"start": "running", "cached": "from the cache", "restart": "started again"}.get(str(event["event"]), "")
         if event["event"] == "epoch":
             news = f"epoch {event['epoch']}/{event['epochs']}  loss {event['loss']:.3f}"
-        elif event["event"] != "start":
+        elif not news:
             news = f"{event['event']} in {event['seconds']} s"
         self._news[who] = (task, news)
 

@@ -1,4 +1,4 @@
-"""The backend on Ray: one actor for each host, a placement group for each run; the only file that imports ray."""
+"""The backend on Ray: one actor for each host, one placement group for each lane; the only file that imports ray."""
 
 import json
 import logging
@@ -6,29 +6,74 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from collab.errors import EntityError, ResourceError
 from collab.runtime.host import Emit, Event, Host, Job, Outcome
 from collab.runtime.plan import Task
+from collab.scenario.model import Scenario
+from collab.store.results import append_metrics
+from collab.types import Report
 
 POLL_SECONDS = 0.2
 
 
-class RayBackend:
-    """Plays tasks side by side in actors; as many at a time as the declared cores of a task fit into the cluster."""
+@dataclass(frozen=True)
+class Demand:
+    """What hosts take: their participants, threads and GPUs of each, cap of GPU memory in bytes, restarts of each.
 
-    def __init__(self, job: Job, hosts: tuple[tuple[str, ...], ...], emit: Emit, *, address: str, gpus: float) -> None:
-        self._job, self._hosts, self._emit, self._address, self._gpus = job, hosts, emit, address, gpus
-        self._host_of = {name: index for index, names in enumerate(hosts) for name in names}
-        self._running: dict[Any, int] = {}
-        self._starting: dict[Any, int] = {}
-        self._tail = _Tail(job.run / "metrics.jsonl", emit)
+    `lanes` sets of these hosts are wanted at most, each with a placement group, so that runs that are played side by
+    side never wait for each other's hosts; as many are made as there is room for.
+    """
+
+    hosts: tuple[tuple[str, ...], ...]
+    threads: int
+    gpus: float
+    gpu_bytes: int | None
+    restarts: int
+    lanes: int = 1
+
+    @classmethod
+    def of(cls, scenario: Scenario, hosts: tuple[tuple[str, ...], ...], *, uses_gpu: bool, lanes: int = 1) -> "Demand":
+        """What `scenario` states; without a GPU its fractions of one are not asked for."""
+        stated = scenario.resources
+        gpus = stated.entity.gpus if uses_gpu else 0.0
+        return cls(hosts, stated.entity.cpus, gpus, stated.entity.gpu_bytes, stated.restarts, lanes)
+
+
+@dataclass
+class _Running:
+    job: Job
+    task: Task
+    key: str
+    lane: int
+    host: int
+
+
+class RayBackend:
+    """Plays tasks side by side in actors; as many at a time as the declared cores of a task fit into the cluster.
+
+    An actor starts when its first task is handed to it, and again after its process died: the task goes on from its
+    last checkpoint. A host that dies more often than its restarts allow fails its task.
+    """
+
+    def __init__(self, demand: Demand, emit: Emit, *, address: str) -> None:
+        self._demand, self._emit, self._address = demand, emit, address
+        self._host_of = {name: index for index, names in enumerate(demand.hosts) for name in names}
+        self._running: dict[Any, _Running] = {}
+        self._actors: dict[tuple[int, int], Any] = {}
+        self._deaths: dict[tuple[int, int], int] = {}
+        self._lane_of: dict[Path, int] = {}
+        self._jobs: dict[Path, Any] = {}
+        self._tails: dict[Path, _Tail] = {}
+        self._is_up = False
+        self.start_seconds = 0.0
+        """Until Ray had started, and then the first host: whatever is played cannot begin before."""
 
     def __enter__(self) -> Self:
-        self._began = time.perf_counter()
+        self._began = time.monotonic()
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_worker_niceness", "0")  # a run should not yield to whatever else the machine does
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -38,55 +83,96 @@ class RayBackend:
         self._temporary = Path(tempfile.mkdtemp(prefix="collab-"))  # 0700, and short: it holds socket paths
         try:
             self._connect()
-            self._start_actors()
+            self._place()
         except BaseException:
             self.__exit__()
             raise
-        self.start_seconds = time.perf_counter() - self._began
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ray.shutdown()
         shutil.rmtree(self._temporary, ignore_errors=True)
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing is under way, not even the start of a host."""
-        return not self._running and not self._starting
+    def is_free(self, job: Job, who: str) -> bool:
+        """Whether the host of `who` in the lane of `job` plays nothing."""
+        place = self._lane(job), self._host_of[who]
+        return all((each.lane, each.host) != place for each in self._running.values())
 
-    def is_free(self, who: str) -> bool:
-        """Whether the host of `who` has started and plays nothing."""
-        index = self._host_of[who]
-        return index not in self._running.values() and index not in self._starting.values()
+    def submit(self, job: Job, task: Task, key: str) -> None:
+        """Hands `task` to its host's actor, which is started if it is not there."""
+        if job.run not in self._jobs:
+            self._jobs[job.run] = self._ray.put(job)
+            self._tails[job.run] = _Tail(job.run / "metrics.jsonl", self._told)
+        self._send(_Running(job, task, key, self._lane(job), self._host_of[task.who]))
 
-    def submit(self, task: Task) -> None:
-        """Hands `task` to its host's actor."""
-        index = self._host_of[task.who]
-        self._running[self._actors[index].play.remote(task)] = index
-
-    def wait(self) -> list[Outcome]:
-        """Blocks until a task has ended or a host has started; passes on what hosts report meanwhile."""
+    def wait(self) -> list[tuple[Job, Outcome]]:
+        """Blocks until a task has ended; passes on what hosts report meanwhile."""
         while True:
-            ended, _ = self._ray.wait([*self._running, *self._starting], num_returns=1, timeout=POLL_SECONDS)
-            self._tail.read()
-            if ended and ended[0] in self._starting:
-                self._confirm(ended[0])
-                return []
-            if ended:
-                return [self._collected(ended[0])]
+            ended, _ = self._ray.wait(list(self._running), num_returns=1, timeout=POLL_SECONDS)
+            for tail in self._tails.values():
+                tail.read()
+            if ended and (found := self._collected(ended[0])):
+                return [found]
 
-    def _collected(self, ref: Any) -> Outcome:
-        names = ", ".join(self._hosts[self._running.pop(ref)])
+    def forget(self, job: Job) -> None:
+        """Lets go of what was held for a run that has ended."""
+        for held in (self._jobs, self._lane_of):
+            held.pop(job.run, None)
+        if tail := self._tails.pop(job.run, None):
+            tail.read()
+
+    def _collected(self, ref: Any) -> tuple[Job, Outcome] | None:
+        """The outcome; None if its process died and the task was handed out again."""
+        ended = self._running.pop(ref)
         try:
-            outcome: Outcome = self._ray.get(ref)
+            return ended.job, self._ray.get(ref)
         except self._ray.exceptions.RayActorError as cause:
-            raise EntityError(
-                f"the process of {names} died: {cause}. Play the scenario with `--backend inprocess` to see why."
-            ) from None
-        return outcome
+            reason = str(cause).strip()
+        place = ended.lane, ended.host
+        del self._actors[place]
+        self._deaths[place] = self._deaths.get(place, 0) + 1
+        names, budget = ", ".join(self._demand.hosts[ended.host]), self._demand.restarts
+        if self._deaths[place] > budget:
+            failure = (
+                f"the process of {names} died {self._deaths[place]} times ({_why(reason)}), {budget} restarts allowed"
+            )
+            return ended.job, Outcome(ended.task.name, Report(), 0.0, "", 0, failure, EntityError.exit_code, reason)
+        say = {"entity": ended.task.who, "task": ended.task.name, "run": ended.job.run.name}
+        append_metrics(ended.job.run / "metrics.jsonl", {"event": "restart", **say, "reason": _why(reason)})
+        self._send(ended)
+        return None
+
+    def _send(self, wanted: _Running) -> None:
+        place = wanted.lane, wanted.host
+        if place not in self._actors:
+            self._actors[place] = self._started(*place)
+        ref = self._actors[place].play.remote(self._jobs[wanted.job.run], wanted.task, wanted.key)
+        self._running[ref] = wanted
+
+    def _started(self, lane: int, host: int) -> Any:
+        demand, names = self._demand, self._demand.hosts[host]
+        strategy = self._ray.util.scheduling_strategies.PlacementGroupSchedulingStrategy
+        tries = self._deaths.get((lane, host), 0)
+        return self._ray.remote(_RemoteHost).options(
+            name="-".join((str(lane), *names, str(tries)))[:200],
+            num_cpus=self._share,
+            num_gpus=demand.gpus,
+            scheduling_strategy=strategy(placement_group=self._groups[lane], placement_group_bundle_index=host),
+        ).remote(names, demand.gpus, demand.gpu_bytes, time.time())  # fmt: skip
+
+    def _lane(self, job: Job) -> int:
+        if job.run not in self._lane_of:
+            taken = list(self._lane_of.values())
+            self._lane_of[job.run] = min(range(len(self._groups)), key=taken.count)
+        return self._lane_of[job.run]
+
+    def _told(self, event: Event) -> None:
+        if event["event"] == "host" and not self._is_up:
+            self._is_up, self.start_seconds = True, time.monotonic() - self._began
+        self._emit(event)
 
     def _connect(self) -> None:
-        options: dict[str, Any] = {"namespace": f"collab-{self._job.run.name}", "log_to_driver": False}
+        options: dict[str, Any] = {"namespace": f"collab-{os.getpid()}-{self._began}", "log_to_driver": False}
         if self._address == "local":
             options |= {
                 "include_dashboard": False,
@@ -101,82 +187,73 @@ class RayBackend:
                 "RAY_AUTH_TOKEN_PATH) the same here as there?"
             ) from cause
 
-    def _start_actors(self) -> None:
+    def _place(self) -> None:
+        """Reserves a placement group for each lane."""
         have: dict[str, float] = self._ray.cluster_resources()
-        cores, gpus = have.get("CPU", 0), have.get("GPU", 0)
-        wanted, count = self._job.threads, len(self._hosts)
-        if wanted > cores:
+        cores, gpus, wanted, count = have.get("CPU", 0), have.get("GPU", 0), self._demand, len(self._demand.hosts)
+        if wanted.threads > cores:
             raise ResourceError(
-                f"`resources.entity.cpus` asks for {wanted} cores and Ray has {cores:g}. Ask for at most {cores:g}."
+                f"`resources.entity.cpus` asks for {wanted.threads} cores and Ray has {cores:g}. "
+                f"Ask for at most {cores:g}."
             )
-        if self._gpus * count > gpus + 1e-9:
+        if wanted.gpus * count > gpus + 1e-9:
             raise ResourceError(
-                f"{count} hosts ({', '.join('+'.join(names) for names in self._hosts)}) of {self._gpus:g} GPUs each "
-                f"are {self._gpus * count:g}, and Ray has {gpus:g}. "
+                f"{count} hosts ({', '.join('+'.join(names) for names in wanted.hosts)}) of {wanted.gpus:g} GPUs each "
+                f"are {wanted.gpus * count:g}, and Ray has {gpus:g}. "
                 "Lower `resources.entity.gpus`, or set `resources.workers`."
             )
-        self.slots = max(1, int(cores // wanted))
-        share = min(float(wanted), cores / count)  # idle hosts hold no core: at most `slots` of them run at a time
-        bundle = {"CPU": share, **({"GPU": self._gpus} if self._gpus else {})}
-        group = self._ray.util.placement_group([bundle] * count, strategy="PACK")
-        if not group.wait(30):
+        self.slots = max(1, int(cores // wanted.threads))
+        lanes = max(1, min(wanted.lanes, self.slots // count))
+        if wanted.gpus:
+            lanes = min(lanes, int((gpus + 1e-9) // (wanted.gpus * count)))
+        self._share = min(float(wanted.threads), cores / (count * lanes))  # idle hosts hold no core
+        bundle = {"CPU": self._share, **({"GPU": wanted.gpus} if wanted.gpus else {})}
+        self._groups = [self._ray.util.placement_group([bundle] * count, strategy="PACK") for _ in range(lanes)]
+        if not all(group.wait(30) for group in self._groups):
             raise ResourceError(f"Ray could not place {count} hosts of {bundle} each on {have} within 30 s.")
-        strategy = self._ray.util.scheduling_strategies.PlacementGroupSchedulingStrategy
-        remote_host = self._ray.remote(_RemoteHost)
-        self._actors: dict[int, Any] = {}
-        for index, names in enumerate(self._hosts):
-            if index == self.slots:  # what the first tasks need is up before the rest competes with it for cores
-                for ref in tuple(self._starting):
-                    self._confirm(ref)
-            self._actors[index] = remote_host.options(
-                name="-".join(names),
-                num_cpus=share,
-                num_gpus=self._gpus,
-                scheduling_strategy=strategy(placement_group=group, placement_group_bundle_index=index),
-            ).remote(self._job, names, self._gpus)
-            self._starting[self._actors[index].ready.remote()] = index
-
-    def _confirm(self, ref: Any) -> None:
-        names = "+".join(self._hosts[self._starting.pop(ref)])
-        try:
-            self._ray.get(ref)
-        except self._ray.exceptions.RayActorError as cause:
-            raise EntityError(f"the host of {names} did not start: {cause}") from None
-        if not self._starting and len(self._actors) == len(self._hosts):
-            self._emit({"event": "hosts", "seconds": round(time.perf_counter() - self._began, 2)})
 
 
 class _RemoteHost:
     """A host inside an actor: reports progress by appending to the run's metrics file, which the driver follows."""
 
-    def __init__(self, job: Job, names: tuple[str, ...], gpus: float) -> None:
-        from collab.store.results import append_metrics
+    def __init__(self, names: tuple[str, ...], gpus: float, gpu_bytes: int | None, asked: float) -> None:
+        if gpus:
+            _cap_gpu_memory(gpus, gpu_bytes)
+        self._host = Host(names)
+        self._seconds: float | None = time.time() - asked
 
-        if gpus and job.device != "cpu":
-            _cap_gpu_memory(job, gpus)
-        self._host = Host(job, names, lambda event: append_metrics(job.run / "metrics.jsonl", event))
+    def play(self, job: Job, task: Task, key: str) -> Outcome:
+        def emit(event: Event) -> None:
+            append_metrics(job.run / "metrics.jsonl", {**event, "run": job.run.name})
 
-    def ready(self) -> bool:
-        return True
+        if self._seconds is not None:
+            say: Event = {"entity": "+".join(self._host.names), "pid": os.getpid()}
+            emit({"event": "host", **say, "seconds": round(self._seconds, 2)})
+            self._seconds = None
+        return self._host.play(job, task, key, emit)
 
-    def play(self, task: Task) -> Outcome:
-        return self._host.play(task)
 
-
-def _cap_gpu_memory(job: Job, gpus: float) -> None:
+def _cap_gpu_memory(gpus: float, gpu_bytes: int | None) -> None:
     import torch
 
     if not torch.cuda.is_available():
         return
-    stated = job.scenario.resources.entity.gpu_bytes
     total = torch.cuda.get_device_properties(0).total_memory
-    torch.cuda.set_per_process_memory_fraction(min(1.0, stated / total if stated else gpus))
+    torch.cuda.set_per_process_memory_fraction(min(1.0, gpu_bytes / total if gpu_bytes else gpus))
+
+
+def _why(reason: str) -> str:
+    """One line of what Ray says of a death; memory is named as such."""
+    lines = [line.strip() for line in reason.splitlines() if line.strip()]
+    told = " ".join(lines)[:300]
+    is_memory = any(word in reason.lower() for word in ("out of memory", "low on memory", "oom"))
+    return f"out of memory: {told}" if is_memory else told
 
 
 class _Tail:
     """Reads what was appended to a file of JSON lines since the last look."""
 
-    def __init__(self, path: Path, emit: Callable[[Event], None]) -> None:
+    def __init__(self, path: Path, emit: Emit) -> None:
         self._path, self._emit, self._at = path, emit, 0
 
     def read(self) -> None:

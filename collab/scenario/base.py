@@ -1,12 +1,14 @@
 """What every part of a scenario is, and the words that may stand in it."""
 
-from typing import Annotated, Any
+import re
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from collab.architectures import RECONSTRUCTOR
+from collab.errors import ScenarioError
+from collab.plugins.discovery import KIND
 
-KIND = r"^[a-z][a-z0-9_]*$"
 NAME = r"^[a-z][a-z0-9_-]{0,31}$"
 ROW = r"^[a-z][a-z0-9_-]{0,63}$"  # of control rows too, whose names are made from others
 MEMORY = r"^([1-9]\d*(?:\.\d+)?) ?(KiB|MiB|GiB|TiB)$"
@@ -24,10 +26,39 @@ Name = Annotated[str, Field(pattern=NAME)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
+def bytes_of(size: str) -> int:
+    """Bytes in a size such as 8GiB; raises ScenarioError for what is none."""
+    found = re.match(MEMORY, size)
+    if found is None:
+        raise ScenarioError(f"the size {size!r} {PATTERNS[MEMORY]}.")
+    return int(float(found[1]) * 1024 ** (1 + ("KiB", "MiB", "GiB", "TiB").index(found[2])))
+
+
 class Part(BaseModel):
     """A piece of a scenario: immutable; a misspelled key is an error, and `true` or `"5"` is no number."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class NoOptions(Part):
+    """There are none."""
+
+
+class DefenseOptions(Part):
+    """What stands in the mapping of a defense; a plugin's options subclass it."""
+
+    kind: Kind = Field(description="The defense plugin; its name alone is short for all defaults.")
+
+
+class Schedule(Part):
+    """How long and with which steps something is trained; the papers state none of it."""
+
+    epochs: int = Field(10, ge=1, le=10_000, description="Passes over the rows; time grows with them.")
+    batch_size: int = Field(128, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
+    optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="sgd has Nesterov momentum 0.9.")
+    learning_rate: float = Field(0.1, gt=0, description="Its largest value; a loss that is not finite ends the run.")
+    weight_decay: float = Field(0.0, ge=0, description="L2 penalty (adamw: decoupled).")
+    schedule: Literal["cosine", "one_cycle", "constant"] = Field("cosine", description="Course of the learning rate.")
 
 
 def long_form(value: Any) -> Any:

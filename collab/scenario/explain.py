@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from collab.scenario.base import PATTERNS
 from collab.scenario.document import Trail
-from collab.scenario.model import Scenario
+from collab.scenario.kinds import Kinds
+from collab.scenario.model import Entity, Scenario
 
 _SENTENCES = {
     "missing": "is missing",
@@ -22,22 +23,26 @@ _SENTENCES = {
     "model_attributes_type": "must be a mapping of keys to values",
     "finite_number": "must be a finite number",
 }
+_SAY_ALL = ("unknown", "the plugin", "two plugins")
+"""How sentences begin beside which the value that stands there says nothing."""
 
 
-def explained(errors: Sequence[Any], content: Any) -> Iterator[tuple[Trail, str]]:
-    """One place and one sentence for each mistake, with the value that stands there.
+def explained(
+    errors: Sequence[Any], content: Any, kinds: Kinds, root: type[BaseModel] = Scenario
+) -> Iterator[tuple[Trail, str]]:
+    """One place and one sentence for each mistake in a `root`, with the value that stands there.
 
-    The members of a union each complain; their sentences become one.
+    The members of a union each complain; their sentences become one. `kinds` know which options may stand where.
     """
     told: dict[Trail, list[str]] = {}
     for error in errors:
-        told.setdefault(_trail(error, content), []).append(_sentence(error))
+        told.setdefault(_trail(error, content), []).append(_sentence(error, content, kinds, root))
     for trail, sentences in told.items():
         is_part_right = any(trail == other[: len(trail)] for other in told if len(other) > len(trail))
         if is_part_right and not any(sentence.startswith(("is", "unknown")) for sentence in sentences):
             continue  # a list with one wrong item also complains that it is not the word it could have been
-        is_unknown = sentences[0].startswith("unknown")  # its value says nothing
-        yield trail, ", or ".join(dict.fromkeys(sentences)) + ("" if is_unknown else _got(content, trail))
+        got = "" if sentences[0].startswith(_SAY_ALL) else _got(content, trail)
+        yield trail, ", or ".join(dict.fromkeys(sentences)) + got
 
 
 def _trail(error: Any, content: Any) -> Trail:
@@ -58,14 +63,17 @@ def _trail(error: Any, content: Any) -> Trail:
     return tuple(trail)
 
 
-def _sentence(error: Any) -> str:
+def _sentence(error: Any, content: Any, kinds: Kinds, root: type[BaseModel]) -> str:
     kind, about = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        allowed = allowed_keys(error["loc"][:-1])
+        allowed = allowed_keys(error["loc"][:-1], content, kinds, root)
         close = difflib.get_close_matches(str(error["loc"][-1]), allowed, 1)
-        return "unknown key; " + (f"did you mean `{close[0]}`?" if close else f"allowed: {', '.join(allowed)}")
+        return "unknown key; " + (
+            f"did you mean `{close[0]}`?" if close else f"allowed: {', '.join(allowed) or 'none'}"
+        )
     if kind == "union_tag_not_found":
-        return f"is missing; one of {', '.join(tag for model in _models_at(error['loc']) for tag in tags(model))}"
+        models = _models_at(error["loc"], content, kinds, root)
+        return f"is missing; one of {', '.join(tag for model in models for tag in tags(model))}"
     if kind == "union_tag_invalid":
         return _choice(about["expected_tags"])
     if kind == "literal_error":
@@ -92,23 +100,37 @@ def _got(content: Any, trail: Trail) -> str:
     return f" (got {text if len(text) <= 60 else text[:57] + '...'})"
 
 
-def allowed_keys(steps: Sequence[str | int]) -> list[str]:
-    """The keys that a scenario may hold where pydantic's `steps` lead."""
-    return sorted({field.alias or name for model in _models_at(steps) for name, field in model.model_fields.items()})
+def allowed_keys(steps: Sequence[str | int], content: Any, kinds: Kinds, root: type[BaseModel] = Scenario) -> list[str]:
+    """The keys that a `root` may hold where pydantic's `steps` lead in `content`."""
+    models = _models_at(steps, content, kinds, root)
+    return sorted({field.alias or name for model in models for name, field in model.model_fields.items()})
 
 
-def _models_at(steps: Sequence[str | int]) -> list[type[BaseModel]]:
+def _models_at(steps: Sequence[str | int], content: Any, kinds: Kinds, root: type[BaseModel]) -> list[type[BaseModel]]:
     """The parts that may stand where `steps`, tags of unions among them, lead."""
-    models: list[type[BaseModel]] = [Scenario]
+    models: list[type[BaseModel]] = [root]
+    here = content
     for step in steps:
+        around, here = here, _inside(here, step)
         fields = [
             field for model in models for name, field in model.model_fields.items() if step in (field.alias, name)
         ]
-        if fields:
+        if models == [Entity] and step == "options":
+            models = [kinds.options("entities", around.get("kind", Entity.model_fields["kind"].default))]
+        elif models == [Entity] and step == "defense":
+            models = [kinds.options("defenses", here["kind"])]
+        elif fields:
             models = [model for field in fields for model in _models(field.annotation)]
         elif isinstance(step, str):
             models = [model for model in models if step in tags(model)]
     return models
+
+
+def _inside(here: Any, step: str | int) -> Any:
+    """What `step` leads to; the tag of a union leads nowhere."""
+    if isinstance(here, dict):
+        return here.get(step, here)
+    return here[step] if isinstance(here, list | tuple) and isinstance(step, int) else here
 
 
 def tags(model: type[BaseModel]) -> tuple[str, ...]:

@@ -6,20 +6,19 @@ from pydantic import Field, model_validator
 
 from collab.scenario.base import Kind, Part
 from collab.scenario.checks import cross_mistakes
+from collab.scenario.defenses import Dpm, NoDefense
+from collab.scenario.partitions import AnyPartition, Iid
 from collab.scenario.parts import (
-    Dpm,
     Entity,
     Expect,
     ImageSchedule,
     Model,
-    NoDefense,
     Reconstructor,
     Refine,
     Refinement,
     Resources,
     StoreOptions,
 )
-from collab.scenario.partitions import AnyPartition, Iid
 from collab.scenario.sources import AnyData
 
 __all__ = ["Dpm", "Entity", "NoDefense", "Refinement", "Scenario"]
@@ -50,6 +49,9 @@ class Scenario(Part):
     )
     expect: Expect | None = Field(None, description="A table of the papers to stand beside the results.")
     store: StoreOptions = Field(StoreOptions(), description="What published shards look like.")
+    on_failure: Literal["stop", "continue"] = Field(
+        "stop", description="continue: rows that do not need what failed are still computed; the exit code stays 4."
+    )
     resources: Resources = Field(Resources(), description="What the run takes of the machine.")
 
     @model_validator(mode="after")

@@ -5,7 +5,17 @@ from typing import Any
 
 from collab.scenario.document import Trail, read_value
 
-_MAY_BE_LEFT_OUT = {"reconstructor", "refine", "scratch", "store", "resources", "entity", "expect", "partition"}
+_MAY_BE_LEFT_OUT = {
+    "reconstructor",
+    "refine",
+    "scratch",
+    "store",
+    "resources",
+    "entity",
+    "expect",
+    "options",
+    "partition",
+}
 """Parts that a file need not have; an override may reach into them all the same."""
 
 

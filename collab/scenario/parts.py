@@ -1,24 +1,13 @@
 """The pieces of a scenario: immutable, documented, without torch."""
 
-import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, SerializeAsAny
 
 from collab.architectures import ARCHITECTURES, RECONSTRUCTOR
-from collab.scenario.base import MEMORY, ROW, Kind, Name, Part, Share, long_form
+from collab.scenario.base import MEMORY, ROW, DefenseOptions, Kind, Name, NoOptions, Part, Schedule, Share, bytes_of
+from collab.scenario.kinds import validated_defense, validated_kind, validated_options
 from collab.scenario.partitions import Overlap
-
-
-class Schedule(Part):
-    """How long and with which steps something is trained; the papers state none of it."""
-
-    epochs: int = Field(10, ge=1, le=10_000, description="Passes over the rows; time grows with them.")
-    batch_size: int = Field(128, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
-    optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="sgd has Nesterov momentum 0.9.")
-    learning_rate: float = Field(0.1, gt=0, description="Its largest value; a loss that is not finite ends the run.")
-    weight_decay: float = Field(0.0, ge=0, description="L2 penalty (adamw: decoupled).")
-    schedule: Literal["cosine", "one_cycle", "constant"] = Field("cosine", description="Course of the learning rate.")
 
 
 class ImageSchedule(Schedule):
@@ -70,45 +59,17 @@ class Reconstructor(Schedule):
     learning_rate: float = Field(2e-3, gt=0, description="Its largest value; a loss that is not finite ends the run.")
 
 
-class Dpm(Schedule):
-    """Deep Poisoning Module: residual blocks that keep the shape of the features; private to its entity."""
-
-    kind: Literal["dpm"] = Field(description="`defense: dpm` is short for all defaults.")
-    blocks: int = Field(4, ge=1, le=32, description="Bottleneck blocks; training cost grows with them.")
-    width: int | None = Field(None, ge=1, le=4096, description="Channels inside a block; a quarter unless given.")
-    norm: Literal["batch", "none"] = Field("batch", description="Normalization inside the blocks.")
-    ssim_weight: float = Field(1.0, ge=0, alias="lambda", description="Lambda of (DP-6); 0 trains for accuracy alone.")
-    equivalence: Literal["labels", "logits"] = Field("labels", description="(DP-4), or KL to C's own output (DPF-5).")
-    ssim_loss: Literal["abs", "clamp", "square", "abs_map", "signed"] = Field(
-        "abs", description="How SSIM enters (DP-5); signed has the photographic negative as its optimum."
-    )
-    epochs: int = Field(
-        30, ge=1, le=10_000, description="Passes over the entity's own rows; the longest stage of most scenarios."
-    )
-    batch_size: int = Field(64, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
-    optimizer: Literal["sgd", "adam", "adamw"] = Field("adamw", description="sgd has Nesterov momentum 0.9.")
-    learning_rate: float = Field(2e-3, gt=0, description="Its largest value; a loss that is not finite ends the run.")
-    schedule: Literal["cosine", "one_cycle", "constant"] = Field(
-        "one_cycle", description="Course of the learning rate."
-    )
-
-
-class NoDefense(Part):
-    """Plain features, for comparison."""
-
-    kind: Literal["none"] = Field(description="`defense: none` is short for it.")
-
-
-AnyDefense = Annotated[Dpm | NoDefense, Field(discriminator="kind"), BeforeValidator(long_form)]
-
-
 class Entity(Part):
     """One party."""
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["share"]}, {"required": ["rows"]}]})
 
     name: Name = Field(description="Its name in store, ledger and tables.")
-    kind: Kind = Field("contributor", description="An entity plugin.")
+    kind: Annotated[Kind, AfterValidator(validated_kind)] = Field(
+        "contributor",
+        validate_default=True,
+        description="The entity plugin that plays it; `collab plugins list` names all.",
+    )
     share: Share | None = Field(
         None, description="Fraction of the private images, or of those of `classes`, that it holds; not with `rows`."
     )
@@ -120,7 +81,12 @@ class Entity(Part):
         None,
         description="File, relative to this one, with a row of the source's training images on each line, from 0.",
     )
-    defense: AnyDefense = Field(description="What it does to its features before publishing.")
+    options: Annotated[SerializeAsAny[Part], PlainValidator(validated_options)] = Field(
+        NoOptions(), validate_default=True, description="Options of its kind."
+    )
+    defense: Annotated[SerializeAsAny[DefenseOptions], PlainValidator(validated_defense)] = Field(
+        description="What it does to its features before publishing."
+    )
 
 
 class Refinement(Part):
@@ -171,10 +137,7 @@ class EntityResources(Part):
     @property
     def gpu_bytes(self) -> int | None:
         """`gpu_memory` in bytes."""
-        if self.gpu_memory is None:
-            return None
-        number, unit = re.findall(MEMORY, self.gpu_memory)[0]
-        return int(float(number) * 1024 ** (1 + ("KiB", "MiB", "GiB", "TiB").index(unit)))
+        return None if self.gpu_memory is None else bytes_of(self.gpu_memory)
 
 
 class Resources(Part):
@@ -184,3 +147,4 @@ class Resources(Part):
         None, ge=1, le=4096, description="Processes that entities share; one each unless given."
     )
     entity: EntityResources = Field(EntityResources(), description="What each of these processes takes.")
+    restarts: int = Field(2, ge=0, le=100, description="How often each process may die; its stage goes on from there.")

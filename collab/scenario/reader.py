@@ -1,6 +1,6 @@
 """YAML to a scenario and back: every mistake at once, each with its line and column."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +8,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from collab.errors import ScenarioError
+from collab.errors import PluginError, ScenarioError
+from collab.plugins.discovery import GROUPS, Plugins
 from collab.scenario.checks import cross_mistakes, items
 from collab.scenario.document import Mistake, Place, Trail, read_document, write_document
 from collab.scenario.explain import explained
+from collab.scenario.kinds import Kinds
 from collab.scenario.model import Scenario
 from collab.scenario.overrides import apply_override
 
@@ -21,36 +23,59 @@ LARGEST_FILE = 256 << 10
 
 @dataclass(frozen=True)
 class Loaded:
-    """A valid scenario, the file it came from, and the line of each value that stands in it (`("entities", 0)`)."""
+    """A valid scenario, the file it came from, and the line of each value that stands in it (`("entities", 0)`).
+
+    `plugins` find its kinds again in another process; `origins` say where those come from that are not built in.
+    """
 
     scenario: Scenario
     path: Path
     lines: Mapping[Trail, int]
+    plugins: Plugins
+    origins: tuple[str, ...]
 
 
 def read_scenario(
-    path: Path, overrides: Sequence[str] = (), seed: int | None = None, *, check_paths: bool = True
+    path: Path,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    *,
+    plugin_dirs: Sequence[Path] = (),
+    entities: int | None = None,
+    check_paths: bool = True,
+    check_plugins: bool = True,
 ) -> Loaded:
     """The scenario in `path`, changed by `overrides` (`path.to.key=value`) and `seed`.
 
     Raises ScenarioError with all mistakes as `file:line:column: path: what is wrong (got value)`, those of an override
-    as `--set path.to.key=value: ...`. `check_paths`: a data root that is no folder and a list of rows that is no file are among them. A path
-    in the file is relative to it, one in an override to the working directory; the scenario holds it absolute.
+    as `--set path.to.key=value: ...`. `check_paths`: a data root that is no folder and a list of rows that is no file
+    are among them. A path in the file is relative to it, one in an override to the working directory; the scenario
+    holds it absolute. `entities` keeps the first so many of them, and the rows that need no other.
+
+    Kinds are those of installed packages, of the folders beside `path` and in the working directory, and of
+    `plugin_dirs`. PluginError, with tracebacks as notes, says that one of them cannot be had. Without `check_plugins`
+    no plugin is looked for, and options of kinds that are not built in stay as written.
     """
-    document = read_document(_text(path))
+    plugins = Plugins.of(path.parent, Path.cwd(), plugin_dirs=plugin_dirs)
+    kinds = Kinds(plugins if check_plugins else None)
+    document = read_document(read_text(path))
     found, places, content = list(document.mistakes), dict(document.places), document.content
     scenario = None
     if content is not None:
         _resolve_paths(content, path.parent)
         found += _changed(content, places, overrides, seed)
         _resolve_paths(content, Path.cwd())
-        scenario, wrong = _validated(content)
+        if entities is not None:
+            _keep_first(content, entities)
+        scenario, wrong = _validated(content, kinds)
         if check_paths:
             wrong += [*_about_root(content), *_about_row_lists(content)]
-        found += [Mistake(_place(places, trail), trail, text) for trail, text in wrong]
+        found += placed_mistakes(places, wrong)
     if found or scenario is None:
-        raise ScenarioError("\n".join(_line(path, mistake) for mistake in sorted(found, key=_order)))
-    return Loaded(scenario, path, {trail: place.line for trail, place in places.items() if not place.option})
+        raise _refusal(told(path, found), kinds)
+    lines = {trail: place.line for trail, place in places.items() if not place.option}
+    origins = tuple(f"{GROUPS[group]} {kind}: {origin}" for (group, kind), origin in kinds.origins.items())
+    return Loaded(scenario, path, lines, plugins, origins)
 
 
 def to_yaml(scenario: Scenario) -> str:
@@ -58,20 +83,8 @@ def to_yaml(scenario: Scenario) -> str:
     return write_document(scenario.model_dump(mode="json", by_alias=True))
 
 
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of scenario files; a kind that asks for nothing else may be given by its name alone."""
-    schema = Scenario.model_json_schema(by_alias=True)
-    partition = schema["properties"]["partition"]
-    partition["default"] = partition["default"]["kind"]
-    for part in (partition, schema["$defs"]["Entity"]["properties"]["defense"]):
-        long_forms = {key: part.pop(key) for key in ("discriminator", "oneOf")}
-        models = {kind: ref.rpartition("/")[2] for kind, ref in long_forms["discriminator"]["mapping"].items()}
-        alone = sorted(kind for kind, model in models.items() if schema["$defs"][model]["required"] == ["kind"])
-        part["anyOf"] = [{"type": "string", "enum": alone}, long_forms]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a scenario or sweep file; ScenarioError for one that is too large, unreadable, or not UTF-8."""
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
@@ -105,20 +118,43 @@ def _changed(
             places[trail] = place
 
 
-def _validated(content: dict[str, Any]) -> tuple[Scenario | None, list[tuple[Trail, str]]]:
+def _refusal(text: str, kinds: Kinds) -> ScenarioError:
+    """The error that tells `text`, and the traceback of each plugin that failed."""
+    if not kinds.broken:
+        return ScenarioError(text)
+    error = PluginError(text)
+    for broken in kinds.broken.values():
+        for note in getattr(broken, "__notes__", ()):
+            error.add_note(note)
+    return error
+
+
+def _validated(content: dict[str, Any], kinds: Kinds) -> tuple[Scenario | None, list[tuple[Trail, str]]]:
     wrong = list(cross_mistakes(content))
+    content = {**content, "entities": _long_forms(content.get("entities"))} if "entities" in content else content
     try:
-        return Scenario.model_validate(_with_tuples(content)), wrong
+        return Scenario.model_validate(with_tuples(content), context=kinds), wrong
     except ValidationError as error:
         # what has no place is the scenario's own cross-check, which `wrong` holds already, with places
-        return None, [*explained([each for each in error.errors() if each["loc"]], content), *wrong]
+        return None, [*explained([each for each in error.errors() if each["loc"]], content, kinds), *wrong]
 
 
-def _with_tuples(value: Any) -> Any:
+def _long_forms(entities: Any) -> Any:
+    """Entities with options, and defenses as mappings, where they are left out, so that each mistake has a trail."""
+    if not isinstance(entities, list):
+        return entities
+    full = [{"options": {}, **entity} if isinstance(entity, dict) else entity for entity in entities]
+    for entity in full:
+        if isinstance(entity, dict) and isinstance(entity.get("defense"), str):
+            entity["defense"] = {"kind": entity["defense"]}
+    return full
+
+
+def with_tuples(value: Any) -> Any:
     """Lists as tuples, which is what a frozen part keeps; strict models do not convert."""
     if isinstance(value, dict):
-        return {key: _with_tuples(part) for key, part in value.items()}
-    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
+        return {key: with_tuples(part) for key, part in value.items()}
+    return tuple(map(with_tuples, value)) if isinstance(value, list) else value
 
 
 def _resolve_paths(content: dict[str, Any], base: Path) -> None:
@@ -146,6 +182,30 @@ def _about_row_lists(content: dict[str, Any]) -> list[tuple[Trail, str]]:
         (("entities", index, "rows"), f"there is no file {rows}")
         for index, entity in items(content.get("entities"))
         if isinstance(rows := entity.get("rows"), str) and not Path(rows).is_file()
+    ]
+
+
+def placed_mistakes(places: Mapping[Trail, Place], wrong: Iterable[tuple[Trail, str]]) -> list[Mistake]:
+    """Each mistake with the place of the nearest part that stands in the file or in an override."""
+    return [Mistake(_place(places, trail), trail, text) for trail, text in wrong]
+
+
+def told(path: Path, mistakes: Iterable[Mistake]) -> str:
+    """All mistakes of a file, a line each, in its order."""
+    return "\n".join(_line(path, mistake) for mistake in sorted(mistakes, key=_order))
+
+
+def _keep_first(content: dict[str, Any], count: int) -> None:
+    kept, rows = content.get("entities"), content.get("refinements")
+    if not isinstance(kept, list) or not isinstance(rows, list):
+        return  # a mistake that is told elsewhere
+    content["entities"] = kept[:count]
+    gone = {entity.get("name") for entity in kept[count:] if isinstance(entity, dict)}
+    content["refinements"] = [
+        row
+        for row in rows
+        if not isinstance(row, dict)
+        or not gone & {row.get("entity"), *(row.get("pool") or ()), *(row.get("unpoisoned") or ())}
     ]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from collab.scenario.reader import json_schema
+from collab.scenario.schema import json_schema
 
 MARK = "<!-- from here on written by `python -m collab.scenario.reference` -->\n"
 _BOUNDS = (
@@ -21,6 +21,13 @@ def reference() -> str:
     schema = json_schema()
     parts = {"Scenario": schema} | {name: schema["$defs"][name] for name in _referenced(schema, schema["$defs"], {})}
     return "\n".join(_section(name, part) for name, part in parts.items())
+
+
+def fields(part: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """Key, what is allowed, default and description of each field in the schema of a part."""
+    required = part.get("required", ())
+    for key, about in part["properties"].items():
+        yield key, " or ".join(_allowed(about)), _default(about, key in required), about.get("description", "")
 
 
 def json_text() -> str:
@@ -45,13 +52,9 @@ def _referenced(value: Any, parts: dict[str, Any], seen: dict[str, None]) -> dic
 
 
 def _section(name: str, part: dict[str, Any]) -> str:
-    required = part.get("required", ())
-    rows = [
-        f"| `{key}` | {' or '.join(_allowed(about))} | {_default(about, key in required)} | {about['description']} |"
-        for key, about in part["properties"].items()
-    ]
-    head = "| key | allowed | default | what it does |\n|---|---|---|---|"
-    return "\n".join([f"### {name}\n", f"{part['description']}\n", head, *rows, ""])
+    rows = [f"| `{key}` | {allowed} | {default} | {about} |" for key, allowed, default, about in fields(part)]
+    head = ["| key | allowed | default | what it does |", "|---|---|---|---|"] if rows else []
+    return "\n".join([f"### {name}\n", f"{part['description']}\n", *head, *rows, ""])
 
 
 def _allowed(about: dict[str, Any]) -> Iterator[str]:

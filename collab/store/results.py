@@ -39,23 +39,23 @@ class Row:
     device: str | None = None
 
 
-_SCHEMA = pa.schema(
-    [
-        pa.field("scenario", pa.string(), nullable=False),
-        pa.field("row", pa.string(), nullable=False),
-        pa.field("entity", pa.string()),
-        pa.field("defense", pa.string()),
-        pa.field("attack", pa.string()),
-        pa.field("metric", pa.string(), nullable=False),
-        *(pa.field(name, pa.float64()) for name in ("value", "low", "high")),
-        *(pa.field(name, pa.int64()) for name in ("n", "seed")),
-        pa.field("paper", pa.float64()),
-        pa.field("verdict", pa.string()),
-        pa.field("seconds", pa.float64()),
-        pa.field("device", pa.string()),
-    ],
-    metadata={VERSION_KEY: "1"},
-)
+RESULT_FIELDS = [
+    pa.field("scenario", pa.string(), nullable=False),
+    pa.field("row", pa.string(), nullable=False),
+    pa.field("entity", pa.string()),
+    pa.field("defense", pa.string()),
+    pa.field("attack", pa.string()),
+    pa.field("metric", pa.string(), nullable=False),
+    *(pa.field(name, pa.float64()) for name in ("value", "low", "high")),
+    *(pa.field(name, pa.int64()) for name in ("n", "seed")),
+    pa.field("paper", pa.float64()),
+    pa.field("verdict", pa.string()),
+    pa.field("seconds", pa.float64()),
+    pa.field("device", pa.string()),
+]
+"""The columns of results, in their order."""
+
+_SCHEMA = pa.schema(RESULT_FIELDS, metadata={VERSION_KEY: "1"})
 
 
 def write_results(path: Path, rows: Sequence[Row]) -> None:

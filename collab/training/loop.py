@@ -3,17 +3,17 @@
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from collab.errors import CollabError
+from collab.seeding import Stream
 from collab.training.precision import Compute
+from collab.training.progress import Progress
 
 Batch = TypeVar("Batch")
-Progress = Callable[[int, int, float], None]
-"""Called after each epoch with its number (from 1), the number of epochs, and the mean loss."""
 
 
 @dataclass(frozen=True)
@@ -38,40 +38,50 @@ class Recipe:
 
 def minimize(
     loss: Callable[[Batch], Tensor],
-    parameters: Iterable[nn.Parameter],
-    batches: Callable[[int], Iterable[Batch]],
+    learner: nn.Module,
+    batches: Callable[[torch.Generator], Iterable[Batch]],
     recipe: Recipe,
     *,
     steps: int,
+    stream: Stream,
     compute: Compute,
     progress: Progress,
 ) -> tuple[float, ...]:
-    """Minimizes `loss` over `recipe.epochs` passes of `batches(epoch)`, each of about `steps` batches.
+    """Minimizes `loss` over `recipe.epochs` passes of `batches(generator)`, each of about `steps` batches.
 
-    `loss` sees one batch under the autocast of `compute` and answers a scalar. Returns the mean loss of each epoch.
-    Raises CollabError where a loss is not finite, so that no later stage builds on it.
+    `loss` sees one batch under the autocast of `compute` and answers a scalar; the parameters of `learner` follow it.
+    Each epoch draws from a generator of its own (and dropout from torch's, seeded alike), so that a stage that was
+    killed goes on from its last checkpoint to the same bits. Returns the mean loss of each epoch. Raises CollabError
+    where a loss is not finite, so that no later stage builds on it.
     """
-    optimizer = _optimizer(recipe, list(parameters))
+    optimizer = _optimizer(recipe, list(learner.parameters()))
     total = recipe.epochs * steps
     pace = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(recipe, min(step, total), total))
-    means = []
-    for epoch in range(recipe.epochs):
+    kept, means = progress.checkpoint(), list[float]()
+    states: dict[str, Any] = {"learner": learner, "optimizer": optimizer, "pace": pace}
+    if found := kept.load():
+        for name, part in states.items():
+            part.load_state_dict(found[name])
+        means = found["means"]
+    for epoch in range(len(means), recipe.epochs):
         losses = []
-        for batch in batches(epoch):
-            with compute.autocast():
-                value = loss(batch)
-            optimizer.zero_grad(set_to_none=True)
-            value.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            pace.step()
-            losses.append(value.detach())  # read once an epoch: a GPU is not made to wait for each number
+        with stream.initialization(f"noise {epoch}"):
+            for batch in batches(stream.torch(f"epoch {epoch}")):
+                with compute.autocast():
+                    value = loss(batch)
+                optimizer.zero_grad(set_to_none=True)
+                value.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                pace.step()
+                losses.append(value.detach())  # read once an epoch: a GPU is not made to wait for each number
         means.append(float(torch.stack(losses).mean()))
         if not math.isfinite(means[-1]):
             raise CollabError(
                 f"the loss became {means[-1]} in epoch {epoch + 1} of {recipe.epochs}: {recipe.optimizer} with "
                 f"learning rate {recipe.learning_rate} diverged. Lower `learning_rate`, or use `precision: fp32`."
             )
-        progress(epoch + 1, recipe.epochs, means[-1])
+        progress.tell(epoch + 1, recipe.epochs, means[-1])
+        kept.save(lambda: {**{name: part.state_dict() for name, part in states.items()}, "means": means})
     return tuple(means)
 
 

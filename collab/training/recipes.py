@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from collab.models.freeze import folded, freeze
 from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet, even_batches, steps_in
-from collab.training.loop import Progress, Recipe, minimize
+from collab.training.loop import Recipe, minimize
 from collab.training.losses import (
     Disparity,
     classification_loss,
@@ -20,6 +20,7 @@ from collab.training.losses import (
     reconstruction_disparity,
 )
 from collab.training.precision import Compute
+from collab.training.progress import Progress
 
 EVAL_BATCH = 256
 
@@ -30,8 +31,7 @@ def train_classifier(
     """Step 1 and rows 1 to 5: trains decider after featurizer on images by (DP-1). Changes `network`."""
     compute.place(network).train()
 
-    def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        generator = stream.torch(f"epoch {epoch}")
+    def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         for index in even_batches(len(images), recipe.batch_size, generator):
             x = images.take(index.numpy(), compute.device)
             y = torch.from_numpy(images.labels[index.numpy()]).to(compute.device)
@@ -41,7 +41,7 @@ def train_classifier(
         return classification_loss(network(batch[0]), batch[1], label_smoothing=recipe.label_smoothing)
 
     steps = steps_in(len(images), recipe.batch_size)
-    losses = minimize(loss, network.parameters(), batches, recipe, steps=steps, compute=compute, progress=progress)
+    losses = minimize(loss, network, batches, recipe, steps=steps, stream=stream, compute=compute, progress=progress)
     network.eval()
     return losses
 
@@ -94,10 +94,11 @@ def train_reconstructor(
 
     losses = minimize(
         loss,
-        reconstructor.parameters(),
-        lambda epoch: feed.batches(stream.torch(f"epoch {epoch}")),
+        reconstructor,
+        feed.batches,
         recipe,
         steps=feed.steps,
+        stream=stream,
         compute=compute,
         progress=progress,
     )
@@ -153,10 +154,11 @@ def train_dpm(
 
     losses = minimize(
         loss,
-        dpm.parameters(),
-        lambda epoch: feed.batches(stream.torch(f"epoch {epoch}")),
+        dpm,
+        feed.batches,
         recipe,
         steps=feed.steps,
+        stream=stream,
         compute=compute,
         progress=progress,
     )
@@ -186,10 +188,11 @@ def refine_decider(
 
     losses = minimize(
         loss,
-        decider.parameters(),
-        lambda epoch: feed.batches(stream.torch(f"epoch {epoch}")),
+        decider,
+        feed.batches,
         recipe,
         steps=feed.steps,
+        stream=stream,
         compute=compute,
         progress=progress,
     )

@@ -9,8 +9,9 @@ from jsonschema import Draft202012Validator
 
 from collab.errors import ScenarioError
 from collab.scenario.document import read_document
-from collab.scenario.reader import json_schema, read_scenario, to_yaml
+from collab.scenario.reader import read_scenario, to_yaml
 from collab.scenario.reference import MARK, json_text, reference
+from collab.scenario.schema import json_schema
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "scenarios").glob("*.yaml"))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from collab.scenario.parts import Dpm
+from collab.scenario.model import Dpm
 from collab.scenario.reader import Scenario, read_scenario
 
 Write = Callable[..., Path]

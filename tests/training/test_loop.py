@@ -7,9 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from collab.errors import CollabError
+from collab.seeding import Stream
 from collab.training.loop import Recipe, _rate, minimize
 from collab.training.precision import resolve_compute
+from collab.training.progress import Progress
 
+STREAM = Stream(0, "a1", "loop")
 COMPUTE = resolve_compute("fp32", "cpu")
 RECIPE = Recipe(epochs=30, batch_size=4, optimizer="sgd", learning_rate=0.05)
 
@@ -18,12 +21,12 @@ def fitted(recipe: Recipe) -> tuple[float, tuple[float, ...], list[tuple[int, in
     """Fits one number to 3 by its squared distance."""
     number, told = nn.Parameter(torch.tensor(0.0)), []
 
-    def batches(epoch: int) -> Iterator[Tensor]:
+    def batches(_: torch.Generator) -> Iterator[Tensor]:
         yield from (torch.tensor(3.0), torch.tensor(3.0))
 
     losses = minimize(
-        lambda target: (number - target) ** 2, [number], batches, recipe,
-        steps=2, compute=COMPUTE, progress=lambda *news: told.append(news),
+        lambda target: (number - target) ** 2, nn.ParameterList([number]), batches, recipe,
+        steps=2, stream=STREAM, compute=COMPUTE, progress=Progress(lambda *news: told.append(news)),
     )  # fmt: skip
     return float(number.detach()), losses, told
 

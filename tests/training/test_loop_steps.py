@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import pairwise
+from itertools import count, pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -11,9 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from collab.errors import CollabError
+from collab.seeding import Stream
 from collab.training.loop import Recipe, minimize
 from collab.training.precision import Compute
+from collab.training.progress import Progress
 
+STREAM = Stream(0, "a1", "loop")
 CPU = Compute(torch.device("cpu"), torch.float32)
 PLAIN = Recipe(epochs=1, batch_size=4, optimizer="sgd", learning_rate=0.1, schedule="constant")
 
@@ -27,7 +30,10 @@ def trace(recipe: Recipe, steps: int, *, gradient: float = 1.0, start: float = 1
         seen.append(weight.item())
         return gradient * weight.sum()
 
-    minimize(loss, [weight], lambda _: range(steps), recipe, steps=steps, compute=CPU, progress=lambda *_: None)
+    minimize(
+        loss, nn.ParameterList([weight]), lambda _: range(steps), recipe,
+        steps=steps, stream=STREAM, compute=CPU, progress=Progress(),
+    )  # fmt: skip
     return [*seen, weight.item()]
 
 
@@ -73,7 +79,10 @@ def test_more_batches_than_announced_do_not_raise_the_rate_again() -> None:
         return weight.sum()
 
     recipe = replace(PLAIN, schedule="cosine")
-    minimize(loss, [weight], lambda _: range(12), recipe, steps=4, compute=CPU, progress=lambda *_: None)
+    minimize(
+        loss, nn.ParameterList([weight]), lambda _: range(12), recipe,
+        steps=4, stream=STREAM, compute=CPU, progress=Progress(),
+    )  # fmt: skip
     assert seen[-1] == seen[5]  # all steps after the fourth had a rate of 0, and momentum moves nothing then
 
 
@@ -96,12 +105,13 @@ def test_each_optimizer_finds_the_least_square(optimizer: str) -> None:
     recipe = Recipe(20, 4, optimizer, 0.05)  # type: ignore[arg-type]
     losses = minimize(
         lambda goal: (weight - goal).square().sum(),
-        [weight],
+        nn.ParameterList([weight]),
         lambda _: [1.0] * 10,
         recipe,
         steps=10,
+        stream=STREAM,
         compute=CPU,
-        progress=lambda *_: None,
+        progress=Progress(),
     )
     assert weight.item() == pytest.approx(1.0, abs=0.05)
     assert losses[-1] < 0.01 * losses[0]
@@ -110,17 +120,21 @@ def test_each_optimizer_finds_the_least_square(optimizer: str) -> None:
 def test_mean_loss_of_each_epoch_is_returned_and_told() -> None:
     weight, told = nn.Parameter(torch.zeros(1)), []
 
-    def batches(epoch: int) -> Iterable[float]:
+    epochs = count()
+
+    def batches(_: torch.Generator) -> Iterable[float]:
+        epoch = next(epochs)
         return [epoch + 1.0, epoch + 3.0]
 
     losses = minimize(
         lambda value: 0 * weight.sum() + value,
-        [weight],
+        nn.ParameterList([weight]),
         batches,
         replace(PLAIN, epochs=3),
         steps=2,
+        stream=STREAM,
         compute=CPU,
-        progress=lambda *news: told.append(news),
+        progress=Progress(lambda *news: told.append(news)),
     )
     assert losses == (2.0, 3.0, 4.0)
     assert told == [(1, 3, 2.0), (2, 3, 3.0), (3, 3, 4.0)]
@@ -128,16 +142,18 @@ def test_mean_loss_of_each_epoch_is_returned_and_told() -> None:
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_loss_that_is_not_finite_ends_the_training_and_names_epoch_and_rate(bad: float) -> None:
+    epochs = count()
     weight, told = nn.Parameter(torch.zeros(1)), []
     with pytest.raises(CollabError, match=r"epoch 2 of 5.*learning rate 0\.1 diverged") as caught:
         minimize(
             lambda value: weight.sum() + value,
-            [weight],
-            lambda epoch: [0.0, bad if epoch else 0.0],
+            nn.ParameterList([weight]),
+            lambda _: [0.0, bad if next(epochs) else 0.0],
             replace(PLAIN, epochs=5),
             steps=2,
+            stream=STREAM,
             compute=CPU,
-            progress=lambda *news: told.append(news),
+            progress=Progress(lambda *news: told.append(news)),
         )
     assert caught.value.exit_code == 1
     assert len(told) == 1

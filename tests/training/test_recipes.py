@@ -13,6 +13,7 @@ from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet
 from collab.training.loop import Recipe
 from collab.training.precision import resolve_compute
+from collab.training.progress import Progress
 from collab.training.recipes import (
     Poisoning,
     features_of,
@@ -63,7 +64,7 @@ def test_a_dpm_learns_and_leaves_decider_and_reconstructor_untouched(world: tupl
     untrained = state_digest(dpm)
     losses = train_dpm(
         dpm, feed, images, decider, reconstructor, Poisoning(equivalence, "abs", 1.0), replace(RECIPE, epochs=6),
-        stream=STREAM, compute=COMPUTE, progress=lambda *_: None,
+        stream=STREAM, compute=COMPUTE, progress=Progress(),
     )  # fmt: skip
     assert (state_digest(decider), state_digest(reconstructor)) == before
     assert state_digest(dpm) != untrained
@@ -80,7 +81,7 @@ def test_the_same_stream_trains_the_same_dpm_and_another_does_not(world: tuple) 
             dpm = build_dpm(8, blocks=1)
         train_dpm(
             dpm, feed, images, decider, reconstructor, Poisoning("labels", "abs", 1.0), RECIPE,
-            stream=stream, compute=COMPUTE, progress=lambda *_: None,
+            stream=stream, compute=COMPUTE, progress=Progress(),
         )  # fmt: skip
         return state_digest(dpm)
 
@@ -93,7 +94,7 @@ def test_refining_changes_the_decider_and_its_statistics_only_if_asked(world: tu
     _, decider, _, feed, _ = world
     decider.requires_grad_(True)
     before = {name: value.clone() for name, value in decider.state_dict().items()}
-    refine_decider(decider, feed, RECIPE, bn=bn, stream=STREAM, compute=COMPUTE, progress=lambda *_: None)
+    refine_decider(decider, feed, RECIPE, bn=bn, stream=STREAM, compute=COMPUTE, progress=Progress())
     after = decider.state_dict()
     running = [name for name in after if "running_mean" in name]
     assert running
@@ -105,7 +106,7 @@ def test_a_reconstructor_learns_to_invert(world: tuple) -> None:
     _, _, reconstructor, feed, images = world
     losses = train_reconstructor(
         reconstructor.requires_grad_(True), feed, images, replace(RECIPE, epochs=8, learning_rate=1e-2),
-        stream=STREAM, compute=COMPUTE, progress=lambda *_: None,
+        stream=STREAM, compute=COMPUTE, progress=Progress(),
     )  # fmt: skip
     assert losses[-1] < 0.9 * losses[0]
 
@@ -118,7 +119,7 @@ def test_a_classifier_learns_what_can_be_learned() -> None:
     net = nn.Sequential(split.featurizer, split.decider)
     losses = train_classifier(
         net, ImageSet(dark_or_bright, labels), Recipe(6, 8, "sgd", 0.05, augment=True),
-        stream=STREAM, compute=COMPUTE, progress=lambda *_: None,
+        stream=STREAM, compute=COMPUTE, progress=Progress(),
     )  # fmt: skip
     assert losses[-1] < 0.2 < losses[0]
     assert not net.training

@@ -15,6 +15,7 @@ from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet
 from collab.training.loop import Recipe
 from collab.training.precision import Compute
+from collab.training.progress import Progress
 from collab.training.recipes import (
     EVAL_BATCH,
     Poisoning,
@@ -30,10 +31,6 @@ CPU = Compute(torch.device("cpu"), torch.float32)
 STREAM = Stream(0, "a1", "poison")
 ONE_STEP = Recipe(epochs=1, batch_size=64, optimizer="sgd", learning_rate=0.05)
 ROWS, CLASSES, SIDE = 40, 3, 16
-
-
-def silent(*_: object) -> None:
-    pass
 
 
 class Memory:
@@ -97,7 +94,7 @@ class World:
             recipe,
             stream=STREAM,
             compute=CPU,
-            progress=silent,
+            progress=Progress(),
         )
 
 
@@ -154,7 +151,7 @@ def test_equal_streams_train_equal_modules(world: World) -> None:
         module, recipe = world.dpm(), Recipe(2, 8, "adamw", 0.01)
         train_dpm(
             module, world.feed(8), world.images, world.decider, world.reconstructor, Poisoning("labels", "abs", 1.0),
-            recipe, stream=stream, compute=CPU, progress=silent,
+            recipe, stream=stream, compute=CPU, progress=Progress(),
         )  # fmt: skip
         return state_digest(module)
 
@@ -163,7 +160,7 @@ def test_equal_streams_train_equal_modules(world: World) -> None:
 
 def refined(world: World, bn: str, recipe: Recipe) -> nn.Module:
     decider = copy.deepcopy(world.decider)
-    refine_decider(decider, world.feed(8), recipe, bn=bn, stream=STREAM, compute=CPU, progress=silent)  # type: ignore[arg-type]
+    refine_decider(decider, world.feed(8), recipe, bn=bn, stream=STREAM, compute=CPU, progress=Progress())  # type: ignore[arg-type]
     return decider
 
 
@@ -199,7 +196,7 @@ def test_first_loss_of_the_classifier_is_cross_entropy_with_smoothing_in_train_m
     target = 0.8 * functional.one_hot(world.labels, CLASSES) + 0.2 / CLASSES
     expected = -(target * logits.log_softmax(1)).sum(1).mean().item()
     recipe = Recipe(1, 64, "sgd", 0.1, label_smoothing=0.2)
-    (found,) = train_classifier(network, world.images, recipe, stream=STREAM, compute=CPU, progress=silent)
+    (found,) = train_classifier(network, world.images, recipe, stream=STREAM, compute=CPU, progress=Progress())
     assert found == pytest.approx(expected, rel=1e-4)
     assert not network.training
 
@@ -211,7 +208,9 @@ def test_reconstructor_meets_each_feature_with_its_own_image(world: World) -> No
     expected = (rebuilt - world.pictures).abs().mean().item()
     shuffled = (rebuilt - world.pictures.roll(1, 0)).abs().mean().item()
     assert expected != pytest.approx(shuffled, rel=1e-3)
-    losses = train_reconstructor(net, world.feed(), world.images, ONE_STEP, stream=STREAM, compute=CPU, progress=silent)
+    losses = train_reconstructor(
+        net, world.feed(), world.images, ONE_STEP, stream=STREAM, compute=CPU, progress=Progress()
+    )
     assert losses[0] == pytest.approx(expected, rel=1e-4)
 
 

@@ -1,0 +1,17 @@
+"""Options that several commands have."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change one value of the scenario; repeatable.")
+]
+Seed = Annotated[int | None, typer.Option(help="Another seed than the scenario's.")]
+Out = Annotated[Path, typer.Option(help="Folder for run directories and their cache.")]
+BackendName = Annotated[Literal["ray", "inprocess"], typer.Option(help="Actors side by side, or one process.")]
+Address = Annotated[str, typer.Option(help="Ray cluster: local (a new one), auto, or HOST:PORT.")]
+Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks are computed.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Play every stage, whatever the cache holds.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Results as JSON on standard output.")]

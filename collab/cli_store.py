@@ -1,0 +1,84 @@
+"""The commands about what is kept: the store of a run, the cache of a folder of runs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from collab.cli_options import Out
+
+store_app = typer.Typer(help="What was published to a store.", no_args_is_help=True)
+cache_app = typer.Typer(help="Stages that runs have played and others may take.", no_args_is_help=True)
+
+
+@store_app.command("ls")
+def store_ls(store: Annotated[Path, typer.Argument(metavar="STORE")]) -> None:
+    """What was published, by whom, how large."""
+    records = _store(store).records()
+    for record in records:
+        shape = "×".join(map(str, record.shape))
+        print(
+            f"{record.entity:12} {record.sha256[:16]}  {record.rows:>7} rows  "
+            f"{shape} {record.dtype}  {record.bytes:>13,} bytes"
+        )
+    print(f"{len(records)} shards, {sum(record.bytes for record in records):,} bytes")
+
+
+@store_app.command("verify")
+def store_verify(store: Annotated[Path, typer.Argument(metavar="STORE")]) -> None:
+    """Hashes and validates every shard again; exit code 5 if one is not what its manifest says."""
+    findings = _store(store).verify()
+    for finding in findings:
+        print(f"{finding.path}  {finding.problem or 'ok'}")
+    bad = sum(1 for finding in findings if finding.problem)
+    print(f"{len(findings)} files, {bad} refused")
+    if bad:
+        raise typer.Exit(5)
+
+
+@cache_app.command("ls")
+def cache_ls(out: Out = Path("runs")) -> None:
+    """What stages the cache of a folder of runs holds, least recently used first."""
+    import time
+
+    entries = _cache(out).entries()
+    for entry in entries:
+        days = (time.time() - entry.used) / 86400
+        place = "private" if entry.is_private else "shared"
+        print(f"{entry.stage:18} {entry.who:12} {place:8} {entry.bytes:>14,} bytes  {entry.seconds:8.1f} s to make  "
+              f"used {days:5.1f} days ago")  # fmt: skip
+    print(f"{len(entries)} stages, {sum(entry.bytes for entry in entries):,} bytes")
+
+
+@cache_app.command("gc")
+def cache_gc(
+    out: Out = Path("runs"),
+    older_than: Annotated[float | None, typer.Option(min=0, metavar="DAYS", help="Not used for so long.")] = None,
+    keep: Annotated[str | None, typer.Option(metavar="SIZE", help="Most that may stay, such as 20GiB.")] = None,
+) -> None:
+    """Removes stages by age and size, least recently used first; finished runs keep their files."""
+    from collab.errors import ScenarioError
+    from collab.scenario.base import bytes_of
+
+    if older_than is None and keep is None:
+        raise ScenarioError("say what may go: --older-than DAYS, --keep SIZE, or both.")
+    gone = _cache(out).gc(
+        older_than=None if older_than is None else older_than * 86400,
+        keep_bytes=None if keep is None else bytes_of(keep),
+    )
+    print(f"{len(gone)} stages removed, {sum(entry.bytes for entry in gone):,} bytes")
+
+
+def _store(root: Path) -> Any:
+    from collab.errors import StoreError
+    from collab.store.store import Store
+
+    if not (root / "manifest").is_dir():
+        raise StoreError(f"{root} is no store: it has no folder `manifest`. A run's store is RUN/store.")
+    return Store(root)
+
+
+def _cache(out: Path) -> Any:
+    from collab.runtime.cache import Cache
+
+    return Cache(out / "cache")

@@ -1,0 +1,198 @@
+"""Finds the class of a kind: in entry points of installed packages, and as a file in folders of plugins."""
+
+import filecmp
+import re
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Self
+
+from collab.errors import PluginError
+from collab.plugins.modules import import_file
+
+KIND = r"^[a-z][a-z0-9_]*$"
+
+GROUPS = {"entities": "entity", "defenses": "defense", "attacks": "attack"}
+"""The groups, which are also names of folders, and what one of each is called."""
+
+BASES = {"entities": "collab.entity.Entity", "defenses": "collab.defenses.base.Defense"}
+"""What a plugin of a group subclasses; of its base it has the `group` that it says it belongs to."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a plugin comes from: an entry point of an installed package, or a file.
+
+    `is_sure`: its group is known before it is imported; of a file that lies directly in a plugin folder it is not.
+    """
+
+    source: EntryPoint | Path
+    is_sure: bool = True
+
+    def __str__(self) -> str:
+        if isinstance(self.source, Path):
+            return str(self.source)
+        package = getattr(self.source.dist, "name", None)
+        return self.source.value + (f" of the package {package}" if package else "")
+
+    def is_same(self, other: "Origin") -> bool:
+        """Whether both are one plugin: the same entry point, or one file or a copy of it, as after `pip install .`."""
+        if isinstance(self.source, EntryPoint) and isinstance(other.source, EntryPoint):
+            return self.source.value == other.source.value
+        one, two = self._file, other._file
+        return one is not None and two is not None and filecmp.cmp(one, two, shallow=False)
+
+    @property
+    def _file(self) -> Path | None:
+        if isinstance(self.source, Path):
+            return self.source
+        try:
+            spec = find_spec(self.source.module)
+        except Exception:  # its parent package runs for this; what is wrong is told where the plugin is loaded
+            return None
+        return Path(spec.origin) if spec and spec.origin and Path(spec.origin).is_file() else None
+
+
+@dataclass(frozen=True)
+class Plugins:
+    """Entry points, and the files in `folders`; picklable, and finds the same in every process that sees the folders.
+
+    A folder called `entities`, `defenses` or `attacks` holds one file for each kind, `<kind>.py`; in a folder of
+    another name the class in the file says what it is. Files that start with `_` are no plugins.
+    """
+
+    folders: tuple[Path, ...] = ()
+
+    @classmethod
+    def of(cls, *places: Path, plugin_dirs: Iterable[Path] = ()) -> Self:
+        """Those in the folders `entities`, `defenses` and `attacks` of each place, and all of each plugin folder.
+
+        Raises PluginError for a plugin folder that is none.
+        """
+        folders = [place / group for place in places for group in GROUPS]
+        for given in plugin_dirs:
+            if not given.is_dir():
+                raise PluginError(f"--plugin-dir {given}: there is no such folder. Name one that holds plugin files.")
+            folders += [given, *(given / group for group in GROUPS)]
+        return cls(tuple(dict.fromkeys(folder.resolve() for folder in folders if folder.is_dir())))
+
+    def installed(self, group: str) -> dict[str, tuple[Origin, ...]]:
+        """Every kind that may be one of `group`, and its origin, or several, if they clash; imports nothing."""
+        found: dict[str, list[Origin]] = {}
+        for kind, origin in self._origins(group):
+            others = found.setdefault(kind, [])
+            if not any(origin.is_same(other) for other in others):
+                others.append(origin)
+        return {kind: tuple(found[kind]) for kind in sorted(found)}
+
+    def origins(self, group: str, kind: str) -> tuple[Origin, ...]:
+        """Where `kind` of `group` comes from: more than one place is a mistake, none if there is no such kind.
+
+        Imports those whose class must say its group; raises PluginError for one that does not import.
+        """
+        candidates = self.installed(group).get(kind, ())
+        return tuple(origin for origin in candidates if origin.is_sure or _classes(origin, group, kind))
+
+    def origin(self, group: str, kind: str) -> Origin:
+        """The one origin of `kind`. Raises PluginError where there is none, or two."""
+        found = self.origins(group, kind)
+        if not found:
+            known = ", ".join(nearest(kind, self.installed(group).keys() - {kind})) or "none"
+            raise PluginError(
+                f"there is no {GROUPS[group]} {kind!r}; there are {known}. Put it into {group}/{kind}.py beside the "
+                "scenario, or name its folder with --plugin-dir."
+            )
+        if len(found) > 1:
+            raise PluginError(
+                f"two plugins of collab.{group} call themselves {kind!r}: {found[0]} and {found[1]}. "
+                "Take one of them away, or rename its kind."
+            )
+        return found[0]
+
+    def load(self, group: str, kind: str) -> Any:
+        """The class of `kind`.
+
+        Raises PluginError where it is unknown or comes from two places, where its module fails to import (with the
+        traceback), and where the module has no such class.
+        """
+        origin = self.origin(group, kind)
+        found = _classes(origin, group, kind)
+        if not found:
+            base = f"Subclass {BASES[group]}" if group in BASES else f"Write a class with `group = {group!r}`"
+            raise PluginError(
+                f"the plugin {kind!r} ({origin}) has no class of this kind in collab.{group}. "
+                f"{base}, with `kind: ClassVar[str] = {kind!r}`."
+            )
+        if len(found) > 1:
+            names = " and ".join(each.__name__ for each in found)
+            raise PluginError(f"the plugin {kind!r} ({origin}) has two classes of this kind: {names}. Rename one.")
+        return found[0]
+
+    def _origins(self, group: str) -> Iterator[tuple[str, Origin]]:
+        for point in _points(group):
+            yield point.name, Origin(point)
+        for folder in self.folders:
+            if folder.name not in (group, *GROUPS):
+                yield from ((file.stem, Origin(file, is_sure=False)) for file in _files(folder) if _says_kind(file))
+            elif folder.name == group:
+                yield from ((file.stem, Origin(file)) for file in _files(folder))
+
+
+INSTALLED = Plugins()
+"""What packages bring, and no folder."""
+
+
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """What is known, the most similar to `name` first."""
+    return sorted(known, key=lambda each: (-SequenceMatcher(None, name, each).ratio(), each))
+
+
+@cache  # what is installed stays so while a process lives, and reading it for each of a hundred entities is slow
+def _points(group: str) -> Sequence[EntryPoint]:
+    return tuple(entry_points(group=f"collab.{group}"))
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.glob("*.py") if file.is_file() and not file.name.startswith("_"))
+
+
+def _says_kind(file: Path) -> bool:
+    """Whether `file` says `kind` and quotes its own name; others (conftest.py, setup.py) are never imported."""
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return True  # so that loading it tells why
+    return bool(re.search(r"\bkind\b", text) and re.search(rf"""["']{re.escape(file.stem)}["']""", text))
+
+
+def _classes(origin: Origin, group: str, kind: str) -> list[type]:
+    """The classes of `kind` and `group` in the module of `origin`. Raises PluginError if it does not import."""
+    if not re.fullmatch(KIND, kind):
+        raise PluginError(
+            f"the plugin {kind!r} ({origin}) cannot be named in a scenario. "
+            "Call it by lower-case letters, digits and _, a letter first."
+        )
+    try:
+        source = origin.source
+        found = [source.load()] if isinstance(source, EntryPoint) else list(vars(import_file(source)).values())
+    except (Exception, SystemExit) as cause:
+        error = PluginError(
+            f"the plugin {kind!r} of collab.{group} ({origin}) does not import: {type(cause).__name__}: {cause}"
+        )
+        error.add_note(_trace(cause))
+        raise error from cause
+    classes = dict.fromkeys(each for each in found if isinstance(each, type))  # each once, whatever its names
+    return [each for each in classes if vars(each).get("kind") == kind and getattr(each, "group", None) == group]
+
+
+def _trace(cause: BaseException) -> str:
+    """The traceback from where the plugin's own code begins."""
+    step, machinery = cause.__traceback__, ("importlib", str(Path(__file__).parent))
+    while step is not None and any(part in step.tb_frame.f_code.co_filename for part in machinery):
+        step = step.tb_next
+    return "".join(traceback.format_exception(type(cause), cause, step))

@@ -1,0 +1,38 @@
+"""Imports plugin files: each folder is a package whose name says where it lies, so that any process can import it."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+
+_PREFIX = "collab-plugins:"
+
+
+def import_file(file: Path) -> ModuleType:
+    """The module in `file`, run once in a process; it may import its neighbors (`from ._shared import ...`).
+
+    Raises what the file raises.
+    """
+    importlib.invalidate_caches()  # the file may be younger than the last look at its folder
+    return importlib.import_module(f"{_package(file.parent)}.{file.stem}")
+
+
+def _package(folder: Path) -> str:
+    return _PREFIX + str(folder).replace("%", "%25").replace(".", "%2E")  # a dot would part package and module
+
+
+class _Folders(MetaPathFinder):
+    """Finds the package of a folder; Python's own finder then finds the files in it."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: object = None) -> ModuleSpec | None:
+        if path is not None or not name.startswith(_PREFIX):
+            return None
+        spec = ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = [name.removeprefix(_PREFIX).replace("%2E", ".").replace("%25", "%")]
+        return spec
+
+
+sys.meta_path.append(_Folders())  # on import: unpickling a plugin's options in another process has no other occasion

@@ -1,0 +1,143 @@
+"""Figures of a sweep: accuracy against an axis, a line for each row, bands over seeds; gain against disclosure."""
+
+import io
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from collab.report.aggregate import Mean, is_number
+
+MOST_PANELS = 12
+COLORS = ("#0b6e99", "#d9730d", "#448361", "#9065b0", "#c14c8a", "#937264", "#787774", "#cb912f")
+MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+
+def accuracy_curves(found: Sequence[Mean], axes: Sequence[str], labels: Mapping[str, str]) -> str:
+    """Top-1 of each row against the first axis, as SVG: a panel for each entity and point of the other axes.
+
+    `labels` says what each row is trained on. Dashed: the entity's own features alone. Dotted: the public decider, and
+    rows that belong to nobody, the same in every panel.
+    """
+    top1 = [each for each in found if each.metric == "top1"]
+    rest = list(dict.fromkeys(each.values[1:] for each in top1))
+    names = sorted({each.entity for each in top1 if each.entity and each.row in labels})
+    wanted = [(others, name) for others in rest for name in names][:MOST_PANELS]
+    figure, panels = _panels(len(wanted))
+    for panel, (others, name) in zip(panels, wanted, strict=True):
+        here = [each for each in top1 if each.values[1:] == others and each.entity in (name, None)]
+        rows = {each.row for each in here}
+        own, shared = f"c_own_{name}", [row for row in rows if row in labels and _entity(here, row) is None]
+        lines = [(row, labels[row], "-") for row in labels if row in rows and row not in shared]
+        lines += [(own, f"F({name}) alone", "--")] if own in rows else []
+        lines += [(row, labels[row], ":") for row in sorted(shared)]
+        lines += [("c_public", "released C, untouched", ":")] if "c_public" in rows else []
+        for index, (row, label, style) in enumerate(lines):
+            told = f"{row}: {label}" if row in labels else label
+            _line(panel, [each for each in here if each.row == row], told, style, index)
+        panel.set_xlabel(axes[0])
+        panel.set_ylabel("top-1, %")
+        bottom, top = panel.get_ylim()
+        panel.set_ylim(max(bottom, 0), min(top, 100))
+        title = ", ".join([f"entity {name}", *(f"{axis} = {value}" for axis, value in others)])
+        panel.set_title(title, fontsize=9, loc="left")
+        panel.legend(fontsize=6.5, frameon=False)
+    return _svg(figure)
+
+
+def _entity(found: Sequence[Mean], row: str) -> str | None:
+    return next((each.entity for each in found if each.row == row), None)
+
+
+def frontier(found: Sequence[Mean], axes: Sequence[str], pooled: Collection[str]) -> str:
+    """What sharing brings an entity against what it discloses to the released reconstructor, as SVG.
+
+    Across: SSIM of reconstructions from what the entity publishes, mean over seeds. Up: points of its best row of
+    `pooled` above the better of its own features alone and the public decider.
+    """
+    figure, (panel,) = _panels(1)
+    by_point: dict[Any, list[Mean]] = {}
+    for each in found:
+        by_point.setdefault(each.values, []).append(each)
+    names = sorted({each.entity for each in found if each.row == "tables_1_2" and each.entity})
+    for index, name in enumerate(names):
+        points = [
+            (*place, values)
+            for values, means in by_point.items()
+            if (place := _gain_and_disclosure(means, name, pooled))
+        ]
+        if not points:
+            continue
+        panel.scatter(
+            [point[0] for point in points], [point[1] for point in points], s=36, label=name,
+            color=COLORS[index % len(COLORS)], marker=MARKS[index % len(MARKS)], zorder=3,
+        )  # fmt: skip
+        if len(by_point) <= MOST_PANELS:
+            for across, up, values in points:
+                told = ", ".join(f"{value:g}" if is_number(value) else str(value) for _, value in values)
+                panel.annotate(
+                    told, (across, up), fontsize=6, xytext=(4, 3), textcoords="offset points", color="#787774"
+                )
+    panel.axhline(0, color="#787774", linewidth=0.8)
+    panel.set_xlabel("SSIM of the released reconstructor on what is published (right: more disclosed)")
+    panel.set_ylabel("gain of sharing, points of top-1")
+    panel.set_title(f"each point: {', '.join(axes)}", fontsize=9, loc="left")
+    panel.legend(fontsize=8, frameon=False, title="entity", title_fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    return _svg(figure)
+
+
+def _gain_and_disclosure(means: Iterable[Mean], name: str, rows: Collection[str]) -> tuple[float, float] | None:
+    found = {(each.row, each.entity, each.metric): each.mean for each in means}
+    of_poisoned = [(metric, value) for (row, who, metric), value in found.items() if (row, who) == ("tables_1_2", name)]
+    ssim = [value for metric, value in of_poisoned if metric.startswith("ssim[") and metric.endswith("_poisoned")]
+    pooled = [value for (row, who, metric), value in found.items() if (who, metric) == (name, "top1") and row in rows]
+    alone = [found.get((f"c_own_{name}", name, "top1")), found.get(("c_public", None, "top1"))]
+    known = [value for value in alone if value is not None]
+    if not ssim or not pooled or not known:
+        return None
+    return ssim[0], 100 * (max(pooled) - max(known))
+
+
+def _line(panel: Any, points: Sequence[Mean], label: str, dashes: str, index: int) -> None:
+    values = [each.values[0][1] if each.values else 0 for each in points]
+    is_numeric = all(is_number(value) for value in values)
+    order = sorted(range(len(points)), key=lambda at: values[at]) if is_numeric else list(range(len(points)))
+    across = [values[at] if is_numeric else str(values[at]) for at in order]
+    color = COLORS[index % len(COLORS)]
+    style = {
+        "marker": MARKS[index % len(MARKS)],
+        "markersize": 4,
+        "linewidth": 1.4,
+        "color": color,
+        "linestyle": dashes,
+    }
+    panel.plot(across, [100 * points[at].mean for at in order], label=label, **style)
+    banded = [points[at] for at in order]
+    if all(each.low is not None for each in banded):
+        low, high = ([100 * (bound or 0.0) for bound in bounds] for bounds in (
+            [each.low for each in banded], [each.high for each in banded]))  # fmt: skip
+        panel.fill_between(across, low, high, color=color, alpha=0.12, linewidth=0)
+
+
+def _panels(count: int) -> tuple[Any, list[Any]]:
+    from matplotlib.figure import Figure
+
+    columns = min(max(count, 1), 2)
+    lines = -(-max(count, 1) // columns)
+    figure = Figure(figsize=(6.4 if columns == 1 else 5.4 * columns, 4.2 * lines), layout="constrained")
+    panels = figure.subplots(lines, columns, squeeze=False).ravel().tolist()
+    for panel in panels[count or 1 :]:
+        panel.remove()
+    for panel in panels:
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.grid(alpha=0.25)
+    return figure, panels[: count or 1]
+
+
+def _svg(figure: Any) -> str:
+    """The figure as an SVG element that stands in a page as it is; equal figures give equal text."""
+    import matplotlib as mpl
+
+    target = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": "collab", "svg.fonttype": "none"}):
+        figure.savefig(target, format="svg", metadata={"Date": None})
+    text = target.getvalue()
+    return text[text.index("<svg") :]

@@ -1,0 +1,219 @@
+"""The stage cache: what a stage left behind, under its key; entries are whole or not there, and files are shared.
+
+    shared/<key>/entry.json, files/…             what anybody may read: releases, shards, decoded public images
+    private/<entity>/<key>/…                     0700: whatever holds a file of the entity's private folder
+    private/<entity>/<key>-1.pt                  checkpoints of a stage that is under way
+    locks/<key>                                  held by the process that plays the stage; empty, and never removed
+
+Files are hard links to those of the run that made them, so an entry costs no space while that run exists.
+"""
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from collab.errors import StoreError
+from collab.store.files import TEMPORARY, make_folder
+from collab.store.manifest import manifest_name
+from collab.store.private import private_folder
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of `collab cache ls`: sizes in bytes; `used` in seconds since 1970, the last time a run took it."""
+
+    path: Path
+    stage: str
+    who: str
+    seconds: float
+    bytes: int
+    used: float
+    is_private: bool
+
+
+class Cache:
+    """Entries under one folder of a local or shared file system; several runs may use it at the same time."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def take(self, key: str, who: str, run: Path) -> dict[str, Any] | None:
+        """Links the files of an entry into `run` and returns what was kept with them; None if there is no entry.
+
+        Every file is hashed first: an entry that is not what it was is removed, and its stage is played again.
+        """
+        for folder in (self._private(who) / key, self.root / "shared" / key):
+            kept = self._read(folder)
+            if kept is None:
+                continue
+            try:
+                for place, digest in kept["files"].items():
+                    if _sha256(folder / "files" / place) != digest:
+                        raise OSError(errno.EIO, "altered")
+                for place in kept["files"]:
+                    _link(
+                        folder / "files" / place,
+                        _made(run, place),
+                    )
+            except OSError:
+                shutil.rmtree(folder, ignore_errors=True)
+                return None
+            with suppress(OSError):
+                os.utime(folder / "entry.json")
+            found: dict[str, Any] = kept["result"]
+            return found
+        return None
+
+    def holds(self, key: str, who: str) -> bool:
+        """Whether there is an entry; `take` may still find it altered."""
+        return any((home / key / "entry.json").is_file() for home in (self._private(who), self.root / "shared"))
+
+    def keep(self, key: str, who: str, run: Path, places: Sequence[str], result: dict[str, Any], *, stage: str) -> None:
+        """Makes an entry of the files at `places` in `run`; StoreError if it cannot be written."""
+        is_private = any(place.startswith("private/") for place in places)
+        home = private_folder(self.root, who) if is_private else self.root / "shared"
+        temporary = home / f"{TEMPORARY}{uuid.uuid4().hex}"
+        try:
+            make_folder(temporary)
+            for place in places:
+                target = temporary / "files" / place
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _link(run / place, target)
+            files = {place: _sha256(run / place) for place in places}
+            size = sum((run / place).stat().st_size for place in places)
+            entry = {"stage": stage, "who": who, "bytes": size, "files": files, "result": result}
+            (temporary / "entry.json").write_text(json.dumps(entry), encoding="utf-8")
+            shutil.rmtree(home / key, ignore_errors=True)
+            os.replace(temporary, home / key)
+        except OSError as cause:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise StoreError(
+                f"the cache {self.root} cannot keep a stage: {cause}. Make room with `collab cache gc`."
+            ) from cause
+
+    @contextmanager
+    def claimed(self, key: str) -> Iterator[None]:
+        """Holds the right to play the stage of `key`; waits while another process does. Released if this one dies."""
+        path = self.root / "locks" / key
+        make_folder(path.parent)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def checkpoints(self, who: str) -> Path:
+        """The private folder that checkpoints of `who` lie in."""
+        return private_folder(self.root, who)
+
+    def entries(self) -> list[Entry]:
+        """What is there, least recently used first."""
+        found = []
+        for path in self.root.glob("shared/*/entry.json"):
+            found.append(path)
+        found += self.root.glob("private/*/*/entry.json")
+        read = [(path, self._read(path.parent)) for path in found if not path.parent.name.startswith(TEMPORARY)]
+        listed = [
+            Entry(
+                path.parent,
+                kept["stage"],
+                kept["who"],
+                kept["result"]["seconds"],
+                kept["bytes"],
+                path.stat().st_mtime,
+                path.parent.parent.name != "shared",
+            )
+            for path, kept in read
+            if kept is not None
+        ]
+        return sorted(listed, key=lambda entry: (entry.used, str(entry.path)))
+
+    def gc(
+        self, *, older_than: float | None = None, keep_bytes: int | None = None, now: float | None = None
+    ) -> list[Entry]:
+        """Removes entries not used for `older_than` seconds, then the least recently used beyond `keep_bytes`.
+
+        Also what killed processes left unfinished an hour ago or earlier. Runs keep their files: they have links.
+        """
+        now = time.time() if now is None else now
+        gone, kept = list[Entry](), list[Entry]()
+        for entry in self.entries():
+            (gone if older_than is not None and now - entry.used > older_than else kept).append(entry)
+        total = sum(entry.bytes for entry in kept)
+        for entry in kept:
+            if keep_bytes is None or total <= keep_bytes:
+                break
+            gone.append(entry)
+            total -= entry.bytes
+        for entry in gone:
+            shutil.rmtree(entry.path, ignore_errors=True)
+        for leftover in (*self.root.glob(f"shared/{TEMPORARY}*"), *self.root.glob(f"private/*/{TEMPORARY}*")):
+            if now - leftover.stat().st_mtime > 3600:
+                shutil.rmtree(leftover, ignore_errors=True)
+        return gone
+
+    def _private(self, who: str) -> Path:
+        return self.root / "private" / who
+
+    def _read(self, folder: Path) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = json.loads((folder / "entry.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return found
+
+
+def places_of(run: Path, who: str, *, leads: bool, is_oracle: bool) -> dict[str, tuple[int, int, int]]:
+    """The files of a run that only `who` writes, and what changes when one is written anew."""
+    folders = [f"private/{who}", f"store/entity={who}"]
+    folders += ["release", "public"] if leads else []
+    folders += ["heldout"] if is_oracle else []
+    paths = [path for folder in folders for path in (run / folder).rglob("*")]
+    paths += [
+        path for path in (run / "store" / "manifest").glob("*.json") if (manifest_name(path.name) or ("",))[0] == who
+    ]
+    found = {}
+    for path in paths:
+        status = path.lstat()
+        if path.is_file() and not path.name.startswith(TEMPORARY):
+            found[path.relative_to(run).as_posix()] = (status.st_ino, status.st_mtime_ns, status.st_size)
+    return found
+
+
+def _made(run: Path, place: str) -> Path:
+    """Where a file of an entry goes, its folder made with the modes that it needs."""
+    parts = Path(place).parts
+    if parts[0] == "private":
+        private_folder(run, parts[1])
+    path = run / place
+    make_folder(path.parent)
+    return path
+
+
+def _link(source: Path, target: Path) -> None:
+    """`target` becomes the same file as `source`, or a copy where there are no links; replaced in one step."""
+    temporary = target.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
+    try:
+        os.link(source, temporary, follow_symlinks=False)
+    except OSError as cause:
+        if cause.errno not in (errno.EXDEV, errno.EMLINK, errno.EPERM, errno.ENOTSUP):
+            raise
+        shutil.copy2(source, temporary, follow_symlinks=False)
+    os.replace(temporary, target)
+    temporary.unlink(missing_ok=True)  # replacing a file by a link to itself leaves both
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,212 @@
+"""One scenario while it is played: its folder, its tasks and their keys, what came of each."""
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from collab.errors import CollabError, EntityError, ResourceError, StoreError
+from collab.plugins.discovery import INSTALLED, Plugins
+from collab.runtime.assign import ORACLE, Assignment, assign, label_distribution, open_scenario_source
+from collab.runtime.cache import Cache
+from collab.runtime.host import Job, Outcome, environment
+from collab.runtime.plan import Task, plan
+from collab.runtime.stages import Setting, stage_keys
+from collab.runtime.tabulate import result_rows
+from collab.scenario.model import Scenario
+from collab.scenario.reader import to_yaml
+from collab.store.ledger import write_ledger
+from collab.store.results import Row, write_results
+from collab.training.precision import resolve_compute
+from collab.types import Report
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where a scenario is played: backend, cluster, device, the folder of run directories, and what is reused.
+
+    `only` names a task: it is played, with what it needs, and nothing else. `plugins` are those of the scenario's file.
+    """
+
+    backend: Literal["ray", "inprocess"] = "ray"
+    address: str = "local"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    out: Path = Path("runs")
+    is_fresh: bool = False
+    only: str | None = None
+    plugins: Plugins = INSTALLED
+
+    @property
+    def cache(self) -> Path:
+        """The stage cache that runs in this folder share."""
+        return self.out / "cache"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A scenario with its rows dealt out: what will be played, under which keys, and on what (`Setting`)."""
+
+    scenario: Scenario
+    assignment: Assignment
+    tasks: tuple[Task, ...]
+    keys: dict[str, str]
+    setting: Setting
+
+    @classmethod
+    def of(cls, scenario: Scenario, where: Where) -> "Prepared":
+        """Opens the source, deals its rows out, and plans; reads labels, no pixels."""
+        assignment = assign(scenario, open_scenario_source(scenario))
+        counts = {name: len(holding) for name, holding in assignment.entities.items()}
+        tasks = _needed(plan(scenario, counts), where.only)
+        compute = str(resolve_compute(scenario.precision, where.device))
+        setting = Setting(compute, scenario.resources.entity.cpus)
+        keys = stage_keys(scenario, assignment, tasks, setting, where.plugins)
+        return cls(scenario, assignment, tasks, keys, setting)
+
+
+class Run:
+    """A prepared scenario and its folder, ready to be played task by task."""
+
+    def __init__(self, prepared: Prepared, where: Where) -> None:
+        self._began = time.perf_counter()
+        self.scenario, self.assignment = prepared.scenario, prepared.assignment
+        self.tasks, self.keys = prepared.tasks, prepared.keys
+        self.folder = _new_folder(where.out / self.scenario.name)
+        (self.folder / "scenario.yaml").write_text(to_yaml(self.scenario), encoding="utf-8")
+        cache = where.cache.resolve()
+        self.job = Job(
+            scenario=self.scenario,
+            run=self.folder,
+            assignment=self.assignment,
+            device=where.device,
+            setting=prepared.setting,
+            cache=cache,
+            is_fresh=where.is_fresh,
+            plugins=where.plugins,
+        )
+        self.outcomes: dict[str, Outcome] = {}
+        self.failures: dict[str, Outcome] = {}
+        self._waiting = list(self.tasks)
+        self._cache = Cache(cache)
+        self._named = {task.name: task for task in self.tasks}
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a task has not been handed out yet."""
+        return bool(self._waiting)
+
+    def ready(self) -> Iterator[Task]:
+        """Tasks that could start now, most urgent first; what needs a failed one is given up."""
+        for task in tuple(self._waiting):
+            if any(need not in self._named or need in self.failures for need in task.needs):
+                self._waiting.remove(task)
+                self.failures[task.name] = Outcome(task.name, Report(), 0.0, "", 0, "what it needs has failed")
+            elif all(need in self.outcomes for need in task.needs):
+                yield task
+
+    def handed_out(self, task: Task) -> None:
+        """`task` is under way."""
+        self._waiting.remove(task)
+
+    def stop(self) -> None:
+        """Hands out nothing more."""
+        self._waiting.clear()
+
+    def restored(self, task: Task) -> bool:
+        """Whether the cache held this task's outcome, which is then ours and its files in the run's folder."""
+        kept = self._cache.take(self.keys[task.name], task.who, self.folder)
+        if kept is None:
+            return False
+        self._waiting.remove(task)
+        self.outcomes[task.name] = Outcome.of_entry(task.name, kept)
+        return True
+
+    def take(self, outcome: Outcome) -> None:
+        """Notes what came of a task that was handed out."""
+        (self.failures if outcome.failure else self.outcomes)[outcome.task] = outcome
+
+    def write(self) -> tuple[Row, ...]:
+        """Writes results, ledger and record of what was played so far; returns the rows."""
+        outcomes = {task.name: self.outcomes[task.name] for task in self.tasks if task.name in self.outcomes}
+        write_ledger(
+            self.folder / "ledger.parquet", [each for outcome in outcomes.values() for each in outcome.report.crossings]
+        )
+        rows = result_rows(self.scenario, [task for task in self.tasks if task.name in outcomes], outcomes)
+        write_results(self.folder / "results.parquet", rows)
+        self._record(outcomes)
+        return tuple(rows)
+
+    def errors(self) -> list[CollabError]:
+        """What failed by itself, each with what to do; what merely needed it is not named."""
+        return [self._error(self._named[name], outcome) for name, outcome in self.failures.items() if outcome.exit_code]
+
+    @property
+    def seconds(self) -> float:
+        """Since this run was made."""
+        return time.perf_counter() - self._began
+
+    def _error(self, task: Task, outcome: Outcome) -> CollabError:
+        kind = {StoreError.exit_code: StoreError, ResourceError.exit_code: ResourceError}.get(
+            outcome.exit_code, EntityError
+        )
+        who = "the oracle" if task.who == ORACLE else f"entity {task.who!r}"
+        again = f"collab run {self.folder / 'scenario.yaml'} --out {self.folder.parents[1]} --backend inprocess"
+        error = kind(
+            f"{who} failed in stage {task.stage.split('_')[0]!r} ({task.name}): {outcome.failure}\n"
+            f"What was finished is kept. To play this stage again in one process:\n  {again} --only '{task.name}'"
+        )
+        if outcome.trace:
+            error.add_note(outcome.trace)
+        return error
+
+    def _record(self, outcomes: dict[str, Outcome]) -> None:
+        """What the run was made on and what each task took; the figures of results.parquet do not depend on it."""
+        tasks = {
+            name: {"seconds": round(each.seconds, 3), "peak_bytes": each.peak_bytes, "cached": each.is_cached}
+            for name, each in outcomes.items()
+        }
+        record = {
+            **environment(),
+            "cores": os.cpu_count(),
+            "compute": self.job.setting.compute,
+            "source": self.assignment.source_digest,
+            "classes": self.assignment.classes,
+            "images": {name: len(holding) for name, holding in self.assignment.entities.items()},
+            "labels": label_distribution(self.assignment),
+            "seconds": round(self.seconds, 2),
+            "tasks": tasks,
+            "failures": {name: each.failure for name, each in self.failures.items()},
+        }
+        (self.folder / "record.json").write_text(json.dumps(record, indent=1))
+
+
+def _needed(tasks: tuple[Task, ...], only: str | None) -> tuple[Task, ...]:
+    """All tasks, or one and what it needs."""
+    if only is None:
+        return tasks
+    named = {task.name: task for task in tasks}
+    if only not in named:
+        raise ResourceError(f"there is no task {only!r}. There are: {', '.join(named)}.")
+    wanted, stack = set[str](), [only]
+    while stack:
+        name = stack.pop()
+        wanted.add(name)
+        stack.extend(named[name].needs)
+    return tuple(task for task in tasks if task.name in wanted)
+
+
+def _new_folder(parent: Path) -> Path:
+    name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"  # random: it says nothing about the seed
+    folder = (parent / name).resolve()
+    try:
+        folder.mkdir(parents=True)
+    except OSError as cause:
+        raise StoreError(
+            f"the run directory {folder} cannot be made: {cause.strerror}. Choose another with `--out`."
+        ) from cause
+    return folder

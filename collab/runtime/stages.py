@@ -1,0 +1,173 @@
+"""What each stage depends on, as one digest: equal keys mean equal results, to the last bit."""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from collab.plugins.discovery import INSTALLED, Plugins
+from collab.runtime.assign import ORACLE, Assignment, Holding
+from collab.runtime.plan import Task
+from collab.scenario.model import Refinement, Scenario
+
+VERSIONS = {
+    "decode": 1,
+    "pretrain": 1,
+    "reconstruct": 1,
+    "featurize": 1,
+    "featurize_heldout": 1,
+    "poison": 1,
+    "publish": 1,
+    "refine": 1,
+}
+"""Meaning of each stage's code: raise one whenever its results may change; tests/runtime/test_stage_code.py watches."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a stage is computed on: device and type of `Compute`, threads, version of torch."""
+
+    compute: str
+    threads: int
+    torch: str = version("torch")
+
+
+def stage_keys(
+    scenario: Scenario, given: Assignment, tasks: Sequence[Task], setting: Setting, plugins: Plugins = INSTALLED
+) -> dict[str, str]:
+    """The key of each task by its name: stage and version, its part of the scenario, data, and keys of what it uses.
+
+    Not in a key: name, text and expectations of the scenario, names of rows, how many workers play it, and which tasks
+    come before without giving it anything.
+    """
+    keys = _Keys(scenario, given, setting, plugins)
+    return {task.name: keys.of(task) for task in tasks}
+
+
+class _Keys:
+    def __init__(self, scenario: Scenario, given: Assignment, setting: Setting, plugins: Plugins) -> None:
+        self._scenario, self._given, self._setting, self._plugins = scenario, given, setting, plugins
+        self._leader = scenario.model.pretrain.by
+        self._entities = {entity.name: entity for entity in scenario.entities}
+        self._known: dict[tuple[str, str], str] = {}
+
+    def of(self, task: Task) -> str:
+        match task.stage:
+            case "decode":
+                return self.decode(self._rows_of(task))
+            case "decode_heldout":
+                return self.decode(self._given.heldout)
+            case "decode_public":
+                return self.decode(self._given.public)
+            case "refine" if task.row is not None:
+                return self.refine(task.row, task.most_rows)
+            case _:
+                key: str = getattr(self, task.stage)(task.who)
+                return key
+
+    def decode(self, holding: Holding) -> str:
+        return _digest("decode", VERSIONS["decode"], self._content(holding))
+
+    def pretrain(self, who: str) -> str:
+        model = _plain(self._scenario.model)
+        return self._computed("pretrain", who, model, [self.decode(self._given.entities[who]), self._heldout()])
+
+    def reconstruct(self, who: str) -> str:
+        options = {**_plain(self._scenario.reconstructor), **self._stored()}
+        return self._computed("reconstruct", who, options, [self._released(), self.decode(self._given.public)])
+
+    def featurize(self, who: str) -> str:
+        return self._computed(
+            "featurize", who, self._stored(), [self._released(), self.decode(self._given.entities[who])]
+        )
+
+    def featurize_heldout(self, who: str) -> str:
+        return self._computed("featurize_heldout", who, self._stored(), [self._released(), self._heldout()])
+
+    def poison(self, who: str) -> str:
+        defense = self._entities[who].defense
+        options = {"defense": _plain(defense), "code": self._code("defenses", defense.kind)}
+        used = [self.featurize(who), self.reconstruct(self._leader), self.featurize_heldout(ORACLE)]
+        return self._computed("poison", who, options, used)
+
+    def publish(self, who: str) -> str:
+        return self._computed("publish", who, {}, [self.poison(who), self.featurize(who)])
+
+    def refine(self, row: Refinement, most_rows: int) -> str:
+        if row.own == "images":
+            return self._scratch(row)
+        who, options = str(row.entity), _plain(self._scenario.refine)
+        asked = {"options": options, "epochs": row.epochs, "most": most_rows if options["budget"] == "steps" else None}
+        senders = sorted(row.pool) + ([who] if row.own == "poisoned" else [])
+        used = [self.featurize_heldout(ORACLE), *(self.publish(name) for name in senders)]
+        if row.unpoisoned:
+            used += [self.featurize(name) for name in (who, *sorted(row.unpoisoned))]
+        elif row.own == "features":
+            used.append(self.featurize(who))
+        return self._computed("refine", who, asked, used)
+
+    def _scratch(self, row: Refinement) -> str:
+        stated = _plain(self._scenario.scratch or self._scenario.model.pretrain)
+        model = self._scenario.model
+        options = {
+            "recipe": {**stated, "by": None, "epochs": row.epochs or stated["epochs"]},
+            "network": [model.backbone, model.width],  # the hook does not change what a whole network learns
+            "share": row.share,
+        }
+        held = self._given.everything if row.share is not None else self._given.entities[str(row.entity)]
+        return self._computed("refine", row.entity or ORACLE, options, [self.decode(held), self._heldout()])
+
+    def _computed(self, stage: str, who: str, options: Mapping[str, Any], used: Sequence[str]) -> str:
+        """The key of a stage of `who` that computes: its randomness and arithmetic belong to it."""
+        known = (stage, json.dumps([who, options, used], sort_keys=True))
+        if known not in self._known:
+            setting, scenario = self._setting, self._scenario
+            on = [setting.compute, setting.threads, setting.torch, len(self._given.classes)]
+            stated = self._entities.get(who)
+            plugin = stated and [stated.kind, _plain(stated.options), self._code("entities", stated.kind)]
+            self._known[known] = _digest(stage, VERSIONS[stage], scenario.seed, who, plugin, on, options, list(used))
+        return self._known[known]
+
+    def _code(self, group: str, kind: str) -> str:
+        """The digest of a plugin's file, and of those beside it that it may share, where it is not ours.
+
+        Its author raises no version; ours have theirs above.
+        """
+        plugin = self._plugins.load(group, kind)
+        if plugin.__module__.split(".")[0] in ("collab", "entities"):
+            return ""
+        file = Path(inspect.getfile(plugin))
+        return _digest(*(path.read_text(encoding="utf-8") for path in (file, *sorted(file.parent.glob("_*.py")))))
+
+    def _stored(self) -> dict[str, str]:
+        return {"dtype": self._scenario.store.dtype}
+
+    def _released(self) -> str:
+        return self.pretrain(self._leader)
+
+    def _heldout(self) -> str:
+        return self.decode(self._given.heldout)
+
+    def _rows_of(self, task: Task) -> Holding:
+        return self._given.oracle(self._scenario) if task.who == ORACLE else self._given.entities[task.who]
+
+    def _content(self, holding: Holding) -> list[Any]:
+        rows, labels = (np.ascontiguousarray(part, dtype=np.int64) for part in (holding.rows, holding.labels))
+        side = self._scenario.data.image_size
+        digests = [hashlib.sha256(part.tobytes()).hexdigest() for part in (rows, labels)]
+        return [self._given.source_digest, holding.split, side, *digests]
+
+
+def _plain(part: Any) -> dict[str, Any]:
+    found: dict[str, Any] = part.model_dump(mode="json")
+    return found
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,177 @@
+"""Plays the cells of a sweep on one backend: nothing twice, nothing lost, one table at the end."""
+
+import hashlib
+import json
+import os
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from collab.report.aggregate import means, write_cells, write_means
+from collab.report.page import write_sweep_page
+from collab.runtime.cache import Cache
+from collab.runtime.host import Emit
+from collab.runtime.play import backend_for
+from collab.runtime.run import Prepared, Run, Where
+from collab.runtime.schedule import schedule
+from collab.scenario.sweep import Cell, Sweep
+from collab.store.files import place_file
+from collab.store.results import Row, read_results, write_results
+
+LANES = 64
+"""Sets of hosts that a sweep starts at most; each plays whole cells, and there are as many as there is room for."""
+
+AT_ONCE = 4
+"""Cells under way at a time in one process or lane, so that one cell's last tasks do not leave cores idle."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cell that did not end: its label and why."""
+
+    cell: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep left behind: its folder, how many cells there are, were there already, and failed."""
+
+    folder: Path
+    cells: int
+    finished_before: int
+    failures: tuple[Failure, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """One cell before it is played: its tasks, and how many of them an earlier cell makes, or the cache holds."""
+
+    label: str
+    is_finished: bool
+    tasks: int
+    shared: int
+    cached: int
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a sweep would do; `seconds` is a guess from like stages in the cache, None if it knows none of them."""
+
+    cells: tuple[Forecast, ...]
+    seconds: float | None
+    unknown: tuple[str, ...]
+
+
+def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swept:
+    """Plays the cells that no earlier call has finished, several side by side, and writes tables, curves and a page.
+
+    A cell that fails is a line of the table of failures; the others go on. Results of a cell are kept under a digest of
+    all that they depend on, so that more values of an axis, or more seeds, cost only their own cells.
+    """
+    start = time.perf_counter()
+    folder = where.out / spec.name
+    prepared = [Prepared.of(cell.scenario, where) for cell in cells]
+    places = [_place(folder, each) for each in prepared]
+    todo = [at for at, place in enumerate(places) if where.is_fresh or not place.exists()]
+    watch({"event": "sweep", "cells": len(cells), "todo": len(todo), "keys": len(_missing(prepared, todo, where))})
+    failures: list[Failure] = []
+    at_of: dict[Path, int] = {}
+
+    def runs() -> Iterator[Run]:
+        for at in todo:
+            run = Run(prepared[at], where)
+            at_of[run.folder] = at
+            watch({"event": "cell", "cell": cells[at].label, "tasks": len(run.tasks), "run": run.folder.name})
+            yield run
+
+    def ended(run: Run) -> None:
+        at = at_of.pop(run.folder)
+        rows, errors = run.write(), run.errors()
+        failures.extend(Failure(cells[at].label, str(error)) for error in errors)
+        if not errors:
+            write_results(places[at], rows)
+        watch({"event": "cell_done", "cell": cells[at].label, "failed": len(errors), "run": run.folder.name})
+
+    try:
+        if todo:
+            lanes = min(LANES, len(todo))
+            scenarios = [cells[at].scenario for at in todo]
+            backend = backend_for(scenarios, where, watch, lanes)
+            schedule(runs(), backend, watch, is_fresh=where.is_fresh, at_once=AT_ONCE * lanes, ended=ended)
+    finally:
+        _write(spec, cells, places, folder, failures)
+    return Swept(folder, len(cells), len(cells) - len(todo), tuple(failures), time.perf_counter() - start)
+
+
+def outlook(spec: Sweep, cells: Sequence[Cell], where: Where) -> Outlook:
+    """What `sweep` would play, and about how long it would take on this machine's cores."""
+    prepared = [Prepared.of(cell.scenario, where) for cell in cells]
+    cache, seen, forecasts = Cache(where.cache), set[str](), []
+    known: dict[str, list[float]] = {}
+    for entry in cache.entries():
+        known.setdefault(entry.stage, []).append(entry.seconds)
+    total, unknown, keys = 0.0, set[str](), set[str]()
+    for cell, each in zip(cells, prepared, strict=True):
+        is_finished = _place(where.out / spec.name, each).exists() and not where.is_fresh
+        cached = shared = 0
+        for task in each.tasks:
+            key = each.keys[task.name]
+            is_cached = not where.is_fresh and cache.holds(key, task.who)
+            cached += is_cached
+            shared += not is_cached and key in seen
+            if not is_finished and not is_cached and key not in keys:
+                keys.add(key)
+                if task.stage in known:
+                    total += statistics.median(known[task.stage])
+                else:
+                    unknown.add(task.stage)
+            seen.add(key)
+        forecasts.append(Forecast(cell.label, is_finished, len(each.tasks), shared, cached))
+    slots = 1 if where.backend == "inprocess" else max(1, (os.cpu_count() or 1) // prepared[0].setting.threads)
+    has_guess = bool(known) or not keys
+    return Outlook(tuple(forecasts), total / slots if has_guess else None, tuple(sorted(unknown)))
+
+
+def _missing(prepared: Sequence[Prepared], todo: Sequence[int], where: Where) -> set[str]:
+    """Keys that have to be played."""
+    cache = Cache(where.cache)
+    return {
+        each.keys[task.name]
+        for each in (prepared[at] for at in todo)
+        for task in each.tasks
+        if where.is_fresh or not cache.holds(each.keys[task.name], task.who)
+    }
+
+
+def _place(folder: Path, prepared: Prepared) -> Path:
+    """Where a cell's results lie: named by everything that they depend on."""
+    tasks = [[task.name, prepared.keys[task.name], task.labels] for task in prepared.tasks]
+    scenario = prepared.scenario.model_dump(mode="json", include={"name", "expect"})
+    digest = hashlib.sha256(json.dumps([tasks, scenario], sort_keys=True).encode()).hexdigest()
+    return folder / "cells" / f"{digest[:32]}.parquet"
+
+
+def _write(
+    spec: Sweep, cells: Sequence[Cell], places: Sequence[Path], folder: Path, failures: Sequence[Failure]
+) -> None:
+    """Tables, curves and page of the cells that are finished."""
+    axes = [axis.vary for axis in spec.axes]
+    done: list[tuple[dict[str, bool | int | float | str], list[Row]]] = [
+        (cell.values, read_results(place)) for cell, place in zip(cells, places, strict=True) if place.exists()
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    found = means(done)
+    write_cells(folder / "results.parquet", axes, done)
+    write_means(folder / "means.parquet", axes, found)
+    text = json.dumps([{"cell": each.cell, "reason": each.reason} for each in failures], indent=1).encode()
+    place_file(folder, "failures.json", lambda file: file.write(text), what="the table of failures", mode=0o644)
+    if done:
+        rows = {row.row: row for cell in cells for row in cell.scenario.refinements}
+        missing = [cell.label for cell, place in zip(cells, places, strict=True) if not place.exists()]
+        write_sweep_page(
+            folder, spec, found, tuple(rows.values()), [(each.cell, each.reason) for each in failures], missing
+        )

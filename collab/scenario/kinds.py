@@ -1,0 +1,140 @@
+"""The options of each kind that a scenario names; a plugin is imported for them when a scenario names it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ConfigDict, PydanticUserError, ValidationInfo
+from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
+
+from collab.errors import PluginError
+from collab.plugins.discovery import INSTALLED, Origin, Plugins, nearest
+from collab.scenario.base import DefenseOptions, NoOptions, Part
+from collab.scenario.defenses import Dpm, NoDefense
+
+BUILT_IN: Mapping[str, Mapping[str, type[Part]]] = {
+    "entities": {"contributor": NoOptions},
+    "defenses": {"dpm": Dpm, "none": NoDefense},
+}
+"""Options of our own plugins, whose modules import torch; a test holds each against its class."""
+
+
+class AsWritten(Part):
+    """Options of a plugin that is not asked for them."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Kinds:
+    """What the kinds of one scenario are, found once; `origins` are those of plugins, `broken` what failed so far.
+
+    Without `plugins` only the built-in kinds are checked, and others keep their options as written: the files of a run
+    can be read where its plugins are not.
+    """
+
+    def __init__(self, plugins: Plugins | None) -> None:
+        self._plugins = plugins
+        self._options: dict[tuple[str, str], type[Part]] = {}
+        self.origins: dict[tuple[str, str], Origin] = {}
+        self.broken: dict[tuple[str, str], PluginError] = {}
+
+    def options(self, group: str, kind: str) -> type[Part]:
+        """The options model of `kind`. Raises PluginError, the same for every entity that names a broken plugin."""
+        key = group, kind
+        if key in self.broken:
+            raise self.broken[key]
+        if key not in self._options:
+            try:
+                self._options[key] = self._found(group, kind)
+            except PluginError as error:
+                self.broken[key] = error
+                raise
+        return self._options[key]
+
+    def known(self, group: str, kind: str = "") -> tuple[str, ...]:
+        """The kinds of a group, those most like `kind` first; none if every kind is let pass."""
+        return tuple(nearest(kind, self._plugins.installed(group))) if self._plugins else ()
+
+    def _found(self, group: str, kind: str) -> type[Part]:
+        built_in = BUILT_IN[group].get(kind)
+        if self._plugins is None:
+            return built_in or AsWritten
+        origin = self._plugins.origin(group, kind)
+        if built_in:
+            return built_in
+        self.origins[group, kind] = origin
+        return checked_options(self._plugins.load(group, kind), group, f"the plugin {kind!r} ({origin})")
+
+
+def checked_options(plugin: Any, group: str, who: str) -> type[Part]:
+    """The options model of a plugin's class. Raises PluginError if it is none."""
+    options, wanted = getattr(plugin, "Options", NoOptions), DefenseOptions if group == "defenses" else Part
+    if not (isinstance(options, type) and issubclass(options, wanted)):
+        raise PluginError(
+            f"{who} has {options!r} as Options, which is no model of options. "
+            f"Subclass collab.scenario.base.{wanted.__name__}."
+        )
+    try:
+        options.model_json_schema()
+    except PydanticUserError as cause:
+        raise PluginError(
+            f"{who} has options that no JSON Schema describes, so that no file can hold them: {cause.message}"
+        ) from cause
+    return options
+
+
+def validated_kind(kind: str, info: ValidationInfo) -> str:
+    """`kind`, if it is one of an entity."""
+    _options("entities", kind, info)
+    return kind
+
+
+def validated_options(value: Any, info: ValidationInfo) -> Any:
+    """The options of an entity as its kind has them; what an entity without `options` gets, it must get by default."""
+    if "kind" not in info.data:  # told already
+        return NoOptions()
+    model = _options("entities", info.data["kind"], info)
+    if isinstance(value, model):
+        return value
+    return model.model_validate({} if isinstance(value, NoOptions) else _mapping(value), context=info.context)
+
+
+def validated_defense(value: Any, info: ValidationInfo) -> Any:
+    """The options of a defense as its kind has them; a name alone stands for all defaults."""
+    if isinstance(value, DefenseOptions):
+        return value
+    value = {"kind": value} if isinstance(value, str) else _mapping(value)
+    kind = value.get("kind")
+    try:
+        if "kind" not in value:
+            raise _wrong(f"is missing; one of {', '.join(_kinds(info).known('defenses'))}")
+        if not isinstance(kind, str):
+            raise _wrong("must be a text")
+        model = _options("defenses", kind, info)
+    except PydanticCustomError as cause:
+        where = InitErrorDetails(type=cause, loc=("kind",), input=kind)
+        raise ValidationError.from_exception_data("defense", [where]) from None
+    return model.model_validate(value, context=info.context)
+
+
+def _options(group: str, kind: str, info: ValidationInfo) -> type[Part]:
+    kinds = _kinds(info)
+    try:
+        return kinds.options(group, kind)
+    except PluginError as cause:
+        known = kinds.known(group, kind)
+        raise _wrong(str(cause) if kind in known else f"must be one of {', '.join(known)}") from None
+
+
+def _kinds(info: ValidationInfo) -> Kinds:
+    """The context that a scenario is validated in; what is installed, where a part is made in Python."""
+    return info.context if isinstance(info.context, Kinds) else Kinds(INSTALLED)
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    raise _wrong("must be a mapping of keys to values")
+
+
+def _wrong(text: str) -> PydanticCustomError:
+    return PydanticCustomError("kind", "{text}", {"text": text})  # the text may hold braces of its own

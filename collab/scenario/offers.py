@@ -1,0 +1,52 @@
+"""Every plugin that can be found, with the options that a scenario may give it, or why it cannot be had."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from inspect import getdoc
+
+from collab.errors import PluginError
+from collab.plugins.discovery import GROUPS, Plugins, nearest
+from collab.scenario.base import Part
+from collab.scenario.kinds import checked_options
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A plugin: where it comes from, what its class says of itself, and its options; or what is wrong with it."""
+
+    group: str
+    kind: str
+    origin: str
+    about: str = ""
+    options: type[Part] | None = None
+    problem: PluginError | None = None
+
+
+def offers(plugins: Plugins) -> tuple[Offer, ...]:
+    """All plugins by group and kind; imports each, and a broken one hides no other."""
+    return tuple(
+        offer for group in GROUPS for kind in plugins.installed(group) for offer in _offers_of(plugins, group, kind)
+    )
+
+
+def offers_called(plugins: Plugins, kind: str) -> tuple[Offer, ...]:
+    """Those of one kind, in whichever groups. Raises PluginError if there is none."""
+    known = [(group, each) for group in GROUPS for each in plugins.installed(group)]
+    found = tuple(offer for group, each in known if each == kind for offer in _offers_of(plugins, group, each))
+    if not found:
+        names = ", ".join(nearest(kind, {each for _, each in known}))
+        raise PluginError(f"there is no plugin {kind!r}; there are {names}. --plugin-dir names another folder of them.")
+    return found
+
+
+def _offers_of(plugins: Plugins, group: str, kind: str) -> Iterator[Offer]:
+    candidates = plugins.installed(group)[kind]
+    origin = " and ".join(map(str, candidates))
+    try:
+        if plugins.origins(group, kind):
+            plugin = plugins.load(group, kind)
+            options = checked_options(plugin, group, f"the plugin {kind!r} ({origin})")
+            yield Offer(group, kind, origin, getdoc(plugin) or "", options)
+    except PluginError as problem:
+        if any(each.is_sure for each in candidates) or group == next(iter(GROUPS)):  # else told with the first group
+            yield Offer(group, kind, origin, problem=problem)

@@ -1,0 +1,69 @@
+"""The JSON Schema of scenario files, with the options of the kinds that may stand in them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from collab.scenario.base import Part
+from collab.scenario.kinds import BUILT_IN
+from collab.scenario.model import Entity, Scenario
+
+
+def json_schema(options: Mapping[str, Mapping[str, type[Part]]] = BUILT_IN) -> dict[str, Any]:
+    """The JSON Schema, for kinds and their `options` by group; a defense may be given by its name alone."""
+    models: dict[type[BaseModel], None] = dict.fromkeys(
+        [Scenario, Entity, *options["entities"].values(), *options["defenses"].values()]
+    )
+    keys, schema = models_json_schema([(model, "validation") for model in models], by_alias=True)
+    refs = {model: keys[model, "validation"] for model in models}
+    parts = schema["$defs"]
+    properties = parts[_name(refs[Entity])]["properties"]
+    properties["kind"] |= {"enum": sorted(options["entities"])}
+    properties["kind"].pop("pattern")
+    properties["options"] |= {"anyOf": list(_unique(refs[model] for model in options["entities"].values()))}
+    parts[_name(refs[Entity])]["allOf"] = [
+        _options_of(kind, model, refs[model], properties["kind"]["default"])
+        for kind, model in sorted(options["entities"].items())
+    ]
+    properties["defense"] |= {"anyOf": _defenses(options["defenses"], refs)}
+    scenario = parts.pop(_name(refs[Scenario]))
+    scenario["properties"]["partition"] = _short(scenario["properties"]["partition"], parts)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": parts, **scenario}
+
+
+def _options_of(kind: str, model: type[Part], ref: Any, default: str) -> dict[str, Any]:
+    """An entity of `kind`, or of none if that is the default, has the options of `model`."""
+    must_say = {} if kind == default else {"required": ["kind"]}
+    must_have = {"required": ["options"]} if _required(model) else {}
+    return {
+        "if": {"properties": {"kind": {"const": kind}}, **must_say},
+        "then": {"properties": {"options": ref}, **must_have},
+    }
+
+
+def _defenses(options: Mapping[str, type[Part]], refs: Mapping[type[BaseModel], Any]) -> list[dict[str, Any]]:
+    short = sorted(kind for kind, model in options.items() if _required(model) <= {"kind"})
+    long_forms = [{**refs[model], "properties": {"kind": {"const": kind}}} for kind, model in sorted(options.items())]
+    return [{"type": "string", "enum": short}, {"oneOf": long_forms}]
+
+
+def _short(union: dict[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
+    """A union of kinds of which those that ask for nothing else may be given by their names alone."""
+    long_forms = {key: union.pop(key) for key in ("discriminator", "oneOf")}
+    kinds = long_forms["discriminator"]["mapping"].items()
+    alone = sorted(kind for kind, ref in kinds if parts[_name({"$ref": ref})]["required"] == ["kind"])
+    return {**union, "default": union["default"]["kind"], "anyOf": [{"type": "string", "enum": alone}, long_forms]}
+
+
+def _required(model: type[Part]) -> set[str]:
+    return {name for name, field in model.model_fields.items() if field.is_required()}
+
+
+def _name(ref: Any) -> str:
+    return str(ref["$ref"]).rpartition("/")[2]
+
+
+def _unique(refs: Any) -> Any:
+    return {ref["$ref"]: ref for ref in refs}.values()

@@ -1,0 +1,80 @@
+"""How a stage tells how far it is, and keeps what it needs to go on after its process was killed."""
+
+import os
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+SECONDS_BETWEEN = 10.0
+"""Seconds between two checkpoints: a kill costs no more than that, and writing them a thousandth of it."""
+
+Tell = Callable[[int, int, float], None]
+"""Called after each epoch with its number (from 1), the number of epochs, and the mean loss."""
+
+
+def _nobody(epoch: int, epochs: int, loss: float) -> None:
+    """Hears nothing."""
+
+
+@dataclass
+class Progress:
+    """Told after each epoch; `folder` (private to whose stage it is) keeps checkpoints under `name`, None keeps none.
+
+    A stage may minimize several times in a fixed order: each has its own file. Whoever plays the stage calls `forget`
+    once its results are kept.
+    """
+
+    tell: Tell = _nobody
+    folder: Path | None = None
+    name: str = ""
+    seconds_between: float = field(default_factory=lambda: SECONDS_BETWEEN)
+    _begun: int = field(default=0, init=False)
+
+    def checkpoint(self) -> "Checkpoint":
+        """That of the next minimization of this stage."""
+        self._begun += 1
+        place = None if self.folder is None else self.folder / f"{self.name}-{self._begun}.pt"
+        return Checkpoint(place, self.seconds_between)
+
+    def forget(self) -> None:
+        """Removes the checkpoints of this stage."""
+        if self.folder is not None:
+            for path in self.folder.glob(f"{self.name}-*.pt"):
+                path.unlink(missing_ok=True)
+
+
+class Checkpoint:
+    """The state of one minimization after its last epoch that was kept."""
+
+    def __init__(self, path: Path | None, seconds_between: float) -> None:
+        self._path, self._seconds = path, seconds_between
+        self._last = time.monotonic()
+
+    def load(self) -> dict[str, Any] | None:
+        """What was kept; None if nothing was, or if it cannot be read (a torn disk costs time, never a result)."""
+        if self._path is None or not self._path.is_file():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(self._path, weights_only=True, map_location="cpu")
+        except Exception:
+            self._path.unlink(missing_ok=True)
+            return None
+        return state
+
+    def save(self, state: Callable[[], dict[str, Any]]) -> None:
+        """Keeps `state()`, whole or not at all, unless the last time was just now."""
+        if self._path is None or time.monotonic() - self._last < self._seconds:
+            return
+        temporary = self._path.with_suffix(f".{uuid.uuid4().hex}.tmp")
+        try:
+            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                torch.save(state(), file)
+            os.replace(temporary, self._path)
+        except OSError:  # a full disk must not end a stage that could do without
+            temporary.unlink(missing_ok=True)
+        self._last = time.monotonic()

@@ -1,0 +1,146 @@
+"""Digests of the code that each stage runs, without comments, docstrings and annotations.
+
+python tests/runtime/stage_code.py                 records them; refuses where code changed and its version did not
+python tests/runtime/stage_code.py --same-results  records all the same: somebody has made sure that no bit changes
+"""
+
+import ast
+import hashlib
+import inspect
+import json
+import sys
+import textwrap
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+from collab.data import creatures, folders, parquet, torchvision_sets
+from collab.defenses.dpm import DpmDefense
+from collab.defenses.none import NoDefense
+from collab.entity import Entity
+from collab.runtime.assign import open_scenario_source
+from collab.runtime.host import Host
+from collab.runtime.oracle import Oracle
+from collab.runtime.stages import VERSIONS
+
+RECORD = Path(__file__).with_name("stage_code.json")
+
+ROOTS: dict[str, list[Any]] = {
+    "decode": [(Host, "_decode"), open_scenario_source, creatures, folders, parquet, torchvision_sets],
+    "pretrain": [(Entity, "pretrain")],
+    "reconstruct": [(Entity, "reconstruct")],
+    "featurize": [(Entity, "featurize")],
+    "featurize_heldout": [(Oracle, "featurize_heldout")],
+    "poison": [(Entity, "poison"), DpmDefense, NoDefense],
+    "publish": [(Entity, "publish"), DpmDefense, NoDefense],
+    "refine": [(Entity, "refine"), (Oracle, "refine")],
+}
+BY_METHOD = {"Participant", "Entity", "Oracle", "Host"}
+"""Classes of which only the methods that a stage calls count; of all others the whole class does."""
+
+NOT_CODE = ("collab.scenario", "collab.errors", "collab.runtime.cache", "collab.training.progress")
+"""What a stage is told, how it fails, and where it leaves things: no result follows from these."""
+
+
+def digests() -> dict[str, str]:
+    """The digest of each stage's code."""
+    return {
+        stage: hashlib.sha256("\n".join(sorted(set(_traced(roots)))).encode()).hexdigest()
+        for stage, roots in ROOTS.items()
+    }
+
+
+def _traced(roots: list[Any]) -> Iterator[str]:
+    todo, seen = list(roots), set[Any]()
+    while todo:
+        each = todo.pop()
+        owner, function = each if isinstance(each, tuple) else (None, each)
+        if isinstance(function, str):
+            function = _plain(inspect.getattr_static(owner, function, None))
+        name = (
+            getattr(owner, "__name__", ""),
+            getattr(function, "__module__", ""),
+            getattr(function, "__qualname__", repr(function)),
+        )
+        if function is None or name in seen:
+            continue
+        seen.add(name)
+        if isinstance(function, ModuleType):
+            todo += [
+                value for value in vars(function).values() if getattr(value, "__module__", "") == function.__name__
+            ]
+        elif isinstance(function, type):
+            if _is_ours(function) and function.__name__ not in BY_METHOD:
+                todo += [(function, attribute) for attribute in vars(function)]
+                yield f"{function.__qualname__} {_class_values(function)}"
+        elif isinstance(function, FunctionType) and _is_ours(function):
+            tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+            yield f"{function.__module__}.{function.__qualname__} {_dump(tree)}"
+            todo += _used(tree, function, owner)
+
+
+def _used(tree: ast.AST, function: FunctionType, owner: type | None) -> Iterator[Any]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in function.__globals__:
+            yield function.__globals__[node.id]
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self" and owner:
+            yield owner, node.attr
+
+
+def _is_ours(code: Any) -> bool:
+    return code.__module__.split(".")[0] in ("collab", "entities") and not code.__module__.startswith(NOT_CODE)
+
+
+def _plain(member: Any) -> Any:
+    for kind, inner in (
+        (property, "fget"),
+        (cached_property, "func"),
+        (staticmethod, "__func__"),
+        (classmethod, "__func__"),
+    ):
+        if isinstance(member, kind):
+            return getattr(member, inner)
+    return inspect.unwrap(member) if isinstance(member, FunctionType) else None
+
+
+def _class_values(kind: type) -> str:
+    return repr(
+        {
+            name: value
+            for name, value in sorted(vars(kind).items())
+            if isinstance(value, int | float | str | tuple) and name[0] != "_"
+        }
+    )
+
+
+def _dump(node: Any) -> Any:
+    """The tree as text, alike on all versions of Python; constants of a module stand in it as names only."""
+    if isinstance(node, list):
+        return [_dump(each) for each in node]
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    skipped = {"returns", "annotation", "type_comment", "type_params", "decorator_list", "kind", "ctx"}
+    fields = {name: value for name, value in ast.iter_fields(node) if name not in skipped and value not in (None, [])}
+    if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node, clean=False) is not None:
+        fields["body"] = node.body[1:]
+    return f"{type(node).__name__}({', '.join(f'{name}={_dump(value)}' for name, value in sorted(fields.items()))})"
+
+
+def main() -> None:
+    known = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    found = digests()
+    stale = [
+        stage
+        for stage, digest in found.items()
+        if stage in known and known[stage]["code"] != digest and known[stage]["version"] == VERSIONS[stage]
+    ]
+    if stale and "--same-results" not in sys.argv:
+        sys.exit(f"the code of {', '.join(stale)} changed and VERSIONS in collab/runtime/stages.py did not.")
+    record = {stage: {"version": VERSIONS[stage], "code": digest} for stage, digest in found.items()}
+    RECORD.write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

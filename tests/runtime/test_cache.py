@@ -1,0 +1,148 @@
+import multiprocessing
+import os
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from collab.errors import StoreError
+from collab.runtime import cache as module
+from collab.runtime.cache import Cache, places_of
+
+KEY, OTHER = "a" * 64, "b" * 64
+RESULT = {"seconds": 1.5, "measures": []}
+
+
+def run_with(tmp_path: Path, name: str, files: dict[str, bytes]) -> Path:
+    run = tmp_path / name
+    for place, content in files.items():
+        (run / place).parent.mkdir(parents=True, exist_ok=True)
+        (run / place).write_bytes(content)
+    return run
+
+
+def kept(tmp_path: Path, place: str = "private/a1/images.npy", key: str = KEY) -> Cache:
+    cache = Cache(tmp_path / "cache")
+    cache.keep(key, "a1", run_with(tmp_path, "first", {place: b"pixels"}), [place], RESULT, stage="decode")
+    return cache
+
+
+def test_what_is_kept_comes_back_in_another_run(tmp_path: Path) -> None:
+    cache = kept(tmp_path)
+    second = tmp_path / "second"
+    assert cache.take(KEY, "a1", second) == RESULT
+    assert (second / "private/a1/images.npy").read_bytes() == b"pixels"
+    assert (second / "private/a1/images.npy").samefile(tmp_path / "first/private/a1/images.npy")
+    assert cache.take(OTHER, "a1", second) is None
+    assert cache.take(KEY, "a2", second) is None
+
+
+def test_private_files_are_kept_in_a_private_folder_only(tmp_path: Path) -> None:
+    cache = kept(tmp_path)
+    holders = {path.relative_to(cache.root).parts[:2] for path in cache.root.rglob("*") if path.is_file()}
+    assert holders == {("private", "a1")}
+    for folder in (cache.root / "private", cache.root / "private/a1"):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    cache.take(KEY, "a1", tmp_path / "second")
+    assert stat.S_IMODE((tmp_path / "second/private/a1").stat().st_mode) == 0o700
+
+
+def test_public_files_are_shared(tmp_path: Path) -> None:
+    cache = kept(tmp_path, "release/decider.json")
+    assert (cache.root / "shared" / KEY).is_dir()
+    assert not (cache.root / "private").exists()
+
+
+@pytest.mark.parametrize("harm", ["flip", "truncate", "remove", "entry"])
+def test_an_altered_entry_is_removed_and_nothing_is_taken(tmp_path: Path, harm: str) -> None:
+    cache = kept(tmp_path)
+    file = cache.root / "private/a1" / KEY / "files/private/a1/images.npy"
+    content = {"flip": b"pixelz", "truncate": b"pix"}.get(harm)
+    if content is not None:
+        file.unlink()
+        file.write_bytes(content)
+    elif harm == "remove":
+        file.unlink()
+    else:
+        (cache.root / "private/a1" / KEY / "entry.json").write_text("{")
+    assert cache.take(KEY, "a1", tmp_path / "second") is None
+    assert not (tmp_path / "second/private/a1/images.npy").exists()
+
+
+def test_a_full_disk_leaves_no_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    cache = Cache(tmp_path / "cache")
+    run = run_with(tmp_path, "first", {"private/a1/x": b"1"})
+    monkeypatch.setattr(module.os, "link", full)
+    with pytest.raises(StoreError, match="collab cache gc"):
+        cache.keep(KEY, "a1", run, ["private/a1/x"], RESULT, stage="decode")
+    assert [path for path in cache.root.rglob("*") if path.is_file()] == []
+
+
+def test_without_hard_links_files_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crossing(*_: object, **__: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(module.os, "link", crossing)
+    cache = kept(tmp_path)
+    assert cache.take(KEY, "a1", tmp_path / "second") == RESULT
+    assert not (tmp_path / "second/private/a1/images.npy").samefile(tmp_path / "first/private/a1/images.npy")
+
+
+def test_only_what_a_participant_writes_is_its_own(tmp_path: Path) -> None:
+    run = run_with(tmp_path, "run", {
+        "private/a1/x": b"1", "private/a2/x": b"1", "release/decider.json": b"1", "heldout/images.npy": b"1",
+        "store/entity=a1/1.arrow": b"1", "store/entity=a2/1.arrow": b"1", "store/entity=a1/.tmp-9": b"1",
+        f"store/manifest/000001-a1-{'0' * 32}.json": b"1", f"store/manifest/000001-x-a1-{'0' * 32}.json": b"1",
+    })  # fmt: skip
+    own = {"private/a1/x", "store/entity=a1/1.arrow", f"store/manifest/000001-a1-{'0' * 32}.json"}
+    assert set(places_of(run, "a1", leads=False, is_oracle=False)) == own
+    assert set(places_of(run, "a1", leads=True, is_oracle=False)) == own | {"release/decider.json"}
+    assert set(places_of(run, "oracle", leads=False, is_oracle=True)) == {"heldout/images.npy"}
+
+
+def test_gc_removes_by_age_and_then_by_size_and_runs_keep_their_files(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    now = time.time()
+    for number, age in enumerate((30, 20, 10)):
+        run = run_with(tmp_path, f"run{number}", {"release/x": bytes(100)})
+        cache.keep(str(number) * 64, "a1", run, ["release/x"], RESULT, stage="pretrain")
+        entry = cache.root / "shared" / (str(number) * 64) / "entry.json"
+        os.utime(entry, (now - age * 86400, now - age * 86400))
+    assert [entry.path.name[0] for entry in cache.entries()] == ["0", "1", "2"]
+    assert [entry.path.name[0] for entry in cache.gc(older_than=25 * 86400, now=now)] == ["0"]
+    assert cache.gc(keep_bytes=200, now=now) == []
+    assert [entry.path.name[0] for entry in cache.gc(keep_bytes=150, now=now)] == ["1"]
+    assert [entry.bytes for entry in cache.entries()] == [100]
+    assert (tmp_path / "run0/release/x").read_bytes() == bytes(100)
+
+
+def test_taking_an_entry_makes_it_the_last_that_goes(tmp_path: Path) -> None:
+    cache = kept(tmp_path, "release/x")
+    os.utime(cache.root / "shared" / KEY / "entry.json", (1, 1))
+    cache.take(KEY, "a1", tmp_path / "second")
+    assert cache.gc(older_than=3600) == []
+
+
+def _count_alone(root: str, counter: str, turns: int) -> None:
+    for _ in range(turns):
+        with Cache(Path(root)).claimed(KEY):
+            value = int(Path(counter).read_text())
+            time.sleep(0.002)
+            Path(counter).write_text(str(value + 1))
+
+
+def test_only_one_process_at_a_time_holds_a_claim(tmp_path: Path) -> None:
+    counter = tmp_path / "counter"
+    counter.write_text("0")
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_count_alone, args=(str(tmp_path / "cache"), str(counter), 10)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    assert counter.read_text() == "30"

@@ -1,0 +1,87 @@
+"""Entities whose processes are killed, on Ray."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import bits, shards  # type: ignore[import-not-found]
+
+from collab.errors import EntityError
+from collab.runtime.host import Event
+from collab.runtime.play import Played, Where, play
+from collab.runtime.ray_backend import _why
+from collab.scenario.model import Scenario
+
+pytestmark = pytest.mark.ray
+
+
+class Killer:
+    """Kills the process that plays a stage, once for each of `stages`, while it plays."""
+
+    def __init__(self, *stages: str) -> None:
+        self.left, self.killed, self.restarts = set(stages), list[str](), list[str]()
+        self._pids: dict[str, int] = {}
+
+    def __call__(self, event: Event) -> None:
+        if event["event"] == "host":
+            self._pids[str(event["entity"])] = int(event["pid"])
+        if event["event"] == "restart":
+            self.restarts.append(str(event["task"]))
+        stage, who = str(event.get("stage", "")), str(event.get("entity", ""))
+        if event["event"] == "start" and stage in self.left and who in self._pids:
+            self.left.remove(stage)
+            process = psutil.Process(self._pids[who])
+            assert "ray::" in " ".join(process.cmdline())
+            os.kill(process.pid, signal.SIGKILL)
+            self.killed.append(str(event["task"]))
+
+
+LONG = ("entities.*.defense.epochs=8", "model.pretrain.epochs=8", "refine.epochs=4")
+
+
+def test_a_process_killed_in_each_stage_is_started_again_and_nothing_changes(
+    small: Callable[..., Scenario], tmp_path: Path
+) -> None:
+    expected = play(small(*LONG), Where("inprocess", out=tmp_path / "calm"), lambda event: None)
+    killer = Killer("decode", "pretrain", "reconstruct", "featurize", "poison", "publish", "refine")
+    found = play(small(*LONG, "resources.restarts=7"), Where(out=tmp_path / "killed"), killer)
+    assert killer.left == set()
+    assert killer.restarts  # a task of milliseconds may have ended before the signal came
+    assert len(killer.killed) == 7
+    assert bits(found.rows) == bits(expected.rows)
+    assert shards(found.run) == shards(expected.run)
+
+
+def test_beyond_its_restarts_the_run_goes_on_with_what_needs_it_not_and_ends_with_code_4(
+    small: Callable[..., Scenario], played: Played, tmp_path: Path
+) -> None:
+    class Executioner(Killer):
+        def __call__(self, event: Event) -> None:
+            if event["event"] == "host" and event["entity"] == "a4":
+                self.left.add("poison")
+            super().__call__(event)
+
+    killer = Executioner("poison")
+    killer.left = set()
+    scenario = small("resources.restarts=0", "on_failure=continue", "entities.a4.defense.epochs=300")
+    found = play(scenario, Where(out=tmp_path), killer)
+    assert killer.killed == ["poison a4"]
+    (failure,) = found.failures
+    assert isinstance(failure, EntityError)
+    assert failure.exit_code == 4
+    assert "entity 'a4' failed in stage 'poison'" in str(failure)
+    assert "--backend inprocess --only 'poison a4'" in str(failure)
+    top1 = {row.row: row.value for row in found.rows if row.metric == "top1"}
+    expected = {row.row: row.value for row in played.rows if row.metric == "top1"}
+    assert {"7", "8", "9"} <= top1.keys()
+    assert not {"10"} & top1.keys()  # it pools what a4 would have published
+    assert all(top1[name] == expected[name] for name in ("1", "5", "7", "8", "9"))
+
+
+def test_out_of_memory_is_named(small: Callable[..., Scenario]) -> None:
+    told = "The actor died.\n\n Task was killed due to the node running low on memory.\nMemory on the node ..."
+    assert _why(told).startswith("out of memory: ")
+    assert not _why("The actor died because its worker process has died.").startswith("out of memory")

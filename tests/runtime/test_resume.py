@@ -1,0 +1,129 @@
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import bits, shards  # type: ignore[import-not-found]
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from collab.runtime.host import Event
+from collab.runtime.play import Played, Where, play
+from collab.scenario.model import Scenario
+from collab.training import progress
+
+LONGER = ["entities.*.defense.epochs=3", "model.pretrain.epochs=3"]
+KILLING = Path(__file__).with_name("killing.py")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(small: Callable[..., Scenario], tmp_path_factory: pytest.TempPathFactory) -> tuple[Played, int]:
+    """A run that nobody disturbed, and how many events it told."""
+    events: list[Event] = []
+    found = play(small(*LONGER), Where("inprocess", out=tmp_path_factory.mktemp("runs")), events.append)
+    return found, len(events)
+
+
+def killed(out: Path, last_event: int) -> None:
+    done = subprocess.run(
+        [sys.executable, str(KILLING), str(out), str(last_event), *LONGER],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(KILLING.parent), *sys.path])},
+        check=False, timeout=120, capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
+
+
+@settings(max_examples=4, suppress_health_check=[HealthCheck.too_slow])
+@given(share=st.floats(0.02, 0.98))
+def test_a_run_killed_anywhere_goes_on_to_the_same_bits(
+    undisturbed: tuple[Played, int],
+    small: Callable[..., Scenario],
+    tmp_path_factory: pytest.TempPathFactory,
+    share: float,
+) -> None:
+    expected, count = undisturbed
+    out = tmp_path_factory.mktemp("killed")
+    killed(out, max(2, round(share * count)))
+    before = len(list((out / "cache").glob("*/*/entry.json"))) + len(
+        list((out / "cache/private").glob("*/*/entry.json"))
+    )
+    found = play(small(*LONGER), Where("inprocess", out=out), lambda event: None)
+    assert bits(found.rows) == bits(expected.rows)
+    assert shards(found.run) == shards(expected.run)
+    assert found.cached >= before  # tasks may share a stage
+    assert not list((out / "cache").rglob("*.pt"))
+
+
+def test_a_stage_goes_on_from_its_last_checkpoint(
+    undisturbed: tuple[Played, int], small: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN", 0.0)
+
+    class Killed(BaseException):
+        pass
+
+    def until_the_second_epoch_of_a2(event: Event) -> None:
+        if event["event"] == "epoch" and event["task"] == "poison a2" and event["epoch"] == 3:
+            raise Killed
+
+    told: list[Event] = []
+    where = Where("inprocess", out=tmp_path)
+    with pytest.raises(Killed):
+        play(small(*LONGER), where, until_the_second_epoch_of_a2)
+    assert len(list((tmp_path / "cache/private/a2").glob("*.pt"))) == 1
+    found = play(small(*LONGER), where, told.append)
+    epochs = [event["epoch"] for event in told if event["event"] == "epoch" and event["task"] == "poison a2"]
+    assert epochs == [3]
+    assert bits(found.rows) == bits(undisturbed[0].rows)
+
+
+def test_an_edit_plays_again_what_it_touches_and_says_what_it_took(
+    small: Callable[..., Scenario], tmp_path: Path
+) -> None:
+    where, told = Where("inprocess", out=tmp_path), list[Event]()
+    first = play(small(), where, lambda event: None)
+    second = play(small("entities.a4.defense.lambda=0.5"), where, told.append)
+    cached = {event["task"] for event in told if event["event"] == "cached"}
+    played = {event["task"] for event in told if event["event"] == "done"}
+    assert {name for name in played if not str(name).startswith("refine")} == {"poison a4", "publish a4"}
+    assert len(played) + len(cached) == second.tasks
+    assert second.cached == len(cached)
+    assert first.cached == 0
+    fresh = play(
+        small("entities.a4.defense.lambda=0.5"), Where("inprocess", out=tmp_path / "other"), lambda event: None
+    )
+    assert bits(second.rows) == bits(fresh.rows)
+    assert shards(second.run) == shards(fresh.run)
+
+
+def test_fresh_ignores_the_cache(small: Callable[..., Scenario], tmp_path: Path) -> None:
+    play(small(), Where("inprocess", out=tmp_path), lambda event: None)
+    told: list[Event] = []
+    again = play(small(), Where("inprocess", out=tmp_path, is_fresh=True), told.append)
+    assert again.cached == 0
+    assert sum(event["event"] == "done" for event in told) == again.tasks
+
+
+def test_a_single_task_can_be_played_with_what_it_needs(small: Callable[..., Scenario], tmp_path: Path) -> None:
+    told: list[Event] = []
+    play(small(), Where("inprocess", out=tmp_path, only="poison a2"), told.append)
+    assert {event["task"] for event in told if event["event"] == "done"} == {
+        "decode heldout", "decode a1", "pretrain a1", "decode public", "reconstruct a1", "featurize heldout",
+        "decode a2", "featurize a2", "poison a2",
+    }  # fmt: skip
+
+
+def test_a_stage_of_another_code_version_is_played_again(
+    small: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from collab.runtime import stages
+
+    play(small(), Where("inprocess", out=tmp_path), lambda event: None)
+    monkeypatch.setitem(stages.VERSIONS, "publish", 99)
+    told: list[Event] = []
+    play(small(), Where("inprocess", out=tmp_path), told.append)
+    played = {str(event["task"]).split()[0] for event in told if event["event"] == "done"}
+    assert played == {"publish", "refine"}

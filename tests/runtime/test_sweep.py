@@ -1,0 +1,162 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from conftest import SCENARIOS, SMALL  # type: ignore[import-not-found]
+
+from collab.runtime.play import Where
+from collab.runtime.sweep import Swept, outlook, sweep
+from collab.scenario.sweep import Cell, Sweep, read_sweep
+
+AXIS = "entities.a4.share=0.05,0.1"
+
+
+def read(*varied: str, seeds: int = 2) -> tuple[Sweep, tuple[Cell, ...]]:
+    return read_sweep(SCENARIOS / "tiny.yaml", varied or (AXIS,), seeds=seeds, overrides=SMALL)
+
+
+def table(folder: Path) -> pd.DataFrame:
+    found = pd.read_parquet(folder / "results.parquet").drop(columns=["seconds", "device"])
+    return found.sort_values(list(found.columns[:6])).reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Swept:
+    return sweep(*read(), Where("inprocess", out=tmp_path_factory.mktemp("runs")), lambda event: None)
+
+
+def test_a_sweep_has_a_row_for_each_cell_and_metric(undisturbed: Swept) -> None:
+    found = table(undisturbed.folder)
+    assert set(zip(found["entities.a4.share"], found["seed"], strict=True)) == {
+        (0.05, 0),
+        (0.05, 1),
+        (0.1, 0),
+        (0.1, 1),
+    }
+    assert (undisturbed.cells, undisturbed.finished_before, undisturbed.failures) == (4, 0, ())
+    sizes = found[(found.metric == "rows_published") & (found.entity == "a4")].groupby("entities.a4.share").value.max()
+    assert sizes[0.1] > sizes[0.05]
+
+
+def test_means_over_seeds_are_those_of_pandas(undisturbed: Swept) -> None:
+    cells, means = (
+        pd.read_parquet(undisturbed.folder / "results.parquet"),
+        pd.read_parquet(undisturbed.folder / "means.parquet"),
+    )
+    top1 = cells[(cells.metric == "top1") & (cells.row == "7")].groupby("entities.a4.share").value.agg(["mean", "sem"])
+    found = means[(means.metric == "top1") & (means.row == "7")].set_index("entities.a4.share")
+    pd.testing.assert_series_equal(found["mean"], top1["mean"], check_names=False)
+    reach = 12.7062047362 * top1["sem"]  # Student's 97.5 % point with one degree of freedom
+    pd.testing.assert_series_equal((found["high"] - found["low"]) / 2, reach, check_names=False)
+    assert set(found["seeds"]) == {2}
+
+
+def test_the_page_has_both_figures_and_no_address(undisturbed: Swept) -> None:
+    page = (undisturbed.folder / "report.html").read_text()
+    assert page.count("<svg") == 2
+    for word in ("entity a3", "raw images of all", "gain of sharing", "95 % interval of the mean over seeds"):
+        assert word in page, word
+    assert "src=" not in page
+    assert "<script" not in page
+
+
+def test_more_values_and_more_seeds_cost_only_their_own_cells(undisturbed: Swept, tmp_path: Path) -> None:
+    where, told = Where("inprocess", out=tmp_path), list[Any]()
+    sweep(*read(seeds=1), where, lambda event: None)
+    again = sweep(*read("entities.a4.share=0.05,0.1,0.2"), where, told.append)
+    started = [event["cell"] for event in told if event["event"] == "cell"]
+    assert started == ["entities.a4.share=0.05 seed=1", "entities.a4.share=0.1 seed=1", "entities.a4.share=0.2 seed=0",
+                       "entities.a4.share=0.2 seed=1"]  # fmt: skip
+    assert (again.cells, again.finished_before) == (6, 2)
+    found, expected = table(again.folder), table(undisturbed.folder)
+    pd.testing.assert_frame_equal(found[found["entities.a4.share"] < 0.15].reset_index(drop=True), expected)
+
+
+def test_what_cells_share_is_played_once(tmp_path: Path) -> None:
+    told: list[Any] = []
+    spec, cells = read(seeds=1)
+    sweep(spec, cells, Where("inprocess", out=tmp_path), told.append)
+    played = Counter(event["task"] for event in told if event["event"] == "done")
+    assert played["decode public"] == played["refine oracle row 5"] == 1
+    assert played["poison a4"] == 2
+
+
+def test_outlook_says_what_is_shared_cached_and_finished(tmp_path: Path) -> None:
+    where = Where("inprocess", out=tmp_path)
+    before = outlook(*read(seeds=1), where)
+    assert before.seconds is None
+    assert [cell.cached for cell in before.cells] == [0, 0]
+    assert before.cells[0].shared == 0 < before.cells[1].shared
+    told: list[Any] = []
+    sweep(*read(seeds=1), where, told.append)
+    played = sum(event["event"] == "done" for event in told)
+    assert played == sum(cell.tasks - cell.shared - cell.cached for cell in before.cells)
+    after = outlook(*read("entities.a4.share=0.05,0.1,0.2", seeds=1), where)
+    assert [cell.is_finished for cell in after.cells] == [True, True, False]
+    assert after.cells[2].cached > 0
+    assert after.seconds
+    assert after.unknown == ()
+
+
+def test_a_cell_that_fails_is_a_line_of_the_failures_and_the_others_go_on(tmp_path: Path) -> None:
+    spec, cells = read("refine.learning_rate=0.02,1e30", seeds=1)
+    swept = sweep(spec, cells, Where("inprocess", out=tmp_path), lambda event: None)
+    (failure,) = swept.failures
+    assert failure.cell == "refine.learning_rate=1e+30 seed=0"
+    assert "diverged" in failure.reason
+    assert "--only 'refine" in failure.reason
+    assert set(table(swept.folder)["refine.learning_rate"]) == {0.02}
+    assert json.loads((swept.folder / "failures.json").read_text())[0]["cell"] == failure.cell
+    assert "Cells that failed" in (swept.folder / "report.html").read_text()
+
+
+def command(out: Path) -> list[str]:
+    sets = [part for override in SMALL for part in ("--set", override)]
+    return [
+        sys.executable, "-c", "from collab.cli import main; main()", "sweep", str(SCENARIOS / "tiny.yaml"), *sets,
+        "--vary", AXIS, "--seeds", "2", "--backend", "inprocess", "--out", str(out), "--json",
+    ]  # fmt: skip
+
+
+def finished(out: Path) -> int:
+    return len(list(out.glob("tiny_sweep/cells/*.parquet")))
+
+
+def test_a_sweep_whose_driver_was_killed_plays_the_missing_cells_only(undisturbed: Swept, tmp_path: Path) -> None:
+    driver = subprocess.Popen(command(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while finished(tmp_path) < 1 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(driver.pid, signal.SIGKILL)
+    assert driver.wait(10) == -signal.SIGKILL
+    done = finished(tmp_path)
+    assert 1 <= done < 4
+    told: list[Any] = []
+    again = sweep(*read(), Where("inprocess", out=tmp_path), told.append)
+    assert again.finished_before == done
+    assert sum(event["event"] == "cell" for event in told) == 4 - done
+    pd.testing.assert_frame_equal(table(again.folder), table(undisturbed.folder))
+
+
+def test_two_sweeps_over_one_cache_share_their_stages_and_give_the_same_table(
+    undisturbed: Swept, tmp_path: Path
+) -> None:
+    drivers = [
+        subprocess.Popen(command(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    told = [driver.communicate(timeout=300) for driver in drivers]
+    assert [driver.returncode for driver in drivers] == [0, 0], told
+    pd.testing.assert_frame_equal(table(tmp_path / "tiny_sweep"), table(undisturbed.folder))
+    events = [json.loads(line) for path in tmp_path.glob("tiny/*/metrics.jsonl") for line in path.open()]
+    entries = len(list(tmp_path.glob("cache/shared/*/entry.json"))) + len(
+        list(tmp_path.glob("cache/private/*/*/entry.json"))
+    )
+    assert sum(event["event"] == "done" for event in events) == entries  # each stage was played by one of the two
