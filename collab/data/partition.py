@@ -12,6 +12,10 @@ from jaxtyping import Int64
 from collab.errors import DataError
 
 Rows = Int64[np.ndarray, " rows"]
+
+LEAST = 2
+"""Rows that every entity needs: BatchNorm learns nothing from a batch of one."""
+
 _ROW = re.compile(r"[0-9]{1,18}")
 """Digits that fit into 64 bits; Python would read `1_0` too."""
 
@@ -76,7 +80,7 @@ def labels_of(names: Sequence[str], classes: Sequence[str], split: ClassSplit, e
 def listed_rows(path: Path, labels: Rows, classes: Sequence[str], split: ClassSplit, entity: str) -> Rows:
     """The rows of the source that `path` lists, one on each line and counted from 0, ascending; empty lines are passed.
 
-    Raises DataError for a file that cannot be read or lists nothing, and, with its line, for what is no row of
+    Raises DataError for a file that cannot be read or lists too few, and, with its line, for what is no row of
     `labels`, is there already, or is of a public class.
     """
     try:
@@ -100,8 +104,10 @@ def listed_rows(path: Path, labels: Rows, classes: Sequence[str], split: ClassSp
                 "take the row out."
             )
         found[row] = number
-    if not found:
-        raise DataError(f"entity {entity!r}: {path} lists no row. Write one on each line, counted from 0.")
+    if len(found) < LEAST:
+        raise DataError(
+            f"entity {entity!r}: {path} lists {len(found)} rows; it needs {LEAST}. Write one on each line, from 0."
+        )
     return np.array(sorted(found), dtype=np.int64)
 
 

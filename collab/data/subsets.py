@@ -7,16 +7,13 @@ from typing import final
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from collab.data.partition import Rows
+from collab.data.partition import LEAST, Rows
 from collab.errors import DataError
 
 Counts = Int64[np.ndarray, " classes"]
 Weights = Float64[np.ndarray, " classes"]
 Streams = Callable[[str], np.random.Generator]
 """A fresh generator for each purpose."""
-
-LEAST = 2
-"""Rows that every entity needs: BatchNorm learns nothing from a batch of one."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ def subsets(
             rows.append(rng.choice(donated[labels[donated] == label], shared[label], replace=False))
         held[name] = np.sort(np.concatenate(rows)).astype(np.int64)
         if len(held[name]) < LEAST:
-            raise DataError(f"entity {name!r} would get {len(held[name])} image; it needs {LEAST}. Raise its share.")
+            raise DataError(f"entity {name!r} would get {len(held[name])} images; it needs {LEAST}. Raise its share.")
     return held
 
 
