@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from collab.data import creatures, folders, parquet, torchvision_sets
 from collab.defenses.dpm import DpmDefense
@@ -27,15 +27,23 @@ from collab.runtime.stages import VERSIONS
 
 RECORD = Path(__file__).with_name("stage_code.json")
 
+
+class Member(NamedTuple):
+    """A class and an attribute of it, by name."""
+
+    owner: type
+    name: str
+
+
 ROOTS: dict[str, list[Any]] = {
-    "decode": [(Host, "_decode"), open_scenario_source, creatures, folders, parquet, torchvision_sets],
-    "pretrain": [(Entity, "pretrain")],
-    "reconstruct": [(Entity, "reconstruct")],
-    "featurize": [(Entity, "featurize")],
-    "featurize_heldout": [(Oracle, "featurize_heldout")],
-    "poison": [(Entity, "poison"), DpmDefense, NoDefense],
-    "publish": [(Entity, "publish"), DpmDefense, NoDefense],
-    "refine": [(Entity, "refine"), (Oracle, "refine")],
+    "decode": [Member(Host, "_decode"), open_scenario_source, creatures, folders, parquet, torchvision_sets],
+    "pretrain": [Member(Entity, "pretrain")],
+    "reconstruct": [Member(Entity, "reconstruct")],
+    "featurize": [Member(Entity, "featurize")],
+    "featurize_heldout": [Member(Oracle, "featurize_heldout")],
+    "poison": [Member(Entity, "poison"), DpmDefense, NoDefense],
+    "publish": [Member(Entity, "publish"), DpmDefense, NoDefense],
+    "refine": [Member(Entity, "refine"), Member(Oracle, "refine")],
 }
 BY_METHOD = {"Participant", "Entity", "Oracle", "Host"}
 """Classes of which only the methods that a stage calls count; of all others the whole class does."""
@@ -56,15 +64,15 @@ def _traced(roots: list[Any]) -> Iterator[str]:
     todo, seen = list(roots), set[Any]()
     while todo:
         each = todo.pop()
-        owner, function = each if isinstance(each, tuple) else (None, each)
-        if isinstance(function, str):
-            function = _plain(inspect.getattr_static(owner, function, None))
+        owner, function = None, each
+        if isinstance(each, Member):
+            owner, function = each.owner, _plain(inspect.getattr_static(each.owner, each.name, None))
         name = (
             getattr(owner, "__name__", ""),
             getattr(function, "__module__", ""),
             getattr(function, "__qualname__", repr(function)),
         )
-        if function is None or name in seen:
+        if function is None or isinstance(function, int | float | str | tuple) or name in seen:
             continue
         seen.add(name)
         if isinstance(function, ModuleType):
@@ -73,12 +81,21 @@ def _traced(roots: list[Any]) -> Iterator[str]:
             ]
         elif isinstance(function, type):
             if _is_ours(function) and function.__name__ not in BY_METHOD:
-                todo += [(function, attribute) for attribute in vars(function)]
+                todo += [Member(function, attribute) for attribute in vars(function)]
                 yield f"{function.__qualname__} {_class_values(function)}"
-        elif isinstance(function, FunctionType) and _is_ours(function):
+        elif isinstance(function, FunctionType) and _is_ours(function) and _is_written(function):
             tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
             yield f"{function.__module__}.{function.__qualname__} {_dump(tree)}"
+            yield from _constants(tree, function)
             todo += _used(tree, function, owner)
+
+
+def _constants(tree: ast.AST, function: FunctionType) -> Iterator[str]:
+    """Numbers and words of the module that `function` reads."""
+    for node in ast.walk(tree):
+        value = function.__globals__.get(node.id) if isinstance(node, ast.Name) else None
+        if isinstance(value, int | float | str | tuple) and "<" not in repr(value):
+            yield f"{function.__module__} {node.id} = {value!r}"
 
 
 def _used(tree: ast.AST, function: FunctionType, owner: type | None) -> Iterator[Any]:
@@ -86,11 +103,16 @@ def _used(tree: ast.AST, function: FunctionType, owner: type | None) -> Iterator
         if isinstance(node, ast.Name) and node.id in function.__globals__:
             yield function.__globals__[node.id]
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self" and owner:
-            yield owner, node.attr
+            yield Member(owner, node.attr)
 
 
 def _is_ours(code: Any) -> bool:
     return code.__module__.split(".")[0] in ("collab", "entities") and not code.__module__.startswith(NOT_CODE)
+
+
+def _is_written(function: FunctionType) -> bool:
+    """Whether somebody wrote it; a dataclass makes some of its methods from its fields."""
+    return not function.__code__.co_filename.startswith("<")
 
 
 def _plain(member: Any) -> Any:
@@ -116,7 +138,7 @@ def _class_values(kind: type) -> str:
 
 
 def _dump(node: Any) -> Any:
-    """The tree as text, alike on all versions of Python; constants of a module stand in it as names only."""
+    """The tree as text, alike on all versions of Python."""
     if isinstance(node, list):
         return [_dump(each) for each in node]
     if not isinstance(node, ast.AST):

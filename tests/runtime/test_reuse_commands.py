@@ -9,6 +9,7 @@ from conftest import SCENARIOS, SMALL  # type: ignore[import-not-found]
 from collab.cli import main
 
 SETS = [part for override in SMALL for part in ("--set", override)]
+DIVERGES = ("--set", "entities.a2.defense.learning_rate=1e30", "--set", "entities.a2.defense.epochs=4")
 
 
 @pytest.fixture
@@ -53,8 +54,7 @@ def test_run_takes_from_the_cache_and_says_so_and_gc_empties_it(collab, tmp_path
 
 def test_the_command_that_an_error_prints_plays_that_stage_again(collab, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     tiny = str(SCENARIOS / "tiny.yaml")
-    broken = ("--set", "entities.a2.defense.learning_rate=1e30")
-    code, _, err = collab("run", tiny, *SETS, *broken, "--backend", "inprocess")
+    code, _, err = collab("run", tiny, *SETS, *DIVERGES, "--backend", "inprocess")
     assert code == 4
     command = next(line for line in err.splitlines() if line.strip().startswith("collab run"))
     before, _, task = command.strip().partition(" --only ")
@@ -67,8 +67,8 @@ def test_the_command_that_an_error_prints_plays_that_stage_again(collab, tmp_pat
 
 
 def test_on_failure_continue_prints_what_there_is_and_keeps_the_exit_code(collab) -> None:  # type: ignore[no-untyped-def]
-    broken = ("--set", "entities.a2.defense.learning_rate=1e30", "--set", "on_failure=continue")
-    code, out, err = collab("run", str(SCENARIOS / "tiny.yaml"), *SETS, *broken, "--backend", "inprocess", "--json")
+    goes_on = (*DIVERGES, "--set", "on_failure=continue")
+    code, out, err = collab("run", str(SCENARIOS / "tiny.yaml"), *SETS, *goes_on, "--backend", "inprocess", "--json")
     found = json.loads(out)
     assert code == 4
     assert len(found["failures"]) == 1

@@ -1,3 +1,5 @@
+"""Sweeps: their cells, what they share, what fails, and how they go on."""
+
 import json
 import os
 import signal
@@ -107,10 +109,10 @@ def test_outlook_says_what_is_shared_cached_and_finished(tmp_path: Path) -> None
 
 
 def test_a_cell_that_fails_is_a_line_of_the_failures_and_the_others_go_on(tmp_path: Path) -> None:
-    spec, cells = read("refine.learning_rate=0.02,1e30", seeds=1)
+    spec, cells = read("refine.learning_rate=0.02,1e30", "refine.epochs=4", seeds=1)
     swept = sweep(spec, cells, Where("inprocess", out=tmp_path), lambda event: None)
     (failure,) = swept.failures
-    assert failure.cell == "refine.learning_rate=1e+30 seed=0"
+    assert failure.cell == "refine.learning_rate=1e+30 refine.epochs=4 seed=0"
     assert "diverged" in failure.reason
     assert "--only 'refine" in failure.reason
     assert set(table(swept.folder)["refine.learning_rate"]) == {0.02}
@@ -155,7 +157,8 @@ def test_two_sweeps_over_one_cache_share_their_stages_and_give_the_same_table(
     told = [driver.communicate(timeout=300) for driver in drivers]
     assert [driver.returncode for driver in drivers] == [0, 0], told
     pd.testing.assert_frame_equal(table(tmp_path / "tiny_sweep"), table(undisturbed.folder))
-    events = [json.loads(line) for path in tmp_path.glob("tiny/*/metrics.jsonl") for line in path.open()]
+    logs = [path.read_text().splitlines() for path in tmp_path.glob("tiny/*/metrics.jsonl")]
+    events = [json.loads(line) for log in logs for line in log]
     entries = len(list(tmp_path.glob("cache/shared/*/entry.json"))) + len(
         list(tmp_path.glob("cache/private/*/*/entry.json"))
     )

@@ -1,6 +1,7 @@
 """The scenarios, the schema and the page of this repository agree with the models."""
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -12,9 +13,12 @@ from collab.scenario.document import read_document
 from collab.scenario.reader import read_scenario, to_yaml
 from collab.scenario.reference import MARK, json_text, reference
 from collab.scenario.schema import json_schema
+from collab.scenario.sweep import read_sweep, sweep_schema
 
 ROOT = Path(__file__).parents[2]
-FILES = sorted((ROOT / "scenarios").glob("*.yaml"))
+ALL = sorted((ROOT / "scenarios").glob("*.yaml"))
+SWEEPS = [path for path in ALL if "\naxes:" in path.read_text(encoding="utf-8")]
+FILES = [path for path in ALL if path not in SWEEPS]
 SCHEMA = Draft202012Validator(json_schema())
 TABLE_5 = [  # SCIENCE 3.5: entity, own, unpoisoned, pool
     ("a1", "images", (), ()),
@@ -48,6 +52,16 @@ def test_a_scenario_file_is_valid_and_says_how_to_run_it(path: Path, tmp_path: P
     resolved.write_text(to_yaml(loaded.scenario), encoding="utf-8")
     assert read_scenario(resolved, check_paths=False).scenario == loaded.scenario
     SCHEMA.validate(read_document(resolved.read_text(encoding="utf-8")).content)
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+def test_a_sweep_file_is_valid_and_says_how_to_run_it(path: Path) -> None:
+    sweep, cells = read_sweep(path)
+    assert sweep.name == path.stem
+    assert len(cells) == sweep.seeds * math.prod(len(axis.values) for axis in sweep.axes)
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith(f"# collab sweep scenarios/{path.name}")
+    Draft202012Validator(sweep_schema()).validate(read_document(text).content)
 
 
 @pytest.mark.parametrize(
