@@ -29,8 +29,8 @@ AXES = {
 }
 """Ready-made axes that are one path; `subset_size.a4` is one entity's.
 
-Besides them: `entities` keeps the first so many, `dirichlet` and `quantity` are the alpha of that partition, `overlap` is
-how much of its images every entity shares with the one that its `overlap` names, or else with the first; 0 is none.
+Besides them: `entities` keeps the first so many; `dirichlet` and `quantity` are the alpha of that partition; `overlap`
+is how much of its images every entity shares with the one that its `overlap` names, or else with the first; 0 is none.
 """
 
 PARTITIONS = ("dirichlet", "quantity")
@@ -141,7 +141,7 @@ def _told(wrong: Mapping[str, str], points: int) -> str:
 
 
 def _stated(base: Path, overrides: Sequence[str]) -> dict[str, Any]:
-    """The scenario as its file and `overrides` state it; it need be whole and right only with the values of the axes."""
+    """The scenario as its file and `overrides` state it; only with the values of the axes it must be right."""
     content = read_document(read_text(base)).content or {}
     for override in overrides:
         with suppress(ValueError):  # told when the cells are read

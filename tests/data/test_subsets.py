@@ -211,7 +211,9 @@ def test_chosen_classes_bound_what_is_held() -> None:
 
 
 def test_what_is_given_stays_and_is_given_to_nobody_else() -> None:
-    found = dealt({"a": Wish(0.8), "b": Wish(0.1, donor="listed", fraction=0.25)}, listed=[*range(10), *range(100, 110)])
+    found = dealt(
+        {"a": Wish(0.8), "b": Wish(0.1, donor="listed", fraction=0.25)}, listed=[*range(10), *range(100, 110)]
+    )
     assert found["listed"].tolist() == [*range(10), *range(100, 110)]
     assert not set(found["a"].tolist()) & set(found["listed"].tolist())
     assert len(set(found["b"].tolist()) & set(found["listed"].tolist())) == 10

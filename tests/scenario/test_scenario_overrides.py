@@ -39,7 +39,10 @@ Complaints = Callable[..., list[str]]
         ("model.width=null", lambda it: it.model.width is None),
         ("about=no", lambda it: it.about == "no"),
         ("about=a=b", lambda it: it.about == "a=b"),
-        ("partition={kind: dirichlet, alpha: 0.3}", lambda it: (it.partition.kind, it.partition.alpha) == ("dirichlet", 0.3)),
+        (
+            "partition={kind: dirichlet, alpha: 0.3}",
+            lambda it: (it.partition.kind, it.partition.alpha) == ("dirichlet", 0.3),
+        ),
         ("entities.a2.classes=[x, y]", lambda it: it.entities[1].classes == ("x", "y")),
         ("entities.a2.overlap={with: a1, fraction: 0.5}", lambda it: it.entities[1].overlap.entity == "a1"),
         ("data={source: creatures, image_size: 32}", lambda it: (it.data.image_size, it.data.classes) == (32, 20)),
