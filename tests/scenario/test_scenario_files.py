@@ -171,3 +171,15 @@ def test_the_example_of_the_page_is_valid_and_its_complaints_are_ours(tmp_path: 
     with pytest.raises(ScenarioError) as told:
         read_scenario(path, ["entities.b.share=1"])
     assert str(told.value).replace(f"{tmp_path}/", "") == shown
+
+
+def test_the_example_of_the_page_about_partitions_is_valid(valid: str, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "partition.md").read_text(encoding="utf-8")
+    example = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0]
+    head = valid[: valid.index("entities:")].replace("by: a1", "by: large")
+    path = tmp_path / "example.yaml"
+    path.write_text(head + example + "refinements:\n  - {row: 1, entity: small, own: images}\n", encoding="utf-8")
+    (tmp_path / "clinic.txt").write_text("0\n1\n")
+    scenario = read_scenario(path).scenario
+    assert scenario.partition.kind == "dirichlet"
+    assert [entity.name for entity in scenario.entities] == ["large", "birds", "small", "clinic"]
