@@ -131,6 +131,25 @@ def test_held_labels_have_the_variance_of_the_dirichlet_multinomial() -> None:
     np.testing.assert_allclose(held.var(axis=0), variance, rtol=0.15)
 
 
+def test_alpha_counts_within_the_chosen_classes() -> None:
+    alpha, rows, draws = 3.0, 10, 1500
+    wish = {"a": Wish(0.05, (1, 3))}
+    held = np.array([counts(EVEN, dealt(wish, EVEN, seed, alpha)["a"]) for seed in range(draws)])
+    variance = rows * 0.5 * 0.5 * (rows + alpha) / (1 + alpha)
+    np.testing.assert_allclose(held[:, [1, 3]].var(axis=0), variance, rtol=0.15)
+
+
+def test_each_entity_has_a_label_distribution_of_its_own() -> None:
+    found = dealt({name: Wish(0.05) for name in "abcdefgh"}, alpha=0.01)
+    assert len({int(np.argmax(counts(EVEN, rows))) for rows in found.values()}) > 1
+
+
+def test_rounding_up_leaves_fewer_for_the_last() -> None:
+    labels = np.array([0, 0, 0, 1, 1, 1, 2, 2, 3, 3])
+    found = dealt({"a": Wish(0.35), "b": Wish(0.35), "c": Wish(0.3)}, labels, alpha=1.0)
+    assert [len(rows) for rows in found.values()] == [4, 4, 2]  # 3.5, 3.5 and 3 of 10
+
+
 def test_draws_from_what_runs_out_are_those_of_drawing_one_at_a_time() -> None:
     weights, available, count, runs = np.log([0.7, 0.2, 0.1]), np.array([3, 4, 9]), 8, 3000
 
@@ -182,6 +201,16 @@ def test_an_overlap_is_exactly_its_fraction_and_all_else_is_disjoint(
     assert not c & (a | b)
     if alpha is None:
         assert counts(EVEN, found["b"]) == [round(100 * share)] * 4
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_shared_images_and_others_follow_one_label_distribution(seed: int) -> None:
+    every_other = list(range(0, 400, 2))  # fifty of every class
+    found = dealt({"b": Wish(0.05, donor="even", fraction=0.5)}, seed=seed, alpha=1e-4, even=every_other)
+    shared = np.intersect1d(found["b"], every_other)
+    assert len(shared) == 10
+    assert set(EVEN[shared]) == set(EVEN[found["b"]])
+    assert len(set(EVEN[shared])) == 1
 
 
 def test_an_overlap_leaves_what_it_shares_to_others() -> None:
@@ -253,6 +282,11 @@ WRONG = {
         {"a": Wish(0.1, (0,)), "b": Wish(0.5, (1,), "a", 0.5)},
         None,
         r"would share 25 of its 50 images with 'a', which could give it 1 to 0",
+    ),
+    "a donor with too few of the classes, skewed": (
+        {"a": Wish(0.4, (0, 1)), "b": Wish(0.5, (1, 2), "a", 0.5)},
+        1e6,
+        r"would share 50 of its 100 images with 'a', which could give it 1 to \d\d\.",
     ),
     "must share more": (
         {"a": Wish(0.8), "b": Wish(0.4, donor="a", fraction=0.1)},

@@ -314,6 +314,18 @@ def test_shares_may_exceed_one_by_what_overlaps(valid: str, complaints: Complain
     text = valid.replace("share: 0.3", "share: 0.45, overlap: {with: a1, fraction: 0.5}")
     assert complaints(text) == []
     assert any("add up to 1.05" in told for told in complaints(valid.replace("share: 0.3", "share: 0.45")))
+    drawn = text.replace("entities:", "partition: {kind: quantity, alpha: 1}\nentities:", 1)
+    assert any("add up to 1.05" in told for told in complaints(drawn))  # all of it may be drawn for a1
+
+
+def test_shares_of_a_class_are_not_counted_where_an_overlap_may_lie_in_it(valid: str, complaints: Complaints) -> None:
+    text = valid.replace("share: 0.5", "share: 0.8, classes: [x]")
+    text = text.replace("share: 0.3", "share: 0.3, classes: [x, y], overlap: {with: a1, fraction: 0.2}")
+    assert complaints(text) == []
+    assert any(
+        "of class 'x' add up to 1.2" in told
+        for told in complaints(text.replace(", overlap: {with: a1, fraction: 0.2}", ""))
+    )
 
 
 def test_shares_of_distinct_classes_have_no_total(valid: str, complaints: Complaints) -> None:
