@@ -1,41 +1,83 @@
 """What an entity plugin must be: the base class plays the paper's entity, a plugin overrides what differs."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from collab.attacks.base import Attack, Knowledge
 from collab.defenses.base import Defense, PrivateView
-from collab.errors import ShardMissing
+from collab.errors import EntityError, ShardMissing
 from collab.models.backbones import feature_shape, is_rectified
 from collab.participant import Participant, load_images
-from collab.scenario.base import NoOptions, Part
+from collab.scenario.base import EntityOptions
 from collab.scenario.model import Refinement
-from collab.scoring import batched, disparity, equivalence
+from collab.scoring import batched, disparity, equivalence, mean_measure
 from collab.store.manifest import Record
 from collab.store.release import read_release, write_release
-from collab.store.shards import ShardReader
+from collab.store.shards import Batches, ShardReader, open_shard, write_shard
+from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
 from collab.training.progress import Progress
-from collab.training.recipes import EVAL_BATCH, train_classifier, train_reconstructor
+from collab.training.recipes import EVAL_BATCH, outputs_of, train_classifier, train_reconstructor
 from collab.types import Crossing, Measure, Report
 
 EVERYONE = "*"
 
 
+@dataclass(frozen=True)
+class Pooled:
+    """What one peer offers in the pool."""
+
+    sender: str
+    shards: tuple[ShardReader, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows in all its shards."""
+        return sum(shard.rows for shard in self.shards)
+
+
 class Entity(Participant):
     """One party with private images: they, their unpoisoned features, its DPM and its random streams stay with it.
 
-    `options` are those of the scenario, an instance of `Options`.
+    A plugin overrides a hook (`prepare`, `published`, `choose`), or a whole stage. `options` are those of the scenario,
+    an instance of `Options`, which also say when it takes part; `class_names` are those of the private classes, in the
+    order of their labels.
     """
 
     group: ClassVar[str] = "entities"
     kind: ClassVar[str]
-    Options: ClassVar[type[Part]] = NoOptions
-    options: Part
+    Options: ClassVar[type[EntityOptions]] = EntityOptions
+    options: EntityOptions
+    class_names: tuple[str, ...]
     defense: Defense
+
+    # ---- hooks ------------------------------------------------------------------------------------------------------
+    def prepare(self, images: ImageSet) -> ImageSet:
+        """What it makes of its images, once, before anything is computed from them; as many, in the same order."""
+        return images
+
+    def published(self, features: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """What it publishes of a batch of protected features [batch, channels, height, width] and labels [batch]."""
+        return features, labels
+
+    def choose(self, pool: Sequence[Pooled], row: Refinement, progress: Progress) -> Sequence[Pooled]:
+        """What it takes of the pool that `row` names; `of_classes` and `harm` help to choose."""
+        return pool
+
+    @cached_property
+    def images(self) -> ImageSet:
+        """The own images, prepared."""
+        return self.prepare(load_images(self.private))
 
     # ---- step 1: one entity pre-trains, splits, releases ------------------------------------------------------------
     def pretrain(self, progress: Progress) -> Report:
@@ -91,18 +133,30 @@ class Entity(Participant):
         return Report((*self.cost_and_disclosure(module), *(Measure("poison_loss", loss) for loss in losses[-1:])))
 
     def publish(self, progress: Progress) -> Report:
-        """Writes poisoned features and labels to the store, in an order that says nothing about the own images."""
-        module = self.new_module()
-        module.load_state_dict(read_release(self.private, "defense")[0])
+        """Writes poisoned features and labels to the store, in an order that says nothing about the own images.
+
+        The order stays in the private folder, for whoever scores an attack.
+        """
+        module = self.fitted_module()
         feed = self.feed([self.own_features(self.private)], EVAL_BATCH)
 
+        stream, order = self.stream("publish"), list[Tensor]()
+        altering = stream.torch("altered")
+
         def poisoned() -> Iterator[tuple[Tensor, Tensor]]:
-            for features, labels, _ in feed.batches(self.stream("publish").torch("order")):
-                yield self.protect(module, features), labels
+            for features, labels, rows in feed.batches(stream.torch("order")):
+                order.append(rows.clone())
+                yield self.published(self.protect(module, features), labels, altering)
 
         record = self.layout.store.publish(self.name, poisoned(), self.spec, run=self.layout.run.name)
+        np.save(self.private / "published.npy", torch.cat(order).numpy())
         sent = _shard_crossing("publish", self.name, EVERYONE, record)
         return Report((Measure("rows_published", record.rows), Measure("bytes_published", record.bytes)), (sent,))
+
+    def withdraw(self, progress: Progress) -> Report:
+        """Marks what it has published as withdrawn; who has read it has read it."""
+        gone = self.layout.store.withdraw(self.name)
+        return Report((Measure("shards_withdrawn", len(gone)),))
 
     # ---- step 3: every entity refines -------------------------------------------------------------------------------
     def refine(self, row: Refinement, most_rows: int, progress: Progress) -> Report:
@@ -111,16 +165,56 @@ class Entity(Participant):
         if row.own == "images":
             return self.train_from_scratch(row, self.images, stream, progress)
         own = self.shards_of(self.name) if row.own == "poisoned" else [self.own_features(self.private)]
-        pool = [shard for sender in sorted(row.pool) for shard in self.shards_of(sender)]
-        decider, report = self.refined([*own, *pool], most_rows, row, stream, progress)
+        offered = [Pooled(sender, tuple(self.shards_of(sender))) for sender in sorted(row.pool)]
+        pool, told = self.choose(offered, row, progress), list[Measure]()
+        if (row.vet or self.scenario.refine.vet) == "holdout":
+            harm = self.harm(pool, row, progress)
+            pool = [peer for peer in pool if not hurts(harm[peer.sender])]
+            told += harm.values()
+        taken = {peer.sender: peer.rows for peer in pool}
+        told += [Measure(f"rows_from[{peer.sender}]", taken.get(peer.sender, 0)) for peer in offered]
+        shards = [*own, *(shard for peer in pool for shard in peer.shards)]
+        decider, report = self.refined(shards, most_rows, row, stream, progress)
         name = f"decider_{hashlib.sha256(str(row.row).encode()).hexdigest()[:16]}"  # rows may have long names
         write_release(self.private, name, decider.state_dict(), {"row": str(row.row)})
+        shutil.rmtree(self._scratch, ignore_errors=True)
         read = (
             _shard_crossing("refine", sender, self.name, record)
             for sender in sorted(row.pool)
             for record in self.layout.store.records(sender)
         )
-        return Report(report.measures, tuple(read))
+        return Report((*report.measures, *told), tuple(read))
+
+    # ---- what a curious entity does ---------------------------------------------------------------------------------
+    def attack(self, attack: Attack, victim: str, rows: int, progress: Progress) -> Report:
+        """Rebuilds the first `rows` images of what `victim` published, with all that a collaborator has.
+
+        The images stay in the private folder, where the oracle, which alone may see the truth, scores them.
+        """
+        shards = [shard.load() for shard in self.shards_of(victim)]
+        features, labels = (torch.cat(parts)[:rows] for parts in zip(*shards, strict=True))
+        had: dict[str, Any] = {
+            "featurizer": self.released.featurizer,
+            "decider": self.released.decider,
+            "reconstructor": self.reconstructor,
+            "public_data": load_images(self.layout.public),
+            "own_data": self.images,
+        }
+        if self.options.publishes:
+            had["own_module"] = partial(self.protect, self.fitted_module())
+        who = f"the attack {attack.kind!r} of entity {self.name!r}"
+        known = Knowledge(who, features.float(), labels, attack.needs, **had)
+        found = attack.rebuild(known, self.stream(f"attack {attack.kind} {victim}"), self.compute, progress)
+        side = self.scenario.data.image_size
+        if found.shape != (len(labels), 3, side, side) or not bool(found.isfinite().all()):
+            raise EntityError(
+                f"{who} answered {tuple(found.shape)}, or values that are not finite. It must rebuild "
+                f"{(len(labels), 3, side, side)} finite values, one image for each row."
+            )
+        images = found.clamp(0, 1).mul(255).round().to(torch.uint8)
+        write_release(self.private, guess_name(attack.kind, victim), {"images": images}, {"victim": victim})
+        read = [_shard_crossing("attack", victim, self.name, each) for each in self.layout.store.records(victim)]
+        return Report((Measure("rows_attacked", len(labels)),), tuple(read))
 
     # ---- what a plugin may want to call ------------------------------------------------------------------------------
     def shards_of(self, sender: str) -> list[ShardReader]:
@@ -135,10 +229,57 @@ class Entity(Participant):
             )
         return [store.open(record, self.spec) for record in records]
 
+    def of_classes(self, peer: Pooled, names: Sequence[str]) -> Pooled:
+        """The rows of `peer` that are of these classes. Raises EntityError for a class that is not a private one."""
+        if unknown := sorted(set(names) - set(self.class_names)):
+            raise EntityError(
+                f"entity {self.name!r} wants rows of {', '.join(unknown)}; there are {', '.join(self.class_names)}."
+            )
+        wanted = torch.tensor([self.class_names.index(name) for name in names])
+
+        def rows() -> Iterator[tuple[Tensor, Tensor]]:
+            for x, y in (shard.load() for shard in peer.shards):
+                kept = torch.isin(y, wanted)
+                yield x[kept], y[kept]
+
+        if not any(bool(torch.isin(shard.load()[1], wanted).any()) for shard in peer.shards):
+            return Pooled(peer.sender, ())
+        return Pooled(peer.sender, (self._own_shard(peer.sender, rows()),))
+
+    def harm(self, pool: Sequence[Pooled], row: Refinement, progress: Progress) -> dict[str, Measure]:
+        """By sender, how much worse C predicts own held-out rows when its rows are mixed in: `harm[sender]`, in nats.
+
+        Mean over a quarter of the own rows of the increase of -log p(label), against C refined on the other three
+        quarters alone. Fewer than 8 own rows tell nothing: 0 of no row.
+        """
+        own = self.own_features(self.private)
+        if own.rows < 8:
+            return {peer.sender: Measure(f"harm[{peer.sender}]", 0.0, n=0) for peer in pool}
+        stream = self.stream("vet")
+        x, y = own.load()
+        order = torch.randperm(own.rows, generator=stream.torch("held out"))
+        held, kept = order[: own.rows // 4], order[own.rows // 4 :]
+        base = self._own_shard("kept", [(x[kept], y[kept])])
+
+        def losses(shards: Sequence[ShardReader]) -> Tensor:
+            decider = self.trained_further([base, *shards], 0, row, stream, progress)
+            return functional.cross_entropy(
+                outputs_of(decider, batched(x[held]), self.compute), y[held], reduction="none"
+            )
+
+        alone, seed = losses(()), self.scenario.seed
+        return {peer.sender: mean_measure(f"harm[{peer.sender}]", losses(peer.shards) - alone, seed) for peer in pool}
+
     def new_module(self) -> nn.Module:
         """The defense's module, untrained."""
         model = self.scenario.model
         return self.defense.build(self.spec.shape[0], rectified=is_rectified(model.backbone, model.hook))
+
+    def fitted_module(self) -> nn.Module:
+        """The defense's module as it was fitted."""
+        module = self.new_module()
+        module.load_state_dict(read_release(self.private, "defense")[0])
+        return module
 
     def protect(self, module: nn.Module, features: Tensor) -> Tensor:
         """P(f) in eval mode, so that no row depends on its batch mates; fp32, on the device."""
@@ -165,12 +306,31 @@ class Entity(Participant):
             ),
         )
 
+    @property
+    def _scratch(self) -> Path:
+        """Shards that only the stage under way needs."""
+        return self.private / "scratch"
+
+    def _own_shard(self, name: str, batches: Batches) -> ShardReader:
+        written = write_shard(self._scratch / name, batches, entity=self.name, spec=self.spec)
+        return open_shard(written.path, written, self.spec)
+
     def _release(self, name: str, net: nn.Module, card: Mapping[str, object]) -> Crossing:
         state, model = net.state_dict(), self.scenario.model
         about = {"backbone": model.backbone, "hook": model.hook, "classes": self.classes, "trained_by": self.name}
         digest = write_release(self.layout.release, name, state, {**about, **card})
         size = sum(value.numel() * value.element_size() for value in state.values())
         return Crossing("release", self.name, EVERYONE, name, digest, size, "float32", (len(state),))
+
+
+def hurts(harm: Measure) -> bool:
+    """Whether the whole 95 % interval of the harm lies above zero: who is not clearly harmful is taken."""
+    return harm.low is not None and harm.low > 0
+
+
+def guess_name(attack: str, victim: str) -> str:
+    """Under which name an adversary keeps the images that it rebuilt."""
+    return f"guess_{hashlib.sha256(f'{attack} {victim}'.encode()).hexdigest()[:16]}"
 
 
 def _shard_crossing(stage: str, sender: str, receiver: str, record: Record) -> Crossing:

@@ -25,7 +25,7 @@ from collab.training.feeds import FeatureFeed, ImageSet
 from collab.training.loop import Recipe
 from collab.training.precision import Compute
 from collab.training.progress import Progress
-from collab.training.recipes import features_of, logits_of, refine_decider, train_classifier, with_budget
+from collab.training.recipes import features_of, outputs_of, refine_decider, train_classifier, with_budget
 from collab.types import Measure, Report
 
 
@@ -135,12 +135,20 @@ class Participant:
         self, readers: Sequence[ShardReader], most_rows: int, row: Refinement, stream: Stream, progress: Progress
     ) -> tuple[nn.Module, Report]:
         """Step 3: C trained further on the rows of all `readers`, scored on unpoisoned held-out features."""
+        decider = self.trained_further(readers, most_rows, row, stream, progress)
+        rows = sum(reader.rows for reader in readers)
+        return decider, Report((*self.score_features(decider), Measure("rows", rows)))
+
+    def trained_further(
+        self, readers: Sequence[ShardReader], most_rows: int, row: Refinement, stream: Stream, progress: Progress
+    ) -> nn.Module:
+        """A copy of the released C, trained further on the rows of all `readers`."""
         options = self.scenario.refine
         feed = self.feed(readers, options.batch_size)
         decider = copy.deepcopy(self.released.decider).requires_grad_(True)
         recipe = with_budget(Recipe.of(options, epochs=row.epochs), feed.rows, most_rows, options.budget)
         refine_decider(decider, feed, recipe, bn=options.bn, stream=stream, compute=self.compute, progress=progress)
-        return decider, Report((*self.score_features(decider), Measure("rows", feed.rows)))
+        return decider
 
     def feed(self, readers: Sequence[ShardReader], batch_size: int) -> FeatureFeed:
         """The rows of `readers` as one mixture in the stored type."""
@@ -169,7 +177,7 @@ class Participant:
     def score_images(self, network: nn.Module) -> tuple[Measure, ...]:
         """Accuracy of a whole network on held-out images."""
         pieces = batched(torch.arange(len(self.heldout)))
-        logits = logits_of(
+        logits = outputs_of(
             network, (self.heldout.take(rows.numpy(), self.compute.device) for rows in pieces), self.compute
         )
         return accuracies(logits, torch.from_numpy(self.heldout.labels), self.scenario.seed)
@@ -177,7 +185,7 @@ class Participant:
     def score_features(self, decider: nn.Module) -> tuple[Measure, ...]:
         """Accuracy of a decider on unpoisoned held-out features."""
         features, labels = self.heldout_features
-        return accuracies(logits_of(decider, batched(features), self.compute), labels, self.scenario.seed)
+        return accuracies(outputs_of(decider, batched(features), self.compute), labels, self.scenario.seed)
 
     def _load(self, name: str, net: nn.Module) -> None:
         state, _ = read_release(self.layout.release, name)

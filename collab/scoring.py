@@ -11,7 +11,7 @@ from collab.metrics.utility import agreement, kl, topk_hits
 from collab.metrics.visual import abs_ssim_map, l1, psnr, ssim, ssim_max, ssim_window
 from collab.seeding import Stream
 from collab.training.precision import Compute
-from collab.training.recipes import EVAL_BATCH, logits_of
+from collab.training.recipes import EVAL_BATCH, outputs_of
 from collab.types import Measure
 
 
@@ -32,7 +32,7 @@ def equivalence(
     decider: nn.Module, features: Tensor, poisoned: Tensor, labels: Tensor, *, seed: int, compute: Compute
 ) -> tuple[Measure, ...]:
     """Table 1: C on original and on poisoned features [batch, C, H, W], and how far the two agree."""
-    original, changed = (logits_of(decider, batched(x), compute) for x in (features, poisoned))
+    original, changed = (outputs_of(decider, batched(x), compute) for x in (features, poisoned))
     return (
         *accuracies(original, labels, seed, "_original"),
         *accuracies(changed, labels, seed, "_poisoned"),
@@ -55,20 +55,31 @@ def disparity(
     for start in range(0, len(features), EVAL_BATCH):
         stop = min(start + EVAL_BATCH, len(features))
         truth = images(start, stop)
-        window = ssim_window(truth.shape[-1])[0]
-        metrics = {
-            "l1": l1,
-            "psnr": psnr,
-            f"ssim[{window}]": ssim,
-            f"ssim_max[{window}]": ssim_max,
-            f"abs_ssim_map[{window}]": abs_ssim_map,
-        }
+        metrics = _distances(truth.shape[-1])
         for what, x in (("original", features[start:stop]), ("poisoned", poisoned[start:stop])):
             with torch.no_grad(), compute.autocast():
                 rebuilt = reconstructor(x.to(compute.device).float())
             for name, metric in metrics.items():
                 found.setdefault(f"{name}_{what}", []).append(metric(rebuilt, truth).cpu())
     return tuple(mean_measure(name, torch.cat(values), seed) for name, values in found.items())
+
+
+def likeness(rebuilt: Tensor, images: Tensor, seed: int) -> tuple[Measure, ...]:
+    """How near rebuilt images [batch, 3, H, W] come to the true ones, by every distance of Table 2."""
+    return tuple(
+        mean_measure(name, metric(rebuilt, images), seed) for name, metric in _distances(images.shape[-1]).items()
+    )
+
+
+def _distances(side: int) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
+    window = ssim_window(side)[0]
+    return {
+        "l1": l1,
+        "psnr": psnr,
+        f"ssim[{window}]": ssim,
+        f"ssim_max[{window}]": ssim_max,
+        f"abs_ssim_map[{window}]": abs_ssim_map,
+    }
 
 
 def priors(images: Tensor, labels: Tensor, generator: torch.Generator, seed: int) -> tuple[Measure, ...]:

@@ -229,7 +229,7 @@ def test_neighbors_are_imported_and_equal_names_in_two_folders_are_apart(write: 
 
 
 def test_plugins_and_their_options_reach_another_process(write: Write, tmp_path: Path) -> None:
-    options = "from collab.scenario.base import Part\nclass Options(Part):\n    keep: float = 1.0"
+    options = "from collab.scenario.base import EntityOptions\nclass Options(EntityOptions):\n    keep: float = 1.0"
     write("entities/late.py", more=options)
     plugins = Plugins.of(tmp_path)
     module = sys.modules[plugins.load("entities", "late").__module__]

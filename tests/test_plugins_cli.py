@@ -14,13 +14,13 @@ from collab import cli
 ROOT = Path(__file__).parents[1]
 PLUGIN = """\
 from pydantic import Field
-from collab.scenario.base import Part
+from collab.scenario.base import EntityOptions
 
 class Late:
     \"\"\"Comes late.\"\"\"
     group, kind = "entities", "late"
 
-    class Options(Part):
+    class Options(EntityOptions):
         rounds: int = Field(3, ge=1, description="How late.")
         why: str
 """
@@ -91,8 +91,8 @@ def test_the_schema_holds_plugins_and_says_what_it_left_out(collab: Collab, fold
     code, out, err = collab("schema", "--plugin-dir", "mine")
     assert code == 0
     parts = json.loads(out)["$defs"]
-    assert parts["Entity"]["properties"]["kind"]["enum"] == ["contributor", "late"]
-    assert parts["Options"]["properties"]["rounds"]["description"] == "How late."
+    assert {"contributor", "late"} <= set(parts["Entity"]["properties"]["kind"]["enum"])
+    assert parts["late_entity"]["properties"]["rounds"]["description"] == "How late."
     assert "left out: the plugin 'broken'" in err
 
 
@@ -106,7 +106,7 @@ def test_validate_takes_plugin_folders_and_says_where_a_kind_is_from(
     assert (code, out) == (0, "tiny.yaml: valid: 4 entities, 12 refinements\n"), err
     assert f"entity late: {folder / 'late.py'}" in err
     code, _, err = collab("validate", "tiny.yaml")
-    assert (code, "must be one of contributor (got 'late')" in err) == (2, True)
+    assert (code, "(got 'late')" in err) == (2, True)
 
 
 def test_new_plugins_and_their_tests_run_as_they_are(collab: Collab, tmp_path: Path) -> None:

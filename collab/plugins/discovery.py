@@ -20,7 +20,11 @@ KIND = r"^[a-z][a-z0-9_]*$"
 GROUPS = {"entities": "entity", "defenses": "defense", "attacks": "attack"}
 """The groups, which are also names of folders, and what one of each is called."""
 
-BASES = {"entities": "collab.entity.Entity", "defenses": "collab.defenses.base.Defense"}
+BASES = {
+    "entities": "collab.entity.Entity",
+    "defenses": "collab.defenses.base.Defense",
+    "attacks": "collab.attacks.base.Attack",
+}
 """What a plugin of a group subclasses; of its base it has the `group` that it says it belongs to."""
 
 

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from collab.entity import Entity
-from collab.scenario.base import Part
+from collab.scenario.base import EntityOptions
 
 
 class $Kind(Entity):
     """Plays the paper's entity and rounds its poisoned features before it publishes them."""
 
-    class Options(Part):
+    class Options(EntityOptions):
         """What may stand under `options` of an entity of this kind."""
 
         decimals: int = Field(2, ge=0, le=6, description="Decimals that published features keep; fewer say less.")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from collab.scenario.model import Refinement, Scenario
+from collab.scenario.rows import played_rows
 from collab.store.results import Row
 
 
@@ -22,9 +23,15 @@ Found = dict[tuple[str, str, str], Row]
 
 
 def tables(scenario: Scenario, rows: Sequence[Row]) -> tuple[Table, ...]:
-    """Tables 1, 2 and 5 of Guo et al. for what was measured."""
-    found = {(row.row, row.entity or "", row.metric): row for row in rows}
-    made = (_table_1(scenario, found), _table_2(scenario, found), _table_5(scenario, found))
+    """Tables 1, 2 and 5 of Guo et al. for what was measured, who was left out of the pool, and what attacks rebuilt."""
+    found = {(row.row, row.entity or "", row.metric): row for row in rows if row.attack is None}
+    made = (
+        _table_1(scenario, found),
+        _table_2(scenario, found),
+        _table_5(scenario, found),
+        _left_out(scenario, found),
+        _attacks([row for row in rows if row.attack is not None]),
+    )
     return tuple(table for table in made if table.lines)
 
 
@@ -126,20 +133,13 @@ def _table_5(scenario: Scenario, found: Found) -> Table:
             return ""
         return f"{100 * ((top1.value or 0) - max(own.value or 0, public.value or 0)):+.1f}"
 
-    lines = [line(str(row.row), row.entity or "", describe(row), gain(row)) for row in scenario.refinements]
+    played = played_rows(scenario)
+    stated = {str(row.row) for row in scenario.refinements}
+    lines = [line(str(row.row), row.entity or "", describe(row), gain(row)) for row in played if str(row.row) in stated]
     rules = [len(lines)]
     if public:
         lines.append(line("c_public", "", "released C, untouched"))
-    pooled = [row for row in scenario.refinements if row.pool]
-    refining = sorted({row.entity for row in scenario.refinements if row.own == "features" and row.entity})
-    if scenario.controls:
-        lines += [line(f"c_own_{name}", name, f"F({name})") for name in refining]
-        for row in pooled:
-            plain_data = " ∪ ".join(f"F({name})" for name in (row.entity or "", *row.pool))
-            lines.append(line(f"c_unpoisoned_{row.row}", row.entity or "", plain_data))
-        for row in pooled:
-            data = " ∪ ".join(f"P(F({name}))" for name in (row.entity or "", *row.pool))
-            lines.append(line(f"c_all_poisoned_{row.row}", row.entity or "", data))
+    lines += [line(str(row.row), row.entity or "", describe(row)) for row in played if str(row.row) not in stated]
     notes = [
         "± half of the 95 % bootstrap interval over held-out images, one seed. Rows from c_ on are controls.",
         "gain: points above the better of c_public and c_own, which is what sharing itself brings (or costs).",
@@ -153,6 +153,45 @@ def _table_5(scenario: Scenario, found: Found) -> Table:
             "creatures are drawn, a stand-in for trying things out; no figure here says anything about photographs."
         )
     return Table("Table 5: refinement", columns, tuple(lines), tuple(notes), tuple(rules))
+
+
+def _left_out(scenario: Scenario, found: Found) -> Table:
+    """Whom a row did without, though the scenario names it: its entity vetted it, did not choose it, or it had left."""
+    lines, played = [], {str(row.row): row for row in played_rows(scenario)}
+    for stated in scenario.refinements:
+        row, entity = str(stated.row), stated.entity or ""
+        for sender in stated.pool:
+            offered = found.get(("publish", sender, "rows_published"))
+            taken = found.get((row, entity, f"rows_from[{sender}]"))
+            if sender not in played[row].pool:
+                lines.append((row, entity, sender, "—", "has withdrawn", ""))
+            elif offered and taken and taken.value != offered.value:
+                harm = found.get((row, entity, f"harm[{sender}]"))
+                counts = f"{taken.value:.0f} of {offered.value:.0f}"
+                lines.append(
+                    (row, entity, sender, counts, "vetted" if harm else "not chosen", plain(harm) if harm else "")
+                )
+    columns = ("row", "entity", "peer", "rows taken", "why", "harm")
+    note = "harm: increase of the loss on own held-out rows, in nats, when the peer's are mixed in; left out if clear."
+    return Table("What was left out of the pool", columns, tuple(lines), (note,))
+
+
+def _attacks(rows: Sequence[Row]) -> Table:
+    """What collaborators rebuilt of what others published, beside what a guess without features scores."""
+    found = {((row.row, row.entity or "", row.attack or ""), row.metric): row for row in rows}
+    ssim = next((row.metric for row in rows if row.metric.startswith("ssim[")), "ssim")
+    window = ssim.removeprefix("ssim")
+    lines = []
+    for key in dict.fromkeys(key for key, _ in found):
+        adversary, victim, attack = key
+        wanted = ("l1", ssim, f"ssim_max{window}", f"ssim{window}_prior_class_mean")
+        cells = [found.get((key, metric)) for metric in wanted]
+        lines.append(
+            (adversary.removeprefix("by "), victim, attack, *map(plain, cells), str(cells[0].n if cells[0] else ""))
+        )
+    columns = ("adversary", "victim", "attack", "L1", f"SSIM{window}", "or its negative", "class mean", "n")
+    note = "Images rebuilt from the rows that the victim published. class mean: SSIM of a guess from labels alone."
+    return Table("Attacks by collaborators", columns, tuple(lines), (note,))
 
 
 def describe(row: Refinement) -> str:

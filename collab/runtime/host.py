@@ -149,6 +149,11 @@ class Host:
                 return self._decode(job, participant.layout.public, job.assignment.public)
             case "refine" if task.row is not None:
                 return participant.refine(task.row, task.most_rows, progress)
+            case "attack" if task.attack is not None and isinstance(participant, Entity):
+                attack = job.plugins.load("attacks", task.attack.kind).from_options(task.attack)
+                return participant.attack(attack, task.victim, task.attack.rows, progress)
+            case "judge" if task.attack is not None and isinstance(participant, Oracle):
+                return participant.judge(task.attacker, task.attack.kind, task.victim)
             case _:
                 report: Report = getattr(participant, task.stage)(progress)
                 return report
@@ -201,7 +206,7 @@ def _participant(job: Job, name: str, compute: Compute) -> Entity | Oracle:
     entity: Entity = job.plugins.load("entities", stated.kind)(
         name, job.scenario, job.run, classes=classes, compute=compute
     )
-    entity.options = stated.options
+    entity.options, entity.class_names = stated.options, job.assignment.classes
     entity.defense = job.plugins.load("defenses", stated.defense.kind).from_options(stated.defense)
     return entity
 

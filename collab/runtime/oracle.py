@@ -4,11 +4,14 @@ import numpy as np
 import torch
 
 from collab.data.subsets import stratified_subsets
+from collab.entity import guess_name
 from collab.participant import Participant
 from collab.runtime.assign import Assignment, Holding
 from collab.scenario.model import Refinement
-from collab.scoring import priors
+from collab.scoring import likeness, priors
 from collab.seeding import Stream
+from collab.store.private import private_folder
+from collab.store.release import read_release
 from collab.store.shards import ShardReader
 from collab.training.feeds import ImageSet
 from collab.training.progress import Progress
@@ -42,6 +45,21 @@ class Oracle(Participant):
         stream = Stream(self.scenario.seed, entity, "refine")  # the entity's own, so that only poisoning differs
         _, report = self.refined(readers, most_rows, row, stream, progress)
         return report
+
+    def judge(self, attacker: str, attack: str, victim: str) -> Report:
+        """How near what `attacker` rebuilt of what `victim` published comes to the truth, and what guesses do.
+
+        The only place where an attack meets the truth.
+        """
+        run, device = self.layout.run, self.compute.device
+        guess, _ = read_release(private_folder(run, attacker), guess_name(attack, victim))
+        rebuilt = guess["images"].to(device).float() / 255
+        order = np.load(private_folder(run, victim) / "published.npy", allow_pickle=False)[: len(rebuilt)]
+        truth = self.images_at(self.assignment.entities[victim].rows[order])
+        images = truth.take(np.arange(len(truth)), device)
+        seed, labels = self.scenario.seed, torch.from_numpy(truth.labels).to(device)
+        unrelated = self.stream("judge").torch(f"unrelated {victim}")
+        return Report((*likeness(rebuilt, images, seed), *priors(images, labels, unrelated, seed)))
 
     def features_of_entity(self, name: str) -> ShardReader:
         """Unpoisoned features of an entity's images, computed here from the source."""

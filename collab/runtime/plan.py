@@ -1,10 +1,13 @@
 """A scenario as a list of tasks: what is played, by whom, after what; the order of the list is the order of urgency."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from collab.errors import ScenarioError
 from collab.runtime.assign import ORACLE
-from collab.scenario.model import Refinement, Scenario
+from collab.scenario.base import AttackOptions
+from collab.scenario.model import Entity, Refinement, Scenario
+from collab.scenario.rows import part_mistakes, played_rows
 
 Label = tuple[str, str]
 """Row and entity of the results that a task's measures belong to."""
@@ -21,15 +24,21 @@ class Task:
     labels: tuple[Label, ...] = ()
     row: Refinement | None = None
     most_rows: int = 0
+    attack: AttackOptions | None = None
+    victim: str = ""
+    attacker: str = ""
 
 
 def plan(scenario: Scenario, rows: Mapping[str, int]) -> tuple[Task, ...]:
     """All tasks of a scenario; `rows` counts each entity's images.
 
-    Steps that others wait for come first; rows from raw images, which nobody waits for, fill what is left.
+    Steps that others wait for come first; rows from raw images, which nobody waits for, fill what is left. Raises
+    ScenarioError where rows and kinds of entities do not go together.
     """
+    if wrong := list(part_mistakes(scenario)):
+        raise ScenarioError("\n".join(f"{'.'.join(map(str, trail))}: {text}" for trail, text in wrong))
     leader = scenario.model.pretrain.by
-    refinements = all_refinements(scenario)
+    refinements = played_rows(scenario)
     scratch = [row for row in refinements if row.own == "images"]
     from_features = [row for row in refinements if row.own != "images"]
     is_pretraining = [row for row in scratch if _is_pretraining(scenario, row)]
@@ -56,12 +65,10 @@ def plan(scenario: Scenario, rows: Mapping[str, int]) -> tuple[Task, ...]:
         ),
     ]
     tasks += [Task(f"decode {name}", name, "decode") for name in names if name != leader]
-    for name in names:
-        released = (f"featurize {name}", f"reconstruct {leader}", "featurize heldout")
-        tasks.append(Task(f"featurize {name}", name, "featurize", (f"decode {name}", f"pretrain {leader}")))
-        tasks.append(Task(f"poison {name}", name, "poison", released, (("tables_1_2", name),)))
-        tasks.append(Task(f"publish {name}", name, "publish", (f"poison {name}",), (("publish", name),)))
-    if any(_by_oracle(row) for row in refinements):
+    for entity in scenario.entities:
+        tasks += _publishing(scenario, entity)
+    attacks = _attack_tasks(scenario)
+    if attacks or any(_by_oracle(row) for row in refinements):
         tasks.append(Task("decode oracle", ORACLE, "decode"))
 
     everything = [row for row in scratch if row.share is not None]  # the longest: it starts as early as it can
@@ -70,6 +77,8 @@ def plan(scenario: Scenario, rows: Mapping[str, int]) -> tuple[Task, ...]:
     tasks += [_scratch_task(row) for row in single]
     most = max((_count(row, rows) for row in from_features), default=0)
     tasks += _refine_tasks(from_features, most)
+    tasks += attacks
+    tasks += _withdrawals(scenario, tasks)
     return tuple(tasks)
 
 
@@ -79,33 +88,68 @@ def participants(scenario: Scenario) -> tuple[str, ...]:
     return leader, ORACLE, *(entity.name for entity in scenario.entities if entity.name != leader)
 
 
-def all_refinements(scenario: Scenario) -> tuple[Refinement, ...]:
-    """The rows of a scenario, then its control rows, which no paper prints and which separate causes."""
-    stated = scenario.refinements
-    if not scenario.controls:
-        return stated
-    refining = [row for row in stated if row.own == "features"]
-    pooled = [row for row in refining if row.pool]
-    entities = sorted({row.entity for row in refining if row.entity})
-    own = [Refinement(row=f"c_own_{name}", entity=name, own="features") for name in entities]
-    plain = [
-        Refinement(
-            row=f"c_unpoisoned_{row.row}", entity=row.entity, own="features", unpoisoned=row.pool, epochs=row.epochs
-        )
-        for row in pooled
-    ]
-    poisoned = [
-        Refinement(row=f"c_all_poisoned_{row.row}", entity=row.entity, own="poisoned", pool=row.pool, epochs=row.epochs)
-        for row in pooled
-    ]
-    return (*stated, *own, *plain, *poisoned)
+def _publishing(scenario: Scenario, entity: Entity) -> list[Task]:
+    """Step 2 of one entity; who is late begins when all others have published."""
+    name, leader = entity.name, scenario.model.pretrain.by
+    first = [each for each in scenario.entities if each.options.publishes and not each.options.is_late]
+    others = tuple(f"publish {each.name}" for each in first) if entity.options.is_late else ()
+    ready = (f"decode {name}", f"pretrain {leader}", *others)
+    tasks = [Task(f"featurize {name}", name, "featurize", ready)]
+    if entity.options.publishes:
+        released = (f"featurize {name}", f"reconstruct {leader}", "featurize heldout")
+        tasks.append(Task(f"poison {name}", name, "poison", released, (("tables_1_2", name),)))
+        tasks.append(Task(f"publish {name}", name, "publish", (f"poison {name}",), (("publish", name),)))
+    return tasks
+
+
+def _attack_tasks(scenario: Scenario) -> list[Task]:
+    """What curious entities do, each followed by the oracle's judgment, since only it may see the truth."""
+    leader = scenario.model.pretrain.by
+    publishers = {entity.name for entity in scenario.entities if entity.options.publishes}
+    tasks = []
+    for entity in scenario.entities:
+        who = entity.name
+        own = (f"publish {who}",) if who in publishers else (f"featurize {who}",)
+        for victim, attack in entity.options.attacks_on(sorted(publishers - {who})):
+            ready = (f"publish {victim}", f"reconstruct {leader}", *own)
+            done = Task(f"attack {who} {attack.kind} on {victim}", who, "attack", ready, attack=attack, victim=victim)
+            needs = (done.name, f"publish {victim}", "decode oracle")
+            judged = Task(
+                f"judge {who} {attack.kind} on {victim}",
+                ORACLE,
+                "judge",
+                needs,
+                ((f"by {who}", victim),),
+                attack=attack,
+                victim=victim,
+                attacker=who,
+            )
+            tasks += [done, judged]
+    return tasks
+
+
+def _withdrawals(scenario: Scenario, tasks: Sequence[Task]) -> list[Task]:
+    """Who leaves withdraws its shards when all who may read them have done so."""
+    found = []
+    for entity in scenario.entities:
+        name = entity.name
+        if entity.options.leaves_after is not None:
+            readers = [task.name for task in tasks if task.victim == name or _reads(task.row, name)]
+            found.append(
+                Task(f"withdraw {name}", name, "withdraw", (f"publish {name}", *readers), (("withdraw", name),))
+            )
+    return found
+
+
+def _reads(row: Refinement | None, name: str) -> bool:
+    return row is not None and (name in row.pool or (row.own == "poisoned" and row.entity == name))
 
 
 def _refine_tasks(rows: list[Refinement], most: int) -> list[Task]:
     """One task for each different refinement; rows that ask for the same thing share its result."""
     alike: dict[tuple[object, ...], list[Refinement]] = {}
     for row in rows:
-        key = (row.entity, row.own, tuple(sorted(row.pool)), tuple(sorted(row.unpoisoned)), row.epochs)
+        key = (row.entity, row.own, tuple(sorted(row.pool)), tuple(sorted(row.unpoisoned)), row.epochs, row.vet)
         alike.setdefault(key, []).append(row)
     tasks = []
     for group in alike.values():

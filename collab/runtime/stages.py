@@ -14,6 +14,7 @@ import numpy as np
 from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.assign import ORACLE, Assignment, Holding
 from collab.runtime.plan import Task
+from collab.scenario.base import AttackOptions
 from collab.scenario.model import Refinement, Scenario
 
 VERSIONS = {
@@ -25,6 +26,9 @@ VERSIONS = {
     "poison": 1,
     "publish": 1,
     "refine": 1,
+    "withdraw": 1,
+    "attack": 1,
+    "judge": 1,
 }
 """Meaning of each stage's code: raise one whenever its results may change; tests/runtime/test_stage_code.py watches."""
 
@@ -67,6 +71,12 @@ class _Keys:
                 return self.decode(self._given.public)
             case "refine" if task.row is not None:
                 return self.refine(task.row, task.most_rows)
+            case "attack" if task.attack is not None:
+                return self.attack(task.who, task.attack, task.victim)
+            case "judge" if task.attack is not None:
+                attacked = self.attack(task.attacker, task.attack, task.victim)
+                everything = self.decode(self._given.oracle(self._scenario))
+                return self._computed("judge", ORACLE, {}, [attacked, self.publish(task.victim), everything])
             case _:
                 key: str = getattr(self, task.stage)(task.who)
                 return key
@@ -99,11 +109,26 @@ class _Keys:
     def publish(self, who: str) -> str:
         return self._computed("publish", who, {}, [self.poison(who), self.featurize(who)])
 
+    def withdraw(self, who: str) -> str:
+        return self._computed("withdraw", who, {}, [self.publish(who)])
+
+    def attack(self, who: str, attack: AttackOptions, victim: str) -> str:
+        options = {"attack": _plain(attack), "code": self._code("attacks", attack.kind)}
+        own = self.publish(who) if self._entities[who].options.publishes else self.featurize(who)
+        used = [own, self.publish(victim), self.reconstruct(self._leader), self.decode(self._given.public)]
+        return self._computed("attack", who, options, used)
+
     def refine(self, row: Refinement, most_rows: int) -> str:
         if row.own == "images":
             return self._scratch(row)
         who, options = str(row.entity), _plain(self._scenario.refine)
-        asked = {"options": options, "epochs": row.epochs, "most": most_rows if options["budget"] == "steps" else None}
+        vet = options.pop("vet")
+        asked = {
+            "options": options,
+            "epochs": row.epochs,
+            "most": most_rows if options["budget"] == "steps" else None,
+            "vet": (row.vet or vet) if row.pool else "none",
+        }
         senders = sorted(row.pool) + ([who] if row.own == "poisoned" else [])
         used = [self.featurize_heldout(ORACLE), *(self.publish(name) for name in senders)]
         if row.unpoisoned:
@@ -128,7 +153,7 @@ class _Keys:
         known = (stage, json.dumps([who, options, used], sort_keys=True))
         if known not in self._known:
             setting, scenario = self._setting, self._scenario
-            on = [setting.compute, setting.threads, setting.torch, len(self._given.classes)]
+            on = [setting.compute, setting.threads, setting.torch, self._given.classes]
             stated = self._entities.get(who)
             plugin = stated and [stated.kind, _plain(stated.options), self._code("entities", stated.kind)]
             self._known[known] = _digest(stage, VERSIONS[stage], scenario.seed, who, plugin, on, options, list(used))

@@ -1,7 +1,8 @@
 """What every part of a scenario is, and the words that may stand in it."""
 
 import re
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,6 +25,7 @@ PATTERNS = {
 Kind = Annotated[str, Field(pattern=KIND)]
 Name = Annotated[str, Field(pattern=NAME)]
 Share = Annotated[float, Field(gt=0, le=1)]
+RowName = Annotated[int, Field(ge=0, le=9999)] | Annotated[str, Field(pattern=ROW)]
 
 
 def bytes_of(size: str) -> int:
@@ -40,14 +42,37 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
-class NoOptions(Part):
-    """There are none."""
+class EntityOptions(Part):
+    """Options of an entity; its kind subclasses them to add its own, and to say when it takes part."""
+
+    publishes: ClassVar[bool] = True
+    """Whether it fits its defense and publishes; nobody can name in `pool` who does not."""
+    is_late: ClassVar[bool] = False
+    """Whether it begins only after all who are not late have published."""
+
+    @property
+    def leaves_after(self) -> str | None:
+        """The row after which its shards are withdrawn; None for who stays."""
+        return None
+
+    def attacks_on(self, peers: Sequence[str]) -> Sequence[tuple[str, "AttackOptions"]]:
+        """Which of `peers`, who all publish, it attacks, and with what."""
+        return ()
 
 
 class DefenseOptions(Part):
     """What stands in the mapping of a defense; a plugin's options subclass it."""
 
     kind: Kind = Field(description="The defense plugin; its name alone is short for all defaults.")
+
+
+class AttackOptions(Part):
+    """What stands in the mapping of an attack; a plugin's options subclass it."""
+
+    kind: Kind = Field(description="The attack plugin; its name alone is short for all defaults.")
+    rows: int = Field(
+        1000, ge=2, le=65_536, description="Rows of the victim's shard, from its first, that it is tried on."
+    )
 
 
 class Schedule(Part):

@@ -188,6 +188,8 @@ def _about_meaning(row: Mapping[str, Any], entity: str | None, own: str | None) 
         yield ("share",), "excludes `entity`: it draws from the images of all"
     if is_share and own in ("features", "poisoned"):
         yield ("share",), f"is for `own: images`, an upper bound over raw images; this row has `own: {own}`"
+    if row.get("vet") == "holdout" and not _names(row, "pool"):
+        yield ("vet",), "has no effect: this row has no `pool`"
     if not is_share and row.get("entity") is None:
         yield (), "names no entity; only an upper bound with `own: images` and `share` has none"
 

@@ -7,19 +7,22 @@ from pydantic import ConfigDict, PydanticUserError, ValidationInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
 from collab.errors import PluginError
-from collab.plugins.discovery import INSTALLED, Origin, Plugins, nearest
-from collab.scenario.base import DefenseOptions, NoOptions, Part
+from collab.plugins.discovery import GROUPS, INSTALLED, Origin, Plugins, nearest
+from collab.scenario.base import AttackOptions, DefenseOptions, EntityOptions, Part
 from collab.scenario.defenses import Dpm, NoDefense
 
 BUILT_IN: Mapping[str, Mapping[str, type[Part]]] = {
-    "entities": {"contributor": NoOptions},
+    "entities": {"contributor": EntityOptions},
     "defenses": {"dpm": Dpm, "none": NoDefense},
 }
-"""Options of our own plugins, whose modules import torch; a test holds each against its class."""
+"""Options of those of our plugins that most scenarios name: their modules import torch. A test holds them to these."""
+
+OPTIONS: Mapping[str, type[Part]] = {"entities": EntityOptions, "defenses": DefenseOptions, "attacks": AttackOptions}
+"""What the options of each group subclass."""
 
 
-class AsWritten(Part):
-    """Options of a plugin that is not asked for them."""
+class AsWritten(EntityOptions):
+    """Options of a plugin that is not asked for them, of whichever group."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -55,7 +58,7 @@ class Kinds:
         return tuple(nearest(kind, self._plugins.installed(group))) if self._plugins else ()
 
     def _found(self, group: str, kind: str) -> type[Part]:
-        built_in = BUILT_IN[group].get(kind)
+        built_in = BUILT_IN.get(group, {}).get(kind)
         if self._plugins is None:
             return built_in or AsWritten
         origin = self._plugins.origin(group, kind)
@@ -67,7 +70,7 @@ class Kinds:
 
 def checked_options(plugin: Any, group: str, who: str) -> type[Part]:
     """The options model of a plugin's class. Raises PluginError if it is none."""
-    options, wanted = getattr(plugin, "Options", NoOptions), DefenseOptions if group == "defenses" else Part
+    options, wanted = getattr(plugin, "Options", OPTIONS[group]), OPTIONS[group]
     if not (isinstance(options, type) and issubclass(options, wanted)):
         raise PluginError(
             f"{who} has {options!r} as Options, which is no model of options. "
@@ -91,28 +94,37 @@ def validated_kind(kind: str, info: ValidationInfo) -> str:
 def validated_options(value: Any, info: ValidationInfo) -> Any:
     """The options of an entity as its kind has them; what an entity without `options` gets, it must get by default."""
     if "kind" not in info.data:  # told already
-        return NoOptions()
+        return EntityOptions()
     model = _options("entities", info.data["kind"], info)
     if isinstance(value, model):
         return value
-    return model.model_validate({} if isinstance(value, NoOptions) else _mapping(value), context=info.context)
+    return model.model_validate({} if type(value) is EntityOptions else _mapping(value), context=info.context)
 
 
 def validated_defense(value: Any, info: ValidationInfo) -> Any:
     """The options of a defense as its kind has them; a name alone stands for all defaults."""
-    if isinstance(value, DefenseOptions):
+    return _named("defenses", value, info)
+
+
+def validated_attack(value: Any, info: ValidationInfo) -> Any:
+    """The options of an attack as its kind has them; a name alone stands for all defaults."""
+    return _named("attacks", value, info)
+
+
+def _named(group: str, value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, OPTIONS[group]):
         return value
     value = {"kind": value} if isinstance(value, str) else _mapping(value)
     kind = value.get("kind")
     try:
         if "kind" not in value:
-            raise _wrong(f"is missing; one of {', '.join(_kinds(info).known('defenses'))}")
+            raise _wrong(f"is missing; one of {', '.join(_kinds(info).known(group))}")
         if not isinstance(kind, str):
             raise _wrong("must be a text")
-        model = _options("defenses", kind, info)
+        model = _options(group, kind, info)
     except PydanticCustomError as cause:
         where = InitErrorDetails(type=cause, loc=("kind",), input=kind)
-        raise ValidationError.from_exception_data("defense", [where]) from None
+        raise ValidationError.from_exception_data(GROUPS[group], [where]) from None
     return model.model_validate(value, context=info.context)
 
 

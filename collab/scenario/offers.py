@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from inspect import getdoc
 
 from collab.errors import PluginError
-from collab.plugins.discovery import GROUPS, Plugins, nearest
+from collab.plugins.discovery import GROUPS, INSTALLED, Plugins, nearest
 from collab.scenario.base import Part
 from collab.scenario.kinds import checked_options
 
@@ -27,6 +27,18 @@ def offers(plugins: Plugins) -> tuple[Offer, ...]:
     return tuple(
         offer for group in GROUPS for kind in plugins.installed(group) for offer in _offers_of(plugins, group, kind)
     )
+
+
+def our_options() -> dict[str, dict[str, type[Part]]]:
+    """The options of every plugin that comes with this package, by group and kind."""
+    return {
+        group: {
+            offer.kind: offer.options
+            for offer in offers(INSTALLED)
+            if offer.group == group and offer.options and offer.origin.split(".")[0] in ("collab", "entities")
+        }
+        for group in GROUPS
+    }
 
 
 def offers_called(plugins: Plugins, kind: str) -> tuple[Offer, ...]:

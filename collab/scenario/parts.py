@@ -5,7 +5,18 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, SerializeAsAny
 
 from collab.architectures import ARCHITECTURES, RECONSTRUCTOR
-from collab.scenario.base import MEMORY, ROW, DefenseOptions, Kind, Name, NoOptions, Part, Schedule, Share, bytes_of
+from collab.scenario.base import (
+    MEMORY,
+    DefenseOptions,
+    EntityOptions,
+    Kind,
+    Name,
+    Part,
+    RowName,
+    Schedule,
+    Share,
+    bytes_of,
+)
 from collab.scenario.kinds import validated_defense, validated_kind, validated_options
 from collab.scenario.partitions import Overlap
 
@@ -81,8 +92,8 @@ class Entity(Part):
         None,
         description="File, relative to this one, with a row of the source's training images on each line, from 0.",
     )
-    options: Annotated[SerializeAsAny[Part], PlainValidator(validated_options)] = Field(
-        NoOptions(), validate_default=True, description="Options of its kind."
+    options: Annotated[SerializeAsAny[EntityOptions], PlainValidator(validated_options)] = Field(
+        EntityOptions(), validate_default=True, description="Options of its kind."
     )
     defense: Annotated[SerializeAsAny[DefenseOptions], PlainValidator(validated_defense)] = Field(
         description="What it does to its features before publishing."
@@ -92,7 +103,7 @@ class Entity(Part):
 class Refinement(Part):
     """One row of Table 5: who trains on what."""
 
-    row: Annotated[int, Field(ge=0, le=9999)] | Annotated[str, Field(pattern=ROW)] = Field(
+    row: RowName = Field(
         description="Number or name of the row; names have up to 20 letters, and c_ begins those of control rows."
     )
     entity: Name | None = Field(None, description="Who trains; not for an upper bound over a share of all images.")
@@ -101,6 +112,7 @@ class Refinement(Part):
     pool: tuple[Name, ...] = Field((), description="Whose poisoned features are mixed in.")
     unpoisoned: tuple[Name, ...] = Field((), description="Whose plain features are mixed in; only a simulator can.")
     epochs: int | None = Field(None, ge=1, le=10_000, description="Other passes than the schedule's.")
+    vet: Literal["none", "holdout"] | None = Field(None, description="As in `refine`, for this row.")
 
 
 class Refine(Schedule):
@@ -112,6 +124,9 @@ class Refine(Schedule):
     bn: Literal["update", "frozen"] = Field("update", description="Whether BatchNorm statistics follow the mixture.")
     budget: Literal["epochs", "steps"] = Field(
         "epochs", description="steps: every row takes as many steps as the largest one would."
+    )
+    vet: Literal["none", "holdout"] = Field(
+        "none", description="holdout: each peer's shard is tried on own held-out images; what hurts is left out."
     )
 
 

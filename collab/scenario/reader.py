@@ -16,6 +16,7 @@ from collab.scenario.explain import explained
 from collab.scenario.kinds import Kinds
 from collab.scenario.model import Scenario
 from collab.scenario.overrides import apply_override
+from collab.scenario.rows import part_mistakes
 
 LARGEST_FILE = 256 << 10
 """Bytes of a scenario file; a long one has a few thousand."""
@@ -70,6 +71,7 @@ def read_scenario(
         scenario, wrong = _validated(content, kinds)
         if check_paths:
             wrong += [*_about_root(content), *_about_row_lists(content)]
+        wrong += part_mistakes(scenario) if scenario else ()
         found += placed_mistakes(places, wrong)
     if found or scenario is None:
         raise _refusal(told(path, found), kinds)

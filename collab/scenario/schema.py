@@ -1,11 +1,13 @@
 """The JSON Schema of scenario files, with the options of the kinds that may stand in them."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from collab.plugins.discovery import GROUPS
 from collab.scenario.base import Part
 from collab.scenario.kinds import BUILT_IN
 from collab.scenario.model import Entity, Scenario
@@ -17,8 +19,7 @@ def json_schema(options: Mapping[str, Mapping[str, type[Part]]] = BUILT_IN) -> d
         [Scenario, Entity, *options["entities"].values(), *options["defenses"].values()]
     )
     keys, schema = models_json_schema([(model, "validation") for model in models], by_alias=True)
-    refs = {model: keys[model, "validation"] for model in models}
-    parts = schema["$defs"]
+    refs, parts = _with_short_names({model: keys[model, "validation"] for model in models}, schema["$defs"], options)
     properties = parts[_name(refs[Entity])]["properties"]
     properties["kind"] |= {"enum": sorted(options["entities"])}
     properties["kind"].pop("pattern")
@@ -31,6 +32,20 @@ def json_schema(options: Mapping[str, Mapping[str, type[Part]]] = BUILT_IN) -> d
     scenario = parts.pop(_name(refs[Scenario]))
     scenario["properties"]["partition"] = _short(scenario["properties"]["partition"], parts)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": parts, **scenario}
+
+
+def _with_short_names(
+    refs: Mapping[type[BaseModel], Any], parts: Any, options: Mapping[str, Mapping[str, type[Part]]]
+) -> tuple[dict[type[BaseModel], Any], dict[str, Any]]:
+    """Options that share a class name are called by their kinds, where pydantic calls them by their modules."""
+    text = json.dumps([list(refs.values()), parts])
+    for group, kinds in options.items():
+        for kind, model in kinds.items():
+            if "__" in (name := _name(refs.get(model, {"$ref": ""}))):
+                text = text.replace(f'"#/$defs/{name}"', f'"#/$defs/{kind}_{GROUPS[group]}"')
+                text = text.replace(f'"{name}": ', f'"{kind}_{GROUPS[group]}": ')
+    renamed, parts = json.loads(text)
+    return dict(zip(refs, renamed, strict=True)), parts
 
 
 def _options_of(kind: str, model: type[Part], ref: Any, default: str) -> dict[str, Any]:

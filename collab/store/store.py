@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, cast
@@ -15,6 +15,9 @@ from collab.store.files import TEMPORARY
 from collab.store.manifest import SCHEMA_VERSION, Record, manifest_name, read_manifest, shard_path, write_manifest
 from collab.store.names import check_name, inside
 from collab.store.shards import Batches, ShardReader, ShardSpec, Verified, open_shard, write_shard
+
+WITHDRAWN = "withdraw"
+"""Stage of a manifest that takes a shard back."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +65,24 @@ class Store:
             path=shard_path(entity, written.sha256),
             versions=_versions(),
         )
-        write_manifest(
-            self._manifests, record, 1 + max((number for number, _ in self._manifests_of(entity)), default=0)
-        )
+        write_manifest(self._manifests, record, self._next_number(entity))
         return record
 
+    def withdraw(self, entity: str) -> tuple[Record, ...]:
+        """Marks all that `entity` has published as withdrawn, in manifests of their own; what is written stays.
+
+        Returns what was withdrawn by this. From then on `records` does not name it, until it is published again.
+        """
+        gone = self.records(entity)
+        for record in gone:
+            write_manifest(self._manifests, replace(record, stage=WITHDRAWN), self._next_number(entity))
+        return gone
+
+    def _next_number(self, entity: str) -> int:
+        return 1 + max((number for number, _ in self._manifests_of(entity)), default=0)
+
     def records(self, entity: str | None = None) -> tuple[Record, ...]:
-        """What was published, of one entity or of all, sorted by entity, then by order of publishing.
+        """What was published and not withdrawn, of one entity or of all, sorted by entity, then by order of publishing.
 
         Trusts manifests only; the same content twice is one record. Raises ShardCorrupt for a manifest that is none;
         those of other entities than the asked one are not looked at.
@@ -79,7 +93,10 @@ class Store:
             record = read_manifest(path)
             ordered.append((record.entity, number, record.sha256, path.name, record))
         for owner, _, sha256, _, record in sorted(ordered, key=lambda entry: entry[:4]):
-            found.setdefault((owner, sha256), record)
+            if record.stage == WITHDRAWN:
+                found.pop((owner, sha256), None)
+            else:
+                found.setdefault((owner, sha256), record)
         return tuple(found.values())
 
     def open(self, record: Record, spec: ShardSpec) -> ShardReader:

@@ -200,8 +200,8 @@ def refine_decider(
     return losses
 
 
-def logits_of(network: nn.Module, inputs: Iterable[Tensor], compute: Compute) -> Tensor:
-    """All logits [rows, classes] in fp32 on the CPU, network in eval mode."""
+def outputs_of(network: nn.Module, inputs: Iterable[Tensor], compute: Compute) -> Tensor:
+    """All outputs [rows, ...] in fp32 on the CPU, network in eval mode."""
     compute.place(network).eval()
     found = []
     with torch.no_grad(), compute.autocast():

@@ -16,6 +16,8 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
+from collab.attacks.own_module import OwnModule
+from collab.attacks.straw_man import StrawMan
 from collab.data import creatures, folders, parquet, torchvision_sets
 from collab.defenses.dpm import DpmDefense
 from collab.defenses.none import NoDefense
@@ -24,6 +26,9 @@ from collab.runtime.assign import open_scenario_source
 from collab.runtime.host import Host
 from collab.runtime.oracle import Oracle
 from collab.runtime.stages import VERSIONS
+from entities.mislabeler import Mislabeler
+from entities.noisy import Noisy
+from entities.selective import Selective
 
 RECORD = Path(__file__).with_name("stage_code.json")
 
@@ -42,8 +47,11 @@ ROOTS: dict[str, list[Any]] = {
     "featurize": [Member(Entity, "featurize")],
     "featurize_heldout": [Member(Oracle, "featurize_heldout")],
     "poison": [Member(Entity, "poison"), DpmDefense, NoDefense],
-    "publish": [Member(Entity, "publish"), DpmDefense, NoDefense],
-    "refine": [Member(Entity, "refine"), Member(Oracle, "refine")],
+    "publish": [Member(Entity, "publish"), DpmDefense, NoDefense, Mislabeler, Noisy],
+    "refine": [Member(Entity, "refine"), Member(Oracle, "refine"), Selective],
+    "withdraw": [Member(Entity, "withdraw")],
+    "attack": [Member(Entity, "attack"), StrawMan, OwnModule],
+    "judge": [Member(Oracle, "judge")],
 }
 BY_METHOD = {"Participant", "Entity", "Oracle", "Host"}
 """Classes of which only the methods that a stage calls count; of all others the whole class does."""

@@ -6,9 +6,10 @@ import pytest
 
 from collab.runtime.assign import ORACLE
 from collab.runtime.host import host_names
-from collab.runtime.plan import Task, all_refinements, plan
+from collab.runtime.plan import Task, plan
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
+from collab.scenario.rows import played_rows
 
 ROWS = {"a1": 550, "a2": 550, "a3": 550, "a4": 55}
 
@@ -99,7 +100,7 @@ def test_largest_row_is_counted_over_all_it_reads(controls: str) -> None:
 
 def test_without_controls_only_stated_rows_are_played() -> None:
     scenario = four("controls=false")
-    assert all_refinements(scenario) == scenario.refinements
+    assert played_rows(scenario) == scenario.refinements
     assert not any(row.startswith(("c_own", "c_un", "c_all")) for row, _ in labels(plan(scenario, ROWS)))
 
 

@@ -21,13 +21,13 @@ Complaints = Callable[..., list[str]]
 
 LATE = """\
 from pydantic import Field
-from collab.scenario.base import Part
+from collab.scenario.base import EntityOptions
 
 class Late:
     group = "entities"
     kind = "late"
 
-    class Options(Part):
+    class Options(EntityOptions):
         keep: float = Field(1.0, gt=0, le=1, description="Share that it publishes.")
         rounds: tuple[int, ...] = ()
 """
@@ -44,7 +44,7 @@ class Blur:
         side: int = 3
 """
 PLAIN = """\
-from collab.scenario.base import DefenseOptions, NoOptions
+from collab.scenario.base import DefenseOptions, EntityOptions
 
 class Plain:
     group = {group!r}
@@ -70,9 +70,9 @@ def valid(tmp_path: Path) -> str:
     for file, text in {
         "entities/late.py": LATE,
         "defenses/blur.py": BLUR,
-        "entities/quiet.py": PLAIN.format(group="entities", kind="quiet", options="NoOptions"),
+        "entities/quiet.py": PLAIN.format(group="entities", kind="quiet", options="EntityOptions"),
         "defenses/sharp.py": PLAIN.format(group="defenses", kind="sharp", options="DefenseOptions"),
-        "defenses/flat.py": PLAIN.format(group="defenses", kind="flat", options="NoOptions"),
+        "defenses/flat.py": PLAIN.format(group="defenses", kind="flat", options="EntityOptions"),
         "defenses/broken.py": "import no_such_module",
     }.items():
         path = tmp_path / file
@@ -152,7 +152,7 @@ FAULTS = {
     "unknown entity": (
         "kind: late, options",
         "@kind: latte, options",
-        "entities.1.kind: must be one of late, contributor, quiet (got 'latte')",
+        "entities.1.kind: must be one of late, leaver, late_joiner, ",
     ),
     "unknown defense": (
         "defense: sharp",

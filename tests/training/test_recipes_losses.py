@@ -20,7 +20,7 @@ from collab.training.recipes import (
     EVAL_BATCH,
     Poisoning,
     features_of,
-    logits_of,
+    outputs_of,
     refine_decider,
     train_classifier,
     train_dpm,
@@ -185,7 +185,7 @@ def test_refining_leaves_the_featurizer_alone_and_the_decider_in_eval_mode(world
 
 def test_refining_learns_what_brightness_tells(world: World) -> None:
     decider = refined(world, "update", Recipe(20, 8, "adam", 0.02))
-    logits = logits_of(decider, [world.features], CPU)
+    logits = outputs_of(decider, [world.features], CPU)
     assert (logits.argmax(1) == world.labels).float().mean() > 0.9
 
 
@@ -222,7 +222,7 @@ def test_features_and_logits_come_in_row_order_whatever_the_batches(world: World
     assert len(batches) == 2
     assert torch.equal(labels, world.labels[many])
     torch.testing.assert_close(features, world.featurizer(world.pictures)[many], rtol=1e-4, atol=1e-5)
-    whole, pieces = (logits_of(world.decider, split, CPU) for split in ([features], features.split(7)))
+    whole, pieces = (outputs_of(world.decider, split, CPU) for split in ([features], features.split(7)))
     torch.testing.assert_close(whole, pieces, rtol=1e-4, atol=1e-5)
 
 

@@ -1,0 +1,32 @@
+"""The papers' own test (ATTACKS A0): the released reconstructor, which the defense was trained to fool."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from collab.attacks.base import Attack, Knowledge, Need
+from collab.scenario.base import AttackOptions
+from collab.seeding import Stream
+from collab.training.precision import Compute
+from collab.training.progress import Progress
+from collab.training.recipes import outputs_of
+
+
+@dataclass(frozen=True)
+class StrawMan(Attack):
+    """Applies R as it was released. That it fails is necessary for a defense, and proves little."""
+
+    kind: ClassVar[str] = "straw_man"
+    needs: ClassVar[frozenset[Need]] = frozenset({"reconstructor"})
+
+    @override
+    @classmethod
+    def from_options(cls, options: AttackOptions) -> Self:
+        return cls()
+
+    @override
+    def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
+        return outputs_of(known.reconstructor, torch.split(known.features, 256), compute)

@@ -1,0 +1,33 @@
+"""An entity that plays by the rules and attacks what the others publish."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, PlainValidator, SerializeAsAny
+from typing_extensions import override
+
+from collab.entity import Entity
+from collab.scenario.base import AttackOptions, EntityOptions, Name
+from collab.scenario.kinds import validated_attack
+
+AnyAttack = Annotated[
+    SerializeAsAny[AttackOptions], PlainValidator(validated_attack, json_schema_input_type=str | dict[str, Any])
+]
+
+
+class Curious(Entity):
+    """An honest but curious collaborator: it has the pool, the released networks, its own DPM and its own images."""
+
+    class Options(EntityOptions):
+        """What it tries, and on whom."""
+
+        attacks: tuple[AnyAttack, ...] = Field(
+            ("straw_man", "own_module"), validate_default=True, description="Attack plugins, by name or as mappings."
+        )
+        victims: tuple[Name, ...] | None = Field(None, description="Whom it attacks; all who publish unless given.")
+
+        @override
+        def attacks_on(self, peers: Sequence[str]) -> Sequence[tuple[str, AttackOptions]]:
+            return [(peer, attack) for peer in peers if peer in (self.victims or peers) for attack in self.attacks]
+
+    kind: ClassVar[str] = "curious"

@@ -1,0 +1,30 @@
+"""An entity that publishes wrong labels."""
+
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from typing_extensions import override
+
+from collab.entity import Entity
+from collab.scenario.base import EntityOptions
+
+
+class Mislabeler(Entity):
+    """Publishes its poisoned features, some of them under the label of another class; refines on true labels."""
+
+    class Options(EntityOptions):
+        """How much of it is wrong."""
+
+        fraction: float = Field(0.5, ge=0, le=1, description="Expected share of published rows with a wrong label.")
+
+    kind: ClassVar[str] = "mislabeler"
+    options: Options
+
+    @override
+    def published(self, features: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        is_wrong = torch.rand(len(labels), generator=generator) < self.options.fraction
+        others = torch.randint(1, self.classes, (len(labels),), generator=generator)
+        shift = torch.where(is_wrong, others, 0).to(labels.device)  # by 1 to classes - 1: never back to its own
+        return features, (labels + shift) % self.classes

@@ -1,0 +1,33 @@
+"""An entity that publishes features that come from no image: a malicious publisher."""
+
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from typing_extensions import override
+
+from collab.entity import Entity
+from collab.scenario.base import EntityOptions
+
+
+class Noisy(Entity):
+    """Publishes noise with mean and deviation of its true features in place of some of them, under their labels.
+
+    The store cannot tell: the values are finite, of the right shape, and no larger than others. `vet: holdout` can.
+    """
+
+    class Options(EntityOptions):
+        """How much of it is noise."""
+
+        fraction: float = Field(1.0, ge=0, le=1, description="Expected share of published rows that are noise.")
+
+    kind: ClassVar[str] = "noisy"
+    options: Options
+
+    @override
+    def published(self, features: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        is_noise = torch.rand(len(labels), generator=generator) < self.options.fraction
+        noise = torch.randn(features.shape, generator=generator).to(features.device)
+        alike = features.mean() + features.std() * noise
+        return torch.where(is_noise.to(features.device).view(-1, 1, 1, 1), alike, features), labels

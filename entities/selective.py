@@ -1,0 +1,42 @@
+"""An entity that chooses what it takes."""
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+from typing_extensions import override
+
+from collab.entity import Entity, Pooled
+from collab.scenario.base import EntityOptions, Name
+from collab.scenario.model import Refinement
+from collab.training.progress import Progress
+
+
+class Selective(Entity):
+    """Refines on those rows of the pool that are of some entities, of some classes, or of its most useful peers."""
+
+    class Options(EntityOptions):
+        """What it takes; what is not stated does not restrict."""
+
+        entities: tuple[Name, ...] | None = Field(None, description="Take shards of these entities only.")
+        classes: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
+            None, description="Take rows of these classes only."
+        )
+        best: int | None = Field(
+            None, ge=1, description="Of the rest take so many entities: those that help most on its held-out images."
+        )
+
+    kind: ClassVar[str] = "selective"
+    options: Options
+
+    @override
+    def choose(self, pool: Sequence[Pooled], row: Refinement, progress: Progress) -> Sequence[Pooled]:
+        wanted = self.options
+        if wanted.entities is not None:
+            pool = [peer for peer in pool if peer.sender in wanted.entities]
+        if wanted.classes is not None:
+            pool = [self.of_classes(peer, wanted.classes) for peer in pool]
+        if wanted.best is not None and len(pool) > wanted.best:
+            harm = self.harm(pool, row, progress)
+            pool = sorted(pool, key=lambda peer: harm[peer.sender].value)[: wanted.best]
+        return pool
