@@ -151,7 +151,8 @@ def _stated(base: Path, overrides: Sequence[str]) -> dict[str, Any]:
 
 def _seed(stated: Mapping[str, Any], number: int) -> int | None:
     seed = stated.get("seed", 0)
-    return seed + number if isinstance(seed, int) else None  # what is no seed is told when the cells are read
+    is_seed = isinstance(seed, int) and not isinstance(seed, bool)
+    return seed + number if is_seed else None  # what is no seed is told when the cells are read
 
 
 def _loaded(

@@ -97,7 +97,8 @@ def test_a_value_that_makes_no_scenario_is_told(axis: str, values: str, words: s
 
 
 def test_a_mistake_of_the_scenario_itself_is_told_once(cells: Cells, valid: str) -> None:
-    for broken in (valid.replace("hook: conv3_1", "hook: conv9"), valid.replace("name: small", "name: small\nseed: x")):
+    planted = [("hook: conv3_1", "hook: conv9"), *(("name: small", f"name: small\nseed: {it}") for it in ("x", "true"))]
+    for broken in (valid.replace(*each) for each in planted):
         with pytest.raises(ScenarioError) as told:
             cells("refine.epochs", "[1, 2, 3]", base=broken)
         assert "cell" not in str(told.value)
