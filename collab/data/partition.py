@@ -1,7 +1,9 @@
-"""Who gets which rows: classes into private and public, private rows into disjoint subsets."""
+"""Which rows are private: classes into private and public, and lists of rows that a user wrote."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -10,6 +12,12 @@ from jaxtyping import Int64
 from collab.errors import DataError
 
 Rows = Int64[np.ndarray, " rows"]
+
+LEAST = 2
+"""Rows that every entity needs: BatchNorm learns nothing from a batch of one."""
+
+_ROW = re.compile(r"[0-9]{1,18}")
+"""Digits that fit into 64 bits; Python would read `1_0` too."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +40,7 @@ def split_classes(
     else:
         unknown = sorted(set(private) - set(classes))
         if unknown:
-            shown = ", ".join(classes[:20]) + (", ..." if len(classes) > 20 else "")
-            raise DataError(f"data.private_classes names {', '.join(unknown)}; the source has {shown}.")
+            raise DataError(f"data.private_classes names {', '.join(unknown)}; the source has {_shown(classes)}.")
         chosen = {classes.index(name) for name in private}
     others = tuple(label for label in range(len(classes)) if label not in chosen)
     if len(chosen) < 2 or not others:
@@ -54,27 +61,55 @@ def relabel(labels: Rows, classes: Sequence[int]) -> Rows:
     return np.searchsorted(np.asarray(classes), labels).astype(np.int64)
 
 
-def stratified_subsets(labels: Rows, shares: Mapping[str, float], rng: np.random.Generator) -> dict[str, Rows]:
-    """Disjoint subsets of rows, each with round(share × size) rows of every class, for each name in turn.
+def labels_of(names: Sequence[str], classes: Sequence[str], split: ClassSplit, entity: str) -> tuple[int, ...]:
+    """The classes that `entity` chose by name, as positions among the private ones, ascending.
 
-    Cut from one permutation of each class in the order of `shares`: who comes later changes nothing for who came
-    before. Raises DataError if the shares exceed 1, or if a share leaves somebody without an image of some class.
+    Raises DataError for a name that the source does not have or that is public.
     """
-    total = sum(shares.values())
-    if total > 1 + 1e-9:
-        raise DataError(f"the shares of {', '.join(shares)} add up to {total:g}; they are disjoint, so at most 1.")
-    parts: dict[str, list[Rows]] = {name: [] for name in shares}
-    for label in np.unique(labels):
-        members = rng.permutation(np.flatnonzero(labels == label))
-        start = 0
-        for name, share in shares.items():
-            count = min(round(share * len(members)), len(members) - start)
-            if count < 1:
-                raise DataError(
-                    f"entity {name!r} with share {share:g} would get no image of class {label}, which has "
-                    f"{len(members)}. "
-                    f"Give it at least {min(1.0, 0.5 / len(members) + 1e-4):.4f}, or use more images."
-                )
-            parts[name].append(members[start : start + count])
-            start += count
-    return {name: np.sort(np.concatenate(rows)).astype(np.int64) for name, rows in parts.items()}
+    private = [classes[label] for label in split.private]
+    wrong = [name for name in names if name not in private]
+    if wrong:
+        told = ", ".join(f"{name} ({'public' if name in classes else 'not in the source'})" for name in wrong)
+        raise DataError(
+            f"entity {entity!r} chose {told}; the private classes are {_shown(private)}. "
+            "Name them in data.private_classes, or choose among these."
+        )
+    return tuple(sorted(private.index(name) for name in names))
+
+
+def listed_rows(path: Path, labels: Rows, classes: Sequence[str], split: ClassSplit, entity: str) -> Rows:
+    """The rows of the source that `path` lists, one on each line and counted from 0, ascending; empty lines are passed.
+
+    Raises DataError for a file that cannot be read or lists too few, and, with its line, for what is no row of
+    `labels`, is there already, or is of a public class.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as cause:
+        raise DataError(f"entity {entity!r}: the list of rows {path} cannot be read: {cause}") from cause
+    is_private = np.isin(labels, split.private)
+    found: dict[int, int] = {}
+    for number, line in enumerate(lines, 1):
+        if not (text := line.strip()):
+            continue
+        row, where = int(text) if _ROW.fullmatch(text) else -1, f"entity {entity!r}: {path}:{number}: "
+        if not 0 <= row < len(labels):
+            raise DataError(f"{where}{text[:40]!r} is no row; the source has training images 0 to {len(labels) - 1}.")
+        if row in found:
+            raise DataError(f"{where}row {row} is there already, in line {found[row]}. Take one of them out.")
+        if not is_private[row]:
+            raise DataError(
+                f"{where}row {row} is of class {classes[labels[row]]}, which is public; the private ones are "
+                f"{_shown([classes[label] for label in split.private])}. Name them in data.private_classes, or "
+                "take the row out."
+            )
+        found[row] = number
+    if len(found) < LEAST:
+        raise DataError(
+            f"entity {entity!r}: {path} lists {len(found)} rows; it needs {LEAST}. Write one on each line, from 0."
+        )
+    return np.array(sorted(found), dtype=np.int64)
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")

@@ -1,10 +1,10 @@
 """Figures of a sweep: accuracy against an axis, a line for each row, bands over seeds; gain against disclosure."""
 
-import io
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from collab.report.aggregate import Mean, is_number
+from collab.report.svg import inline_svg
 
 MOST_PANELS = 12
 COLORS = ("#0b6e99", "#d9730d", "#448361", "#9065b0", "#c14c8a", "#937264", "#787774", "#cb912f")
@@ -40,7 +40,7 @@ def accuracy_curves(found: Sequence[Mean], axes: Sequence[str], labels: Mapping[
         title = ", ".join([f"entity {name}", *(f"{axis} = {value}" for axis, value in others)])
         panel.set_title(title, fontsize=9, loc="left")
         panel.legend(fontsize=6.5, frameon=False)
-    return _svg(figure)
+    return inline_svg(figure)
 
 
 def _entity(found: Sequence[Mean], row: str) -> str | None:
@@ -81,7 +81,7 @@ def frontier(found: Sequence[Mean], axes: Sequence[str], pooled: Collection[str]
     panel.set_ylabel("gain of sharing, points of top-1")
     panel.set_title(f"each point: {', '.join(axes)}", fontsize=9, loc="left")
     panel.legend(fontsize=8, frameon=False, title="entity", title_fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
-    return _svg(figure)
+    return inline_svg(figure)
 
 
 def _gain_and_disclosure(means: Iterable[Mean], name: str, rows: Collection[str]) -> tuple[float, float] | None:
@@ -130,14 +130,3 @@ def _panels(count: int) -> tuple[Any, list[Any]]:
         panel.spines[["top", "right"]].set_visible(False)
         panel.grid(alpha=0.25)
     return figure, panels[: count or 1]
-
-
-def _svg(figure: Any) -> str:
-    """The figure as an SVG element that stands in a page as it is; equal figures give equal text."""
-    import matplotlib as mpl
-
-    target = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "collab", "svg.fonttype": "none"}):
-        figure.savefig(target, format="svg", metadata={"Date": None})
-    text = target.getvalue()
-    return text[text.index("<svg") :]

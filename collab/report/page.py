@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from collab.report.aggregate import Mean
 from collab.report.curves import accuracy_curves, frontier
+from collab.report.labels import MOST_NAMES, held_labels, label_map
 from collab.report.tables import describe, tables
 from collab.scenario.model import Refinement
 from collab.scenario.reader import read_scenario
@@ -34,6 +35,12 @@ def write_page(run: Path) -> Path:
     source = (run / "scenario.yaml").read_text(encoding="utf-8")
     target = run / "report.html"
     parts = {"tables": tables(scenario, rows), "bytes_sent": bytes_sent, "record": record, "source": source}
+    labels, classes = record.get("labels", {}), record["classes"]  # no labels: a run from before they were recorded
+    parts |= {
+        "held": held_labels(labels, classes),
+        "label_map": label_map(labels, classes) if labels else "",
+        "has_counts": max(len(labels), len(classes)) <= MOST_NAMES,
+    }
     target.write_text(_drawn("page.html", scenario=scenario, **parts), encoding="utf-8")
     return target
 

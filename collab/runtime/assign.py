@@ -1,11 +1,14 @@
 """Who holds which rows of the source: decided once by the driver, which sees labels and row numbers but no pixels."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from collab.data.partition import relabel, rows_of, split_classes, stratified_subsets
+from collab.data.partition import ClassSplit, labels_of, listed_rows, relabel, rows_of, split_classes
 from collab.data.source import Source, Split, open_source
+from collab.data.subsets import Wish, skewed_shares, subsets
+from collab.errors import DataError
 from collab.scenario.model import Scenario
 from collab.seeding import Stream
 
@@ -54,22 +57,80 @@ def open_scenario_source(scenario: Scenario) -> Source:
 
 
 def assign(scenario: Scenario, source: Source) -> Assignment:
-    """Splits classes into private and public, and private rows among entities: stratified, disjoint, seeded."""
+    """Splits classes into private and public, and private rows among entities as the scenario says; seeded.
+
+    Raises DataError for what the source cannot deliver.
+    """
     stream = Stream(scenario.seed, "data", "decode")
     split = split_classes(source.classes, scenario.data.private_classes, stream.numpy("classes"))
     train, test = source.labels("train"), source.labels("test")
     everything = _holding("train", train, split.private)
-    shares = {entity.name: entity.share for entity in scenario.entities}
-    subsets = stratified_subsets(everything.labels, shares, stream.numpy("subsets"))
+    given = {
+        entity.name: np.searchsorted(
+            everything.rows, listed_rows(Path(entity.rows), train, source.classes, split, entity.name)
+        )
+        for entity in scenario.entities
+        if entity.rows is not None
+    }
+    dealt = _dealt(scenario, source.classes, split, everything, given, stream)
     data = scenario.data
     return Assignment(
         classes=tuple(source.classes[label] for label in split.private),
-        entities={name: everything.part(np.sort(at)) for name, at in subsets.items()},
+        entities={entity.name: everything.part(dealt[entity.name]) for entity in scenario.entities},
         everything=everything,
         public=_capped(_holding("train", train, split.public), data.public_images, stream.numpy("public")),
         heldout=_capped(_holding("test", test, split.private), data.test_images, stream.numpy("heldout")),
         source_digest=source.digest(),
     )
+
+
+def label_distribution(assignment: Assignment) -> dict[str, tuple[int, ...]]:
+    """How many images of each private class every entity holds, in the order of `assignment.classes`."""
+    classes = len(assignment.classes)
+    return {
+        name: tuple(np.bincount(holding.labels, minlength=classes).tolist())
+        for name, holding in assignment.entities.items()
+    }
+
+
+def _dealt(
+    scenario: Scenario,
+    classes: tuple[str, ...],
+    split: ClassSplit,
+    everything: Holding,
+    given: dict[str, np.ndarray],
+    stream: Stream,
+) -> dict[str, np.ndarray]:
+    """The positions in `everything` that each entity holds: those `given`, and for all others what `share` says."""
+    partition = scenario.partition
+    drawing = [entity for entity in scenario.entities if entity.share is not None]
+    shares = {entity.name: entity.share for entity in drawing if entity.share is not None}
+    if partition.kind == "quantity":
+        shares = skewed_shares(shares, partition.alpha, stream.numpy("shares"))
+    wishes = {
+        entity.name: Wish(
+            shares[entity.name],
+            None if entity.classes is None else labels_of(entity.classes, classes, split, entity.name),
+            *((entity.overlap.entity, entity.overlap.fraction) if entity.overlap else ()),
+        )
+        for entity in drawing
+    }
+    try:
+        return subsets(
+            everything.labels,
+            wishes,
+            stream.numpy,
+            classes=[classes[label] for label in split.private],
+            alpha=partition.alpha if partition.kind == "dirichlet" else None,
+            given=given,
+        )
+    except DataError as cause:
+        if partition.kind != "quantity":
+            raise
+        told = ", ".join(f"{name} {share:.4f}" for name, share in shares.items())
+        raise DataError(
+            f"{cause} `partition.alpha` {partition.alpha:g} drew the shares {told}; a larger one evens them."
+        ) from cause
 
 
 def _holding(split: Split, labels: np.ndarray, classes: tuple[int, ...]) -> Holding:

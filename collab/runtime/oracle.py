@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from collab.data.partition import stratified_subsets
+from collab.data.subsets import stratified_subsets
 from collab.entity import guess_name
 from collab.participant import Participant
 from collab.runtime.assign import Assignment, Holding

@@ -12,7 +12,7 @@ from typing import Literal
 
 from collab.errors import CollabError, EntityError, ResourceError, StoreError
 from collab.plugins.discovery import INSTALLED, Plugins
-from collab.runtime.assign import ORACLE, Assignment, assign, open_scenario_source
+from collab.runtime.assign import ORACLE, Assignment, assign, label_distribution, open_scenario_source
 from collab.runtime.cache import Cache
 from collab.runtime.host import Job, Outcome, environment
 from collab.runtime.plan import Task, plan
@@ -177,6 +177,7 @@ class Run:
             "source": self.assignment.source_digest,
             "classes": self.assignment.classes,
             "images": {name: len(holding) for name, holding in self.assignment.entities.items()},
+            "labels": label_distribution(self.assignment),
             "seconds": round(self.seconds, 2),
             "tasks": tasks,
             "failures": {name: each.failure for name, each in self.failures.items()},

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -84,3 +84,8 @@ class Schedule(Part):
     learning_rate: float = Field(0.1, gt=0, description="Its largest value; a loss that is not finite ends the run.")
     weight_decay: float = Field(0.0, ge=0, description="L2 penalty (adamw: decoupled).")
     schedule: Literal["cosine", "one_cycle", "constant"] = Field("cosine", description="Course of the learning rate.")
+
+
+def long_form(value: Any) -> Any:
+    """`{kind: word}` for a word alone."""
+    return {"kind": value} if isinstance(value, str) else value

@@ -27,10 +27,16 @@ Kind = TypeVar("Kind")
 
 def cross_mistakes(content: Mapping[str, Any]) -> Iterator[Found]:
     """The mistakes between the parts of a scenario as it stands in a file; values of a wrong type are passed over."""
-    entities = _items(content.get("entities"))
+    entities = items(content.get("entities"))
     names = [name for _, entity in entities if (name := _get(entity, "name", str)) is not None]
-    rows = _items(content.get("refinements"))
+    rows = items(content.get("refinements"))
     yield from _about_entities(content, entities)
+    private = _names(_get(content, "data", dict) or {}, "private_classes") or None
+    for place, (index, entity) in enumerate(entities):
+        before = [other for _, other in entities[:place]]
+        yield from ((("entities", index, *at), text) for at, text in _about_holding(entity, before, names, private))
+    if entities:
+        yield from _about_partition(content, entities)
     yield from _about_data(content)
     yield from _about_model(content, names)
     seen: set[str] = set()
@@ -51,9 +57,71 @@ def _about_entities(content: Mapping[str, Any], entities: Sequence[tuple[int, Ma
         if name in RESERVED:
             yield ("entities", index, "name"), f"{entity['name']!r} is reserved; choose another"
         seen.add(name)
-    total = sum(share for _, entity in entities if 0 < (share := _number(entity, "share") or 0) <= 1)
+
+
+def _about_holding(
+    entity: Mapping[str, Any], before: Sequence[Mapping[str, Any]], names: Sequence[str], private: Sequence[str] | None
+) -> Iterator[Found]:
+    """What one entity is to hold; `private` are the private classes where the file names them."""
+    if entity.get("rows") is not None:
+        for key in ("share", "classes", "overlap"):
+            if entity.get(key) is not None:
+                yield (key,), "excludes `rows`, which names every image of the entity"
+    elif entity.get("share") is None:
+        yield ("share",), "is missing; without it only `rows` says which images the entity has"
+    classes = entity.get("classes")
+    if isinstance(classes, list | tuple) and (not classes or len(set(_names(entity, "classes"))) < len(classes)):
+        yield ("classes",), "name one class or more, each once"
+    for place, name in enumerate(_names(entity, "classes")):
+        if private is not None and name not in private:
+            yield ("classes", place), f"{name!r} is no private class; those are {', '.join(private)}"
+    donor = _get(_get(entity, "overlap", dict), "with", str)
+    known = {_get(other, "name", str): other for other in before}
+    if donor is not None and donor == _get(entity, "name", str):
+        yield ("overlap", "with"), f"{donor!r} is the entity itself; name another"
+    elif donor is not None and donor not in known:
+        later = f"{donor!r} comes after it; name an entity before it, or change their order"
+        yield ("overlap", "with"), later if donor in names else _unknown(donor, names)
+    elif donor is not None:
+        own, theirs = _names(entity, "classes"), _names(known[donor], "classes")
+        if own and theirs and not set(own) & set(theirs):
+            yield ("overlap", "with"), f"{donor!r} has images of {', '.join(theirs)} only, this entity of none of them"
+
+
+def _about_partition(content: Mapping[str, Any], entities: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[Found]:
+    """The kind of partition against the entities whose images are drawn."""
+    stated = content.get("partition")
+    kind = stated if isinstance(stated, str) else _get(stated, "kind", str) or "iid"
+    drawn = [(index, entity) for index, entity in entities if entity.get("rows") is None]
+    if kind == "dirichlet" and all(len(_names(entity, "classes")) == 1 for _, entity in drawn):
+        yield ("partition",), "has no effect: no entity draws from more than one class"
+    if kind == "quantity" and len(drawn) < 2:
+        yield ("partition",), "has no effect: it takes two entities with a `share`"
+    for index, entity in drawn if kind == "quantity" else ():
+        if entity.get("classes") is not None:
+            yield ("entities", index, "classes"), "excludes `kind: quantity`: shares of different images have no total"
+    yield from _about_shares([entity for _, entity in drawn if 0 < (_number(entity, "share") or 0) <= 1], kind)
+
+
+def _about_shares(drawn: Sequence[Mapping[str, Any]], kind: str) -> Iterator[Found]:
+    """Shares of the same images, where no draw could make them fit."""
+
+    def new(entity: Mapping[str, Any]) -> float:
+        overlap = _get(entity, "overlap", dict) if kind != "quantity" else None  # a drawn share may be all of them
+        return (_number(entity, "share") or 0) * (1 - min(1, max(0, _number(overlap, "fraction") or 0)))
+
+    total = sum(new(entity) for entity in drawn if not _names(entity, "classes"))
     if total > 1 + 1e-9:
-        yield ("entities",), f"the shares add up to {total:g}; entities share no image, so at most 1"
+        yield ("entities",), f"the shares add up to {total:g}; entities share no image but by `overlap`, so at most 1"
+        return
+    alone = [(new(entity), _names(entity, "classes")) for entity in drawn if entity.get("overlap") is None]
+    for name in dict.fromkeys(name for _, classes in alone for name in classes):
+        total = sum(share for share, classes in alone if not classes or name in classes)
+        if kind == "iid" and total > 1 + 1e-9:
+            yield (
+                ("entities",),
+                f"the shares of class {name!r} add up to {total:g}; it has each image once, so at most 1",
+            )
 
 
 def _about_data(content: Mapping[str, Any]) -> Iterator[Found]:
@@ -145,7 +213,8 @@ def _unknown(name: str, names: Sequence[str]) -> str:
     return f"there is no entity {name!r}; there are {', '.join(names)}"
 
 
-def _items(value: Any) -> list[tuple[int, Mapping[str, Any]]]:
+def items(value: Any) -> list[tuple[int, dict[str, Any]]]:
+    """The mappings in a list that may hold anything, with their places."""
     if not isinstance(value, list | tuple):
         return []
     return [(index, item) for index, item in enumerate(value) if isinstance(item, dict)]

@@ -58,6 +58,8 @@ def _trail(error: Any, content: Any) -> Trail:
         elif isinstance(here, list | tuple) and isinstance(step, int) and step < len(here):
             trail.append(step)
             here = here[step]
+        elif isinstance(here, str) and step == here:  # the short form: a word for `{kind: word}`
+            here = {"kind": here}
     return tuple(trail)
 
 
@@ -89,7 +91,7 @@ def _choice(expected: str) -> str:
 def _got(content: Any, trail: Trail) -> str:
     here = content
     for step in trail:
-        if isinstance(here, dict) and step not in here:
+        if isinstance(here, str) or (isinstance(here, dict) and step not in here):
             return ""
         here = here[step]
     if isinstance(here, dict | list | tuple):

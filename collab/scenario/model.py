@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from collab.scenario.base import Kind, Part
 from collab.scenario.checks import cross_mistakes
 from collab.scenario.defenses import Dpm, NoDefense
+from collab.scenario.partitions import AnyPartition, Iid
 from collab.scenario.parts import (
     Entity,
     Expect,
@@ -38,6 +39,7 @@ class Scenario(Part):
         None, description="Schedule of rows from raw images; pretrain's unless given."
     )
     reconstructor: Reconstructor = Field(Reconstructor(), description="Step 1: what the DPMs are trained against.")
+    partition: AnyPartition = Field(Iid(kind="iid"), description="How the shares of the entities are drawn.")
     entities: tuple[Entity, ...] = Field(description="The parties; their shares add up to 1 at most.")
     refine: Refine = Field(Refine(), description="Step 3, alike for every row.")
     refinements: tuple[Refinement, ...] = Field(description="The rows of Table 5.")

@@ -5,12 +5,23 @@ from typing import Any
 
 from collab.scenario.document import Trail, read_value
 
-_MAY_BE_LEFT_OUT = {"reconstructor", "refine", "scratch", "store", "resources", "entity", "expect", "options"}
+_MAY_BE_LEFT_OUT = {
+    "reconstructor",
+    "refine",
+    "scratch",
+    "store",
+    "resources",
+    "entity",
+    "expect",
+    "options",
+    "partition",
+    "overlap",
+}
 """Parts that a file need not have; an override may reach into them all the same."""
 
 
 def apply_override(content: dict[str, Any], override: str) -> list[Trail]:
-    """Changes `content` in place and says where.
+    """Changes `content` in place and says where: parts made on the way first, then what was set.
 
     Items of a list go by `name` or `row` (entities and plain lists by index too), or all of them by `*`. The last key
     may be new, as a default may stand there; everything before it must exist. Raises ValueError with a sentence for an
@@ -20,8 +31,8 @@ def apply_override(content: dict[str, Any], override: str) -> list[Trail]:
     keys = where.strip().split(".")
     if not equals or not all(keys):
         raise ValueError("write path.to.key=value")
-    changed = []
-    for parent, trail in list(_reached(content, keys[:-1], ())):
+    changed: list[Trail] = []
+    for parent, trail in list(_reached(content, keys[:-1], (), changed)):
         if not isinstance(parent, dict | list):
             raise ValueError(f"{_dotted(trail)} is {parent!r} and has no keys")
         positions: list[Any] = [keys[-1]] if isinstance(parent, dict) else _positions(parent, keys[-1], trail)
@@ -31,17 +42,18 @@ def apply_override(content: dict[str, Any], override: str) -> list[Trail]:
     return changed
 
 
-def _reached(here: Any, keys: list[str], trail: Trail) -> Iterator[tuple[Any, Trail]]:
-    """What `keys` lead to from `here`, made where it may be left out."""
+def _reached(here: Any, keys: list[str], trail: Trail, made: list[Trail]) -> Iterator[tuple[Any, Trail]]:
+    """What `keys` lead to from `here`; where it may be left out it is made, and noted in `made`."""
     if not keys:
         yield here, trail
         return
     for at in _positions(here, keys[0], trail):
         if isinstance(here, dict) and here.get(at) is None:
             here[at] = {}
-        elif at == "defense" and isinstance(here[at], str):  # the short form: a name instead of a mapping
+            made.append((*trail, at))
+        elif at in ("defense", "partition") and isinstance(here[at], str):  # short: a name instead of a mapping
             here[at] = {"kind": here[at]}
-        yield from _reached(here[at], keys[1:], (*trail, at))
+        yield from _reached(here[at], keys[1:], (*trail, at), made)
 
 
 def _positions(here: Any, key: str, trail: Trail) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PlainValidator, SerializeAsAny
+from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, SerializeAsAny
 
 from collab.architectures import ARCHITECTURES, RECONSTRUCTOR
 from collab.scenario.base import (
@@ -18,6 +18,7 @@ from collab.scenario.base import (
     bytes_of,
 )
 from collab.scenario.kinds import validated_defense, validated_kind, validated_options
+from collab.scenario.partitions import Overlap
 
 
 class ImageSchedule(Schedule):
@@ -72,13 +73,25 @@ class Reconstructor(Schedule):
 class Entity(Part):
     """One party."""
 
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["share"]}, {"required": ["rows"]}]})
+
     name: Name = Field(description="Its name in store, ledger and tables.")
     kind: Annotated[Kind, AfterValidator(validated_kind)] = Field(
         "contributor",
         validate_default=True,
         description="The entity plugin that plays it; `collab plugins list` names all.",
     )
-    share: Share = Field(description="Fraction of the private images that it holds; entities share none.")
+    share: Share | None = Field(
+        None, description="Fraction of the private images, or of those of `classes`, that it holds; not with `rows`."
+    )
+    classes: tuple[str, ...] | None = Field(
+        None, description="Private classes that it has images of, all unless given; `share` counts within them."
+    )
+    overlap: Overlap | None = Field(None, description="Images that another entity holds too; none unless given.")
+    rows: str | None = Field(
+        None,
+        description="File, relative to this one, with a row of the source's training images on each line, from 0.",
+    )
     options: Annotated[SerializeAsAny[EntityOptions], PlainValidator(validated_options)] = Field(
         EntityOptions(), validate_default=True, description="Options of its kind."
     )

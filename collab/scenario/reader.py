@@ -1,6 +1,7 @@
 """YAML to a scenario and back: every mistake at once, each with its line and column."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 
 from collab.errors import PluginError, ScenarioError
 from collab.plugins.discovery import GROUPS, Plugins
-from collab.scenario.checks import cross_mistakes
+from collab.scenario.checks import cross_mistakes, items
 from collab.scenario.document import Mistake, Place, Trail, read_document, write_document
 from collab.scenario.explain import explained
 from collab.scenario.kinds import Kinds
@@ -48,9 +49,9 @@ def read_scenario(
     """The scenario in `path`, changed by `overrides` (`path.to.key=value`) and `seed`.
 
     Raises ScenarioError with all mistakes as `file:line:column: path: what is wrong (got value)`, those of an override
-    as `--set path.to.key=value: ...`. `check_paths`: a data root that is no folder is one of them. A root in the file
-    is relative to it, one in an override to the working directory; the scenario holds it absolute. `entities` keeps the
-    first so many of them, and the rows that need no other.
+    as `--set path.to.key=value: ...`. `check_paths`: a data root that is no folder and a list of rows that is no file
+    are among them. A path in the file is relative to it, one in an override to the working directory; the scenario
+    holds it absolute. `entities` keeps the first so many of them, and the rows that need no other.
 
     Kinds are those of installed packages, of the folders beside `path` and in the working directory, and of
     `plugin_dirs`. PluginError, with tracebacks as notes, says that one of them cannot be had. Without `check_plugins`
@@ -62,14 +63,14 @@ def read_scenario(
     found, places, content = list(document.mistakes), dict(document.places), document.content
     scenario = None
     if content is not None:
-        _resolve_root(content, path.parent)
+        _resolve_paths(content, path.parent)
         found += _changed(content, places, overrides, seed)
-        _resolve_root(content, Path.cwd())
+        _resolve_paths(content, Path.cwd())
         if entities is not None:
             _keep_first(content, entities)
         scenario, wrong = _validated(content, kinds)
         if check_paths:
-            wrong += _about_root(content)
+            wrong += [*_about_root(content), *_about_row_lists(content)]
         wrong += part_mistakes(scenario) if scenario else ()
         found += placed_mistakes(places, wrong)
     if found or scenario is None:
@@ -158,13 +159,15 @@ def with_tuples(value: Any) -> Any:
     return tuple(map(with_tuples, value)) if isinstance(value, list) else value
 
 
-def _resolve_root(content: dict[str, Any], base: Path) -> None:
-    data = content.get("data")
-    if isinstance(data, dict) and isinstance(data.get("root"), str):
-        try:
-            data["root"] = str((base / Path(data["root"]).expanduser()).resolve())
-        except (OSError, RuntimeError, ValueError):  # no such user, a loop of links: told as a folder that is not there
-            return
+def _resolve_paths(content: dict[str, Any], base: Path) -> None:
+    for part, key in [
+        (content.get("data"), "root"),
+        *((entity, "rows") for _, entity in items(content.get("entities"))),
+    ]:
+        if isinstance(part, dict) and isinstance(part.get(key), str):
+            # no such user, a loop of links: told as a folder or file that is not there
+            with suppress(OSError, RuntimeError, ValueError):
+                part[key] = str((base / Path(part[key]).expanduser()).resolve())
 
 
 def _about_root(content: dict[str, Any]) -> list[tuple[Trail, str]]:
@@ -174,6 +177,14 @@ def _about_root(content: dict[str, Any]) -> list[tuple[Trail, str]]:
     if data.get("download") is True or Path(root).is_dir():
         return []
     return [(("data", "root"), f"there is no folder {root}; set it with --set data.root=FOLDER")]
+
+
+def _about_row_lists(content: dict[str, Any]) -> list[tuple[Trail, str]]:
+    return [
+        (("entities", index, "rows"), f"there is no file {rows}")
+        for index, entity in items(content.get("entities"))
+        if isinstance(rows := entity.get("rows"), str) and not Path(rows).is_file()
+    ]
 
 
 def placed_mistakes(places: Mapping[Trail, Place], wrong: Iterable[tuple[Trail, str]]) -> list[Mistake]:

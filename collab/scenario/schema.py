@@ -30,6 +30,7 @@ def json_schema(options: Mapping[str, Mapping[str, type[Part]]] = BUILT_IN) -> d
     ]
     properties["defense"] |= {"anyOf": _defenses(options["defenses"], refs)}
     scenario = parts.pop(_name(refs[Scenario]))
+    scenario["properties"]["partition"] = _short(scenario["properties"]["partition"], parts)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": parts, **scenario}
 
 
@@ -61,6 +62,14 @@ def _defenses(options: Mapping[str, type[Part]], refs: Mapping[type[BaseModel], 
     short = sorted(kind for kind, model in options.items() if _required(model) <= {"kind"})
     long_forms = [{**refs[model], "properties": {"kind": {"const": kind}}} for kind, model in sorted(options.items())]
     return [{"type": "string", "enum": short}, {"oneOf": long_forms}]
+
+
+def _short(union: dict[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
+    """A union of kinds of which those that ask for nothing else may be given by their names alone."""
+    long_forms = {key: union.pop(key) for key in ("discriminator", "oneOf")}
+    kinds = long_forms["discriminator"]["mapping"].items()
+    alone = sorted(kind for kind, ref in kinds if parts[_name({"$ref": ref})]["required"] == ["kind"])
+    return {**union, "default": union["default"]["kind"], "anyOf": [{"type": "string", "enum": alone}, long_forms]}
 
 
 def _required(model: type[Part]) -> set[str]:

@@ -1,7 +1,8 @@
 """A sweep: one scenario over the values of axes and over seeds, as a list of cells, each a scenario of its own."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,10 +12,12 @@ from pydantic import Field, ValidationError
 from collab.errors import ScenarioError
 from collab.plugins.discovery import Plugins
 from collab.scenario.base import Kind, Part
+from collab.scenario.checks import items
 from collab.scenario.document import read_document, read_value
 from collab.scenario.explain import explained
 from collab.scenario.kinds import Kinds
 from collab.scenario.model import Scenario
+from collab.scenario.overrides import apply_override
 from collab.scenario.reader import Loaded, placed_mistakes, read_scenario, read_text, told, with_tuples
 
 AXES = {
@@ -24,7 +27,13 @@ AXES = {
     "defense": "entities.*.defense",
     "equivalence": "entities.*.defense.equivalence",
 }
-"""Ready-made axes; `subset_size.a4` is one entity's, and `entities` keeps the first so many of them."""
+"""Ready-made axes that are one path; `subset_size.a4` is one entity's.
+
+Besides them: `entities` keeps the first so many; `dirichlet` and `quantity` are the alpha of that partition; `overlap`
+is how much of its images every entity shares with the one that its `overlap` names, or else with the first; 0 is none.
+"""
+
+PARTITIONS = ("dirichlet", "quantity")
 
 MOST_CELLS = 10_000
 
@@ -102,37 +111,81 @@ def _cells(path: Path, sweep: Sweep, plugin_dirs: Sequence[Path]) -> tuple[Cell,
     points = list(zip(*all_values, strict=True) if sweep.combine == "zip" and names else itertools.product(*all_values))
     if len(points) * sweep.seeds > MOST_CELLS:
         raise ScenarioError(f"{path}: {len(points) * sweep.seeds} cells; a sweep has at most {MOST_CELLS}.")
-    cells, wrong = [], []
+    cells: list[Cell] = []
+    wrong: dict[str, str] = {}
     base = path.parent / sweep.scenario
-    first = read_scenario(base, sweep.overrides, plugin_dirs=plugin_dirs).scenario.seed
+    stated = _stated(base, sweep.overrides)
     for point in points:
         values = dict(zip(names, point, strict=True))
-        for seed in range(first, first + sweep.seeds):
-            try:
-                loaded = _loaded(base, sweep.overrides, values, seed, plugin_dirs)
-                cells.append(Cell(values, seed, loaded.scenario, loaded.plugins))
-            except ScenarioError as error:
-                wrong.append(f"cell {' '.join(f'{axis}={value}' for axis, value in values.items())}:\n{error}")
-                break
+        sets = [*sweep.overrides, *(each for axis, value in values.items() for each in _sets(axis, value, stated))]
+        label = " ".join(f"{axis}={value}" for axis, value in values.items())
+        try:
+            cells += [
+                Cell(values, loaded.scenario.seed, loaded.scenario, loaded.plugins)
+                for number in range(sweep.seeds)
+                for loaded in [_loaded(base, sets, _seed(stated, number), values.get("entities"), plugin_dirs)]
+            ]
+        except ScenarioError as error:
+            wrong[label] = str(error)
     if wrong:
-        raise ScenarioError("\n".join([*wrong[:5], *([f"... and {len(wrong) - 5} more cells"] if wrong[5:] else [])]))
+        raise ScenarioError(_told(wrong, len(points)))
     return tuple(cells)
 
 
+def _told(wrong: Mapping[str, str], points: int) -> str:
+    """The first cells that are no scenario; what is wrong with all of them alike is wrong without axes."""
+    if len(wrong) == points and len(set(wrong.values())) == 1:
+        return next(iter(wrong.values()))
+    told = [f"cell {label}:\n{text}" for label, text in wrong.items()]
+    return "\n".join([*told[:5], *([f"... and {len(told) - 5} more cells"] if told[5:] else [])])
+
+
+def _stated(base: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    """The scenario as its file and `overrides` state it; only with the values of the axes it must be right."""
+    content = read_document(read_text(base)).content or {}
+    for override in overrides:
+        with suppress(ValueError):  # told when the cells are read
+            apply_override(content, override)
+    return content
+
+
+def _seed(stated: Mapping[str, Any], number: int) -> int | None:
+    seed = stated.get("seed", 0)
+    is_seed = isinstance(seed, int) and not isinstance(seed, bool)
+    return seed + number if is_seed else None  # what is no seed is told when the cells are read
+
+
 def _loaded(
-    base: Path, overrides: Sequence[str], values: dict[str, Value], seed: int, plugin_dirs: Sequence[Path]
+    base: Path, overrides: Sequence[str], seed: int | None, count: Value | None, plugin_dirs: Sequence[Path]
 ) -> Loaded:
-    count = values.get("entities")
-    sets = [f"{_path(axis)}={_text(value)}" for axis, value in values.items() if axis != "entities"]
     kept = None if count is None else int(count)
-    return read_scenario(base, [*overrides, *sets], seed, plugin_dirs=plugin_dirs, entities=kept)
+    return read_scenario(base, overrides, seed, plugin_dirs=plugin_dirs, entities=kept)
 
 
-def _path(axis: str) -> str:
-    head, _, entity = axis.partition(".")
-    if entity and head in AXES and AXES[head].startswith("entities.*"):
-        return AXES[head].replace("*", entity, 1)
-    return AXES.get(axis, axis)
+def _sets(axis: str, value: Value, stated: Mapping[str, Any]) -> list[str]:
+    """The overrides that put `value` on `axis`."""
+    head, _, who = axis.partition(".")
+    if axis == "entities":
+        return []
+    if axis in PARTITIONS:
+        return [f"partition={{kind: {axis}, alpha: {_text(value)}}}"]
+    if head == "overlap":
+        return _overlaps(value, who, [entity for _, entity in items(stated.get("entities"))])
+    if who and head in AXES and AXES[head].startswith("entities.*"):
+        return [f"{AXES[head].replace('*', who, 1)}={_text(value)}"]
+    return [f"{AXES.get(axis, axis)}={_text(value)}"]
+
+
+def _overlaps(value: Value, who: str, entities: Sequence[Mapping[str, Any]]) -> list[str]:
+    """`value` as the overlap of `who`, or of each of `entities` but the first, with whom it names or the first."""
+    sets = []
+    for entity in entities[1:]:
+        own, name = entity.get("overlap"), entity.get("name")
+        donor = own.get("with") if isinstance(own, dict) else entities[0].get("name")
+        if name == who or (not who and entity.get("rows") is None):
+            overlap = "null" if value == 0 else f"{{with: {donor}, fraction: {_text(value)}}}"
+            sets.append(f"entities.{name}.overlap={overlap}")
+    return sets or [f"entities.{who or '*'}.overlap.fraction={_text(value)}"]  # a mistake, told as such
 
 
 def _text(value: Value) -> str:

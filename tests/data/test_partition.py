@@ -1,12 +1,13 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from collab.data.partition import relabel, rows_of, split_classes, stratified_subsets
+from collab.data.partition import ClassSplit, labels_of, listed_rows, relabel, rows_of, split_classes
 from collab.errors import DataError
 
 NAMES = ["cat", "dog", "fox", "owl", "bee"]
+SPLIT = ClassSplit(private=(0, 2, 3), public=(1, 4))
 
 
 def rng() -> np.random.Generator:
@@ -36,35 +37,42 @@ def test_relabeling_counts_within_the_classes() -> None:
     assert relabel(labels[rows], (0, 3)).tolist() == [1, 0, 1]
 
 
-@given(st.lists(st.integers(6, 30), min_size=1, max_size=5), st.lists(st.floats(0.1, 0.3), min_size=1, max_size=3))
-def test_subsets_are_disjoint_and_take_their_share_of_every_class(sizes: list[int], shares: list[float]) -> None:
-    labels = rng().permutation(np.repeat(np.arange(len(sizes)), sizes))
-    subsets = stratified_subsets(labels, {f"e{i}": share for i, share in enumerate(shares)}, rng())
-    everything = np.concatenate(list(subsets.values()))
-    assert len(np.unique(everything)) == len(everything)
-    for (name, rows), share in zip(subsets.items(), shares, strict=True):
-        assert name
-        assert np.bincount(labels[rows], minlength=len(sizes)).tolist() == [round(share * size) for size in sizes]
+def test_classes_chosen_by_name_are_counted_among_the_private_ones() -> None:
+    assert labels_of(("owl", "cat"), NAMES, SPLIT, "a") == (0, 2)
+    with pytest.raises(DataError, match=r"entity 'a' chose dog \(public\), cow \(not in the source\).*cat, fox, owl"):
+        labels_of(("cat", "dog", "cow"), NAMES, SPLIT, "a")
 
 
-def test_who_comes_later_changes_nothing_for_who_came_before() -> None:
-    labels = np.repeat(np.arange(4), 50)
-    two = stratified_subsets(labels, {"a": 0.2, "b": 0.3}, rng())
-    more = stratified_subsets(labels, {"a": 0.2, "b": 0.1, "c": 0.5}, rng())
-    assert np.array_equal(two["a"], more["a"])
-    assert set(more["b"]) < set(two["b"])
+def listed(path: Path, text: str | bytes) -> list[int]:
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return listed_rows(path, np.array([0, 1, 2, 3, 4, 0]), NAMES, SPLIT, "a").tolist()
 
 
-def test_everything_is_everything() -> None:
-    labels = np.repeat(np.arange(3), 7)
-    assert stratified_subsets(labels, {"all": 1.0}, rng())["all"].tolist() == list(range(21))
+def test_a_list_of_rows_is_read_in_any_order_and_with_empty_lines(tmp_path: Path) -> None:
+    assert listed(tmp_path / "rows.txt", "5\n\n 0 \r\n03\n") == [0, 3, 5]
 
 
-def test_shares_that_cannot_be_had_are_named() -> None:
-    labels = np.repeat(np.arange(3), 20)
-    with pytest.raises(DataError, match=r"a, b add up to 1\.2"):
-        stratified_subsets(labels, {"a": 0.6, "b": 0.6}, rng())
-    with pytest.raises(DataError, match=r"'b' with share 0\.01 would get no image of class 0, which has 20") as caught:
-        stratified_subsets(labels, {"a": 0.5, "b": 0.01}, rng())
-    least = float(str(caught.value).split("at least ")[1].split(",")[0])
-    assert len(stratified_subsets(labels, {"a": 0.5, "b": least}, rng())["b"]) == 3
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("0\n6\n", r"rows\.txt:2: '6' is no row; the source has training images 0 to 5"),
+        ("0\n-1\n", r":2: '-1' is no row"),
+        ("1_0\n", r":1: '1_0' is no row"),
+        ("٣\n", r":1: '٣' is no row"),
+        ("row\n", r":1: 'row' is no row"),
+        (99 * "9", r":1: '9{40}' is no row"),
+        ("0\n\n5\n00\n", r":4: row 0 is there already, in line 1"),
+        ("0\n4\n", r":2: row 4 is of class bee, which is public; the private ones are cat, fox, owl"),
+        ("", r"lists 0 rows; it needs 2"),
+        ("3\n", r"lists 1 rows; it needs 2"),
+        (b"\xff", r"cannot be read"),
+    ],
+)
+def test_a_wrong_list_of_rows_is_told_with_its_line(text: str | bytes, words: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"^entity 'a': .*" + words):
+        listed(tmp_path / "rows.txt", text)
+
+
+def test_a_list_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"the list of rows .*none\.txt cannot be read: .*No such file"):
+        listed_rows(tmp_path / "none.txt", np.array([0]), NAMES, SPLIT, "a")

@@ -36,6 +36,10 @@ CHANGES: dict[str, set[str]] = {
     "reconstructor.tail_blocks=1": {"reconstruct", *PUBLISHED},
     "reconstructor.epochs=2": {"reconstruct", *PUBLISHED},
     "entities.a1.share=0.2": EVERYTHING - {"decode_heldout", "decode_public"},
+    "partition={kind: dirichlet, alpha: 1}": EVERYTHING - {"decode_heldout", "decode_public"},
+    "partition={kind: quantity, alpha: 1e5}": NONE,  # so even that round(share x size) stays what it is
+    "entities.a4.classes=[species_00]": {"decode", "featurize", *PUBLISHED},
+    "entities.a4.overlap={with: a1, fraction: 0.5}": {"decode", "featurize", *PUBLISHED},
     "entities.a2.defense.lambda=2.0": PUBLISHED,
     "entities.a2.defense.blocks=2": PUBLISHED,
     "entities.a2.defense=none": PUBLISHED,
@@ -88,6 +92,21 @@ def test_a_change_of_one_entitys_defense_leaves_the_others_alone(small: Callable
     refined = {task.row.row for task in after.tasks if task.name in again and task.row is not None}
     assert refined == {7, 9, 10, 11, 12, "c_all_poisoned_7", "c_all_poisoned_8", "c_all_poisoned_9",
                        "c_all_poisoned_10", "c_all_poisoned_11", "c_all_poisoned_12"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["entities.a4.classes=[species_00]", "entities.a4.overlap={with: a1, fraction: 0.5}", "entities.a4.share=0.1"],
+)
+@pytest.mark.parametrize("partition", ["partition=iid", "partition={kind: dirichlet, alpha: 1}"])
+def test_who_holds_other_images_leaves_those_before_it_alone(
+    partition: str, override: str, small: Callable[..., Scenario]
+) -> None:
+    before, after = prepared(small(partition)), prepared(small(partition, override))
+    again = {
+        task.who for task in after.tasks if task.stage != "refine" and before.keys[task.name] != after.keys[task.name]
+    }
+    assert again == {"a4"}
 
 
 def test_the_hook_does_not_touch_rows_from_raw_images(small: Callable[..., Scenario]) -> None:

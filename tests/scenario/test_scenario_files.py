@@ -94,6 +94,18 @@ def test_a_replay_of_table_5_has_its_rows(path: Path) -> None:
         ("name: a2", "name: 2a"),
         ("row: 6", "row: 6.5"),
         ("  hook: conv3_1\n", ""),
+        ("share: 0.3, ", ""),
+        ("share: 0.3", "share: 0.3, classes: a"),
+        ("share: 0.3", "share: 0.3, overlap: {with: a1}"),
+        ("share: 0.3", "share: 0.3, overlap: {with: a1, fraction: 2}"),
+        ("share: 0.3", "share: 0.3, overlap: {entity: a1, fraction: 1}"),
+        ("share: 0.3", "rows: 3"),
+        ("entities:", "partition: dirichlet\nentities:"),
+        ("entities:", "partition: {kind: dirichlet}\nentities:"),
+        ("entities:", "partition: {kind: dirichlet, alpha: 0}\nentities:"),
+        ("entities:", "partition: {kind: iid, alpha: 1}\nentities:"),
+        ("entities:", "partition: {alpha: 1}\nentities:"),
+        ("entities:", "partition: {kind: even}\nentities:"),
     ],
     ids=str,
 )
@@ -105,6 +117,32 @@ def test_schema_and_reader_refuse_alike(changed: tuple[str, str], valid: str, tm
     with pytest.raises(ScenarioError):
         read_scenario(path)
     assert not SCHEMA.is_valid(read_document(path.read_text(encoding="utf-8")).content)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        ("entities:", "partition: iid\nentities:"),
+        ("entities:", "partition: {kind: iid}\nentities:"),
+        ("entities:", "partition: {kind: dirichlet, alpha: 0.3}\nentities:"),
+        ("entities:", "partition: {kind: quantity, alpha: 1}\nentities:"),
+        ("share: 0.3", "share: 0.3, classes: [a, b]"),
+        ("share: 0.3", "share: 0.3, overlap: {with: a1, fraction: 0.5}"),
+        ("share: 0.3", "rows: rows.txt"),
+    ],
+    ids=str,
+)
+def test_schema_and_reader_let_pass_alike_and_the_resolved_scenario_too(
+    changed: tuple[str, str], valid: str, tmp_path: Path
+) -> None:
+    (tmp_path / "rows.txt").write_text("0\n1\n")
+    path = tmp_path / "right.yaml"
+    path.write_text(valid.replace(*changed, 1), encoding="utf-8")
+    SCHEMA.validate(read_document(path.read_text(encoding="utf-8")).content)
+    first = read_scenario(path).scenario
+    path.write_text(to_yaml(first), encoding="utf-8")
+    SCHEMA.validate(read_document(path.read_text(encoding="utf-8")).content)
+    assert read_scenario(path).scenario == first
 
 
 def test_the_schema_file_is_current() -> None:
@@ -133,3 +171,15 @@ def test_the_example_of_the_page_is_valid_and_its_complaints_are_ours(tmp_path: 
     with pytest.raises(ScenarioError) as told:
         read_scenario(path, ["entities.b.share=1"])
     assert str(told.value).replace(f"{tmp_path}/", "") == shown
+
+
+def test_the_example_of_the_page_about_partitions_is_valid(valid: str, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "partition.md").read_text(encoding="utf-8")
+    example = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0]
+    head = valid[: valid.index("entities:")].replace("by: a1", "by: large")
+    path = tmp_path / "example.yaml"
+    path.write_text(head + example + "refinements:\n  - {row: 1, entity: small, own: images}\n", encoding="utf-8")
+    (tmp_path / "clinic.txt").write_text("0\n1\n")
+    scenario = read_scenario(path).scenario
+    assert scenario.partition.kind == "dirichlet"
+    assert [entity.name for entity in scenario.entities] == ["large", "birds", "small", "clinic"]

@@ -60,6 +60,78 @@ FAULTS = {
     "reserved device": ("name: a3", "@name: com1", "'com1' is reserved"),
     "shares": ("share: 0.3", "share: 0.45", "7:1: entities: the shares add up to 1.05"),
     "share of nothing": ("share: 0.3", "@share: 0", "must be greater than 0 (got 0)"),
+    "neither share nor rows": ("share: 0.3, ", "", "9:5: entities.1.share: is missing; without it only `rows` says"),
+    "share and rows": ("share: 0.3", "rows: r.txt, @share: 0.3", "entities.1.share: excludes `rows`"),
+    "classes and rows": ("share: 0.3", "rows: r.txt, @classes: [a]", "entities.1.classes: excludes `rows`"),
+    "overlap and rows": (
+        "share: 0.3",
+        "rows: r.txt, @overlap: {with: a1, fraction: 0.5}",
+        "entities.1.overlap: excludes `rows`",
+    ),
+    "no list of rows": ("share: 0.3", "@rows: nowhere.txt", "there is no file"),
+    "rows, a number": ("share: 0.3", "@rows: 5", "entities.1.rows: must be a text (got 5)"),
+    "no class chosen": ("share: 0.3", "share: 0.3, @classes: []", "name one class or more, each once"),
+    "class chosen twice": ("share: 0.3", "share: 0.3, @classes: [a, a]", "name one class or more, each once"),
+    "class, a word": ("share: 0.3", "share: 0.3, @classes: a", "must be a list (got 'a')"),
+    "overlap with itself": ("share: 0.3", "share: 0.3, overlap: {@with: a2, fraction: 1}", "is the entity itself"),
+    "overlap with a later one": (
+        "share: 0.3",
+        "share: 0.3, overlap: {@with: a3, fraction: 1}",
+        "'a3' comes after it; name an entity before it, or change their order",
+    ),
+    "overlap with nobody": (
+        "share: 0.3",
+        "share: 0.3, overlap: {@with: b, fraction: 1}",
+        "there is no entity 'b'; there are a1, a2, a3",
+    ),
+    "overlap of other classes": (
+        "a1, share: 0.5, defense: dpm}\n  - {name: a2, share: 0.3",
+        "a1, share: 0.5, defense: dpm, classes: [x, y]}\n"
+        "  - {name: a2, share: 0.3, classes: [z], overlap: {@with: a1, fraction: 1}",
+        "'a1' has images of x, y only, this entity of none of them",
+    ),
+    "overlap, a word": ("share: 0.3", "share: 0.3, @overlap: a1", "must be a mapping of keys to values"),
+    "overlap with no fraction": ("share: 0.3", "share: 0.3, @overlap: {with: a1}", "overlap.fraction: is missing"),
+    "overlap of nothing": ("share: 0.3", "share: 0.3, overlap: {with: a1, @fraction: 0}", "must be greater than 0"),
+    "overlap above one": (
+        "share: 0.3",
+        "share: 0.3, overlap: {with: a1, @fraction: 1.5}",
+        "must be less than or equal to 1 (got 1.5)",
+    ),
+    "python name of with": (
+        "share: 0.3",
+        "share: 0.3, overlap: {@entity: a1, fraction: 1}",
+        "unknown key; allowed: fraction, with",
+    ),
+    "unknown partition": (
+        "entities:",
+        "partition: {@kind: dirichelet}\nentities:",
+        "partition.kind: must be one of iid, dirichlet, quantity (got 'dirichelet')",
+    ),
+    "unknown partition, short": ("entities:", "@partition: even\nentities:", "must be one of iid, dirichlet, quantity"),
+    "partition without kind": ("entities:", "@partition: {alpha: 1}\nentities:", "partition.kind: is missing; one of"),
+    "partition without alpha": ("entities:", "@partition: dirichlet\nentities:", "partition.alpha: is missing"),
+    "alpha of no skew": ("entities:", "partition: {kind: iid, @alpha: 1}\nentities:", "unknown key; allowed: kind"),
+    "alpha of nothing": (
+        "entities:",
+        "partition: {kind: dirichlet, @alpha: 0}\nentities:",
+        "must be greater than or equal to 0.000001 (got 0)",
+    ),
+    "alpha without end": (
+        "entities:",
+        "partition: {kind: quantity, @alpha: 1e9}\nentities:",
+        "must be less than or equal to 1000000",
+    ),
+    "quantity and classes": (
+        "entities:\n  - {name: a1, share: 0.5, ",
+        "partition: {kind: quantity, alpha: 1}\nentities:\n  - {name: a1, share: 0.5, @classes: [x], ",
+        "entities.0.classes: excludes `kind: quantity`",
+    ),
+    "shares of a class": (
+        "a1, share: 0.5, defense: dpm}\n  - {name: a2, share: 0.3",
+        "a1, share: 0.8, classes: [x], defense: dpm}\n  - {name: a2, share: 0.3",
+        "7:1: entities: the shares of class 'x' add up to 1.2",
+    ),
     "pretrain by nobody": ("by: a1", "@by: b", "there is no entity 'b'; there are a1, a2, a3"),
     "hook of another": (
         "hook: conv3_1",
@@ -211,3 +283,58 @@ def test_bombs_are_refused(bomb: str, complaints: Complaints) -> None:
 
 def test_a_defense_of_none_may_be_pooled(valid: str, complaints: Complaints) -> None:
     assert complaints(valid.replace("pool: [a2, a3]", "pool: [a3]")) == []
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "partition: iid",
+        "partition: {kind: iid}",
+        "partition: {kind: dirichlet, alpha: 0.3}",
+        "partition: {kind: quantity, alpha: 1e6}",
+    ],
+)
+def test_partitions_that_are_right_are_let_pass(planted: str, valid: str, complaints: Complaints) -> None:
+    assert complaints(valid.replace("entities:", planted + "\nentities:", 1)) == []
+
+
+def test_a_partition_without_effect_is_a_mistake(valid: str, complaints: Complaints) -> None:
+    entities, rest = valid.index("entities:"), valid.index("refinements:")
+    alone = "entities:\n  - {name: a1, share: 0.5, classes: [x], defense: dpm}\n"
+    rows = "refinements:\n  - {row: 1, entity: a1, own: images}\n"
+    assert rest > entities
+    for kind, words in [("dirichlet", "no entity draws from more than one class"), ("quantity", "it takes two")]:
+        text = valid[:entities] + f"partition: {{kind: {kind}, alpha: 1}}\n" + alone + rows
+        told = complaints(text.replace("classes: [x], ", "") if kind == "quantity" else text)
+        assert len(told) == 1
+        assert told[0].startswith(f"7:1: partition: has no effect: {words}")
+
+
+def test_shares_may_exceed_one_by_what_overlaps(valid: str, complaints: Complaints) -> None:
+    text = valid.replace("share: 0.3", "share: 0.45, overlap: {with: a1, fraction: 0.5}")
+    assert complaints(text) == []
+    assert any("add up to 1.05" in told for told in complaints(valid.replace("share: 0.3", "share: 0.45")))
+    drawn = text.replace("entities:", "partition: {kind: quantity, alpha: 1}\nentities:", 1)
+    assert any("add up to 1.05" in told for told in complaints(drawn))  # all of it may be drawn for a1
+
+
+def test_shares_of_a_class_are_not_counted_where_an_overlap_may_lie_in_it(valid: str, complaints: Complaints) -> None:
+    text = valid.replace("share: 0.5", "share: 0.8, classes: [x]")
+    text = text.replace("share: 0.3", "share: 0.3, classes: [x, y], overlap: {with: a1, fraction: 0.2}")
+    assert complaints(text) == []
+    assert any(
+        "of class 'x' add up to 1.2" in told
+        for told in complaints(text.replace(", overlap: {with: a1, fraction: 0.2}", ""))
+    )
+
+
+def test_shares_of_distinct_classes_have_no_total(valid: str, complaints: Complaints) -> None:
+    text = valid.replace("share: 0.5", "share: 0.9, classes: [x]").replace("share: 0.3", "share: 0.9, classes: [y]")
+    assert complaints(text) == []
+
+
+def test_a_public_class_is_told_where_the_file_names_the_private_ones(valid: str, complaints: Complaints) -> None:
+    chosen = valid.replace("share: 0.5", "share: 0.5, classes: [a, c]")
+    assert complaints(chosen) == []  # which classes are private is drawn later
+    told = complaints(chosen.replace("classes: 6", "private_classes: [a, b]"))
+    assert told == ["8:41: entities.0.classes.1: 'c' is no private class; those are a, b"]

@@ -1,6 +1,7 @@
 """`--set` reaches what it names and nothing else; what it breaks is told as its own mistake."""
 
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,12 @@ Complaints = Callable[..., list[str]]
         ("model.width=null", lambda it: it.model.width is None),
         ("about=no", lambda it: it.about == "no"),
         ("about=a=b", lambda it: it.about == "a=b"),
+        (
+            "partition={kind: dirichlet, alpha: 0.3}",
+            lambda it: (it.partition.kind, it.partition.alpha) == ("dirichlet", 0.3),
+        ),
+        ("entities.a2.classes=[x, y]", lambda it: it.entities[1].classes == ("x", "y")),
+        ("entities.a2.overlap={with: a1, fraction: 0.5}", lambda it: it.entities[1].overlap.entity == "a1"),
         ("data={source: creatures, image_size: 32}", lambda it: (it.data.image_size, it.data.classes) == (32, 20)),
     ],
 )
@@ -48,6 +55,15 @@ def test_an_override_changes_what_it_names(
     assert changed(after)
     first = override.split("=")[0].split(".")[0]
     assert before.model_dump(exclude={first}) == after.model_dump(exclude={first})
+
+
+@pytest.mark.parametrize("stated", ["", "partition: iid\n", "partition: {kind: iid}\n"])
+def test_kind_and_alpha_of_a_partition_may_be_set_one_by_one(stated: str, scenario_file: Write, valid: str) -> None:
+    path = scenario_file(valid.replace("entities:", stated + "entities:", 1))
+    for overrides in permutations(["partition.kind=dirichlet", "partition.alpha=0.3"]):
+        partition = read_scenario(path, overrides).scenario.partition
+        assert (partition.kind, partition.alpha) == ("dirichlet", 0.3)
+    assert read_scenario(path, ["partition=quantity", "partition.alpha=2"]).scenario.partition.kind == "quantity"
 
 
 def test_later_overrides_win_and_the_seed_option_comes_last(scenario_file: Write) -> None:
@@ -73,6 +89,11 @@ def test_later_overrides_win_and_the_seed_option_comes_last(scenario_file: Write
         ("entities.a2.share=2", "entities.1.share: must be less than or equal to 1 (got 2)"),
         ("entities.*.defense.lamda=2", "entities.0.defense.lamda: unknown key; did you mean `lambda`?"),
         ("refinements.7.pool=[a2, b]", "refinements.3.pool.1: there is no entity 'b'; there are a1, a2, a3"),
+        ("partition.kind=dirichlet", "partition.alpha: is missing"),
+        ("partition=dirichlet", "partition.alpha: is missing"),
+        ("partition.alpha=1", "partition.kind: is missing; one of iid, dirichlet, quantity"),
+        ("entities.a2.overlap.fraction=1", "entities.1.overlap.with: is missing"),
+        ("entities.a2.rows=nowhere.txt", "entities.1.rows: there is no file"),
         ("data={source: parquet, root: nowhere}", "data.root: there is no folder"),
     ],
 )

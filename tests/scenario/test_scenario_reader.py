@@ -222,6 +222,35 @@ def test_a_root_is_relative_to_its_file_and_an_overridden_one_to_the_working_dir
     assert changed.data.source_options()["root"] == str(tmp_path / "elsewhere" / "images")
 
 
+def test_a_list_of_rows_is_relative_to_its_file_and_an_overridden_one_to_the_working_directory(
+    scenario_file: Write, valid: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    for folder in (tmp_path, tmp_path / "elsewhere"):
+        (folder / "rows.txt").write_text("0\n1\n")
+    path = scenario_file(valid.replace("share: 0.3", "rows: rows.txt"))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    first = read_scenario(path).scenario
+    assert first.entities[1].rows == str(tmp_path / "rows.txt")
+    changed = read_scenario(path, ["entities.a2.rows=rows.txt"]).scenario
+    assert changed.entities[1].rows == str(tmp_path / "elsewhere" / "rows.txt")
+    (tmp_path / "elsewhere" / "small.yaml").write_text(to_yaml(first), encoding="utf-8")
+    assert read_scenario(tmp_path / "elsewhere" / "small.yaml").scenario == first
+
+
+def test_a_list_of_rows_that_does_not_exist_may_be_let_pass(scenario_file: Write, valid: str) -> None:
+    path = scenario_file(valid.replace("share: 0.3", "rows: nowhere.txt"))
+    with pytest.raises(ScenarioError, match=r"entities\.1\.rows: there is no file .*nowhere\.txt"):
+        read_scenario(path)
+    read_scenario(path, check_paths=False)
+
+
+def test_an_overlap_is_written_with_the_word_of_the_file(scenario_file: Write, valid: str) -> None:
+    text = valid.replace("share: 0.3", "share: 0.3, overlap: {with: a1, fraction: 0.5}")
+    resolved = to_yaml(read_scenario(scenario_file(text)).scenario)
+    assert "with: a1" in resolved
+
+
 def test_a_root_that_does_not_exist_may_be_let_pass(scenario_file: Write, valid: str) -> None:
     text = valid.replace("creatures, image_size: 16, classes: 6", "cifar10, image_size: 16, root: nowhere")
     with pytest.raises(ScenarioError, match="there is no folder"):

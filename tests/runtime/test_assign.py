@@ -1,0 +1,98 @@
+"""Who holds what when a scenario says so, and that the record of a run tells it."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from collab.errors import DataError
+from collab.runtime.assign import Assignment, assign, label_distribution, open_scenario_source
+from collab.runtime.play import Where, play
+from collab.runtime.run import Prepared, Run
+from collab.scenario.model import Scenario
+from collab.store.ledger import read_ledger
+
+Small = Callable[..., Scenario]
+
+
+def assigned(scenario: Scenario) -> Assignment:
+    return assign(scenario, open_scenario_source(scenario))
+
+
+def rows(assignment: Assignment, name: str) -> set[int]:
+    return set(assignment.entities[name].rows.tolist())
+
+
+def test_holdings_are_rows_of_the_source_with_their_labels(small: Small) -> None:
+    scenario = small("data.train=2000", "partition={kind: dirichlet, alpha: 1}")
+    source, found = open_scenario_source(scenario), assigned(scenario)
+    labels = source.labels("train")
+    for holding in found.entities.values():
+        assert [source.classes[label] for label in labels[holding.rows]] == [found.classes[at] for at in holding.labels]
+    everyone = np.concatenate([holding.rows for holding in found.entities.values()])
+    assert len(np.unique(everyone)) == len(everyone)
+
+
+def test_a_dirichlet_partition_keeps_sizes_and_skews_labels(small: Small) -> None:
+    iid, skewed = (
+        label_distribution(assigned(small("data.train=2000", f"partition={partition}")))
+        for partition in ("iid", "{kind: dirichlet, alpha: 0.01}")
+    )
+    assert {name: sum(held) for name, held in iid.items()} == {name: sum(held) for name, held in skewed.items()}
+    assert all(max(held) - min(held) <= 1 for held in iid.values())
+    assert all(max(held) > 0.9 * sum(held) for held in skewed.values())
+
+
+def test_a_quantity_partition_keeps_labels_and_skews_sizes(small: Small) -> None:
+    found = label_distribution(assigned(small("data.train=2000", "partition={kind: quantity, alpha: 2}")))
+    sizes = [sum(held) for held in found.values()]
+    assert max(sizes) > 1.5 * min(sizes)
+    assert sum(sizes) == pytest.approx(350, abs=8)
+    assert all(max(held) - min(held) <= 1 for held in found.values())
+
+
+def test_an_overlap_chosen_classes_and_a_list_are_what_they_say(small: Small, tmp_path: Path) -> None:
+    plain = assigned(small())
+    listed = plain.everything.rows[-5:]
+    (tmp_path / "rows.txt").write_text("\n".join(map(str, listed.tolist())))
+    found = assigned(
+        small("entities.a2.overlap={with: a1, fraction: 0.25}", f"entities.a3.classes=[{plain.classes[1]}]",
+              "entities.a4.share=null", f"entities.a4.rows={tmp_path / 'rows.txt'}")
+    )  # fmt: skip
+    assert len(rows(found, "a1") & rows(found, "a2")) == round(0.25 * len(rows(found, "a2")))
+    assert label_distribution(found)["a3"][0] == 0
+    assert rows(found, "a4") == set(listed.tolist())
+    assert not rows(found, "a4") & (rows(found, "a1") | rows(found, "a2") | rows(found, "a3"))
+    oracle = found.oracle(small("refinements=[{row: 1, entity: a1, own: images}]", "expect=null"))
+    assert oracle.rows.tolist() == sorted(set().union(*(rows(found, name) for name in found.entities)))
+
+
+def test_shares_that_quantity_skew_made_too_small_are_shown(small: Small) -> None:
+    with pytest.raises(DataError, match=r"entity 'a\d'.*`partition\.alpha` 1e-05 drew the shares a1 0\.\d{4}, a2 "):
+        assigned(small("partition={kind: quantity, alpha: 1e-5}"))
+
+
+def test_the_record_tells_the_labels_that_entities_hold(small: Small, tmp_path: Path) -> None:
+    scenario = small("partition={kind: dirichlet, alpha: 0.5}")
+    where = Where("inprocess", out=tmp_path)
+    run = Run(Prepared.of(scenario, where), where)
+    run.write()
+    record = json.loads((run.folder / "record.json").read_text())
+    found = assigned(scenario)
+    assert record["classes"] == list(found.classes)
+    for name, holding in found.entities.items():
+        assert record["labels"][name] == [int((holding.labels == label).sum()) for label in range(len(found.classes))]
+        assert record["images"][name] == sum(record["labels"][name])
+
+
+def test_entities_of_one_class_each_play_to_the_end(small: Small, tmp_path: Path) -> None:
+    played = play(
+        small("partition={kind: dirichlet, alpha: 1e-6}"), Where("inprocess", out=tmp_path), lambda event: None
+    )
+    held = json.loads((played.run / "record.json").read_text())["labels"]
+    assert all(0 in labels for labels in held.values())
+    assert all(math.isfinite(row.value) for row in played.rows)
+    assert {each.sender for each in read_ledger(played.run / "ledger.parquet") if each.stage == "publish"} == {*held}

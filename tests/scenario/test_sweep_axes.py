@@ -1,0 +1,110 @@
+"""What the values of axes make of a scenario, and how mistakes of a sweep are told."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from collab.errors import ScenarioError
+from collab.scenario.sweep import Cell, read_sweep
+
+Write = Callable[..., Path]
+SWEEP = "name: s\nscenario: small.yaml\naxes: [{vary: AXIS, values: VALUES}]\n"
+
+
+@pytest.fixture
+def cells(scenario_file: Write, valid: str) -> Callable[..., tuple[Cell, ...]]:
+    """The cells of one axis over the valid scenario, or over `base`."""
+
+    def read(axis: str, values: str, *overrides: str, base: str = valid, seeds: int = 1) -> tuple[Cell, ...]:
+        path = scenario_file(base).parent / "sweep.yaml"
+        path.write_text(SWEEP.replace("AXIS", axis).replace("VALUES", values), encoding="utf-8")
+        return read_sweep(path, overrides=overrides, seeds=seeds)[1]
+
+    return read
+
+
+Cells = Callable[..., tuple[Cell, ...]]
+
+
+def alphas(found: tuple[Cell, ...]) -> list[tuple[str, float]]:
+    return [
+        (cell.scenario.partition.kind, cell.scenario.partition.alpha)
+        for cell in found
+        if cell.scenario.partition.kind != "iid"
+    ]
+
+
+@pytest.mark.parametrize("kind", ["dirichlet", "quantity"])
+def test_alpha_may_vary_where_the_kind_is_set_for_every_cell(kind: str, cells: Cells) -> None:
+    found = cells("partition.alpha", "[0.3, 10]", f"partition.kind={kind}", seeds=2)
+    assert alphas(found) == [(kind, 0.3), (kind, 0.3), (kind, 10.0), (kind, 10.0)]
+    assert [cell.seed for cell in found] == [0, 1, 0, 1]
+    assert alphas(cells(kind, "[0.3, 10]")) == [(kind, 0.3), (kind, 10.0)]
+
+
+def test_the_axis_replaces_another_partition(cells: Cells, valid: str) -> None:
+    base = valid.replace("entities:", "partition: {kind: quantity, alpha: 2}\nentities:", 1)
+    assert alphas(cells("dirichlet", "[0.3]", base=base)) == [("dirichlet", 0.3)]
+
+
+def overlaps(cell: Cell) -> list[tuple[str, float] | None]:
+    return [
+        None if entity.overlap is None else (entity.overlap.entity, entity.overlap.fraction)
+        for entity in cell.scenario.entities
+    ]
+
+
+def test_overlap_is_with_the_first_entity_or_with_whom_the_file_names(cells: Cells, valid: str) -> None:
+    none, half = cells("overlap", "[0, 0.5]")
+    assert overlaps(none) == [None, None, None]
+    assert overlaps(half) == [None, ("a1", 0.5), ("a1", 0.5)]
+    named = valid.replace("share: 0.1", "share: 0.1, overlap: {with: a2, fraction: 1}")
+    none, half = cells("overlap", "[0, 0.5]", base=named)
+    assert overlaps(none) == [None, None, None]
+    assert overlaps(half) == [None, ("a1", 0.5), ("a2", 0.5)]
+    assert overlaps(cells("overlap.a3", "[0.25]", base=named)[0]) == [None, None, ("a2", 0.25)]
+
+
+def test_an_overlap_passes_an_entity_whose_rows_are_listed(cells: Cells, valid: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.txt").write_text("0\n1\n")
+    (half,) = cells("overlap", "[0.5]", base=valid.replace("share: 0.3", "rows: rows.txt"))
+    assert overlaps(half) == [None, None, ("a1", 0.5)]
+
+
+def test_ready_made_axes_of_one_path_reach_all_entities_or_one(cells: Cells) -> None:
+    (found,) = cells("subset_size", "[0.2]")
+    assert [entity.share for entity in found.scenario.entities] == [0.2, 0.2, 0.2]
+    (found,) = cells("subset_size.a2", "[0.2]")
+    assert [entity.share for entity in found.scenario.entities] == [0.5, 0.2, 0.1]
+    (found,) = cells("entities", "[2]")
+    assert [entity.name for entity in found.scenario.entities] == ["a1", "a2"]
+
+
+@pytest.mark.parametrize(
+    ("axis", "values", "words"),
+    [
+        ("dirichlet", "[1, 0]", r"^cell dirichlet=0:\n--set partition={kind: dirichlet, alpha: 0}: partition\.alpha: "),
+        ("overlap", "[0.5, 2]", r"^cell overlap=2:\n--set entities\.a2\.overlap={with: a1, fraction: 2}: entities\.1"),
+        ("overlap.a1", "[0.5]", r"--set entities\.a1\.overlap\.fraction=0\.5: entities\.0\.overlap\.with: is missing"),
+        ("overlap.b", "[0.5]", r"entities has no 'b'; there are a1, a2, a3"),
+        ("partition.alpha", "[1]", r"--set partition\.alpha=1: partition\.kind: is missing"),
+    ],
+)  # fmt: skip
+def test_a_value_that_makes_no_scenario_is_told(axis: str, values: str, words: str, cells: Cells) -> None:
+    with pytest.raises(ScenarioError, match=words):
+        cells(axis, values)
+
+
+def test_a_mistake_of_the_scenario_itself_is_told_once(cells: Cells, valid: str) -> None:
+    planted = [("hook: conv3_1", "hook: conv9"), *(("name: small", f"name: small\nseed: {it}") for it in ("x", "true"))]
+    for broken in (valid.replace(*each) for each in planted):
+        with pytest.raises(ScenarioError) as told:
+            cells("refine.epochs", "[1, 2, 3]", base=broken)
+        assert "cell" not in str(told.value)
+        assert str(told.value).count("small.yaml:") == 1
+
+
+def test_a_wrong_override_of_every_cell_is_told(cells: Cells) -> None:
+    with pytest.raises(ScenarioError, match=r"--set zzz\.epochs=1: the scenario has no 'zzz'"):
+        cells("refine.epochs", "[1, 2]", "zzz.epochs=1")
