@@ -35,9 +35,6 @@ from collab.training import progress
 MOST_TIMES = 20.0
 """How much slower than the paper's own entity, or than R alone, a plugin may be before its cost is told as a fault."""
 
-KILLS = 5
-"""Points at which the plugin's stages are interrupted, spread over them."""
-
 
 @dataclass(frozen=True)
 class Check:
@@ -117,16 +114,16 @@ class _Kit:
             try:
                 scenario = self._scenario(out)
                 start, recorder = time.perf_counter(), _Recorder()
-                played = self._play(scenario, out / "first", recorder)
+                played = self._play(scenario, out / "first")
                 seconds = time.perf_counter() - start
             except BoundaryError as error:
                 return (*found, Check("plain reports", str(error)))
             except CollabError as error:
                 return (*found, Check("plays", f"{error} Play it yourself: `collab run` with this {self._word}."))
             found += [Check("plays", figure=f"{seconds:.1f} s"), Check("plain reports")]
-            found.append(self._same_bits(scenario, played, out / "second"))
+            found.append(self._same_bits(scenario, played, out / "second", recorder))
             if not found[-1].problem:
-                found.append(self._resumes(scenario, played, recorder.mine, out))
+                found.append(self._resumes(scenario, played, recorder.points, out))
             found.append(self._shards(played))
             found.append(self._cost(played))
             found += more(played) if more else ()
@@ -161,15 +158,13 @@ class _Kit:
             return
         yield Check("options", "\n".join(_wrong_options(model, options, self._plugins)))
 
-    def _same_bits(self, scenario: Scenario, played: Played, out: Path) -> Check:
+    def _same_bits(self, scenario: Scenario, played: Played, out: Path, recorder: "_Recorder") -> Check:
         _lend(played, out)
-        told = _difference(played, self._play(scenario, out), "played twice")
+        told = _difference(played, self._play(scenario, out, recorder), "played twice")
         advice = " Draw from self.stream(...) or view.stream alone: no global generator, no clock, no order of a set."
         return Check("same seed, same bits", told and told + advice)
 
-    def _resumes(self, scenario: Scenario, played: Played, events: list[int], out: Path) -> Check:
-        last = len(events) - 1
-        points = sorted({events[index * last // (KILLS - 1)] for index in range(KILLS)}) if events else []
+    def _resumes(self, scenario: Scenario, played: Played, points: list[int], out: Path) -> Check:
         between, progress.SECONDS_BETWEEN = progress.SECONDS_BETWEEN, 0.0
         advice = "Keep what a later stage needs in files of `self.private`, not in the object."
         try:
@@ -240,15 +235,17 @@ class _Kit:
 
 
 class _Recorder:
-    """The numbers of the events of the plugin's own stages."""
+    """Where to interrupt: numbers of the events at which the plugin's stages start, and end their first epochs."""
 
     def __init__(self) -> None:
-        self._count, self.mine = 0, list[int]()
+        self._count, self._seen, self.points = 0, set[tuple[object, object]](), list[int]()
 
     def __call__(self, event: Event) -> None:
         self._count += 1
-        if event.get("entity") == "mine":
-            self.mine.append(self._count)
+        moment = event["event"], event.get("task")
+        if event.get("entity") == "mine" and moment[0] in ("start", "epoch") and moment not in self._seen:
+            self._seen.add(moment)
+            self.points.append(self._count)
 
 
 def _lend(played: Played, out: Path) -> None:

@@ -44,6 +44,11 @@ class Origin:
         package = getattr(self.source.dist, "name", None)
         return self.source.value + (f" of the package {package}" if package else "")
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it comes with this package, whose stages have versions and whose kinds are in the documentation."""
+        return isinstance(self.source, EntryPoint) and self.source.module.split(".")[0] in ("collab", "entities")
+
     def is_same(self, other: "Origin") -> bool:
         """Whether both are one plugin: the same entry point, or one file or a copy of it, as after `pip install .`."""
         if isinstance(self.source, EntryPoint) and isinstance(other.source, EntryPoint):
