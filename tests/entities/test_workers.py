@@ -9,7 +9,7 @@ from collab.scenario.reader import read_scenario
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 SHRUNK = [
-    "data.image_size=16", "data.train=1000", "data.test=40", "data.public_images=64", "model.width=4",
+    "data.image_size=16", "data.train=2400", "data.test=40", "data.public_images=64", "model.width=4",
     "model.pretrain.epochs=1", "reconstructor.epochs=1", "refine.epochs=1",
     *(f"entities.{name}.defense.epochs=1" for name in ("c1", "liar1", "spy1", "dusk1")),
 ]  # fmt: skip
