@@ -75,7 +75,7 @@ def test_a_full_disk_while_publishing_leaves_no_half_written_shard(
 
 
 def test_a_class_with_too_few_images_for_a_share(small: Callable[..., Scenario], tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"'a4' with share 0\.001 would get no image of class 0, which has 40"):
+    with pytest.raises(DataError, match=r"'a4' with share 0\.001 would get no image of class species_00, which has 40"):
         quietly(small("entities.a4.share=0.001"), tmp_path)
 
 
