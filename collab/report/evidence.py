@@ -77,7 +77,7 @@ class Evidence:
         """Which entity plays e1 to e4 of the paper, by who trains its rows."""
         roles: dict[str, str] = {}
         for name, (trainer, *_) in PAPER_ROWS.items():
-            stated = self._stated(name)
+            stated = self._played.get(name)
             if trainer and stated and stated.entity and stated.entity not in roles.values():
                 roles.setdefault(trainer, stated.entity)
         return roles
@@ -85,10 +85,7 @@ class Evidence:
     @cached_property
     def like_the_paper(self) -> set[str]:
         """Names of the rows that are trained on what the paper's row of that name is trained on."""
-        return {name for name in PAPER_ROWS if (row := self._stated(name)) and self._is_like(name, row)}
-
-    def _stated(self, name: str) -> Refinement | None:
-        return next((row for row in self.scenario.refinements if str(row.row) == name), None)
+        return {name for name in PAPER_ROWS if (row := self._played.get(name)) and self._is_like(name, row)}
 
     def _is_like(self, name: str, row: Refinement) -> bool:
         trainer, own, pool, unpoisoned = PAPER_ROWS[name]

@@ -72,12 +72,12 @@ class Comparison:
         if self.found is None:
             return f"not measured: {self.missing}"
         found, region = self.found, self.region
-        is_inside = region.distance(found.low) == 0 == region.distance(found.high)
+        is_clear = region.low < found.low and found.high < region.high
         is_apart = found.high < region.low or found.low > region.high
         if is_apart:
             off = region.distance(found.value)
             return f"off by {100 * off:.2g} points" if self.is_points else f"off by {off:.2g}"
-        if region.is_strict and not is_inside:
+        if region.is_strict and not is_clear:
             return "undecided"
         return "holds" if region.distance(found.value) == 0 else "holds within the interval"
 
