@@ -128,6 +128,13 @@ def test_a_row_that_means_something_else_has_no_figure_beside_it_and_no_claim() 
     assert told["row 8 above row 2"] == "holds"
 
 
+def test_a_row_with_another_peer_than_the_papers_is_none_of_its_rows() -> None:
+    other = read("tiny", "refinements.9.pool=[a1, a4]", "refinements.10.pool=[a1, a2]")
+    assert Evidence(other, []).like_the_paper == {str(number) for number in range(1, 13)} - {"9", "10"}
+    told = {each.expected: each.verdict for each in verdicts(other, table_5(other, row_10=0.99))}
+    assert told["row 5 above row 12"] == "holds"  # not above row 10, which is another row here
+
+
 def test_entities_of_other_names_play_the_same_parts(tmp_path: Path) -> None:
     text = (SCENARIOS / "tiny.yaml").read_text()
     renamed = text.replace("a1", "north").replace("a2", "south").replace("a3", "east").replace("a4", "west")
@@ -302,7 +309,26 @@ def test_a_bound_on_what_was_not_measured_fails_and_says_what_the_row_has() -> N
     }
 
 
-def test_a_result_of_an_attack_is_nobodys_bound() -> None:
+def test_a_bound_for_one_entity_is_none_for_others() -> None:
+    scenario = read("tiny", "expect={metric: kl, row: tables_1_2, entity: a2, at_most: 1}")
+    rows = [row("tables_1_2", name, 2.0, "kl") for name in ("a1", "a2")]
+    assert [each.verdict for each in judged(scenario, rows)] == [None, "at most 1: off by 1"]
+    assert [each.expected for each in verdicts(scenario, rows)] == ["kl of row tables_1_2 (a2) at most 1"]
+
+
+def test_plain_features_have_no_figure_of_a_dpm_beside_them_and_no_claim() -> None:
+    scenario = read("tiny", *TWO, "entities.a2.defense=none")
+    rows = [replace(each, defense="none") if each.entity == "a2" else each for each in tables_1_2()]
+    assert {each.entity for each in judged(scenario, rows) if each.paper is not None} == {"a1"}
+    assert not [each for each in verdicts(scenario, rows) if each.expected.startswith("a2")]
+
+
+def test_a_result_of_an_attack_is_nobodys_bound_and_no_row_of_a_table() -> None:
+    table = read("tiny")
+    clean = table_5(table)
+    assert verdicts(table, [*clean, *(replace(each, attack="straw_man", value=0.1) for each in clean)]) == verdicts(
+        table, clean
+    )
     scenario = read("tiny", "expect={metric: top1, row: 7, at_least: 0.5}")
     attacked = [replace(each, attack="straw_man", value=0.1) for each in table_5(scenario) if each.row == "7"]
     assert [each.verdict for each in verdicts(scenario, [*table_5(scenario), *attacked])] == ["holds"]
