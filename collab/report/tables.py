@@ -226,7 +226,7 @@ def _verdicts(scenario: Scenario, found: Sequence[Verdict]) -> Table:
         "off by: the whole interval is against it; undecided, within the interval: a part of it is."
     )
     columns = ("expects", "claim", "expected", "found", "n", "paper", "verdict")
-    return Table("Verdicts", columns, tuple(lines), (rule, *notes), tuple(rules))
+    return Table("Verdicts", columns, tuple(lines), (*notes, rule), tuple(rules))
 
 
 def describe(row: Refinement) -> str:
