@@ -13,7 +13,7 @@ from collab.cli_bench import bench_app
 from collab.cli_options import Address, AsJson, BackendName, Device, Fresh, Out, Overrides, Seed
 from collab.cli_plugins import PluginDirs, new, plugins_app, schema
 from collab.cli_store import cache_app, store_app
-from collab.errors import INTERRUPTED, CollabError
+from collab.errors import INTERRUPTED, CollabError, ScenarioError
 
 app = typer.Typer(
     help="Who gains what, and who discloses what, when parties share poisoned features instead of images.",
@@ -39,6 +39,7 @@ def run(
     address: Address = "local",
     device: Device = "auto",
     fresh: Fresh = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit with 1 if what the scenario expects fails.")] = False,
     only: Annotated[str | None, typer.Option(metavar="TASK", help="Play one task and what it needs.")] = None,
     plugin_dirs: PluginDirs = None,
     as_json: AsJson = False,
@@ -52,10 +53,14 @@ def run(
     from collab.scenario.reader import read_scenario
 
     loaded = read_scenario(scenario, overrides or (), seed, plugin_dirs=plugin_dirs or ())
+    if check and (not loaded.scenario.expectations or only is not None):
+        why = "plays a part of the scenario" if only is not None else f"needs `expect`, and {scenario} has none"
+        raise ScenarioError(f"--check {'judges all results, and --only ' if only is not None else ''}{why}.")
     for origin in loaded.origins:
         _say(origin)
     quiet = Console(stderr=True)
     with quiet.status("loading torch …") if quiet.is_terminal else _nothing():
+        from collab.report import verdicts
         from collab.report.page import write_page
         from collab.runtime.play import Where, play
         from collab.runtime.progress import watching
@@ -63,6 +68,7 @@ def run(
         where = Where(backend, address, device, out, fresh, only, loaded.plugins)
         played = play(loaded.scenario, where, watch)
     page = write_page(played.run)
+    found = verdicts.verdicts(loaded.scenario, played.rows)
     if as_json:
         from dataclasses import asdict
 
@@ -73,6 +79,7 @@ def run(
             "cached": played.cached,
             "failures": [str(failure) for failure in played.failures],
             "rows": [asdict(row) for row in played.rows],
+            "verdicts": [asdict(each) for each in found],
         }
         print(json.dumps(result))
     else:
@@ -84,6 +91,8 @@ def run(
         for failure in played.failures[:-1]:
             _say(f"error: {failure}")
         raise played.failures[-1]
+    if check:
+        verdicts.check(found)
 
 
 @app.command()

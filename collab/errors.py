@@ -1,6 +1,7 @@
 """The error tree: each class has an exit code and a page in docs/errors.md.
 
-CollabError            1    a bug of ours; also: an expectation of `--check` failed
+CollabError            1    a bug of ours
+├── ExpectationFailed  1    with `--check`: what a scenario expects did not come out; lists what
 ├── ScenarioError      2    a mistake in a scenario or on the command line; lists all of them as file:line:column
 │   ├── PluginError         unknown kind, two plugins with one name, failed import
 │   └── DataError           a folder or file of images that is missing, unreadable or too small for what was asked
@@ -18,6 +19,10 @@ class CollabError(Exception):
     """Root of the tree: a bug of ours, unless a subclass says otherwise."""
 
     exit_code = 1
+
+
+class ExpectationFailed(CollabError):
+    """What a scenario expects did not come out, and `--check` was given; everything is written."""
 
 
 class ScenarioError(CollabError):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from collab.report.verdicts import Verdict, found_of, verdicts
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import played_rows
 from collab.store.results import Row
@@ -23,7 +24,7 @@ Found = dict[tuple[str, str, str], Row]
 
 
 def tables(scenario: Scenario, rows: Sequence[Row]) -> tuple[Table, ...]:
-    """Tables 1, 2 and 5 of Guo et al. for what was measured, who was left out of the pool, and what attacks rebuilt."""
+    """Tables 1, 2 and 5 of Guo et al. for what was measured, who was left out, what attacks rebuilt, and verdicts."""
     found = {(row.row, row.entity or "", row.metric): row for row in rows if row.attack is None}
     made = (
         _table_1(scenario, found),
@@ -31,6 +32,7 @@ def tables(scenario: Scenario, rows: Sequence[Row]) -> tuple[Table, ...]:
         _table_5(scenario, found),
         _left_out(scenario, found),
         _attacks([row for row in rows if row.attack is not None]),
+        _verdicts(scenario, verdicts(scenario, rows)),
     )
     return tuple(table for table in made if table.lines)
 
@@ -74,7 +76,8 @@ def _table_1(scenario: Scenario, found: Found) -> Table:
             )
     columns = ("entity", "defense", "original", "poisoned", "cost", "agreement", "KL")
     note = "Top-1 in % of the released decider on held-out images; cost in points; agreement of both predictions in %."
-    return Table("Table 1: classification equivalence", columns, tuple(lines), (note,))
+    notes = (note, *_printed(found, "top1_original", "top1_poisoned"))
+    return Table("Table 1: classification equivalence", columns, tuple(lines), notes)
 
 
 def _table_2(scenario: Scenario, found: Found) -> Table:
@@ -111,8 +114,19 @@ def _table_2(scenario: Scenario, found: Found) -> Table:
     notes = (
         f"The released reconstructor on held-out images; SSIM{window}. A guess without features scores SSIM: {prior}.",
         "SSIM near zero says that this reconstructor is fooled, not that the image is gone.",
+        *_printed(found, "l1_original", "l1_poisoned", f"ssim{window}_original", f"ssim{window}_poisoned"),
     )
     return Table("Table 2: reconstruction disparity", columns, tuple(lines), notes)
+
+
+def _printed(found: Found, *metrics: str) -> tuple[str, ...]:
+    """The paper's figures beside Table 1 or 2, where the scenario expects them, and what they are worth here."""
+    beside = {row.metric: row for row in found.values() if row.metric in metrics and row.paper is not None}
+    if not beside:
+        return ()
+    told = ", ".join(f"{name} {row.paper:.4g}" for name, row in beside.items())
+    why = dict.fromkeys((row.verdict or "").partition(";")[0] for row in beside.values())
+    return (f"paper: {told}; {', '.join(why)}.",)
 
 
 def _table_5(scenario: Scenario, found: Found) -> Table:
@@ -145,9 +159,9 @@ def _table_5(scenario: Scenario, found: Found) -> Table:
         "gain: points above the better of c_public and c_own, which is what sharing itself brings (or costs).",
     ]
     if has_paper:
-        notes.append(
-            "paper: Guo et al., Table 5, ImageNet and ResNet-101; not comparable, shown for the order of rows."
-        )
+        told = {row.verdict.partition(":")[0] for row in found.values() if row.paper is not None and row.verdict}
+        is_apart = "; not comparable, shown for the order of rows" if "not comparable" in told else ""
+        notes.append(f"paper: Guo et al., Table 5, ImageNet and ResNet-101{is_apart}.")
     if scenario.data.source == "creatures":
         notes.append(
             "creatures are drawn, a stand-in for trying things out; no figure here says anything about photographs."
@@ -192,6 +206,27 @@ def _attacks(rows: Sequence[Row]) -> Table:
     columns = ("adversary", "victim", "attack", "L1", f"SSIM{window}", "or its negative", "class mean", "n")
     note = "Images rebuilt from the rows that the victim published. class mean: SSIM of a guess from labels alone."
     return Table("Attacks by collaborators", columns, tuple(lines), (note,))
+
+
+def _verdicts(scenario: Scenario, found: Sequence[Verdict]) -> Table:
+    """What was expected, what was found, and what the paper has; a rule stands above each claim."""
+    lines, rules, notes = [], [], dict[str, None]()
+    for place, each in enumerate(found):
+        is_first = place == 0 or (each.source, each.claim) != (found[place - 1].source, found[place - 1].claim)
+        if is_first and place:
+            rules.append(place)
+        if is_first and each.sentence:
+            notes[f"{each.claim}: {each.sentence}."] = None
+        about = (each.source, each.claim) if is_first else ("", "")
+        paper = "" if each.paper is None else f"{100 * each.paper:.1f}" if each.is_points else f"{each.paper:.4g}"
+        count = "" if each.n is None else str(each.n)
+        lines.append((*about, each.expected, found_of(each) or "—", count, paper, each.verdict))
+    rule = (
+        f"found: value and 95 % interval over n held-out images, seed {scenario.seed}; differences of top-1 in points. "
+        "off by: the whole interval is against it; undecided, within the interval: a part of it is."
+    )
+    columns = ("expects", "claim", "expected", "found", "n", "paper", "verdict")
+    return Table("Verdicts", columns, tuple(lines), (*notes, rule), tuple(rules))
 
 
 def describe(row: Refinement) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from collab.report.papers import paper_figure
+from collab.report.verdicts import judged
 from collab.runtime.host import Outcome
 from collab.runtime.plan import Task
 from collab.scenario.model import Scenario
@@ -17,7 +17,6 @@ def result_rows(scenario: Scenario, tasks: Sequence[Task], outcomes: Mapping[str
         outcome = outcomes[task.name]
         for row, entity in task.labels:
             for measure in outcome.report.measures:
-                paper = paper_figure(scenario.expect.paper, row, measure.metric) if scenario.expect else None
                 rows.append(
                     Row(
                         scenario=scenario.name,
@@ -31,16 +30,8 @@ def result_rows(scenario: Scenario, tasks: Sequence[Task], outcomes: Mapping[str
                         high=measure.high,
                         n=measure.n,
                         seed=scenario.seed,
-                        paper=paper,
-                        verdict=None if paper is None else _verdict(scenario),
                         seconds=outcome.seconds,
                         device=outcome.device,
                     )
                 )
-    return rows
-
-
-def _verdict(scenario: Scenario) -> str:
-    """The papers' figures are for ImageNet with a ResNet-101; no other set-up can agree with them or not."""
-    same = scenario.data.source == "imagenet" and scenario.model.backbone == "resnet101"
-    return "not judged: one seed" if same else f"not comparable: {scenario.data.source}, {scenario.model.backbone}"
+    return judged(scenario, rows)

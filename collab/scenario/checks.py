@@ -43,6 +43,7 @@ def cross_mistakes(content: Mapping[str, Any]) -> Iterator[Found]:
     for index, row in rows:
         yield from ((("refinements", index, *at), text) for at, text in _about_row(row, names, seen))
     yield from _about_dead_parts(content, [row for _, row in rows])
+    yield from _about_expectations(content.get("expect"), [row for _, row in rows])
     yield from _about_resources(_get(_get(content, "resources", dict), "entity", dict))
 
 
@@ -197,8 +198,41 @@ def _about_meaning(row: Mapping[str, Any], entity: str | None, own: str | None) 
 def _about_dead_parts(content: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Iterator[Found]:
     if content.get("scratch") is not None and not any(row.get("own") == "images" for row in rows):
         yield ("scratch",), "has no effect: no row has `own: images`"
-    if content.get("expect") is not None and not any(row.get("row") in range(1, 13) for row in rows):
-        yield ("expect",), "has no effect: no row is called 1 to 12, as those of the paper's table are"
+
+
+def _about_expectations(stated: Any, rows: Sequence[Mapping[str, Any]]) -> Iterator[Found]:
+    """One expectation or a list of them; which rows there are is told by `part_mistakes`, which knows controls too."""
+    listed = [((), stated)] if isinstance(stated, dict) else [((index,), item) for index, item in items(stated)]
+    if stated in ([], ()):
+        yield ("expect",), "the list is empty; leave it out, or name a table of the papers or a bound"
+    seen: set[str] = set()
+    for at, item in listed:
+        table = _get(item, "paper", str)
+        if table is None:
+            yield from ((("expect", *at, *key), text) for key, text in _about_bound(item))
+        elif table in seen:
+            yield ("expect", *at, "paper"), f"{table!r} is there already"
+        elif table == "dp_table5" and not any(row.get("row") in range(1, 13) for row in rows):
+            yield ("expect", *at), "has no effect: no row is called 1 to 12, as those of the paper's table are"
+        seen.add(table or "")
+
+
+def _about_bound(item: Mapping[str, Any]) -> Iterator[Found]:
+    least, most, near = (_number(item, key) for key in ("at_least", "at_most", "near"))
+    has_within = item.get("within") is not None
+    told_elsewhere = set(item) - {"metric", "row", "entity", "at_least", "at_most", "near", "within"}
+    if item and not told_elsewhere and all(item.get(key) is None for key in ("at_least", "at_most", "near")):
+        yield (), "expects nothing; state `at_least`, `at_most`, or `near` and `within`"
+    if near is not None:
+        for key in ("at_least", "at_most"):
+            if item.get(key) is not None:
+                yield (key,), "excludes `near`; state a range or a value and how far from it"
+        if not has_within:
+            yield ("within",), "is missing; it says how far from `near` the value may be"
+    elif has_within and item.get("near") is None:
+        yield ("within",), "has no effect without `near`"
+    if least is not None and most is not None and least > most:
+        yield ("at_most",), f"is below `at_least`, {least:g}; no value is both"
 
 
 def _about_resources(entity: Mapping[str, Any] | None) -> Iterator[Found]:

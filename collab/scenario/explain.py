@@ -52,6 +52,8 @@ def _trail(error: Any, content: Any) -> Trail:
     if error["type"].startswith("union_tag"):
         steps.append(error["ctx"]["discriminator"].strip("'"))
     for index, step in enumerate(steps):
+        if isinstance(step, str) and step.startswith("tuple["):  # how pydantic calls the list in `a part or a list`
+            continue
         if isinstance(here, dict) and (step in here or index == len(steps) - 1):
             trail.append(step)
             here = here.get(step)
@@ -122,7 +124,8 @@ def _models_at(steps: Sequence[str | int], content: Any, kinds: Kinds, root: typ
         elif fields:
             models = [model for field in fields for model in _models(field.annotation)]
         elif isinstance(step, str):
-            models = [model for model in models if step in tags(model)]
+            # a union in a union is a step too, which leads to no model of its own
+            models = [model for model in models if step in (*tags(model), model.__name__)] or models
     return models
 
 

@@ -7,10 +7,10 @@ from pydantic import Field, model_validator
 from collab.scenario.base import Kind, Part
 from collab.scenario.checks import cross_mistakes
 from collab.scenario.defenses import Dpm, NoDefense
+from collab.scenario.expect import Bound, Expectation, PaperTable
 from collab.scenario.partitions import AnyPartition, Iid
 from collab.scenario.parts import (
     Entity,
-    Expect,
     ImageSchedule,
     Model,
     Reconstructor,
@@ -47,12 +47,21 @@ class Scenario(Part):
         True,
         description="Adds rows that separate causes: own features only, and for each pool unpoisoned and all poisoned.",
     )
-    expect: Expect | None = Field(None, description="A table of the papers to stand beside the results.")
+    expect: Expectation | tuple[Expectation, ...] | None = Field(
+        None, description="What is to come out, one or a list; each gets a verdict, and `--check` fails with them."
+    )
     store: StoreOptions = Field(StoreOptions(), description="What published shards look like.")
     on_failure: Literal["stop", "continue"] = Field(
         "stop", description="continue: rows that do not need what failed are still computed; the exit code stays 4."
     )
     resources: Resources = Field(Resources(), description="What the run takes of the machine.")
+
+    @property
+    def expectations(self) -> tuple[PaperTable | Bound, ...]:
+        """All that it expects, also where `expect` is not a list."""
+        if self.expect is None:
+            return ()
+        return self.expect if isinstance(self.expect, tuple) else (self.expect,)
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

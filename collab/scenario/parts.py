@@ -130,12 +130,6 @@ class Refine(Schedule):
     )
 
 
-class Expect(Part):
-    """Figures to stand beside ours."""
-
-    paper: Literal["dp_table5"] = Field(description="A table of the papers.")
-
-
 class StoreOptions(Part):
     """How features are stored."""
 

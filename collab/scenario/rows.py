@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from collab.scenario.checks import Found
+from collab.scenario.expect import Bound
 from collab.scenario.model import Refinement, Scenario
 
 
@@ -46,6 +47,7 @@ def part_mistakes(scenario: Scenario) -> Iterator[Found]:
             ("model", "pretrain", "by"),
             f"{leader.name!r} is a {leader.kind}, which comes last; who pre-trains comes first",
         )
+    yield from _expectation_mistakes(scenario)
     names = [str(row.row) for row in scenario.refinements]
     for place, entity in enumerate(scenario.entities):
         last = entity.options.leaves_after
@@ -66,13 +68,40 @@ def part_mistakes(scenario: Scenario) -> Iterator[Found]:
             )
 
 
+def _expectation_mistakes(scenario: Scenario) -> Iterator[Found]:
+    """Bounds on rows that no result will have, or on a row of somebody else."""
+    publishers = {entity.name for entity in scenario.entities if entity.options.publishes}
+    everybody = {entity.name for entity in scenario.entities}
+    owners: dict[str, set[str]] = {"c_public": set(), "tables_1_2": publishers, "publish": publishers}
+    owners["reconstructor"] = {scenario.model.pretrain.by}
+    owners |= {str(row.row): {row.entity} if row.entity else set() for row in played_rows(scenario)}
+    for place, bound in enumerate(scenario.expectations):
+        if not isinstance(bound, Bound):
+            continue
+        at: tuple[str | int, ...] = ("expect", place) if isinstance(scenario.expect, tuple) else ("expect",)
+        row = str(bound.row)
+        if row not in owners:
+            off = " (the scenario has `controls: false`)" if row.startswith("c_") and not scenario.controls else ""
+            yield (*at, "row"), f"there is no row {row}{off}; there are {', '.join(owners)}"
+        elif bound.entity is not None and bound.entity not in everybody:
+            yield (*at, "entity"), f"there is no entity {bound.entity!r}; there are {', '.join(sorted(everybody))}"
+        elif bound.entity is not None and bound.entity not in owners[row]:
+            whose = ", ".join(sorted(owners[row]))
+            yield (
+                (*at, "entity"),
+                f"row {row} is of {whose}, not of {bound.entity!r}"
+                if whose
+                else f"row {row} is nobody's; leave it out",
+            )
+
+
 def _gone(scenario: Scenario, place: int) -> set[str]:
     """Who has withdrawn before the row at `place` is played."""
     order: Mapping[str, int] = {str(row.row): index for index, row in enumerate(scenario.refinements)}
     return {
         entity.name
         for entity in scenario.entities
-        if entity.options.leaves_after is not None and order[entity.options.leaves_after] < place
+        if entity.options.leaves_after is not None and order.get(entity.options.leaves_after, place) < place
     }
 
 

@@ -24,7 +24,7 @@ def row(name: str, entity: str | None, value: float, metric: str = "top1") -> Ro
 def test_gain_is_counted_from_the_better_of_public_decider_and_own_features(scenario: Scenario) -> None:
     rows = [row("c_public", None, 0.50), row("c_own_a1", "a1", 0.53), row("7", "a1", 0.60), row("c_own_a4", "a4", 0.40)]
     rows += [row("12", "a4", 0.58)]
-    table_5 = tables(scenario, rows)[-1]
+    (table_5,) = [table for table in tables(scenario, rows) if table.title.startswith("Table 5")]
     gain = {line[0]: line[table_5.columns.index("gain")] for line in table_5.lines}
     assert gain["7"] == "+7.0"
     assert gain["12"] == "+8.0"
@@ -32,7 +32,7 @@ def test_gain_is_counted_from_the_better_of_public_decider_and_own_features(scen
 
 
 def test_every_row_of_the_scenario_and_every_control_stands_in_table_5(scenario: Scenario) -> None:
-    names = [line[0] for line in tables(scenario, [row("c_public", None, 0.5)])[-1].lines]
+    names = [line[0] for line in tables(scenario, [row("c_public", None, 0.5)])[0].lines]
     assert names[:12] == [str(number) for number in range(1, 13)]
     assert {"c_public", "c_own_a3", "c_unpoisoned_9", "c_all_poisoned_12"} <= set(names)
 

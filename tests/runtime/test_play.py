@@ -63,7 +63,7 @@ def test_results_have_every_row_with_an_interval(played: Played) -> None:
         assert 0 <= row.low <= row.value <= row.high <= 1
         assert row.n == 20
     assert top1["12"].paper == 0.616
-    assert top1["12"].verdict == "not comparable: creatures, resnet8"
+    assert top1["12"].verdict == "not comparable: creatures, resnet8, conv3_1, 16 px, other shares"
 
 
 def test_same_seed_same_bits_with_one_worker_too(

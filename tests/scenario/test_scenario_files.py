@@ -108,6 +108,12 @@ def test_a_replay_of_table_5_has_its_rows(path: Path) -> None:
         ("entities:", "partition: {kind: iid, alpha: 1}\nentities:"),
         ("entities:", "partition: {alpha: 1}\nentities:"),
         ("entities:", "partition: {kind: even}\nentities:"),
+        ("entities:", "expect: dp_table5\nentities:"),
+        ("entities:", "expect: {paper: dp_table6}\nentities:"),
+        ("entities:", "expect: [{paper: dp_table5, row: 7}]\nentities:"),
+        ("entities:", "expect: {metric: top1, at_least: 0.5}\nentities:"),
+        ("entities:", "expect: [{metric: top1, row: 7, at_least: high}]\nentities:"),
+        ("entities:", "expect: [{metric: Top 1, row: 7, at_least: 0.5}]\nentities:"),
     ],
     ids=str,
 )
@@ -131,6 +137,12 @@ def test_schema_and_reader_refuse_alike(changed: tuple[str, str], valid: str, tm
         ("share: 0.3", "share: 0.3, classes: [a, b]"),
         ("share: 0.3", "share: 0.3, overlap: {with: a1, fraction: 0.5}"),
         ("share: 0.3", "rows: rows.txt"),
+        ("entities:", "expect: {paper: dp_table5}\nentities:"),
+        ("entities:", "expect: {metric: top1, row: 7, at_least: 0.5, at_most: 0.6}\nentities:"),
+        (
+            "entities:",
+            "expect: [{paper: dp_table1}, {metric: 'ssim[11]_poisoned', row: tables_1_2, at_most: 1}]\nentities:",
+        ),
     ],
     ids=str,
 )

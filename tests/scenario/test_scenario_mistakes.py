@@ -49,7 +49,88 @@ FAULTS = {
         "name: small\nreconstructor: {@kind: px2s3}",
         "must be p or r, x1 to x9, s2 or s4",
     ),
-    "no such paper": ("name: small", "name: small\nexpect: {@paper: dp_table6}", "must be dp_table5"),
+    "no such paper": ("name: small", "name: small\nexpect: {@paper: dp_table6}", "must be one of dp_table1, dp_table2"),
+    "paper misspelled": ("name: small", "name: small\nexpect: {@papr: dp_table5}", "did you mean `paper`?"),
+    "paper and more": (
+        "name: small",
+        "name: small\nexpect: {paper: dp_table5, @row: 7}",
+        "unknown key; allowed: paper",
+    ),
+    "paper twice": (
+        "name: small",
+        "name: small\nexpect: [{paper: dp_table5}, {@paper: dp_table5}]",
+        "'dp_table5' is there already",
+    ),
+    "expects a word": (
+        "name: small",
+        "name: small\n@expect: dp_table5",
+        "must be a mapping of keys to values, or must",
+    ),
+    "expects a word in a list": ("name: small", "name: small\nexpect: [@good]", "must be a mapping of keys to values"),
+    "expects an empty list": ("name: small", "name: small\n@expect: []", "the list is empty"),
+    "bound of nothing": (
+        "name: small",
+        "name: small\nexpect: [@{metric: top1, row: 7}]",
+        "expects nothing; state `at_least`, `at_most`, or `near` and `within`",
+    ),
+    "bound without metric": ("name: small", "name: small\nexpect: [@{row: 7, at_least: 0.5}]", "metric: is missing"),
+    "bound misspelled": (
+        "name: small",
+        "name: small\nexpect: [{metric: top1, row: 7, @at_leest: 0.5}]",
+        "did you mean `at_least`?",
+    ),
+    "bound a word": ("name: small", "name: small\nexpect: {metric: a, row: 7, @at_least: high}", "must be a number"),
+    "near nothing": ("name: small", "name: small\n@expect: {metric: top1, row: 7, near: 0.5}", "says how far from"),
+    "near and least": (
+        "name: small",
+        "name: small\nexpect: {metric: top1, row: 7, near: 0.5, within: 0.1, @at_least: 0.5}",
+        "excludes `near`",
+    ),
+    "within nothing": (
+        "name: small",
+        "name: small\nexpect: {metric: top1, row: 7, at_least: 0.5, @within: 0.1}",
+        "has no effect without `near`",
+    ),
+    "within less than nothing": (
+        "name: small",
+        "name: small\nexpect: {metric: top1, row: 7, near: 0.5, @within: -0.1}",
+        "must be greater than or equal to 0",
+    ),
+    "least above most": (
+        "name: small",
+        "name: small\nexpect: {metric: top1, row: 7, at_least: 0.6, @at_most: 0.5}",
+        "is below `at_least`, 0.6",
+    ),
+    "metric with capitals": (
+        "name: small",
+        "name: small\nexpect: {@metric: Top-1, row: 7, at_least: 0.5}",
+        "must be the name of a metric as in the results",
+    ),
+    "bound on no row": (
+        "name: small",
+        "name: small\nexpect: [{metric: top1, @row: 8, at_least: 0.5}]",
+        "there is no row 8; there are c_public, tables_1_2, publish, reconstructor, 1, 5, 6, 7, alone, c_own_a1",
+    ),
+    "bound on a control that is off": (
+        "name: small",
+        "name: small\ncontrols: false\nexpect: {metric: top1, @row: c_own_a1, at_least: 0.5}",
+        "there is no row c_own_a1 (the scenario has `controls: false`)",
+    ),
+    "bound on nobody": (
+        "name: small",
+        "name: small\nexpect: {metric: top1, row: 7, @entity: b, at_least: 0.5}",
+        "there is no entity 'b'; there are a1, a2, a3",
+    ),
+    "bound on another's row": (
+        "name: small",
+        "name: small\nexpect: {metric: top1, row: 7, @entity: a2, at_least: 0.5}",
+        "row 7 is of a1, not of 'a2'",
+    ),
+    "bound on the row of all": (
+        "name: small",
+        "name: small\nexpect: {metric: top1, row: 5, @entity: a2, at_least: 0.5}",
+        "row 5 is nobody's; leave it out",
+    ),
     "class names": ("classes: 6", "private_classes: [a, @3]", "data.private_classes.1: must be a text (got 3)"),
     "classes, a word": ("classes: 6", "@private_classes: all", "must be half, or must be a list (got 'all')"),
     "one class": ("classes: 6", "@private_classes: [a]", "name two classes or more, each once"),
@@ -215,7 +296,22 @@ def test_a_planted_fault_is_told_where_it_stands(fault: str, valid: str, complai
     assert any(complaint.startswith(where) and words in complaint for complaint in told), told
 
 
-@pytest.mark.parametrize("fault", ["epochs out of range", "unknown key", "hook of another", "row twice", "key twice"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "no such paper",
+        "expects a word",
+        "bound of nothing",
+        "bound misspelled",
+        "bound a word",
+        "bound on no row",
+        "epochs out of range",
+        "unknown key",
+        "hook of another",
+        "row twice",
+        "key twice",
+    ],
+)
 def test_one_fault_is_one_complaint(fault: str, valid: str, complaints: Complaints) -> None:
     old, new, _ = FAULTS[fault]
     assert len(complaints(valid.replace(old, new.replace("@", ""), 1))) == 1

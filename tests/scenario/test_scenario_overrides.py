@@ -36,6 +36,7 @@ Complaints = Callable[..., list[str]]
         ("store.dtype=bfloat16", lambda it: it.store.dtype == "bfloat16"),
         ("resources.entity.cpus=2", lambda it: it.resources.entity.cpus == 2),
         ("expect.paper=dp_table5", lambda it: it.expect.paper == "dp_table5"),
+        ("expect=[{paper: dp_table5}, {paper: dp_table1}]", lambda it: len(it.expectations) == 2),
         ("model.width=null", lambda it: it.model.width is None),
         ("about=no", lambda it: it.about == "no"),
         ("about=a=b", lambda it: it.about == "a=b"),
