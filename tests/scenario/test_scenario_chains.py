@@ -1,5 +1,6 @@
 """Defenses one after the other, in files, in overrides and in the schema; options of those that do not learn."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from collab.scenario.model import Scenario
 from collab.scenario.parts import Entity
 from collab.scenario.reader import read_scenario, to_yaml
 from collab.scenario.schema import json_schema
+from collab.scenario.sweep import read_sweep
 
 Complaints = Callable[..., list[str]]
 CHAIN = "[none, {kind: dpm, blocks: 2, lambda: 0.5}]"
@@ -124,6 +126,19 @@ def test_the_schema_lets_a_chain_pass(stated: str, valid: str, complaints: Compl
     text = valid.replace("defense: dpm", f"defense: {stated}")
     assert complaints(text) == []
     SCHEMA.validate(read_document(text).content)
+
+
+def test_the_examples_of_the_page_are_valid(valid: str, complaints: Complaints) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "defenses.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^defense: (.*)$", page, re.MULTILINE)
+    assert len(examples) == 2
+    for stated in examples:
+        assert complaints(valid.replace("defense: dpm", f"defense: {stated}")) == []
+
+
+def test_a_chain_is_a_value_of_an_axis(scenario_file: Callable[[str], Path]) -> None:
+    _, cells = read_sweep(scenario_file(), ["entities.a1.defense=none,'[none, dpm]'"])
+    assert [cell.scenario.entities[0].protection for cell in cells] == ["none", "none+dpm"]
 
 
 def test_a_chain_may_be_made_in_python() -> None:
