@@ -17,10 +17,12 @@ from collab.defenses.base import Defense, PrivateView
 from collab.errors import EntityError, ShardMissing
 from collab.metrics.utility import topk_hits
 from collab.models.backbones import feature_shape, is_rectified
+from collab.models.freeze import freeze
 from collab.participant import Participant, load_images
 from collab.scenario.base import EntityOptions
 from collab.scenario.model import Refinement
 from collab.scoring import batched, disparity, equivalence, mean_measure
+from collab.seeding import Stream
 from collab.store.manifest import Record
 from collab.store.release import read_release, write_release
 from collab.store.shards import Batches, ShardReader, open_shard, write_shard
@@ -100,15 +102,9 @@ class Entity(Participant):
 
     def reconstruct(self, progress: Progress) -> Report:
         """Trains R on public images and releases it (DP-3)."""
-        folder, public, wanted = self.layout.public, load_images(self.layout.public), self.scenario.reconstructor
-        self.write_features(folder, public)
-        stream = self.stream("reconstruct")
-        with stream.initialization():
-            net = self.new_reconstructor()
-        feed = self.feed([self.own_features(folder)], wanted.batch_size)
-        losses = train_reconstructor(
-            net, feed, public, Recipe.of(wanted), stream=stream, compute=self.compute, progress=progress
-        )
+        public = load_images(self.layout.public)
+        self.write_features(self.layout.public, public)
+        net, losses = self.trained_reconstructor(self.scenario.reconstructor.kind, self.stream("reconstruct"), progress)
         card = {"l1_public": losses[-1], "public_images": len(public)}
         return Report((Measure("l1_public", losses[-1], n=len(public)),), (self._release("reconstructor", net, card),))
 
@@ -130,6 +126,9 @@ class Entity(Participant):
             stream=stream,
             compute=self.compute,
             progress=progress,
+            another=lambda kind: freeze(
+                self.trained_reconstructor(kind, self.stream(f"reconstruct {kind}"), progress)[0]
+            ),
         )
         losses = self.defense.fit(module, view)
         write_release(self.private, "defense", module.state_dict(), {})  # for this entity alone
@@ -275,6 +274,19 @@ class Entity(Participant):
             for peer in pool:
                 found[peer.sender].append(alone - hits(peer.shards))
         return {sender: mean_measure(f"harm[{sender}]", torch.cat(parts), seed) for sender, parts in found.items()}
+
+    def trained_reconstructor(
+        self, kind: str, stream: Stream, progress: Progress
+    ) -> tuple[nn.Module, tuple[float, ...]]:
+        """A reconstructor of `kind` that has learned to invert F on the public set, and its loss in each epoch."""
+        public, wanted = load_images(self.layout.public), self.scenario.reconstructor
+        with stream.initialization():
+            net = self.new_reconstructor(kind)
+        feed = self.feed([self.own_features(self.layout.public)], wanted.batch_size)
+        losses = train_reconstructor(
+            net, feed, public, Recipe.of(wanted), stream=stream, compute=self.compute, progress=progress
+        )
+        return net, losses
 
     def new_module(self) -> nn.Module:
         """The defense's module, untrained."""

@@ -115,11 +115,13 @@ class Participant:
         model = self.scenario.model
         return build_split(model.backbone, model.hook, classes=self.classes, width=model.width)
 
-    def new_reconstructor(self) -> nn.Module:
-        """An untrained R of the scenario's kind."""
+    def new_reconstructor(self, kind: str | None = None) -> nn.Module:
+        """An untrained R of `kind`, the scenario's unless given."""
         wanted, side = self.scenario.reconstructor, self.scenario.data.image_size
         shape = feature_shape(self.released.featurizer, side)
-        return build_reconstructor(wanted.kind, shape, side, tail_blocks=wanted.tail_blocks, upscale=wanted.upscale)
+        return build_reconstructor(
+            kind or wanted.kind, shape, side, tail_blocks=wanted.tail_blocks, upscale=wanted.upscale
+        )
 
     def train_from_scratch(self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress) -> Report:
         """Rows 1 to 5: a new network trained on raw images, scored on held-out ones."""

@@ -1,7 +1,8 @@
 """What every defense is: something fitted on private rows that turns features into what is published."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from torch import nn
@@ -17,8 +18,10 @@ from collab.training.progress import Progress
 class PrivateView:
     """What a defense may look at while it is fitted, all inside its entity's process.
 
-    `features` are F(x) of the entity's own rows, `images` holds row i of them at i; `decider` and `reconstructor` are
-    the released networks, frozen. `stream` is private: whoever knows it can make the module again.
+    `features` are F(x) of the entity's own rows, in a chain as what stands before left them; `images` holds row i of
+    them at i; `decider` and `reconstructor` are the released networks, frozen. `stream` is private: whoever knows it
+    can make the module again. `another` trains a further reconstructor of a kind on the public set. `after` is what
+    the module's output goes through next, as far as that is known while this one is fitted.
     """
 
     features: FeatureFeed
@@ -28,15 +31,22 @@ class PrivateView:
     stream: Stream
     compute: Compute
     progress: Progress
+    another: Callable[[str], nn.Module]
+    after: nn.Module = field(default_factory=nn.Identity)
 
 
 class Defense(ABC):
-    """Protects features before they are published; `is_private` says that others can use them without the module."""
+    """Protects features before they are published; `is_private` says that others can use them without the module.
+
+    `is_learned` off says that the module does what it does before it is fitted too, so that one that stands before it
+    in a chain is trained through it.
+    """
 
     group: ClassVar[str] = "defenses"
     kind: ClassVar[str]
     Options: ClassVar[type[DefenseOptions]] = DefenseOptions
     is_private: ClassVar[bool]
+    is_learned: ClassVar[bool] = True
 
     @property
     @abstractmethod
@@ -57,4 +67,8 @@ class Defense(ABC):
 
     @abstractmethod
     def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:
-        """Trains `module` in place on the private view and leaves it frozen; returns the mean loss of each epoch."""
+        """Trains `module` in place on the private view and leaves it frozen; returns the mean loss of each epoch.
+
+        What learns is left in eval mode. What follows in a chain is fitted through the module in the mode it is left
+        in; publishing and scoring take eval mode.
+        """

@@ -1,6 +1,6 @@
 """The Deep Poisoning Module as a defense (DP 3.3): learned by each entity, never released."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
 from torch import nn
@@ -27,6 +27,7 @@ class DpmDefense(Defense):
     norm: Literal["batch", "none"]
     aim: Poisoning
     recipe: Recipe
+    against: tuple[str, ...] = ()
 
     @property
     @override
@@ -37,7 +38,7 @@ class DpmDefense(Defense):
     @classmethod
     def from_options(cls, options: Dpm) -> Self:
         aim = Poisoning(options.equivalence, options.ssim_loss, options.ssim_weight)
-        return cls(options.blocks, options.width, options.norm, aim, Recipe.of(options))
+        return cls(options.blocks, options.width, options.norm, aim, Recipe.of(options), options.against)
 
     @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:
@@ -45,9 +46,10 @@ class DpmDefense(Defense):
 
     @override
     def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:
+        others = [view.another(kind) for kind in self.against]
         return train_dpm(
             module,
-            view.features,
+            replace(view.features, through=None),
             view.images,
             view.decider,
             view.reconstructor,
@@ -56,4 +58,7 @@ class DpmDefense(Defense):
             stream=view.stream,
             compute=view.compute,
             progress=view.progress,
+            others=others,
+            before=view.features.through,
+            after=view.after,
         )

@@ -18,6 +18,7 @@ class NoDefense(Defense):
     kind: ClassVar[str] = "none"
     Options: ClassVar[type[DefenseOptions]] = defenses.NoDefense
     is_private: ClassVar[bool] = False
+    is_learned: ClassVar[bool] = False
 
     @property
     @override

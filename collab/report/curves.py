@@ -15,13 +15,15 @@ def accuracy_curves(found: Sequence[Mean], axes: Sequence[str], labels: Mapping[
     """Top-1 of each row against the first axis, as SVG: a panel for each entity and point of the other axes.
 
     `labels` says what each row is trained on. Dashed: the entity's own features alone. Dotted: the public decider, and
-    rows that belong to nobody, the same in every panel.
+    rows that belong to nobody, the same in every panel. Nothing where no entity refines.
     """
     top1 = [each for each in found if each.metric == "top1"]
     rest = list(dict.fromkeys(each.values[1:] for each in top1))
     names = sorted({each.entity for each in top1 if each.entity and each.row in labels})
     wanted = [(others, name) for others in rest for name in names][:MOST_PANELS]
-    figure, panels = _panels(len(wanted))
+    if not wanted:
+        return ""
+    figure, panels = draw_panels(len(wanted))
     for panel, (others, name) in zip(panels, wanted, strict=True):
         here = [each for each in top1 if each.values[1:] == others and each.entity in (name, None)]
         rows = {each.row for each in here}
@@ -32,7 +34,7 @@ def accuracy_curves(found: Sequence[Mean], axes: Sequence[str], labels: Mapping[
         lines += [("c_public", "released C, untouched", ":")] if "c_public" in rows else []
         for index, (row, label, style) in enumerate(lines):
             told = f"{row}: {label}" if row in labels else label
-            _line(panel, [each for each in here if each.row == row], told, style, index)
+            draw_line(panel, [each for each in here if each.row == row], told, style, index)
         panel.set_xlabel(axes[0])
         panel.set_ylabel("top-1, %")
         bottom, top = panel.get_ylim()
@@ -53,7 +55,7 @@ def frontier(found: Sequence[Mean], axes: Sequence[str], pooled: Collection[str]
     Across: SSIM of reconstructions from what the entity publishes, mean over seeds. Up: points of its best row of
     `pooled` above the better of its own features alone and the public decider.
     """
-    figure, (panel,) = _panels(1)
+    figure, (panel,) = draw_panels(1)
     by_point: dict[Any, list[Mean]] = {}
     for each in found:
         by_point.setdefault(each.values, []).append(each)
@@ -96,7 +98,8 @@ def _gain_and_disclosure(means: Iterable[Mean], name: str, rows: Collection[str]
     return ssim[0], 100 * (max(pooled) - max(known))
 
 
-def _line(panel: Any, points: Sequence[Mean], label: str, dashes: str, index: int) -> None:
+def draw_line(panel: Any, points: Sequence[Mean], label: str, dashes: str, index: int, *, scale: int = 100) -> None:
+    """Means over the first axis as a line, with its band where there are several seeds; `scale` 100 is for %."""
     values = [each.values[0][1] if each.values else 0 for each in points]
     is_numeric = all(is_number(value) for value in values)
     order = sorted(range(len(points)), key=lambda at: values[at]) if is_numeric else list(range(len(points)))
@@ -109,15 +112,16 @@ def _line(panel: Any, points: Sequence[Mean], label: str, dashes: str, index: in
         "color": color,
         "linestyle": dashes,
     }
-    panel.plot(across, [100 * points[at].mean for at in order], label=label, **style)
+    panel.plot(across, [scale * points[at].mean for at in order], label=label, **style)
     banded = [points[at] for at in order]
     if all(each.low is not None for each in banded):
-        low, high = ([100 * (bound or 0.0) for bound in bounds] for bounds in (
+        low, high = ([scale * (bound or 0.0) for bound in bounds] for bounds in (
             [each.low for each in banded], [each.high for each in banded]))  # fmt: skip
         panel.fill_between(across, low, high, color=color, alpha=0.12, linewidth=0)
 
 
-def _panels(count: int) -> tuple[Any, list[Any]]:
+def draw_panels(count: int) -> tuple[Any, list[Any]]:
+    """A figure of `count` panels, two side by side."""
     from matplotlib.figure import Figure
 
     columns = min(max(count, 1), 2)

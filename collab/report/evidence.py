@@ -51,7 +51,7 @@ class Evidence:
     @property
     def poisoners(self) -> list[str]:
         """Who publishes from a DPM."""
-        return [each.name for each in self.scenario.entities if each.options.publishes and each.defense.kind == "dpm"]
+        return [each.name for each in self.scenario.entities if each.options.publishes and each.protection == "dpm"]
 
     def owners(self, row: str) -> list[str | None]:
         """Entities that have results of a row; None for one that is nobody's."""
@@ -64,7 +64,8 @@ class Evidence:
     @property
     def is_by_logits(self) -> bool:
         """Whether every DPM keeps C's own output, not its labels."""
-        found = [each.defense for each in self.scenario.entities if isinstance(each.defense, Dpm)]
+        defenses = [defense for each in self.scenario.entities for defense in each.defenses]
+        found = [each for each in defenses if isinstance(each, Dpm)]
         return bool(found) and all(each.equivalence == "logits" for each in found)
 
     def images(self, name: str) -> int | None:

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from collab.report.aggregate import Mean
 from collab.report.curves import accuracy_curves, frontier
 from collab.report.labels import MOST_NAMES, held_labels, label_map
+from collab.report.poisoning import poisoning_curves, poisoning_table
 from collab.report.tables import describe, tables
 from collab.scenario.model import Refinement
 from collab.scenario.reader import read_scenario
@@ -63,6 +64,7 @@ def write_sweep_page(
     page = _drawn(
         "sweep.html", spec=spec, axes=axes or ["seed"], top1=top1, failures=failures, missing=missing, band=band,
         curves=accuracy_curves(found, axes or ["all cells"], {str(row.row): describe(row) for row in rows}),
+        poisoning=poisoning_curves(found, axes or ["all cells"]), poisoned=poisoning_table(found),
         frontier=frontier(found, axes, pooled) if pooled else "",
     )  # fmt: skip
     target.write_text(page, encoding="utf-8")

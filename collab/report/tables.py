@@ -67,7 +67,7 @@ def _table_1(scenario: Scenario, found: Found) -> Table:
             lines.append(
                 (
                     entity.name,
-                    entity.defense.kind,
+                    entity.protection,
                     *map(percent, cells[:2]),
                     f"{cost:+.1f}",
                     percent(cells[2]),
@@ -96,7 +96,7 @@ def _table_2(scenario: Scenario, found: Found) -> Table:
             "l1_original", "l1_poisoned", f"ssim{window}_original", f"ssim{window}_poisoned",
             f"ssim_max{window}_poisoned", f"abs_ssim_map{window}_poisoned",
         )  # fmt: skip
-        lines.append((entity.name, entity.defense.kind, *(plain(of_entity.get(metric)) for metric in wanted)))
+        lines.append((entity.name, entity.protection, *(plain(of_entity.get(metric)) for metric in wanted)))
     columns = (
         "entity",
         "defense",

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from collab.data.source import Source
+from collab.defenses.chain import Chain
 from collab.entity import Entity
 from collab.errors import CollabError, ResourceError
 from collab.plugins.discovery import Plugins
@@ -209,7 +210,8 @@ def _participant(job: Job, name: str, compute: Compute) -> Entity | Oracle:
         name, job.scenario, job.run, classes=classes, compute=compute
     )
     entity.options, entity.class_names = stated.options, job.assignment.classes
-    entity.defense = job.plugins.load("defenses", stated.defense.kind).from_options(stated.defense)
+    defenses = [job.plugins.load("defenses", each.kind).from_options(each) for each in stated.defenses]
+    entity.defense = defenses[0] if len(defenses) == 1 else Chain(tuple(defenses))
     return entity
 
 

@@ -101,8 +101,11 @@ class _Keys:
         return self._computed("featurize_heldout", who, self._stored(), [self._released(), self._heldout()])
 
     def poison(self, who: str) -> str:
-        defense = self._entities[who].defense
-        options = {"defense": _plain(defense), "code": self._code("defenses", defense.kind)}
+        defenses = self._entities[who].defenses
+        options = {
+            "defense": [_plain(defense) for defense in defenses],
+            "code": [self._code("defenses", defense.kind) for defense in defenses],
+        }
         used = [self.featurize(who), self.reconstruct(self._leader), self.featurize_heldout(ORACLE)]
         return self._computed("poison", who, options, used)
 

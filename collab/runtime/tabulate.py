@@ -11,7 +11,7 @@ from collab.store.results import Row
 
 def result_rows(scenario: Scenario, tasks: Sequence[Task], outcomes: Mapping[str, Outcome]) -> list[Row]:
     """One row for each measure and label of each finished task, in the order of the plan."""
-    defenses = {entity.name: entity.defense.kind for entity in scenario.entities}
+    defenses = {entity.name: entity.protection for entity in scenario.entities}
     rows = []
     for task in tasks:
         outcome = outcomes[task.name]

@@ -1,10 +1,34 @@
 """Options of the built-in defenses, apart from the code that honors them, which needs torch."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from collab.architectures import RECONSTRUCTOR
 from collab.scenario.base import DefenseOptions, Schedule
+
+
+def _odd(side: int) -> int:
+    if side % 2 == 0:
+        raise ValueError("must be odd, so that the map stays in its place")
+    return side
+
+
+Side = Annotated[int, Field(ge=1, le=63, json_schema_extra={"not": {"multipleOf": 2}}), AfterValidator(_odd)]
+"""Of a filter, in places of the feature map."""
+
+
+def _distinct(kinds: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(kinds)) < len(kinds):
+        raise ValueError("must name each kind once")
+    return kinds
+
+
+Reconstructors = Annotated[
+    tuple[Annotated[str, Field(pattern=RECONSTRUCTOR)], ...],
+    Field(json_schema_extra={"uniqueItems": True}),
+    AfterValidator(_distinct),
+]
 
 
 class Dpm(Schedule, DefenseOptions):
@@ -16,8 +40,14 @@ class Dpm(Schedule, DefenseOptions):
     norm: Literal["batch", "none"] = Field("batch", description="Normalization inside the blocks.")
     ssim_weight: float = Field(1.0, ge=0, alias="lambda", description="Lambda of (DP-6); 0 trains for accuracy alone.")
     equivalence: Literal["labels", "logits"] = Field("labels", description="(DP-4), or KL to C's own output (DPF-5).")
-    ssim_loss: Literal["abs", "clamp", "square", "abs_map", "signed"] = Field(
-        "abs", description="How SSIM enters (DP-5); signed has the photographic negative as its optimum."
+    ssim_loss: Literal["abs", "clamp", "square", "abs_map", "signed", "l1"] = Field(
+        "abs",
+        description="How SSIM enters (DP-5), or 1 - L1 in its place; signed and l1 have a negative as their optimum.",
+    )
+    against: Reconstructors = Field(
+        (),
+        description="Further reconstructors that it is to fool, such as rx4s4; each costs their training, as "
+        "`reconstructor` states it, and as much again in each step.",
     )
     epochs: int = Field(
         30, ge=1, le=10_000, description="Passes over the entity's own rows; the longest stage of most scenarios."
@@ -34,3 +64,27 @@ class NoDefense(DefenseOptions):
     """Plain features, for comparison."""
 
     kind: Literal["none"] = Field(description="`defense: none` is short for it.")
+
+
+class GaussianNoise(DefenseOptions):
+    """GN of DP Table 3: noise is added to each value; its strength is public, its draws are not."""
+
+    kind: Literal["gaussian_noise"] = Field(description="`defense: gaussian_noise` is short for all defaults.")
+    sigma: float = Field(
+        1.0, ge=0, le=1e4, description="Standard deviation, in those of each channel over the entity's own rows."
+    )
+
+
+class GaussianFilter(DefenseOptions):
+    """GF of DP Table 3: each value becomes a Gaussian mean of those around it in its channel."""
+
+    kind: Literal["gaussian_filter"] = Field(description="`defense: gaussian_filter` is short for all defaults.")
+    kernel: Side = Field(5, description="Side of the filter in places of the feature map, odd; 1 changes nothing.")
+    sigma: float = Field(1.5, gt=0, le=1e4, description="Standard deviation, in places of the feature map.")
+
+
+class MeanFilter(DefenseOptions):
+    """MF of DP Table 3: each value becomes the mean of those around it in its channel."""
+
+    kind: Literal["mean_filter"] = Field(description="`defense: mean_filter` is short for all defaults.")
+    kernel: Side = Field(5, description="Side of the filter in places of the feature map, odd; 1 changes nothing.")

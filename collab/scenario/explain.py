@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from collab.scenario.base import PATTERNS
+from collab.scenario.base import PATTERNS, DefenseOptions
 from collab.scenario.document import Trail
 from collab.scenario.kinds import Kinds
 from collab.scenario.model import Entity, Scenario
@@ -119,10 +119,10 @@ def _models_at(steps: Sequence[str | int], content: Any, kinds: Kinds, root: typ
         ]
         if models == [Entity] and step == "options":
             models = [kinds.options("entities", around.get("kind", Entity.model_fields["kind"].default))]
-        elif models == [Entity] and step == "defense":
-            models = [kinds.options("defenses", here["kind"])]
+        elif models == [DefenseOptions] or (isinstance(here, dict) and (models, step) == ([Entity], "defense")):
+            models = [kinds.options("defenses", here["kind"])]  # alone, or one of several in a list
         elif fields:
-            models = [model for field in fields for model in _models(field.annotation)]
+            models = list(dict.fromkeys(model for field in fields for model in _models(field.annotation)))
         elif isinstance(step, str):
             # a union in a union is a step too, which leads to no model of its own
             models = [model for model in models if step in (*tags(model), model.__name__)] or models

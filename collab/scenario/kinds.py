@@ -1,19 +1,25 @@
 """The options of each kind that a scenario names; a plugin is imported for them when a scenario names it."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, PydanticUserError, ValidationInfo
+from pydantic import ConfigDict, PlainValidator, PydanticUserError, TypeAdapter, ValidationInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
 from collab.errors import PluginError
 from collab.plugins.discovery import GROUPS, INSTALLED, Origin, Plugins, nearest
 from collab.scenario.base import AttackOptions, DefenseOptions, EntityOptions, Part
-from collab.scenario.defenses import Dpm, NoDefense
+from collab.scenario.defenses import Dpm, GaussianFilter, GaussianNoise, MeanFilter, NoDefense
 
 BUILT_IN: Mapping[str, Mapping[str, type[Part]]] = {
     "entities": {"contributor": EntityOptions},
-    "defenses": {"dpm": Dpm, "none": NoDefense},
+    "defenses": {
+        "dpm": Dpm,
+        "gaussian_filter": GaussianFilter,
+        "gaussian_noise": GaussianNoise,
+        "mean_filter": MeanFilter,
+        "none": NoDefense,
+    },
 }
 """Options of those of our plugins that most scenarios name: their modules import torch. A test holds them to these."""
 
@@ -103,8 +109,16 @@ def validated_options(value: Any, info: ValidationInfo) -> Any:
 
 
 def validated_defense(value: Any, info: ValidationInfo) -> Any:
-    """The options of a defense as its kind has them; a name alone stands for all defaults."""
-    return _named("defenses", value, info)
+    """The options of a defense, or of several in a list, as their kinds have them; a name stands for all defaults.
+
+    A list of one is that one.
+    """
+    if not isinstance(value, list | tuple):
+        return _named("defenses", value, info)
+    if not value:
+        raise _wrong("names no defense; write `none`, or list one or more")
+    found = _CHAIN.validate_python(value, context=info.context)
+    return found if len(found) > 1 else found[0]
 
 
 def validated_attack(value: Any, info: ValidationInfo) -> Any:
@@ -127,6 +141,10 @@ def _named(group: str, value: Any, info: ValidationInfo) -> Any:
         where = InitErrorDetails(type=cause, loc=("kind",), input=kind)
         raise ValidationError.from_exception_data(GROUPS[group], [where]) from None
     return model.model_validate(value, context=info.context)
+
+
+_CHAIN = TypeAdapter(tuple[Annotated[Any, PlainValidator(lambda value, info: _named("defenses", value, info))], ...])
+"""Says of each of several defenses, by its place in the list, what is wrong."""
 
 
 def _options(group: str, kind: str, info: ValidationInfo) -> type[Part]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from collab.scenario.base import long_form
 from collab.scenario.document import Trail, read_value
 
 _MAY_BE_LEFT_OUT = {
@@ -23,7 +24,8 @@ _MAY_BE_LEFT_OUT = {
 def apply_override(content: dict[str, Any], override: str) -> list[Trail]:
     """Changes `content` in place and says where: parts made on the way first, then what was set.
 
-    Items of a list go by `name` or `row` (entities and plain lists by index too), or all of them by `*`. The last key
+    Items of a list go by `name` or `row`, several defenses by `kind` (all but rows by index too), or all of them by
+    `*`. The last key
     may be new, as a default may stand there; everything before it must exist. Raises ValueError with a sentence for an
     override that reaches nothing.
     """
@@ -51,8 +53,8 @@ def _reached(here: Any, keys: list[str], trail: Trail, made: list[Trail]) -> Ite
         if isinstance(here, dict) and here.get(at) is None:
             here[at] = {}
             made.append((*trail, at))
-        elif at in ("defense", "partition") and isinstance(here[at], str):  # short: a name instead of a mapping
-            here[at] = {"kind": here[at]}
+        elif isinstance(here[at], str) and ({at, *trail[-1:]} & {"defense", "partition"}):  # a name for a mapping
+            here[at] = long_form(here[at])
         yield from _reached(here[at], keys[1:], (*trail, at), made)
 
 
@@ -63,7 +65,8 @@ def _positions(here: Any, key: str, trail: Trail) -> list[Any]:
         raise ValueError(f"{_dotted(trail)} has no {key!r}; there are {', '.join(map(str, here)) or 'no keys'}")
     if not isinstance(here, list):
         raise ValueError(f"{_dotted(trail)} is {here!r} and has no keys")
-    labels = [_label(item, index) for index, item in enumerate(here)]
+    is_chain = trail[-1:] == ("defense",)
+    labels = [str(_kind(item)) if is_chain else _label(item, index) for index, item in enumerate(here)]
     found = [index for index, label in enumerate(labels) if key in ("*", label)]
     if not found and key.isdecimal() and int(key) < len(here) and not any(label.isdecimal() for label in labels):
         found = [int(key)]  # rows are numbers themselves, so an index would be taken for one
@@ -74,6 +77,10 @@ def _positions(here: Any, key: str, trail: Trail) -> list[Any]:
 
 def _label(item: Any, index: int) -> str:
     return str(item.get("name", item.get("row", index)) if isinstance(item, dict) else index)
+
+
+def _kind(item: Any) -> Any:
+    return item.get("kind") if isinstance(item, dict) else item
 
 
 def _dotted(trail: Trail) -> str:

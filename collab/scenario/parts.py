@@ -95,9 +95,19 @@ class Entity(Part):
     options: Annotated[SerializeAsAny[EntityOptions], PlainValidator(validated_options)] = Field(
         EntityOptions(), validate_default=True, description="Options of its kind."
     )
-    defense: Annotated[SerializeAsAny[DefenseOptions], PlainValidator(validated_defense)] = Field(
-        description="What it does to its features before publishing."
-    )
+    defense: Annotated[
+        SerializeAsAny[DefenseOptions] | tuple[SerializeAsAny[DefenseOptions], ...], PlainValidator(validated_defense)
+    ] = Field(description="What it does to its features before publishing; of several, one after the other.")
+
+    @property
+    def defenses(self) -> tuple[DefenseOptions, ...]:
+        """The defenses that its features go through, in order."""
+        return self.defense if isinstance(self.defense, tuple) else (self.defense,)
+
+    @property
+    def protection(self) -> str:
+        """The kinds of its defenses in a word, as tables have it: `gaussian_noise+dpm`."""
+        return "+".join(defense.kind for defense in self.defenses)
 
 
 class Refinement(Part):

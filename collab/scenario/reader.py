@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from collab.errors import PluginError, ScenarioError
 from collab.plugins.discovery import GROUPS, Plugins
+from collab.scenario.base import long_form
 from collab.scenario.checks import cross_mistakes, items
 from collab.scenario.document import Mistake, Place, Trail, read_document, write_document
 from collab.scenario.explain import explained
@@ -147,8 +148,9 @@ def _long_forms(entities: Any) -> Any:
         return entities
     full = [{"options": {}, **entity} if isinstance(entity, dict) else entity for entity in entities]
     for entity in full:
-        if isinstance(entity, dict) and isinstance(entity.get("defense"), str):
-            entity["defense"] = {"kind": entity["defense"]}
+        if isinstance(entity, dict) and isinstance(entity.get("defense"), str | list):
+            stated = entity["defense"]
+            entity["defense"] = [long_form(each) for each in stated] if isinstance(stated, list) else long_form(stated)
     return full
 
 

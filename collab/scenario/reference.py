@@ -61,8 +61,12 @@ def _section(name: str, part: dict[str, Any]) -> str:
 
 def _allowed(about: dict[str, Any]) -> Iterator[str]:
     for several in ("anyOf", "oneOf"):
-        for one in about.get(several, ()):
-            yield from _allowed(one)
+        members = about.get(several, ())
+        for one in members:
+            if one.get("items", {}).get("anyOf") == [other for other in members if other is not one]:
+                yield "a list of these"
+            else:
+                yield from _allowed(one)
     if "$ref" in about:
         name = about["$ref"].rpartition("/")[2]
         yield f"[{name}](#{name.lower()})"

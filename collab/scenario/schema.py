@@ -8,13 +8,13 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from collab.plugins.discovery import GROUPS
-from collab.scenario.base import Part
+from collab.scenario.base import DefenseOptions, Part
 from collab.scenario.kinds import BUILT_IN
 from collab.scenario.model import Entity, Scenario
 
 
 def json_schema(options: Mapping[str, Mapping[str, type[Part]]] = BUILT_IN) -> dict[str, Any]:
-    """The JSON Schema, for kinds and their `options` by group; a defense may be given by its name alone."""
+    """The JSON Schema, for kinds and their `options` by group; a defense may be a name alone, and one of several."""
     models: dict[type[BaseModel], None] = dict.fromkeys(
         [Scenario, Entity, *options["entities"].values(), *options["defenses"].values()]
     )
@@ -28,7 +28,10 @@ def json_schema(options: Mapping[str, Mapping[str, type[Part]]] = BUILT_IN) -> d
         _options_of(kind, model, refs[model], properties["kind"]["default"])
         for kind, model in sorted(options["entities"].items())
     ]
-    properties["defense"] |= {"anyOf": _defenses(options["defenses"], refs)}
+    alone = _defenses(options["defenses"], refs)
+    properties["defense"] |= {"anyOf": [*alone, {"type": "array", "minItems": 1, "items": {"anyOf": alone}}]}
+    if DefenseOptions not in options["defenses"].values():
+        parts.pop(DefenseOptions.__name__, None)  # what pydantic says a defense is, in the place of the above
     scenario = parts.pop(_name(refs[Scenario]))
     scenario["properties"]["partition"] = _short(scenario["properties"]["partition"], parts)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": parts, **scenario}

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 WINDOW_BYTES = 2 << 30
 """Features held in memory at a time; smaller sets are read once and shuffled as a whole."""
@@ -57,7 +57,8 @@ class FeatureFeed:
     """Rows of several shards as one uniform mixture; a pass gives every row once.
 
     Windows (record batches of all shards, in random order) are copied to one staging buffer until it is full, and
-    shuffled there; a set that fits into `window_bytes` is read once and shuffled as a whole.
+    shuffled there; a set that fits into `window_bytes` is read once and shuffled as a whole. Each batch goes `through`
+    a module, in the mode that it is in, before it is given.
     """
 
     readers: Sequence[FeatureReader]
@@ -66,6 +67,7 @@ class FeatureFeed:
     device: torch.device
     dtype: torch.dtype = torch.float16
     window_bytes: int = WINDOW_BYTES
+    through: nn.Module | None = None
 
     def __post_init__(self) -> None:
         self.rows = sum(reader.rows for reader in self.readers)
@@ -90,6 +92,9 @@ class FeatureFeed:
             for index in even_batches(count, self.batch_size, generator):
                 x = self._x[index].to(self.device, non_blocking=True).float()
                 y = self._y[index].to(self.device, non_blocking=True)
+                if self.through is not None:
+                    with torch.no_grad():
+                        x = self.through(x)
                 yield x.contiguous(memory_format=torch.channels_last), y, self._row[index]
 
     def _windows(self, generator: torch.Generator | None) -> Iterator[int]:

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from collab.metrics.visual import abs_ssim_map, ssim
 
-Disparity = Literal["abs", "clamp", "square", "abs_map", "signed"]
+Disparity = Literal["abs", "clamp", "square", "abs_map", "signed", "l1"]
 
 
 def classification_loss(
@@ -48,8 +48,10 @@ def reconstruction_disparity(
 
     Departure: SSIM is taken absolute image by image, since the signed one is smallest at the photographic negative,
     which anyone can read. `signed` replays the paper; `abs_map` averages the absolute local map, in which patches of
-    opposite sign cannot cancel.
+    opposite sign cannot cancel. `l1`, for comparison, is $1 - L_1$, smallest where each value is as far away as it can.
     """
+    if ssim_loss == "l1":
+        return 1 - inversion_loss(rebuilt, images)
     if ssim_loss == "abs_map":
         return abs_ssim_map(rebuilt, images).mean()
     likeness = ssim(rebuilt, images)

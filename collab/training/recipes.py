@@ -1,6 +1,6 @@
 """The steps of the regime as functions of networks and rows: train a classifier, invert, poison, refine, score."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -127,18 +127,29 @@ def train_dpm(
     stream: Stream,
     compute: Compute,
     progress: Progress,
+    others: Sequence[nn.Module] = (),
+    before: nn.Module | None = None,
+    after: nn.Module | None = None,
 ) -> tuple[float, ...]:
     """Step 2: trains P on an entity's own rows by (DP-6) against frozen C and R; changes `dpm` only.
 
     Gradients flow through folded copies of C and R, which differ from them by rounding (1e-6); C and R are untouched.
+    The disparity is the mean over R and `others`. P learns between `before` and `after`, so C and R see
+    after(P(before(F(x)))), and what C is to answer to that is still its answer to F(x).
     """
     compute.place(dpm).train()
     read = compute.place(folded(decider))
-    rebuild = compute.place(folded(reconstructor))
+    rebuilders = [compute.place(folded(each)) for each in (reconstructor, *others)]
+
+    def published(features: Tensor) -> Tensor:
+        with torch.no_grad():
+            arriving = features if before is None else before(features)
+        poisoned: Tensor = dpm(arriving)
+        return poisoned if after is None else after(poisoned)
 
     def loss(batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         features, labels, row = batch
-        poisoned = dpm(features)
+        poisoned = published(features)
         logits = read(poisoned)
         if aim.equivalence == "labels":
             equivalence = classification_loss(logits, labels)
@@ -149,8 +160,10 @@ def train_dpm(
         if not aim.ssim_weight:
             return equivalence
         pictures = images.take(row.numpy(), compute.device)
-        disparity = reconstruction_disparity(rebuild(poisoned), pictures, ssim_loss=aim.ssim_loss)
-        return poison_loss(equivalence, disparity, ssim_weight=aim.ssim_weight)
+        disparities = [
+            reconstruction_disparity(rebuild(poisoned), pictures, ssim_loss=aim.ssim_loss) for rebuild in rebuilders
+        ]
+        return poison_loss(equivalence, torch.stack(disparities).mean(), ssim_weight=aim.ssim_weight)
 
     losses = minimize(
         loss,

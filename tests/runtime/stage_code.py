@@ -19,7 +19,11 @@ from typing import Any, NamedTuple
 from collab.attacks.own_module import OwnModule
 from collab.attacks.straw_man import StrawMan
 from collab.data import creatures, folders, parquet, torchvision_sets
+from collab.defenses.chain import Chain
 from collab.defenses.dpm import DpmDefense
+from collab.defenses.gaussian_filter import GaussianFilter
+from collab.defenses.gaussian_noise import GaussianNoise
+from collab.defenses.mean_filter import MeanFilter
 from collab.defenses.none import NoDefense
 from collab.entity import Entity
 from collab.runtime.assign import open_scenario_source
@@ -30,6 +34,7 @@ from entities.mislabeler import Mislabeler
 from entities.noisy import Noisy
 from entities.selective import Selective
 
+DEFENSES = [Chain, DpmDefense, GaussianFilter, GaussianNoise, MeanFilter, NoDefense]
 RECORD = Path(__file__).with_name("stage_code.json")
 
 
@@ -46,8 +51,8 @@ ROOTS: dict[str, list[Any]] = {
     "reconstruct": [Member(Entity, "reconstruct")],
     "featurize": [Member(Entity, "featurize")],
     "featurize_heldout": [Member(Oracle, "featurize_heldout")],
-    "poison": [Member(Entity, "poison"), DpmDefense, NoDefense],
-    "publish": [Member(Entity, "publish"), DpmDefense, NoDefense, Mislabeler, Noisy],
+    "poison": [Member(Entity, "poison"), *DEFENSES],
+    "publish": [Member(Entity, "publish"), *DEFENSES, Mislabeler, Noisy],
     "refine": [Member(Entity, "refine"), Member(Oracle, "refine"), Selective],
     "withdraw": [Member(Entity, "withdraw")],
     "attack": [Member(Entity, "attack"), StrawMan, OwnModule],

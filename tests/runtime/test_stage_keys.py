@@ -43,6 +43,9 @@ CHANGES: dict[str, set[str]] = {
     "entities.a2.defense.lambda=2.0": PUBLISHED,
     "entities.a2.defense.blocks=2": PUBLISHED,
     "entities.a2.defense=none": PUBLISHED,
+    "entities.a2.defense=[none, dpm]": PUBLISHED,
+    "entities.a2.defense.against=[rx2s2]": PUBLISHED,
+    "entities.a2.defense.ssim_loss=l1": PUBLISHED,
     "refine.epochs=2": REFINES,
     "refine.bn=frozen": REFINES,
     "refine.budget=steps": REFINES,
@@ -83,6 +86,24 @@ def test_a_change_runs_again_what_it_touches_and_nothing_else(
 
 def test_every_field_of_a_scenario_is_changed_above(small: Callable[..., Scenario]) -> None:
     assert {override.partition("=")[0].partition(".")[0] for override in CHANGES} == set(Scenario.model_fields)
+
+
+def test_a_chain_is_known_by_its_parts_and_their_order(small: Callable[..., Scenario]) -> None:
+    def key(*overrides: str) -> str:
+        return prepared(small(*overrides)).keys["poison a2"]
+
+    chain = "entities.a2.defense=[{kind: dpm, epochs: 2}, none]"
+    assert key("entities.a2.defense=[none]") == key("entities.a2.defense=none")
+    found = [
+        key("entities.a2.defense=none"),
+        key("entities.a2.defense={kind: dpm, epochs: 2}"),
+        key(chain),
+        key("entities.a2.defense=[none, {kind: dpm, epochs: 2}]"),
+        key(chain, "entities.a2.defense.dpm.epochs=3"),
+        key(chain, "entities.a2.defense.1={kind: dpm, epochs: 2}"),
+    ]
+    assert len(set(found)) == len(found)
+    assert key(chain, "entities.a2.defense.0.epochs=3") == found[4]
 
 
 def test_a_change_of_one_entitys_defense_leaves_the_others_alone(small: Callable[..., Scenario]) -> None:

@@ -61,10 +61,16 @@ def test_means_over_seeds_are_those_of_pandas(undisturbed: Swept) -> None:
     assert set(found["seeds"]) == {2}
 
 
-def test_the_page_has_both_figures_and_no_address(undisturbed: Swept) -> None:
+def test_the_page_has_all_figures_and_no_address(undisturbed: Swept) -> None:
     page = (undisturbed.folder / "report.html").read_text()
-    assert page.count("<svg") == 2
-    for word in ("entity a3", "raw images of all", "gain of sharing", "95 % interval of the mean over seeds"):
+    assert page.count("<svg") == 3
+    for word in (
+        "entity a3",
+        "Poisoned features",
+        "raw images of all",
+        "gain of sharing",
+        "95 % interval of the mean over seeds",
+    ):
         assert word in page, word
     assert "src=" not in page
     assert "<script" not in page

@@ -112,7 +112,7 @@ def test_a_plugin_folder_may_lie_elsewhere(scenario_file: Write, valid: str, tmp
     away.mkdir(parents=True)
     for group in ("entities", "defenses"):
         (tmp_path / group).rename(away / group)
-    with pytest.raises(PluginError, match=r"must be one of dpm, none \(got 'blur'\)"):
+    with pytest.raises(PluginError, match=r"must be one of mean_filter, .*, dpm, none \(got 'blur'\)"):
         read(scenario_file, valid)
     assert read_scenario(scenario_file(valid), plugin_dirs=[away]).scenario.entities[2].kind == "late"
     path = tmp_path / "elsewhere" / "try.yaml"
@@ -143,7 +143,7 @@ FAULTS = {
     "python name": ("lambda: 0.5", "lambda: 0.5, @sigma: 1", "unknown key; allowed: kind, lambda, side"),
     "defense incomplete": ("{kind: blur, lambda: 0.5}", "blur", "5:28: entities.0.defense.lambda: is missing"),
     "defense of a number": ("kind: blur", "@kind: 5", "entities.0.defense.kind: must be a text (got 5)"),
-    "defense a list": ("defense: dpm", "@defense: [dpm]", "entities.1.defense: must be a mapping of keys to values"),
+    "defense a number": ("defense: dpm", "@defense: 5", "entities.1.defense: must be a mapping of keys to values"),
     "no options": (
         "kind: late, options",
         "kind: quiet, options",
@@ -157,7 +157,7 @@ FAULTS = {
     "unknown defense": (
         "defense: sharp",
         "@defense: shard",
-        "entities.2.defense.kind: must be one of sharp, dpm, blur, flat, broken, none (got 'shard')",
+        "entities.2.defense.kind: must be one of sharp, gaussian_filter, dpm,",
     ),
     "broken": (
         "defense: sharp",

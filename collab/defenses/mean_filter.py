@@ -1,0 +1,46 @@
+"""A mean filter over the feature map, MF of DP Table 3."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from torch import nn
+from typing_extensions import override
+
+from collab.defenses.base import Defense, PrivateView
+from collab.models.filters import Filter, mean_kernel
+from collab.scenario import defenses
+from collab.scenario.base import DefenseOptions
+
+
+@dataclass(frozen=True)
+class MeanFilter(Defense):
+    r"""Publishes $w * F(x)$, channel by channel, $w_{ij} = 1/k^2$ over $k \times k$ places, $k$ = `kernel`.
+
+    Source: DP Table 3, MF; the paper states no strength. Outside the map its edge goes on.
+    The filter is public and linear: whoever knows it can undo most of it (ATTACKS A1, A3).
+    """
+
+    kind: ClassVar[str] = "mean_filter"
+    Options: ClassVar[type[DefenseOptions]] = defenses.MeanFilter
+    is_private: ClassVar[bool] = False
+    is_learned: ClassVar[bool] = False
+
+    kernel: int
+
+    @property
+    @override
+    def batch_size(self) -> int:
+        return 256
+
+    @override
+    @classmethod
+    def from_options(cls, options: defenses.MeanFilter) -> Self:
+        return cls(options.kernel)
+
+    @override
+    def build(self, channels: int, *, rectified: bool) -> nn.Module:
+        return Filter(mean_kernel(self.kernel))
+
+    @override
+    def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:
+        return ()

@@ -1,0 +1,224 @@
+"""What a chain makes of features and how it is fitted, against doing it by hand."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from collab.defenses.base import Defense, PrivateView
+from collab.defenses.chain import Chain, Stages
+from collab.defenses.dpm import DpmDefense
+from collab.defenses.gaussian_filter import GaussianFilter
+from collab.defenses.gaussian_noise import GaussianNoise
+from collab.defenses.mean_filter import MeanFilter
+from collab.defenses.none import NoDefense
+from collab.models.backbones import build_split
+from collab.models.filters import Noise
+from collab.models.freeze import freeze, state_digest
+from collab.models.reconstructors import build_reconstructor
+from collab.scenario.defenses import Dpm
+from collab.seeding import Stream
+from collab.training.feeds import FeatureFeed, ImageSet
+from collab.training.precision import resolve_compute
+from collab.training.progress import Progress
+
+COMPUTE = resolve_compute("fp32", "cpu")
+STREAM = Stream(0, "a1", "poison")
+CHANNELS = 8
+OPTIONS = {"kind": "dpm", "blocks": 1, "epochs": 2, "batch_size": 8}
+DPM = DpmDefense.from_options(Dpm(**OPTIONS))
+NOISE, MEAN = GaussianNoise(1.0), MeanFilter(3)
+
+
+class Memory:
+    batch_rows = 16
+
+    def __init__(self, x: Tensor, y: Tensor) -> None:
+        self.x, self.y, self.rows, self.batches = x, y, len(x), -(-len(x) // 16)
+
+    def read_into(self, x: Tensor, y: Tensor, batch: int, at: int) -> int:
+        part = slice(batch * 16, batch * 16 + 16)
+        count = len(self.y[part])
+        x[at : at + count], y[at : at + count] = self.x[part], self.y[part]
+        return count
+
+
+def reconstructor(kind: str = "px2s2") -> nn.Module:
+    with STREAM.initialization(kind):
+        return freeze(build_reconstructor(kind, (CHANNELS, 8, 8), 16, tail_blocks=0))
+
+
+@pytest.fixture
+def view() -> PrivateView:
+    rng = np.random.default_rng(0)
+    images = ImageSet(rng.integers(0, 255, (24, 3, 16, 16), dtype=np.uint8), rng.integers(0, 3, 24))
+    with STREAM.initialization():
+        split = build_split("resnet8", "conv3_1", classes=3, width=4)
+    freeze(split.featurizer), freeze(split.decider)
+    with torch.no_grad():
+        features = split.featurizer(images.take(np.arange(24), COMPUTE.device)).half()
+    feed = FeatureFeed([Memory(features, torch.from_numpy(images.labels))], (CHANNELS, 8, 8), 8, COMPUTE.device)
+    return PrivateView(feed, images, split.decider, reconstructor(), STREAM, COMPUTE, Progress(), another=reconstructor)
+
+
+@pytest.fixture
+def fitted(view: PrivateView) -> Callable[..., nn.Module]:
+    """The module of a defense, or of several as a chain, fitted on `view`; `changes` are those of the view."""
+
+    def fit(*defenses: Defense, **changes: object) -> nn.Module:
+        defense = defenses[0] if len(defenses) == 1 else Chain(defenses)
+        with STREAM.initialization():
+            module = defense.build(CHANNELS, rectified=True)
+        defense.fit(module, replace(view, **changes))
+        return module.eval()
+
+    return fit
+
+
+@pytest.fixture
+def features(view: PrivateView) -> Tensor:
+    return torch.cat([x for x, _, _ in view.features.batches(None)])
+
+
+def protected(module: nn.Module, features: Tensor) -> Tensor:
+    with torch.no_grad():
+        return module(features)
+
+
+def test_the_spread_of_the_noise_is_that_of_the_own_rows(fitted: Callable[..., nn.Module], features: Tensor) -> None:
+    (spread,) = (value for name, value in fitted(NOISE).state_dict().items() if name == "spread")
+    torch.testing.assert_close(spread.flatten(), features.std(dim=(0, 2, 3), correction=0))
+    assert spread.std() > 0
+
+
+def test_the_same_stream_is_the_same_noise_and_another_is_not(
+    fitted: Callable[..., nn.Module], features: Tensor
+) -> None:
+    first = protected(fitted(NOISE), features)
+    assert torch.equal(protected(fitted(NOISE), features), first)
+    assert not torch.allclose(protected(fitted(NOISE, stream=replace(STREAM, entity="a2")), features), first)
+
+
+def test_a_chain_of_what_does_not_learn_is_one_after_the_other(
+    fitted: Callable[..., nn.Module], features: Tensor
+) -> None:
+    gaussian = GaussianFilter(5, 1.0)
+    one, other = (fitted(each) for each in (MEAN, gaussian))
+    torch.testing.assert_close(protected(fitted(MEAN, gaussian), features), other(one(features)))
+
+
+def test_their_order_matters(fitted: Callable[..., nn.Module], features: Tensor) -> None:
+    smooth_noise, noise = (protected(fitted(*pair), features) for pair in ((NOISE, MEAN), (MEAN, NOISE)))
+
+    def roughness(x: Tensor) -> float:
+        return float((x[..., 1:] - x[..., :-1]).std())
+
+    assert roughness(noise) > 1.3 * roughness(smooth_noise)
+
+
+def test_nothing_before_or_after_a_dpm_leaves_it_as_it_is(fitted: Callable[..., nn.Module]) -> None:
+    alone = state_digest(fitted(DPM))
+    assert state_digest(fitted(NoDefense(), DPM)[1]) == alone
+    assert state_digest(fitted(DPM, NoDefense())[0]) == alone
+    assert state_digest(fitted(GaussianNoise(0.0), DPM)[1]) == alone
+
+
+@pytest.mark.parametrize("other", [NOISE, MEAN])
+def test_a_dpm_learns_through_what_is_before_and_after_it(other: Defense, fitted: Callable[..., nn.Module]) -> None:
+    alone, behind, ahead = fitted(DPM), fitted(other, DPM)[1], fitted(DPM, other)[0]
+    assert len({state_digest(module) for module in (alone, behind, ahead)}) == 3
+
+
+def test_a_dpm_behind_a_filter_is_one_trained_on_filtered_features(
+    fitted: Callable[..., nn.Module], view: PrivateView, features: Tensor
+) -> None:
+    feed = replace(view.features, readers=[Memory(features, view.features.readers[0].y)], dtype=torch.float32)
+    filtered = replace(feed, readers=[Memory(fitted(MEAN)(features), feed.readers[0].y)])
+    behind = fitted(MEAN, DPM, features=feed)[1]
+    by_hand = fitted(DPM, features=filtered)
+    for one, other in zip(behind.parameters(), by_hand.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
+
+
+def test_logits_are_held_to_those_of_features_that_nothing_has_touched(view: PrivateView, features: Tensor) -> None:
+    """Behind what lets nothing through P answers all rows alike; no one answer beats the mean of C's on F(x)."""
+
+    class Nothing(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return 0 * x
+
+    with torch.no_grad():
+        answers = view.decider(5 * features).softmax(1)
+    best = float((answers * (answers / answers.mean(0)).log()).sum(1).mean())
+    assert best > 0.01
+    options = OPTIONS | {"equivalence": "logits", "lambda": 0.0, "epochs": 40, "learning_rate": 1e-2, "batch_size": 24}
+    feed = replace(view.features, readers=[Memory(5 * features, view.features.readers[0].y)], batch_size=24)
+    learner = DpmDefense.from_options(Dpm(**options))
+    with STREAM.initialization():
+        module = learner.build(CHANNELS, rectified=True)
+    losses = learner.fit(module, replace(view, features=replace(feed, through=Nothing())))
+    assert losses[-1] >= best - 1e-4  # 0 where it were held to what comes through
+
+
+def test_a_second_noise_draws_otherwise(fitted: Callable[..., nn.Module], features: Tensor) -> None:
+    module = fitted(NOISE, NOISE)
+    first = protected(module[0], features) - features
+    second = protected(module, features) - features - first
+    assert torch.corrcoef(torch.stack([first.flatten(), second.flatten()]))[0, 1].abs() < 0.05
+
+
+def test_rounding_before_the_noise_does_not_change_it(features: Tensor) -> None:
+    class Rough(nn.Module):
+        """Depends on its batch mates in the last bits, as convolutions do."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x * (1 + 1e-6 * len(x))
+
+    noise = Noise(CHANNELS, 1.0)
+    noise.fit(torch.ones(CHANNELS, 1, 1), 3)
+    module = freeze(Stages(Rough(), noise))
+    torch.testing.assert_close(module(features)[:1], module(features[:1]), rtol=1e-3, atol=1e-3)
+
+
+def test_a_chain_is_kept_and_made_again(fitted: Callable[..., nn.Module], features: Tensor) -> None:
+    module = fitted(NOISE, DPM, MEAN)
+    again = Chain((NOISE, DPM, MEAN)).build(CHANNELS, rectified=True)
+    again.load_state_dict(module.state_dict())
+    assert torch.equal(protected(again.eval(), features), protected(module, features))
+
+
+def test_a_chain_is_private_if_one_of_it_is() -> None:
+    assert Chain((NOISE, DPM)).is_private
+    assert not Chain((NOISE, MEAN)).is_private
+
+
+def test_a_dpm_may_be_trained_against_further_reconstructors(
+    fitted: Callable[..., nn.Module], view: PrivateView
+) -> None:
+    asked = list[str]()
+
+    def another(kind: str) -> nn.Module:
+        asked.append(kind)
+        return view.reconstructor if kind == "px2s2" else reconstructor(kind)
+
+    def against(*kinds: str) -> str:
+        return state_digest(fitted(replace(DPM, against=kinds), another=another))
+
+    assert asked == []
+    alone = state_digest(fitted(DPM, another=another))
+    assert asked == []
+    assert against("px2s2") == alone  # the mean over R twice is R's
+    assert against("rx2s2") != alone
+    assert asked == ["px2s2", "rx2s2"]
+
+
+@pytest.mark.parametrize("loss", ["abs", "clamp", "square", "abs_map", "signed", "l1"])
+def test_each_disparity_is_a_dpm_of_its_own(loss: str, fitted: Callable[..., nn.Module]) -> None:
+    def trained(loss: str) -> str:
+        return state_digest(fitted(DpmDefense.from_options(Dpm(**OPTIONS | {"ssim_loss": loss}))))
+
+    assert trained(loss) == trained(loss)
+    assert trained(loss) != trained("abs_map" if loss == "abs" else "abs")

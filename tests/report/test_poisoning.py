@@ -1,0 +1,52 @@
+"""What a sweep in which nobody refines still shows."""
+
+import pytest
+
+from collab.report.aggregate import Mean
+from collab.report.curves import accuracy_curves
+from collab.report.poisoning import COLUMNS, poisoning_curves, poisoning_table
+
+
+def mean(metric: str, value: float, weight: float = 0.0, entity: str = "a1", row: str = "tables_1_2") -> Mean:
+    return Mean((("lambda", weight), ("blocks", 2)), row, entity, metric, value, None, None, 1)
+
+
+FOUND = [
+    mean("top1_original", 0.8),
+    mean("top1_poisoned", 0.7),
+    mean("ssim[11]_original", 0.6),
+    mean("ssim[11]_poisoned", 0.01),
+    mean("ssim_max[11]_poisoned", 0.5),
+    mean("top1_poisoned", 0.6, 1.0),
+    mean("top1_poisoned", 0.5, 1.0, entity="a2"),
+    mean("top1", 0.9, row="7"),
+]
+
+
+def test_a_point_and_entity_are_a_line_with_what_was_measured() -> None:
+    table = poisoning_table(FOUND)
+    assert [(values, entity) for values, entity, _ in table] == [((0.0, 2), "a1"), ((1.0, 2), "a1"), ((1.0, 2), "a2")]
+    assert dict(zip(COLUMNS, table[0][2], strict=True)) == {
+        "top1_original": 0.8,
+        "top1_poisoned": 0.7,
+        "l1_original": None,
+        "l1_poisoned": None,
+        "ssim_original": 0.6,
+        "ssim_poisoned": 0.01,
+    }
+
+
+def test_the_figure_has_a_line_for_each_entity_and_other_point() -> None:
+    drawn = poisoning_curves(FOUND, ["lambda", "blocks"])
+    assert drawn.count("a1, blocks = 2") == drawn.count("a2, blocks = 2") == 2
+    assert "SSIM of R" in drawn
+
+
+@pytest.mark.parametrize("found", [[], FOUND[-1:]])
+def test_nothing_measured_is_nothing_drawn(found: list[Mean]) -> None:
+    assert poisoning_curves(found, ["lambda"]) == ""
+    assert poisoning_table(found) == []
+
+
+def test_rows_of_nobody_draw_no_accuracy() -> None:
+    assert accuracy_curves(FOUND, ["lambda"], {}) == ""
