@@ -1,4 +1,4 @@
-"""Small tables of the page that no paper has: the answer at a glance, the papers' figures beside ours, bytes, machine."""
+"""Small tables of the page that no paper has: the answer at a glance, figures beside the paper's, bytes, machine."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from collab.report.aggregate import Mean
 from collab.report.bars import MEANINGS, bars_of
+from collab.report.compare import in_words, scenario_differences, side_by_side, the_runs
 from collab.report.crossings import boundaries
 from collab.report.curves import accuracy_curves, frontier
 from collab.report.facts import at_a_glance, beside_the_paper, bytes_sent, environment, not_measured, stages
@@ -26,6 +27,20 @@ def write_page(run: Path, target: Path | None = None) -> Path:
     opened = open_run(run)
     target = target or run / "report.html"
     target.write_text(page_of(opened), encoding="utf-8")
+    return target
+
+
+def write_comparison(runs: Sequence[Path], target: Path) -> Path:
+    """Sets runs side by side in one page at `target`; differences are to the first."""
+    opened = [open_run(run) for run in runs]
+    differing = scenario_differences(opened)
+    scenarios = list(dict.fromkeys(run.scenario.name for run in opened))
+    title = f"{len(opened)} runs of {scenarios[0]}" if len(scenarios) == 1 else f"{' and '.join(scenarios)}, compared"
+    page = _drawn(
+        "compare.html", title=title, words=in_words(opened, differing), runs=the_runs(opened), differing=differing,
+        tables=side_by_side(opened),
+    )  # fmt: skip
+    target.write_text(page, encoding="utf-8")
     return target
 
 
