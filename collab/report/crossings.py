@@ -10,8 +10,8 @@ from collab.types import Crossing
 class Boundary:
     """Bytes that one entity sent and received.
 
-    `published` of `rows` images; `released` networks; `read` is what it took of others' shards, each counted once, in
-    `reads` readings; `raw` is what the pixels of one image take.
+    `published` of `rows` images; `released` networks; `read` is what it took of others' shards, each counted once;
+    `raw` is what the pixels of one image take.
     """
 
     entity: str
@@ -19,7 +19,6 @@ class Boundary:
     published: int
     released: int
     read: int
-    reads: int
     raw: int
 
     @property
@@ -48,7 +47,6 @@ def boundaries(names: Sequence[str], crossings: Sequence[Crossing], side: int) -
                 published=sum(each.bytes for each in shards),
                 released=sum(each.bytes for each in sent if each.stage == "release"),
                 read=sum(once.values()),
-                reads=len(read),
                 raw=3 * side * side,
             )
         )

@@ -50,7 +50,7 @@ def beside_the_paper(rows: Sequence[Row]) -> Table | None:
     if not known:
         return None
     lines = []
-    for row in known:
+    for row in sorted(known, key=lambda row: (not row.row.isdecimal(), int(row.row) if row.row.isdecimal() else 0)):
         is_share = row.metric.startswith("top")
         scale, digits = (100, 1) if is_share else (1, 3)
         ours = "—" if row.value is None else f"{scale * row.value:.{digits}f}"
@@ -81,7 +81,7 @@ def not_measured(made: Sequence[Table]) -> list[str]:
 def bytes_sent(sent: Sequence[Boundary]) -> Table:
     """Sent and received, beside the size of raw images."""
     columns = (
-        "entity", "images", "bytes published", "for each image", "raw pixels of one", "times raw", "networks released",
+        "entity", "images", "published", "for each image", "raw pixels of one", "times raw", "networks released",
         "read from others",
     )  # fmt: skip
     lines = tuple(
@@ -93,7 +93,7 @@ def bytes_sent(sent: Sequence[Boundary]) -> Table:
             f"{each.raw:,}",
             f"{each.factor:.1f}",
             f"{each.released:,}",
-            f"{each.read:,} in {each.reads} readings" if each.reads else "0",
+            f"{each.read:,}",
         )
         for each in sent
     )

@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from collab.report.opened import Losses
 
 MOST_POINTS = 150
-MOST_PANELS = 24
+MOST_PANELS = 40
 """Panels of a stage; the record has the losses of all."""
+
+MARGIN = 3
+"""Of the box, above and below the curve."""
 
 STAGES = ("pretrain", "reconstruct", "poison", "refine", "attack")
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One stage of one participant: `lines` are points in a box of 100 by 40, from `bottom` to `top` of the loss."""
+    """One stage of one participant: `lines` are points in a box of 100 by 40, from the smallest loss to the largest."""
 
     task: str
     stage: str
@@ -22,8 +25,6 @@ class Panel:
     epochs: int
     first: float
     last: float
-    bottom: float
-    top: float
     is_cached: bool
 
     @property
@@ -61,16 +62,13 @@ def curves_of(losses: Mapping[str, Losses | None], tasks: Mapping[str, Mapping[s
 def _panel(task: str, curves: Losses, is_cached: bool) -> Panel:
     curves = tuple(curve for curve in curves if curve)
     values = [value for curve in curves for value in curve]
-    bottom, top = min(0.0, *values), max(0.0, *values)
     return Panel(
         task=task,
         stage=task.split()[0],
-        lines=tuple(_points(curve, bottom, top or 1.0) for curve in curves),
+        lines=tuple(_points(curve, min(values), max(values)) for curve in curves),
         epochs=max(map(len, curves)),
         first=curves[-1][0],
         last=curves[-1][-1],
-        bottom=bottom,
-        top=top,
         is_cached=is_cached,
     )
 
@@ -81,4 +79,6 @@ def _points(curve: Sequence[float], bottom: float, top: float) -> str:
     places = [(100 * at / max(len(curve) - 1, 1), curve[at]) for at in kept]
     if len(places) == 1:
         places = [(0.0, curve[0]), (100.0, curve[0])]
-    return " ".join(f"{x:.1f},{40 - 40 * (value - bottom) / (top - bottom):.1f}" for x, value in places)
+    scale = (40 - 2 * MARGIN) / (top - bottom) if top > bottom else 0.0
+    middle = (top + bottom) / 2
+    return " ".join(f"{x:.1f},{20 - scale * (value - middle):.1f}" for x, value in places)

@@ -15,7 +15,10 @@ Found = Mapping[tuple[str, str, str], Row]
 
 @dataclass(frozen=True)
 class Gain:
-    """What the largest pool brought one entity: `top1` of `row` against the better of what it has without sharing."""
+    """What the largest pool brought one entity: `top1` of `row` against the better of what it has without sharing.
+
+    `scratch` is a network of its own raw images, which owes nothing to anybody.
+    """
 
     entity: str
     row: str
@@ -23,7 +26,13 @@ class Gain:
     top1: Row
     without: Row
     change: Difference
-    unpoisoned: Row | None
+    scratch: Row | None
+
+    @property
+    def is_beaten_from_scratch(self) -> bool:
+        """Whether a network trained on its own raw images alone is clearly better than what sharing gives."""
+        apart = difference(self.scratch, self.top1) if self.scratch is not None else None
+        return apart is not None and apart.direction > 0
 
     @property
     def without_what(self) -> str:
@@ -89,9 +98,8 @@ def summary(
     attacks = [row for row in rows if row.attack is not None]
     gains = tuple(filter(None, (_gain(scenario, found, entity.name) for entity in scenario.entities)))
     shown = tuple(filter(None, (_disclosure(found, attacks, entity.name, pictures) for entity in scenario.entities)))
-    return Summary(
-        gains, shown, _gained(scenario, gains), _disclosed(shown), _cost(sent), _cautions(scenario, rows, attacks)
-    )
+    cautions = (*_alone_is_better(gains), *_cautions(scenario, rows, attacks))
+    return Summary(gains, shown, _gained(scenario, gains), _disclosed(shown), _cost(sent), cautions)
 
 
 def _gain(scenario: Scenario, found: Found, name: str) -> Gain | None:
@@ -107,9 +115,9 @@ def _gain(scenario: Scenario, found: Found, name: str) -> Gain | None:
     change = difference(top1, without)
     if change is None:
         return None
-    return Gain(
-        name, str(row.row), row.pool, top1, without, change, found.get((f"c_unpoisoned_{row.row}", name, "top1"))
-    )
+    raw = [str(each.row) for each in scenario.refinements if (each.own, each.entity) == ("images", name)]
+    scratch = next((found[each, name, "top1"] for each in raw if (each, name, "top1") in found), None)
+    return Gain(name, str(row.row), row.pool, top1, without, change, scratch)
 
 
 def _disclosure(found: Found, attacks: Sequence[Row], name: str, pictures: Mapping[str, Pictures]) -> Disclosure | None:
@@ -143,9 +151,9 @@ def _gained(scenario: Scenario, gains: Sequence[Gain]) -> str:
     told = []
     if up:
         best = max((gain for gain in gains if gain.entity in up), key=lambda gain: gain.change.value)
-        told.append(
-            f"Sharing helped {listed(up)}, {best.entity} the most with {100 * best.change.value:+.1f} points of top-1."
-        )
+        points = f"{100 * best.change.value:+.1f} points of top-1"
+        most = f": {points}" if len(up) == 1 else f", {best.entity} the most: {points}"
+        told.append(f"Sharing helped {listed(up)}{most}.")
     if down:
         told.append(f"It cost {listed(down)} accuracy.")
     if none:
@@ -197,6 +205,16 @@ def _cost(sent: Sequence[Boundary]) -> str:
     return (
         f"{entities} published {size(total)} of poisoned features for {rows:,} images: {size(total / rows)} for each, "
         f"{than}."
+    )
+
+
+def _alone_is_better(gains: Sequence[Gain]) -> tuple[str, ...]:
+    return tuple(
+        f"{gain.entity} does better without any of this: trained from scratch on its own raw images it reaches "
+        f"{100 * (gain.scratch.value or 0):.1f} % (row {gain.scratch.row}), with the pool "
+        f"{100 * (gain.top1.value or 0):.1f} %."
+        for gain in gains
+        if gain.scratch is not None and gain.is_beaten_from_scratch
     )
 
 
