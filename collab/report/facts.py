@@ -16,8 +16,8 @@ def at_a_glance(told: Summary, sent: Sequence[Boundary]) -> Table:
     shown = {each.entity: each for each in told.disclosures}
     has_attack = any(each.attack for each in told.disclosures)
     columns = (
-        "entity", "gain, points", "top-1, % without → with", "SSIM of plain", "of published", "worst image",
-        *["best attack"] * has_attack, "bytes sent", "times raw",
+        "entity", "gain", "without → with", "SSIM of plain", "of published", "worst image",
+        *["best attack"] * has_attack, "sent", "times raw",
     )  # fmt: skip
     lines = []
     for each in sent:
@@ -36,9 +36,10 @@ def at_a_glance(told: Summary, sent: Sequence[Boundary]) -> Table:
             )
         )
     notes = [
-        "gain: top-1 with the largest pool, minus the better of own features alone and the released network as it is; "
-        "its interval takes both figures as independent, so that what it calls clear is clear.",
-        "SSIM of the released reconstructor on held-out images, from features as they are and as published.",
+        "gain: points of top-1 (without → with, in %) that the largest pool adds to the better of own features alone "
+        "and the released network as it is; its interval takes both as independent, so that what is clear is clear.",
+        "SSIM of the released reconstructor on held-out images, from features as they are and as published; times raw: "
+        "bytes sent for an image in sizes of its pixels.",
         basis([gain.top1 for gain in told.gains] + [gain.without for gain in told.gains]),
     ]
     return Table("At a glance", columns, tuple(lines), tuple(filter(None, notes)))

@@ -153,6 +153,13 @@ def test_the_page_needs_nothing_from_anywhere_and_is_small(page: Path) -> None:
     assert "<fox>" not in text  # names of classes are text, never tags
 
 
+def test_what_failed_stands_with_the_answer(tmp_path: Path) -> None:
+    record = {"failures": {"poison a2": "the loss became <nan>"}}
+    text = write_page(write_run(tmp_path, scenario(), [], record=record)).read_text(encoding="utf-8")
+    answer = text[text.index('id="answer"') : text.index('id="pictures"')]
+    assert "<b>Failed: poison a2.</b> the loss became &lt;nan&gt;" in answer
+
+
 def test_every_table_tells_its_basis_and_its_cost(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for title in ("Table 1: ", "Table 2: ", "Table 5: ", "Attacks by collaborators"):
