@@ -3,7 +3,7 @@
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -12,6 +12,9 @@ from collab.store.pictures import Pictures
 
 MOST_BYTES = 1_600_000
 """Of all pictures of a page, as text: a page stays below 3 MB with everything else."""
+
+MOST_ENTITIES = 24
+"""Of which pictures are shown: more would be encoded in vain."""
 
 LARGEST = 112
 """Pixels of a side in the page; larger pictures are reduced, and kept as JPEG."""
@@ -45,25 +48,24 @@ def strips_of(pictures: Mapping[str, Pictures], classes: Sequence[str]) -> tuple
 
     Entities with the worst single image come first where there is not room for all.
     """
+    there = {name: each for name, each in pictures.items() if len(each)}
+    worst = sorted(there, key=lambda name: -float(there[name].ssim_poisoned.max()))[:MOST_ENTITIES]
+    found = [_strips(name, each, classes) for name, each in there.items() if name in worst]
     for count in (8, 4, 2, 1):
-        found = tuple(_strips(name, each, classes, count) for name, each in pictures.items() if len(each))
-        if _bytes(found) <= MOST_BYTES:
-            return found, 0
-    kept, total = list[Strips](), 0
-    for each in sorted(found, key=lambda strips: -strips.worst[0].poisoned):
-        total += _bytes([each])
-        if total > MOST_BYTES:
+        fewer = [replace(each, worst=each.worst[:count], median=each.median[:count]) for each in found]
+        if _bytes(fewer) <= MOST_BYTES:
             break
-        kept.append(each)
-    return tuple(kept), len(found) - len(kept)
+    while _bytes(fewer) > MOST_BYTES:
+        fewer.remove(min(fewer, key=lambda strips: strips.worst[0].poisoned))
+    return tuple(fewer), len(there) - len(fewer)
 
 
 def _bytes(found: Sequence[Strips]) -> int:
     return sum(len(source) for each in found for strip in (*each.worst, *each.median) for source in strip.sources)
 
 
-def _strips(name: str, pictures: Pictures, classes: Sequence[str], count: int) -> Strips:
-    worst, median = ([at for at in range(len(pictures)) if bool(pictures.is_worst[at]) is wanted][:count]
+def _strips(name: str, pictures: Pictures, classes: Sequence[str]) -> Strips:
+    worst, median = ([at for at in range(len(pictures)) if bool(pictures.is_worst[at]) is wanted]
                      for wanted in (True, False))  # fmt: skip
     side = pictures.original.shape[-1]
     return Strips(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from collab.report.crossings import Boundary
 from collab.report.words import Difference, difference, listed, size
-from collab.scenario.model import Scenario
+from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import played_rows
 from collab.store.pictures import Pictures
 from collab.store.results import Row
@@ -96,18 +96,18 @@ def summary(
     """What rows, ledger and pictures of a run say."""
     found = {(row.row, row.entity or "", row.metric): row for row in rows if row.attack is None}
     attacks = [row for row in rows if row.attack is not None]
-    gains = tuple(filter(None, (_gain(scenario, found, entity.name) for entity in scenario.entities)))
+    pooled = [row for row in played_rows(scenario) if row.own == "features" and row.pool]
+    gains = tuple(filter(None, (_gain(scenario, pooled, found, entity.name) for entity in scenario.entities)))
     shown = tuple(filter(None, (_disclosure(found, attacks, entity.name, pictures) for entity in scenario.entities)))
     cautions = (*_alone_is_better(gains), *_cautions(scenario, rows, attacks))
     return Summary(gains, shown, _gained(scenario, gains), _disclosed(shown), _cost(sent), cautions)
 
 
-def _gain(scenario: Scenario, found: Found, name: str) -> Gain | None:
+def _gain(scenario: Scenario, pooled: Sequence[Refinement], found: Found, name: str) -> Gain | None:
     """Of the row with the largest pool, so that none is picked for its figure; the later of equal ones."""
     known = [found.get((f"c_own_{name}", name, "top1")), found.get(("c_public", "", "top1"))]
     without = max((row for row in known if row and row.value is not None), key=lambda row: row.value or 0, default=None)
-    pooled = [row for row in played_rows(scenario) if row.entity == name and row.own == "features" and row.pool]
-    stated = [row for row in pooled if found.get((str(row.row), name, "top1"))]
+    stated = [row for row in pooled if row.entity == name and found.get((str(row.row), name, "top1"))]
     if without is None or not stated:
         return None
     row = max(reversed(stated), key=lambda each: len(each.pool))
