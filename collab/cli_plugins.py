@@ -36,6 +36,49 @@ def plugins_list(
         raise problem
 
 
+@plugins_app.command("check")
+def plugins_check(
+    kind: Annotated[str, typer.Argument(metavar="KIND|PATH", help="A kind, or the file of a plugin.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the plugin; repeatable.")
+    ] = None,
+    most_times: Annotated[
+        float, typer.Option(min=1.0, help="How many times slower than the paper's entity it may be.")
+    ] = 20.0,
+    plugin_dirs: PluginDirs = None,
+) -> None:
+    """Runs the conformance kit on a plugin: options, same bits, plain reports, resume, shards, cost, controls."""
+    from collab.errors import PluginError
+    from collab.plugins.discovery import GROUPS, Plugins
+    from collab.scenario.document import read_value
+    from collab.scenario.offers import offers_called
+    from collab.testing import check_all
+
+    given = list(plugin_dirs or ())
+    if kind.endswith(".py") or "/" in kind:
+        path = Path(kind)
+        if not path.is_file():
+            raise PluginError(f"there is no file {path}. Name a kind, or the file of a plugin.")
+        given, kind = [*given, path.resolve().parent], path.stem
+    plugins = Plugins.of(Path.cwd(), plugin_dirs=given)
+    try:
+        options = {key: read_value(value) for key, _, value in (each.partition("=") for each in settings or ())}
+    except ValueError as cause:
+        raise PluginError(str(cause)) from cause
+    failed = 0
+    for offer in offers_called(plugins, kind):
+        if offer.problem:
+            raise offer.problem
+        print(f"{GROUPS[offer.group]} {kind}: {offer.origin}")
+        for check in check_all(offer.group, kind, plugins, options, most_times=most_times):
+            failed += bool(check.problem)
+            print(f"  {'FAILED' if check.problem else 'ok    '}  {check.name}{check.figure and f'  ({check.figure})'}")
+            for line in check.problem.splitlines():
+                print(f"          {line}")
+    if failed:
+        raise typer.Exit(PluginError.exit_code)
+
+
 def schema(
     kind: Annotated[Literal["scenario", "sweep"], typer.Argument(help="Which files it is for.")] = "scenario",
     plugin_dirs: PluginDirs = None,

@@ -3,7 +3,11 @@
 Axis names used in annotations everywhere: batch channel height width classes.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from collab.errors import BoundaryError
 
 Feature = tuple[int, int, int]
 """Channel, height, width of the features at the hook."""
@@ -41,3 +45,35 @@ class Report:
     measures: tuple[Measure, ...] = ()
     crossings: tuple[Crossing, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
+
+
+def checked(report: object, who: str) -> Report:
+    """`report`, if it is one of plain values: the gate that every answer of an entity passes.
+
+    Raises BoundaryError, which names `who` answered and where in it lies what is no number or name; of a number, name
+    or text no subclass passes, since it could carry anything.
+    """
+    if type(report) is not Report:
+        raise BoundaryError(f"{who} answered a {type(report).__name__}. A stage answers a collab.types.Report.")
+    for trail, value in _leaves(report, "report"):
+        if type(value) not in (str, int, float, bool, type(None)):
+            raise BoundaryError(
+                f"{who} answered {trail} of type {type(value).__name__}. Only plain numbers and names leave an entity: "
+                "`float(x)` of a single number, a file in the private folder for all else."
+            )
+    return report
+
+
+def _leaves(value: Any, trail: str) -> Iterator[tuple[str, Any]]:
+    if type(value) in (Report, Measure, Crossing):
+        for each in fields(value):
+            yield from _leaves(getattr(value, each.name), f"{trail}.{each.name}")
+    elif type(value) in (tuple, list):
+        for index, each in enumerate(value):
+            yield from _leaves(each, f"{trail}[{index}]")
+    elif type(value) is dict:
+        for key, each in value.items():
+            yield f"{trail} (a key)", key
+            yield from _leaves(each, f"{trail}[{key!r}]")
+    else:
+        yield trail, value

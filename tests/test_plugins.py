@@ -14,6 +14,7 @@ from collab.entity import Entity
 from collab.errors import PluginError
 from collab.plugins import discovery
 from collab.plugins.discovery import GROUPS, INSTALLED, Plugins
+from collab.runtime.host import Job
 from collab.scenario.kinds import BUILT_IN
 
 ROOT = Path(__file__).parents[1]
@@ -242,3 +243,28 @@ def test_plugins_and_their_options_reach_another_process(write: Write, tmp_path:
     )
     done = subprocess.run([sys.executable, "-c", code, str(sent)], capture_output=True, text=True, check=False, cwd="/")
     assert done.stdout.split() == ["0.5", "entities/late.py", "False"], done.stderr
+
+
+def test_plugins_travel_to_a_machine_that_lacks_their_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "mine" / "entities"
+    folder.mkdir(parents=True)
+    (folder / "_shared.py").write_text("WHY = 'rain'\n")
+    (folder / "far.py").write_text(
+        "from collab.scenario.base import EntityOptions\nfrom ._shared import WHY\n"
+        "class Far:\n    group, kind = 'entities', 'far'\n    class Options(EntityOptions):\n        why: str = WHY\n"
+    )
+    plugins = Plugins.of(plugin_dirs=[tmp_path / "mine"])
+    options = plugins.load("entities", "far").Options()
+    content = pickle.dumps({"plugins": plugins, "options": options})
+    folder.parent.rename(tmp_path / "elsewhere")
+    code = (
+        "import pickle, sys; found = pickle.load(sys.stdin.buffer); far = found['plugins'].load('entities', 'far');"
+        "assert type(found['options']) is far.Options;"
+        "print(found['plugins'].origin('entities', 'far'), far.Options().why)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=content, capture_output=True, check=False)
+    assert done.stdout.decode() == f"{folder / 'far.py'} rain\n", done.stderr.decode()
+
+
+def test_a_job_reads_its_plugins_before_the_options_of_their_classes() -> None:
+    assert next(iter(Job.__dataclass_fields__)) == "plugins"

@@ -114,10 +114,11 @@ def test_new_plugins_and_their_tests_run_as_they_are(collab: Collab, tmp_path: P
     assert code == 0, err
     assert out.split("\n")[:2] == ["project/entities/round_off.py", "project/tests/test_round_off.py"]
     assert collab("new", "defense", "cap", "--in", "project")[0] == 0
+    assert collab("new", "attack", "half_trust", "--in", "project")[0] == 0
     project = tmp_path / "project"
-    for name in ("round_off", "cap"):
+    for name, word in (("round_off", "fewer"), ("cap", "less"), ("half_trust", "Share")):
         code, out, err = collab("plugins", "list", name, "--plugin-dir", "project")
-        assert (code, "broken" in out, "more" in out or "less" in out) == (0, False, True), out + err
+        assert (code, "broken" in out, word in out) == (0, False, True), out + err
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"],
@@ -127,13 +128,13 @@ def test_new_plugins_and_their_tests_run_as_they_are(collab: Collab, tmp_path: P
         text=True,
         check=False,
     )
-    assert "6 passed" in done.stdout, done.stdout + done.stderr
+    assert "9 passed" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
     ("what", "name", "words"),
     [
-        ("attack", "inversion", "there are no attacks yet"),
+        ("attack", "straw_man", "the attack 'straw_man' is there already"),
         ("entity", "Late", "'Late' is no name of a kind"),
         ("entity", "../late", "is no name of a kind"),
         ("entity", "_late", "is no name of a kind"),

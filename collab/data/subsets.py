@@ -165,10 +165,11 @@ class _Demand:
         wanted = np.minimum(np.rint(exact).astype(np.int64), stock.left + self.donated)
         for label in np.flatnonzero((exact > 0) & (wanted < 1)):
             size = int(stock.sizes[label])
+            least = f"Give it at least {min(1.0, 0.5 / size + 1e-4):.4f}, or use more images."
             raise DataError(
                 f"entity {self.name!r} with share {self.wish.share:g} would get no image of class "
                 f"{self.classes[int(label)]}, which has {size}. "
-                f"Give it at least {min(1.0, 0.5 / size + 1e-4):.4f}, or use more images."
+                + (least if exact[label] < 0.5 else "Those before it, rounded up, hold all: lower a share a little.")
             )
         least, most = np.maximum(wanted - stock.left, 0), np.minimum(wanted, self.donated)
         count = self._shared_count(int(wanted.sum()), int(most.sum()))

@@ -3,7 +3,7 @@
 import filecmp
 import re
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from collab.errors import PluginError
-from collab.plugins.modules import import_file
+from collab.plugins.modules import here, import_file, unpack
 
 KIND = r"^[a-z][a-z0-9_]*$"
 
@@ -44,6 +44,11 @@ class Origin:
         package = getattr(self.source.dist, "name", None)
         return self.source.value + (f" of the package {package}" if package else "")
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it comes with this package, whose stages have versions and whose kinds are in the documentation."""
+        return isinstance(self.source, EntryPoint) and self.source.module.split(".")[0] in ("collab", "entities")
+
     def is_same(self, other: "Origin") -> bool:
         """Whether both are one plugin: the same entry point, or one file or a copy of it, as after `pip install .`."""
         if isinstance(self.source, EntryPoint) and isinstance(other.source, EntryPoint):
@@ -54,7 +59,7 @@ class Origin:
     @property
     def _file(self) -> Path | None:
         if isinstance(self.source, Path):
-            return self.source
+            return here(self.source.parent) / self.source.name
         try:
             spec = find_spec(self.source.module)
         except Exception:  # its parent package runs for this; what is wrong is told where the plugin is loaded
@@ -64,7 +69,9 @@ class Origin:
 
 @dataclass(frozen=True)
 class Plugins:
-    """Entry points, and the files in `folders`; picklable, and finds the same in every process that sees the folders.
+    """Entry points, and the files in `folders`.
+
+    A pickle of it holds the files: on another machine it finds the same, and so do pickles of their classes after it.
 
     A folder called `entities`, `defenses` or `attacks` holds one file for each kind, `<kind>.py`; in a folder of
     another name the class in the file says what it is. Files that start with `_` are no plugins.
@@ -84,6 +91,12 @@ class Plugins:
                 raise PluginError(f"--plugin-dir {given}: there is no such folder. Name one that holds plugin files.")
             folders += [given, *(given / group for group in GROUPS)]
         return cls(tuple(dict.fromkeys(folder.resolve() for folder in folders if folder.is_dir())))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        files = {
+            folder: {file.name: file.read_bytes() for file in here(folder).glob("*.py")} for folder in self.folders
+        }
+        return _arrived, (self.folders, files)
 
     def installed(self, group: str) -> dict[str, tuple[Origin, ...]]:
         """Every kind that may be one of `group`, and its origin, or several, if they clash; imports nothing."""
@@ -151,6 +164,12 @@ INSTALLED = Plugins()
 """What packages bring, and no folder."""
 
 
+def _arrived(folders: tuple[Path, ...], files: Mapping[Path, Mapping[str, bytes]]) -> Plugins:
+    for folder in folders:
+        unpack(folder, files[folder])
+    return Plugins(folders)
+
+
 def nearest(name: str, known: Iterable[str]) -> list[str]:
     """What is known, the most similar to `name` first."""
     return sorted(known, key=lambda each: (-SequenceMatcher(None, name, each).ratio(), each))
@@ -162,13 +181,13 @@ def _points(group: str) -> Sequence[EntryPoint]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.glob("*.py") if file.is_file() and not file.name.startswith("_"))
+    return sorted(folder / file.name for file in here(folder).glob("*.py") if not file.name.startswith("_"))
 
 
 def _says_kind(file: Path) -> bool:
     """Whether `file` says `kind` and quotes its own name; others (conftest.py, setup.py) are never imported."""
     try:
-        text = file.read_text(encoding="utf-8", errors="replace")
+        text = (here(file.parent) / file.name).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return True  # so that loading it tells why
     return bool(re.search(r"\bkind\b", text) and re.search(rf"""["']{re.escape(file.stem)}["']""", text))

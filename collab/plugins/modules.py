@@ -1,14 +1,20 @@
 """Imports plugin files: each folder is a package whose name says where it lies, so that any process can import it."""
 
+import atexit
 import importlib
+import shutil
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
 _PREFIX = "collab-plugins:"
+
+_COPIES: dict[Path, Path] = {}
+"""Folders of another machine that are not here, and where their files were written to."""
 
 
 def import_file(file: Path) -> ModuleType:
@@ -18,6 +24,22 @@ def import_file(file: Path) -> ModuleType:
     """
     importlib.invalidate_caches()  # the file may be younger than the last look at its folder
     return importlib.import_module(f"{_package(file.parent)}.{file.stem}")
+
+
+def here(folder: Path) -> Path:
+    """Where the files of `folder` lie on this machine: there, unless it is another machine's."""
+    return folder if folder.is_dir() else _COPIES.get(folder, folder)
+
+
+def unpack(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Makes the plugin files of another machine's `folder` importable here, under the names that they have there."""
+    if folder.is_dir() or folder in _COPIES:
+        return
+    copy = Path(tempfile.mkdtemp(prefix="collab-plugins-"))
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    for name, content in files.items():
+        (copy / name).write_bytes(content)
+    _COPIES[folder] = copy
 
 
 def _package(folder: Path) -> str:
@@ -31,7 +53,8 @@ class _Folders(MetaPathFinder):
         if path is not None or not name.startswith(_PREFIX):
             return None
         spec = ModuleSpec(name, None, is_package=True)
-        spec.submodule_search_locations = [name.removeprefix(_PREFIX).replace("%2E", ".").replace("%25", "%")]
+        folder = Path(name.removeprefix(_PREFIX).replace("%2E", ".").replace("%25", "%"))
+        spec.submodule_search_locations = [str(here(folder))]
         return spec
 
 

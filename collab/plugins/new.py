@@ -7,21 +7,24 @@ from string import Template
 
 from collab.errors import ScenarioError
 from collab.plugins.discovery import GROUPS, KIND, Plugins
-from collab.plugins.templates import DEFENSE, DEFENSE_TEST, ENTITY, ENTITY_TEST
+from collab.plugins.templates import ATTACK, ATTACK_TEST, DEFENSE, DEFENSE_TEST, ENTITY, ENTITY_TEST
 
-TEMPLATES = {"entities": (ENTITY, ENTITY_TEST), "defenses": (DEFENSE, DEFENSE_TEST)}
+TEMPLATES = {
+    "entities": (ENTITY, ENTITY_TEST),
+    "defenses": (DEFENSE, DEFENSE_TEST),
+    "attacks": (ATTACK, ATTACK_TEST),
+}
 
 
 def write_new(what: str, name: str, project: Path) -> tuple[Path, Path]:
-    """Writes `entities/<name>.py` (or `defenses/`) and `tests/test_<name>.py` of `project`, and says where.
+    """Writes `entities/<name>.py` (or `defenses/`, `attacks/`) and `tests/test_<name>.py` of `project`, and says where.
 
-    Raises ScenarioError, and writes nothing, where there are no such plugins yet, where `name` is none or is taken, and
+    Raises ScenarioError, and writes nothing, where there are no such plugins, where `name` is none or is taken, and
     where either file exists or cannot be written.
     """
     group = next((group for group, word in GROUPS.items() if word == what), "")
-    if group not in TEMPLATES:
-        kinds = " or ".join(GROUPS[each] for each in TEMPLATES)
-        raise ScenarioError(f"there are no {group or what} yet, so none can be written. `collab new` writes {kinds}.")
+    if not group:
+        raise ScenarioError(f"{what!r} is no group of plugins. `collab new` writes {', '.join(GROUPS.values())}.")
     if not re.fullmatch(KIND, name) or keyword.iskeyword(name):
         raise ScenarioError(
             f"{name!r} is no name of a kind. Take lower-case letters, digits and _, a letter first; no Python keyword."

@@ -84,6 +84,53 @@ class $Kind(Defense):
         return ()
 '''
 
+ATTACK = '''\
+"""An attack that trusts the released reconstructor in part."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+from typing_extensions import override
+
+from collab.attacks.base import Attack, Knowledge, Need
+from collab.scenario.base import AttackOptions
+from collab.seeding import Stream
+from collab.training.precision import Compute
+from collab.training.progress import Progress
+from collab.training.recipes import outputs_of
+
+
+@dataclass(frozen=True)
+class $Kind(Attack):
+    """Mixes what the released reconstructor shows with the mean of public images."""
+
+    class Options(AttackOptions):
+        """What may stand beside `kind: $kind`."""
+
+        trust: float = Field(0.8, ge=0, le=1, description="Share of the reconstruction in the answer.")
+
+    kind: ClassVar[str] = "$kind"
+    needs: ClassVar[frozenset[Need]] = frozenset({"reconstructor", "public_data"})
+
+    trust: float
+
+    @override
+    @classmethod
+    def from_options(cls, options: Options) -> Self:
+        return cls(options.trust)
+
+    @override
+    def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
+        """An image [3, side, side] in [0, 1] for each row of `known.features`; `known` holds what `needs` names."""
+        rebuilt = outputs_of(known.reconstructor, torch.split(known.features, 256), compute)
+        mean = known.public_data.take(np.arange(min(len(known.public_data), 256)), rebuilt.device).mean(0)
+        return self.trust * rebuilt + (1 - self.trust) * mean
+'''
+
 _TEST = '''\
 """The $what $kind takes its options and honors them; a scenario with it plays from images to results."""
 
@@ -100,7 +147,7 @@ data: {source: creatures, image_size: 16, classes: 4, train: 160, test: 40, publ
 model: {backbone: resnet8, width: 4, hook: conv3_1, pretrain: {by: a1, epochs: 1}}
 reconstructor: {epochs: 1}
 entities:
-  - {name: a1, share: 0.5, defense: none}
+  - {name: a1, share: 0.5, $first}
   - {name: a2, share: 0.5, $stated}
 refine: {epochs: 1}
 refinements:
@@ -134,6 +181,7 @@ ENTITY_TEST = Template(_TEST).safe_substitute(
     what="entity",
     option="decimals",
     value="1",
+    first="defense: none",
     stated="kind: $kind, options: {decimals: 1}, defense: none",
     imports="""\
 from torch import nn
@@ -158,6 +206,7 @@ DEFENSE_TEST = Template(_TEST).safe_substitute(
     what="defense",
     option="limit",
     value="0.5",
+    first="defense: none",
     stated="defense: {kind: $kind, limit: 0.5}",
     imports="""\
 
@@ -172,5 +221,38 @@ def test_what_it_publishes_is_limited(tmp_path: Path) -> None:
     module = loaded.plugins.load("defenses", "$kind").from_options(options).build(3, rectified=False)
     features = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(module(features), features.clamp(-0.5, 0.5))
+""".rstrip(),
+)
+
+ATTACK_TEST = Template(_TEST).safe_substitute(
+    what="attack",
+    option="trust",
+    value="0.5",
+    first="kind: curious, options: {attacks: [{kind: $kind, trust: 0.5}]}, defense: none",
+    stated="defense: none",
+    imports="""\
+from torch import nn
+
+from collab.attacks.base import Knowledge
+from collab.errors import ScenarioError
+from collab.runtime.play import Where, play
+from collab.scenario.reader import Loaded, read_scenario
+from collab.seeding import Stream
+from collab.training.feeds import ImageSet
+from collab.training.precision import resolve_compute
+from collab.training.progress import Progress
+""".rstrip(),
+    unit="""\
+def test_it_answers_an_image_for_each_row(tmp_path: Path) -> None:
+    loaded = read(tmp_path, SCENARIO)
+    kind = loaded.plugins.load("attacks", "$kind")
+    attack = kind.from_options(kind.Options(kind="$kind", trust=0.5))
+    public = ImageSet(torch.full((4, 3, 8, 8), 255, dtype=torch.uint8).numpy(), torch.zeros(4).long().numpy())
+    features = torch.zeros(2, 3, 8, 8)
+    known = Knowledge(
+        "this test", features, torch.zeros(2).long(), attack.needs, reconstructor=nn.Identity(), public_data=public
+    )
+    answer = attack.rebuild(known, Stream(0, "a1", "attack"), resolve_compute("fp32", "cpu"), Progress())
+    torch.testing.assert_close(answer, torch.full((2, 3, 8, 8), 0.5))
 """.rstrip(),
 )

@@ -16,7 +16,7 @@ import torch
 from collab.data.source import Source
 from collab.entity import Entity
 from collab.errors import CollabError, ResourceError
-from collab.plugins.discovery import INSTALLED, Plugins
+from collab.plugins.discovery import Plugins
 from collab.runtime.assign import ORACLE, Assignment, Holding, open_scenario_source
 from collab.runtime.cache import Cache, places_of
 from collab.runtime.oracle import Oracle
@@ -26,7 +26,7 @@ from collab.scenario.model import Scenario
 from collab.store.private import private_folder
 from collab.training.precision import Compute, resolve_compute
 from collab.training.progress import Progress
-from collab.types import Crossing, Measure, Report
+from collab.types import Crossing, Measure, Report, checked
 
 Event = dict[str, str | int | float]
 Emit = Callable[[Event], None]
@@ -37,8 +37,10 @@ class Job:
     """What a host needs to know of a run: its scenario and folder, who holds which rows, what to reuse, its plugins.
 
     `setting` is what the driver found device and precision to be; a host that finds otherwise refuses to play.
+    `plugins` come first: their files must have arrived before options of their classes can be read.
     """
 
+    plugins: Plugins
     scenario: Scenario
     run: Path
     assignment: Assignment
@@ -46,7 +48,6 @@ class Job:
     setting: Setting
     cache: Path
     is_fresh: bool
-    plugins: Plugins = INSTALLED
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,8 @@ class Host:
         progress = Progress(tell, cache.checkpoints(task.who), key)
         if job.is_fresh:
             progress.forget()
-        report = self._played(job, task, self._participant(job, task.who, compute), progress)
+        participant = self._participant(job, task.who, compute)
+        report = checked(self._played(job, task, participant, progress), f"{type(participant).__name__}.{task.stage}")
         losses = tuple(tuple(curve) for curve in progress.curves)
         seconds = time.perf_counter() - start
         outcome = Outcome(task.name, report, seconds, str(compute), _peak_bytes(), losses=losses)

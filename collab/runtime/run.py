@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from collab.errors import CollabError, EntityError, ResourceError, StoreError
+from collab.errors import BoundaryError, CollabError, EntityError, ResourceError, StoreError
 from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.assign import ORACLE, Assignment, assign, label_distribution, open_scenario_source
 from collab.runtime.cache import Cache
@@ -151,9 +151,8 @@ class Run:
         return time.perf_counter() - self._began
 
     def _error(self, task: Task, outcome: Outcome) -> CollabError:
-        kind = {StoreError.exit_code: StoreError, ResourceError.exit_code: ResourceError}.get(
-            outcome.exit_code, EntityError
-        )
+        kinds = {each.exit_code: each for each in (StoreError, ResourceError, BoundaryError)}
+        kind = kinds.get(outcome.exit_code, EntityError)
         who = "the oracle" if task.who == ORACLE else f"entity {task.who!r}"
         again = f"collab run {self.folder / 'scenario.yaml'} --out {self.folder.parents[1]} --backend inprocess"
         error = kind(

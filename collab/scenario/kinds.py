@@ -28,7 +28,7 @@ class AsWritten(EntityOptions):
 
 
 class Kinds:
-    """What the kinds of one scenario are, found once; `origins` are those of plugins, `broken` what failed so far.
+    """What the kinds of one scenario are, found once; `origins` are those of foreign plugins, `broken` what failed.
 
     Without `plugins` only the built-in kinds are checked, and others keep their options as written: the files of a run
     can be read where its plugins are not.
@@ -64,7 +64,8 @@ class Kinds:
         origin = self._plugins.origin(group, kind)
         if built_in:
             return built_in
-        self.origins[group, kind] = origin
+        if not origin.is_ours:
+            self.origins[group, kind] = origin
         return checked_options(self._plugins.load(group, kind), group, f"the plugin {kind!r} ({origin})")
 
 

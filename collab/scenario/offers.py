@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from inspect import getdoc
+from pathlib import Path
 
 from collab.errors import PluginError
-from collab.plugins.discovery import GROUPS, INSTALLED, Plugins, nearest
+from collab.plugins.discovery import GROUPS, Plugins, nearest
 from collab.scenario.base import Part
 from collab.scenario.kinds import checked_options
 
@@ -29,16 +30,14 @@ def offers(plugins: Plugins) -> tuple[Offer, ...]:
     )
 
 
-def our_options() -> dict[str, dict[str, type[Part]]]:
-    """The options of every plugin that comes with this package, by group and kind."""
-    return {
-        group: {
-            offer.kind: offer.options
-            for offer in offers(INSTALLED)
-            if offer.group == group and offer.options and offer.origin.split(".")[0] in ("collab", "entities")
-        }
-        for group in GROUPS
-    }
+def our_options(*places: Path) -> dict[str, dict[str, type[Part]]]:
+    """By group and kind, the options of all plugins of this package, and of those in folders of `places`."""
+    plugins, found = Plugins.of(*places), dict[str, dict[str, type[Part]]]()
+    for offer in offers(plugins):
+        origin = plugins.origin(offer.group, offer.kind)
+        if offer.options and (origin.is_ours or isinstance(origin.source, Path)):
+            found.setdefault(offer.group, {})[offer.kind] = offer.options
+    return found
 
 
 def offers_called(plugins: Plugins, kind: str) -> tuple[Offer, ...]:

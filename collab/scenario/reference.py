@@ -9,6 +9,7 @@ from collab.scenario.offers import our_options
 from collab.scenario.schema import json_schema
 
 MARK = "<!-- from here on written by `python -m collab.scenario.reference` -->\n"
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
 _BOUNDS = (
     ("minimum", "from {}"),
     ("exclusiveMinimum", "above {}"),
@@ -32,8 +33,8 @@ def fields(part: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
 
 
 def json_text() -> str:
-    """The schema as it lies in `scenarios/scenario.schema.json`."""
-    return json.dumps(json_schema(our_options()), indent=2, ensure_ascii=False) + "\n"
+    """The schema as it lies in `scenarios/scenario.schema.json`: it knows the plugins beside it."""
+    return json.dumps(json_schema(our_options(SCENARIOS)), indent=2, ensure_ascii=False) + "\n"
 
 
 def _referenced(value: Any, parts: dict[str, Any], seen: dict[str, None]) -> dict[str, None]:

@@ -310,3 +310,10 @@ def test_the_share_that_an_error_proposes_is_enough() -> None:
         stratified_subsets(labels, {"a": 0.5, "b": 0.01}, rng())
     least = float(str(caught.value).split("at least ")[1].split(",")[0])
     assert len(stratified_subsets(labels, {"a": 0.5, "b": least}, rng())["b"]) == 3
+
+
+def test_who_finds_nothing_because_others_were_rounded_up_is_told_so() -> None:
+    labels = np.zeros(10, dtype=np.int64)
+    wishes = {name: Wish(0.15) for name in "abcdef"}  # 1.5 each, rounded to 2: the sixth finds none
+    with pytest.raises(DataError, match=r"entity .f. .* Those before it, rounded up, hold all: lower a share a little"):
+        subsets(labels, wishes, lambda purpose: np.random.default_rng(0), classes=["x"])

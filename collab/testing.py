@@ -1,0 +1,338 @@
+"""The conformance kit: what every plugin must keep, tried on small scenarios of drawn images in this process."""
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+
+from collab.entity import guess_name
+from collab.errors import BoundaryError, CollabError, PluginError
+from collab.metrics.priors import class_mean_prior
+from collab.metrics.visual import ssim
+from collab.plugins.discovery import GROUPS, INSTALLED, Plugins
+from collab.runtime.cache import Cache
+from collab.runtime.host import Event
+from collab.runtime.play import Played, Where, play
+from collab.scenario.base import Part
+from collab.scenario.document import write_document
+from collab.scenario.kinds import Kinds
+from collab.scenario.model import Scenario
+from collab.scenario.reader import read_scenario
+from collab.scoring import mean_measure
+from collab.store.release import read_release
+from collab.store.store import Store
+from collab.training import progress
+
+MOST_TIMES = 20.0
+"""How much slower than the paper's own entity, or than R alone, a plugin may be before its cost is told as a fault."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: `problem` says what failed and what to do, or is empty; `figure` is what was seen."""
+
+    name: str
+    problem: str = ""
+    figure: str = ""
+
+
+Checks = tuple[Check, ...]
+
+
+def check_entity(
+    kind: str,
+    plugins: Plugins = INSTALLED,
+    options: Mapping[str, Any] | None = None,
+    *,
+    most_times: float = MOST_TIMES,
+) -> Checks:
+    """Plays an entity of `kind` beside a contributor; checks options, bits, reports, resume, shards, and cost."""
+    return _Kit("entities", kind, plugins, options or {}, most_times).checks()
+
+
+def check_defense(
+    kind: str,
+    plugins: Plugins = INSTALLED,
+    options: Mapping[str, Any] | None = None,
+    *,
+    most_times: float = MOST_TIMES,
+) -> Checks:
+    """Plays a contributor with a defense of `kind`; checks options, bits, reports, resume, shards, and cost."""
+    return _Kit("defenses", kind, plugins, options or {}, most_times).checks()
+
+
+def check_attack(
+    kind: str,
+    plugins: Plugins = INSTALLED,
+    options: Mapping[str, Any] | None = None,
+    *,
+    most_times: float = MOST_TIMES,
+) -> Checks:
+    """Lets a curious entity attack; beside the checks of entities, controls without which its failure means nothing.
+
+    Positive: from unprotected features it must beat the class mean. Negative: from noise of equal moments, and from
+    rows dealt to other images of their class, it must not, or truth has leaked.
+    """
+    kit = _Kit("attacks", kind, plugins, options or {}, most_times)
+    return kit.checks(kit.controls)
+
+
+def check_all(
+    group: str, kind: str, plugins: Plugins, options: Mapping[str, Any], *, most_times: float = MOST_TIMES
+) -> Checks:
+    """The checks of whichever group."""
+    check = {"entities": check_entity, "defenses": check_defense, "attacks": check_attack}[group]
+    return check(kind, plugins, options, most_times=most_times)
+
+
+class _Kill(BaseException):
+    """Ends a run where a signal would: nothing on its way may catch it."""
+
+
+class _Kit:
+    def __init__(self, group: str, kind: str, plugins: Plugins, options: Mapping[str, Any], most_times: float) -> None:
+        self._group, self._kind, self._plugins, self._most_times = group, kind, plugins, most_times
+        self._options = dict(options)
+        self._word = GROUPS[group]
+
+    def checks(self, more: Callable[[Played], Iterator[Check]] | None = None) -> Checks:
+        """All checks in turn; after one that the others rest on has failed, they are not tried."""
+        found = [*self._about_options()]
+        if any(check.problem for check in found):
+            return tuple(found)
+        with tempfile.TemporaryDirectory(prefix="collab-check-") as folder:
+            out = Path(folder)
+            try:
+                scenario = self._scenario(out)
+                start, recorder = time.perf_counter(), _Recorder()
+                played = self._play(scenario, out / "first")
+                seconds = time.perf_counter() - start
+            except BoundaryError as error:
+                return (*found, Check("plain reports", str(error)))
+            except CollabError as error:
+                return (*found, Check("plays", f"{error} Play it yourself: `collab run` with this {self._word}."))
+            found += [Check("plays", figure=f"{seconds:.1f} s"), Check("plain reports")]
+            found.append(self._same_bits(scenario, played, out / "second", recorder))
+            if not found[-1].problem:
+                found.append(self._resumes(scenario, played, recorder.points, out))
+            found.append(self._shards(played))
+            found.append(self._cost(played))
+            found += more(played) if more else ()
+        return tuple(found)
+
+    def controls(self, played: Played) -> Iterator[Check]:
+        """Of an attack: what it makes of plain features, of noise, and of rows of other images."""
+        score, low, prior = self._scores(played, "plain", shuffled=False)
+        told = f"SSIM {score:.3f} from unprotected features, {prior:.3f} for the class mean"
+        weak = f"{told}: it fails where nothing is hidden, so its failures say nothing. Train it more."
+        yield Check("positive control", "" if low > prior else weak, told)
+        for name, victim, shuffled in (("noise", "noise", False), ("rows of others", "plain", True)):
+            score, low, prior = self._scores(played, victim, shuffled=shuffled)
+            told = f"SSIM {score:.3f}, {prior:.3f} for the class mean"
+            leak = f"{told}: there is nothing to see, so truth has leaked. Use what `known` holds alone."
+            yield Check(f"negative control: {name}", "" if low <= prior else leak, told)
+
+    # ---- the checks -------------------------------------------------------------------------------------------------
+    def _about_options(self) -> Iterator[Check]:
+        try:
+            model = Kinds(self._plugins).options(self._group, self._kind)
+            stated = {**({"kind": self._kind} if self._group != "entities" else {}), **self._options}
+            options = model.model_validate(_tuples(stated), context=Kinds(self._plugins))
+        except ValidationError as error:
+            wrong = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+            yield Check(
+                "options", "\n".join([*wrong, "State what it needs with --set KEY=VALUE, or mend its Options."])
+            )
+            return
+        except PluginError as error:
+            yield Check("options", str(error))
+            return
+        yield Check("options", "\n".join(_wrong_options(model, options, self._plugins)))
+
+    def _same_bits(self, scenario: Scenario, played: Played, out: Path, recorder: "_Recorder") -> Check:
+        _lend(played, out)
+        told = _difference(played, self._play(scenario, out, recorder), "played twice")
+        advice = " Draw from self.stream(...) or view.stream alone: no global generator, no clock, no order of a set."
+        return Check("same seed, same bits", told and told + advice)
+
+    def _resumes(self, scenario: Scenario, played: Played, points: list[int], out: Path) -> Check:
+        between, progress.SECONDS_BETWEEN = progress.SECONDS_BETWEEN, 0.0
+        advice = "Keep what a later stage needs in files of `self.private`, not in the object."
+        try:
+            for number, point in enumerate(points):
+                place = out / f"killed{number}"
+                _lend(played, place)
+                with suppress(_Kill):
+                    self._play(scenario, place, _killer(point))
+                again = self._play(scenario, place)
+                if told := _difference(played, again, f"killed at event {point} and resumed"):
+                    return Check("resume", f"{told} {advice}")
+        except CollabError as error:
+            return Check("resume", f"killed at event {point}, it could not go on: {error} {advice}")
+        finally:
+            progress.SECONDS_BETWEEN = between
+        return Check("resume", figure=f"killed {len(points)} times")
+
+    def _shards(self, played: Played) -> Check:
+        found = Store(played.run / "store").verify()
+        told = " ".join(f"{each.path}: {each.problem}." for each in found if each.problem)
+        advice = " Publish through `self.layout.store.publish`, which checks shape, type and range."
+        return Check("shapes and types", told and told + advice)
+
+    def _cost(self, played: Played) -> Check:
+        tasks = json.loads((played.run / "record.json").read_text())["tasks"]
+        spent = {"mine": 0.0, "other": 0.0}
+        for name, task in tasks.items():
+            stage, who = name.split()[:2]
+            if who in spent and stage in self._compared:
+                spent[who] += task["seconds"]
+        times = spent["mine"] / max(spent["other"], 1e-3)
+        beside = "training the reconstructor" if self._group == "attacks" else "the stages of the paper's entity"
+        told = f"{spent['mine']:.2f} s, {times:.1f} times {beside}"
+        slow = f"{told}; at most {self._most_times:g} times is expected. Find what is slow, or allow --most-times more."
+        return Check("cost", "" if times <= self._most_times else slow, told)
+
+    @property
+    def _compared(self) -> tuple[str, ...]:
+        if self._group == "attacks":
+            return "attack", "reconstruct"
+        return "decode", "featurize", "poison", "publish", "refine"
+
+    # ---- how it plays -----------------------------------------------------------------------------------------------
+    def _play(self, scenario: Scenario, out: Path, watch: Callable[[Event], None] = lambda event: None) -> Played:
+        return play(scenario, Where("inprocess", device="cpu", out=out, plugins=self._plugins), watch)
+
+    def _scenario(self, folder: Path) -> Scenario:
+        path = folder / "check.yaml"
+        content = _content(self._group, self._kind, self._options, self._plugins)
+        path.write_text(write_document(content), encoding="utf-8")
+        return read_scenario(path, plugin_dirs=[folder for folder in self._plugins.folders if folder.is_dir()]).scenario
+
+    def _scores(self, played: Played, victim: str, *, shuffled: bool) -> tuple[float, float, float]:
+        """SSIM of what was rebuilt, mean and lower end of its interval, and of the class mean of the other images."""
+        private = played.run / "private"
+        rebuilt = read_release(private / "mine", guess_name(self._kind, victim))[0]["images"].float() / 255
+        order = np.load(private / victim / "published.npy")[: len(rebuilt)]
+        labels = torch.from_numpy(np.load(private / victim / "labels.npy")[order])
+        truth = torch.from_numpy(np.load(private / victim / "images.npy")[order]).float() / 255
+        if shuffled:
+            generator = torch.Generator().manual_seed(0)
+            for label in np.unique(labels.numpy()):
+                members = torch.nonzero(labels == label)[:, 0]
+                truth[members] = truth[members.roll(1 + int(torch.randint(len(members) - 1, (), generator=generator)))]
+        found = mean_measure("ssim", ssim(rebuilt, truth), 0)
+        prior = float(ssim(class_mean_prior(truth, labels), truth).mean())
+        return found.value, found.low or 0.0, prior
+
+
+class _Recorder:
+    """Where to interrupt: numbers of the events at which the plugin's stages start, and end their first epochs."""
+
+    def __init__(self) -> None:
+        self._count, self._seen, self.points = 0, set[tuple[object, object]](), list[int]()
+
+    def __call__(self, event: Event) -> None:
+        self._count += 1
+        moment = event["event"], event.get("task")
+        if event.get("entity") == "mine" and moment[0] in ("start", "epoch") and moment not in self._seen:
+            self._seen.add(moment)
+            self.points.append(self._count)
+
+
+def _lend(played: Played, out: Path) -> None:
+    """Gives the next run what the plugin had no part in: it is played once for all checks."""
+    shutil.copytree(played.run.parents[1] / "cache", out / "cache")
+    for entry in Cache(out / "cache").entries():
+        if entry.who == "mine" or entry.stage in ("refine", "judge"):
+            shutil.rmtree(entry.path)
+
+
+def _killer(point: int) -> Callable[[Event], None]:
+    count = 0
+
+    def watch(event: Event) -> None:
+        nonlocal count
+        count += 1
+        if count == point:
+            raise _Kill
+
+    return watch
+
+
+def _wrong_options(model: type[Part], options: Part, plugins: Plugins) -> Iterator[str]:
+    if not model.model_config.get("frozen"):
+        yield "its options can be changed: subclass the options of the base class, which are frozen."
+    for name, field in model.model_fields.items():
+        if not field.description:
+            yield f"the option {name!r} says nothing of itself: Field(..., description='...')."
+    back = model.model_validate(_tuples(options.model_dump(mode="json", by_alias=True)), context=Kinds(plugins))
+    if back != options:
+        yield f"its options do not read back as they are written: {options!r} became {back!r}."
+
+
+def _difference(one: Played, two: Played, how: str) -> str:
+    """What differs between two runs that must not differ; empty if nothing does."""
+    first, second = (
+        {(row.row, row.entity, row.attack, row.metric): (row.value, row.low, row.high, row.n) for row in played.rows}
+        for played in (one, two)
+    )
+    for key in sorted(first.keys() | second.keys(), key=str):
+        if first.get(key) != second.get(key) and str(first.get(key)) != str(second.get(key)):  # NaN equals itself here
+            named = " ".join(str(part) for part in key if part)
+            return f"{how}, {named!r} was {first.get(key)} and {second.get(key)}."
+    shards = [sorted(path.name for path in (played.run / "store").glob("entity=*/*.arrow")) for played in (one, two)]
+    return "" if shards[0] == shards[1] else f"{how}, it published {shards[0]} and {shards[1]}."
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _tuples(each) for key, each in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def _content(group: str, kind: str, options: Mapping[str, Any], plugins: Plugins) -> dict[str, Any]:
+    """The scenario of a check: `other` is the paper's entity, `mine` the same but for the plugin."""
+    dpm = {"kind": "dpm", "epochs": 2, "blocks": 1}
+    other: dict[str, Any] = {"name": "other", "share": 0.2, "defense": dpm}
+    mine: dict[str, Any] = {"name": "mine", "share": 0.2, "defense": dpm}
+    content: dict[str, Any] = {
+        "name": "check",
+        "data": {"source": "creatures", "image_size": 16, "classes": 4, "train": 400, "test": 40, "public_images": 32},
+        "model": {"backbone": "resnet8", "width": 4, "hook": "conv3_1", "pretrain": {"by": "other", "epochs": 1}},
+        "reconstructor": {"epochs": 1},
+        "entities": [other, mine],
+        "refine": {"epochs": 2},
+        "controls": False,
+    }
+    rows: list[dict[str, Any]] = [{"row": 8, "entity": "mine", "own": "features", "pool": ["other"]}]
+    if group == "entities":
+        mine |= {"kind": kind, "options": dict(options)}
+        model = Kinds(plugins).options(group, kind)
+        if model.publishes:  # type: ignore[attr-defined]
+            rows.insert(0, {"row": 7, "entity": "other", "own": "features", "pool": ["mine"]})
+    else:
+        rows.insert(0, {"row": 7, "entity": "other", "own": "features", "pool": ["mine"]})
+    if group == "defenses":
+        mine |= {"defense": {"kind": kind, **options}}
+    if group == "attacks":
+        content["data"] |= {"image_size": 32, "train": 1600, "public_images": 800}
+        content["model"] |= {"width": 8}
+        content["reconstructor"] = {"epochs": 6, "batch_size": 16, "schedule": "one_cycle"}
+        attack = {"kind": kind, **options}
+        mine |= {"kind": "curious", "share": 0.1, "options": {"attacks": [attack], "victims": ["noise", "plain"]}}
+        other["share"] = 0.1
+        content["entities"] += [
+            {"name": "plain", "share": 0.1, "defense": "none"},
+            {"name": "noise", "kind": "noisy", "share": 0.1, "defense": "none"},
+        ]
+    content["refinements"] = rows
+    return content
