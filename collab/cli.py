@@ -164,12 +164,20 @@ app.command()(new)
 
 
 @app.command()
-def report(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories.")]) -> None:
-    """Draws the report of each run again from its files."""
-    from collab.report.page import write_page
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="The page; RUN/report.html, or comparison.html here, unless given."),
+    ] = None,
+) -> None:
+    """Draws the report of a run again from its files, or sets several runs side by side in one page."""
+    from collab.report.page import write_comparison, write_page
 
-    for each in runs:
-        print(write_page(each))
+    if len(runs) == 1:
+        print(write_page(runs[0], out))
+    else:
+        print(write_comparison(runs, out or Path("comparison.html")))
 
 
 def main() -> None:

@@ -16,14 +16,16 @@ from collab.attacks.base import Attack, Knowledge
 from collab.defenses.base import Defense, PrivateView
 from collab.errors import EntityError, ShardMissing
 from collab.metrics.utility import topk_hits
+from collab.metrics.visual import ssim_window
 from collab.models.backbones import feature_shape, is_rectified
 from collab.models.freeze import freeze
 from collab.participant import Participant, load_images
 from collab.scenario.base import EntityOptions
 from collab.scenario.model import Refinement
-from collab.scoring import batched, disparity, equivalence, mean_measure
+from collab.scoring import batched, distances, equivalence, mean_measure, means, worst_and_median
 from collab.seeding import Stream
 from collab.store.manifest import Record
+from collab.store.pictures import Pictures, write_pictures
 from collab.store.release import read_release, write_release
 from collab.store.shards import Batches, ShardReader, open_shard, write_shard
 from collab.training.feeds import ImageSet
@@ -213,8 +215,7 @@ class Entity(Participant):
                 f"{who} answered {tuple(found.shape)}, or values that are not finite. It must rebuild "
                 f"{(len(labels), 3, side, side)} finite values, one image for each row."
             )
-        images = found.clamp(0, 1).mul(255).round().to(torch.uint8)
-        write_release(self.private, guess_name(attack.kind, victim), {"images": images}, {"victim": victim})
+        write_release(self.private, guess_name(attack.kind, victim), {"images": to_uint8(found)}, {"victim": victim})
         read = [_shard_crossing("attack", victim, self.name, each) for each in self.layout.store.records(victim)]
         return Report((Measure("rows_attacked", len(labels)),), tuple(read))
 
@@ -312,17 +313,42 @@ class Entity(Participant):
         poisoned = torch.cat([self.protect(module, part).to("cpu", features.dtype) for part in batched(features)])
         seed, compute = self.scenario.seed, self.compute
         rows = torch.arange(len(features)).numpy()
+        found = distances(
+            self.reconstructor,
+            features,
+            poisoned,
+            lambda start, stop: self.heldout.take(rows[start:stop], self.compute.device),
+            compute=compute,
+        )
+        self._keep_pictures(features, poisoned, found)
         return (
             *equivalence(self.released.decider, features, poisoned, labels, seed=seed, compute=compute),
-            *disparity(
-                self.reconstructor,
-                features,
-                poisoned,
-                lambda start, stop: self.heldout.take(rows[start:stop], self.compute.device),
-                seed=seed,
-                compute=compute,
-            ),
+            *means(found, seed),
         )
+
+    def _keep_pictures(self, features: Tensor, poisoned: Tensor, found: Mapping[str, Tensor]) -> None:
+        """Keeps what R makes of some held-out images, the most alike first, for whoever looks at the report.
+
+        Held-out images belong to no entity, so that none of its own leaves it here.
+        """
+        window = ssim_window(self.scenario.data.image_size)[0]
+        before, after = (found[f"ssim[{window}]_{what}"].numpy() for what in ("original", "poisoned"))
+        worst, median = worst_and_median(after)
+        rows = np.concatenate([worst, median])
+        rebuilt = [outputs_of(self.reconstructor, batched(x[rows]), self.compute) for x in (features, poisoned)]
+        pictures = Pictures(
+            metric=f"ssim[{window}]",
+            heldout=len(after),
+            rows=rows,
+            labels=np.asarray(self.heldout.labels)[rows],
+            is_worst=np.arange(len(rows)) < len(worst),
+            ssim_original=before[rows],
+            ssim_poisoned=after[rows],
+            original=np.asarray(self.heldout.images[rows]),
+            from_original=to_uint8(rebuilt[0]).numpy(),
+            from_poisoned=to_uint8(rebuilt[1]).numpy(),
+        )
+        write_pictures(self.layout.pictures / self.name, pictures)
 
     @property
     def _scratch(self) -> Path:
@@ -339,6 +365,11 @@ class Entity(Participant):
         digest = write_release(self.layout.release, name, state, {**about, **card})
         size = sum(value.numel() * value.element_size() for value in state.values())
         return Crossing("release", self.name, EVERYONE, name, digest, size, "float32", (len(state),))
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """Images in [0, 1], or a little beyond, as they are kept."""
+    return images.clamp(0, 1).mul(255).round().to(torch.uint8)
 
 
 def hurts(harm: Measure) -> bool:

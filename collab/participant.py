@@ -55,6 +55,11 @@ class Layout:
         """Images of the public classes Q."""
         return self.run / "public"
 
+    @property
+    def pictures(self) -> Path:
+        """A folder for each entity: held-out images and what the released R makes of their features; for the report."""
+        return self.run / "pictures"
+
 
 class Participant:
     """A holder of images of the private classes: an entity, or the simulator's oracle that computes upper bounds.

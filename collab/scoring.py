@@ -1,7 +1,8 @@
 """Scores with intervals: what a network can still read, what a reconstructor can still show."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -51,6 +52,23 @@ def disparity(
     compute: Compute,
 ) -> tuple[Measure, ...]:
     """Table 2: R on original and on poisoned features; `images(a, b)` gives the true rows a to b in [0, 1]."""
+    return means(distances(reconstructor, features, poisoned, images, compute=compute), seed)
+
+
+def means(found: Mapping[str, Tensor], seed: int) -> tuple[Measure, ...]:
+    """The mean of each metric over its values [batch], with its interval."""
+    return tuple(mean_measure(name, values, seed) for name, values in found.items())
+
+
+def distances(
+    reconstructor: nn.Module,
+    features: Tensor,
+    poisoned: Tensor,
+    images: Callable[[int, int], Tensor],
+    *,
+    compute: Compute,
+) -> dict[str, Tensor]:
+    """Every metric of Table 2 for each image [batch], from its `..._original` and from its `..._poisoned` features."""
     found: dict[str, list[Tensor]] = {}
     for start in range(0, len(features), EVAL_BATCH):
         stop = min(start + EVAL_BATCH, len(features))
@@ -61,7 +79,19 @@ def disparity(
                 rebuilt = reconstructor(x.to(compute.device).float())
             for name, metric in metrics.items():
                 found.setdefault(f"{name}_{what}", []).append(metric(rebuilt, truth).cpu())
-    return tuple(mean_measure(name, torch.cat(values), seed) for name, values in found.items())
+    return {name: torch.cat(values) for name, values in found.items()}
+
+
+PICTURES = 8
+"""Images of either kind that are kept to look at."""
+
+
+def worst_and_median(likeness: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers of the `PICTURES` largest values, largest first, and of as many others in the middle of the order."""
+    order = np.argsort(-likeness, kind="stable")
+    worst, rest = order[:PICTURES], order[PICTURES:]
+    start = max(0, min(len(order) // 2 - PICTURES // 2 - PICTURES, len(rest) - PICTURES))
+    return worst, rest[start : start + PICTURES]
 
 
 def likeness(rebuilt: Tensor, images: Tensor, seed: int) -> tuple[Measure, ...]:

@@ -1,6 +1,5 @@
 """One offline HTML page from the files of a run, or from the means of a sweep."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,42 +7,74 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from collab.report.aggregate import Mean
+from collab.report.bars import MEANINGS, bars_of
+from collab.report.compare import in_words, scenario_differences, side_by_side, the_runs
+from collab.report.crossings import boundaries
 from collab.report.curves import accuracy_curves, frontier
+from collab.report.facts import at_a_glance, beside_the_paper, bytes_sent, environment, not_measured, stages
 from collab.report.labels import MOST_NAMES, held_labels, label_map
+from collab.report.losses import curves_of
+from collab.report.opened import Opened, open_run
 from collab.report.poisoning import poisoning_curves, poisoning_table
+from collab.report.strips import strips_of
+from collab.report.summary import summary
 from collab.report.tables import describe, tables
 from collab.scenario.model import Refinement
-from collab.scenario.reader import read_scenario
 from collab.scenario.sweep import Sweep
-from collab.store.ledger import read_ledger
-from collab.store.results import read_results
 
 
-def write_page(run: Path) -> Path:
-    """Draws `report.html` of a run directory, from its scenario, results, ledger and record alone."""
-    scenario = read_scenario(run / "scenario.yaml", check_paths=False, check_plugins=False).scenario
-    rows = read_results(run / "results.parquet")
-    sent: dict[str, int] = {}
-    for crossing in read_ledger(run / "ledger.parquet"):
-        if crossing.kind == "shard" and crossing.stage == "publish":
-            sent[crossing.sender] = sent.get(crossing.sender, 0) + crossing.bytes
-    record = json.loads((run / "record.json").read_text())
-    side = scenario.data.image_size
-    bytes_sent = [
-        (name, record["images"][name], size, size / record["images"][name], 3 * side * side)
-        for name, size in sent.items()
-    ]
-    source = (run / "scenario.yaml").read_text(encoding="utf-8")
-    target = run / "report.html"
-    parts = {"tables": tables(scenario, rows), "bytes_sent": bytes_sent, "record": record, "source": source}
-    labels, classes = record.get("labels", {}), record["classes"]  # no labels: a run from before they were recorded
-    parts |= {
-        "held": held_labels(labels, classes),
-        "label_map": label_map(labels, classes) if labels else "",
-        "has_counts": max(len(labels), len(classes)) <= MOST_NAMES,
-    }
-    target.write_text(_drawn("page.html", scenario=scenario, **parts), encoding="utf-8")
+def write_page(run: Path, target: Path | None = None) -> Path:
+    """Draws the page of a run directory from its files alone; `report.html` in it unless `target` is given."""
+    opened = open_run(run)
+    target = target or run / "report.html"
+    target.write_text(page_of(opened), encoding="utf-8")
     return target
+
+
+def write_comparison(runs: Sequence[Path], target: Path) -> Path:
+    """Sets runs side by side in one page at `target`; differences are to the first."""
+    opened = [open_run(run) for run in runs]
+    differing = scenario_differences(opened)
+    scenarios = list(dict.fromkeys(run.scenario.name for run in opened))
+    title = f"{len(opened)} runs of {scenarios[0]}" if len(scenarios) == 1 else f"{' and '.join(scenarios)}, compared"
+    page = _drawn(
+        "compare.html", title=title, words=in_words(opened, differing), runs=the_runs(opened), differing=differing,
+        tables=side_by_side(opened),
+    )  # fmt: skip
+    target.write_text(page, encoding="utf-8")
+    return target
+
+
+def page_of(run: Opened) -> str:
+    """The page of a run."""
+    scenario, record = run.scenario, run.record
+    names = [entity.name for entity in scenario.entities]
+    sent = boundaries(names, run.crossings, scenario.data.image_size)
+    told = summary(scenario, run.rows, sent, run.pictures)
+    made = tables(scenario, run.rows)
+    table_5 = next((table for table in made if table.title.startswith("Table 5")), None)
+    others = tuple(table for table in made if table is not table_5)
+    labels, classes = record.get("labels", {}), record["classes"]  # no labels: a run from before they were recorded
+    strips, left_out = strips_of(run.pictures, classes)
+    curves = curves_of(run.losses, record.get("tasks", {}))
+    beside = beside_the_paper(run.rows)
+    parts: dict[str, Any] = {
+        "run": run, "record": {"collab": "", "failures": {}, **record}, "source": run.source, "summary": told,
+        "glance": at_a_glance(told, sent), "bars": bars_of(scenario, run.rows),
+        "meanings": MEANINGS, "table_5": table_5, "tables": others, "not_measured": not_measured(made),
+        "beside": beside, "strips": strips, "strips_left_out": left_out, "curves": curves,
+        "held": held_labels(labels, classes), "label_map": label_map(labels, classes) if labels else "",
+        "has_counts": max(len(labels), len(classes)) <= MOST_NAMES, "bytes": bytes_sent(sent),
+        "environment": environment(record), "stages": stages(record.get("tasks", {})),
+    }  # fmt: skip
+    contents = [("answer", "The answer")]
+    contents += [("table-5", "Table 5")] if table_5 else []
+    contents += [("tables", "Other tables")] if others else []
+    contents += [("paper", "Beside the paper")] if beside else []
+    contents += [("pictures", "Pictures"), ("curves", "Training")]
+    contents += [("labels", "Classes")] if labels else []
+    contents += [("bytes", "Bytes"), ("repeat", "How to repeat it")]
+    return _drawn("page.html", scenario=scenario, contents=contents, **parts)
 
 
 def write_sweep_page(
@@ -73,6 +104,10 @@ def write_sweep_page(
 
 def _drawn(template: str, **parts: Any) -> str:
     environment = Environment(
-        loader=PackageLoader("collab.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("collab.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     return environment.get_template(template).render(**parts)

@@ -1,9 +1,11 @@
 """Result rows as the papers' tables: plain text cells, ready for a terminal or a page."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from collab.report.verdicts import Verdict, found_of, verdicts
+from collab.report.words import basis
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import played_rows
 from collab.store.results import Row
@@ -11,13 +13,25 @@ from collab.store.results import Row
 
 @dataclass(frozen=True)
 class Table:
-    """A titled table of text cells; `rules` are the numbers of lines that a rule stands above."""
+    """A titled table of text cells; `rules` are the numbers of lines that a rule stands above.
+
+    The last of `notes` says what the figures rest on, and what they cost.
+    """
 
     title: str
     columns: tuple[str, ...]
     lines: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
     rules: tuple[int, ...] = ()
+
+    @property
+    def numeric(self) -> frozenset[int]:
+        """Columns of numbers, by place; the first names its line and is none."""
+        places = range(1, len(self.columns))
+        return frozenset(at for at in places if all(_NUMBER.fullmatch(line[at]) for line in self.lines))
+
+
+_NUMBER = re.compile(r"(?:[+\-±]?[\d.,]+(?: %| [kMGT]?B| bytes)?(?: [±→] ?[\d.,]+)*)|—|")
 
 
 Found = dict[tuple[str, str, str], Row]
@@ -34,7 +48,7 @@ def tables(scenario: Scenario, rows: Sequence[Row]) -> tuple[Table, ...]:
         _attacks([row for row in rows if row.attack is not None]),
         _verdicts(scenario, verdicts(scenario, rows)),
     )
-    return tuple(table for table in made if table.lines)
+    return tuple(replace(table, notes=tuple(filter(None, table.notes))) for table in made if table.lines)
 
 
 def percent(row: Row | None) -> str:
@@ -76,7 +90,8 @@ def _table_1(scenario: Scenario, found: Found) -> Table:
             )
     columns = ("entity", "defense", "original", "poisoned", "cost", "agreement", "KL")
     note = "Top-1 in % of the released decider on held-out images; cost in points; agreement of both predictions in %."
-    notes = (note, *_printed(found, "top1_original", "top1_poisoned"))
+    measured = [row for key, row in found.items() if key[0] == "tables_1_2" and key[2].startswith(("top1_", "agree"))]
+    notes = (note, *_printed(found, "top1_original", "top1_poisoned"), basis(measured))
     return Table("Table 1: classification equivalence", columns, tuple(lines), notes)
 
 
@@ -115,6 +130,7 @@ def _table_2(scenario: Scenario, found: Found) -> Table:
         f"The released reconstructor on held-out images; SSIM{window}. A guess without features scores SSIM: {prior}.",
         "SSIM near zero says that this reconstructor is fooled, not that the image is gone.",
         *_printed(found, "l1_original", "l1_poisoned", f"ssim{window}_original", f"ssim{window}_poisoned"),
+        basis([row for key, row in found.items() if key[0] == "tables_1_2" and f"ssim{window}_" in key[2]]),
     )
     return Table("Table 2: reconstruction disparity", columns, tuple(lines), notes)
 
@@ -155,7 +171,7 @@ def _table_5(scenario: Scenario, found: Found) -> Table:
         lines.append(line("c_public", "", "released C, untouched"))
     lines += [line(str(row.row), row.entity or "", describe(row)) for row in played if str(row.row) not in stated]
     notes = [
-        "± half of the 95 % bootstrap interval over held-out images, one seed. Rows from c_ on are controls.",
+        "Scored on held-out images of the private classes. Rows from c_ on are controls.",
         "gain: points above the better of c_public and c_own, which is what sharing itself brings (or costs).",
     ]
     if has_paper:
@@ -166,6 +182,8 @@ def _table_5(scenario: Scenario, found: Found) -> Table:
         notes.append(
             "creatures are drawn, a stand-in for trying things out; no figure here says anything about photographs."
         )
+    names = {(str(row.row), row.entity or "") for row in played} | {("c_public", "")}
+    notes.append(basis([row for key, row in found.items() if key[:2] in names and key[2] in ("top1", "top5")]))
     return Table("Table 5: refinement", columns, tuple(lines), tuple(notes), tuple(rules))
 
 
@@ -187,7 +205,8 @@ def _left_out(scenario: Scenario, found: Found) -> Table:
                 )
     columns = ("row", "entity", "peer", "rows taken", "why", "harm")
     note = "harm: how many more % of own held-out images are wrong with the peer's rows; left out if clearly above 0."
-    return Table("What was left out of the pool", columns, tuple(lines), (note,))
+    measured = [row for key, row in found.items() if key[2].startswith("harm[")]
+    return Table("What was left out of the pool", columns, tuple(lines), (note, basis(measured)))
 
 
 def _attacks(rows: Sequence[Row]) -> Table:
@@ -205,7 +224,7 @@ def _attacks(rows: Sequence[Row]) -> Table:
         )
     columns = ("adversary", "victim", "attack", "L1", f"SSIM{window}", "or its negative", "class mean", "n")
     note = "Images rebuilt from the rows that the victim published. class mean: SSIM of a guess from labels alone."
-    return Table("Attacks by collaborators", columns, tuple(lines), (note,))
+    return Table("Attacks by collaborators", columns, tuple(lines), (note, basis(rows)))
 
 
 def _verdicts(scenario: Scenario, found: Sequence[Verdict]) -> Table:

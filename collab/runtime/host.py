@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,7 +53,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a task: a report, or the plain text of a failure; never an object of the participant's."""
+    """What came of a task: a report, or the plain text of a failure; never an object of the participant's.
+
+    `losses` are the mean losses of each epoch of each minimization; None where they were not kept.
+    """
 
     task: str
     report: Report
@@ -63,6 +67,7 @@ class Outcome:
     exit_code: int = 0
     trace: str = ""
     is_cached: bool = False
+    losses: tuple[tuple[float, ...], ...] | None = None
 
     @classmethod
     def of_entry(cls, task: str, kept: Mapping[str, Any]) -> "Outcome":
@@ -72,12 +77,14 @@ class Outcome:
             tuple(Crossing(**crossing | {"shape": tuple(crossing["shape"])}) for crossing in kept["crossings"]),
             kept["facts"],
         )
-        return cls(task, report, kept["seconds"], kept["device"], kept["peak_bytes"], is_cached=True)
+        losses = kept.get("losses")  # entries from before they were kept have none
+        curves = None if losses is None else tuple(tuple(curve) for curve in losses)
+        return cls(task, report, kept["seconds"], kept["device"], kept["peak_bytes"], is_cached=True, losses=curves)
 
     def entry(self) -> dict[str, Any]:
         """What the cache keeps of this."""
         kept = {"seconds": self.seconds, "device": self.device, "peak_bytes": self.peak_bytes}
-        return {**asdict(self.report), **kept}
+        return {**asdict(self.report), **kept, "losses": self.losses}
 
 
 class Host:
@@ -134,7 +141,9 @@ class Host:
             progress.forget()
         participant = self._participant(job, task.who, compute)
         report = checked(self._played(job, task, participant, progress), f"{type(participant).__name__}.{task.stage}")
-        outcome = Outcome(task.name, report, time.perf_counter() - start, str(compute), _peak_bytes())
+        losses = tuple(tuple(curve) for curve in progress.curves)
+        seconds = time.perf_counter() - start
+        outcome = Outcome(task.name, report, seconds, str(compute), _peak_bytes(), losses=losses)
         after = places_of(job.run, task.who, **owned)
         written = sorted(place for place, state in after.items() if before.get(place) != state)
         cache.keep(key, task.who, job.run, written, outcome.entry(), stage=task.stage)
@@ -196,7 +205,13 @@ def host_names(participants: tuple[str, ...], workers: int) -> tuple[tuple[str, 
 
 def environment() -> Mapping[str, str]:
     """What this process runs on, for the record of a run."""
-    return {"python": platform.python_version(), "machine": platform.machine(), "torch": torch.__version__}
+    return {
+        "collab": version("collab"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "system": platform.system(),
+        "machine": platform.machine(),
+    }
 
 
 def _participant(job: Job, name: str, compute: Compute) -> Entity | Oracle:

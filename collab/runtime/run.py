@@ -166,7 +166,12 @@ class Run:
     def _record(self, outcomes: dict[str, Outcome]) -> None:
         """What the run was made on and what each task took; the figures of results.parquet do not depend on it."""
         tasks = {
-            name: {"seconds": round(each.seconds, 3), "peak_bytes": each.peak_bytes, "cached": each.is_cached}
+            name: {
+                "seconds": round(each.seconds, 3),
+                "peak_bytes": each.peak_bytes,
+                "cached": each.is_cached,
+                "losses": each.losses,
+            }
             for name, each in outcomes.items()
         }
         record = {

@@ -23,7 +23,7 @@ VERSIONS = {
     "reconstruct": 1,
     "featurize": 1,
     "featurize_heldout": 1,
-    "poison": 1,
+    "poison": 2,
     "publish": 1,
     "refine": 1,
     "withdraw": 1,

@@ -23,23 +23,29 @@ def _nobody(epoch: int, epochs: int, loss: float) -> None:
 
 @dataclass
 class Progress:
-    """Told after each epoch; `folder` (private to whose stage it is) keeps checkpoints under `name`, None keeps none.
+    """Hears of each epoch; `folder` (private to whose stage it is) keeps checkpoints under `name`, None keeps none.
 
-    A stage may minimize several times in a fixed order: each has its own file. Whoever plays the stage calls `forget`
-    once its results are kept.
+    A stage may minimize several times in a fixed order: each has its own file, and its own curve of mean losses, whole
+    even if the stage was killed on the way. Whoever plays the stage calls `forget` once its results are kept.
     """
 
-    tell: Tell = _nobody
+    told: Tell = _nobody
     folder: Path | None = None
     name: str = ""
     seconds_between: float = field(default_factory=lambda: SECONDS_BETWEEN)
-    _begun: int = field(default=0, init=False)
+    curves: list[list[float]] = field(default_factory=list, init=False)
 
     def checkpoint(self) -> "Checkpoint":
         """That of the next minimization of this stage."""
-        self._begun += 1
-        place = None if self.folder is None else self.folder / f"{self.name}-{self._begun}.pt"
-        return Checkpoint(place, self.seconds_between)
+        self.curves.append([])
+        place = None if self.folder is None else self.folder / f"{self.name}-{len(self.curves)}.pt"
+        return Checkpoint(place, self.seconds_between, self.curves[-1])
+
+    def tell(self, epoch: int, epochs: int, loss: float) -> None:
+        """Says that `epoch` (from 1) of `epochs` ended with this mean loss."""
+        if self.curves:
+            self.curves[-1].append(loss)
+        self.told(epoch, epochs, loss)
 
     def forget(self) -> None:
         """Removes the checkpoints of this stage."""
@@ -51,8 +57,8 @@ class Progress:
 class Checkpoint:
     """The state of one minimization after its last epoch that was kept."""
 
-    def __init__(self, path: Path | None, seconds_between: float) -> None:
-        self._path, self._seconds = path, seconds_between
+    def __init__(self, path: Path | None, seconds_between: float, curve: list[float]) -> None:
+        self._path, self._seconds, self._curve = path, seconds_between, curve
         self._last = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
@@ -64,6 +70,7 @@ class Checkpoint:
         except Exception:
             self._path.unlink(missing_ok=True)
             return None
+        self._curve[:] = state.get("means", [])
         return state
 
     def save(self, state: Callable[[], dict[str, Any]]) -> None:

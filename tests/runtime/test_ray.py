@@ -30,6 +30,8 @@ def test_actors_give_the_same_bits_as_one_process(played: Played, tmp_path: Path
     run = Path(told["run"])
     assert bits(tuple(read_results(run / "results.parquet"))) == bits(played.rows)
     assert shards(run) == shards(played.run)
+    for path in sorted((played.run / "pictures").rglob("*.npz"), key=str):
+        assert (run / path.relative_to(played.run)).read_bytes() == path.read_bytes()
     assert [row["value"] for row in told["rows"]] == [row.value for row in played.rows]
 
 

@@ -65,10 +65,11 @@ def test_going_on_from_a_checkpoint_gives_the_bits_of_an_undisturbed_training(
         trained(recipe, Progress(killed, folder, "key", seconds_between=0))
     torch.rand(7)  # whatever the process drew meanwhile
     told: list[int] = []
-    found, losses = trained(recipe, Progress(lambda epoch, *_: told.append(epoch), folder, "key", seconds_between=0))
+    going_on = Progress(lambda epoch, *_: told.append(epoch), folder, "key", seconds_between=0)
+    found, losses = trained(recipe, going_on)
     expected, all_losses = trained(recipe, Progress())
     assert told == list(range(killed_after + 1, EPOCHS + 1))
-    assert losses == all_losses
+    assert losses == all_losses == tuple(going_on.curves[0])
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[name], expected[name]) for name in expected)
 

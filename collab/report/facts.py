@@ -1,0 +1,133 @@
+"""Small tables of the page that no paper has: the answer at a glance, figures beside the paper's, bytes, machine."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from collab.report.crossings import Boundary
+from collab.report.summary import Summary
+from collab.report.tables import Table, plain
+from collab.report.words import basis, duration, signed, size
+from collab.store.results import Row
+
+
+def at_a_glance(told: Summary, sent: Sequence[Boundary]) -> Table:
+    """One line for each entity: what it gains, what its features show, what it sends."""
+    gains = {gain.entity: gain for gain in told.gains}
+    shown = {each.entity: each for each in told.disclosures}
+    has_attack = any(each.attack for each in told.disclosures)
+    columns = (
+        "entity", "gain", "without → with", "SSIM of plain", "of published", "worst image",
+        *["best attack"] * has_attack, "sent", "times raw",
+    )  # fmt: skip
+    lines = []
+    for each in sent:
+        gain, seen = gains.get(each.entity), shown.get(each.entity)
+        lines.append(
+            (
+                each.entity,
+                signed(gain.change, 100) if gain else "—",
+                f"{100 * (gain.without.value or 0):.1f} → {100 * (gain.top1.value or 0):.1f}" if gain else "—",
+                plain(seen.original) if seen else "—",
+                plain(seen.poisoned) if seen else "—",
+                f"{seen.worst:.3f}" if seen and seen.worst is not None else "—",
+                *[plain(seen.attack) if seen else "—"] * has_attack,
+                size(each.published) if each.published else "—",
+                f"{each.factor:.1f}" if each.published else "—",
+            )
+        )
+    notes = [
+        "gain: points of top-1 (without → with, in %) that the largest pool adds to the better of own features alone "
+        "and the released network as it is; its interval takes both as independent, so that what is clear is clear.",
+        "SSIM of the released reconstructor on held-out images, from features as they are and as published; times raw: "
+        "bytes sent for an image in sizes of its pixels.",
+        basis([gain.top1 for gain in told.gains] + [gain.without for gain in told.gains]),
+    ]
+    return Table("At a glance", columns, tuple(lines), tuple(filter(None, notes)))
+
+
+def beside_the_paper(rows: Sequence[Row]) -> Table | None:
+    """Every figure that has one of the paper's beside it."""
+    known = [row for row in rows if row.paper is not None]
+    if not known:
+        return None
+    lines = []
+    for row in sorted(known, key=lambda row: (not row.row.isdecimal(), int(row.row) if row.row.isdecimal() else 0)):
+        is_share = row.metric.startswith("top")
+        scale, digits = (100, 1) if is_share else (1, 3)
+        ours = "—" if row.value is None else f"{scale * row.value:.{digits}f}"
+        reach = (
+            "—"
+            if row.low is None or row.high is None
+            else f"{scale * row.low:.{digits}f} to {scale * row.high:.{digits}f}"
+        )
+        theirs = f"{scale * (row.paper or 0):.{digits}f}"
+        apart = "—" if row.value is None else f"{scale * (row.value - (row.paper or 0)):+.{digits}f}"
+        lines.append((row.row, row.entity or "—", row.metric, ours, reach, theirs, apart, row.verdict or "none given"))
+    columns = ("row", "entity", "metric", "here", "95 % interval", "paper", "difference", "verdict")
+    return Table("Figures here and in the paper; top-1 and top-5 in %", columns, tuple(lines), (basis(known),))
+
+
+def not_measured(made: Sequence[Table]) -> list[str]:
+    """What the papers tabulate and this run has no figures of."""
+    titles = " ".join(table.title for table in made)
+    wanted = {
+        "Table 1": "Table 1 (classification equivalence): no entity poisoned anything.",
+        "Table 2": "Table 2 (reconstruction disparity): no entity poisoned anything.",
+        "Table 3": "Table 3 (filters, alone and before a DPM): this scenario has no such defenses.",
+        "Attacks": "Attacks: no entity of this scenario attacks what others published.",
+    }
+    return [f"Not measured: {told}" for title, told in wanted.items() if title not in titles]
+
+
+def bytes_sent(sent: Sequence[Boundary]) -> Table:
+    """Sent and received, beside the size of raw images."""
+    columns = (
+        "entity", "images", "published", "for each image", "raw pixels of one", "times raw", "networks released",
+        "read from others",
+    )  # fmt: skip
+    lines = tuple(
+        (
+            each.entity,
+            f"{each.rows:,}",
+            f"{each.published:,}",
+            f"{each.each:,.0f}",
+            f"{each.raw:,}",
+            f"{each.factor:.1f}",
+            f"{each.released:,}",
+            f"{each.read:,}",
+        )
+        for each in sent
+    )
+    notes = (
+        "From the ledger. Published: poisoned features and labels, for everybody. Raw pixels: uint8, uncompressed. "
+        "Released: featurizer, decider, reconstructor. Read: shards of others, each counted once, however often read.",
+    )
+    return Table("Bytes that crossed each boundary", columns, lines, notes)
+
+
+def environment(record: Mapping[str, Any]) -> Table:
+    """Versions and machine; no paths, so that the page can be sent to anybody."""
+    known = {
+        "collab": record.get("collab"), "Python": record.get("python"), "torch": record.get("torch"),
+        "computed on": record.get("compute"), "machine": " ".join(
+            str(record[key]) for key in ("system", "machine") if record.get(key)
+        ),
+        "cores": record.get("cores"), "took": duration(record["seconds"]), "images from": record.get("source"),
+    }  # fmt: skip
+    lines = tuple((name, str(value)) for name, value in known.items() if value not in (None, ""))
+    return Table("What it was played on", ("what", "value"), lines)
+
+
+def stages(tasks: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Time and memory of each stage."""
+    lines = tuple(
+        (name, duration(task["seconds"]), size(task["peak_bytes"]), "yes" if task["cached"] else "")
+        for name, task in tasks.items()
+    )
+    cached = sum(bool(task["cached"]) for task in tasks.values())
+    total = duration(sum(task["seconds"] for task in tasks.values()))
+    note = (
+        f"{len(tasks)} stages, {total} of work in all; {cached} of them came from the cache, with the time that they "
+        "once took. Memory: the largest that the process had needed by then."
+    )
+    return Table("Stages", ("stage", "time", "memory", "from the cache"), lines, (note,))

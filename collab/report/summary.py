@@ -1,0 +1,239 @@
+"""The answer in plain words: who gained how much, what was disclosed, what it cost; every word follows from rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from collab.report.crossings import Boundary
+from collab.report.words import Difference, difference, listed, size
+from collab.scenario.model import Refinement, Scenario
+from collab.scenario.rows import played_rows
+from collab.store.pictures import Pictures
+from collab.store.results import Row
+
+Found = Mapping[tuple[str, str, str], Row]
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What the largest pool brought one entity: `top1` of `row` against the better of what it has without sharing.
+
+    `scratch` is a network of its own raw images, which owes nothing to anybody.
+    """
+
+    entity: str
+    row: str
+    pool: tuple[str, ...]
+    top1: Row
+    without: Row
+    change: Difference
+    scratch: Row | None
+
+    @property
+    def is_beaten_from_scratch(self) -> bool:
+        """Whether a network trained on its own raw images alone is clearly better than what sharing gives."""
+        apart = difference(self.scratch, self.top1) if self.scratch is not None else None
+        return apart is not None and apart.direction > 0
+
+    @property
+    def without_what(self) -> str:
+        """What is known without sharing."""
+        return "the released network as it is" if self.without.row == "c_public" else "its own features alone"
+
+    @property
+    def told(self) -> str:
+        """A sentence."""
+        before, after = (100 * (row.value or 0) for row in (self.without, self.top1))
+        points = f"{abs(100 * self.change.value):.1f}"
+        reach = ""
+        if self.change.low is not None and self.change.high is not None:
+            reach = f" (95 % interval {100 * self.change.low:+.1f} to {100 * self.change.high:+.1f})"
+        pool = f"with the pool of {listed(self.pool)} (row {self.row})"
+        way = f"from {before:.1f} % with {self.without_what} to {after:.1f} % {pool}"
+        match self.change.direction:
+            case 1:
+                return f"gained {points} points of top-1{reach}: {way}."
+            case -1:
+                return f"lost {points} points of top-1{reach}: {way}."
+        return f"neither gained nor lost clearly, {100 * self.change.value:+.1f} points{reach}: {way}."
+
+
+@dataclass(frozen=True)
+class Disclosure:
+    """What the released reconstructor shows of held-out images, and the best attack on what an entity published."""
+
+    entity: str
+    original: Row
+    poisoned: Row
+    guess: Row | None
+    worst: float | None
+    attack: Row | None
+    attack_guess: Row | None
+
+    @property
+    def is_beyond_a_guess(self) -> bool:
+        """Whether the best attack's images are clearly nearer to the truth than a guess from labels."""
+        if self.attack is None or self.attack_guess is None:
+            return False
+        change = difference(self.attack, self.attack_guess)
+        return change is not None and change.direction > 0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the page begins with."""
+
+    gains: tuple[Gain, ...]
+    disclosures: tuple[Disclosure, ...]
+    gained: str
+    disclosed: str
+    cost: str
+    cautions: tuple[str, ...]
+
+
+def summary(
+    scenario: Scenario, rows: Sequence[Row], sent: Sequence[Boundary], pictures: Mapping[str, Pictures]
+) -> Summary:
+    """What rows, ledger and pictures of a run say."""
+    found = {(row.row, row.entity or "", row.metric): row for row in rows if row.attack is None}
+    attacks = [row for row in rows if row.attack is not None]
+    pooled = [row for row in played_rows(scenario) if row.own == "features" and row.pool]
+    gains = tuple(filter(None, (_gain(scenario, pooled, found, entity.name) for entity in scenario.entities)))
+    shown = tuple(filter(None, (_disclosure(found, attacks, entity.name, pictures) for entity in scenario.entities)))
+    cautions = (*_alone_is_better(gains), *_cautions(scenario, rows, attacks))
+    return Summary(gains, shown, _gained(scenario, gains), _disclosed(shown), _cost(sent), cautions)
+
+
+def _gain(scenario: Scenario, pooled: Sequence[Refinement], found: Found, name: str) -> Gain | None:
+    """Of the row with the largest pool, so that none is picked for its figure; the later of equal ones."""
+    known = [found.get((f"c_own_{name}", name, "top1")), found.get(("c_public", "", "top1"))]
+    without = max((row for row in known if row and row.value is not None), key=lambda row: row.value or 0, default=None)
+    stated = [row for row in pooled if row.entity == name and found.get((str(row.row), name, "top1"))]
+    if without is None or not stated:
+        return None
+    row = max(reversed(stated), key=lambda each: len(each.pool))
+    top1 = found[str(row.row), name, "top1"]
+    change = difference(top1, without)
+    if change is None:
+        return None
+    raw = [str(each.row) for each in scenario.refinements if (each.own, each.entity) == ("images", name)]
+    scratch = next((found[each, name, "top1"] for each in raw if (each, name, "top1") in found), None)
+    return Gain(name, str(row.row), row.pool, top1, without, change, scratch)
+
+
+def _disclosure(found: Found, attacks: Sequence[Row], name: str, pictures: Mapping[str, Pictures]) -> Disclosure | None:
+    ssim = {metric: row for (row_name, who, metric), row in found.items()
+            if (row_name, who) == ("tables_1_2", name) and metric.startswith("ssim[")}  # fmt: skip
+    poisoned = next((row for metric, row in ssim.items() if metric.endswith("_poisoned")), None)
+    original = next((row for metric, row in ssim.items() if metric.endswith("_original")), None)
+    if poisoned is None or original is None or poisoned.value is None or original.value is None:
+        return None
+    guess = found.get(("c_public", "", poisoned.metric.replace("_poisoned", "_prior_class_mean")))
+    tried = [row for row in attacks if row.entity == name and row.value is not None]
+    scored = [row for row in tried if row.metric.startswith("ssim_max[") and "_prior_" not in row.metric]
+    attack = max(scored, key=lambda row: row.value or 0, default=None)
+    beside = None
+    if attack is not None:
+        wanted = f"{attack.metric.replace('ssim_max', 'ssim')}_prior_class_mean"
+        beside = next(
+            (row for row in tried if (row.row, row.attack, row.metric) == (attack.row, attack.attack, wanted)), None
+        )
+    seen = pictures.get(name)
+    worst = float(seen.ssim_poisoned.max()) if seen is not None and len(seen) else None
+    return Disclosure(name, original, poisoned, guess, worst, attack, beside)
+
+
+def _gained(scenario: Scenario, gains: Sequence[Gain]) -> str:
+    if not any(row.pool for row in scenario.refinements):
+        return "No row of this scenario reads a pool: nobody could gain by sharing."
+    if not gains:
+        return "What sharing brings was not measured: a pooled row, or what it is compared with, is missing."
+    up, down, none = ([gain.entity for gain in gains if gain.change.direction == way] for way in (1, -1, 0))
+    told = []
+    if up:
+        best = max((gain for gain in gains if gain.entity in up), key=lambda gain: gain.change.value)
+        points = f"{100 * best.change.value:+.1f} points of top-1"
+        most = f": {points}" if len(up) == 1 else f", {best.entity} the most: {points}"
+        told.append(f"Sharing helped {listed(up)}{most}.")
+    if down:
+        told.append(f"It cost {listed(down)} accuracy.")
+    if none:
+        count = max((gain.top1.n or 0 for gain in gains), default=0)
+        noise = f"{count:,} held-out images and one seed can tell" if count else "can be told"
+        begin = (
+            f"For {listed(none)} the change is" if up or down else "Sharing made no clear difference: each change is"
+        )
+        told.append(f"{begin} smaller than {noise}.")
+    return " ".join(told)
+
+
+def _disclosed(shown: Sequence[Disclosure]) -> str:
+    if not shown:
+        return "What is disclosed was not measured: no entity poisoned anything."
+    most = max(shown, key=lambda each: each.poisoned.value or 0)
+    original, published = most.original.value or 0, most.poisoned.value or 0
+    told = (
+        f"The released reconstructor rebuilds images with SSIM {original:.3f} from features as they are, and with "
+        f"{published:.3f} at the most ({most.entity}) from what is published"
+    )
+    if most.guess and most.guess.value is not None:
+        than = "more than the" if published > most.guess.value else "less than the"
+        told += f", {than} {most.guess.value:.3f} of a guess that knows only the class"
+    told += "."
+    worst = max((each for each in shown if each.worst is not None), key=lambda each: each.worst or 0, default=None)
+    if worst is not None:
+        told += f" The worst single image reaches {worst.worst:.3f} ({worst.entity})."
+    attacked = [each for each in shown if each.attack is not None]
+    beyond = [each for each in attacked if each.is_beyond_a_guess]
+    if beyond:
+        best = max((each.attack.value or 0 for each in beyond if each.attack), default=0.0)
+        names = listed([each.entity for each in beyond])
+        told += f" Attacks rebuilt images of {names} better than a guess from labels, at best with SSIM {best:.3f}."
+    elif attacked:
+        told += " No attack that was played rebuilt images clearly better than a guess from labels."
+    return told
+
+
+def _cost(sent: Sequence[Boundary]) -> str:
+    publishers = [each for each in sent if each.published]
+    if not publishers:
+        return "Nothing was published."
+    total = sum(each.published for each in publishers)
+    rows = sum(each.rows for each in publishers)
+    factor = total / rows / publishers[0].raw
+    than = f"{factor:.1f} times its raw pixels" if factor >= 1 else f"{100 * factor:.0f} % of its raw pixels"
+    entities = f"{len(publishers)} entities" if len(publishers) > 1 else publishers[0].entity
+    return (
+        f"{entities} published {size(total)} of poisoned features for {rows:,} images: {size(total / rows)} for each, "
+        f"{than}."
+    )
+
+
+def _alone_is_better(gains: Sequence[Gain]) -> tuple[str, ...]:
+    return tuple(
+        f"{gain.entity} does better without any of this: trained from scratch on its own raw images it reaches "
+        f"{100 * (gain.scratch.value or 0):.1f} % (row {gain.scratch.row}), with the pool "
+        f"{100 * (gain.top1.value or 0):.1f} %."
+        for gain in gains
+        if gain.scratch is not None and gain.is_beaten_from_scratch
+    )
+
+
+def _cautions(scenario: Scenario, rows: Sequence[Row], attacks: Sequence[Row]) -> tuple[str, ...]:
+    told = []
+    if scenario.data.source == "creatures":
+        told.append("The images are drawn creatures, a stand-in: no figure here says anything about photographs.")
+    if not attacks:
+        told.append(
+            "No attack was played. The reconstructor is the one that the DPMs were trained against, the easiest "
+            "opponent: a low SSIM says that it is fooled, not that the image is gone."
+        )
+    seeds = {row.seed for row in rows if row.seed is not None}
+    if len(seeds) == 1:
+        told.append("One seed: intervals tell the noise of the held-out images, not that of another training.")
+    shown = next((row for row in rows if row.metric.startswith("ssim[") and row.metric.endswith("_original")), None)
+    if shown and shown.value is not None and shown.value < 0.5:
+        told.append(
+            f"The reconstructor reaches SSIM {shown.value:.3f} even from features as they are; below .5 it is too weak "
+            "to show that poisoning hides anything."
+        )
+    return tuple(told)
