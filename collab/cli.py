@@ -236,18 +236,19 @@ def _nothing() -> Any:
 def _print_tables(scenario: Any, rows: Any) -> None:
     from rich import box
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from collab.report.tables import tables
 
     console = Console(width=None if sys.stdout.isatty() else 140)
     for table in tables(scenario, rows):
-        drawn = Table(title=table.title, title_justify="left", box=box.SIMPLE_HEAD, caption_justify="left")
+        drawn = Table(title=escape(table.title), title_justify="left", box=box.SIMPLE_HEAD, caption_justify="left")
         for index, column in enumerate(table.columns):
-            drawn.add_column(column, justify="left" if index < 3 else "right", no_wrap=index < 2)
+            drawn.add_column(escape(column), justify="left" if index < 3 else "right", no_wrap=index < 2)
         for index, line in enumerate(table.lines):
             if index in table.rules:
                 drawn.add_section()
-            drawn.add_row(*line)
-        drawn.caption = "\n".join(table.notes)
+            drawn.add_row(*map(escape, line))
+        drawn.caption = escape("\n".join(table.notes))
         console.print(drawn)

@@ -20,7 +20,7 @@ from collab.metrics.visual import ssim_window
 from collab.models.backbones import feature_shape, is_rectified
 from collab.models.freeze import freeze
 from collab.participant import Participant, load_images
-from collab.scenario.base import EntityOptions
+from collab.scenario.base import AttackOptions, EntityOptions
 from collab.scenario.model import Refinement
 from collab.scoring import batched, distances, equivalence, mean_measure, means, worst_and_median
 from collab.seeding import Stream
@@ -67,6 +67,7 @@ class Entity(Participant):
     options: EntityOptions
     class_names: tuple[str, ...]
     defense: Defense
+    releases_module: bool = False
 
     # ---- hooks ------------------------------------------------------------------------------------------------------
     def prepare(self, images: ImageSet) -> ImageSet:
@@ -154,8 +155,11 @@ class Entity(Participant):
 
         record = self.layout.store.publish(self.name, poisoned(), self.spec, run=self.layout.run.name)
         np.save(self.private / "published.npy", torch.cat(order).numpy())
-        sent = _shard_crossing("publish", self.name, EVERYONE, record)
-        return Report((Measure("rows_published", record.rows), Measure("bytes_published", record.bytes)), (sent,))
+        sent = [_shard_crossing("publish", self.name, EVERYONE, record)]
+        if self.releases_module:
+            digest = write_release(self.layout.modules / self.name, "defense", module.state_dict(), {})
+            sent.append(_net_crossing("publish", self.name, "module", digest, module.state_dict()))
+        return Report((Measure("rows_published", record.rows), Measure("bytes_published", record.bytes)), tuple(sent))
 
     def withdraw(self, progress: Progress) -> Report:
         """Marks what it has published as withdrawn; who has read it has read it."""
@@ -190,13 +194,16 @@ class Entity(Participant):
         return Report((*report.measures, *told), tuple(read))
 
     # ---- what a curious entity does ---------------------------------------------------------------------------------
-    def attack(self, attack: Attack, victim: str, rows: int, progress: Progress) -> Report:
-        """Rebuilds the first `rows` images of what `victim` published, with all that a collaborator has.
+    def attack(
+        self, attack: Attack, stated: AttackOptions, victim: str, progress: Progress, opened: Defense | None = None
+    ) -> Report:
+        """Rebuilds the first rows of what `victim` published, with all that a collaborator has.
 
+        `opened` is the kind of defense of a victim that has released its module.
         The images stay in the private folder, where the oracle, which alone may see the truth, scores them.
         """
         shards = [shard.load() for shard in self.shards_of(victim)]
-        features, labels = (torch.cat(parts)[:rows] for parts in zip(*shards, strict=True))
+        features, labels = (torch.cat(parts)[: stated.rows] for parts in zip(*shards, strict=True))
         had: dict[str, Any] = {
             "featurizer": self.released.featurizer,
             "decider": self.released.decider,
@@ -206,16 +213,19 @@ class Entity(Participant):
         }
         if self.options.publishes:
             had["own_module"] = partial(self.protect, self.fitted_module())
-        who = f"the attack {attack.kind!r} of entity {self.name!r}"
+        if opened is not None:
+            state, _ = read_release(self.layout.modules / victim, "defense")
+            had["victim_module"] = partial(self.protect, self.fitted_module(opened, state))
+        who = f"the attack {stated.label!r} of entity {self.name!r}"
         known = Knowledge(who, features.float(), labels, attack.needs, **had)
-        found = attack.rebuild(known, self.stream(f"attack {attack.kind} {victim}"), self.compute, progress)
+        found = attack.rebuild(known, self.stream(f"attack {stated.label} {victim}"), self.compute, progress)
         side = self.scenario.data.image_size
         if found.shape != (len(labels), 3, side, side) or not bool(found.isfinite().all()):
             raise EntityError(
                 f"{who} answered {tuple(found.shape)}, or values that are not finite. It must rebuild "
                 f"{(len(labels), 3, side, side)} finite values, one image for each row."
             )
-        write_release(self.private, guess_name(attack.kind, victim), {"images": to_uint8(found)}, {"victim": victim})
+        write_release(self.private, guess_name(stated.label, victim), {"images": to_uint8(found)}, {"victim": victim})
         read = [_shard_crossing("attack", victim, self.name, each) for each in self.layout.store.records(victim)]
         return Report((Measure("rows_attacked", len(labels)),), tuple(read))
 
@@ -289,15 +299,15 @@ class Entity(Participant):
         )
         return net, losses
 
-    def new_module(self) -> nn.Module:
-        """The defense's module, untrained."""
+    def new_module(self, defense: Defense | None = None) -> nn.Module:
+        """The module of a defense (its own unless given), untrained."""
         model = self.scenario.model
-        return self.defense.build(self.spec.shape[0], rectified=is_rectified(model.backbone, model.hook))
+        return (defense or self.defense).build(self.spec.shape[0], rectified=is_rectified(model.backbone, model.hook))
 
-    def fitted_module(self) -> nn.Module:
-        """The defense's module as it was fitted."""
-        module = self.new_module()
-        module.load_state_dict(read_release(self.private, "defense")[0])
+    def fitted_module(self, defense: Defense | None = None, state: Mapping[str, Tensor] | None = None) -> nn.Module:
+        """The module of a defense with its `state`; the own one as it was fitted unless given."""
+        module = self.new_module(defense)
+        module.load_state_dict(read_release(self.private, "defense")[0] if state is None else state)
         return module
 
     def protect(self, module: nn.Module, features: Tensor) -> Tensor:
@@ -363,8 +373,12 @@ class Entity(Participant):
         state, model = net.state_dict(), self.scenario.model
         about = {"backbone": model.backbone, "hook": model.hook, "classes": self.classes, "trained_by": self.name}
         digest = write_release(self.layout.release, name, state, {**about, **card})
-        size = sum(value.numel() * value.element_size() for value in state.values())
-        return Crossing("release", self.name, EVERYONE, name, digest, size, "float32", (len(state),))
+        return _net_crossing("release", self.name, name, digest, state)
+
+
+def _net_crossing(stage: str, sender: str, kind: str, digest: str, state: Mapping[str, Tensor]) -> Crossing:
+    size = sum(value.numel() * value.element_size() for value in state.values())
+    return Crossing(stage, sender, EVERYONE, kind, digest, size, "float32", (len(state),))
 
 
 def to_uint8(images: Tensor) -> Tensor:

@@ -46,6 +46,11 @@ class Layout:
         return Store(self.run / "store")
 
     @property
+    def modules(self) -> Path:
+        """Fitted defenses of entities that release them, against the paper's advice."""
+        return self.run / "modules"
+
+    @property
     def heldout(self) -> Path:
         """Held-out images of the private classes, on which everything is scored; they belong to no entity."""
         return self.run / "heldout"

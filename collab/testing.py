@@ -101,7 +101,7 @@ class _Kill(BaseException):
 class _Kit:
     def __init__(self, group: str, kind: str, plugins: Plugins, options: Mapping[str, Any], most_times: float) -> None:
         self._group, self._kind, self._plugins, self._most_times = group, kind, plugins, most_times
-        self._options = dict(options)
+        self._options, self._label = dict(options), kind
         self._word = GROUPS[group]
 
     def checks(self, more: Callable[[Played], Iterator[Check]] | None = None) -> Checks:
@@ -113,6 +113,7 @@ class _Kit:
             out = Path(folder)
             try:
                 scenario = self._scenario(out)
+                self._label = next((label for _, label in _attacks(scenario)), self._kind)
                 start, recorder = time.perf_counter(), _Recorder()
                 played = self._play(scenario, out / "first")
                 seconds = time.perf_counter() - start
@@ -220,7 +221,7 @@ class _Kit:
     def _scores(self, played: Played, victim: str, *, shuffled: bool) -> tuple[float, float, float]:
         """SSIM of what was rebuilt, mean and lower end of its interval, and of the class mean of the other images."""
         private = played.run / "private"
-        rebuilt = read_release(private / "mine", guess_name(self._kind, victim))[0]["images"].float() / 255
+        rebuilt = read_release(private / "mine", guess_name(self._label, victim))[0]["images"].float() / 255
         order = np.load(private / victim / "published.npy")[: len(rebuilt)]
         labels = torch.from_numpy(np.load(private / victim / "labels.npy")[order])
         truth = torch.from_numpy(np.load(private / victim / "images.npy")[order]).float() / 255
@@ -246,6 +247,11 @@ class _Recorder:
         if event.get("entity") == "mine" and moment[0] in ("start", "epoch") and moment not in self._seen:
             self._seen.add(moment)
             self.points.append(self._count)
+
+
+def _attacks(scenario: Scenario) -> list[tuple[str, str]]:
+    """Victims and names of the attacks of the plugin's adversary."""
+    return [(peer, attack.label) for peer, attack in scenario.entities[1].options.attacks_on(["plain"])]
 
 
 def _lend(played: Played, out: Path) -> None:
@@ -330,9 +336,10 @@ def _content(group: str, kind: str, options: Mapping[str, Any], plugins: Plugins
         attack = {"kind": kind, **options}
         mine |= {"kind": "curious", "share": 0.1, "options": {"attacks": [attack], "victims": ["noise", "plain"]}}
         other["share"] = 0.1
+        is_open = "victim_module" in plugins.load(group, kind).needs
         content["entities"] += [
-            {"name": "plain", "share": 0.1, "defense": "none"},
-            {"name": "noise", "kind": "noisy", "share": 0.1, "defense": "none"},
+            {"name": "plain", "share": 0.1, "defense": "none", "release_module": is_open},
+            {"name": "noise", "kind": "noisy", "share": 0.1, "defense": "none", "release_module": is_open},
         ]
     content["refinements"] = rows
     return content

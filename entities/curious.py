@@ -1,9 +1,9 @@
 """An entity that plays by the rules and attacks what the others publish."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, PlainValidator, SerializeAsAny
+from pydantic import Field, PlainValidator, SerializeAsAny, model_validator
 from typing_extensions import override
 
 from collab.entity import Entity
@@ -25,6 +25,13 @@ class Curious(Entity):
             ("straw_man", "own_module"), validate_default=True, description="Attack plugins, by name or as mappings."
         )
         victims: tuple[Name, ...] | None = Field(None, description="Whom it attacks; all who publish unless given.")
+
+        @model_validator(mode="after")
+        def _names_differ(self) -> Self:
+            labels = [attack.label for attack in self.attacks]
+            if twice := sorted({label for label in labels if labels.count(label) > 1}):
+                raise ValueError(f"two attacks are called {twice[0]}; give one of them a `name`")
+            return self
 
         @override
         def attacks_on(self, peers: Sequence[str]) -> Sequence[tuple[str, AttackOptions]]:

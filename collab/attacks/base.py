@@ -13,7 +13,7 @@ from collab.training.feeds import ImageSet
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 
-Need = Literal["featurizer", "decider", "reconstructor", "public_data", "own_module", "own_data"]
+Need = Literal["featurizer", "decider", "reconstructor", "public_data", "own_module", "own_data", "victim_module"]
 """What an attack may ask for beside the shard that it is about."""
 
 
@@ -22,7 +22,8 @@ class Knowledge:
 
     `features` [rows, channels, height, width] in fp32 and `labels` [rows] are what the victim published, in its order.
     `featurizer`, `decider`, `reconstructor` are the released networks, frozen; `public_data` are images of other
-    classes. `own_module` (features to features, in eval mode) and `own_data` are a collaborator's own.
+    classes. `own_module` (features to features, in eval mode) and `own_data` are a collaborator's own; `victim_module`
+    is the victim's, where it releases it.
 
     Raises EntityError where something asked for is not had, and on use of what was not asked for.
     """
@@ -35,13 +36,14 @@ class Knowledge:
     public_data: ImageSet
     own_module: Callable[[Tensor], Tensor]
     own_data: ImageSet
+    victim_module: Callable[[Tensor], Tensor]
 
     def __init__(self, who: str, features: Tensor, labels: Tensor, needs: frozenset[Need], **had: Any) -> None:
         self._who, self.features, self.labels = who, features, labels
         if missing := sorted(needs - had.keys()):
             raise EntityError(
-                f"{who} needs {', '.join(missing)}, which this adversary does not have. Choose another attack, or an "
-                "adversary that publishes."
+                f"{who} needs {', '.join(missing)}, which this adversary does not have. Who publishes has a module of "
+                "its own; a victim's is there if its entity says `release_module: true`."
             )
         for name in needs:
             setattr(self, name, had[name])

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from collab.data.source import Source
+from collab.defenses.base import Defense
 from collab.defenses.chain import Chain
 from collab.entity import Entity
 from collab.errors import CollabError, ResourceError
@@ -23,6 +24,7 @@ from collab.runtime.cache import Cache, places_of
 from collab.runtime.oracle import Oracle
 from collab.runtime.plan import Task
 from collab.runtime.stages import Setting
+from collab.scenario.model import Entity as Stated
 from collab.scenario.model import Scenario
 from collab.store.private import private_folder
 from collab.training.precision import Compute, resolve_compute
@@ -163,9 +165,11 @@ class Host:
                 return participant.refine(task.row, task.most_rows, progress)
             case "attack" if task.attack is not None and isinstance(participant, Entity):
                 attack = job.plugins.load("attacks", task.attack.kind).from_options(task.attack)
-                return participant.attack(attack, task.victim, task.attack.rows, progress)
+                victim = _stated(job, task.victim)
+                opened = _defense(job, victim) if victim.release_module else None
+                return participant.attack(attack, task.attack, task.victim, progress, opened)
             case "judge" if task.attack is not None and isinstance(participant, Oracle):
-                return participant.judge(task.attacker, task.attack.kind, task.victim)
+                return participant.judge(task.attacker, task.attack.label, task.victim)
             case _:
                 report: Report = getattr(participant, task.stage)(progress)
                 return report
@@ -220,14 +224,22 @@ def _participant(job: Job, name: str, compute: Compute) -> Entity | Oracle:
         oracle = Oracle(name, job.scenario, job.run, classes=classes, compute=compute)
         oracle.assignment, oracle.holding = job.assignment, job.assignment.oracle(job.scenario)
         return oracle
-    stated = next(entity for entity in job.scenario.entities if entity.name == name)
+    stated = _stated(job, name)
     entity: Entity = job.plugins.load("entities", stated.kind)(
         name, job.scenario, job.run, classes=classes, compute=compute
     )
     entity.options, entity.class_names = stated.options, job.assignment.classes
-    defenses = [job.plugins.load("defenses", each.kind).from_options(each) for each in stated.defenses]
-    entity.defense = defenses[0] if len(defenses) == 1 else Chain(tuple(defenses))
+    entity.defense, entity.releases_module = _defense(job, stated), stated.release_module
     return entity
+
+
+def _stated(job: Job, name: str) -> Stated:
+    return next(entity for entity in job.scenario.entities if entity.name == name)
+
+
+def _defense(job: Job, stated: Stated) -> Defense:
+    defenses = [job.plugins.load("defenses", each.kind).from_options(each) for each in stated.defenses]
+    return defenses[0] if len(defenses) == 1 else Chain(tuple(defenses))
 
 
 def _failed(task: Task, cause: Exception, seconds: float, device: str) -> Outcome:

@@ -112,10 +112,10 @@ def _attack_tasks(scenario: Scenario) -> list[Task]:
         own = (f"publish {who}",) if who in publishers else (f"featurize {who}",)
         for victim, attack in entity.options.attacks_on(sorted(publishers - {who})):
             ready = (f"publish {victim}", f"reconstruct {leader}", *own)
-            done = Task(f"attack {who} {attack.kind} on {victim}", who, "attack", ready, attack=attack, victim=victim)
+            done = Task(f"attack {who} {attack.label} on {victim}", who, "attack", ready, attack=attack, victim=victim)
             needs = (done.name, f"publish {victim}", "decode oracle")
             judged = Task(
-                f"judge {who} {attack.kind} on {victim}",
+                f"judge {who} {attack.label} on {victim}",
                 ORACLE,
                 "judge",
                 needs,

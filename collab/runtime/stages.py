@@ -110,7 +110,8 @@ class _Keys:
         return self._computed("poison", who, options, used)
 
     def publish(self, who: str) -> str:
-        return self._computed("publish", who, {}, [self.poison(who), self.featurize(who)])
+        options = {"release_module": True} if self._entities[who].release_module else {}
+        return self._computed("publish", who, options, [self.poison(who), self.featurize(who)])
 
     def withdraw(self, who: str) -> str:
         return self._computed("withdraw", who, {}, [self.publish(who)])

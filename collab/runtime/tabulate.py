@@ -23,7 +23,7 @@ def result_rows(scenario: Scenario, tasks: Sequence[Task], outcomes: Mapping[str
                         row=row,
                         entity=entity or None,
                         defense=defenses.get(entity),
-                        attack=task.attack.kind if task.attack else None,
+                        attack=task.attack.label if task.attack else None,
                         metric=measure.metric,
                         value=measure.value,
                         low=measure.low,

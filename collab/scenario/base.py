@@ -72,9 +72,15 @@ class AttackOptions(Part):
     """What stands in the mapping of an attack; a plugin's options subclass it."""
 
     kind: Kind = Field(description="The attack plugin; its name alone is short for all defaults.")
+    name: Name | None = Field(None, description="What results call it; its kind unless given.")
     rows: int = Field(
         1000, ge=2, le=65_536, description="Rows of the victim's shard, from its first, that it is tried on."
     )
+
+    @property
+    def label(self) -> str:
+        """What results call it."""
+        return self.name or self.kind
 
 
 class Schedule(Part):

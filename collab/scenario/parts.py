@@ -99,6 +99,11 @@ class Entity(Part):
         SerializeAsAny[DefenseOptions] | tuple[SerializeAsAny[DefenseOptions], ...], PlainValidator(validated_defense)
     ] = Field(description="What it does to its features before publishing; of several, one after the other.")
 
+    release_module: bool = Field(
+        False,
+        description="Publish the fitted defense too, as if it had leaked: anybody can run it.",
+    )
+
     @property
     def defenses(self) -> tuple[DefenseOptions, ...]:
         """The defenses that its features go through, in order."""

@@ -198,7 +198,7 @@ def test_what_a_spy_rebuilds_is_scored_against_the_truth_in_the_published_order(
         ("entities.liar.options.fraction=2", "entities.4.options.fraction: must be less than or equal to 1"),
         (
             "entities.spy.options.attacks=[rumor]",
-            "entities.7.options.attacks.0: must be one of straw_man, own_module",
+            "entities.7.options.attacks.0: must be one of ",
         ),
     ],
 )

@@ -71,7 +71,7 @@ def test_the_papers_figures_fulfil_the_papers_claims() -> None:
         ({"row_9": 0.54}, {("sharing costs nothing", "row 9 not below row c_own_a3")}),
         ({"row_c_own_a4": 0.60}, {("sharing costs nothing", "row 11 not below row c_own_a4")}),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
 )  # fmt: skip
 def test_a_flipped_row_breaks_its_claim_and_no_other(changed: dict[str, float], broken: set[tuple[str, str]]) -> None:
     scenario = read("tiny")
@@ -238,7 +238,7 @@ TWO = (
         ),
         ({"a2_top1_poisoned": 0.79, "a2_rows_published": 600.0}, set()),  # too few images for the claim
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
 )
 def test_claims_of_tables_1_and_2(changed: dict[str, float], broken: set[tuple[str, str]]) -> None:
     scenario = read("tiny", *TWO)

@@ -1,0 +1,78 @@
+"""What attacks that learn have in common: a reconstructor that inverts an encoder which the adversary can run."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from collab.models.reconstructors import build_reconstructor
+from collab.scenario.base import AttackOptions, Schedule
+from collab.seeding import Stream
+from collab.training.feeds import ImageSet, even_batches, steps_in
+from collab.training.loop import Recipe, minimize
+from collab.training.losses import inversion_loss
+from collab.training.precision import Compute
+from collab.training.progress import Progress
+
+
+class Inversion(AttackOptions, Schedule):
+    """How long the reconstructor is trained, and with which steps."""
+
+    epochs: int = Field(5, ge=1, le=10_000, description="Passes over the images that the adversary has.")
+    batch_size: int = Field(32, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
+    optimizer: Literal["sgd", "adam", "adamw"] = Field("adamw", description="sgd has Nesterov momentum 0.9.")
+    learning_rate: float = Field(2e-3, gt=0, description="Its largest value; a loss that is not finite ends the run.")
+    schedule: Literal["cosine", "one_cycle", "constant"] = Field("one_cycle", description="Its course.")
+
+
+def fresh_reconstructor(kind: str, features: Tensor, images: ImageSet, stream: Stream) -> nn.Module:
+    """An untrained reconstructor of features [rows, channels, height, width] to images as large as those given."""
+    _, channels, height, width = features.shape
+    with stream.initialization():
+        return build_reconstructor(
+            kind, (channels, height, width), images.images.shape[-1], tail_blocks=2, upscale="nearest"
+        )
+
+
+def invert(
+    learner: nn.Module,
+    encode: Callable[[Tensor], Tensor],
+    sets: Sequence[ImageSet],
+    recipe: Recipe,
+    *,
+    stream: Stream,
+    compute: Compute,
+    progress: Progress,
+) -> nn.Module:
+    """Trains `learner` in place on pairs (encode(z), z), z from all of `sets`, by (DP-3); returns it in eval mode.
+
+    Encodes batch by batch: nothing but the images themselves has to fit anywhere.
+    """
+    first, count = len(sets[0]), sum(map(len, sets))
+
+    def taken(index: Tensor) -> Tensor:
+        parts = [(sets[0], index[index < first])]
+        parts += [(sets[1], index[index >= first] - first)] if len(sets) > 1 else []
+        return torch.cat([images.take(rows.numpy(), compute.device) for images, rows in parts])
+
+    def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        for index in even_batches(count, recipe.batch_size, generator):
+            images = taken(index)
+            with torch.no_grad(), compute.autocast():
+                features = encode(images)
+            yield features.float(), images
+
+    compute.place(learner).requires_grad_(True).train()
+    minimize(
+        lambda batch: inversion_loss(learner(batch[0]), batch[1]),
+        learner,
+        batches,
+        recipe,
+        steps=steps_in(count, recipe.batch_size),
+        stream=stream,
+        compute=compute,
+        progress=progress,
+    )
+    return learner.eval()
