@@ -332,7 +332,7 @@ def _content(group: str, kind: str, options: Mapping[str, Any], plugins: Plugins
     if group == "attacks":
         content["data"] |= {"image_size": 32, "train": 1600, "public_images": 800}
         content["model"] |= {"width": 8}
-        content["reconstructor"] = {"epochs": 6, "batch_size": 16, "schedule": "one_cycle"}
+        content["reconstructor"] = {"epochs": 4, "batch_size": 16, "schedule": "one_cycle"}
         attack = {"kind": kind, **options}
         mine |= {"kind": "curious", "share": 0.1, "options": {"attacks": [attack], "victims": ["noise", "plain"]}}
         other["share"] = 0.1
