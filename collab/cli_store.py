@@ -13,7 +13,7 @@ cache_app = typer.Typer(help="Stages that runs have played and others may take."
 
 @store_app.command("ls")
 def store_ls(store: Annotated[Path, typer.Argument(metavar="STORE")]) -> None:
-    """What was published, by whom, how large."""
+    """What was published and not withdrawn, by whom, how large."""
     records = _store(store).records()
     for record in records:
         shape = "×".join(map(str, record.shape))

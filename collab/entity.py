@@ -84,8 +84,15 @@ class Entity(Participant):
 
     @cached_property
     def images(self) -> ImageSet:
-        """The own images, prepared."""
-        return self.prepare(load_images(self.private))
+        """The own images, prepared. Raises EntityError if preparing lost or added some."""
+        there = load_images(self.private)
+        prepared = self.prepare(there)
+        if len(prepared) != len(there) or len(prepared.images) != len(there):
+            raise EntityError(
+                f"{type(self).__name__}.prepare made {len(prepared.images)} images with {len(prepared)} labels of "
+                f"{len(there)}. It may change images, not their number or order; for fewer, give the entity fewer."
+            )
+        return prepared
 
     # ---- step 1: one entity pre-trains, splits, releases ------------------------------------------------------------
     def pretrain(self, progress: Progress) -> Report:
@@ -237,7 +244,7 @@ class Entity(Participant):
         if not records:
             published = ", ".join(sorted({record.entity for record in store.records()})) or "nothing"
             raise ShardMissing(
-                f"entity {self.name!r} wants to refine on {sender!r}, which has published nothing. Published so far: "
+                f"entity {self.name!r} wants to refine on {sender!r}, which has published nothing, or withdrawn it. There is: "
                 f"{published}. Take {sender!r} out of `pool`, or look above for its failed publish stage."
             )
         return [store.open(record, self.spec) for record in records]

@@ -17,6 +17,7 @@ from collab.store.release import read_release
 from collab.store.results import Row
 from collab.store.shards import ShardSpec
 from collab.store.store import Store
+from collab.training.feeds import ImageSet
 from collab.training.precision import resolve_compute
 from collab.types import Measure
 
@@ -219,3 +220,13 @@ def test_a_withdrawn_shard_cannot_be_asked_for(once: Once, kinds: Callable[..., 
     )
     with pytest.raises(ShardMissing, match="'gone', which has published nothing"):
         entity.shards_of("gone")
+
+
+def test_who_prepares_away_images_is_told(
+    once: Once, kinds: Callable[..., Scenario], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = INSTALLED.load("entities", "contributor")
+    monkeypatch.setattr(kind, "prepare", lambda self, images: ImageSet(images.images[:5], images.labels[:5]))
+    entity = kind("a1", kinds(), once[0].run, classes=CLASSES, compute=resolve_compute("fp32", "cpu"))
+    with pytest.raises(EntityError, match=r"Contributor.prepare made 5 images with 5 labels of 20\. It may change"):
+        _ = entity.images

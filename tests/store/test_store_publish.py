@@ -292,3 +292,18 @@ def test_what_cannot_be_a_name_publishes_nothing(name: str, store: Store) -> Non
 def test_a_record_is_a_value(store: Store) -> None:
     record = store.publish("ann", rows(1), SPEC, run="one")
     assert hash(record) == hash(Record(**asdict(record)))
+
+
+def test_what_is_withdrawn_is_not_offered_until_it_is_published_again(store: Store) -> None:
+    first, other = (store.publish(name, rows(seed), SPEC, run="r") for seed, name in enumerate(("a1", "a2")))
+    shards = {place for place in files(store) if place.endswith(".arrow")}
+    assert store.withdraw("a1") == (first,)
+    assert store.records() == (other,)
+    assert store.withdraw("a1") == ()
+    assert {place for place in files(store) if place.endswith(".arrow")} == shards  # the store only grows
+    assert [finding.problem for finding in store.verify()] == ["", ""]
+    again = store.publish("a1", rows(0), SPEC, run="r")
+    assert again.sha256 == first.sha256
+    assert [record.entity for record in store.records()] == ["a1", "a2"]
+    stages = [read_manifest(path).stage for path in sorted((store.root / "manifest").glob("*-a1-*"))]
+    assert stages == ["publish", "withdraw", "publish"]
