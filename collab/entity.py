@@ -244,7 +244,7 @@ class Entity(Participant):
         if not records:
             published = ", ".join(sorted({record.entity for record in store.records()})) or "nothing"
             raise ShardMissing(
-                f"entity {self.name!r} wants to refine on {sender!r}, which has published nothing, or has withdrawn it. "
+                f"entity {self.name!r} wants to refine on {sender!r}, which has published nothing or withdrawn it. "
                 f"There is: {published}. Take {sender!r} out of `pool`, or look above for its failed publish stage."
             )
         return [store.open(record, self.spec) for record in records]

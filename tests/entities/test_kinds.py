@@ -218,7 +218,7 @@ def test_a_withdrawn_shard_cannot_be_asked_for(once: Once, kinds: Callable[..., 
     entity = INSTALLED.load("entities", "contributor")(
         "a1", kinds(), played.run, classes=CLASSES, compute=resolve_compute("fp32", "cpu")
     )
-    with pytest.raises(ShardMissing, match="'gone', which has published nothing"):
+    with pytest.raises(ShardMissing, match="'gone', which has published nothing or withdrawn it"):
         entity.shards_of("gone")
 
 
