@@ -1,12 +1,17 @@
 """What attacks that learn have in common: a reconstructor that inverts an encoder which the adversary can run."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, Self
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from typing_extensions import override
 
+from collab.architectures import RECONSTRUCTOR
+from collab.attacks.base import Attack, Knowledge
 from collab.models.reconstructors import build_reconstructor
 from collab.scenario.base import AttackOptions, Schedule
 from collab.seeding import Stream
@@ -15,6 +20,7 @@ from collab.training.loop import Recipe, minimize
 from collab.training.losses import inversion_loss
 from collab.training.precision import Compute
 from collab.training.progress import Progress
+from collab.training.recipes import outputs_of
 
 
 class Inversion(AttackOptions, Schedule):
@@ -27,13 +33,40 @@ class Inversion(AttackOptions, Schedule):
     schedule: Literal["cosine", "one_cycle", "constant"] = Field("one_cycle", description="Its course.")
 
 
-def fresh_reconstructor(kind: str, features: Tensor, images: ImageSet, stream: Stream) -> nn.Module:
-    """An untrained reconstructor of features [rows, channels, height, width] to images as large as those given."""
-    _, channels, height, width = features.shape
-    with stream.initialization():
-        return build_reconstructor(
-            kind, (channels, height, width), images.images.shape[-1], tail_blocks=2, upscale="nearest"
-        )
+class ByReconstructor(Inversion):
+    """Which reconstructor, and how it is trained."""
+
+    reconstructor: str = Field("px2s2", pattern=RECONSTRUCTOR, description="Kind of the reconstructor.")
+
+
+@dataclass(frozen=True)
+class FreshReconstructor(Attack):
+    """Trains a new reconstructor on public images as an encoder shows them; a subclass says which encoder."""
+
+    reconstructor: str
+    recipe: Recipe
+
+    @override
+    @classmethod
+    def from_options(cls, options: ByReconstructor) -> Self:
+        return cls(options.reconstructor, Recipe.of(options))
+
+    @abstractmethod
+    def encoder(self, known: Knowledge) -> Callable[[Tensor], Tensor]:
+        """What the new reconstructor learns to invert: images [batch, 3, side, side] to features."""
+
+    @override
+    def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
+        _, channels, height, width = known.features.shape
+        side = known.public_data.images.shape[-1]
+        with stream.initialization():
+            shape = (channels, height, width)
+            learner = build_reconstructor(self.reconstructor, shape, side, tail_blocks=2, upscale="nearest")
+        invert(
+            learner, self.encoder(known), (known.public_data,), self.recipe,
+            stream=stream, compute=compute, progress=progress,
+        )  # fmt: skip
+        return outputs_of(learner, torch.split(known.features, 256), compute)
 
 
 def invert(

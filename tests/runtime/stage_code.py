@@ -16,8 +16,10 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
+from collab.attacks.leaked_module import LeakedModule
 from collab.attacks.own_module import OwnModule
 from collab.attacks.straw_man import StrawMan
+from collab.attacks.unseen_reconstructor import UnseenReconstructor
 from collab.data import creatures, folders, parquet, torchvision_sets
 from collab.defenses.chain import Chain
 from collab.defenses.dpm import DpmDefense
@@ -55,7 +57,7 @@ ROOTS: dict[str, list[Any]] = {
     "publish": [Member(Entity, "publish"), *DEFENSES, Mislabeler, Noisy],
     "refine": [Member(Entity, "refine"), Member(Oracle, "refine"), Selective],
     "withdraw": [Member(Entity, "withdraw")],
-    "attack": [Member(Entity, "attack"), StrawMan, OwnModule],
+    "attack": [Member(Entity, "attack"), StrawMan, OwnModule, UnseenReconstructor, LeakedModule],
     "judge": [Member(Oracle, "judge")],
 }
 BY_METHOD = {"Participant", "Entity", "Oracle", "Host"}
