@@ -84,7 +84,7 @@ def schema(
     plugin_dirs: PluginDirs = None,
 ) -> None:
     """Prints the JSON Schema of scenario files, for editors; plugins of the working directory are in it."""
-    from collab.plugins.discovery import Plugins
+    from collab.plugins.discovery import GROUPS, Plugins
     from collab.scenario.offers import offers
     from collab.scenario.schema import json_schema
     from collab.scenario.sweep import sweep_schema
@@ -95,7 +95,7 @@ def schema(
     found = offers(Plugins.of(Path.cwd(), plugin_dirs=plugin_dirs or ()))
     options = {
         group: {offer.kind: offer.options for offer in found if offer.group == group and offer.options}
-        for group in ("entities", "defenses")
+        for group in GROUPS
     }
     print(json.dumps(json_schema(options), indent=2))
     for offer in found:

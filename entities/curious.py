@@ -1,18 +1,14 @@
 """An entity that plays by the rules and attacks what the others publish."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Self
+from typing import ClassVar, Self
 
-from pydantic import Field, PlainValidator, SerializeAsAny, model_validator
+from pydantic import Field, model_validator
 from typing_extensions import override
 
 from collab.entity import Entity
 from collab.scenario.base import AttackOptions, EntityOptions, Name
-from collab.scenario.kinds import validated_attack
-
-AnyAttack = Annotated[
-    SerializeAsAny[AttackOptions], PlainValidator(validated_attack, json_schema_input_type=str | dict[str, Any])
-]
+from collab.scenario.kinds import AnyAttack
 
 
 class Curious(Entity):

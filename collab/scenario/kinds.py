@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, PlainValidator, PydanticUserError, TypeAdapter, ValidationInfo
+from pydantic import ConfigDict, PlainValidator, PydanticUserError, SerializeAsAny, TypeAdapter, ValidationInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
 from collab.errors import PluginError
@@ -124,6 +124,12 @@ def validated_defense(value: Any, info: ValidationInfo) -> Any:
 def validated_attack(value: Any, info: ValidationInfo) -> Any:
     """The options of an attack as its kind has them; a name alone stands for all defaults."""
     return _named("attacks", value, info)
+
+
+AnyAttack = Annotated[
+    SerializeAsAny[AttackOptions], PlainValidator(validated_attack, json_schema_input_type=str | dict[str, Any])
+]
+"""An attack by its name or with its options, wherever options hold one."""
 
 
 def _named(group: str, value: Any, info: ValidationInfo) -> Any:

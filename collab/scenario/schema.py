@@ -12,11 +12,17 @@ from collab.scenario.base import DefenseOptions, Part
 from collab.scenario.kinds import BUILT_IN
 from collab.scenario.model import Entity, Scenario
 
+_ANY_ATTACK = '{"anyOf": [{"type": "string"}, {"additionalProperties": true, "type": "object"}]}'
+"""What stands in the schema of an entity's options for `AnyAttack`, which may be any of them."""
+
 
 def json_schema(options: Mapping[str, Mapping[str, type[Part]]] = BUILT_IN) -> dict[str, Any]:
-    """The JSON Schema, for kinds and their `options` by group; a defense may be a name alone, and one of several."""
+    """The JSON Schema, for kinds and their `options` by group; a defense may be a name alone, and one of several.
+
+    Attacks stand where the options of an entity take them.
+    """
     models: dict[type[BaseModel], None] = dict.fromkeys(
-        [Scenario, Entity, *options["entities"].values(), *options["defenses"].values()]
+        [Scenario, Entity, *(model for kinds in options.values() for model in kinds.values())]
     )
     keys, schema = models_json_schema([(model, "validation") for model in models], by_alias=True)
     refs, parts = _with_short_names({model: keys[model, "validation"] for model in models}, schema["$defs"], options)
@@ -28,7 +34,12 @@ def json_schema(options: Mapping[str, Mapping[str, type[Part]]] = BUILT_IN) -> d
         _options_of(kind, model, refs[model], properties["kind"]["default"])
         for kind, model in sorted(options["entities"].items())
     ]
-    alone = _defenses(options["defenses"], refs)
+    if attacks := options.get("attacks"):
+        for kind in options["entities"].values():
+            part = parts[_name(refs[kind])]
+            told = json.dumps(part).replace(_ANY_ATTACK, json.dumps({"anyOf": _named(attacks, refs)}))
+            parts[_name(refs[kind])] = json.loads(told)
+    alone = _named(options["defenses"], refs)
     properties["defense"] |= {"anyOf": [*alone, {"type": "array", "minItems": 1, "items": {"anyOf": alone}}]}
     if DefenseOptions not in options["defenses"].values():
         parts.pop(DefenseOptions.__name__, None)  # what pydantic says a defense is, in the place of the above
@@ -61,7 +72,7 @@ def _options_of(kind: str, model: type[Part], ref: Any, default: str) -> dict[st
     }
 
 
-def _defenses(options: Mapping[str, type[Part]], refs: Mapping[type[BaseModel], Any]) -> list[dict[str, Any]]:
+def _named(options: Mapping[str, type[Part]], refs: Mapping[type[BaseModel], Any]) -> list[dict[str, Any]]:
     short = sorted(kind for kind, model in options.items() if _required(model) <= {"kind"})
     long_forms = [{**refs[model], "properties": {"kind": {"const": kind}}} for kind, model in sorted(options.items())]
     return [{"type": "string", "enum": short}, {"oneOf": long_forms}]
