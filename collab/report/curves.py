@@ -10,6 +10,9 @@ MOST_PANELS = 12
 COLORS = ("#0b6e99", "#d9730d", "#448361", "#9065b0", "#c14c8a", "#937264", "#787774", "#cb912f")
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
+WIDE = 20
+"""Factor between the largest and the smallest value of an axis from which on it is logarithmic."""
+
 
 def accuracy_curves(found: Sequence[Mean], axes: Sequence[str], labels: Mapping[str, str]) -> str:
     """Top-1 of each row against the first axis, as SVG: a panel for each entity and point of the other axes.
@@ -35,7 +38,7 @@ def accuracy_curves(found: Sequence[Mean], axes: Sequence[str], labels: Mapping[
         for index, (row, label, style) in enumerate(lines):
             told = f"{row}: {label}" if row in labels else label
             draw_line(panel, [each for each in here if each.row == row], told, style, index)
-        panel.set_xlabel(axes[0])
+        set_across(panel, axes[0], found)
         panel.set_ylabel("top-1, %")
         bottom, top = panel.get_ylim()
         panel.set_ylim(max(bottom, 0), min(top, 100))
@@ -47,6 +50,15 @@ def accuracy_curves(found: Sequence[Mean], axes: Sequence[str], labels: Mapping[
 
 def _entity(found: Sequence[Mean], row: str) -> str | None:
     return next((each.entity for each in found if each.row == row), None)
+
+
+def set_across(panel: Any, axis: str, found: Iterable[Mean]) -> None:
+    """Names the first axis, and makes it logarithmic if its values are numbers that span a factor of 20 or more."""
+    panel.set_xlabel(axis)
+    values = [each.values[0][1] for each in found if each.values]
+    numbers = [float(value) for value in values if is_number(value)]
+    if numbers and len(numbers) == len(values) and 0 < WIDE * min(numbers) <= max(numbers):
+        panel.set_xscale("log")
 
 
 def frontier(found: Sequence[Mean], axes: Sequence[str], pooled: Collection[str]) -> str:

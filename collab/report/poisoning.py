@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from collab.report.aggregate import Mean
-from collab.report.curves import draw_line, draw_panels
+from collab.report.curves import draw_line, draw_panels, set_across
 from collab.report.svg import inline_svg
 
 MOST_LINES = 24
@@ -40,7 +40,7 @@ def poisoning_curves(found: Sequence[Mean], axes: Sequence[str]) -> str:
             ]
             label = ", ".join([str(entity), *(f"{axis} = {value}" for axis, value in others)])
             draw_line(panel, points, label, "-", index, scale=scale)
-        panel.set_xlabel(axes[0])
+        set_across(panel, axes[0], found)
         panel.set_title(f"{title}, on poisoned features", fontsize=9, loc="left")
         panel.legend(fontsize=6.5, frameon=False)
     return inline_svg(figure)

@@ -3,7 +3,7 @@
 import pytest
 
 from collab.report.aggregate import Mean
-from collab.report.curves import accuracy_curves
+from collab.report.curves import accuracy_curves, draw_line, draw_panels, set_across
 from collab.report.poisoning import COLUMNS, poisoning_curves, poisoning_table
 
 
@@ -50,3 +50,15 @@ def test_nothing_measured_is_nothing_drawn(found: list[Mean]) -> None:
 
 def test_rows_of_nobody_draw_no_accuracy() -> None:
     assert accuracy_curves(FOUND, ["lambda"], {}) == ""
+
+
+@pytest.mark.parametrize(
+    ("values", "scale"),
+    [((0.3, 1, 100), "log"), ((0.02, 0.1, 0.2), "linear"), ((0, 1, 100), "linear"), (("conv3_1", "conv4_1"), "linear")],
+)
+def test_an_axis_of_wide_range_is_logarithmic(values: tuple[float | str, ...], scale: str) -> None:
+    _, (panel,) = draw_panels(1)
+    found = [Mean((("x", value),), "7", "a1", "top1", 0.5, None, None, 1) for value in values]
+    draw_line(panel, found, "line", "-", 0)
+    set_across(panel, "x", found)
+    assert panel.get_xscale() == scale
