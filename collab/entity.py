@@ -3,9 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,21 +11,21 @@ import torch
 from torch import Tensor, nn
 
 from collab.attacks.base import Attack, Knowledge
-from collab.defenses.base import Defense, PrivateView
+from collab.defenses.base import PrivateView, Protection
 from collab.errors import EntityError, ShardMissing
-from collab.metrics.utility import topk_hits
 from collab.metrics.visual import ssim_window
 from collab.models.backbones import feature_shape, is_rectified
 from collab.models.freeze import freeze
 from collab.participant import Participant, load_images
+from collab.pool import Pooled, harm, hurts
 from collab.scenario.base import AttackOptions, EntityOptions
 from collab.scenario.model import Refinement
-from collab.scoring import batched, distances, equivalence, mean_measure, means, worst_and_median
+from collab.scoring import batched, distances, equivalence, means, worst_and_median
 from collab.seeding import Stream
 from collab.store.manifest import Record
 from collab.store.pictures import Pictures, write_pictures
 from collab.store.release import read_release, write_release
-from collab.store.shards import Batches, ShardReader, open_shard, write_shard
+from collab.store.shards import ShardReader
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
 from collab.training.progress import Progress
@@ -36,37 +34,19 @@ from collab.types import Crossing, Measure, Report
 
 EVERYONE = "*"
 
-FOLDS = 4
-"""Parts of the own images when peers are tried on them."""
-
-
-@dataclass(frozen=True)
-class Pooled:
-    """What one peer offers in the pool."""
-
-    sender: str
-    shards: tuple[ShardReader, ...]
-
-    @property
-    def rows(self) -> int:
-        """Rows in all its shards."""
-        return sum(shard.rows for shard in self.shards)
-
 
 class Entity(Participant):
     """One party with private images: they, their unpoisoned features, its DPM and its random streams stay with it.
 
     A plugin overrides a hook (`prepare`, `published`, `choose`), or a whole stage. `options` are those of the scenario,
-    an instance of `Options`, which also say when it takes part; `class_names` are those of the private classes, in the
-    order of their labels.
+    an instance of `Options`, which also say when it takes part.
     """
 
     group: ClassVar[str] = "entities"
     kind: ClassVar[str]
     Options: ClassVar[type[EntityOptions]] = EntityOptions
     options: EntityOptions
-    class_names: tuple[str, ...]
-    defense: Defense
+    defense: Protection
     releases_module: bool = False
 
     # ---- hooks ------------------------------------------------------------------------------------------------------
@@ -79,7 +59,7 @@ class Entity(Participant):
         return features, labels
 
     def choose(self, pool: Sequence[Pooled], row: Refinement, progress: Progress) -> Sequence[Pooled]:
-        """What it takes of the pool that `row` names; `of_classes` and `harm` help to choose."""
+        """What it takes of the pool that `row` names; `collab.pool` has what helps to choose."""
         return pool
 
     @cached_property
@@ -183,16 +163,16 @@ class Entity(Participant):
         offered = [Pooled(sender, tuple(self.shards_of(sender))) for sender in sorted(row.pool)]
         pool, told = self.choose(offered, row, progress), list[Measure]()
         if (row.vet or self.scenario.refine.vet) == "holdout":
-            harm = self.harm(pool, row, progress)
-            pool = [peer for peer in pool if not hurts(harm[peer.sender])]
-            told += harm.values()
+            found = harm(self, pool, row, progress)
+            pool = [peer for peer in pool if not hurts(found[peer.sender])]
+            told += found.values()
         taken = {peer.sender: peer.rows for peer in pool}
         told += [Measure(f"rows_from[{peer.sender}]", taken.get(peer.sender, 0)) for peer in offered]
         shards = [*own, *(shard for peer in pool for shard in peer.shards)]
         decider, report = self.refined(shards, most_rows, row, stream, progress)
         name = f"decider_{hashlib.sha256(str(row.row).encode()).hexdigest()[:16]}"  # rows may have long names
         write_release(self.private, name, decider.state_dict(), {"row": str(row.row)})
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        shutil.rmtree(self.scratch, ignore_errors=True)
         read = (
             _shard_crossing("refine", sender, self.name, record)
             for sender in sorted(row.pool)
@@ -202,7 +182,7 @@ class Entity(Participant):
 
     # ---- what a curious entity does ---------------------------------------------------------------------------------
     def attack(
-        self, attack: Attack, stated: AttackOptions, victim: str, progress: Progress, opened: Defense | None = None
+        self, attack: Attack, stated: AttackOptions, victim: str, progress: Progress, opened: Protection | None = None
     ) -> Report:
         """Rebuilds the first rows of what `victim` published, with all that a collaborator has.
 
@@ -249,50 +229,6 @@ class Entity(Participant):
             )
         return [store.open(record, self.spec) for record in records]
 
-    def of_classes(self, peer: Pooled, names: Sequence[str]) -> Pooled:
-        """The rows of `peer` that are of these classes. Raises EntityError for a class that is not a private one."""
-        if unknown := sorted(set(names) - set(self.class_names)):
-            raise EntityError(
-                f"entity {self.name!r} wants rows of {', '.join(unknown)}; there are {', '.join(self.class_names)}."
-            )
-        wanted = torch.tensor([self.class_names.index(name) for name in names])
-
-        def rows() -> Iterator[tuple[Tensor, Tensor]]:
-            for x, y in (shard.load() for shard in peer.shards):
-                kept = torch.isin(y, wanted)
-                yield x[kept], y[kept]
-
-        if not any(bool(torch.isin(shard.load()[1], wanted).any()) for shard in peer.shards):
-            return Pooled(peer.sender, ())
-        return Pooled(peer.sender, (self._own_shard(peer.sender, rows()),))
-
-    def harm(self, pool: Sequence[Pooled], row: Refinement, progress: Progress) -> dict[str, Measure]:
-        """By sender, how many more own images C gets wrong when its rows are mixed in: `harm[sender]`, a share.
-
-        Each image is held out once: C is refined on three quarters of the own rows, with and without the sender's, and
-        tried on the other quarter. Hits, not losses: wrong labels lower the loss of a C that is too sure of itself.
-        Fewer than 8 own rows tell nothing: 0 of none. Whoever pre-trained finds harm in all: C knows all its images.
-        """
-        own = self.own_features(self.private)
-        if own.rows < 2 * FOLDS:
-            return {peer.sender: Measure(f"harm[{peer.sender}]", 0.0, n=0) for peer in pool}
-        stream, seed = self.stream("vet"), self.scenario.seed
-        x, y = own.load()
-        folds = torch.randperm(own.rows, generator=stream.torch("folds")).chunk(FOLDS)
-        found: dict[str, list[Tensor]] = {peer.sender: [] for peer in pool}
-        for held in folds:
-            kept = torch.cat([fold for fold in folds if fold is not held])
-            base = self._own_shard("kept", [(x[kept], y[kept])])
-
-            def hits(shards: Sequence[ShardReader], base: ShardReader = base, held: Tensor = held) -> Tensor:
-                decider = self.trained_further([base, *shards], 0, row, stream, progress)
-                return topk_hits(outputs_of(decider, batched(x[held]), self.compute), y[held], 1).double()
-
-            alone = hits(())
-            for peer in pool:
-                found[peer.sender].append(alone - hits(peer.shards))
-        return {sender: mean_measure(f"harm[{sender}]", torch.cat(parts), seed) for sender, parts in found.items()}
-
     def trained_reconstructor(
         self, kind: str, stream: Stream, progress: Progress
     ) -> tuple[nn.Module, tuple[float, ...]]:
@@ -306,12 +242,12 @@ class Entity(Participant):
         )
         return net, losses
 
-    def new_module(self, defense: Defense | None = None) -> nn.Module:
+    def new_module(self, defense: Protection | None = None) -> nn.Module:
         """The module of a defense (its own unless given), untrained."""
         model = self.scenario.model
         return (defense or self.defense).build(self.spec.shape[0], rectified=is_rectified(model.backbone, model.hook))
 
-    def fitted_module(self, defense: Defense | None = None, state: Mapping[str, Tensor] | None = None) -> nn.Module:
+    def fitted_module(self, defense: Protection | None = None, state: Mapping[str, Tensor] | None = None) -> nn.Module:
         """The module of a defense with its `state`; the own one as it was fitted unless given."""
         module = self.new_module(defense)
         module.load_state_dict(read_release(self.private, "defense")[0] if state is None else state)
@@ -367,15 +303,6 @@ class Entity(Participant):
         )
         write_pictures(self.layout.pictures / self.name, pictures)
 
-    @property
-    def _scratch(self) -> Path:
-        """Shards that only the stage under way needs."""
-        return self.private / "scratch"
-
-    def _own_shard(self, name: str, batches: Batches) -> ShardReader:
-        written = write_shard(self._scratch / name, batches, entity=self.name, spec=self.spec)
-        return open_shard(written.path, written, self.spec)
-
     def _release(self, name: str, net: nn.Module, card: Mapping[str, object]) -> Crossing:
         state, model = net.state_dict(), self.scenario.model
         about = {"backbone": model.backbone, "hook": model.hook, "classes": self.classes, "trained_by": self.name}
@@ -391,11 +318,6 @@ def _net_crossing(stage: str, sender: str, kind: str, digest: str, state: Mappin
 def to_uint8(images: Tensor) -> Tensor:
     """Images in [0, 1], or a little beyond, as they are kept."""
     return images.clamp(0, 1).mul(255).round().to(torch.uint8)
-
-
-def hurts(harm: Measure) -> bool:
-    """Whether the whole 95 % interval of the harm lies above zero: who is not clearly harmful is taken."""
-    return harm.low is not None and harm.low > 0
 
 
 def guess_name(attack: str, victim: str) -> str:

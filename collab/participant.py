@@ -19,7 +19,7 @@ from collab.scoring import accuracies, batched
 from collab.seeding import Stream
 from collab.store.private import private_folder
 from collab.store.release import read_release
-from collab.store.shards import ShardReader, ShardSpec, Written, open_shard, write_shard
+from collab.store.shards import Batches, ShardReader, ShardSpec, Written, open_shard, write_shard
 from collab.store.store import Store
 from collab.training.feeds import FeatureFeed, ImageSet
 from collab.training.loop import Recipe
@@ -69,8 +69,11 @@ class Layout:
 class Participant:
     """A holder of images of the private classes: an entity, or the simulator's oracle that computes upper bounds.
 
+    `class_names` are those of the private classes, in the order of their labels.
     Stages communicate through files only, so that any stage can be played again, in any process.
     """
+
+    class_names: tuple[str, ...]
 
     def __init__(self, name: str, scenario: Scenario, run: Path, *, classes: int, compute: Compute) -> None:
         self.name = name
@@ -83,6 +86,16 @@ class Participant:
     def private(self) -> Path:
         """The folder that nobody else may read."""
         return private_folder(self.layout.run, self.name)
+
+    @property
+    def scratch(self) -> Path:
+        """Shards that only the stage under way needs."""
+        return self.private / "scratch"
+
+    def scratch_shard(self, name: str, batches: Batches) -> ShardReader:
+        """A shard of this holder's own making, under its scratch."""
+        written = write_shard(self.scratch / name, batches, entity=self.name, spec=self.spec)
+        return open_shard(written.path, written, self.spec)
 
     @cached_property
     def images(self) -> ImageSet:

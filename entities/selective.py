@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from typing_extensions import override
 
-from collab.entity import Entity, Pooled
+from collab.entity import Entity
+from collab.pool import Pooled, harm, of_classes
 from collab.scenario.base import EntityOptions, Name
 from collab.scenario.model import Refinement
 from collab.training.progress import Progress
@@ -35,8 +36,8 @@ class Selective(Entity):
         if wanted.entities is not None:
             pool = [peer for peer in pool if peer.sender in wanted.entities]
         if wanted.classes is not None:
-            pool = [self.of_classes(peer, wanted.classes) for peer in pool]
+            pool = [of_classes(self, peer, wanted.classes) for peer in pool]
         if wanted.best is not None and len(pool) > wanted.best:
-            harm = self.harm(pool, row, progress)
-            pool = sorted(pool, key=lambda peer: harm[peer.sender].value)[: wanted.best]
+            found = harm(self, pool, row, progress)
+            pool = sorted(pool, key=lambda peer: found[peer.sender].value)[: wanted.best]
         return pool

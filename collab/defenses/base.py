@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from torch import nn
+from typing_extensions import override
 
 from collab.scenario.base import DefenseOptions
 from collab.seeding import Stream
@@ -35,16 +36,13 @@ class PrivateView:
     after: nn.Module = field(default_factory=nn.Identity)
 
 
-class Defense(ABC):
-    """Protects features before they are published; `is_private` says that others can use them without the module.
+class Protection(ABC):
+    """Changes features before they are published; `is_private` says that others can use them without the module.
 
     `is_learned` off says that the module does what it does before it is fitted too, so that one that stands before it
     in a chain is trained through it.
     """
 
-    group: ClassVar[str] = "defenses"
-    kind: ClassVar[str]
-    Options: ClassVar[type[DefenseOptions]] = DefenseOptions
     is_private: ClassVar[bool]
     is_learned: ClassVar[bool] = True
 
@@ -52,11 +50,6 @@ class Defense(ABC):
     @abstractmethod
     def batch_size(self) -> int:
         """Rows of a batch of the private view's features."""
-
-    @classmethod
-    @abstractmethod
-    def from_options(cls, options: Any) -> Self:
-        """The defense that validated options of its kind ask for."""
 
     @abstractmethod
     def build(self, channels: int, *, rectified: bool) -> nn.Module:
@@ -72,3 +65,32 @@ class Defense(ABC):
         What learns is left in eval mode. What follows in a chain is fitted through the module in the mode it is left
         in; publishing and scoring take eval mode.
         """
+
+
+class Defense(Protection):
+    """A protection that a scenario can name: a plugin."""
+
+    group: ClassVar[str] = "defenses"
+    kind: ClassVar[str]
+    Options: ClassVar[type[DefenseOptions]] = DefenseOptions
+
+    @classmethod
+    @abstractmethod
+    def from_options(cls, options: Any) -> Self:
+        """The defense that validated options of its kind ask for."""
+
+
+class FixedDefense(Defense):
+    """A defense that learns nothing: its module is public, and what it does is known before any row is."""
+
+    is_private: ClassVar[bool] = False
+    is_learned: ClassVar[bool] = False
+
+    @property
+    @override
+    def batch_size(self) -> int:
+        return 256
+
+    @override
+    def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:
+        return ()

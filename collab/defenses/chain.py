@@ -3,12 +3,11 @@
 from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import takewhile
-from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 from typing_extensions import override
 
-from collab.defenses.base import Defense, PrivateView
+from collab.defenses.base import Defense, PrivateView, Protection
 from collab.models.filters import Noise
 
 
@@ -24,7 +23,7 @@ class Stages(nn.Sequential):
 
 
 @dataclass(frozen=True)
-class Chain(Defense):
+class Chain(Protection):
     """Publishes what its defenses, in their order, make of F(x).
 
     They are fitted in that order too: each on what those before it, fitted by then, let through, and through those
@@ -32,7 +31,6 @@ class Chain(Defense):
     the noise in place, drawn anew at each step, and in `[dpm, mean_filter]` C and R are shown what the filter leaves.
     """
 
-    kind: ClassVar[str] = "chain"
     defenses: tuple[Defense, ...]
 
     @property
@@ -44,11 +42,6 @@ class Chain(Defense):
     @override
     def batch_size(self) -> int:
         return self.defenses[0].batch_size
-
-    @override
-    @classmethod
-    def from_options(cls, options: Any) -> Self:
-        raise NotImplementedError("a chain is made of defenses, which have options")
 
     @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from collab.defenses.base import Defense, PrivateView
+from collab.defenses.base import FixedDefense, PrivateView
 from collab.models.filters import Noise
 from collab.scenario import defenses
 from collab.scenario.base import DefenseOptions
 
 
 @dataclass(frozen=True)
-class GaussianNoise(Defense):
+class GaussianNoise(FixedDefense):
     r"""Publishes $F(x) + a\, s_c\, n$, $n \sim N(0, 1)$, with $a$ = `sigma` and $s_c$ the spread of channel $c$.
 
     Source: DP Table 3, GN; the paper states no strength (SCIENCE 3: $\sigma = a$ times the standard deviation of each
@@ -24,15 +24,8 @@ class GaussianNoise(Defense):
 
     kind: ClassVar[str] = "gaussian_noise"
     Options: ClassVar[type[DefenseOptions]] = defenses.GaussianNoise
-    is_private: ClassVar[bool] = False
-    is_learned: ClassVar[bool] = False
 
     sigma: float
-
-    @property
-    @override
-    def batch_size(self) -> int:
-        return 256
 
     @override
     @classmethod

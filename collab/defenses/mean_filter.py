@@ -6,14 +6,14 @@ from typing import ClassVar, Self
 from torch import nn
 from typing_extensions import override
 
-from collab.defenses.base import Defense, PrivateView
+from collab.defenses.base import FixedDefense
 from collab.models.filters import Filter, mean_kernel
 from collab.scenario import defenses
 from collab.scenario.base import DefenseOptions
 
 
 @dataclass(frozen=True)
-class MeanFilter(Defense):
+class MeanFilter(FixedDefense):
     r"""Publishes $w * F(x)$, channel by channel, $w_{ij} = 1/k^2$ over $k \times k$ places, $k$ = `kernel`.
 
     Source: DP Table 3, MF; the paper states no strength. Outside the map its edge goes on.
@@ -22,15 +22,8 @@ class MeanFilter(Defense):
 
     kind: ClassVar[str] = "mean_filter"
     Options: ClassVar[type[DefenseOptions]] = defenses.MeanFilter
-    is_private: ClassVar[bool] = False
-    is_learned: ClassVar[bool] = False
 
     kernel: int
-
-    @property
-    @override
-    def batch_size(self) -> int:
-        return 256
 
     @override
     @classmethod
@@ -40,7 +33,3 @@ class MeanFilter(Defense):
     @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:
         return Filter(mean_kernel(self.kernel))
-
-    @override
-    def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:
-        return ()

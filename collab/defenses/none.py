@@ -6,24 +6,17 @@ from typing import ClassVar, Self
 from torch import nn
 from typing_extensions import override
 
-from collab.defenses.base import Defense, PrivateView
+from collab.defenses.base import FixedDefense
 from collab.scenario import defenses
 from collab.scenario.base import DefenseOptions
 
 
 @dataclass(frozen=True)
-class NoDefense(Defense):
+class NoDefense(FixedDefense):
     """Publishes F(x) as it is; anyone with the released reconstructor sees the images."""
 
     kind: ClassVar[str] = "none"
     Options: ClassVar[type[DefenseOptions]] = defenses.NoDefense
-    is_private: ClassVar[bool] = False
-    is_learned: ClassVar[bool] = False
-
-    @property
-    @override
-    def batch_size(self) -> int:
-        return 256
 
     @override
     @classmethod
@@ -33,7 +26,3 @@ class NoDefense(Defense):
     @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:
         return nn.Identity()
-
-    @override
-    def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:
-        return ()

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from collab.data.source import Source
-from collab.defenses.base import Defense
+from collab.defenses.base import Protection
 from collab.defenses.chain import Chain
 from collab.entity import Entity
 from collab.errors import CollabError, ResourceError
@@ -237,7 +237,7 @@ def _stated(job: Job, name: str) -> Stated:
     return next(entity for entity in job.scenario.entities if entity.name == name)
 
 
-def _defense(job: Job, stated: Stated) -> Defense:
+def _defense(job: Job, stated: Stated) -> Protection:
     defenses = [job.plugins.load("defenses", each.kind).from_options(each) for each in stated.defenses]
     return defenses[0] if len(defenses) == 1 else Chain(tuple(defenses))
 

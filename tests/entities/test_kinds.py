@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from collab.entity import Pooled, guess_name, hurts
+from collab.entity import guess_name
 from collab.errors import EntityError, ScenarioError, ShardMissing
 from collab.plugins.discovery import INSTALLED
+from collab.pool import Pooled, hurts
 from collab.runtime.play import Played
 from collab.scenario.model import Scenario
 from collab.scenario.offers import our_options

@@ -1,0 +1,84 @@
+"""What peers offer in the pool, and whether it helps who takes it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from collab.errors import EntityError
+from collab.metrics.utility import topk_hits
+from collab.participant import Participant
+from collab.scenario.model import Refinement
+from collab.scoring import batched, mean_measure
+from collab.store.shards import ShardReader
+from collab.training.progress import Progress
+from collab.training.recipes import outputs_of
+from collab.types import Measure
+
+FOLDS = 4
+"""Parts of the own images when peers are tried on them."""
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """What one peer offers in the pool."""
+
+    sender: str
+    shards: tuple[ShardReader, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows in all its shards."""
+        return sum(shard.rows for shard in self.shards)
+
+
+def of_classes(entity: Participant, peer: Pooled, names: Sequence[str]) -> Pooled:
+    """The rows of `peer` that are of these classes, in the scratch of `entity`; EntityError for one that is unknown."""
+    if unknown := sorted(set(names) - set(entity.class_names)):
+        raise EntityError(
+            f"entity {entity.name!r} wants rows of {', '.join(unknown)}; there are {', '.join(entity.class_names)}."
+        )
+    wanted = torch.tensor([entity.class_names.index(name) for name in names])
+
+    def rows() -> Iterator[tuple[Tensor, Tensor]]:
+        for x, y in (shard.load() for shard in peer.shards):
+            kept = torch.isin(y, wanted)
+            yield x[kept], y[kept]
+
+    if not any(bool(torch.isin(shard.load()[1], wanted).any()) for shard in peer.shards):
+        return Pooled(peer.sender, ())
+    return Pooled(peer.sender, (entity.scratch_shard(peer.sender, rows()),))
+
+
+def harm(entity: Participant, pool: Sequence[Pooled], row: Refinement, progress: Progress) -> dict[str, Measure]:
+    """By sender, how many more own images C gets wrong when its rows are mixed in: `harm[sender]`, a share.
+
+    Each image is held out once: C is refined on three quarters of the own rows, with and without the sender's, and
+    tried on the other quarter. Hits, not losses: wrong labels lower the loss of a C that is too sure of itself.
+    Fewer than 8 own rows tell nothing: 0 of none. Whoever pre-trained finds harm in all: C knows all its images.
+    """
+    own = entity.own_features(entity.private)
+    if own.rows < 2 * FOLDS:
+        return {peer.sender: Measure(f"harm[{peer.sender}]", 0.0, n=0) for peer in pool}
+    stream, seed = entity.stream("vet"), entity.scenario.seed
+    x, y = own.load()
+    folds = torch.randperm(own.rows, generator=stream.torch("folds")).chunk(FOLDS)
+    found: dict[str, list[Tensor]] = {peer.sender: [] for peer in pool}
+    for held in folds:
+        kept = torch.cat([fold for fold in folds if fold is not held])
+        base = entity.scratch_shard("kept", [(x[kept], y[kept])])
+
+        def hits(shards: Sequence[ShardReader], base: ShardReader = base, held: Tensor = held) -> Tensor:
+            decider = entity.trained_further([base, *shards], 0, row, stream, progress)
+            return topk_hits(outputs_of(decider, batched(x[held]), entity.compute), y[held], 1).double()
+
+        alone = hits(())
+        for peer in pool:
+            found[peer.sender].append(alone - hits(peer.shards))
+    return {sender: mean_measure(f"harm[{sender}]", torch.cat(parts), seed) for sender, parts in found.items()}
+
+
+def hurts(harm: Measure) -> bool:
+    """Whether the whole 95 % interval of the harm lies above zero: who is not clearly harmful is taken."""
+    return harm.low is not None and harm.low > 0
