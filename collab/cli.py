@@ -53,9 +53,10 @@ def run(
     from collab.scenario.reader import read_scenario
 
     loaded = read_scenario(scenario, overrides or (), seed, plugin_dirs=plugin_dirs or ())
-    if check and (not loaded.scenario.expectations or only is not None):
-        why = "plays a part of the scenario" if only is not None else f"needs `expect`, and {scenario} has none"
-        raise ScenarioError(f"--check {'judges all results, and --only ' if only is not None else ''}{why}.")
+    if check and only is not None:
+        raise ScenarioError("--check judges all results, and --only plays a part of the scenario.")
+    if check and not loaded.scenario.expectations:
+        raise ScenarioError(f"--check needs `expect`, and {scenario} has none.")
     for origin in loaded.origins:
         _say(origin)
     quiet = Console(stderr=True)

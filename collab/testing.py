@@ -251,7 +251,8 @@ class _Recorder:
 
 def _attacks(scenario: Scenario) -> list[tuple[str, str]]:
     """Victims and names of the attacks of the plugin's adversary."""
-    return [(peer, attack.label) for peer, attack in scenario.entities[1].options.attacks_on(["plain"])]
+    others = [entity.name for entity in scenario.entities if entity.name != "mine"]
+    return [(peer, attack.label) for peer, attack in scenario.entities[1].options.attacks_on(others)]
 
 
 def _lend(played: Played, out: Path) -> None:

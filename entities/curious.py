@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from typing_extensions import override
 
 from collab.entity import Entity
+from collab.errors import ScenarioError
 from collab.scenario.base import AttackOptions, EntityOptions, Name
 from collab.scenario.kinds import AnyAttack
 
@@ -31,6 +32,10 @@ class Curious(Entity):
 
         @override
         def attacks_on(self, peers: Sequence[str]) -> Sequence[tuple[str, AttackOptions]]:
-            return [(peer, attack) for peer in peers if peer in (self.victims or peers) for attack in self.attacks]
+            victims = peers if self.victims is None else self.victims
+            if nobody := sorted(set(victims) - set(peers)):
+                among = ", ".join(peers)
+                raise ScenarioError(f"nobody else publishes as {', '.join(nobody)}; victims are among {among}")
+            return [(victim, attack) for victim in victims for attack in self.attacks]
 
     kind: ClassVar[str] = "curious"

@@ -58,7 +58,7 @@ class EntityOptions(Part):
         return None
 
     def attacks_on(self, peers: Sequence[str]) -> Sequence[tuple[str, "AttackOptions"]]:
-        """Which of `peers`, who all publish, it attacks, and with what."""
+        """Which of `peers`, who all publish, it attacks, and with what; ScenarioError if it wants another."""
         return ()
 
 

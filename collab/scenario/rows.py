@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from collab.errors import ScenarioError
 from collab.scenario.checks import Found
 from collab.scenario.expect import Bound
 from collab.scenario.model import Refinement, Scenario
@@ -53,6 +54,11 @@ def part_mistakes(scenario: Scenario) -> Iterator[Found]:
         last = entity.options.leaves_after
         if last is not None and last not in names:
             yield ("entities", place, "options"), f"names row {last}, after which it leaves; there is no such row"
+        others = [each.name for each in scenario.entities if each.options.publishes and each is not entity]
+        try:
+            entity.options.attacks_on(sorted(others))
+        except ScenarioError as error:
+            yield ("entities", place, "options"), str(error)
     silent = {name: entity.kind for name, entity in entities.items() if not entity.options.publishes}
     for place, row in enumerate(scenario.refinements):
         for index, name in enumerate(row.pool):

@@ -10,7 +10,7 @@ import torch
 from collab.entity import guess_name
 from collab.errors import EntityError, ScenarioError, ShardMissing
 from collab.plugins.discovery import INSTALLED
-from collab.pool import Pooled, hurts
+from collab.pool import hurts
 from collab.runtime.play import Played
 from collab.scenario.model import Scenario
 from collab.scenario.offers import our_options
@@ -199,6 +199,10 @@ def test_what_a_spy_rebuilds_is_scored_against_the_truth_in_the_published_order(
         ("entities.gone.options.after=77", "entities.3.options: names row 77, after which it leaves; there is no such"),
         ("entities.liar.options.fraction=2", "entities.4.options.fraction: must be less than or equal to 1"),
         (
+            "entities.spy.options.victims=[rider]",
+            "entities.7.options: nobody else publishes as rider; victims are among",
+        ),
+        (
             "entities.spy.options.attacks=[rumor]",
             "entities.7.options.attacks.0: must be one of ",
         ),
@@ -208,10 +212,6 @@ def test_what_cannot_be_is_told_where_it_stands(kinds: Callable[..., Scenario], 
     with pytest.raises(ScenarioError) as found:
         kinds(override)
     assert told in str(found.value), found.value
-
-
-def test_pooled_counts_rows_of_all_its_shards(once: Once) -> None:
-    assert Pooled("a1", ()).rows == 0
 
 
 def test_a_withdrawn_shard_cannot_be_asked_for(once: Once, kinds: Callable[..., Scenario]) -> None:
