@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from collab.attacks.base import Attack, Knowledge
 from collab.defenses.base import PrivateView, Protection
+from collab.disclosure import Gallery, compared, compared_measures, rank_measures
 from collab.errors import EntityError, ShardMissing
 from collab.metrics.visual import ssim_window
 from collab.models.backbones import feature_shape, is_rectified
@@ -123,6 +124,34 @@ class Entity(Participant):
         losses = self.defense.fit(module, view)
         write_release(self.private, "defense", module.state_dict(), {})  # for this entity alone
         return Report((*self.cost_and_disclosure(module), *(Measure("poison_loss", loss) for loss in losses[-1:])))
+
+    def disclose(self, progress: Progress) -> Report:
+        """What R shows of held-out images, before and after the own module: the worst, which they are, what they show.
+
+        All entities are asked about the same images.
+        """
+        (features, labels), wanted, seed = self.heldout_features, self.scenario.disclosure, self.scenario.seed
+        assert wanted is not None  # else this stage is not played
+        module, device, measures = self.fitted_module(), self.compute.device, list[Measure]()
+        drawn = Stream(seed, "metrics", "disclosure").numpy("gallery").permutation(len(labels))[: wanted.gallery]
+        queries, heldout = drawn[: wanted.queries], partial(self.heldout.take, device=device)
+        gallery = Gallery(heldout(drawn), self.eye.recognizer)
+
+        def poisoned(rows: np.ndarray) -> Tensor:
+            return self.protect(module, features[rows]).to("cpu", features.dtype)
+
+        def original(rows: np.ndarray) -> Tensor:
+            return features[rows]
+
+        for name, stored in (("_original", original), ("_poisoned", poisoned)):
+
+            def rebuilt(rows: np.ndarray, stored: Callable[[np.ndarray], Tensor] = stored) -> Tensor:
+                return self.reconstruction(stored(rows))
+
+            measures += compared_measures(compared(rebuilt, heldout, labels.to(device), self.eye), seed, name)
+            places = torch.arange(len(queries), device=device)
+            measures += rank_measures(gallery.ranks(rebuilt(queries), places), seed, name)
+        return Report((*measures, Measure("gallery", len(gallery))))
 
     def publish(self, progress: Progress) -> Report:
         """Writes poisoned features and labels to the store, in an order that says nothing about the own images.

@@ -11,8 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from collab.disclosure import Eye
+from collab.metrics.perceptual import lpips_network
 from collab.models.backbones import Split, build_split, feature_shape
 from collab.models.freeze import freeze
+from collab.models.recognizer import Recognizer
 from collab.models.reconstructors import build_reconstructor
 from collab.scenario.model import Refinement, Scenario
 from collab.scoring import accuracies, batched
@@ -123,6 +126,30 @@ class Participant:
         return net
 
     @cached_property
+    def eye(self) -> Eye:
+        """Networks that neither defenses nor attacks know, as far as the scenario asks for them, frozen."""
+        wanted = self.scenario.disclosure
+        if wanted is None:
+            return Eye()
+        recognizer = None
+        if wanted.recognizer is not None:
+            recognizer = self.new_recognizer(wanted.recognizer.width)
+            recognizer.load_state_dict(read_release(self.layout.heldout, "recognizer")[0])
+            freeze(self.compute.place(recognizer))
+        lpips = None if wanted.lpips is None else lpips_network(wanted.lpips).to(self.compute.device)
+        return Eye(recognizer, lpips, wanted.lpips or "")
+
+    def new_recognizer(self, width: int) -> Recognizer:
+        """An untrained independent classifier of the private classes."""
+        return Recognizer(self.classes, self.scenario.data.image_size, width=width)
+
+    def reconstruction(self, features: Tensor) -> Tensor:
+        """What the released R makes of features [batch, channels, height, width], fp32."""
+        with torch.no_grad(), self.compute.autocast():
+            rebuilt: Tensor = self.reconstructor(features.to(self.compute.device).float())
+        return rebuilt.float()
+
+    @cached_property
     def spec(self) -> ShardSpec:
         """What shards of this run look like."""
         _, card = read_release(self.layout.release, "featurizer")
@@ -177,8 +204,7 @@ class Participant:
 
     def feed(self, readers: Sequence[ShardReader], batch_size: int) -> FeatureFeed:
         """The rows of `readers` as one mixture in the stored type."""
-        stored = torch.float16 if self.scenario.store.dtype == "float16" else torch.bfloat16
-        return FeatureFeed(readers, self.spec.shape, batch_size, self.compute.device, stored)
+        return FeatureFeed(readers, self.spec.shape, batch_size, self.compute.device, self.spec.torch_dtype)
 
     def own_features(self, folder: Path) -> ShardReader:
         """The shard of unpoisoned features in a folder of this holder."""

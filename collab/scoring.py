@@ -112,17 +112,21 @@ def _distances(side: int) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
     }
 
 
-def priors(images: Tensor, labels: Tensor, generator: torch.Generator, seed: int) -> tuple[Measure, ...]:
-    """What a guess without features scores on images [batch, 3, H, W]: the floor under every attack (SCIENCE 5.4)."""
-    guesses = {
+def guesses(images: Tensor, labels: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    """Images [batch, 3, H, W] that are guessed for `images` without looking at features, by their name."""
+    return {
         "unrelated": unrelated_prior(images, generator),
         "mean": mean_image_prior(images),
         "class_mean": class_mean_prior(images, labels),
     }
+
+
+def priors(images: Tensor, labels: Tensor, generator: torch.Generator, seed: int) -> tuple[Measure, ...]:
+    """What a guess without features scores on images [batch, 3, H, W]: the floor under every attack (SCIENCE 5.4)."""
     window = ssim_window(images.shape[-1])[0]
     return tuple(
         mean_measure(f"{metric}_prior_{name}", function(guess, images), seed)
-        for name, guess in guesses.items()
+        for name, guess in guesses(images, labels, generator).items()
         for metric, function in (("l1", l1), (f"ssim[{window}]", ssim))
     )
 

@@ -1,4 +1,4 @@
-"""Bootstrap intervals of a mean over images, and over images nested in random seeds."""
+"""Bootstrap intervals of a mean or quantile over images, and of a mean over images nested in random seeds."""
 
 from collections.abc import Sequence
 
@@ -31,6 +31,32 @@ def bootstrap_interval(
         sizes = [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
         means = np.concatenate([values[rng.integers(0, count, (size, count))].mean(1) for size in sizes])
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def quantile_interval(
+    values: Float[np.ndarray, " n"],
+    quantile: float,
+    rng: np.random.Generator,
+    resamples: int = 1000,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """The percentile interval of a `quantile` in (0, 1) of `values`, interpolated linearly as by numpy.
+
+    A bootstrap never draws what is not there: beyond the largest of few values it cannot see, so that an interval of a
+    quantile with fewer than ten values above it is too narrow.
+
+    Raises CollabError for no values, or a level or quantile outside (0, 1).
+    """
+    count = len(values)
+    _check_level(level, f"{count} values")
+    if not count or not 0 < quantile < 1:
+        raise CollabError(f"the quantile {quantile} of {count} values was asked; it lies in (0, 1), and needs a value.")
+    at_once = max(DRAWS_AT_ONCE // count, 1)
+    sizes = [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
+    drawn = (values[rng.integers(0, count, (size, count))] for size in sizes)
+    found = np.concatenate([np.quantile(rows, quantile, axis=1) for rows in drawn])
+    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 

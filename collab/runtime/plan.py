@@ -9,6 +9,9 @@ from collab.scenario.base import AttackOptions
 from collab.scenario.model import Entity, Refinement, Scenario
 from collab.scenario.rows import part_mistakes, played_rows
 
+RECOGNIZE = "recognize oracle"
+"""The name of the task that trains the independent recognizer."""
+
 Label = tuple[str, str]
 """Row and entity of the results that a task's measures belong to."""
 
@@ -68,8 +71,10 @@ def plan(scenario: Scenario, rows: Mapping[str, int]) -> tuple[Task, ...]:
     for entity in scenario.entities:
         tasks += _publishing(scenario, entity)
     attacks = _attack_tasks(scenario)
-    if attacks or any(_by_oracle(row) for row in refinements):
+    if attacks or scenario.disclosure is not None or any(_by_oracle(row) for row in refinements):
         tasks.append(Task("decode oracle", ORACLE, "decode"))
+    if scenario.disclosure is not None:
+        tasks.append(Task(RECOGNIZE, ORACLE, "recognize", ("decode oracle", "decode heldout"), (("recognizer", ""),)))
 
     everything = [row for row in scratch if row.share is not None]  # the longest: it starts as early as it can
     single = [row for row in scratch if row.share is None and row not in is_pretraining]
@@ -99,6 +104,9 @@ def _publishing(scenario: Scenario, entity: Entity) -> list[Task]:
         released = (f"featurize {name}", f"reconstruct {leader}", "featurize heldout")
         tasks.append(Task(f"poison {name}", name, "poison", released, (("tables_1_2", name),)))
         tasks.append(Task(f"publish {name}", name, "publish", (f"poison {name}",), (("publish", name),)))
+        if scenario.disclosure is not None:
+            needs = (f"poison {name}", RECOGNIZE)
+            tasks.append(Task(f"disclose {name}", name, "disclose", needs, (("disclosure", name),)))
     return tasks
 
 
@@ -113,7 +121,8 @@ def _attack_tasks(scenario: Scenario) -> list[Task]:
         for victim, attack in entity.options.attacks_on(sorted(publishers - {who})):
             ready = (f"publish {victim}", f"reconstruct {leader}", *own)
             done = Task(f"attack {who} {attack.label} on {victim}", who, "attack", ready, attack=attack, victim=victim)
-            needs = (done.name, f"publish {victim}", "decode oracle")
+            recognize = () if scenario.disclosure is None else (RECOGNIZE,)
+            needs = (done.name, f"publish {victim}", "decode oracle", *recognize)
             judged = Task(
                 f"judge {who} {attack.label} on {victim}",
                 ORACLE,

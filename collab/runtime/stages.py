@@ -24,11 +24,13 @@ VERSIONS = {
     "featurize": 1,
     "featurize_heldout": 1,
     "poison": 2,
+    "recognize": 1,
+    "disclose": 1,
     "publish": 1,
     "refine": 1,
     "withdraw": 1,
     "attack": 1,
-    "judge": 1,
+    "judge": 2,
 }
 """Meaning of each stage's code: raise one whenever its results may change; tests/runtime/test_stage_code.py watches."""
 
@@ -76,7 +78,10 @@ class _Keys:
             case "judge" if task.attack is not None:
                 attacked = self.attack(task.attacker, task.attack, task.victim)
                 everything = self.decode(self._given.oracle(self._scenario))
-                return self._computed("judge", ORACLE, {}, [attacked, self.publish(task.victim), everything])
+                options, seen = self._disclosure()
+                return self._computed(
+                    "judge", ORACLE, options, [attacked, self.publish(task.victim), everything, *seen]
+                )
             case _:
                 key: str = getattr(self, task.stage)(task.who)
                 return key
@@ -112,6 +117,18 @@ class _Keys:
     def publish(self, who: str) -> str:
         options = {"release_module": True} if self._entities[who].release_module else {}
         return self._computed("publish", who, options, [self.poison(who), self.featurize(who)])
+
+    def recognize(self, who: str) -> str:
+        wanted = self._scenario.disclosure
+        options = {} if wanted is None else _plain(wanted)
+        options = {name: options.get(name) for name in ("recognizer", "lpips")}
+        return self._computed(
+            "recognize", who, options, [self.decode(self._given.oracle(self._scenario)), self._heldout()]
+        )
+
+    def disclose(self, who: str) -> str:
+        options, seen = self._disclosure()
+        return self._computed("disclose", who, options, [self.poison(who), *seen])
 
     def withdraw(self, who: str) -> str:
         return self._computed("withdraw", who, {}, [self.publish(who)])
@@ -176,6 +193,13 @@ class _Keys:
 
     def _stored(self) -> dict[str, str]:
         return {"dtype": self._scenario.store.dtype}
+
+    def _disclosure(self) -> tuple[dict[str, Any], list[str]]:
+        """What is measured of reconstructions, and the stage that made the networks that look at them."""
+        wanted = self._scenario.disclosure
+        if wanted is None:
+            return {}, []
+        return wanted.model_dump(mode="json", include={"queries", "gallery"}), [self.recognize(ORACLE)]
 
     def _released(self) -> str:
         return self.pretrain(self._leader)

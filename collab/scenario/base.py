@@ -13,7 +13,7 @@ from collab.plugins.discovery import KIND
 NAME = r"^[a-z][a-z0-9_-]{0,31}$"
 ROW = r"^[a-z][a-z0-9_-]{0,63}$"  # of control rows too, whose names are made from others
 MEMORY = r"^([1-9]\d*(?:\.\d+)?) ?(KiB|MiB|GiB|TiB)$"
-METRIC = r"^[a-z][a-z0-9_]{0,39}(\[[a-z0-9_-]{1,32}\][a-z0-9_]{0,39})?$"
+METRIC = r"^[a-z][a-z0-9_]{0,39}(\[[a-z0-9_,-]{1,32}\][a-z0-9_]{0,39})?$"
 PATTERNS = {
     KIND: "must be lower-case letters, digits and _, a letter first",
     NAME: "must be 1 to 32 of a-z, 0-9, _ and -, a letter first",

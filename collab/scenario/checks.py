@@ -19,7 +19,7 @@ RESERVED = {"oracle", "public", "store", "release", "heldout", "con", "prn", "au
 }
 """Names of no entity: folders and parties of a run, and devices of Windows."""
 
-RESERVED_ROWS = {"pretrain", "reconstructor", "tables_1_2", "publish"}
+RESERVED_ROWS = {"pretrain", "reconstructor", "recognizer", "tables_1_2", "disclosure", "publish"}
 """Names that results of other stages go by."""
 
 Kind = TypeVar("Kind")

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from collab.scenario.base import Kind, Part
 from collab.scenario.checks import cross_mistakes
 from collab.scenario.defenses import Dpm, NoDefense
+from collab.scenario.disclosure import Disclosure
 from collab.scenario.expect import Bound, Expectation, PaperTable
 from collab.scenario.partitions import AnyPartition, Iid
 from collab.scenario.parts import (
@@ -46,6 +47,9 @@ class Scenario(Part):
     controls: bool = Field(
         True,
         description="Adds rows that separate causes: own features only, and for each pool unpoisoned and all poisoned.",
+    )
+    disclosure: Disclosure | None = Field(
+        None, description="What is measured of reconstructions beyond Tables 1 and 2; nothing unless given."
     )
     expect: Expectation | tuple[Expectation, ...] | None = Field(
         None, description="What is to come out, one or a list; each gets a verdict, and `--check` fails with them."

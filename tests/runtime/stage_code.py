@@ -59,6 +59,8 @@ ROOTS: dict[str, list[Any]] = {
     "withdraw": [Member(Entity, "withdraw")],
     "attack": [Member(Entity, "attack"), StrawMan, OwnModule, UnseenReconstructor, LeakedModule],
     "judge": [Member(Oracle, "judge")],
+    "recognize": [Member(Oracle, "recognize")],
+    "disclose": [Member(Entity, "disclose"), *DEFENSES],
 }
 BY_METHOD = {"Participant", "Entity", "Oracle", "Host"}
 """Classes of which only the methods that a stage calls count; of all others the whole class does."""
