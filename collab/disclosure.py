@@ -1,5 +1,6 @@
 """What reconstructions give away beyond their mean distance: the worst images, which image it is, and what it shows."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,10 +21,12 @@ from collab.metrics.reidentification import (
     rank_hits,
 )
 from collab.metrics.utility import topk_hits
-from collab.metrics.visual import ms_ssim, ms_ssim_levels, ssim_max, ssim_window
+from collab.metrics.visual import ms_ssim, ms_ssim_levels, ssim, ssim_max, ssim_window
 from collab.models.recognizer import Recognizer
-from collab.scoring import mean_measure
+from collab.scenario.disclosure import Disclosure
+from collab.scoring import PICTURES, mean_measure
 from collab.seeding import Stream
+from collab.store.pictures import Sheet
 from collab.types import Measure
 
 Images = Callable[[np.ndarray], Tensor]
@@ -79,6 +82,39 @@ class Gallery:
         if self.recognizer is not None and self._embeddings is not None:
             found["embedding"] = cosine_ranks(embedded(self.recognizer.embedding, rebuilt), self._embeddings, places)
         return found
+
+
+def disclosed(
+    original: Images, poisoned: Images, truth: Images, labels: Tensor, eye: Eye, wanted: Disclosure, seed: int
+) -> tuple[tuple[Measure, ...], Sheet]:
+    """What images rebuilt from features as they are and from poisoned ones give away, and some of them to look at.
+
+    Rows are those of the held-out images, whose `truth` and `labels` [rows] these are. The gallery, and in it the
+    images that are looked up, are drawn for the seed alone: all entities are asked about the same.
+    """
+    drawn = Stream(seed, "metrics", "disclosure").numpy("gallery").permutation(len(labels))[: wanted.gallery]
+    queries, gallery = drawn[: wanted.queries], Gallery(truth(drawn), eye.recognizer)
+    places, measures, shown, ranks = torch.arange(len(queries), device=labels.device), list[Measure](), [], []
+    for suffix, rebuilt in (("_original", original), ("_poisoned", poisoned)):
+        measures += compared_measures(compared(rebuilt, truth, labels, eye), seed, suffix)
+        found = gallery.ranks(rebuilt(queries), places)
+        measures += rank_measures(found, seed, suffix)
+        shown.append(rebuilt(queries[:PICTURES]))
+        ranks.append(found.get("pixels", torch.full((len(queries),), math.nan))[:PICTURES].cpu().numpy())
+    images = truth(queries[:PICTURES])
+    sheet = Sheet(
+        metric=f"ssim[{ssim_window(images.shape[-1])[0]}]",
+        gallery=len(gallery),
+        rows=queries[:PICTURES],
+        ssim_original=ssim(shown[0], images).cpu().numpy(),
+        ssim_poisoned=ssim(shown[1], images).cpu().numpy(),
+        rank_original=ranks[0],
+        rank_poisoned=ranks[1],
+        original=to_uint8(images),
+        from_original=to_uint8(shown[0]),
+        from_poisoned=to_uint8(shown[1]),
+    )
+    return (*measures, Measure("gallery", len(gallery))), sheet
 
 
 def compared(rebuilt: Images, truth: Images, labels: Tensor, eye: Eye) -> dict[str, Tensor]:
@@ -138,3 +174,9 @@ def leakage_measures(
             metric = f"leakage[{name.partition('[')[0]}]"
             told.append(Measure(metric, found.value, found.low, found.high, len(best)))
     return tuple(told)
+
+
+def to_uint8(images: Tensor) -> np.ndarray:
+    """Images in [0, 1], or a little beyond, as they are kept to look at."""
+    kept: np.ndarray = images.detach().clamp(0, 1).mul(255).round().to("cpu", torch.uint8).numpy()
+    return kept

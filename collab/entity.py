@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from collab.attacks.base import Attack, Knowledge
 from collab.defenses.base import PrivateView, Protection
-from collab.disclosure import Gallery, compared, compared_measures, rank_measures
+from collab.disclosure import disclosed, to_uint8
 from collab.errors import EntityError, ShardMissing
 from collab.metrics.visual import ssim_window
 from collab.models.backbones import feature_shape, is_rectified
@@ -24,7 +24,7 @@ from collab.scenario.model import Refinement
 from collab.scoring import batched, distances, equivalence, means, worst_and_median
 from collab.seeding import Stream
 from collab.store.manifest import Record
-from collab.store.pictures import Pictures, write_pictures
+from collab.store.pictures import Pictures, write_pictures, write_sheet
 from collab.store.release import read_release, write_release
 from collab.store.shards import ShardReader
 from collab.training.feeds import ImageSet
@@ -126,32 +126,21 @@ class Entity(Participant):
         return Report((*self.cost_and_disclosure(module), *(Measure("poison_loss", loss) for loss in losses[-1:])))
 
     def disclose(self, progress: Progress) -> Report:
-        """What R shows of held-out images, before and after the own module: the worst, which they are, what they show.
-
-        All entities are asked about the same images.
-        """
-        (features, labels), wanted, seed = self.heldout_features, self.scenario.disclosure, self.scenario.seed
+        """What R shows of held-out images, before and after the own module, as `collab.disclosure` measures it."""
+        wanted, (features, labels), module = self.scenario.disclosure, self.heldout_features, self.fitted_module()
         assert wanted is not None  # else this stage is not played
-        module, device, measures = self.fitted_module(), self.compute.device, list[Measure]()
-        drawn = Stream(seed, "metrics", "disclosure").numpy("gallery").permutation(len(labels))[: wanted.gallery]
-        queries, heldout = drawn[: wanted.queries], partial(self.heldout.take, device=device)
-        gallery = Gallery(heldout(drawn), self.eye.recognizer)
 
         def poisoned(rows: np.ndarray) -> Tensor:
-            return self.protect(module, features[rows]).to("cpu", features.dtype)
+            return self.reconstruction(self.protect(module, features[rows]).to("cpu", features.dtype))
 
         def original(rows: np.ndarray) -> Tensor:
-            return features[rows]
+            return self.reconstruction(features[rows])
 
-        for name, stored in (("_original", original), ("_poisoned", poisoned)):
-
-            def rebuilt(rows: np.ndarray, stored: Callable[[np.ndarray], Tensor] = stored) -> Tensor:
-                return self.reconstruction(stored(rows))
-
-            measures += compared_measures(compared(rebuilt, heldout, labels.to(device), self.eye), seed, name)
-            places = torch.arange(len(queries), device=device)
-            measures += rank_measures(gallery.ranks(rebuilt(queries), places), seed, name)
-        return Report((*measures, Measure("gallery", len(gallery))))
+        truth = partial(self.heldout.take, device=self.compute.device)
+        on_device = labels.to(self.compute.device)
+        measures, sheet = disclosed(original, poisoned, truth, on_device, self.eye, wanted, self.scenario.seed)
+        write_sheet(self.layout.pictures / self.name, sheet)
+        return Report(measures)
 
     def publish(self, progress: Progress) -> Report:
         """Writes poisoned features and labels to the store, in an order that says nothing about the own images.
@@ -241,7 +230,12 @@ class Entity(Participant):
                 f"{who} answered {tuple(found.shape)}, or values that are not finite. It must rebuild "
                 f"{(len(labels), 3, side, side)} finite values, one image for each row."
             )
-        write_release(self.private, guess_name(stated.label, victim), {"images": to_uint8(found)}, {"victim": victim})
+        write_release(
+            self.private,
+            guess_name(stated.label, victim),
+            {"images": torch.from_numpy(to_uint8(found))},
+            {"victim": victim},
+        )
         read = [_shard_crossing("attack", victim, self.name, each) for each in self.layout.store.records(victim)]
         return Report((Measure("rows_attacked", len(labels)),), tuple(read))
 
@@ -327,8 +321,8 @@ class Entity(Participant):
             ssim_original=before[rows],
             ssim_poisoned=after[rows],
             original=np.asarray(self.heldout.images[rows]),
-            from_original=to_uint8(rebuilt[0]).numpy(),
-            from_poisoned=to_uint8(rebuilt[1]).numpy(),
+            from_original=to_uint8(rebuilt[0]),
+            from_poisoned=to_uint8(rebuilt[1]),
         )
         write_pictures(self.layout.pictures / self.name, pictures)
 
@@ -342,11 +336,6 @@ class Entity(Participant):
 def _net_crossing(stage: str, sender: str, kind: str, digest: str, state: Mapping[str, Tensor]) -> Crossing:
     size = sum(value.numel() * value.element_size() for value in state.values())
     return Crossing(stage, sender, EVERYONE, kind, digest, size, "float32", (len(state),))
-
-
-def to_uint8(images: Tensor) -> Tensor:
-    """Images in [0, 1], or a little beyond, as they are kept."""
-    return images.clamp(0, 1).mul(255).round().to(torch.uint8)
 
 
 def guess_name(attack: str, victim: str) -> str:

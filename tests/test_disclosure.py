@@ -89,9 +89,8 @@ def test_the_recognizer_reads_classes_from_the_mean_of_its_last_stage() -> None:
     assert shapes == [(8, 16, 16), (16, 8, 8), (32, 4, 4)]
     with torch.no_grad():
         assert torch.equal(network.head(network.activations(images)[-1].mean((2, 3))), network(images))
-    assert [
-        tuple(each.shape[1:]) for each in Recognizer(5, 224, width=4).eval().activations(torch.rand(1, 3, 224, 224))
-    ][-1] == (32, 4, 4)
+    large = Recognizer(5, 224, width=4).eval().activations(torch.rand(1, 3, 224, 224))
+    assert large[-1].shape == (1, 32, 4, 4)
 
 
 def test_a_spread_names_percentiles_and_the_worst() -> None:
@@ -103,7 +102,9 @@ def test_a_spread_names_percentiles_and_the_worst() -> None:
         assert found[f"{name}_{what}"].value == pytest.approx(value)
     assert found[f"{name}_worst"].low is None
     low, high = found[f"{name}_median"].low, found[f"{name}_median"].high
-    assert low is not None and high is not None and low < 0.5 < high
+    assert low is not None
+    assert high is not None
+    assert low < 0.5 < high
 
 
 def test_the_interval_of_a_quantile_covers_it_as_often_as_it_says() -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from collab.report.cells import Table, percent, plain
 from collab.report.crossings import boundaries
 from collab.report.opened import Opened
 from collab.report.summary import summary
-from collab.report.tables import Table, percent, plain
 from collab.report.words import basis, difference, listed, signed, size
 from collab.scenario.rows import played_rows
 from collab.store.results import Row

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from collab.report.cells import Table, plain
 from collab.report.crossings import Boundary
 from collab.report.summary import Summary
-from collab.report.tables import Table, plain
 from collab.report.words import basis, duration, signed, size
 from collab.store.results import Row
 

@@ -10,7 +10,7 @@ from collab.errors import StoreError
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.store.ledger import read_ledger
-from collab.store.pictures import Pictures, read_pictures
+from collab.store.pictures import Pictures, Sheet, read_pictures, read_sheet
 from collab.store.results import Row, read_results
 from collab.types import Crossing
 
@@ -30,6 +30,7 @@ class Opened:
     record: Mapping[str, Any]
     pictures: Mapping[str, Pictures]
     losses: Mapping[str, Losses | None]
+    sheets: Mapping[str, Sheet]
 
     @property
     def name(self) -> str:
@@ -52,6 +53,7 @@ def open_run(folder: Path) -> Opened:
         raise StoreError(f"{folder / 'record.json'} is no JSON: {cause}. Run the scenario again.") from cause
     scenario = read_scenario(folder / "scenario.yaml", check_paths=False, check_plugins=False).scenario
     found = {entity.name: read_pictures(folder / "pictures" / entity.name) for entity in scenario.entities}
+    sheets = {entity.name: read_sheet(folder / "pictures" / entity.name) for entity in scenario.entities}
     return Opened(
         folder=folder,
         scenario=scenario,
@@ -60,6 +62,7 @@ def open_run(folder: Path) -> Opened:
         crossings=tuple(read_ledger(folder / "ledger.parquet")),
         record=record,
         pictures={name: pictures for name, pictures in found.items() if pictures is not None},
+        sheets={name: sheet for name, sheet in sheets.items() if sheet is not None},
         losses=_losses(record.get("tasks", {}), folder / "metrics.jsonl"),
     )
 

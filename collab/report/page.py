@@ -16,10 +16,11 @@ from collab.report.labels import MOST_NAMES, held_labels, label_map
 from collab.report.losses import curves_of
 from collab.report.opened import Opened, open_run
 from collab.report.poisoning import poisoning_curves, poisoning_table
+from collab.report.sheets import contact_sheet
 from collab.report.strips import strips_of
 from collab.report.summary import summary
 from collab.report.tables import describe, tables
-from collab.scenario.model import Refinement
+from collab.scenario.model import Refinement, Scenario
 from collab.scenario.sweep import Sweep
 
 
@@ -62,6 +63,7 @@ def page_of(run: Opened) -> str:
         "run": run, "record": {"collab": "", "failures": {}, **record}, "source": run.source, "summary": told,
         "glance": at_a_glance(told, sent), "bars": bars_of(scenario, run.rows),
         "meanings": MEANINGS, "table_5": table_5, "tables": others, "not_measured": not_measured(made),
+        "sheet": contact_sheet({_titled(scenario, name): each for name, each in run.sheets.items()}),
         "beside": beside, "strips": strips, "strips_left_out": left_out, "curves": curves,
         "held": held_labels(labels, classes), "label_map": label_map(labels, classes) if labels else "",
         "has_counts": max(len(labels), len(classes)) <= MOST_NAMES, "bytes": bytes_sent(sent),
@@ -100,6 +102,11 @@ def write_sweep_page(
     )  # fmt: skip
     target.write_text(page, encoding="utf-8")
     return target
+
+
+def _titled(scenario: Scenario, name: str) -> str:
+    """An entity and what it protects its features with."""
+    return f"{name}: {next(each.protection for each in scenario.entities if each.name == name)}"
 
 
 def _drawn(template: str, **parts: Any) -> str:

@@ -1,9 +1,11 @@
 """Result rows as the papers' tables: plain text cells, ready for a terminal or a page."""
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from collab.report.cells import Found, Table, percent, plain
+from collab.report.disclosed import likeness_table, recognition_table
+from collab.report.perturbed import perturbation_table
 from collab.report.verdicts import Verdict, found_of, verdicts
 from collab.report.words import basis
 from collab.scenario.model import Refinement, Scenario
@@ -11,62 +13,21 @@ from collab.scenario.rows import played_rows
 from collab.store.results import Row
 
 
-@dataclass(frozen=True)
-class Table:
-    """A titled table of text cells; `rules` are the numbers of lines that a rule stands above.
-
-    The last of `notes` says what the figures rest on, and what they cost.
-    """
-
-    title: str
-    columns: tuple[str, ...]
-    lines: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
-    rules: tuple[int, ...] = ()
-
-    @property
-    def numeric(self) -> frozenset[int]:
-        """Columns of numbers, by place; the first names its line and is none."""
-        places = range(1, len(self.columns))
-        return frozenset(at for at in places if all(_NUMBER.fullmatch(line[at]) for line in self.lines))
-
-
-_NUMBER = re.compile(r"(?:[+\-±]?[\d.,]+(?: %| [kMGT]?B| bytes)?(?: [±→] ?[\d.,]+)*)|—|")
-
-
-Found = dict[tuple[str, str, str], Row]
-
-
 def tables(scenario: Scenario, rows: Sequence[Row]) -> tuple[Table, ...]:
-    """Tables 1, 2 and 5 of Guo et al. for what was measured, who was left out, what attacks rebuilt, and verdicts."""
+    """Tables 1 to 3 and 5 of Guo et al. for what was measured, disclosure, who was left out, attacks, and verdicts."""
     found = {(row.row, row.entity or "", row.metric): row for row in rows if row.attack is None}
     made = (
         _table_1(scenario, found),
         _table_2(scenario, found),
+        perturbation_table(scenario, found),
+        likeness_table(scenario, found),
+        recognition_table(scenario, found),
         _table_5(scenario, found),
         _left_out(scenario, found),
         _attacks([row for row in rows if row.attack is not None]),
         _verdicts(scenario, verdicts(scenario, rows)),
     )
     return tuple(replace(table, notes=tuple(filter(None, table.notes))) for table in made if table.lines)
-
-
-def percent(row: Row | None) -> str:
-    """A share as percent with its interval: `71.4 ±1.2`; an em dash where nothing was measured."""
-    if row is None or row.value is None:
-        return "—"
-    if row.low is None or row.high is None:
-        return f"{100 * row.value:.1f}"
-    return f"{100 * row.value:.1f} ±{50 * (row.high - row.low):.1f}"
-
-
-def plain(row: Row | None, digits: int = 3) -> str:
-    """A number with its interval."""
-    if row is None or row.value is None:
-        return "—"
-    if row.low is None or row.high is None:
-        return f"{row.value:.{digits}f}"
-    return f"{row.value:.{digits}f} ±{(row.high - row.low) / 2:.{digits}f}"
 
 
 def _table_1(scenario: Scenario, found: Found) -> Table:
@@ -217,14 +178,22 @@ def _attacks(rows: Sequence[Row]) -> Table:
     lines = []
     for key in dict.fromkeys(key for key, _ in found):
         adversary, victim, attack = key
-        wanted = ("l1", ssim, f"ssim_max{window}", f"ssim{window}_prior_class_mean")
-        cells = [found.get((key, metric)) for metric in wanted]
-        lines.append(
-            (adversary.removeprefix("by "), victim, attack, *map(plain, cells), str(cells[0].n if cells[0] else ""))
-        )
-    columns = ("adversary", "victim", "attack", "L1", f"SSIM{window}", "or its negative", "class mean", "n")
-    note = "Images rebuilt from the rows that the victim published. class mean: SSIM of a guess from labels alone."
-    return Table("Attacks by collaborators", columns, tuple(lines), (note, basis(rows)))
+        wanted = ("l1", ssim, f"ssim_max{window}", f"ssim_max{window}_worst", f"ssim{window}_prior_class_mean")
+        cells = [plain(found.get((key, metric))) for metric in (*wanted, "leakage[ssim_max]")]
+        cells += [percent(found.get((key, metric))) for metric in ("rank1[pixels]", "recognized")]
+        first = found.get((key, "l1"))
+        lines.append((adversary.removeprefix("by "), victim, attack, *cells, str(first.n if first else "")))
+    columns = (
+        "adversary", "victim", "attack", "L1", f"SSIM{window}", "or its negative", "worst", "class mean", "leakage",
+        "rank 1, %", "recognized, %", "n",
+    )  # fmt: skip
+    notes = (
+        "Images rebuilt from the rows that the victim published; worst: of the image or its negative. class mean: SSIM "
+        "of a guess from labels alone. leakage, by SSIM of the image or its negative: 0 is what the best guess scores, "
+        "1 what R makes of plain features.",
+        basis(rows),
+    )
+    return Table("Attacks by collaborators", columns, tuple(lines), notes)
 
 
 def _verdicts(scenario: Scenario, found: Sequence[Verdict]) -> Table:

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from collab.report.cells import percent, plain
 from collab.report.papers import paper_figure
-from collab.report.tables import describe, percent, plain, tables
+from collab.report.tables import describe, tables
 from collab.scenario.model import Scenario
 from collab.scenario.parts import Refinement
 from collab.scenario.reader import read_scenario

@@ -1,0 +1,51 @@
+"""A table as plain text cells, and numbers as they stand in them."""
+
+import re
+from dataclasses import dataclass
+
+from collab.store.results import Row
+
+
+@dataclass(frozen=True)
+class Table:
+    """A titled table of text cells; `rules` are the numbers of lines that a rule stands above.
+
+    The last of `notes` says what the figures rest on, and what they cost.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+    rules: tuple[int, ...] = ()
+
+    @property
+    def numeric(self) -> frozenset[int]:
+        """Columns of numbers, by place; the first names its line and is none."""
+        places = range(1, len(self.columns))
+        return frozenset(at for at in places if all(_NUMBER.fullmatch(line[at]) for line in self.lines))
+
+
+_NUMBER = re.compile(r"(?:[+\-±]?[\d.,]+(?: %| [kMGT]?B| bytes)?(?: [±→] ?[\d.,]+)*)|—|")
+
+
+Found = dict[tuple[str, str, str], Row]
+"""Results by row, entity (or nothing) and metric."""
+
+
+def percent(row: Row | None) -> str:
+    """A share as percent with its interval: `71.4 ±1.2`; an em dash where nothing was measured."""
+    if row is None or row.value is None:
+        return "—"
+    if row.low is None or row.high is None:
+        return f"{100 * row.value:.1f}"
+    return f"{100 * row.value:.1f} ±{50 * (row.high - row.low):.1f}"
+
+
+def plain(row: Row | None, digits: int = 3) -> str:
+    """A number with its interval."""
+    if row is None or row.value is None:
+        return "—"
+    if row.low is None or row.high is None:
+        return f"{row.value:.{digits}f}"
+    return f"{row.value:.{digits}f} ±{(row.high - row.low) / 2:.{digits}f}"
