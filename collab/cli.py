@@ -3,7 +3,7 @@
 import json
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -63,6 +63,7 @@ def run(
     with quiet.status("loading torch …") if quiet.is_terminal else _nothing():
         from collab.report import verdicts
         from collab.report.page import write_page
+        from collab.report.tables import tables
         from collab.runtime.play import Where, play
         from collab.runtime.progress import watching
     with watching(quiet) as watch:
@@ -84,7 +85,7 @@ def run(
         }
         print(json.dumps(result))
     else:
-        _print_tables(loaded.scenario, played.rows)
+        _print_tables(tables(loaded.scenario, played.rows))
         took = f"{played.seconds:.0f} s, of which {played.start_seconds:.1f} s until work began"
         cached = f"{played.cached} of {played.tasks} tasks from the cache"
         print(f"\n{took}; {cached}\nreport   {page}\nresults  {played.run / 'results.parquet'}")
@@ -111,6 +112,7 @@ def sweep(
     address: Address = "local",
     device: Device = "auto",
     fresh: Fresh = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit with 1 if what the sweep expects fails.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be played, and about how long.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -123,8 +125,12 @@ def sweep(
         file, vary or (), seeds=seeds, combine="zip" if zipped else None, overrides=overrides or (),
         plugin_dirs=plugin_dirs or (),
     )  # fmt: skip
+    if check and spec.expect is None:
+        raise ScenarioError(f"--check needs `expect`, and {file} has none.")
     quiet = Console(stderr=True)
     with quiet.status("loading torch …") if quiet.is_terminal else _nothing():
+        from collab.report import verdicts
+        from collab.report.tables import verdict_table
         from collab.runtime import sweep as played
         from collab.runtime.play import Where
         from collab.runtime.progress import watching_sweep
@@ -139,6 +145,8 @@ def sweep(
 
         print(json.dumps({**asdict(swept), "folder": str(swept.folder)}))
     else:
+        if swept.verdicts:
+            _print_tables([verdict_table(swept.verdicts, "of each point")])
         took = f"{swept.seconds:.0f} s; {swept.cells} cells, {swept.finished_before} of them finished before"
         print(f"{took}\nreport   {swept.folder / 'report.html'}\nresults  {swept.folder / 'results.parquet'}")
         print(f"means    {swept.folder / 'means.parquet'}")
@@ -146,6 +154,8 @@ def sweep(
         _say(f"error: cell {failure.cell}: {failure.reason}")
     if swept.failures:
         raise typer.Exit(4)
+    if check:
+        verdicts.check(swept.verdicts)
 
 
 @app.command()
@@ -234,16 +244,14 @@ def _nothing() -> Any:
     return nullcontext()
 
 
-def _print_tables(scenario: Any, rows: Any) -> None:
+def _print_tables(made: Iterable[Any]) -> None:
     from rich import box
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    from collab.report.tables import tables
-
     console = Console(width=None if sys.stdout.isatty() else 140)
-    for table in tables(scenario, rows):
+    for table in made:
         drawn = Table(title=escape(table.title), title_justify="left", box=box.SIMPLE_HEAD, caption_justify="left")
         for index, column in enumerate(table.columns):
             drawn.add_column(escape(column), justify="left" if index < 3 else "right", no_wrap=index < 2)

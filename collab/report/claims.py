@@ -1,13 +1,18 @@
 """What the papers say of their tables in words, as functions over result rows of any data set."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
+from collab.report.claims_of_defenses import (
+    a_released_module_is_inverted,
+    a_secret_module_fools_the_reconstructor,
+    dpm_beats_perturbations,
+    dpm_regains_what_a_perturbation_costs,
+    unseen_reconstructors_are_fooled,
+    unseen_reconstructors_invert_plain_features,
+)
 from collab.report.evidence import Evidence
-from collab.report.judging import Comparison, Region
+from collab.report.judging import ABOVE, NOT_BELOW, Claim, Comparison, Region
 
-ABOVE = Region(low=0.0, is_strict=True)
-NOT_BELOW = Region(low=0.0)
 ENOUGH_IMAGES = 2500
 """Images from which on a DPM is said to cost little: fewer over-fit it (SCIENCE 3)."""
 LITTLE = 0.02
@@ -15,15 +20,6 @@ MOST_SSIM = 0.05
 LEAST_ORIGINAL_SSIM = 0.5
 """Below it the reconstructor does not invert the featurizer, so that fooling it says nothing (SCIENCE 2.2)."""
 LEAST_RATIO = 3.0
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A claim by name, the sentence it rests on, and what it comes to here."""
-
-    name: str
-    sentence: str
-    comparisons: tuple[Comparison, ...]
 
 
 def poisoning_costs_little(evidence: Evidence) -> Claim:
@@ -126,6 +122,9 @@ def logits_share_more(evidence: Evidence) -> Claim:
 CLAIMS: dict[str, tuple[Callable[[Evidence], Claim], ...]] = {
     "dp_table1": (poisoning_costs_little,),
     "dp_table2": (features_can_be_inverted, reconstructor_is_fooled),
+    "dp_table3": (dpm_beats_perturbations, dpm_regains_what_a_perturbation_costs),
+    "dp_fig5": (unseen_reconstructors_invert_plain_features, unseen_reconstructors_are_fooled),
+    "dpf_fig5": (a_secret_module_fools_the_reconstructor, a_released_module_is_inverted),
     "dp_table5": (
         all_images_are_best,
         fewest_images_are_worst,

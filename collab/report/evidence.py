@@ -31,11 +31,28 @@ class Evidence:
     def __init__(self, scenario: Scenario, rows: Sequence[Row]) -> None:
         self.scenario = scenario
         self._found = {(row.row, row.entity or "", row.metric): row for row in rows if row.attack is None}
+        self._attacked = {
+            (row.row, row.entity or "", row.attack, row.metric): row for row in rows if row.attack is not None
+        }
         self._played = {str(row.row): row for row in played_rows(scenario)}
 
     def row(self, key: Key) -> Row | None:
         """The result under a key."""
         return self._found.get(key)
+
+    def attacked(self, adversary: str, victim: str, attack: str, metric: str) -> Row | None:
+        """What the oracle found of an attack."""
+        return self._attacked.get((f"by {adversary}", victim, attack, metric))
+
+    @property
+    def attacks(self) -> list[tuple[str, str, str]]:
+        """Adversary, victim and name of every attack that was played."""
+        return list(dict.fromkeys((row.removeprefix("by "), who, attack) for row, who, attack, _ in self._attacked))
+
+    def protected_by(self, *protections: str) -> list[str]:
+        """Publishers with one of these defenses, or chains such as `mean_filter+dpm`."""
+        entities = self.scenario.entities
+        return [each.name for each in entities if each.options.publishes and each.protection in protections]
 
     def key(self, row: str, metric: str = "top1") -> Key:
         """Where a row of Table 5, or a control row, stands in the results."""
@@ -51,7 +68,7 @@ class Evidence:
     @property
     def poisoners(self) -> list[str]:
         """Who publishes from a DPM."""
-        return [each.name for each in self.scenario.entities if each.options.publishes and each.protection == "dpm"]
+        return self.protected_by("dpm")
 
     def owners(self, row: str) -> list[str | None]:
         """Entities that have results of a row; None for one that is nobody's."""
@@ -103,6 +120,13 @@ class Evidence:
     def single(self, expected: str, key: Key, region: Region) -> Comparison:
         """One number against a region."""
         return Comparison(expected, region, Found.of(self.row(key)), missing=f"no {key[2]} of {key[1] or key[0]}")
+
+    def single_attack(
+        self, expected: str, adversary: str, victim: str, attack: str, metric: str, region: Region
+    ) -> Comparison:
+        """One number of an attack against a region."""
+        row = self.attacked(adversary, victim, attack, metric)
+        return Comparison(expected, region, Found.of(row), missing=f"no {metric} of {attack} on {victim}")
 
     def compare(
         self, expected: str, a: Key, b: Key, region: Region, *, times: float = 1.0, is_points: bool = True,

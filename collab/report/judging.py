@@ -1,6 +1,7 @@
 """One rule for every expectation: what was found lies where it should, or is off by so much, with its interval."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from collab.store.results import Row
@@ -36,6 +37,10 @@ class Region:
     def distance(self, value: float) -> float:
         """How far `value` is from it; 0 inside."""
         return max(self.low - value, value - self.high, 0.0)
+
+
+ABOVE = Region(low=0.0, is_strict=True)
+NOT_BELOW = Region(low=0.0)
 
 
 @dataclass(frozen=True)
@@ -82,19 +87,34 @@ class Comparison:
         return "holds" if region.distance(found.value) == 0 else "holds within the interval"
 
 
+@dataclass(frozen=True)
+class Claim:
+    """A claim by name, the sentence it rests on, and what it comes to here."""
+
+    name: str
+    sentence: str
+    comparisons: tuple[Comparison, ...]
+
+
 def difference(a: Row | None, b: Row | None, times: float = 1.0) -> Found | None:
-    r"""$a - t\,b$ with the interval made from those of both (MOVER: Zou and Donner 2008), $t$ = `times`.
+    r"""$a - t\,b$ with its interval, $t$ = `times`; None where either was not measured."""
+    return combination([(1.0, a), (-times, b)])
 
-    $$ l = a - t b - \sqrt{(a - l_a)^2 + t^2 (u_b - b)^2}, \qquad u = a - t b + \sqrt{(u_a - a)^2 + t^2 (b - l_b)^2} $$
 
-    It takes both for independent. Two rows are scored on the same images, where both tend to be right or wrong
-    together, so the interval is too wide rather than too narrow.
+def combination(terms: Sequence[tuple[float, Row | None]]) -> Found | None:
+    r"""$v = \sum_i v_i$ of terms $v_i$ = factor times row, its interval made from theirs (MOVER: Zou and Donner 2008).
+
+    $$ l = v - \sqrt{\sum_i (v_i - l_i)^2}, \qquad u = v + \sqrt{\sum_i (u_i - v_i)^2} $$
+
+    It takes all terms for independent. Rows of one run are scored on the same images, where they tend to be right or
+    wrong together, so the interval of a difference is too wide rather than too narrow.
     """
-    first, second = Found.of(a), Found.of(b)
-    if first is None or second is None:
+    known = [(factor, found) for factor, row in terms if (found := Found.of(row)) is not None]
+    if len(known) < len(terms):
         return None
-    value = first.value - times * second.value
-    below = math.hypot(first.value - first.low, times * (second.high - second.value))
-    above = math.hypot(first.high - first.value, times * (second.value - second.low))
-    counts = [each.n for each in (first, second) if each.n is not None]
-    return Found(value, value - below, value + above, min(counts, default=None), first.seed)
+    ends = [(factor * each.value, factor * each.low, factor * each.high) for factor, each in known]
+    value = sum(middle for middle, _, _ in ends)
+    below = math.hypot(*(middle - min(low, high) for middle, low, high in ends))
+    above = math.hypot(*(max(low, high) - middle for middle, low, high in ends))
+    counts = [each.n for _, each in known if each.n is not None]
+    return Found(value, value - below, value + above, min(counts, default=None), known[0][1].seed)

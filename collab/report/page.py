@@ -1,6 +1,6 @@
 """One offline HTML page from the files of a run, or from the means of a sweep."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,15 @@ from collab.report.facts import at_a_glance, beside_the_paper, bytes_sent, envir
 from collab.report.labels import MOST_NAMES, held_labels, label_map
 from collab.report.losses import curves_of
 from collab.report.opened import Opened, open_run
-from collab.report.poisoning import poisoning_curves, poisoning_table
+from collab.report.poisoning import cost_frontier, poisoning_curves, poisoning_table
 from collab.report.sheets import contact_sheet
 from collab.report.strips import strips_of
 from collab.report.summary import summary
-from collab.report.tables import describe, tables
+from collab.report.tables import describe, tables, verdict_table
+from collab.report.verdicts import Verdict
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.sweep import Sweep
+from collab.store.pictures import Sheet
 
 
 def write_page(run: Path, target: Path | None = None) -> Path:
@@ -86,8 +88,14 @@ def write_sweep_page(
     rows: Sequence[Refinement],
     failures: Sequence[tuple[str, str]],
     missing: Sequence[str],
+    *,
+    verdicts: Sequence[Verdict] = (),
+    sheets: Mapping[str, Sheet] | None = None,
 ) -> Path:
-    """Draws `report.html` of a sweep: curves, frontier, means, what failed; `rows` are those of the scenarios."""
+    """Draws `report.html` of a sweep: curves, frontiers, pictures, verdicts, means, what failed.
+
+    `rows` are those of the scenarios; `sheets` are named by the values of their cell, and the entity if there are more.
+    """
     axes = [axis.vary for axis in spec.axes]
     pooled = {str(row.row) for row in rows if row.pool}
     top1 = [each for each in found if each.metric == "top1"]
@@ -98,7 +106,8 @@ def write_sweep_page(
         "sweep.html", spec=spec, axes=axes or ["seed"], top1=top1, failures=failures, missing=missing, band=band,
         curves=accuracy_curves(found, axes or ["all cells"], {str(row.row): describe(row) for row in rows}),
         poisoning=poisoning_curves(found, axes or ["all cells"]), poisoned=poisoning_table(found),
-        frontier=frontier(found, axes, pooled) if pooled else "",
+        frontier=frontier(found, axes, pooled) if pooled else "", costs=cost_frontier(found, axes),
+        sheet=contact_sheet(sheets or {}), verdicts=verdict_table(verdicts, "of each point") if verdicts else None,
     )  # fmt: skip
     target.write_text(page, encoding="utf-8")
     return target

@@ -15,6 +15,15 @@ RANGES = {"percent": (0.0, 100.0), "points": (-100.0, 100.0), "one": (-math.inf,
 """Units of columns and what their values lie between; `one` is a number without unit."""
 
 
+DEFENSES = {"none": "w/o", "gaussian_noise": "GN", "gaussian_filter": "GF", "mean_filter": "MF", "dpm": "DPM"}
+"""The papers' names of defenses."""
+
+
+def named(protection: str) -> str:
+    """A defense, or a chain of them, as Table 3 calls it: `GN+DPM`; kinds that the papers lack keep their name."""
+    return "+".join(DEFENSES.get(kind, kind) for kind in protection.split("+"))
+
+
 @dataclass(frozen=True)
 class Figure:
     """One printed number and where it stands."""

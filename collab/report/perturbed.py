@@ -1,14 +1,12 @@
 """Table 3: perturbations that learn nothing, the DPM, and a DPM behind each of them."""
 
 from collab.report.cells import Found, Table, percent, plain
-from collab.report.papers import paper_figure
+from collab.report.papers import named, paper_figure
 from collab.report.words import basis
 from collab.scenario.model import Scenario
 from collab.store.results import Row
 
-STATIONARY = {"gaussian_noise": "GN", "gaussian_filter": "GF", "mean_filter": "MF"}
-NAMES = {"none": "w/o", "dpm": "DPM", **STATIONARY}
-"""The paper's names of defenses."""
+STATIONARY = ("gaussian_noise", "gaussian_filter", "mean_filter")
 
 
 def perturbation_table(scenario: Scenario, found: Found) -> Table:
@@ -24,7 +22,7 @@ def perturbation_table(scenario: Scenario, found: Found) -> Table:
             and metric.startswith(("top", "l1_", "ssim["))
         }
         if of_entity:
-            name = "+".join(NAMES.get(kind, kind) for kind in entity.protection.split("+"))
+            name = named(entity.protection)
             top1, ssim = (paper_figure("dp_table3", name, metric) for metric in ("top1", "ssim"))
             shown = (
                 *(percent(of_entity.get(metric)) for metric in ("top1", "top5")),

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from collab.report.aggregate import Mean
-from collab.report.curves import draw_line, draw_panels, set_across
+from collab.report.aggregate import Mean, is_number
+from collab.report.curves import COLORS, MARKS, draw_line, draw_panels, set_across
 from collab.report.svg import inline_svg
 
 MOST_LINES = 24
@@ -43,6 +43,41 @@ def poisoning_curves(found: Sequence[Mean], axes: Sequence[str]) -> str:
         set_across(panel, axes[0], found)
         panel.set_title(f"{title}, on poisoned features", fontsize=9, loc="left")
         panel.legend(fontsize=6.5, frameon=False)
+    return inline_svg(figure)
+
+
+def cost_frontier(found: Sequence[Mean], axes: Sequence[str]) -> str:
+    """What poisoning costs against what the released reconstructor still shows, a point for each cell, as SVG.
+
+    Up: top-1 of C on original minus on poisoned features, in points. Across: SSIM of the image or its negative.
+    """
+    means: dict[tuple[str, Any], dict[str, float]] = {}
+    for each in found:
+        if each.row == "tables_1_2":
+            means.setdefault((str(each.entity), each.values), {})[_plain(each.metric)] = each.mean
+    wanted = ("ssim_max_poisoned", "top1_original", "top1_poisoned")
+    known = {point: each for point, each in means.items() if all(metric in each for metric in wanted)}
+    if len({values for _, values in known}) < 2:
+        return ""
+    figure, (panel,) = draw_panels(1)
+    groups = list(dict.fromkeys((entity, values[1:]) for entity, values in known))
+    for index, (entity, others) in enumerate(groups[:MOST_LINES]):
+        points = [
+            (each["ssim_max_poisoned"], 100 * (each["top1_original"] - each["top1_poisoned"]), values)
+            for (name, values), each in known.items()
+            if (name, values[1:]) == (entity, others)
+        ]
+        label = ", ".join([entity, *(f"{axis} = {value}" for axis, value in others)])
+        style = {"color": COLORS[index % len(COLORS)], "marker": MARKS[index % len(MARKS)], "linewidth": 0.8}
+        panel.plot([point[0] for point in points], [point[1] for point in points], label=label, **style)
+        for across, up, values in points:
+            told = f"{values[0][1]:g}" if is_number(values[0][1]) else str(values[0][1])
+            panel.annotate(told, (across, up), fontsize=6, xytext=(4, 3), textcoords="offset points", color="#787774")
+    panel.axhline(0, color="#787774", linewidth=0.8)
+    panel.set_xlabel("SSIM of R's images from poisoned features, of the image or its negative")
+    panel.set_ylabel("cost, points of top-1")
+    panel.set_title(f"each point: {axes[0]}", fontsize=9, loc="left")
+    panel.legend(fontsize=6.5, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return inline_svg(figure)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from collab.report.strips import data_url
 from collab.store.pictures import Sheet
 
-MOST_LINES = 16
+MOST_LINES = 30
 """Of a sheet: more do not fit on a page."""
 
 

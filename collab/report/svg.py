@@ -16,8 +16,9 @@ def inline_svg(figure: Any) -> str:
     target = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "collab", "svg.fonttype": "none"}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph .* missing from")  # the reader's fonts draw the text, not these
-        figure.savefig(target, format="svg", metadata={"Date": None})
+        figure.savefig(target, format="svg", metadata={"Date": None}, transparent=True)
     text = target.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    text = text.replace("#000000", "currentColor")  # black ink follows the page, also at night
     head, end, rest = text.partition(">")
     return re.sub(r' xmlns(:\w+)?="[^"]*"', "", head) + end + rest

@@ -25,7 +25,7 @@ def tables(scenario: Scenario, rows: Sequence[Row]) -> tuple[Table, ...]:
         _table_5(scenario, found),
         _left_out(scenario, found),
         _attacks([row for row in rows if row.attack is not None]),
-        _verdicts(scenario, verdicts(scenario, rows)),
+        verdict_table(verdicts(scenario, rows), f"seed {scenario.seed}"),
     )
     return tuple(replace(table, notes=tuple(filter(None, table.notes))) for table in made if table.lines)
 
@@ -196,7 +196,7 @@ def _attacks(rows: Sequence[Row]) -> Table:
     return Table("Attacks by collaborators", columns, tuple(lines), notes)
 
 
-def _verdicts(scenario: Scenario, found: Sequence[Verdict]) -> Table:
+def verdict_table(found: Sequence[Verdict], seeds: str) -> Table:
     """What was expected, what was found, and what the paper has; a rule stands above each claim."""
     lines, rules, notes = [], [], dict[str, None]()
     for place, each in enumerate(found):
@@ -210,7 +210,7 @@ def _verdicts(scenario: Scenario, found: Sequence[Verdict]) -> Table:
         count = "" if each.n is None else str(each.n)
         lines.append((*about, each.expected, found_of(each) or "—", count, paper, each.verdict))
     rule = (
-        f"found: value and 95 % interval over n held-out images, seed {scenario.seed}; differences of top-1 in points. "
+        f"found: value and 95 % interval over n held-out images, {seeds}; differences of top-1 in points. "
         "off by: the whole interval is against it; undecided, within the interval: a part of it is."
     )
     columns = ("expects", "claim", "expected", "found", "n", "paper", "verdict")

@@ -7,7 +7,7 @@ from collab.errors import ExpectationFailed
 from collab.report.claims import claims
 from collab.report.evidence import Evidence
 from collab.report.judging import Comparison, Found, Region
-from collab.report.papers import figures, paper_figure, paper_tables, papers
+from collab.report.papers import figures, named, paper_figure, paper_tables, papers
 from collab.scenario.expect import Bound, PaperTable
 from collab.scenario.model import Scenario
 from collab.store.results import Row
@@ -102,6 +102,8 @@ def found_of(each: Verdict) -> str:
 
 def _on_figures(scenario: Scenario, evidence: Evidence, table: str, rows: Sequence[Row]) -> Iterator[Verdict]:
     """A line for each figure of a replay of the paper's set-up, or one that says why there can be none."""
+    if table not in paper_tables():
+        return  # a figure that prints pictures only
     why = set_apart(scenario, evidence, table)
     printed = paper_tables()[table]
     source = f"{printed.source}, of {papers()[printed.paper]}"
@@ -122,7 +124,10 @@ def _figure(scenario: Scenario, evidence: Evidence, table: str, row: Row) -> flo
         return None
     if table == "dp_table5":
         return paper_figure(table, row.row, row.metric) if row.row in evidence.like_the_paper else None
-    if row.row != "tables_1_2" or row.defense != "dpm":
+    if table == "dp_table3" and row.row == "tables_1_2" and row.metric.endswith("_poisoned"):
+        metric = row.metric.replace(evidence.window, "").removesuffix("_poisoned")
+        return paper_figure(table, named(row.defense or ""), metric)
+    if table not in ("dp_table1", "dp_table2") or row.row != "tables_1_2" or row.defense != "dpm":
         return None
     backbone = scenario.model.backbone if scenario.model.backbone in paper_tables()[table].rows else "resnet101"
     return paper_figure(table, backbone, row.metric.replace(evidence.window, ""))
@@ -140,7 +145,7 @@ def _on_figure(scenario: Scenario, evidence: Evidence, table: str, row: Row, fig
 def set_apart(scenario: Scenario, evidence: Evidence, table: str) -> str:
     """What of a scenario is not as in a table of the paper, so that its figures say nothing here; nothing if all is."""
     data, model = scenario.data, scenario.model
-    backbones = ["resnet101"] if table == "dp_table5" else list(paper_tables()[table].rows)
+    backbones = list(paper_tables()[table].rows) if table in ("dp_table1", "dp_table2") else ["resnet101"]
     stated = {each.name: each.share for each in scenario.entities}
     found = [
         ("" if data.source == "imagenet" else data.source),

@@ -21,6 +21,7 @@ from collab.runtime.tabulate import result_rows
 from collab.scenario.model import Scenario
 from collab.scenario.reader import to_yaml
 from collab.store.ledger import write_ledger
+from collab.store.pictures import Sheet, read_sheet
 from collab.store.results import Row, write_results
 from collab.training.precision import resolve_compute
 from collab.types import Report
@@ -140,6 +141,12 @@ class Run:
         write_results(self.folder / "results.parquet", rows)
         self._record(outcomes)
         return tuple(rows)
+
+    def sheets(self) -> dict[str, Sheet]:
+        """The contact sheets of its entities, of those who made one."""
+        names = [each.name for each in self.scenario.entities]
+        found = {name: read_sheet(self.folder / "pictures" / name) for name in names}
+        return {name: sheet for name, sheet in found.items() if sheet is not None}
 
     def errors(self) -> list[CollabError]:
         """What failed by itself, each with what to do; what merely needed it is not named."""

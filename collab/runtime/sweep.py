@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collab.report.aggregate import means, write_cells, write_means
+from collab.report.claims_of_sweeps import sweep_verdicts
 from collab.report.page import write_sweep_page
+from collab.report.verdicts import Verdict
 from collab.runtime.cache import Cache
 from collab.runtime.host import Emit
 from collab.runtime.play import backend_for
@@ -18,6 +20,7 @@ from collab.runtime.run import Prepared, Run, Where
 from collab.runtime.schedule import schedule
 from collab.scenario.sweep import Cell, Sweep
 from collab.store.files import place_file
+from collab.store.pictures import read_sheet, write_sheet
 from collab.store.results import Row, read_results, write_results
 
 LANES = 64
@@ -44,6 +47,7 @@ class Swept:
     finished_before: int
     failures: tuple[Failure, ...]
     seconds: float
+    verdicts: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,8 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
         rows, errors = run.write(), run.errors()
         failures.extend(Failure(cells[at].label, str(error)) for error in errors)
         if not errors:
+            for name, sheet in run.sheets().items():
+                write_sheet(places[at].parent, sheet, _sheet_name(places[at], name))
             write_results(places[at], rows)
         watch({"event": "cell_done", "cell": cells[at].label, "failed": len(errors), "run": run.folder.name})
 
@@ -103,8 +109,9 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
             backend = backend_for(scenarios, where, watch, lanes)
             schedule(runs(), backend, watch, is_fresh=where.is_fresh, at_once=AT_ONCE * lanes, ended=ended)
     finally:
-        _write(spec, cells, places, folder, failures)
-    return Swept(folder, len(cells), len(cells) - len(todo), tuple(failures), time.perf_counter() - start)
+        found = _write(spec, cells, places, folder, failures)
+    seconds = time.perf_counter() - start
+    return Swept(folder, len(cells), len(cells) - len(todo), tuple(failures), seconds, found)
 
 
 def outlook(spec: Sweep, cells: Sequence[Cell], where: Where) -> Outlook:
@@ -157,14 +164,14 @@ def _place(folder: Path, prepared: Prepared) -> Path:
 
 def _write(
     spec: Sweep, cells: Sequence[Cell], places: Sequence[Path], folder: Path, failures: Sequence[Failure]
-) -> None:
-    """Tables, curves and page of the cells that are finished."""
+) -> tuple[Verdict, ...]:
+    """Tables, curves and page of the cells that are finished; the verdicts on what the sweep expects."""
     axes = [axis.vary for axis in spec.axes]
     done: list[tuple[dict[str, bool | int | float | str], list[Row]]] = [
         (cell.values, read_results(place)) for cell, place in zip(cells, places, strict=True) if place.exists()
     ]
     folder.mkdir(parents=True, exist_ok=True)
-    found = means(done)
+    found, verdicts = means(done), sweep_verdicts(spec.expect, axes, done)
     write_cells(folder / "results.parquet", axes, done)
     write_means(folder / "means.parquet", axes, found)
     text = json.dumps([{"cell": each.cell, "reason": each.reason} for each in failures], indent=1).encode()
@@ -172,6 +179,26 @@ def _write(
     if done:
         rows = {row.row: row for cell in cells for row in cell.scenario.refinements}
         missing = [cell.label for cell, place in zip(cells, places, strict=True) if not place.exists()]
+        sheets = {
+            _named(cell, entity.name): sheet
+            for cell, place in zip(cells, places, strict=True)
+            for entity in cell.scenario.entities
+            if cell.seed == cells[0].seed
+            and (sheet := read_sheet(place.parent, _sheet_name(place, entity.name))) is not None
+        }
         write_sweep_page(
-            folder, spec, found, tuple(rows.values()), [(each.cell, each.reason) for each in failures], missing
-        )
+            folder, spec, found, tuple(rows.values()), [(each.cell, each.reason) for each in failures], missing,
+            verdicts=verdicts, sheets=sheets,
+        )  # fmt: skip
+    return verdicts
+
+
+def _named(cell: Cell, entity: str) -> str:
+    """A cell by its values, and by the entity where there are several."""
+    told = [str(value) for value in cell.values.values()]
+    return ", ".join([*told, entity] if len(cell.scenario.entities) > 1 or not told else told)
+
+
+def _sheet_name(place: Path, entity: str) -> str:
+    """Beside a cell's results: the pictures of one of its entities."""
+    return f"{place.stem}-{entity}.npz"

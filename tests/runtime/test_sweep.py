@@ -63,12 +63,13 @@ def test_means_over_seeds_are_those_of_pandas(undisturbed: Swept) -> None:
 
 def test_the_page_has_all_figures_and_no_address(undisturbed: Swept) -> None:
     page = (undisturbed.folder / "report.html").read_text()
-    assert page.count("<svg") == 3
+    assert page.count("<svg") == 4
     for word in (
         "entity a3",
         "Poisoned features",
         "raw images of all",
         "gain of sharing",
+        "cost, points of top-1",
         "95 % interval of the mean over seeds",
     ):
         assert word in page, word

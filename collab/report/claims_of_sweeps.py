@@ -1,0 +1,86 @@
+"""What the papers say of tables that take a sweep, as functions over the results of its points."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from collab.report.aggregate import Values, interval_of_mean
+from collab.report.claims import MOST_SSIM
+from collab.report.evidence import Key
+from collab.report.judging import ABOVE, Claim, Comparison, Found, Region, difference
+from collab.report.verdicts import Verdict
+from collab.store.results import Row
+
+Point = tuple[Values, Mapping[Key, Row]]
+"""Values of the axes, and the results there."""
+
+
+def points_of(cells: Sequence[tuple[Values, Sequence[Row]]]) -> list[Point]:
+    """Results at each point; of several seeds their mean with Student's interval, of one what it found itself."""
+    rows: dict[tuple[object, ...], dict[Key, list[Row]]] = {}
+    values_of: dict[tuple[object, ...], Values] = {}
+    for values, found in cells:
+        point = tuple(values.items())
+        values_of[point] = values
+        for row in found:
+            if row.attack is None and row.value is not None:
+                rows.setdefault(point, {}).setdefault((row.row, row.entity or "", row.metric), []).append(row)
+    return [(values_of[point], {key: _mean(each) for key, each in found.items()}) for point, found in rows.items()]
+
+
+def _mean(rows: Sequence[Row]) -> Row:
+    if len(rows) == 1:
+        return rows[0]
+    values = [row.value for row in rows if row.value is not None]
+    low, high = interval_of_mean(values)
+    return replace(rows[0], value=sum(values) / len(values), low=low, high=high)
+
+
+def original_ssim_falls_with_depth(axis: str, points: Sequence[Point]) -> Claim:
+    """Table 4 of DPF, fourth column: the deeper the hook, the less R shows of original features."""
+    known = [(str(values[axis]), _only(found, "ssim", "_original")) for values, found in points]
+    ordered = sorted(known, key=lambda each: each[0])  # conv2_1, conv2_3, conv3_1, conv4_1
+    found = [
+        Comparison(f"{axis} {first}: more SSIM than {second}", ABOVE, difference(a, b), missing="no SSIM")
+        for (first, a), (second, b) in pairwise(ordered)
+    ]
+    sentence = "Table 4: .8562, .8499, .8048, .7009 of original features"
+    return Claim("original SSIM falls with depth", sentence, tuple(found))
+
+
+def the_reconstructor_is_fooled_at_every_hook(axis: str, points: Sequence[Point]) -> Claim:
+    """Table 4 of DPF, last column."""
+    found = [
+        Comparison(
+            f"{axis} {values[axis]}: SSIM within ±{MOST_SSIM:g}",
+            Region(-MOST_SSIM, MOST_SSIM),
+            Found.of(_only(of_point, "ssim", "_poisoned")),
+            missing="no SSIM",
+        )
+        for values, of_point in points
+    ]
+    return Claim("R is fooled at every hook", "Table 4: SSIM of poisoned features .0069 to .0151", tuple(found))
+
+
+SWEEP_CLAIMS: dict[str, tuple[Callable[[str, Sequence[Point]], Claim], ...]] = {
+    "dpf_table4": (original_ssim_falls_with_depth, the_reconstructor_is_fooled_at_every_hook),
+}
+"""The claims of each table that a sweep may expect; they get the first axis and the points."""
+
+
+def sweep_verdicts(
+    table: str | None, axes: Sequence[str], cells: Sequence[tuple[Values, Sequence[Row]]]
+) -> tuple[Verdict, ...]:
+    """A verdict on each claim of `table` over the cells that ended; none for a sweep that expects nothing."""
+    if table is None or not axes:
+        return ()
+    points = points_of(cells)
+    made = [claim(axes[0], points) for claim in SWEEP_CLAIMS[table]]
+    return tuple(Verdict.of(table, claim.name, claim.sentence, each) for claim in made for each in claim.comparisons)
+
+
+def _only(found: Mapping[Key, Row], stem: str, end: str) -> Row | None:
+    """The metric of the one entity that publishes, whatever its window."""
+    named = (row for (name, _, metric), row in found.items()
+             if name == "tables_1_2" and metric.startswith(f"{stem}[") and metric.endswith(end))  # fmt: skip
+    return next(named, None)
