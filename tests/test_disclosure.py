@@ -16,6 +16,7 @@ from collab.runtime.play import Played, Where, play
 from collab.runtime.stages import Setting, stage_keys
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
+from collab.training.recipes import blurred
 from collab.types import Measure
 
 OPEN = """
@@ -91,6 +92,19 @@ def test_the_recognizer_reads_classes_from_the_mean_of_its_last_stage() -> None:
         assert torch.equal(network.head(network.activations(images)[-1].mean((2, 3))), network(images))
     large = Recognizer(5, 224, width=4).eval().activations(torch.rand(1, 3, 224, 224))
     assert large[-1].shape == (1, 32, 4, 4)
+
+
+def test_half_of_what_the_recognizer_learns_from_is_blurred() -> None:
+    images, generator = pictures(400), torch.Generator().manual_seed(0)
+    seen = blurred(images, generator)
+    assert seen.shape == images.shape
+    assert 0 <= float(seen.min()) <= float(seen.max()) <= 1
+    is_same = (seen == images).flatten(1).all(1)
+    assert 150 < int(is_same.sum()) < 250
+    smooth = blurred(torch.full((40, 3, 16, 16), 0.5), generator)  # a flat image stays flat, but for the noise
+    assert float((smooth - 0.5).std()) < 0.05
+    flat = seen[~is_same].diff(dim=3).abs().mean()
+    assert float(flat) < 0.6 * float(images.diff(dim=3).abs().mean())
 
 
 def test_a_spread_names_percentiles_and_the_worst() -> None:

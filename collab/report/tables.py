@@ -124,6 +124,8 @@ def _table_5(scenario: Scenario, found: Found) -> Table:
             return ""
         return f"{100 * ((top1.value or 0) - max(own.value or 0, public.value or 0)):+.1f}"
 
+    if not scenario.refinements:
+        return Table("Table 5: refinement", columns, ())  # nobody trains further
     played = played_rows(scenario)
     stated = {str(row.row) for row in scenario.refinements}
     lines = [line(str(row.row), row.entity or "", describe(row), gain(row)) for row in played if str(row.row) in stated]

@@ -22,7 +22,7 @@ from collab.store.shards import ShardReader
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
 from collab.training.progress import Progress
-from collab.training.recipes import train_classifier
+from collab.training.recipes import blurred, train_classifier
 from collab.types import Measure, Report
 
 
@@ -42,7 +42,10 @@ class Oracle(Participant):
         return Report((*self.score_features(self.released.decider), *guesses))
 
     def recognize(self, progress: Progress) -> Report:
-        """Trains the recognizer on all images that the oracle reads, and asks it about held-out images and guesses."""
+        """Trains the recognizer on all images that the oracle reads, and asks it about held-out images and guesses.
+
+        Half of what it sees is blurred, so that it can tell what a coarse reconstruction shows.
+        """
         wanted, seed = self.scenario.disclosure, self.scenario.seed
         assert wanted is not None  # else this stage is not played
         if wanted.recognizer is not None:
@@ -50,7 +53,9 @@ class Oracle(Participant):
             with stream.initialization():
                 network = self.new_recognizer(wanted.recognizer.width)
             recipe = Recipe.of(wanted.recognizer)
-            train_classifier(network, self.images, recipe, stream=stream, compute=self.compute, progress=progress)
+            train_classifier(
+                network, self.images, recipe, stream=stream, compute=self.compute, progress=progress, spoil=blurred
+            )
             write_release(self.layout.heldout, "recognizer", network.state_dict(), {})
         count = min(len(self.heldout), 2000)
         images = self.heldout.take(np.arange(count), self.compute.device)

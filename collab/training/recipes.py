@@ -1,6 +1,6 @@
 """The steps of the regime as functions of networks and rows: train a classifier, invert, poison, refine, score."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -26,16 +26,26 @@ EVAL_BATCH = 256
 
 
 def train_classifier(
-    network: nn.Module, images: ImageSet, recipe: Recipe, *, stream: Stream, compute: Compute, progress: Progress
+    network: nn.Module,
+    images: ImageSet,
+    recipe: Recipe,
+    *,
+    stream: Stream,
+    compute: Compute,
+    progress: Progress,
+    spoil: Callable[[Tensor, torch.Generator], Tensor] = lambda images, generator: images,
 ) -> tuple[float, ...]:
-    """Step 1 and rows 1 to 5: trains decider after featurizer on images by (DP-1). Changes `network`."""
+    """Step 1 and rows 1 to 5: trains decider after featurizer on images by (DP-1). Changes `network`.
+
+    `spoil` makes what the network sees of a batch [batch, 3, height, width], after the recipe's augmentation.
+    """
     compute.place(network).train()
 
     def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         for index in even_batches(len(images), recipe.batch_size, generator):
             x = images.take(index.numpy(), compute.device)
             y = torch.from_numpy(images.labels[index.numpy()]).to(compute.device)
-            yield (shifted_and_flipped(x, generator) if recipe.augment else x), y
+            yield spoil(shifted_and_flipped(x, generator) if recipe.augment else x, generator), y
 
     def loss(batch: tuple[Tensor, Tensor]) -> Tensor:
         return classification_loss(network(batch[0]), batch[1], label_smoothing=recipe.label_smoothing)
@@ -44,6 +54,19 @@ def train_classifier(
     losses = minimize(loss, network, batches, recipe, steps=steps, stream=stream, compute=compute, progress=progress)
     network.eval()
     return losses
+
+
+def blurred(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Half of the images as a reconstruction may show them: means of squares of 2 or 4 pixels, enlarged, with noise.
+
+    Images [batch, 3, height, width] in [0, 1]; the noise has a standard deviation of .05.
+    """
+    side = 2 if torch.rand((), generator=generator) < 0.5 else 4
+    coarse = nn.functional.avg_pool2d(images, side, ceil_mode=True)
+    shown = nn.functional.interpolate(coarse, size=images.shape[2:], mode="bilinear", align_corners=False)
+    noise = torch.randn(images.shape, generator=generator).to(images) * 0.05
+    is_blurred = torch.rand(len(images), generator=generator).to(images.device) < 0.5
+    return torch.where(is_blurred[:, None, None, None], (shown + noise).clamp(0, 1), images)
 
 
 def shifted_and_flipped(images: Tensor, generator: torch.Generator) -> Tensor:
