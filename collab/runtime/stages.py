@@ -24,7 +24,7 @@ VERSIONS = {
     "featurize": 1,
     "featurize_heldout": 1,
     "poison": 2,
-    "recognize": 1,
+    "recognize": 2,
     "disclose": 1,
     "publish": 1,
     "refine": 1,
