@@ -9,6 +9,7 @@ from torch import Tensor
 from collab.data.subsets import stratified_subsets
 from collab.disclosure import Gallery, Images, compared, compared_measures, leakage_measures, rank_measures
 from collab.entity import guess_name
+from collab.metrics.perceptual import lpips_network
 from collab.metrics.reidentification import embedded
 from collab.metrics.utility import topk_hits
 from collab.participant import Participant
@@ -48,6 +49,8 @@ class Oracle(Participant):
         """
         wanted, seed = self.scenario.disclosure, self.scenario.seed
         assert wanted is not None  # else this stage is not played
+        if wanted.lpips is not None:
+            lpips_network(wanted.lpips)  # if it is not there, that is told before anything is trained
         if wanted.recognizer is not None:
             stream = self.stream("recognize")
             with stream.initialization():
