@@ -204,7 +204,7 @@ def test_lpips_without_its_weights_is_told_before_anything_is_trained(
     stated: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "nothing"))
-    told = list[dict[str, object]]()
+    told = list[dict[str, str | int | float]]()
     with pytest.raises(ResourceError, match="LPIPS was asked"):
         play(stated("disclosure.lpips=alex"), Where("inprocess", device="cpu", out=tmp_path), told.append)
     assert not any(event["event"] == "epoch" and event["task"] == "recognize oracle" for event in told)
