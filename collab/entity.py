@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from collab.attacks.base import Attack, Knowledge
-from collab.defenses.base import PrivateView, Protection
+from collab.defenses.base import ImageDefense, PrivateView, Protection
 from collab.disclosure import disclosed, to_uint8
 from collab.errors import EntityError, ShardMissing
 from collab.metrics.visual import ssim_window
@@ -19,9 +19,10 @@ from collab.models.backbones import feature_shape, is_rectified
 from collab.models.freeze import freeze
 from collab.participant import Participant, load_images
 from collab.pool import Pooled, harm, hurts
+from collab.published_images import LEVELS, as_published, discernibility, featurized, image_set, read_images, rows_of
 from collab.scenario.base import AttackOptions, EntityOptions
 from collab.scenario.model import Refinement
-from collab.scoring import batched, distances, equivalence, means, worst_and_median
+from collab.scoring import accuracies, batched, distances, equivalence, means, worst_and_median
 from collab.seeding import Stream
 from collab.store.manifest import Record
 from collab.store.pictures import Pictures, write_pictures, write_sheet
@@ -56,12 +57,20 @@ class Entity(Participant):
         return images
 
     def published(self, features: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """What it publishes of a batch of protected features [batch, channels, height, width] and labels [batch]."""
+        """What it publishes of a batch of protected features [batch, channels, height, width] and labels [batch].
+
+        Of images [batch, 3, side, side] in [0, 1] where its defense publishes those.
+        """
         return features, labels
 
     def choose(self, pool: Sequence[Pooled], row: Refinement, progress: Progress) -> Sequence[Pooled]:
         """What it takes of the pool that `row` names; `collab.pool` has what helps to choose."""
         return pool
+
+    @property
+    def publishes_images(self) -> bool:
+        """Whether its defense changes images, and those are what it publishes."""
+        return isinstance(self.defense, ImageDefense)
 
     @cached_property
     def images(self) -> ImageSet:
@@ -131,7 +140,7 @@ class Entity(Participant):
         assert wanted is not None  # else this stage is not played
 
         def poisoned(rows: np.ndarray) -> Tensor:
-            return self.reconstruction(self.protect(module, features[rows]).to("cpu", features.dtype))
+            return self.reconstruction(self.heldout_as_published(module, rows))
 
         def original(rows: np.ndarray) -> Tensor:
             return self.reconstruction(features[rows])
@@ -147,18 +156,21 @@ class Entity(Participant):
 
         The order stays in the private folder, for whoever scores an attack.
         """
-        module = self.fitted_module()
-        feed = self.feed([self.own_features(self.private)], EVAL_BATCH)
+        module, stream, order = self.fitted_module(), self.stream("publish"), list[Tensor]()
+        drawn, altering = stream.torch("order"), stream.torch("altered")
+        if self.publishes_images:
+            rows_in_order = rows_of(self.images, drawn, self.compute.device)
+        else:
+            rows_in_order = self.feed([self.own_features(self.private)], EVAL_BATCH).batches(drawn)
 
-        stream, order = self.stream("publish"), list[Tensor]()
-        altering = stream.torch("altered")
-
-        def poisoned() -> Iterator[tuple[Tensor, Tensor]]:
-            for features, labels, rows in feed.batches(stream.torch("order")):
+        def protected() -> Iterator[tuple[Tensor, Tensor]]:
+            for plain, labels, rows in rows_in_order:
                 order.append(rows.clone())
-                yield self.published(self.protect(module, features), labels, altering)
+                changed, told = self.published(self.protect(module, plain), labels, altering)
+                yield as_published(changed) * LEVELS if self.publishes_images else changed, told
 
-        record = self.layout.store.publish(self.name, poisoned(), self.spec, run=self.layout.run.name)
+        spec = self.spec_of(self.name)
+        record = self.layout.store.publish(self.name, protected(), spec, run=self.layout.run.name)
         np.save(self.private / "published.npy", torch.cat(order).numpy())
         sent = [_shard_crossing("publish", self.name, EVERYONE, record)]
         if self.releases_module:
@@ -177,6 +189,8 @@ class Entity(Participant):
         stream = self.stream("refine")
         if row.own == "images":
             return self.train_from_scratch(row, self.images, stream, progress)
+        if row.own == "published":
+            return self._train_on_published(row, stream, progress)
         own = self.shards_of(self.name) if row.own == "poisoned" else [self.own_features(self.private)]
         offered = [Pooled(sender, tuple(self.shards_of(sender))) for sender in sorted(row.pool)]
         pool, told = self.choose(offered, row, progress), list[Measure]()
@@ -191,12 +205,32 @@ class Entity(Participant):
         name = f"decider_{hashlib.sha256(str(row.row).encode()).hexdigest()[:16]}"  # rows may have long names
         write_release(self.private, name, decider.state_dict(), {"row": str(row.row)})
         shutil.rmtree(self.scratch, ignore_errors=True)
-        read = (
+        return Report((*report.measures, *told), self._read_for(row))
+
+    def _read_for(self, row: Refinement) -> tuple[Crossing, ...]:
+        return tuple(
             _shard_crossing("refine", sender, self.name, record)
             for sender in sorted(row.pool)
             for record in self.layout.store.records(sender)
         )
-        return Report((*report.measures, *told), tuple(read))
+
+    def _train_on_published(self, row: Refinement, stream: Stream, progress: Progress) -> Report:
+        """A new network trained on images as they were published, own and pooled, as VisualMixer's paper does.
+
+        Scored on raw held-out images, and (`top1_published`) on held-out ones that went through the own defense.
+        """
+        readers = [reader for name in (self.name, *sorted(row.pool)) for reader in self.read(name)]
+        network = self.network_from_scratch(row, image_set(self, readers), stream, progress)
+        module, device = self.fitted_module(), self.compute.device
+        shown = (
+            as_published(self.protect(module, self.heldout.take(rows.numpy(), device)))
+            for rows in batched(torch.arange(len(self.heldout)))
+        )
+        logits = outputs_of(network, shown, self.compute)
+        scores = accuracies(logits, torch.from_numpy(self.heldout.labels), self.scenario.seed, "_published")
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        rows = Measure("rows", sum(reader.rows for reader in readers))
+        return Report((*self.score_images(network), *scores, rows), self._read_for(row))
 
     # ---- what a curious entity does ---------------------------------------------------------------------------------
     def attack(
@@ -216,11 +250,17 @@ class Entity(Participant):
             "public_data": load_images(self.layout.public),
             "own_data": self.images,
         }
-        if self.options.publishes:
+        if self.spec_of(victim) != self.spec:
+            had["images"] = torch.cat([images for images, _ in read_images(self.read(victim))])[: stated.rows]
+        if self.options.publishes and not self.publishes_images:
             had["own_module"] = partial(self.protect, self.fitted_module())
         if opened is not None:
             state, _ = read_release(self.layout.modules / victim, "defense")
-            had["victim_module"] = partial(self.protect, self.fitted_module(opened, state))
+            run = partial(self.protect, self.fitted_module(opened, state))
+            if isinstance(opened, ImageDefense):
+                had["victim_encoder"] = lambda images: self.features(as_published(run(images)))
+            else:
+                had |= {"victim_module": run, "victim_encoder": lambda images: run(self.features(images))}
         who = f"the attack {stated.label!r} of entity {self.name!r}"
         known = Knowledge(who, features.float(), labels, attack.needs, **had)
         found = attack.rebuild(known, self.stream(f"attack {stated.label} {victim}"), self.compute, progress)
@@ -236,11 +276,17 @@ class Entity(Participant):
             {"images": torch.from_numpy(to_uint8(found))},
             {"victim": victim},
         )
+        shutil.rmtree(self.scratch, ignore_errors=True)
         read = [_shard_crossing("attack", victim, self.name, each) for each in self.layout.store.records(victim)]
         return Report((Measure("rows_attacked", len(labels)),), tuple(read))
 
     # ---- what a plugin may want to call ------------------------------------------------------------------------------
     def shards_of(self, sender: str) -> list[ShardReader]:
+        """Features that `sender` published, or F of the images that it did, in the scratch; ShardMissing if nothing."""
+        readers = self.read(sender)
+        return readers if self.spec_of(sender) == self.spec else [featurized(self, sender, readers)]
+
+    def read(self, sender: str) -> list[ShardReader]:
         """What `sender` published, verified; ShardMissing if that is nothing."""
         store = self.layout.store
         records = store.records(sender)
@@ -250,7 +296,7 @@ class Entity(Participant):
                 f"entity {self.name!r} wants to refine on {sender!r}, which has published nothing or withdrawn it. "
                 f"There is: {published}. Take {sender!r} out of `pool`, or look above for its failed publish stage."
             )
-        return [store.open(record, self.spec) for record in records]
+        return [store.open(record, self.spec_of(sender)) for record in records]
 
     def trained_reconstructor(
         self, kind: str, stream: Stream, progress: Progress
@@ -267,8 +313,10 @@ class Entity(Participant):
 
     def new_module(self, defense: Protection | None = None) -> nn.Module:
         """The module of a defense (its own unless given), untrained."""
-        model = self.scenario.model
-        return (defense or self.defense).build(self.spec.shape[0], rectified=is_rectified(model.backbone, model.hook))
+        model, wanted = self.scenario.model, defense or self.defense
+        if isinstance(wanted, ImageDefense):
+            return wanted.build(3, rectified=False)
+        return wanted.build(self.spec.shape[0], rectified=is_rectified(model.backbone, model.hook))
 
     def fitted_module(self, defense: Protection | None = None, state: Mapping[str, Tensor] | None = None) -> nn.Module:
         """The module of a defense with its `state`; the own one as it was fitted unless given."""
@@ -277,7 +325,7 @@ class Entity(Participant):
         return module
 
     def protect(self, module: nn.Module, features: Tensor) -> Tensor:
-        """P(f) in eval mode, so that no row depends on its batch mates; fp32, on the device."""
+        """P(f), or M(x) of images, in eval mode, so that no row depends on its batch mates; fp32, on the device."""
         self.compute.place(module).eval()
         with torch.no_grad(), self.compute.autocast():
             changed: Tensor = module(features.to(self.compute.device).float())
@@ -286,9 +334,11 @@ class Entity(Participant):
     def cost_and_disclosure(self, module: nn.Module) -> tuple[Measure, ...]:
         """Tables 1 and 2 on held-out images, from features as they would be stored."""
         features, labels = self.heldout_features
-        poisoned = torch.cat([self.protect(module, part).to("cpu", features.dtype) for part in batched(features)])
         seed, compute = self.scenario.seed, self.compute
         rows = torch.arange(len(features)).numpy()
+        poisoned = torch.cat(
+            [self.heldout_as_published(module, part.numpy()) for part in batched(torch.from_numpy(rows))]
+        )
         found = distances(
             self.reconstructor,
             features,
@@ -296,22 +346,38 @@ class Entity(Participant):
             lambda start, stop: self.heldout.take(rows[start:stop], self.compute.device),
             compute=compute,
         )
-        self._keep_pictures(features, poisoned, found)
+        if isinstance(self.defense, ImageDefense):
+            found |= discernibility(self.defense, module, self.heldout.take(rows, compute.device))
+        self._keep_pictures(module, features, poisoned, found)
         return (
             *equivalence(self.released.decider, features, poisoned, labels, seed=seed, compute=compute),
             *means(found, seed),
         )
 
-    def _keep_pictures(self, features: Tensor, poisoned: Tensor, found: Mapping[str, Tensor]) -> None:
+    def heldout_as_published(self, module: nn.Module, rows: np.ndarray) -> Tensor:
+        """What peers would have of held-out images, as stored: P(F(x)), or F(M(x)) of published images."""
+        features, _ = self.heldout_features
+        if self.publishes_images:
+            shown = as_published(self.protect(module, self.heldout.take(rows, self.compute.device)))
+            return self.features(shown).to("cpu", features.dtype)
+        return self.protect(module, features[rows]).to("cpu", features.dtype)
+
+    def _keep_pictures(
+        self, module: nn.Module, features: Tensor, poisoned: Tensor, found: Mapping[str, Tensor]
+    ) -> None:
         """Keeps what R makes of some held-out images, the most alike first, for whoever looks at the report.
 
-        Held-out images belong to no entity, so that none of its own leaves it here.
+        Of a defense that publishes images, those as published. They belong to no entity, so that none of its own
+        leaves it here.
         """
         window = ssim_window(self.scenario.data.image_size)[0]
-        before, after = (found[f"ssim[{window}]_{what}"].numpy() for what in ("original", "poisoned"))
+        seen = "published" if self.publishes_images else "poisoned"
+        before, after = (found[f"ssim[{window}]_{what}"].numpy() for what in ("original", seen))
         worst, median = worst_and_median(after)
         rows = np.concatenate([worst, median])
         rebuilt = [outputs_of(self.reconstructor, batched(x[rows]), self.compute) for x in (features, poisoned)]
+        if self.publishes_images:  # nothing has to be rebuilt: they are what others see
+            rebuilt[1] = as_published(self.protect(module, self.heldout.take(rows, self.compute.device)))
         pictures = Pictures(
             metric=f"ssim[{window}]",
             heldout=len(after),

@@ -22,7 +22,7 @@ from collab.scoring import accuracies, batched
 from collab.seeding import Stream
 from collab.store.private import private_folder
 from collab.store.release import read_release
-from collab.store.shards import Batches, ShardReader, ShardSpec, Written, open_shard, write_shard
+from collab.store.shards import IMAGES, Batches, ShardReader, ShardSpec, Written, open_shard, write_shard
 from collab.store.store import Store
 from collab.training.feeds import FeatureFeed, ImageSet
 from collab.training.loop import Recipe
@@ -143,6 +143,13 @@ class Participant:
         """An untrained independent classifier of the private classes."""
         return Recognizer(self.classes, self.scenario.data.image_size, width=width)
 
+    def features(self, images: Tensor) -> Tensor:
+        """F of images [batch, 3, side, side] in [0, 1], fp32, on the device."""
+        with torch.no_grad(), self.compute.autocast():
+            x = images.to(self.compute.device).contiguous(memory_format=torch.channels_last)
+            found: Tensor = self.released.featurizer(x)
+        return found.float()
+
     def reconstruction(self, features: Tensor) -> Tensor:
         """What the released R makes of features [batch, channels, height, width], fp32."""
         with torch.no_grad(), self.compute.autocast():
@@ -155,6 +162,14 @@ class Participant:
         _, card = read_release(self.layout.release, "featurizer")
         channels, height, width = card["feature"]
         return ShardSpec((channels, height, width), self.scenario.store.dtype, self.classes, card["sha256"])
+
+    def spec_of(self, sender: str) -> ShardSpec:
+        """What shards of `sender` look like: features, or images where its defense publishes them."""
+        stated = next(entity for entity in self.scenario.entities if entity.name == sender)
+        if not stated.publishes_images:
+            return self.spec
+        side = self.scenario.data.image_size
+        return ShardSpec((3, side, side), self.scenario.store.dtype, self.classes, IMAGES)
 
     def stream(self, stage: str) -> Stream:
         """This holder's randomness in `stage`."""
@@ -175,13 +190,17 @@ class Participant:
 
     def train_from_scratch(self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress) -> Report:
         """Rows 1 to 5: a new network trained on raw images, scored on held-out ones."""
+        return Report(self.score_images(self.network_from_scratch(row, images, stream, progress)))
+
+    def network_from_scratch(self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress) -> nn.Module:
+        """A new network of the scenario's architecture, trained on images."""
         stated = self.scenario.scratch or self.scenario.model.pretrain
         with stream.initialization():
             split = self.new_split()
         network = nn.Sequential(split.featurizer, split.decider)
         recipe = Recipe.of(stated, epochs=row.epochs)
         train_classifier(network, images, recipe, stream=stream, compute=self.compute, progress=progress)
-        return Report(self.score_images(network))
+        return network
 
     def refined(
         self, readers: Sequence[ShardReader], most_rows: int, row: Refinement, stream: Stream, progress: Progress

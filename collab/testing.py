@@ -330,6 +330,8 @@ def _content(group: str, kind: str, options: Mapping[str, Any], plugins: Plugins
         rows.insert(0, {"row": 7, "entity": "other", "own": "features", "pool": ["mine"]})
     if group == "defenses":
         mine |= {"defense": {"kind": kind, **options}}
+        if Kinds(plugins).options(group, kind).publishes == "images":  # type: ignore[attr-defined]
+            rows.append({"row": 9, "entity": "mine", "own": "published"})
     if group == "attacks":
         content["data"] |= {"image_size": 32, "train": 1600, "public_images": 800}
         content["model"] |= {"width": 8}
@@ -337,10 +339,13 @@ def _content(group: str, kind: str, options: Mapping[str, Any], plugins: Plugins
         attack = {"kind": kind, **options}
         mine |= {"kind": "curious", "share": 0.1, "options": {"attacks": [attack], "victims": ["noise", "plain"]}}
         other["share"] = 0.1
-        is_open = "victim_module" in plugins.load(group, kind).needs
+        needs = plugins.load(group, kind).needs
+        shown = {"release_module": bool({"victim_module", "victim_encoder"} & needs), "defense": "none"}
+        if "images" in needs:  # published as they are, and known to who seeks them among its own
+            shown |= {"defense": {"kind": "pixel_noise", "gain": 1}, "overlap": {"with": "mine", "fraction": 1.0}}
         content["entities"] += [
-            {"name": "plain", "share": 0.1, "defense": "none", "release_module": is_open},
-            {"name": "noise", "kind": "noisy", "share": 0.1, "defense": "none", "release_module": is_open},
+            {"name": "plain", "share": 0.1, **shown},
+            {"name": "noise", "kind": "noisy", "share": 0.1, **shown},
         ]
     content["refinements"] = rows
     return content

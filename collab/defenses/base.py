@@ -1,11 +1,11 @@
 """What every defense is: something fitted on private rows that turns features into what is published."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
-from torch import nn
+from torch import Tensor, nn
 from typing_extensions import override
 
 from collab.scenario.base import DefenseOptions
@@ -94,3 +94,14 @@ class FixedDefense(Defense):
     @override
     def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:
         return ()
+
+
+class ImageDefense(FixedDefense):
+    """A defense that publishes images: its options say so, and its module turns images in [0, 1] into such.
+
+    What it publishes is rounded to 8 bits. `build` is asked for 3 channels. Peers compute F of what they read.
+    """
+
+    def shown(self, module: nn.Module, images: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """What `module` makes of images [batch, 3, side, side], and what else to tell of each: values [batch]."""
+        return module(images), {}

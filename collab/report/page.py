@@ -16,6 +16,7 @@ from collab.report.labels import MOST_NAMES, held_labels, label_map
 from collab.report.losses import curves_of
 from collab.report.opened import Opened, open_run
 from collab.report.poisoning import cost_frontier, poisoning_curves, poisoning_table
+from collab.report.published import entropy_curve
 from collab.report.sheets import contact_sheet
 from collab.report.strips import strips_of
 from collab.report.summary import summary
@@ -69,6 +70,7 @@ def page_of(run: Opened) -> str:
         "beside": beside, "strips": strips, "strips_left_out": left_out, "curves": curves,
         "held": held_labels(labels, classes), "label_map": label_map(labels, classes) if labels else "",
         "has_counts": max(len(labels), len(classes)) <= MOST_NAMES, "bytes": bytes_sent(sent),
+        "entropy": entropy_curve(scenario, run.rows),
         "environment": environment(record), "stages": stages(record.get("tasks", {})),
     }  # fmt: skip
     contents = [("answer", "The answer")]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from collab.report.cells import Found, Table, percent, plain
 from collab.report.disclosed import likeness_table, recognition_table
 from collab.report.perturbed import perturbation_table
+from collab.report.published import published_images
 from collab.report.verdicts import Verdict, found_of, verdicts
 from collab.report.words import basis
 from collab.scenario.model import Refinement, Scenario
@@ -22,6 +23,7 @@ def tables(scenario: Scenario, rows: Sequence[Row]) -> tuple[Table, ...]:
         perturbation_table(scenario, found),
         likeness_table(scenario, found),
         recognition_table(scenario, found),
+        published_images(scenario, found),
         _table_5(scenario, found),
         _left_out(scenario, found),
         _attacks([row for row in rows if row.attack is not None]),
@@ -223,5 +225,7 @@ def describe(row: Refinement) -> str:
     """What a row is trained on, in the papers' letters."""
     if row.own == "images":
         return "raw images, from scratch" if row.share is None else f"raw images of all, {row.share:.0%}, from scratch"
+    if row.own == "published":
+        return " ∪ ".join(f"M({name})" for name in (row.entity, *row.pool)) + ", from scratch"
     own = f"F({row.entity})" if row.own == "features" else f"P(F({row.entity}))"
     return " ∪ ".join([own, *(f"F({name})" for name in row.unpoisoned), *(f"P(F({name}))" for name in row.pool)])

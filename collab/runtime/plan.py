@@ -42,8 +42,8 @@ def plan(scenario: Scenario, rows: Mapping[str, int]) -> tuple[Task, ...]:
         raise ScenarioError("\n".join(f"{'.'.join(map(str, trail))}: {text}" for trail, text in wrong))
     leader = scenario.model.pretrain.by
     refinements = played_rows(scenario)
-    scratch = [row for row in refinements if row.own == "images"]
-    from_features = [row for row in refinements if row.own != "images"]
+    scratch = [row for row in refinements if row.own in ("images", "published")]
+    from_features = [row for row in refinements if row not in scratch]
     is_pretraining = [row for row in scratch if _is_pretraining(scenario, row)]
     names = [entity.name for entity in scenario.entities]
 
@@ -151,7 +151,7 @@ def _withdrawals(scenario: Scenario, tasks: Sequence[Task]) -> list[Task]:
 
 
 def _reads(row: Refinement | None, name: str) -> bool:
-    return row is not None and (name in row.pool or (row.own == "poisoned" and row.entity == name))
+    return row is not None and (name in row.pool or (row.own in ("poisoned", "published") and row.entity == name))
 
 
 def _refine_tasks(rows: list[Refinement], most: int) -> list[Task]:
@@ -179,7 +179,9 @@ def _refine_tasks(rows: list[Refinement], most: int) -> list[Task]:
 def _scratch_task(row: Refinement) -> Task:
     who = row.entity or ORACLE
     label = ((str(row.row), row.entity or ""),)
-    return Task(f"refine {who} row {row.row}", who, "refine", (f"decode {who}", "decode heldout"), label, row)
+    senders = sorted({who, *row.pool}) if row.own == "published" else []
+    needs = (f"decode {who}", "decode heldout", *(f"publish {name}" for name in senders))
+    return Task(f"refine {who} row {row.row}", who, "refine", needs, label, row)
 
 
 def _by_oracle(row: Refinement) -> bool:
@@ -188,7 +190,8 @@ def _by_oracle(row: Refinement) -> bool:
 
 def _is_pretraining(scenario: Scenario, row: Refinement) -> bool:
     """A row from scratch that asks for what pre-training does anyway: same images, same recipe."""
-    return row.entity == scenario.model.pretrain.by and row.epochs is None and scenario.scratch is None
+    is_leaders = row.own == "images" and row.entity == scenario.model.pretrain.by
+    return is_leaders and row.epochs is None and scenario.scratch is None
 
 
 def _count(row: Refinement, rows: Mapping[str, int]) -> int:

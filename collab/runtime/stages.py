@@ -140,7 +140,7 @@ class _Keys:
         return self._computed("attack", who, options, used)
 
     def refine(self, row: Refinement, most_rows: int) -> str:
-        if row.own == "images":
+        if row.own in ("images", "published"):
             return self._scratch(row)
         who, options = str(row.entity), _plain(self._scenario.refine)
         vet = options.pop("vet")
@@ -166,6 +166,10 @@ class _Keys:
             "network": [model.backbone, model.width],  # the hook does not change what a whole network learns
             "share": row.share,
         }
+        if row.own == "published":
+            senders = [str(row.entity), *sorted(row.pool)]
+            used = [*map(self.publish, senders), self._heldout()]
+            return self._computed("refine", str(row.entity), {**options, "own": row.own}, used)
         held = self._given.everything if row.share is not None else self._given.entities[str(row.entity)]
         return self._computed("refine", row.entity or ORACLE, options, [self.decode(held), self._heldout()])
 

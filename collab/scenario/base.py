@@ -65,6 +65,9 @@ class EntityOptions(Part):
 class DefenseOptions(Part):
     """What stands in the mapping of a defense; a plugin's options subclass it."""
 
+    publishes: ClassVar[Literal["features", "images"]] = "features"
+    """What it changes and its entity publishes; peers compute features of published images themselves."""
+
     kind: Kind = Field(description="The defense plugin; its name alone is short for all defaults.")
 
 

@@ -185,9 +185,11 @@ def _about_meaning(row: Mapping[str, Any], entity: str | None, own: str | None) 
         yield (others[0],), "features cannot be mixed into `own: images`, which trains from scratch on images"
     if own == "poisoned" and "unpoisoned" in others:
         yield ("unpoisoned",), "excludes `own: poisoned`, a control for `pool`"
+    if own == "published" and "unpoisoned" in others:
+        yield ("unpoisoned",), "cannot be mixed into `own: published`, which trains from scratch on published images"
     if is_share and entity is not None:
         yield ("share",), "excludes `entity`: it draws from the images of all"
-    if is_share and own in ("features", "poisoned"):
+    if is_share and own in ("features", "poisoned", "published"):
         yield ("share",), f"is for `own: images`, an upper bound over raw images; this row has `own: {own}`"
     if row.get("vet") == "holdout" and not _names(row, "pool"):
         yield ("vet",), "has no effect: this row has no `pool`"
@@ -196,7 +198,7 @@ def _about_meaning(row: Mapping[str, Any], entity: str | None, own: str | None) 
 
 
 def _about_dead_parts(content: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Iterator[Found]:
-    if content.get("scratch") is not None and not any(row.get("own") == "images" for row in rows):
+    if content.get("scratch") is not None and not any(row.get("own") in ("images", "published") for row in rows):
         yield ("scratch",), "has no effect: no row has `own: images`"
 
 

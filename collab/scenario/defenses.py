@@ -1,6 +1,6 @@
 """Options of the built-in defenses, apart from the code that honors them, which needs torch."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -88,3 +88,34 @@ class MeanFilter(DefenseOptions):
 
     kind: Literal["mean_filter"] = Field(description="`defense: mean_filter` is short for all defaults.")
     kernel: Side = Field(5, description="Side of the filter in places of the feature map, odd; 1 changes nothing.")
+
+
+class ImageDefenseOptions(DefenseOptions):
+    """What defenses that publish images share: how much harder to discern they are to become."""
+
+    publishes: ClassVar[Literal["features", "images"]] = "images"
+
+    gain: float = Field(
+        1.5,
+        ge=1,
+        le=1e4,
+        description="Visual feature entropy to be reached, in multiples of the mean over the entity's own images.",
+    )
+    border: Literal["zero", "replicate"] = Field(
+        "zero", description="What lies beyond the right and bottom edge of a window of visual feature entropy."
+    )
+
+
+class VisualMixer(ImageDefenseOptions):
+    """VisualMixer: shuffles pixels inside regions, in each color channel by itself; publishes images, not features."""
+
+    kind: Literal["visual_mixer"] = Field(description="`defense: visual_mixer` is short for all defaults.")
+    regions: int | None = Field(
+        None, ge=1, le=256, description="Regions along a side, which they divide; 14 from 112 px on, else 4."
+    )
+
+
+class PixelNoise(ImageDefenseOptions):
+    """Gaussian noise on pixels, as much as reaches the wanted entropy; publishes images, for comparison."""
+
+    kind: Literal["pixel_noise"] = Field(description="`defense: pixel_noise` is short for all defaults.")

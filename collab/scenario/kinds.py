@@ -9,7 +9,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 from collab.errors import PluginError
 from collab.plugins.discovery import GROUPS, INSTALLED, Origin, Plugins, nearest
 from collab.scenario.base import AttackOptions, DefenseOptions, EntityOptions, Part
-from collab.scenario.defenses import Dpm, GaussianFilter, GaussianNoise, MeanFilter, NoDefense
+from collab.scenario.defenses import Dpm, GaussianFilter, GaussianNoise, MeanFilter, NoDefense, PixelNoise, VisualMixer
 
 BUILT_IN: Mapping[str, Mapping[str, type[Part]]] = {
     "entities": {"contributor": EntityOptions},
@@ -19,6 +19,8 @@ BUILT_IN: Mapping[str, Mapping[str, type[Part]]] = {
         "gaussian_noise": GaussianNoise,
         "mean_filter": MeanFilter,
         "none": NoDefense,
+        "pixel_noise": PixelNoise,
+        "visual_mixer": VisualMixer,
     },
 }
 """Options of those of our plugins that most scenarios name: their modules import torch. A test holds them to these."""

@@ -110,6 +110,11 @@ class Entity(Part):
         return self.defense if isinstance(self.defense, tuple) else (self.defense,)
 
     @property
+    def publishes_images(self) -> bool:
+        """Whether it publishes images in place of features."""
+        return any(defense.publishes == "images" for defense in self.defenses)
+
+    @property
     def protection(self) -> str:
         """The kinds of its defenses in a word, as tables have it: `gaussian_noise+dpm`."""
         return "+".join(defense.kind for defense in self.defenses)
@@ -122,7 +127,9 @@ class Refinement(Part):
         description="Number or name of the row; names have up to 20 letters, and c_ begins those of control rows."
     )
     entity: Name | None = Field(None, description="Who trains; not for an upper bound over a share of all images.")
-    own: Literal["images", "features", "poisoned"] = Field(description="Raw images from scratch, F(x), or own P(F(x)).")
+    own: Literal["images", "features", "poisoned", "published"] = Field(
+        description="Raw images from scratch, F(x), own P(F(x)), or images from scratch as they are published."
+    )
     share: Share | None = Field(None, description="Upper bound: from scratch on this fraction of all private images.")
     pool: tuple[Name, ...] = Field((), description="Whose poisoned features are mixed in.")
     unpoisoned: tuple[Name, ...] = Field((), description="Whose plain features are mixed in; only a simulator can.")

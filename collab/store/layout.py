@@ -30,6 +30,9 @@ INFINITY_BITS = {"float16": 0x7C00, "bfloat16": 0x7F80}
 FILE_SLACK, BATCH_SLACK = 64 << 10, 4 << 10
 """Bytes allowed besides the rows: schema and footer of a file; header, padding and footer entry of a batch."""
 
+IMAGES = "images"
+"""Stands for the digest of the featurizer in shards whose rows are images, (3, side, side), values 0 to 255."""
+
 _RECORD = "shard.json"
 
 

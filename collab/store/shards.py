@@ -18,10 +18,30 @@ from torch.utils.dlpack import from_dlpack
 
 from collab.errors import CollabError, ShardCorrupt, ShardMissing, StoreError
 from collab.store.files import open_regular, place_file
-from collab.store.layout import BATCH_ROWS, BATCH_SLACK, FILE_SLACK, INFINITY_BITS, LARGEST, Sealed, ShardSpec, Written
+from collab.store.layout import (
+    BATCH_ROWS,
+    BATCH_SLACK,
+    FILE_SLACK,
+    IMAGES,
+    INFINITY_BITS,
+    LARGEST,
+    Sealed,
+    ShardSpec,
+    Written,
+)
 from collab.store.names import check_name
 
-__all__ = ["BATCH_ROWS", "Batches", "Sealed", "ShardReader", "ShardSpec", "Written", "open_shard", "write_shard"]
+__all__ = [
+    "BATCH_ROWS",
+    "IMAGES",
+    "Batches",
+    "Sealed",
+    "ShardReader",
+    "ShardSpec",
+    "Written",
+    "open_shard",
+    "write_shard",
+]
 
 Batches = Iterable[tuple[Float[Tensor, "batch channel height width"], Int[Tensor, " batch"]]]
 """Features and labels, a batch of any size at a time."""

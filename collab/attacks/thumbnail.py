@@ -1,0 +1,52 @@
+"""The thumbnail that shuffling leaves (ATTACKS V1): no pixel leaves its region, so each region keeps its mean color."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+from typing_extensions import override
+
+from collab.attacks.base import Attack, Knowledge, Need
+from collab.errors import EntityError
+from collab.scenario.base import AttackOptions
+from collab.seeding import Stream
+from collab.training.precision import Compute
+from collab.training.progress import Progress
+
+
+def thumbnail(images: Tensor, regions: int) -> Tensor:
+    """The mean of each of regions x regions fields of images [batch, 3, side, side]: [batch, 3, regions, regions].
+
+    Equal before and after shuffling inside these fields. `regions` divides the side.
+    """
+    return functional.avg_pool2d(images, images.shape[-1] // regions)
+
+
+@dataclass(frozen=True)
+class Thumbnail(Attack):
+    """Enlarges the thumbnail of published images; nothing is learned, and no key or network is needed."""
+
+    class Options(AttackOptions):
+        """Of how many fields."""
+
+        regions: int = Field(4, ge=1, le=256, description="Along a side; shuffling inside finer regions shows more.")
+
+    kind: ClassVar[str] = "thumbnail"
+    needs: ClassVar[frozenset[Need]] = frozenset({"images"})
+
+    regions: int
+
+    @override
+    @classmethod
+    def from_options(cls, options: Options) -> Self:
+        return cls(options.regions)
+
+    @override
+    def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
+        side = known.images.shape[-1]
+        if side % self.regions:
+            raise EntityError(f"{side} pixels are no {self.regions} equal fields. State `regions` as a divisor.")
+        small = thumbnail(known.images, self.regions)
+        return functional.interpolate(small, size=(side, side), mode="bilinear", antialias=False).clamp(0, 1)

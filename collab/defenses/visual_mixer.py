@@ -1,0 +1,70 @@
+"""VisualMixer (Li et al., NDSS 2024): images whose pixels are shuffled, which a network can still be trained on."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar, Self
+
+from torch import Tensor, nn
+from typing_extensions import override
+
+from collab.defenses.base import ImageDefense, PrivateView
+from collab.metrics.vfe import Border, visual_feature_entropy
+from collab.models.mixing import Mixer
+from collab.scenario import defenses
+from collab.scenario.base import DefenseOptions
+from collab.training.feeds import even_batches
+
+
+@dataclass(frozen=True)
+class VisualMixer(ImageDefense):
+    r"""Publishes $M(x)$: pixels shuffled in regions, each color channel by itself, until VFE reaches $V^*$.
+
+    $V^*$ = `gain` times the mean VFE of the own images. Source: SCIENCE 1.7, from the abstract and a description of the
+    authors' procedure; which regions are shuffled how finely follows from their variance, not from a trained attention.
+    The procedure is public and no key is needed to use what it leaves; the key that the draws come from stays private.
+    """
+
+    kind: ClassVar[str] = "visual_mixer"
+    Options: ClassVar[type[DefenseOptions]] = defenses.VisualMixer
+
+    gain: float
+    regions: int | None
+    border: Border
+
+    @override
+    @classmethod
+    def from_options(cls, options: defenses.VisualMixer) -> Self:
+        return cls(options.gain, options.regions, options.border)
+
+    @override
+    def build(self, channels: int, *, rectified: bool) -> nn.Module:
+        return Mixer(self.regions, partial(visual_feature_entropy, border=self.border))
+
+    @override
+    def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:
+        """Measures VFE over the own images, and takes the key from the private stream."""
+        assert isinstance(module, Mixer)
+        module.grid_of(view.images.images.shape[-1])
+        wanted = self.gain * mean_entropy(view, lambda images: images, self.border)
+        view.compute.place(module).fit(wanted, view.stream.integer("mixing"))
+        return ()
+
+    @override
+    def shown(self, module: nn.Module, images: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """Tells which images all shuffling could not make as hard to discern as was wanted."""
+        assert isinstance(module, Mixer)
+        mixed = module.mixed(images)
+        return mixed.images, {"is_saturated": mixed.is_saturated.double()}
+
+
+def mean_entropy(
+    view: PrivateView, changed: Callable[[Tensor], Tensor], border: Border, most: int | None = None
+) -> float:
+    """Mean VFE of the own images, or of the first `most`, after `changed`; in fp64."""
+    rows = min(len(view.images), most or len(view.images))
+    total = 0.0
+    for index in even_batches(rows, 256, None):
+        images = changed(view.images.take(index.numpy(), view.compute.device))
+        total += float(visual_feature_entropy(images, border=border).double().sum())
+    return total / rows
