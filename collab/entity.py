@@ -14,14 +14,16 @@ from collab.attacks.base import Attack, Knowledge
 from collab.defenses.base import ImageDefense, PrivateView, Protection
 from collab.disclosure import disclosed, to_uint8
 from collab.errors import EntityError, ShardMissing
+from collab.federation import local_round, outcome
 from collab.metrics.visual import ssim_window
 from collab.models.backbones import feature_shape, is_rectified
 from collab.models.freeze import freeze
-from collab.participant import Participant, load_images
+from collab.participant import EVERYONE, Participant, load_images, net_crossing
 from collab.pool import Pooled, harm, hurts
 from collab.published_images import LEVELS, as_published, discernibility, featurized, image_set, read_images, rows_of
 from collab.scenario.base import AttackOptions, EntityOptions
 from collab.scenario.model import Refinement
+from collab.scenario.parts import Federation
 from collab.scoring import accuracies, batched, distances, equivalence, means, worst_and_median
 from collab.seeding import Stream
 from collab.store.manifest import Record
@@ -33,8 +35,6 @@ from collab.training.loop import Recipe
 from collab.training.progress import Progress
 from collab.training.recipes import EVAL_BATCH, outputs_of, train_classifier, train_reconstructor
 from collab.types import Crossing, Measure, Report
-
-EVERYONE = "*"
 
 
 class Entity(Participant):
@@ -175,7 +175,7 @@ class Entity(Participant):
         sent = [_shard_crossing("publish", self.name, EVERYONE, record)]
         if self.releases_module:
             digest = write_release(self.layout.modules / self.name, "defense", module.state_dict(), {})
-            sent.append(_net_crossing("publish", self.name, "module", digest, module.state_dict()))
+            sent.append(net_crossing("publish", self.name, "module", digest, module.state_dict()))
         return Report((Measure("rows_published", record.rows), Measure("bytes_published", record.bytes)), tuple(sent))
 
     def withdraw(self, progress: Progress) -> Report:
@@ -231,6 +231,15 @@ class Entity(Participant):
         shutil.rmtree(self.scratch, ignore_errors=True)
         rows = Measure("rows", sum(reader.rows for reader in readers))
         return Report((*self.score_images(network), *scores, rows), self._read_for(row))
+
+    # ---- the same with weights in place of features -----------------------------------------------------------------
+    def federate(self, federation: Federation, number: int, progress: Progress) -> Report:
+        """Trains C on own features for a round of federated averaging, and publishes its weights."""
+        return local_round(self, federation, number, progress)
+
+    def average(self, federation: Federation, progress: Progress) -> Report:
+        """Scores what federated averaging has come to."""
+        return outcome(self, federation)
 
     # ---- what a curious entity does ---------------------------------------------------------------------------------
     def attack(
@@ -396,12 +405,7 @@ class Entity(Participant):
         state, model = net.state_dict(), self.scenario.model
         about = {"backbone": model.backbone, "hook": model.hook, "classes": self.classes, "trained_by": self.name}
         digest = write_release(self.layout.release, name, state, {**about, **card})
-        return _net_crossing("release", self.name, name, digest, state)
-
-
-def _net_crossing(stage: str, sender: str, kind: str, digest: str, state: Mapping[str, Tensor]) -> Crossing:
-    size = sum(value.numel() * value.element_size() for value in state.values())
-    return Crossing(stage, sender, EVERYONE, kind, digest, size, "float32", (len(state),))
+        return net_crossing("release", self.name, name, digest, state)
 
 
 def guess_name(attack: str, victim: str) -> str:

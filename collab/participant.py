@@ -2,7 +2,7 @@
 
 import copy
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +29,7 @@ from collab.training.loop import Recipe
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 from collab.training.recipes import features_of, outputs_of, refine_decider, train_classifier, with_budget
-from collab.types import Measure, Report
+from collab.types import Crossing, Measure, Report
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,11 @@ class Layout:
     def modules(self) -> Path:
         """Fitted defenses of entities that release them, against the paper's advice."""
         return self.run / "modules"
+
+    @property
+    def weights(self) -> Path:
+        """Weights of C that entities exchange in federated averaging, a folder for each."""
+        return self.run / "weights"
 
     @property
     def heldout(self) -> Path:
@@ -261,6 +266,15 @@ class Participant:
         state, _ = read_release(self.layout.release, name)
         net.load_state_dict(state)
         freeze(self.compute.place(net))
+
+
+EVERYONE = "*"
+
+
+def net_crossing(stage: str, sender: str, kind: str, digest: str, state: Mapping[str, Tensor]) -> Crossing:
+    """The line of the ledger of a network that everybody may read."""
+    size = sum(value.numel() * value.element_size() for value in state.values())
+    return Crossing(stage, sender, EVERYONE, kind, digest, size, "float32", (len(state),))
 
 
 def load_images(folder: Path) -> ImageSet:

@@ -97,6 +97,8 @@ class Evidence:
             return [each.name for each in self.scenario.entities if each.options.publishes]
         if row == "reconstructor":
             return [self.scenario.model.pretrain.by]
+        if federated := [name for each in self.scenario.federated if str(each.row) == row for name in each.entities]:
+            return list(federated)
         return [self._played[row].entity if row in self._played else None]
 
     @property

@@ -176,7 +176,7 @@ class Cache:
 
 def places_of(run: Path, who: str, *, leads: bool, is_oracle: bool) -> dict[str, tuple[int, int, int]]:
     """The files of a run that only `who` writes, and what changes when one is written anew."""
-    folders = [f"private/{who}", f"store/entity={who}", f"modules/{who}", f"pictures/{who}"]
+    folders = [f"private/{who}", f"store/entity={who}", f"modules/{who}", f"pictures/{who}", f"weights/{who}"]
     folders += ["release", "public"] if leads else []
     folders += ["heldout"] if is_oracle else []
     paths = [path for folder in folders for path in (run / folder).rglob("*")]

@@ -163,6 +163,10 @@ class Host:
                 return self._decode(job, participant.layout.public, job.assignment.public)
             case "refine" if task.row is not None:
                 return participant.refine(task.row, task.most_rows, progress)
+            case "federate" if task.federation is not None and isinstance(participant, Entity):
+                return participant.federate(task.federation, task.number, progress)
+            case "average" if task.federation is not None and isinstance(participant, Entity):
+                return participant.average(task.federation, progress)
             case "attack" if task.attack is not None and isinstance(participant, Entity):
                 attack = job.plugins.load("attacks", task.attack.kind).from_options(task.attack)
                 victim = _stated(job, task.victim)

@@ -7,6 +7,7 @@ from collab.errors import ScenarioError
 from collab.runtime.assign import ORACLE
 from collab.scenario.base import AttackOptions
 from collab.scenario.model import Entity, Refinement, Scenario
+from collab.scenario.parts import Federation
 from collab.scenario.rows import part_mistakes, played_rows
 
 RECOGNIZE = "recognize oracle"
@@ -30,6 +31,8 @@ class Task:
     attack: AttackOptions | None = None
     victim: str = ""
     attacker: str = ""
+    federation: Federation | None = None
+    number: int = 0
 
 
 def plan(scenario: Scenario, rows: Mapping[str, int]) -> tuple[Task, ...]:
@@ -82,6 +85,7 @@ def plan(scenario: Scenario, rows: Mapping[str, int]) -> tuple[Task, ...]:
     tasks += [_scratch_task(row) for row in single]
     most = max((_count(row, rows) for row in from_features), default=0)
     tasks += _refine_tasks(from_features, most)
+    tasks += [task for federation in scenario.federated for task in _federated_tasks(federation)]
     tasks += attacks
     tasks += _withdrawals(scenario, tasks)
     return tuple(tasks)
@@ -134,6 +138,29 @@ def _attack_tasks(scenario: Scenario) -> list[Task]:
                 attacker=who,
             )
             tasks += [done, judged]
+    return tasks
+
+
+def _federated_tasks(federation: Federation) -> list[Task]:
+    """Rounds in turn, each of all entities; then everybody scores what has come of it."""
+    tasks, last = list[Task](), tuple[str, ...]()
+    for number in range(1, federation.rounds + 1):
+        now = [
+            Task(
+                f"federate {who} row {federation.row} round {number}",
+                who,
+                "federate",
+                (f"featurize {who}", *last),
+                federation=federation,
+                number=number,
+            )
+            for who in federation.entities
+        ]
+        tasks, last = [*tasks, *now], tuple(task.name for task in now)
+    for who in federation.entities:
+        needs, label = ("featurize heldout", *last), ((str(federation.row), who),)
+        name = f"average {who} row {federation.row}"
+        tasks.append(Task(name, who, "average", needs, label, federation=federation))
     return tasks
 
 

@@ -16,6 +16,7 @@ from collab.runtime.assign import ORACLE, Assignment, Holding
 from collab.runtime.plan import Task
 from collab.scenario.base import AttackOptions
 from collab.scenario.model import Refinement, Scenario
+from collab.scenario.parts import Federation
 
 VERSIONS = {
     "decode": 1,
@@ -28,6 +29,8 @@ VERSIONS = {
     "disclose": 1,
     "publish": 1,
     "refine": 1,
+    "federate": 1,
+    "average": 1,
     "withdraw": 1,
     "attack": 1,
     "judge": 2,
@@ -62,6 +65,7 @@ class _Keys:
         self._leader = scenario.model.pretrain.by
         self._entities = {entity.name: entity for entity in scenario.entities}
         self._known: dict[tuple[str, str], str] = {}
+        self._rounds: dict[tuple[tuple[str, ...], int, int, str], str] = {}
 
     def of(self, task: Task) -> str:
         match task.stage:
@@ -73,6 +77,10 @@ class _Keys:
                 return self.decode(self._given.public)
             case "refine" if task.row is not None:
                 return self.refine(task.row, task.most_rows)
+            case "federate" if task.federation is not None:
+                return self.federate(task.who, task.federation, task.number)
+            case "average" if task.federation is not None:
+                return self.average(task.who, task.federation)
             case "attack" if task.attack is not None:
                 return self.attack(task.who, task.attack, task.victim)
             case "judge" if task.attack is not None:
@@ -157,6 +165,28 @@ class _Keys:
         elif row.own == "features":
             used.append(self.featurize(who))
         return self._computed("refine", who, asked, used)
+
+    def federate(self, who: str, federation: Federation, number: int) -> str:
+        known = (tuple(sorted(federation.entities)), federation.local_epochs, number, who)
+        if known not in self._rounds:
+            options = {"refine": self._refining(), "local_epochs": federation.local_epochs, "round": number}
+            used = [self.featurize(who), *self._round(federation, number - 1)]
+            self._rounds[known] = self._computed("federate", who, options, used)
+        return self._rounds[known]
+
+    def average(self, who: str, federation: Federation) -> str:
+        used = [self.featurize_heldout(ORACLE), *self._round(federation, federation.rounds)]
+        return self._computed("average", who, {"rounds": federation.rounds}, used)
+
+    def _round(self, federation: Federation, number: int) -> list[str]:
+        """The keys of a round, none for that before the first; from the first on, so that nothing nests deeply."""
+        for earlier in range(1, number + 1):
+            found = [self.federate(name, federation, earlier) for name in sorted(federation.entities)]
+        return found if number else []
+
+    def _refining(self) -> dict[str, Any]:
+        options = _plain(self._scenario.refine)
+        return {name: value for name, value in options.items() if name not in ("vet", "epochs", "budget")}
 
     def _scratch(self, row: Refinement) -> str:
         stated = _plain(self._scenario.scratch or self._scenario.model.pretrain)

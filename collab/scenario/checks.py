@@ -42,6 +42,8 @@ def cross_mistakes(content: Mapping[str, Any]) -> Iterator[Found]:
     seen: set[str] = set()
     for index, row in rows:
         yield from ((("refinements", index, *at), text) for at, text in _about_row(row, names, seen))
+    for index, federation in items(content.get("federated")):
+        yield from ((("federated", index, *at), text) for at, text in _about_federation(federation, names, seen))
     yield from _about_dead_parts(content, [row for _, row in rows])
     yield from _about_expectations(content.get("expect"), [row for _, row in rows])
     yield from _about_resources(_get(_get(content, "resources", dict), "entity", dict))
@@ -150,7 +152,21 @@ def _about_model(content: Mapping[str, Any], names: Sequence[str]) -> Iterator[F
         yield ("model", "width"), f"{backbone} has fixed widths; only {', '.join(SMALL)} take `width`"
 
 
-def _about_row(row: Mapping[str, Any], names: Sequence[str], seen: set[str]) -> Iterator[Found]:
+def _about_federation(federation: Mapping[str, Any], names: Sequence[str], seen: set[str]) -> Iterator[Found]:
+    yield from _about_name(federation, seen)
+    named: set[str] = set()
+    if federation.get("entities") in ([], ()):
+        yield ("entities",), "there is none; at least one takes part"
+    for place, name in enumerate(_names(federation, "entities")):
+        if names and name not in names:
+            yield ("entities", place), _unknown(name, names)
+        if name in named:
+            yield ("entities", place), f"{name!r} is named twice"
+        named.add(name)
+
+
+def _about_name(row: Mapping[str, Any], seen: set[str]) -> Iterator[Found]:
+    """The name of a row of either kind; `seen` are those before it."""
     label = str(row.get("row"))
     if "row" in row and label in seen:
         yield ("row",), f"row {label} is there already; rows differ"
@@ -159,6 +175,10 @@ def _about_row(row: Mapping[str, Any], names: Sequence[str], seen: set[str]) -> 
     if len(label) > ROW_LETTERS:
         yield ("row",), f"{label!r} is longer than {ROW_LETTERS} letters"
     seen.add(label)
+
+
+def _about_row(row: Mapping[str, Any], names: Sequence[str], seen: set[str]) -> Iterator[Found]:
+    yield from _about_name(row, seen)
     entity, own = _get(row, "entity", str), _get(row, "own", str)
     if entity is not None and names and entity not in names:
         yield ("entity",), _unknown(entity, names)

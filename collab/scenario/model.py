@@ -12,6 +12,7 @@ from collab.scenario.expect import Bound, Expectation, PaperTable
 from collab.scenario.partitions import AnyPartition, Iid
 from collab.scenario.parts import (
     Entity,
+    Federation,
     ImageSchedule,
     Model,
     Reconstructor,
@@ -44,6 +45,9 @@ class Scenario(Part):
     entities: tuple[Entity, ...] = Field(description="The parties; their shares add up to 1 at most.")
     refine: Refine = Field(Refine(), description="Step 3, alike for every row.")
     refinements: tuple[Refinement, ...] = Field(description="The rows of Table 5.")
+    federated: tuple[Federation, ...] = Field(
+        (), description="Refinement by federated averaging, to compare with; schedules are those of `refine`."
+    )
     controls: bool = Field(
         True,
         description="Adds rows that separate causes: own features only, and for each pool unpoisoned and all poisoned.",

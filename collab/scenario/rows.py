@@ -101,6 +101,7 @@ def _expectation_mistakes(scenario: Scenario) -> Iterator[Found]:
         owners |= {"disclosure": publishers, "recognizer": set()}
     owners["reconstructor"] = {scenario.model.pretrain.by}
     owners |= {str(row.row): {row.entity} if row.entity else set() for row in played_rows(scenario)}
+    owners |= {str(each.row): set(each.entities) for each in scenario.federated}
     for place, bound in enumerate(scenario.expectations):
         if not isinstance(bound, Bound):
             continue
