@@ -12,6 +12,7 @@ from collab.report.compare import in_words, scenario_differences, side_by_side, 
 from collab.report.crossings import boundaries
 from collab.report.curves import accuracy_curves, frontier
 from collab.report.facts import at_a_glance, beside_the_paper, bytes_sent, environment, not_measured, stages
+from collab.report.federated import exchange_curve
 from collab.report.labels import MOST_NAMES, held_labels, label_map
 from collab.report.losses import curves_of
 from collab.report.opened import Opened, open_run
@@ -70,7 +71,7 @@ def page_of(run: Opened) -> str:
         "beside": beside, "strips": strips, "strips_left_out": left_out, "curves": curves,
         "held": held_labels(labels, classes), "label_map": label_map(labels, classes) if labels else "",
         "has_counts": max(len(labels), len(classes)) <= MOST_NAMES, "bytes": bytes_sent(sent),
-        "entropy": entropy_curve(scenario, run.rows),
+        "entropy": entropy_curve(scenario, run.rows), "exchange": exchange_curve(scenario, run.rows),
         "environment": environment(record), "stages": stages(record.get("tasks", {})),
     }  # fmt: skip
     contents = [("answer", "The answer")]

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from collab.report.cells import Found, Table, percent, plain
 from collab.report.disclosed import likeness_table, recognition_table
+from collab.report.federated import exchange_table
 from collab.report.perturbed import perturbation_table
 from collab.report.published import published_images
 from collab.report.verdicts import Verdict, found_of, verdicts
@@ -25,6 +26,7 @@ def tables(scenario: Scenario, rows: Sequence[Row]) -> tuple[Table, ...]:
         recognition_table(scenario, found),
         published_images(scenario, found),
         _table_5(scenario, found),
+        exchange_table(scenario, found),
         _left_out(scenario, found),
         _attacks([row for row in rows if row.attack is not None]),
         verdict_table(verdicts(scenario, rows), f"seed {scenario.seed}"),
