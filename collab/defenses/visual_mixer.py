@@ -3,17 +3,24 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from torch import Tensor, nn
 from typing_extensions import override
 
 from collab.defenses.base import ImageDefense, PrivateView
 from collab.metrics.vfe import Border, visual_feature_entropy
+from collab.models.attention import PixelAttention, attending_classifier
+from collab.models.freeze import freeze
 from collab.models.mixing import Mixer
 from collab.scenario import defenses
 from collab.scenario.base import DefenseOptions
 from collab.training.feeds import even_batches
+from collab.training.loop import Recipe
+from collab.training.recipes import train_classifier
+
+BATCH, RATE = 32, 2e-3
+"""Of the attention's training; no source states either, these suit a network of its size."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +28,8 @@ class VisualMixer(ImageDefense):
     r"""Publishes $M(x)$: pixels shuffled in regions, each color channel by itself, until VFE reaches $V^*$.
 
     $V^*$ = `gain` times the mean VFE of the own images. Source: SCIENCE 1.7, from the abstract and a description of the
-    authors' procedure; which regions are shuffled how finely follows from their variance, not from a trained attention.
+    authors' procedure: which regions are shuffled finely first follows from their variance, or from a small attention
+    that is trained with a classifier on the own images.
     The procedure is public and no key is needed to use what it leaves; the key that the draws come from stays private.
     """
 
@@ -31,24 +39,36 @@ class VisualMixer(ImageDefense):
     gain: float
     regions: int | None
     border: Border
+    score: Literal["variance", "attention"] = "variance"
+    epochs: int = 5
 
     @override
     @classmethod
     def from_options(cls, options: defenses.VisualMixer) -> Self:
-        return cls(options.gain, options.regions, options.border)
+        return cls(options.gain, options.regions, options.border, options.score, options.epochs)
 
     @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:
-        return Mixer(self.regions, partial(visual_feature_entropy, border=self.border))
+        attention = PixelAttention() if self.score == "attention" else None
+        return Mixer(self.regions, partial(visual_feature_entropy, border=self.border), attention)
 
     @override
     def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:
-        """Measures VFE over the own images, and takes the key from the private stream."""
+        """Measures VFE over the own images, trains the attention, and takes the key from the private stream."""
         assert isinstance(module, Mixer)
         module.grid_of(view.images.images.shape[-1])
         wanted = self.gain * mean_entropy(view, lambda images: images, self.border)
         view.compute.place(module).fit(wanted, view.stream.integer("mixing"))
-        return ()
+        if module.attention is None:
+            return ()
+        with view.stream.initialization("classifier"):
+            network = attending_classifier(module.attention, int(view.images.labels.max()) + 1)
+        recipe = Recipe(self.epochs, BATCH, "adamw", RATE, schedule="one_cycle")
+        losses = train_classifier(
+            network, view.images, recipe, stream=view.stream, compute=view.compute, progress=view.progress
+        )
+        freeze(module.attention)
+        return losses
 
     @override
     def shown(self, module: nn.Module, images: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:

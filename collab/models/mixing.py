@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from collab.errors import EntityError
+from collab.models.attention import PixelAttention
 
 Images = Float[Tensor, "batch channel side side"]
 
@@ -64,19 +65,24 @@ def merges(grid: int, side: int) -> Iterator[int]:
 class Mixer(nn.Module):
     """Shuffles each image [batch, channel, side, side] until `measure` of it reaches `wanted`.
 
-    Starts with 2 x 2 blocks in each of grid x grid regions. Then regions are cut finer, those of highest variance
-    first, region by region and channel by channel, to 4, to 8, ... to pixels; then regions are merged, and shuffled
-    pixel by pixel. The first of these steps at which the measure is reached is found by bisection: where it does not
-    rise with every step, a later one may be taken, never one that falls short.
+    Starts with 2 x 2 blocks in each of grid x grid regions. Then regions are cut finer, those of highest attention
+    first, or of highest variance without one, region by region and channel by channel, to 4, to 8, ... to pixels; then
+    regions are merged, and shuffled pixel by pixel. The first of these steps at which the measure is reached is found
+    by bisection: where it does not rise with every step, a later one may be taken, never one that falls short.
 
     The shuffling of an image is drawn from `key`, which is private, and from the image, so that it is the same in any
     batch and no two images share it. Drawn on the CPU, so that every device draws the same. Images of 8 bits keep
     every value.
     """
 
-    def __init__(self, grid: int | None, measure: Callable[[Images], Float[Tensor, " batch"]]) -> None:
+    def __init__(
+        self,
+        grid: int | None,
+        measure: Callable[[Images], Float[Tensor, " batch"]],
+        attention: PixelAttention | None = None,
+    ) -> None:
         super().__init__()
-        self.grid, self._measure = grid, measure
+        self.grid, self._measure, self.attention = grid, measure, attention
         self.register_buffer("wanted", torch.full((), torch.nan, dtype=torch.float64))
         self.register_buffer("key", torch.zeros((), dtype=torch.int64))
         self.wanted: Tensor
@@ -117,7 +123,7 @@ class Mixer(nn.Module):
         orders = self._orders(images, [*levels, *coarser])
         ways = torch.stack([shuffled(images, order) for order in orders], dim=1)  # batch ways channel side side
         items = images.shape[1] * grid**2
-        score = region_variance(images, grid).flatten(1)
+        score = (self.attention.score if self.attention else region_variance)(images, grid).flatten(1)
         rank = score.argsort(dim=1, descending=True, stable=True).argsort(dim=1).view(len(images), -1, grid, grid)
         last = items * (len(levels) - 1) + len(coarser)
 

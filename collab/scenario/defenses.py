@@ -113,6 +113,10 @@ class VisualMixer(ImageDefenseOptions):
     regions: int | None = Field(
         None, ge=1, le=256, description="Regions along a side, which they divide; 14 from 112 px on, else 4."
     )
+    score: Literal["variance", "attention"] = Field(
+        "variance", description="Which regions are cut finer first; attention trains a small network on the own images."
+    )
+    epochs: int = Field(5, ge=1, le=10_000, description="Passes over the own images that train the attention.")
 
 
 class PixelNoise(ImageDefenseOptions):

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from collab.errors import EntityError
 from collab.metrics.vfe import visual_feature_entropy
+from collab.models.attention import PixelAttention
 from collab.models.mixing import AT_A_TIME, Mixer, cuts, merges, region_variance, shuffled
 
 
@@ -117,6 +118,26 @@ def test_where_there_is_most_to_see_is_shuffled_first() -> None:
     changed = (found != least.images).any(1)[0]
     assert changed[:8, 8:16].any()
     assert not changed[8:].any()
+
+
+def test_where_attention_lies_is_shuffled_first() -> None:
+    torch.manual_seed(0)
+    attention = PixelAttention()
+    some = images(3)
+    weights = attention.weights(some)
+    assert ((weights > 0) & (weights < 1)).all()
+    torch.testing.assert_close(attention(some), some * weights)
+    blocks = weights.detach().view(3, 3, 4, 8, 4, 8).mean((3, 5)).flatten(2)
+    torch.testing.assert_close(attention.score(some, 4), blocks)
+    made = Mixer(None, visual_feature_entropy, attention)
+    made.fit(0.0, 7)
+    least = made.mixed(some[:1])
+    made.fit(float(least.reached) + 1e-4, 7)
+    changed = (made.mixed(some[:1]).images != least.images)[0].view(3, 4, 8, 4, 8).any(4).any(2).flatten()
+    order = attention.score(some[:1], 4).flatten().argsort(descending=True)
+    last = int(changed[order].nonzero().max())
+    assert 0 <= last < 47
+    assert changed[order[0]]
 
 
 def test_a_row_is_shuffled_alike_in_any_batch_and_unlike_any_other() -> None:
