@@ -14,7 +14,8 @@ from collab.store.results import Row
 
 ENTITIES = (
     "entities=[{name: a1, share: 0.1, defense: none}, "
-    "{name: a2, share: 0.1, defense: {kind: visual_mixer, gain: 1.5}}, {name: a3, share: 0.1, defense: {kind: pixel_noise, gain: 1.5}}]"
+    "{name: a2, share: 0.1, defense: {kind: visual_mixer, gain: 1.5}}, "
+    "{name: a3, share: 0.1, defense: {kind: pixel_noise, gain: 1.5}}]"
 )
 ROWS = (
     "refinements=[{row: raw, entity: a2, own: images}, {row: m, entity: a2, own: published}, "
