@@ -56,7 +56,10 @@ class Entity(Participant):
         return images
 
     def published(self, features: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """What it publishes of a batch of protected features [batch, channels, height, width] and labels [batch]."""
+        """What it publishes of a batch of protected features [batch, channels, height, width] and labels [batch, ...].
+
+        Labels are what the task asks: classes, or lists of numbers; `self.task` knows.
+        """
         return features, labels
 
     def choose(self, pool: Sequence[Pooled], row: Refinement, progress: Progress) -> Sequence[Pooled]:
@@ -83,7 +86,9 @@ class Entity(Participant):
             split = self.new_split()
         network = nn.Sequential(split.featurizer, split.decider)
         recipe = Recipe.of(self.scenario.model.pretrain)
-        train_classifier(network, self.images, recipe, stream=stream, compute=self.compute, progress=progress)
+        train_classifier(
+            network, self.images, recipe, stream=stream, compute=self.compute, progress=progress, task=self.task
+        )
         shape = feature_shape(split.featurizer, self.scenario.data.image_size)
         released = (
             self._release("featurizer", split.featurizer, {"feature": list(shape)}),
@@ -112,6 +117,7 @@ class Entity(Participant):
         view = PrivateView(
             features=self.feed([self.own_features(self.private)], self.defense.batch_size),
             images=self.images,
+            task=self.task,
             decider=self.released.decider,
             reconstructor=self.reconstructor,
             stream=stream,
@@ -127,7 +133,7 @@ class Entity(Participant):
 
     def disclose(self, progress: Progress) -> Report:
         """What R shows of held-out images, before and after the own module, as `collab.disclosure` measures it."""
-        wanted, (features, labels), module = self.scenario.disclosure, self.heldout_features, self.fitted_module()
+        wanted, features, module = self.scenario.disclosure, self.heldout_features[0], self.fitted_module()
         assert wanted is not None  # else this stage is not played
 
         def poisoned(rows: np.ndarray) -> Tensor:
@@ -137,7 +143,7 @@ class Entity(Participant):
             return self.reconstruction(features[rows])
 
         truth = partial(self.heldout.take, device=self.compute.device)
-        on_device = labels.to(self.compute.device)
+        on_device = torch.from_numpy(self.heldout.classes).to(self.compute.device)
         measures, sheet = disclosed(original, poisoned, truth, on_device, self.eye, wanted, self.scenario.seed)
         write_sheet(self.layout.pictures / self.name, sheet)
         return Report(measures)
@@ -298,7 +304,7 @@ class Entity(Participant):
         )
         self._keep_pictures(features, poisoned, found)
         return (
-            *equivalence(self.released.decider, features, poisoned, labels, seed=seed, compute=compute),
+            *equivalence(self.released.decider, features, poisoned, labels, task=self.task, seed=seed, compute=compute),
             *means(found, seed),
         )
 
@@ -316,7 +322,7 @@ class Entity(Participant):
             metric=f"ssim[{window}]",
             heldout=len(after),
             rows=rows,
-            labels=np.asarray(self.heldout.labels)[rows],
+            labels=np.asarray(self.heldout.classes)[rows],
             is_worst=np.arange(len(rows)) < len(worst),
             ssim_original=before[rows],
             ssim_poisoned=after[rows],
@@ -328,7 +334,7 @@ class Entity(Participant):
 
     def _release(self, name: str, net: nn.Module, card: Mapping[str, object]) -> Crossing:
         state, model = net.state_dict(), self.scenario.model
-        about = {"backbone": model.backbone, "hook": model.hook, "classes": self.classes, "trained_by": self.name}
+        about = {"backbone": model.backbone, "hook": model.hook, "classes": self.task.outputs, "trained_by": self.name}
         digest = write_release(self.layout.release, name, state, {**about, **card})
         return _net_crossing("release", self.name, name, digest, state)
 

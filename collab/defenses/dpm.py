@@ -61,4 +61,5 @@ class DpmDefense(Defense):
             others=others,
             before=view.features.through,
             after=view.after,
+            task=view.task,
         )

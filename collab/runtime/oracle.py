@@ -11,11 +11,12 @@ from collab.disclosure import Gallery, Images, compared, compared_measures, leak
 from collab.entity import guess_name
 from collab.metrics.perceptual import lpips_network
 from collab.metrics.reidentification import embedded
+from collab.metrics.scores import mean_measure
 from collab.metrics.utility import topk_hits
 from collab.participant import Participant
 from collab.runtime.assign import Assignment, Holding
 from collab.scenario.model import Refinement
-from collab.scoring import guesses, likeness, mean_measure, priors
+from collab.scoring import guesses, likeness, priors
 from collab.seeding import Stream
 from collab.store.private import private_folder
 from collab.store.release import read_release, write_release
@@ -38,9 +39,10 @@ class Oracle(Participant):
         self.write_features(self.layout.heldout, self.heldout)
         count = min(len(self.heldout), 2000)
         images = self.heldout.take(np.arange(count), self.compute.device)
-        labels = torch.from_numpy(self.heldout.labels[:count]).to(self.compute.device)
+        labels = torch.from_numpy(self.heldout.classes[:count]).to(self.compute.device)
         guesses = priors(images, labels, self.stream("priors").torch("unrelated"), self.scenario.seed)
-        return Report((*self.score_features(self.released.decider), *guesses))
+        chance = self.task.chance(self.heldout_features[1])
+        return Report((*self.score_features(self.released.decider), *chance, *guesses))
 
     def recognize(self, progress: Progress) -> Report:
         """Trains the recognizer on all images that the oracle reads, and asks it about held-out images and guesses.
@@ -56,13 +58,14 @@ class Oracle(Participant):
             with stream.initialization():
                 network = self.new_recognizer(wanted.recognizer.width)
             recipe = Recipe.of(wanted.recognizer)
+            shown = ImageSet(self.images.images, self.images.classes)
             train_classifier(
-                network, self.images, recipe, stream=stream, compute=self.compute, progress=progress, spoil=blurred
+                network, shown, recipe, stream=stream, compute=self.compute, progress=progress, spoil=blurred
             )
             write_release(self.layout.heldout, "recognizer", network.state_dict(), {})
         count = min(len(self.heldout), 2000)
         images = self.heldout.take(np.arange(count), self.compute.device)
-        labels = torch.from_numpy(self.heldout.labels[:count]).to(self.compute.device)
+        labels = torch.from_numpy(self.heldout.classes[:count]).to(self.compute.device)
         told = list[Measure]()
         for name, guess in guesses(images, labels, self.stream("priors").torch("unrelated")).items():
             found = compared(_rows_of(guess), _rows_of(images), labels, self.eye)
@@ -75,8 +78,9 @@ class Oracle(Participant):
     def refine(self, row: Refinement, most_rows: int, progress: Progress) -> Report:
         """From scratch on a share of all images, or the released C on unpoisoned features of several entities."""
         if row.share is not None:
-            labels = self.assignment.everything.labels
-            drawn = stratified_subsets(labels, {"all": row.share}, self.stream("share").numpy(str(row.share)))
+            drawn = stratified_subsets(
+                self.assignment.strata, {"all": row.share}, self.stream("share").numpy(str(row.share))
+            )
             images = self.images_at(self.assignment.everything.rows[np.sort(drawn["all"])])
             return self.train_from_scratch(row, images, self.stream("refine"), progress)
         entity = str(row.entity)
@@ -96,7 +100,7 @@ class Oracle(Participant):
         order = np.load(private_folder(run, victim) / "published.npy", allow_pickle=False)[: len(rebuilt)]
         truth = self.images_at(self.assignment.entities[victim].rows[order])
         images = truth.take(np.arange(len(truth)), device)
-        seed, labels = self.scenario.seed, torch.from_numpy(truth.labels).to(device)
+        seed, labels = self.scenario.seed, torch.from_numpy(truth.classes).to(device)
         unrelated = partial(self.stream("judge").torch, f"unrelated {victim}")
 
         def opened(rows: np.ndarray) -> Tensor:
@@ -139,7 +143,7 @@ class Oracle(Participant):
     def images_at(self, rows: np.ndarray) -> ImageSet:
         """The images of these rows of the source."""
         at = np.searchsorted(self.holding.rows, rows)
-        return ImageSet(self.images.images[at], self.images.labels[at])
+        return self.images.at(at)
 
 
 def _rows_of(images: Tensor) -> Images:

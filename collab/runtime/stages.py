@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -174,7 +174,7 @@ class _Keys:
         known = (stage, json.dumps([who, options, used], sort_keys=True))
         if known not in self._known:
             setting, scenario = self._setting, self._scenario
-            on = [setting.compute, setting.threads, setting.torch, self._given.classes]
+            on = [setting.compute, setting.threads, setting.torch, self._given.outputs]
             stated = self._entities.get(who)
             plugin = stated and [stated.kind, _plain(stated.options), self._code("entities", stated.kind)]
             self._known[known] = _digest(stage, VERSIONS[stage], scenario.seed, who, plugin, on, options, list(used))
@@ -214,7 +214,8 @@ class _Keys:
         rows, labels = (np.ascontiguousarray(part, dtype=np.int64) for part in (holding.rows, holding.labels))
         side = self._scenario.data.image_size
         digests = [hashlib.sha256(part.tobytes()).hexdigest() for part in (rows, labels)]
-        return [self._given.source_digest, holding.split, side, *digests]
+        asked = [] if self._given.asked.is_plain else [asdict(self._given.asked)]
+        return [self._given.source_digest, holding.split, side, *digests, *asked]
 
 
 def _plain(part: Any) -> dict[str, Any]:

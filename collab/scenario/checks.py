@@ -22,6 +22,9 @@ RESERVED = {"oracle", "public", "store", "release", "heldout", "con", "prn", "au
 RESERVED_ROWS = {"pretrain", "reconstructor", "recognizer", "tables_1_2", "disclosure", "publish"}
 """Names that results of other stages go by."""
 
+WITH_ATTRIBUTES, WITH_POSE = ("creatures", "celeba"), ("creatures",)
+"""Sources that tell more of an image than its class."""
+
 Kind = TypeVar("Kind")
 
 
@@ -129,6 +132,24 @@ def _about_data(content: Mapping[str, Any]) -> Iterator[Found]:
     names = (_get(content, "data", dict) or {}).get("private_classes", "half")
     if isinstance(names, list | tuple) and (len(names) < 2 or len({str(name) for name in names}) < len(names)):
         yield ("data", "private_classes"), "name two classes or more, each once, or write `half`"
+    data = _get(content, "data", dict) or {}
+    task, source = data.get("task", "classification"), data.get("source")
+    for wanted, told in (("attributes", WITH_ATTRIBUTES), ("pose", WITH_POSE)):
+        if task == wanted and source not in told:
+            yield (
+                ("data", "task"),
+                f"the images of {source!r} come without {wanted}; those of {', '.join(told)} have them",
+            )
+    utility, private = _names(data, "utility_attributes"), _names(data, "private_attributes")
+    if utility and task != "attributes":
+        yield ("data", "utility_attributes"), "has no effect without `task: attributes`"
+    if private and source not in WITH_ATTRIBUTES:
+        yield ("data", "private_attributes"), f"needs images with attributes, of {', '.join(WITH_ATTRIBUTES)}"
+    for key, names in (("utility_attributes", utility), ("private_attributes", private)):
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            yield ("data", key), f"names {', '.join(twice)} twice"
+    if both := sorted(set(utility) & set(private)):
+        yield ("data", "private_attributes"), f"{', '.join(both)} cannot be both answered and hidden"
 
 
 def _about_model(content: Mapping[str, Any], names: Sequence[str]) -> Iterator[Found]:

@@ -67,6 +67,11 @@ class Scenario(Part):
             return ()
         return self.expect if isinstance(self.expect, tuple) else (self.expect,)
 
+    @property
+    def asks_identities(self) -> bool:
+        """Whether anything here needs to know whom an image shows."""
+        return False
+
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         found = [

@@ -13,14 +13,13 @@ from collab.training.feeds import FeatureFeed, ImageSet, even_batches, steps_in
 from collab.training.loop import Recipe, minimize
 from collab.training.losses import (
     Disparity,
-    classification_loss,
     inversion_loss,
-    logit_equivalence,
     poison_loss,
     reconstruction_disparity,
 )
 from collab.training.precision import Compute
 from collab.training.progress import Progress
+from collab.training.tasks import CLASSES, Task
 
 EVAL_BATCH = 256
 
@@ -34,8 +33,9 @@ def train_classifier(
     compute: Compute,
     progress: Progress,
     spoil: Callable[[Tensor, torch.Generator], Tensor] = lambda images, generator: images,
+    task: Task = CLASSES,
 ) -> tuple[float, ...]:
-    """Step 1 and rows 1 to 5: trains decider after featurizer on images by (DP-1). Changes `network`.
+    """Step 1 and rows 1 to 5: trains decider after featurizer on images and labels by (DP-1). Changes `network`.
 
     `spoil` makes what the network sees of a batch [batch, 3, height, width], after the recipe's augmentation.
     """
@@ -45,10 +45,13 @@ def train_classifier(
         for index in even_batches(len(images), recipe.batch_size, generator):
             x = images.take(index.numpy(), compute.device)
             y = torch.from_numpy(images.labels[index.numpy()]).to(compute.device)
-            yield spoil(shifted_and_flipped(x, generator) if recipe.augment else x, generator), y
+            if recipe.augment:
+                x, is_mirrored = shifted_and_flipped(x, generator)
+                y = task.mirrored(y, is_mirrored)
+            yield spoil(x, generator), y
 
     def loss(batch: tuple[Tensor, Tensor]) -> Tensor:
-        return classification_loss(network(batch[0]), batch[1], label_smoothing=recipe.label_smoothing)
+        return task.loss(network(batch[0]), batch[1], label_smoothing=recipe.label_smoothing)
 
     steps = steps_in(len(images), recipe.batch_size)
     losses = minimize(loss, network, batches, recipe, steps=steps, stream=stream, compute=compute, progress=progress)
@@ -69,21 +72,21 @@ def blurred(images: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(is_blurred[:, None, None, None], (shown + noise).clamp(0, 1), images)
 
 
-def shifted_and_flipped(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Each image shifted by up to an eighth of its side, edges filled with 0, and mirrored half of the time."""
+def shifted_and_flipped(images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Each image shifted by up to an eighth of its side, edges filled with 0, half of them mirrored; which [batch]."""
     count, _, height, width = images.shape
     reach = height // 8
     padded = nn.functional.pad(images, (reach, reach, reach, reach))
     top, left = (torch.randint(0, 2 * reach + 1, (count, 1), generator=generator) for _ in range(2))
     rows, columns = top + torch.arange(height), left + torch.arange(width)
-    mirrored = torch.rand(count, 1, generator=generator) < 0.5
-    columns = torch.where(mirrored, columns.flip(1), columns)
+    is_mirrored = torch.rand(count, 1, generator=generator) < 0.5
+    columns = torch.where(is_mirrored, columns.flip(1), columns)
     which, rows, columns = (
         index.to(images.device)
         for index in (torch.arange(count).view(-1, 1, 1), rows.unsqueeze(2), columns.unsqueeze(1))
     )
     picked = padded.permute(0, 2, 3, 1)[which, rows, columns]
-    return picked.permute(0, 3, 1, 2)
+    return picked.permute(0, 3, 1, 2), is_mirrored[:, 0]
 
 
 def features_of(
@@ -153,6 +156,7 @@ def train_dpm(
     others: Sequence[nn.Module] = (),
     before: nn.Module | None = None,
     after: nn.Module | None = None,
+    task: Task = CLASSES,
 ) -> tuple[float, ...]:
     """Step 2: trains P on an entity's own rows by (DP-6) against frozen C and R; changes `dpm` only.
 
@@ -175,11 +179,11 @@ def train_dpm(
         poisoned = published(features)
         logits = read(poisoned)
         if aim.equivalence == "labels":
-            equivalence = classification_loss(logits, labels)
+            equivalence = task.loss(logits, labels)
         else:
             with torch.no_grad():
                 original = read(features)
-            equivalence = logit_equivalence(logits, original)
+            equivalence = task.equivalence(logits, original)
         if not aim.ssim_weight:
             return equivalence
         pictures = images.take(row.numpy(), compute.device)
@@ -211,6 +215,7 @@ def refine_decider(
     stream: Stream,
     compute: Compute,
     progress: Progress,
+    task: Task = CLASSES,
 ) -> tuple[float, ...]:
     """Step 3: trains C further on own and pooled features by (DP-1), F untouched. Changes `decider`."""
     compute.place(decider).train()
@@ -220,7 +225,7 @@ def refine_decider(
                 part.eval()
 
     def loss(batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        return classification_loss(decider(batch[0]), batch[1], label_smoothing=recipe.label_smoothing)
+        return task.loss(decider(batch[0]), batch[1], label_smoothing=recipe.label_smoothing)
 
     losses = minimize(
         loss,
