@@ -1,5 +1,6 @@
 """What the network can be for, and how the figure that says how well it does is read; without torch."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -62,3 +63,16 @@ MAIN_METRIC: Final[dict[TaskKind, MainMetric]] = {
     ),
 }  # fmt: skip
 """How well each task is done: accuracy, mean average precision, mean absolute degrees (SCIENCE 5.2)."""
+
+
+def main_metric_in(metrics: Iterable[str]) -> MainMetric:
+    """The main metric of results that have these metrics; that of classification where they have none."""
+    there = {metric.removesuffix("_original").removesuffix("_poisoned") for metric in metrics}
+    found = [main for main in MAIN_METRIC.values() if main.name in there]
+    return found[0] if found else MAIN_METRIC["classification"]
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric is a part of 1 that is shown in percent."""
+    shares = [name for main in MAIN_METRIC.values() if main.scale == 100 for name, _ in ((main.name, ""), *main.others)]
+    return metric.startswith(("agreement", "harm[", *shares))
