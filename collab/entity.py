@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from collab.attacks.base import Attack, Knowledge
 from collab.defenses.base import PrivateView, Protection
 from collab.disclosure import disclosed, to_uint8
-from collab.errors import EntityError, ShardMissing
+from collab.errors import EntityError
+from collab.inference import IDENTIFIER, identifier_of, kept_numbers
 from collab.metrics.visual import ssim_window
 from collab.models.backbones import feature_shape, is_rectified
 from collab.models.freeze import freeze
@@ -26,7 +27,6 @@ from collab.seeding import Stream
 from collab.store.manifest import Record
 from collab.store.pictures import Pictures, write_pictures, write_sheet
 from collab.store.release import read_release, write_release
-from collab.store.shards import ShardReader
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
 from collab.training.progress import Progress
@@ -126,6 +126,7 @@ class Entity(Participant):
             another=lambda kind: freeze(
                 self.trained_reconstructor(kind, self.stream(f"reconstruct {kind}"), progress)[0]
             ),
+            identifier=partial(self._identifier, progress),
         )
         losses = self.defense.fit(module, view)
         write_release(self.private, "defense", module.state_dict(), {})  # for this entity alone
@@ -246,18 +247,6 @@ class Entity(Participant):
         return Report((Measure("rows_attacked", len(labels)),), tuple(read))
 
     # ---- what a plugin may want to call ------------------------------------------------------------------------------
-    def shards_of(self, sender: str) -> list[ShardReader]:
-        """What `sender` published, verified; ShardMissing if that is nothing."""
-        store = self.layout.store
-        records = store.records(sender)
-        if not records:
-            published = ", ".join(sorted({record.entity for record in store.records()})) or "nothing"
-            raise ShardMissing(
-                f"entity {self.name!r} wants to refine on {sender!r}, which has published nothing or withdrawn it. "
-                f"There is: {published}. Take {sender!r} out of `pool`, or look above for its failed publish stage."
-            )
-        return [store.open(record, self.spec) for record in records]
-
     def trained_reconstructor(
         self, kind: str, stream: Stream, progress: Progress
     ) -> tuple[nn.Module, tuple[float, ...]]:
@@ -288,6 +277,13 @@ class Entity(Participant):
         with torch.no_grad(), self.compute.autocast():
             changed: Tensor = module(features.to(self.compute.device).float())
         return changed.float()
+
+    def _identifier(self, progress: Progress) -> tuple[nn.Module, int]:
+        """A network that names who is on the own images, from F(x); kept, since the oracle asks it what is left."""
+        features, _ = self.own_features(self.private).load()
+        network, question = identifier_of(self, self.name, features, kept_numbers(self, "identities"), progress)
+        write_release(self.private, IDENTIFIER, network.state_dict(), {})
+        return network, question.task.outputs
 
     def cost_and_disclosure(self, module: nn.Module) -> tuple[Measure, ...]:
         """Tables 1 and 2 on held-out images, from features as they would be stored."""

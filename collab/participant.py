@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from collab.disclosure import Eye
-from collab.errors import EntityError
+from collab.errors import EntityError, ShardMissing
 from collab.metrics.perceptual import lpips_network
 from collab.models.backbones import Split, build_split, feature_shape
 from collab.models.freeze import freeze
@@ -164,10 +164,10 @@ class Participant:
         """This holder's randomness in `stage`."""
         return Stream(self.scenario.seed, self.name, stage)
 
-    def new_split(self) -> Split:
-        """An untrained F and C of the scenario's architecture."""
+    def new_split(self, outputs: int | None = None) -> Split:
+        """An untrained F and C of the scenario's architecture, with other `outputs` than those of the task if given."""
         model = self.scenario.model
-        return build_split(model.backbone, model.hook, classes=self.task.outputs, width=model.width)
+        return build_split(model.backbone, model.hook, classes=outputs or self.task.outputs, width=model.width)
 
     def new_reconstructor(self, kind: str | None = None) -> nn.Module:
         """An untrained R of `kind`, the scenario's unless given."""
@@ -223,6 +223,18 @@ class Participant:
         """The shard of unpoisoned features in a folder of this holder."""
         written = Written.read(folder / "features")
         return open_shard(written.path, written, self.spec)
+
+    def shards_of(self, sender: str) -> list[ShardReader]:
+        """What `sender` published, verified; ShardMissing if that is nothing."""
+        store = self.layout.store
+        records = store.records(sender)
+        if not records:
+            published = ", ".join(sorted({record.entity for record in store.records()})) or "nothing"
+            raise ShardMissing(
+                f"entity {self.name!r} wants to read {sender!r}, which has published nothing or withdrawn it. "
+                f"There is: {published}. Take {sender!r} out of `pool`, or look above for its failed publish stage."
+            )
+        return [store.open(record, self.spec) for record in records]
 
     def write_features(self, folder: Path, images: ImageSet) -> Written:
         """Computes F of `images` once, as the only shard under `folder`."""

@@ -23,7 +23,8 @@ class PrivateView:
     `features` are F(x) of the entity's own rows, in a chain as what stands before left them; `images` holds row i of
     them at i; `task` says what their labels are, and what it costs to miss them; `decider` and `reconstructor` are the
     released networks, frozen. `stream` is private: whoever knows it can make the module again. `another` trains a
-    further reconstructor of a kind on the public set. `after` is what the module's output goes through next, as far as
+    further reconstructor of a kind on the public set; `identifier` a network that names the people of the own images
+    from F(x), and says how many they are. `after` is what the module's output goes through next, as far as
     that is known while this one is fitted.
     """
 
@@ -36,6 +37,7 @@ class PrivateView:
     compute: Compute
     progress: Progress
     another: Callable[[str], nn.Module]
+    identifier: Callable[[], tuple[nn.Module, int]]
     after: nn.Module = field(default_factory=nn.Identity)
 
 

@@ -39,8 +39,10 @@ def map_measure(
         precision = hits.cumsum(1) / np.maximum(drawn.cumsum(1), 1)
         with np.errstate(invalid="ignore"):
             found[:, column] = (precision * hits).sum(1) / hits.sum(1)
-    kept = found[:, ~np.isnan(found).all(0)]
-    return Measure(metric, value, *_bounds(np.nanmean(kept, axis=1)), len(scores))
+    is_there = ~np.isnan(found)
+    some = is_there.any(1)  # in a resample of few images there may be no attribute at all
+    means = np.where(is_there, found, 0).sum(1)[some] / is_there.sum(1)[some]
+    return Measure(metric, value, *_bounds(means), len(scores))
 
 
 def mcc_measure(
@@ -63,5 +65,5 @@ def _resampled(metric: str, count: int, seed: int) -> np.ndarray:
 
 
 def _bounds(found: np.ndarray) -> tuple[float, float]:
-    low, high = np.nanquantile(found, [0.025, 0.975])
+    low, high = np.quantile(found, [0.025, 0.975])
     return float(low), float(high)

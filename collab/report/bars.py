@@ -41,10 +41,11 @@ class Bar:
 class Bars:
     """Groups by entity on one scale; `reference` is the place of the released network as it is.
 
-    `about` says what the bars show, and which way is better.
+    `about` says what the bars show; `is_longer_better` which way is better.
     """
 
     about: str
+    is_longer_better: bool
     groups: tuple[tuple[str, tuple[Bar, ...]], ...]
     ticks: tuple[tuple[float, str], ...]
     reference: float | None
@@ -76,7 +77,8 @@ def bars_of(scenario: Scenario, rows: Sequence[Row]) -> Bars | None:
     public = found.get(("c_public", ""))
     shown = groups if len(groups) <= MOST_GROUPS else [*groups[: MOST_GROUPS - 1], groups[-1]]
     return Bars(
-        about=f"{main.head}; {'higher' if main.is_higher_better else 'lower'} is better",
+        about=f"{main.title}, {main.unit}",
+        is_longer_better=main.is_higher_better,
         groups=tuple(shown),
         ticks=tuple((100 * tick / scale, f"{tick:g}") for tick in range(0, scale + 1, 20 if scale > 50 else 10)),
         reference=None if public is None else 100 * main.scale * (public.value or 0) / scale,

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from collab.report.cells import Found, Table, percent, plain, scaled
 from collab.report.disclosed import likeness_table, recognition_table
+from collab.report.inferred import inference_table
 from collab.report.perturbed import perturbation_table
 from collab.report.verdicts import Verdict, found_of, verdicts
 from collab.report.words import basis, best
@@ -22,6 +23,7 @@ def tables(scenario: Scenario, rows: Sequence[Row]) -> tuple[Table, ...]:
         perturbation_table(scenario, found),
         likeness_table(scenario, found),
         recognition_table(scenario, found),
+        inference_table(scenario, found),
         _table_5(scenario, found),
         _left_out(scenario, found),
         _attacks([row for row in rows if row.attack is not None]),

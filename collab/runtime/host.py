@@ -169,6 +169,8 @@ class Host:
                 victim = _stated(job, task.victim)
                 opened = _defense(job, victim) if victim.release_module else None
                 return participant.attack(attack, task.attack, task.victim, progress, opened)
+            case "infer" if isinstance(participant, Oracle):
+                return participant.infer(task.victim, progress)
             case "judge" if task.attack is not None and isinstance(participant, Oracle):
                 return participant.judge(task.attacker, task.attack.label, task.victim)
             case _:

@@ -1,5 +1,6 @@
 """The simulator's own participant: upper bounds that no real collaboration could compute, and the held-out set."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -9,10 +10,12 @@ from torch import Tensor
 from collab.data.subsets import stratified_subsets
 from collab.disclosure import Gallery, Images, compared, compared_measures, leakage_measures, rank_measures
 from collab.entity import guess_name
+from collab.inference import IDENTIFIER, identifier_of, kept_numbers, read_off, reader_of, what_is_private, who_is_it
 from collab.metrics.perceptual import lpips_network
 from collab.metrics.reidentification import embedded
 from collab.metrics.scores import mean_measure
 from collab.metrics.utility import topk_hits
+from collab.models.freeze import freeze
 from collab.participant import Participant
 from collab.runtime.assign import Assignment, Holding
 from collab.scenario.model import Refinement
@@ -132,6 +135,41 @@ class Oracle(Participant):
             ranks = Gallery(gallery, self.eye.recognizer).ranks(rebuilt[: len(places)], places)
             measures += [*rank_measures(ranks, seed), Measure("gallery", len(gallery))]
         return Report(tuple(measures))
+
+    def infer(self, victim: str, progress: Progress) -> Report:
+        """What classifiers read from what `victim` published: its private attributes, or whom its images show.
+
+        Rows are those of the victim, in its order; who was trained on plain features saw the same ones.
+        """
+        wanted, private = self.scenario.inference, private_folder(self.layout.run, victim)
+        assert wanted is not None  # else this stage is not played
+        order = torch.from_numpy(np.load(private / "published.npy", allow_pickle=False))
+        sent = torch.cat([shard.load()[0] for shard in self.shards_of(victim)])
+        published = torch.empty_like(sent)
+        published[order] = sent
+        plain, told = self.features_of_entity(victim).load()[0], list[Measure]()
+        at = np.searchsorted(self.holding.rows, self.assignment.entities[victim].rows)
+        identities, stream = kept_numbers(self, "identities")[at], Stream(self.scenario.seed, victim, "infer")
+        if "attributes" in wanted.of:
+            names, attributes = self.assignment.asked.private, kept_numbers(self, "private")[at]
+            question = what_is_private(attributes, names, identities, stream)
+            fixed, fresh = (reader_of(self, each, question, stream, progress) for each in (plain, published))
+            told += read_off(self, plain, published, question, fixed, fresh, "privacy")
+            told += [
+                replace(each, metric=f"privacy_{each.metric}")
+                for each in question.task.chance(question.targets[question.tried])
+            ]
+        if "identities" in wanted.of:
+            if (private / f"{IDENTIFIER}.safetensors").exists():
+                question = who_is_it(identities, Stream(self.scenario.seed, victim, "identify"))
+                fixed = self.new_split(question.task.outputs).decider
+                fixed.load_state_dict(read_release(private, IDENTIFIER)[0])
+            else:
+                fixed, question = identifier_of(self, victim, plain, identities, progress)
+            fresh = reader_of(self, published, question, stream, progress)
+            told += read_off(self, plain, published, question, freeze(fixed), fresh, "identity")
+            told.append(Measure("identity_top1_chance", 1 / question.task.outputs))
+        return Report(tuple(told))
 
     def features_of_entity(self, name: str) -> ShardReader:
         """Unpoisoned features of an entity's images, computed here from the source."""

@@ -15,7 +15,7 @@ from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.assign import ORACLE, Assignment, Holding
 from collab.runtime.plan import Task
 from collab.scenario.base import AttackOptions
-from collab.scenario.model import Refinement, Scenario
+from collab.scenario.model import Dpm, Refinement, Scenario
 
 VERSIONS = {
     "decode": 1,
@@ -27,6 +27,7 @@ VERSIONS = {
     "recognize": 2,
     "disclose": 1,
     "publish": 1,
+    "infer": 1,
     "refine": 1,
     "withdraw": 1,
     "attack": 1,
@@ -71,6 +72,8 @@ class _Keys:
                 return self.decode(self._given.heldout)
             case "decode_public":
                 return self.decode(self._given.public)
+            case "infer":
+                return self.infer(task.victim)
             case "refine" if task.row is not None:
                 return self.refine(task.row, task.most_rows)
             case "attack" if task.attack is not None:
@@ -111,8 +114,20 @@ class _Keys:
             "defense": [_plain(defense) for defense in defenses],
             "code": [self._code("defenses", defense.kind) for defense in defenses],
         }
+        if any(isinstance(defense, Dpm) and defense.confuse == "identification" for defense in defenses):
+            options["identifier"] = {**self._inference(), "of": None}
         used = [self.featurize(who), self.reconstruct(self._leader), self.featurize_heldout(ORACLE)]
         return self._computed("poison", who, options, used)
+
+    def infer(self, victim: str) -> str:
+        options = self._inference()
+        return self._computed(
+            "infer", ORACLE, options, [self.publish(victim), self.decode(self._given.oracle(self._scenario))]
+        )
+
+    def _inference(self) -> dict[str, Any]:
+        wanted = self._scenario.inference
+        return {} if wanted is None else _plain(wanted)
 
     def publish(self, who: str) -> str:
         options = {"release_module": True} if self._entities[who].release_module else {}

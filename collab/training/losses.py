@@ -101,6 +101,14 @@ def reconstruction_disparity(
             return likeness.mean()
 
 
+def identity_confusion(logits: Float[Tensor, "batch people"], people: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
+    r"""(DPF 4.4): $\mathcal L_B = \mathrm{CE}(A(P(F(x))), r)$ with a random person $r$; in fp32.
+
+    Of people drawn in each step its smallest mean, $\log n$, is that of a uniform answer.
+    """
+    return functional.cross_entropy(logits.float(), people)
+
+
 def poison_loss(
     equivalence: Float[Tensor, ""], disparity: Float[Tensor, ""], *, ssim_weight: float
 ) -> Float[Tensor, ""]:

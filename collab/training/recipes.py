@@ -13,6 +13,7 @@ from collab.training.feeds import FeatureFeed, ImageSet, even_batches, steps_in
 from collab.training.loop import Recipe, minimize
 from collab.training.losses import (
     Disparity,
+    identity_confusion,
     inversion_loss,
     poison_loss,
     reconstruction_disparity,
@@ -134,11 +135,15 @@ def train_reconstructor(
 
 @dataclass(frozen=True)
 class Poisoning:
-    """What a DPM is trained for: how it stays readable, how it hides, and lambda between the two."""
+    """What a DPM is trained for: how it stays readable, how it hides, and lambda between the two.
+
+    `target` None: from R; else from a network that names people, which is to name random ones.
+    """
 
     equivalence: Literal["labels", "logits"]
     ssim_loss: Disparity
     ssim_weight: float
+    target: Literal["per_step", "per_image"] | None = None
 
 
 def train_dpm(
@@ -157,16 +162,26 @@ def train_dpm(
     before: nn.Module | None = None,
     after: nn.Module | None = None,
     task: Task = CLASSES,
+    identifier: tuple[nn.Module, int] | None = None,
 ) -> tuple[float, ...]:
     """Step 2: trains P on an entity's own rows by (DP-6) against frozen C and R; changes `dpm` only.
 
     Gradients flow through folded copies of C and R, which differ from them by rounding (1e-6); C and R are untouched.
     The disparity is the mean over R and `others`. P learns between `before` and `after`, so C and R see
     after(P(before(F(x)))), and what C is to answer to that is still its answer to F(x).
+
+    With an `identifier`, A and how many people it names, P learns to make it name random ones (DPF 4.4), and R is no
+    opponent: a random person for each image, drawn anew in each step or once for all.
     """
     compute.place(dpm).train()
     read = compute.place(folded(decider))
     rebuilders = [compute.place(folded(each)) for each in (reconstructor, *others)]
+
+    fixed = None
+    if identifier is not None:
+        compute.place(identifier[0])
+        if aim.target == "per_image":
+            fixed = torch.randint(identifier[1], (feed.rows,), generator=stream.torch("people"))
 
     def published(features: Tensor) -> Tensor:
         with torch.no_grad():
@@ -186,6 +201,11 @@ def train_dpm(
             equivalence = task.equivalence(logits, original)
         if not aim.ssim_weight:
             return equivalence
+        if identifier is not None:
+            named, people = identifier
+            drawn = torch.randint(people, row.shape) if fixed is None else fixed[row]
+            confusion = identity_confusion(named(poisoned), drawn.to(poisoned.device))
+            return poison_loss(equivalence, confusion, ssim_weight=aim.ssim_weight)
         pictures = images.take(row.numpy(), compute.device)
         disparities = [
             reconstruction_disparity(rebuild(poisoned), pictures, ssim_loss=aim.ssim_loss) for rebuild in rebuilders

@@ -63,7 +63,16 @@ def view() -> PrivateView:
         features = split.featurizer(images.take(np.arange(24), COMPUTE.device)).half()
     feed = FeatureFeed([Memory(features, torch.from_numpy(images.labels))], (CHANNELS, 8, 8), 8, COMPUTE.device)
     return PrivateView(
-        feed, images, CLASSES, split.decider, reconstructor(), STREAM, COMPUTE, Progress(), another=reconstructor
+        feed,
+        images,
+        CLASSES,
+        split.decider,
+        reconstructor(),
+        STREAM,
+        COMPUTE,
+        Progress(),
+        another=reconstructor,
+        identifier=lambda: (split.decider, 3),
     )
 
 
