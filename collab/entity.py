@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from collab.attacks.base import Attack, Knowledge
 from collab.defenses.base import PrivateView, Protection
 from collab.disclosure import disclosed, to_uint8
-from collab.errors import EntityError, ShardMissing
+from collab.errors import EntityError
+from collab.inference import IDENTIFIER, identifier_of, kept_numbers
 from collab.metrics.visual import ssim_window
 from collab.models.backbones import feature_shape, is_rectified
 from collab.models.freeze import freeze
@@ -26,7 +27,6 @@ from collab.seeding import Stream
 from collab.store.manifest import Record
 from collab.store.pictures import Pictures, write_pictures, write_sheet
 from collab.store.release import read_release, write_release
-from collab.store.shards import ShardReader
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
 from collab.training.progress import Progress
@@ -56,7 +56,10 @@ class Entity(Participant):
         return images
 
     def published(self, features: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """What it publishes of a batch of protected features [batch, channels, height, width] and labels [batch]."""
+        """What it publishes of a batch of protected features [batch, channels, height, width] and labels [batch, ...].
+
+        Labels are what the task asks: classes, or lists of numbers; `self.task` knows.
+        """
         return features, labels
 
     def choose(self, pool: Sequence[Pooled], row: Refinement, progress: Progress) -> Sequence[Pooled]:
@@ -83,7 +86,9 @@ class Entity(Participant):
             split = self.new_split()
         network = nn.Sequential(split.featurizer, split.decider)
         recipe = Recipe.of(self.scenario.model.pretrain)
-        train_classifier(network, self.images, recipe, stream=stream, compute=self.compute, progress=progress)
+        train_classifier(
+            network, self.images, recipe, stream=stream, compute=self.compute, progress=progress, task=self.task
+        )
         shape = feature_shape(split.featurizer, self.scenario.data.image_size)
         released = (
             self._release("featurizer", split.featurizer, {"feature": list(shape)}),
@@ -112,6 +117,7 @@ class Entity(Participant):
         view = PrivateView(
             features=self.feed([self.own_features(self.private)], self.defense.batch_size),
             images=self.images,
+            task=self.task,
             decider=self.released.decider,
             reconstructor=self.reconstructor,
             stream=stream,
@@ -120,6 +126,7 @@ class Entity(Participant):
             another=lambda kind: freeze(
                 self.trained_reconstructor(kind, self.stream(f"reconstruct {kind}"), progress)[0]
             ),
+            identifier=partial(self._identifier, progress),
         )
         losses = self.defense.fit(module, view)
         write_release(self.private, "defense", module.state_dict(), {})  # for this entity alone
@@ -127,7 +134,7 @@ class Entity(Participant):
 
     def disclose(self, progress: Progress) -> Report:
         """What R shows of held-out images, before and after the own module, as `collab.disclosure` measures it."""
-        wanted, (features, labels), module = self.scenario.disclosure, self.heldout_features, self.fitted_module()
+        wanted, features, module = self.scenario.disclosure, self.heldout_features[0], self.fitted_module()
         assert wanted is not None  # else this stage is not played
 
         def poisoned(rows: np.ndarray) -> Tensor:
@@ -137,7 +144,7 @@ class Entity(Participant):
             return self.reconstruction(features[rows])
 
         truth = partial(self.heldout.take, device=self.compute.device)
-        on_device = labels.to(self.compute.device)
+        on_device = torch.from_numpy(self.heldout.classes).to(self.compute.device)
         measures, sheet = disclosed(original, poisoned, truth, on_device, self.eye, wanted, self.scenario.seed)
         write_sheet(self.layout.pictures / self.name, sheet)
         return Report(measures)
@@ -240,18 +247,6 @@ class Entity(Participant):
         return Report((Measure("rows_attacked", len(labels)),), tuple(read))
 
     # ---- what a plugin may want to call ------------------------------------------------------------------------------
-    def shards_of(self, sender: str) -> list[ShardReader]:
-        """What `sender` published, verified; ShardMissing if that is nothing."""
-        store = self.layout.store
-        records = store.records(sender)
-        if not records:
-            published = ", ".join(sorted({record.entity for record in store.records()})) or "nothing"
-            raise ShardMissing(
-                f"entity {self.name!r} wants to refine on {sender!r}, which has published nothing or withdrawn it. "
-                f"There is: {published}. Take {sender!r} out of `pool`, or look above for its failed publish stage."
-            )
-        return [store.open(record, self.spec) for record in records]
-
     def trained_reconstructor(
         self, kind: str, stream: Stream, progress: Progress
     ) -> tuple[nn.Module, tuple[float, ...]]:
@@ -283,6 +278,13 @@ class Entity(Participant):
             changed: Tensor = module(features.to(self.compute.device).float())
         return changed.float()
 
+    def _identifier(self, progress: Progress) -> tuple[nn.Module, int]:
+        """A network that names who is on the own images, from F(x); kept, since the oracle asks it what is left."""
+        features, _ = self.own_features(self.private).load()
+        network, question = identifier_of(self, self.name, features, kept_numbers(self, "identities"), progress)
+        write_release(self.private, IDENTIFIER, network.state_dict(), {})
+        return network, question.task.outputs
+
     def cost_and_disclosure(self, module: nn.Module) -> tuple[Measure, ...]:
         """Tables 1 and 2 on held-out images, from features as they would be stored."""
         features, labels = self.heldout_features
@@ -298,7 +300,7 @@ class Entity(Participant):
         )
         self._keep_pictures(features, poisoned, found)
         return (
-            *equivalence(self.released.decider, features, poisoned, labels, seed=seed, compute=compute),
+            *equivalence(self.released.decider, features, poisoned, labels, task=self.task, seed=seed, compute=compute),
             *means(found, seed),
         )
 
@@ -316,7 +318,7 @@ class Entity(Participant):
             metric=f"ssim[{window}]",
             heldout=len(after),
             rows=rows,
-            labels=np.asarray(self.heldout.labels)[rows],
+            labels=np.asarray(self.heldout.classes)[rows],
             is_worst=np.arange(len(rows)) < len(worst),
             ssim_original=before[rows],
             ssim_poisoned=after[rows],
@@ -328,7 +330,7 @@ class Entity(Participant):
 
     def _release(self, name: str, net: nn.Module, card: Mapping[str, object]) -> Crossing:
         state, model = net.state_dict(), self.scenario.model
-        about = {"backbone": model.backbone, "hook": model.hook, "classes": self.classes, "trained_by": self.name}
+        about = {"backbone": model.backbone, "hook": model.hook, "classes": self.task.outputs, "trained_by": self.name}
         digest = write_release(self.layout.release, name, state, {**about, **card})
         return _net_crossing("release", self.name, name, digest, state)
 

@@ -13,6 +13,7 @@ from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet
 from collab.training.precision import Compute
 from collab.training.progress import Progress
+from collab.training.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -20,19 +21,23 @@ class PrivateView:
     """What a defense may look at while it is fitted, all inside its entity's process.
 
     `features` are F(x) of the entity's own rows, in a chain as what stands before left them; `images` holds row i of
-    them at i; `decider` and `reconstructor` are the released networks, frozen. `stream` is private: whoever knows it
-    can make the module again. `another` trains a further reconstructor of a kind on the public set. `after` is what
-    the module's output goes through next, as far as that is known while this one is fitted.
+    them at i; `task` says what their labels are, and what it costs to miss them; `decider` and `reconstructor` are the
+    released networks, frozen. `stream` is private: whoever knows it can make the module again. `another` trains a
+    further reconstructor of a kind on the public set; `identifier` a network that names the people of the own images
+    from F(x), and says how many they are. `after` is what the module's output goes through next, as far as
+    that is known while this one is fitted.
     """
 
     features: FeatureFeed
     images: ImageSet
+    task: Task
     decider: nn.Module
     reconstructor: nn.Module
     stream: Stream
     compute: Compute
     progress: Progress
     another: Callable[[str], nn.Module]
+    identifier: Callable[[], tuple[nn.Module, int]]
     after: nn.Module = field(default_factory=nn.Identity)
 
 

@@ -11,6 +11,7 @@ from collab.report.papers import figures, named, paper_figure, paper_tables, pap
 from collab.scenario.expect import Bound, PaperTable
 from collab.scenario.model import Scenario
 from collab.store.results import Row
+from collab.tasks import is_share
 
 WITHIN = 0.02
 """How far from a printed figure a replay may be, beyond its own interval: no paper states its recipe or an interval."""
@@ -137,7 +138,7 @@ def _on_figure(scenario: Scenario, evidence: Evidence, table: str, row: Row, fig
     whose = f"{row.metric} of row {row.row}" if table == "dp_table5" else f"{row.entity}: {row.metric}"
     region = Region(figure - WITHIN, figure + WITHIN)
     return Comparison(
-        f"{whose} as printed", region, Found.of(row), figure, row.metric.startswith("top"),
+        f"{whose} as printed", region, Found.of(row), figure, is_share(row.metric),
         missing="no number", incomparable=set_apart(scenario, evidence, table),
     )  # fmt: skip
 

@@ -71,7 +71,8 @@ def plan(scenario: Scenario, rows: Mapping[str, int]) -> tuple[Task, ...]:
     for entity in scenario.entities:
         tasks += _publishing(scenario, entity)
     attacks = _attack_tasks(scenario)
-    if attacks or scenario.disclosure is not None or any(_by_oracle(row) for row in refinements):
+    is_judged = attacks or scenario.disclosure is not None or scenario.inference is not None
+    if is_judged or any(_by_oracle(row) for row in refinements):
         tasks.append(Task("decode oracle", ORACLE, "decode"))
     if scenario.disclosure is not None:
         tasks.append(Task(RECOGNIZE, ORACLE, "recognize", ("decode oracle", "decode heldout"), (("recognizer", ""),)))
@@ -107,6 +108,9 @@ def _publishing(scenario: Scenario, entity: Entity) -> list[Task]:
         if scenario.disclosure is not None:
             needs = (f"poison {name}", RECOGNIZE)
             tasks.append(Task(f"disclose {name}", name, "disclose", needs, (("disclosure", name),)))
+        if scenario.inference is not None:
+            needs = (f"publish {name}", "decode oracle")
+            tasks.append(Task(f"infer {name}", ORACLE, "infer", needs, (("inference", name),), victim=name))
     return tasks
 
 

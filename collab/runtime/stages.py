@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.assign import ORACLE, Assignment, Holding
 from collab.runtime.plan import Task
 from collab.scenario.base import AttackOptions
-from collab.scenario.model import Refinement, Scenario
+from collab.scenario.model import Dpm, Refinement, Scenario
 
 VERSIONS = {
     "decode": 1,
@@ -27,6 +27,7 @@ VERSIONS = {
     "recognize": 2,
     "disclose": 1,
     "publish": 1,
+    "infer": 1,
     "refine": 1,
     "withdraw": 1,
     "attack": 1,
@@ -71,6 +72,8 @@ class _Keys:
                 return self.decode(self._given.heldout)
             case "decode_public":
                 return self.decode(self._given.public)
+            case "infer":
+                return self.infer(task.victim)
             case "refine" if task.row is not None:
                 return self.refine(task.row, task.most_rows)
             case "attack" if task.attack is not None:
@@ -111,8 +114,20 @@ class _Keys:
             "defense": [_plain(defense) for defense in defenses],
             "code": [self._code("defenses", defense.kind) for defense in defenses],
         }
+        if any(isinstance(defense, Dpm) and defense.confuse == "identification" for defense in defenses):
+            options["identifier"] = {**self._inference(), "of": None}
         used = [self.featurize(who), self.reconstruct(self._leader), self.featurize_heldout(ORACLE)]
         return self._computed("poison", who, options, used)
+
+    def infer(self, victim: str) -> str:
+        options = self._inference()
+        return self._computed(
+            "infer", ORACLE, options, [self.publish(victim), self.decode(self._given.oracle(self._scenario))]
+        )
+
+    def _inference(self) -> dict[str, Any]:
+        wanted = self._scenario.inference
+        return {} if wanted is None else _plain(wanted)
 
     def publish(self, who: str) -> str:
         options = {"release_module": True} if self._entities[who].release_module else {}
@@ -174,7 +189,7 @@ class _Keys:
         known = (stage, json.dumps([who, options, used], sort_keys=True))
         if known not in self._known:
             setting, scenario = self._setting, self._scenario
-            on = [setting.compute, setting.threads, setting.torch, self._given.classes]
+            on = [setting.compute, setting.threads, setting.torch, self._given.outputs]
             stated = self._entities.get(who)
             plugin = stated and [stated.kind, _plain(stated.options), self._code("entities", stated.kind)]
             self._known[known] = _digest(stage, VERSIONS[stage], scenario.seed, who, plugin, on, options, list(used))
@@ -214,7 +229,8 @@ class _Keys:
         rows, labels = (np.ascontiguousarray(part, dtype=np.int64) for part in (holding.rows, holding.labels))
         side = self._scenario.data.image_size
         digests = [hashlib.sha256(part.tobytes()).hexdigest() for part in (rows, labels)]
-        return [self._given.source_digest, holding.split, side, *digests]
+        asked = [] if self._given.asked.is_plain else [asdict(self._given.asked)]
+        return [self._given.source_digest, holding.split, side, *digests, *asked]
 
 
 def _plain(part: Any) -> dict[str, Any]:

@@ -49,6 +49,14 @@ class Dpm(Schedule, DefenseOptions):
         description="Further reconstructors that it is to fool, such as rx4s4; each costs their training, as "
         "`reconstructor` states it, and as much again in each step.",
     )
+    confuse: Literal["reconstruction", "identification"] = Field(
+        "reconstruction",
+        description="What lambda weighs: SSIM of R's images, or (DPF 4.4) the error of a network that names people, "
+        "which `inference` states, towards random ones.",
+    )
+    target: Literal["per_step", "per_image"] = Field(
+        "per_step", description="With `confuse: identification`: random people in each step, or one for each image."
+    )
     epochs: int = Field(
         30, ge=1, le=10_000, description="Passes over the entity's own rows; the longest stage of most scenarios."
     )

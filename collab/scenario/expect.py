@@ -22,7 +22,7 @@ class Bound(Part):
 
     metric: str = Field(pattern=METRIC, description="The metric as it stands in the results: top1, ssim[11]_poisoned.")
     row: RowName = Field(
-        description="Row of the results: a refinement, a control row, c_public, tables_1_2, disclosure, ..."
+        description="Row of the results: a refinement, a control row, c_public, tables_1_2, disclosure, inference, ..."
     )
     entity: Name | None = Field(None, description="Whose number; that of everybody who has this row unless given.")
     at_least: float | None = Field(None, description="Smallest value, as it stands in the results: 0.5 is 50 %.")

@@ -81,6 +81,8 @@ def _expectation_mistakes(scenario: Scenario) -> Iterator[Found]:
     owners: dict[str, set[str]] = {"c_public": set(), "tables_1_2": publishers, "publish": publishers}
     if scenario.disclosure is not None:
         owners |= {"disclosure": publishers, "recognizer": set()}
+    if scenario.inference is not None:
+        owners |= {"inference": publishers}
     owners["reconstructor"] = {scenario.model.pretrain.by}
     owners |= {str(row.row): {row.entity} if row.entity else set() for row in played_rows(scenario)}
     for place, bound in enumerate(scenario.expectations):

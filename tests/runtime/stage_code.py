@@ -20,7 +20,7 @@ from collab.attacks.leaked_module import LeakedModule
 from collab.attacks.own_module import OwnModule
 from collab.attacks.straw_man import StrawMan
 from collab.attacks.unseen_reconstructor import UnseenReconstructor
-from collab.data import creatures, folders, parquet, torchvision_sets
+from collab.data import celeba, creatures, folders, parquet, torchvision_sets
 from collab.defenses.chain import Chain
 from collab.defenses.dpm import DpmDefense
 from collab.defenses.gaussian_filter import GaussianFilter
@@ -48,7 +48,7 @@ class Member(NamedTuple):
 
 
 ROOTS: dict[str, list[Any]] = {
-    "decode": [Member(Host, "_decode"), open_scenario_source, creatures, folders, parquet, torchvision_sets],
+    "decode": [Member(Host, "_decode"), open_scenario_source, celeba, creatures, folders, parquet, torchvision_sets],
     "pretrain": [Member(Entity, "pretrain")],
     "reconstruct": [Member(Entity, "reconstruct")],
     "featurize": [Member(Entity, "featurize")],
