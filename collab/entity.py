@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, ClassVar
 
@@ -14,11 +14,13 @@ from collab.attacks.base import Attack, Knowledge
 from collab.defenses.base import PrivateView, Protection
 from collab.disclosure import disclosed, to_uint8
 from collab.errors import EntityError
+from collab.exposure import Exposed, exposed
 from collab.inference import IDENTIFIER, identifier_of, kept_numbers
 from collab.metrics.visual import ssim_window
 from collab.models.backbones import feature_shape, is_rectified
+from collab.models.encoder import Encoder
 from collab.models.freeze import freeze
-from collab.participant import Participant, load_images
+from collab.participant import Participant, load_images, load_numbers
 from collab.pool import Pooled, harm, hurts
 from collab.scenario.base import AttackOptions, EntityOptions
 from collab.scenario.model import Refinement
@@ -118,6 +120,7 @@ class Entity(Participant):
             features=self.feed([self.own_features(self.private)], self.defense.batch_size),
             images=self.images,
             task=self.task,
+            public=load_images(self.layout.public),
             decider=self.released.decider,
             reconstructor=self.reconstructor,
             stream=stream,
@@ -127,6 +130,8 @@ class Entity(Participant):
                 self.trained_reconstructor(kind, self.stream(f"reconstruct {kind}"), progress)[0]
             ),
             identifier=partial(self._identifier, progress),
+            like_decider=lambda outputs: self.new_split(outputs).decider,
+            private=_tensor(load_numbers(self.private, "private")),
         )
         losses = self.defense.fit(module, view)
         write_release(self.private, "defense", module.state_dict(), {})  # for this entity alone
@@ -138,7 +143,7 @@ class Entity(Participant):
         assert wanted is not None  # else this stage is not played
 
         def poisoned(rows: np.ndarray) -> Tensor:
-            return self.reconstruction(self.protect(module, features[rows]).to("cpu", features.dtype))
+            return self.reconstruction(self.heldout_as_published(module, rows))
 
         def original(rows: np.ndarray) -> Tensor:
             return self.reconstruction(features[rows])
@@ -149,6 +154,19 @@ class Entity(Participant):
         write_sheet(self.layout.pictures / self.name, sheet)
         return Report(measures)
 
+    def expose(self, progress: Progress) -> Report:
+        """What features of held-out images, as they would be published, give away beside the task."""
+        module = self.fitted_module()
+        pieces = batched(torch.arange(len(self.heldout)))
+        shown = torch.cat([self.heldout_as_published(module, part.numpy()) for part in pieces])
+        reader = module.decider if isinstance(module, Encoder) else self.released.decider
+        return Report(exposed(self, Exposed(shown, self.encoder(self.defense, module), reader), progress))
+
+    def encoder(self, defense: Protection, module: nn.Module) -> Callable[[Tensor], Tensor]:
+        """What turns images [batch, 3, side, side] into what an entity with this defense and module publishes."""
+        run, featurize = partial(self.protect, module), self.released.featurizer
+        return run if defense.encodes else lambda images: run(featurize(images))
+
     def publish(self, progress: Progress) -> Report:
         """Writes poisoned features and labels to the store, in an order that says nothing about the own images.
 
@@ -156,6 +174,7 @@ class Entity(Participant):
         """
         module = self.fitted_module()
         feed = self.feed([self.own_features(self.private)], EVAL_BATCH)
+        images, device = self.images, self.compute.device
 
         stream, order = self.stream("publish"), list[Tensor]()
         altering = stream.torch("altered")
@@ -163,7 +182,8 @@ class Entity(Participant):
         def poisoned() -> Iterator[tuple[Tensor, Tensor]]:
             for features, labels, rows in feed.batches(stream.torch("order")):
                 order.append(rows.clone())
-                yield self.published(self.protect(module, features), labels, altering)
+                given = images.take(rows.numpy(), device) if self.defense.encodes else features
+                yield self.published(self.protect(module, given), labels, altering)
 
         record = self.layout.store.publish(self.name, poisoned(), self.spec, run=self.layout.run.name)
         np.save(self.private / "published.npy", torch.cat(order).numpy())
@@ -223,11 +243,14 @@ class Entity(Participant):
             "public_data": load_images(self.layout.public),
             "own_data": self.images,
         }
-        if self.options.publishes:
+        if self.options.publishes and not self.defense.encodes:
             had["own_module"] = partial(self.protect, self.fitted_module())
         if opened is not None:
             state, _ = read_release(self.layout.modules / victim, "defense")
-            had["victim_module"] = partial(self.protect, self.fitted_module(opened, state))
+            module = self.fitted_module(opened, state)
+            had["victim_encoder"] = self.encoder(opened, module)
+            if not opened.encodes:
+                had["victim_module"] = partial(self.protect, module)
         who = f"the attack {stated.label!r} of entity {self.name!r}"
         known = Knowledge(who, features.float(), labels, attack.needs, **had)
         found = attack.rebuild(known, self.stream(f"attack {stated.label} {victim}"), self.compute, progress)
@@ -262,8 +285,10 @@ class Entity(Participant):
 
     def new_module(self, defense: Protection | None = None) -> nn.Module:
         """The module of a defense (its own unless given), untrained."""
-        model = self.scenario.model
-        return (defense or self.defense).build(self.spec.shape[0], rectified=is_rectified(model.backbone, model.hook))
+        model, wanted = self.scenario.model, defense or self.defense
+        if wanted.encodes:
+            return Encoder.beginning_as(self.released)
+        return wanted.build(self.spec.shape[0], rectified=is_rectified(model.backbone, model.hook))
 
     def fitted_module(self, defense: Protection | None = None, state: Mapping[str, Tensor] | None = None) -> nn.Module:
         """The module of a defense with its `state`; the own one as it was fitted unless given."""
@@ -272,7 +297,7 @@ class Entity(Participant):
         return module
 
     def protect(self, module: nn.Module, features: Tensor) -> Tensor:
-        """P(f) in eval mode, so that no row depends on its batch mates; fp32, on the device."""
+        """P(f), or E(x), in eval mode, so that no row depends on its batch mates; fp32, on the device."""
         self.compute.place(module).eval()
         with torch.no_grad(), self.compute.autocast():
             changed: Tensor = module(features.to(self.compute.device).float())
@@ -288,9 +313,12 @@ class Entity(Participant):
     def cost_and_disclosure(self, module: nn.Module) -> tuple[Measure, ...]:
         """Tables 1 and 2 on held-out images, from features as they would be stored."""
         features, labels = self.heldout_features
-        poisoned = torch.cat([self.protect(module, part).to("cpu", features.dtype) for part in batched(features)])
         seed, compute = self.scenario.seed, self.compute
         rows = torch.arange(len(features)).numpy()
+        poisoned = torch.cat(
+            [self.heldout_as_published(module, part.numpy()) for part in batched(torch.from_numpy(rows))]
+        )
+        reader = module.decider if isinstance(module, Encoder) else self.released.decider
         found = distances(
             self.reconstructor,
             features,
@@ -300,9 +328,24 @@ class Entity(Participant):
         )
         self._keep_pictures(features, poisoned, found)
         return (
-            *equivalence(self.released.decider, features, poisoned, labels, task=self.task, seed=seed, compute=compute),
+            *equivalence(
+                self.released.decider,
+                features,
+                poisoned,
+                labels,
+                reader=reader,
+                task=self.task,
+                seed=seed,
+                compute=compute,
+            ),
             *means(found, seed),
         )
+
+    def heldout_as_published(self, module: nn.Module, rows: np.ndarray) -> Tensor:
+        """What would be stored of held-out images: P(F(x)), or E(x)."""
+        features, _ = self.heldout_features
+        given = self.heldout.take(rows, self.compute.device) if self.defense.encodes else features[rows]
+        return self.protect(module, given).to("cpu", features.dtype)
 
     def _keep_pictures(self, features: Tensor, poisoned: Tensor, found: Mapping[str, Tensor]) -> None:
         """Keeps what R makes of some held-out images, the most alike first, for whoever looks at the report.
@@ -348,3 +391,7 @@ def guess_name(attack: str, victim: str) -> str:
 def _shard_crossing(stage: str, sender: str, receiver: str, record: Record) -> Crossing:
     shape = (record.rows, *record.shape)
     return Crossing(stage, sender, receiver, "shard", record.sha256, record.bytes, record.dtype, shape)
+
+
+def _tensor(numbers: np.ndarray | None) -> Tensor | None:
+    return None if numbers is None else torch.from_numpy(numbers)

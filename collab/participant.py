@@ -142,6 +142,16 @@ class Participant:
         lpips = None if wanted.lpips is None else lpips_network(wanted.lpips).to(self.compute.device)
         return Eye(recognizer, lpips, wanted.lpips or "")
 
+    @cached_property
+    def embedding(self) -> Recognizer | None:
+        """Our own embedding of individuals, frozen; it learned on those of the public images. None unless asked for."""
+        if self.scenario.exposure is None or self.scenario.exposure.embedding is None:
+            return None
+        state, _ = read_release(self.layout.heldout, "embedding")
+        network = Recognizer(len(state["head.bias"]), self.scenario.data.image_size)
+        network.load_state_dict(state)
+        return freeze(self.compute.place(network))
+
     def new_recognizer(self, width: int) -> Recognizer:
         """An untrained independent classifier of the private classes."""
         return Recognizer(self.classes, self.scenario.data.image_size, width=width)

@@ -16,10 +16,22 @@ from collab.types import Measure
 
 
 def equivalence(
-    decider: nn.Module, features: Tensor, poisoned: Tensor, labels: Tensor, *, task: Task, seed: int, compute: Compute
+    decider: nn.Module,
+    features: Tensor,
+    poisoned: Tensor,
+    labels: Tensor,
+    *,
+    reader: nn.Module | None = None,
+    task: Task,
+    seed: int,
+    compute: Compute,
 ) -> tuple[Measure, ...]:
-    """Table 1: C on original and on poisoned features [batch, C, H, W], and how far the two agree."""
-    original, changed = (outputs_of(decider, batched(x), compute) for x in (features, poisoned))
+    """Table 1: C on original and on poisoned features [batch, C, H, W], and how far the two agree.
+
+    `reader` reads the poisoned ones where an encoder brings a decider of its own.
+    """
+    read = ((decider, features), (reader or decider, poisoned))
+    original, changed = (outputs_of(network, batched(x), compute) for network, x in read)
     return (
         *task.measures(original, labels, seed, "_original"),
         *task.measures(changed, labels, seed, "_poisoned"),

@@ -13,7 +13,16 @@ from collab.training.feeds import ImageSet
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 
-Need = Literal["featurizer", "decider", "reconstructor", "public_data", "own_module", "own_data", "victim_module"]
+Need = Literal[
+    "featurizer",
+    "decider",
+    "reconstructor",
+    "public_data",
+    "own_module",
+    "own_data",
+    "victim_module",
+    "victim_encoder",
+]
 """What an attack may ask for beside the shard that it is about."""
 
 
@@ -23,7 +32,8 @@ class Knowledge:
     `features` [rows, channels, height, width] in fp32 and `labels` [rows] are what the victim published, in its order.
     `featurizer`, `decider`, `reconstructor` are the released networks, frozen; `public_data` are images of other
     classes. `own_module` (features to features, in eval mode) and `own_data` are a collaborator's own; `victim_module`
-    is the victim's, where it releases it.
+    is the victim's, where it releases it and changes features, and `victim_encoder` (images to features) what it makes
+    of any image.
 
     Raises EntityError where something asked for is not had, and on use of what was not asked for.
     """
@@ -37,6 +47,7 @@ class Knowledge:
     own_module: Callable[[Tensor], Tensor]
     own_data: ImageSet
     victim_module: Callable[[Tensor], Tensor]
+    victim_encoder: Callable[[Tensor], Tensor]
 
     def __init__(self, who: str, features: Tensor, labels: Tensor, needs: frozenset[Need], **had: Any) -> None:
         self._who, self.features, self.labels = who, features, labels

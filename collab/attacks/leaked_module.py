@@ -16,8 +16,8 @@ class LeakedModule(FreshReconstructor):
 
     kind: ClassVar[str] = "leaked_module"
     Options: ClassVar[type[AttackOptions]] = ByReconstructor
-    needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "public_data", "victim_module"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"public_data", "victim_encoder"})
 
     @override
     def encoder(self, known: Knowledge) -> Callable[[Tensor], Tensor]:
-        return lambda images: known.victim_module(known.featurizer(images))
+        return known.victim_encoder

@@ -10,6 +10,16 @@ from collab.report.claims_of_defenses import (
     unseen_reconstructors_are_fooled,
     unseen_reconstructors_invert_plain_features,
 )
+from collab.report.claims_of_encoders import (
+    adversarial_training_costs_little,
+    adversarial_training_protects,
+    denied_is_measured,
+    dpm_keeps_the_task,
+    more_weight_trades_utility_for_privacy,
+    neighbors_forget_other_attributes,
+    privacy_falls,
+    shared_obfuscator_is_reversed,
+)
 from collab.report.evidence import Evidence
 from collab.report.judging import ABOVE, NOT_BELOW, Claim, Comparison, Region
 
@@ -127,6 +137,13 @@ CLAIMS: dict[str, tuple[Callable[[Evidence], Claim], ...]] = {
     "dp_table1": (poisoning_costs_little,),
     "dp_table2": (features_can_be_inverted, reconstructor_is_fooled),
     "dp_table3": (dpm_beats_perturbations, dpm_regains_what_a_perturbation_costs),
+    "dp_table4": (dpm_keeps_the_task, privacy_falls, shared_obfuscator_is_reversed, denied_is_measured),
+    "apt_table1": (
+        adversarial_training_protects,
+        adversarial_training_costs_little,
+        neighbors_forget_other_attributes,
+    ),
+    "apt_table2": (more_weight_trades_utility_for_privacy,),
     "dp_fig5": (unseen_reconstructors_invert_plain_features, unseen_reconstructors_are_fooled),
     "dpf_fig5": (a_secret_module_fools_the_reconstructor, a_released_module_is_inverted),
     "dp_table5": (

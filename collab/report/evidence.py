@@ -79,7 +79,7 @@ class Evidence:
 
     def owners(self, row: str) -> list[str | None]:
         """Entities that have results of a row; None for one that is nobody's."""
-        if row in ("tables_1_2", "disclosure", "inference", "publish"):
+        if row in ("tables_1_2", "disclosure", "inference", "exposure", "publish"):
             return [each.name for each in self.scenario.entities if each.options.publishes]
         if row == "reconstructor":
             return [self.scenario.model.pretrain.by]

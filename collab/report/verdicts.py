@@ -16,6 +16,13 @@ from collab.tasks import is_share
 WITHIN = 0.02
 """How far from a printed figure a replay may be, beyond its own interval: no paper states its recipe or an interval."""
 
+OF_FACES = {
+    "dp_table4": ("celeba", ["vgg16_bn"], "pool2"),
+    "apt_table1": ("celeba", ["resnet50_mlp"], "fc"),
+    "apt_table2": ("celeba", ["resnet50_mlp"], "fc"),
+}
+"""Source, backbones and hook of the tables that are not about ImageNet."""
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -146,12 +153,14 @@ def _on_figure(scenario: Scenario, evidence: Evidence, table: str, row: Row, fig
 def set_apart(scenario: Scenario, evidence: Evidence, table: str) -> str:
     """What of a scenario is not as in a table of the paper, so that its figures say nothing here; nothing if all is."""
     data, model = scenario.data, scenario.model
-    backbones = list(paper_tables()[table].rows) if table in ("dp_table1", "dp_table2") else ["resnet101"]
+    source, backbones, hook = OF_FACES.get(table, ("imagenet", ["resnet101"], "conv4_1"))
+    if table in ("dp_table1", "dp_table2"):
+        backbones = list(paper_tables()[table].rows)
     stated = {each.name: each.share for each in scenario.entities}
     found = [
-        ("" if data.source == "imagenet" else data.source),
+        ("" if data.source == source else data.source),
         ("" if model.backbone in backbones else model.backbone),
-        ("" if model.hook == "conv4_1" else model.hook),
+        ("" if model.hook == hook else model.hook),
         ("" if data.image_size == 224 else f"{data.image_size} px"),
         ("" if scenario.partition.kind == "iid" else f"{scenario.partition.kind} partition"),
     ]

@@ -167,7 +167,7 @@ class Host:
             case "attack" if task.attack is not None and isinstance(participant, Entity):
                 attack = job.plugins.load("attacks", task.attack.kind).from_options(task.attack)
                 victim = _stated(job, task.victim)
-                opened = _defense(job, victim) if victim.release_module else None
+                opened = _defense(job, victim) if victim.opens_module else None
                 return participant.attack(attack, task.attack, task.victim, progress, opened)
             case "infer" if isinstance(participant, Oracle):
                 return participant.infer(task.victim, progress)
@@ -235,7 +235,7 @@ def _participant(job: Job, name: str, compute: Compute) -> Entity | Oracle:
         name, job.scenario, job.run, task=task, classes=classes, compute=compute
     )
     entity.options, entity.class_names = stated.options, job.assignment.classes
-    entity.defense, entity.releases_module = _defense(job, stated), stated.release_module
+    entity.defense, entity.releases_module = _defense(job, stated), stated.opens_module
     return entity
 
 

@@ -11,12 +11,14 @@ from collab.data.subsets import stratified_subsets
 from collab.disclosure import Gallery, Images, compared, compared_measures, leakage_measures, rank_measures
 from collab.entity import guess_name
 from collab.inference import IDENTIFIER, identifier_of, kept_numbers, read_off, reader_of, what_is_private, who_is_it
+from collab.metrics.identity import cosine_similarity
 from collab.metrics.perceptual import lpips_network
 from collab.metrics.reidentification import embedded
 from collab.metrics.scores import mean_measure
 from collab.metrics.utility import topk_hits
 from collab.models.freeze import freeze
-from collab.participant import Participant
+from collab.models.recognizer import Recognizer
+from collab.participant import Participant, load_images, load_numbers
 from collab.runtime.assign import Assignment, Holding
 from collab.scenario.model import Refinement
 from collab.scoring import guesses, likeness, priors
@@ -77,6 +79,30 @@ class Oracle(Participant):
             hits = topk_hits(embedded(self.eye.recognizer, images), labels, 1)
             told.append(mean_measure("recognized_true", hits.double(), seed))
         return Report(tuple(told))
+
+    def embed(self, progress: Progress) -> Report:
+        """Trains the embedding of individuals on those of the public images, and tells what guesses score with it."""
+        wanted = None if self.scenario.exposure is None else self.scenario.exposure.embedding
+        individuals = load_numbers(self.layout.public, "identities")
+        assert wanted is not None  # else this stage is not played
+        assert individuals is not None
+        stream, public = self.stream("embed"), load_images(self.layout.public)
+        labels = np.unique(individuals, return_inverse=True)[1].astype(np.int64)
+        with stream.initialization():
+            network = Recognizer(int(labels.max()) + 1, self.scenario.data.image_size)
+        shown = ImageSet(public.images, labels)
+        train_classifier(network, shown, Recipe.of(wanted), stream=stream, compute=self.compute, progress=progress)
+        write_release(self.layout.heldout, "embedding", network.state_dict(), {})
+        images = self.heldout.take(np.arange(len(self.heldout)), self.compute.device)
+        true, rows = embedded(network.embedding, images), torch.randperm(len(images), generator=stream.torch("others"))
+        mean = embedded(network.embedding, images.mean(0, keepdim=True)).expand_as(true)
+        told = (("unrelated", true[rows.to(true.device)]), ("mean", mean))
+        return Report(
+            tuple(
+                mean_measure(f"face_similarity_prior_{name}", cosine_similarity(guess, true), self.scenario.seed)
+                for name, guess in told
+            )
+        )
 
     def refine(self, row: Refinement, most_rows: int, progress: Progress) -> Report:
         """From scratch on a share of all images, or the released C on unpoisoned features of several entities."""

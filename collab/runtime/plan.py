@@ -12,6 +12,9 @@ from collab.scenario.rows import part_mistakes, played_rows
 RECOGNIZE = "recognize oracle"
 """The name of the task that trains the independent recognizer."""
 
+EMBED = "embed oracle"
+"""The name of the task that trains the embedding of individuals."""
+
 Label = tuple[str, str]
 """Row and entity of the results that a task's measures belong to."""
 
@@ -77,6 +80,9 @@ def plan(scenario: Scenario, rows: Mapping[str, int]) -> tuple[Task, ...]:
     if scenario.disclosure is not None:
         tasks.append(Task(RECOGNIZE, ORACLE, "recognize", ("decode oracle", "decode heldout"), (("recognizer", ""),)))
 
+    if scenario.embeds:
+        tasks.append(Task(EMBED, ORACLE, "embed", ("decode public", "decode heldout"), (("embedding", ""),)))
+
     everything = [row for row in scratch if row.share is not None]  # the longest: it starts as early as it can
     single = [row for row in scratch if row.share is None and row not in is_pretraining]
     tasks[3:3] = [_scratch_task(row) for row in everything]
@@ -111,6 +117,9 @@ def _publishing(scenario: Scenario, entity: Entity) -> list[Task]:
         if scenario.inference is not None:
             needs = (f"publish {name}", "decode oracle")
             tasks.append(Task(f"infer {name}", ORACLE, "infer", needs, (("inference", name),), victim=name))
+        if scenario.exposure is not None:
+            embedded = (EMBED,) if scenario.embeds else ()
+            tasks.append(Task(f"expose {name}", name, "expose", (f"poison {name}", *embedded), (("exposure", name),)))
     return tasks
 
 

@@ -26,6 +26,8 @@ VERSIONS = {
     "poison": 2,
     "recognize": 2,
     "disclose": 1,
+    "embed": 1,
+    "expose": 1,
     "publish": 1,
     "infer": 1,
     "refine": 1,
@@ -130,7 +132,7 @@ class _Keys:
         return {} if wanted is None else _plain(wanted)
 
     def publish(self, who: str) -> str:
-        options = {"release_module": True} if self._entities[who].release_module else {}
+        options = {"release_module": True} if self._entities[who].opens_module else {}
         return self._computed("publish", who, options, [self.poison(who), self.featurize(who)])
 
     def recognize(self, who: str) -> str:
@@ -144,6 +146,17 @@ class _Keys:
     def disclose(self, who: str) -> str:
         options, seen = self._disclosure()
         return self._computed("disclose", who, options, [self.poison(who), *seen])
+
+    def embed(self, who: str) -> str:
+        wanted = None if self._scenario.exposure is None else self._scenario.exposure.embedding
+        options = {} if wanted is None else _plain(wanted)
+        return self._computed("embed", who, options, [self.decode(self._given.public), self._heldout()])
+
+    def expose(self, who: str) -> str:
+        wanted = self._scenario.exposure
+        options = {} if wanted is None else _plain(wanted)
+        seen = [self.embed(ORACLE)] if self._scenario.embeds else []
+        return self._computed("expose", who, options, [self.poison(who), *seen])
 
     def withdraw(self, who: str) -> str:
         return self._computed("withdraw", who, {}, [self.publish(who)])

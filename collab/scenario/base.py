@@ -65,6 +65,9 @@ class EntityOptions(Part):
 class DefenseOptions(Part):
     """What stands in the mapping of a defense; a plugin's options subclass it."""
 
+    encodes: ClassVar[bool] = False
+    """Whether it makes features of the images itself, in the place of F: it stands alone and its module is released."""
+
     kind: Kind = Field(description="The defense plugin; its name alone is short for all defaults.")
 
 

@@ -8,7 +8,7 @@ from collab.architectures import ARCHITECTURES
 Found = tuple[tuple[str | int, ...], str]
 """Where in the scenario, and what is wrong and allowed."""
 
-SMALL = tuple(name for name, kind in ARCHITECTURES.items() if kind.sides[1] < 512)
+SMALL = tuple(name for name, kind in ARCHITECTURES.items() if kind.is_small)
 """Backbones whose width is free."""
 
 ROW_LETTERS = 20
@@ -19,7 +19,9 @@ RESERVED = {"oracle", "public", "store", "release", "heldout", "con", "prn", "au
 }
 """Names of no entity: folders and parties of a run, and devices of Windows."""
 
-RESERVED_ROWS = {"pretrain", "reconstructor", "recognizer", "tables_1_2", "disclosure", "inference", "publish"}
+RESERVED_ROWS = {"pretrain", "reconstructor", "recognizer", "embedding", "tables_1_2", "publish"} | {
+    *("disclosure", "inference", "exposure")
+}
 """Names that results of other stages go by."""
 
 WITH_ATTRIBUTES, WITH_POSE = ("creatures", "celeba"), ("creatures",)

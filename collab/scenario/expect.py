@@ -11,9 +11,20 @@ from collab.scenario.base import METRIC, Name, Part, RowName
 class PaperTable(Part):
     """A table of the papers: its figures where data and network are the paper's, its qualitative claims everywhere."""
 
-    paper: Literal["dp_table1", "dp_table2", "dp_table3", "dp_table5", "dp_fig5", "dpf_fig5"] = Field(
+    paper: Literal[
+        "dp_table1",
+        "dp_table2",
+        "dp_table3",
+        "dp_table4",
+        "dp_table5",
+        "dp_fig5",
+        "dpf_fig5",
+        "apt_table1",
+        "apt_table2",
+    ] = Field(
         description="Table 1: accuracy on poisoned features; 2: reconstructions from them; 3: filters, noise, the DPM; "
-        "5: who gains by refining; dp_fig5: unseen reconstructors; dpf_fig5: the secondary attack."
+        "4: DeepObfuscator; 5: who gains by refining; dp_fig5: unseen reconstructors; dpf_fig5: the secondary attack; "
+        "apt_table1, apt_table2: adversarial representations, and their weight."
     )
 
 

@@ -38,6 +38,11 @@ class ImageSet:
         groups = None if self.groups is None else self.groups[rows]
         return ImageSet(self.images[rows], self.labels[rows], groups)
 
+    def first(self, share: float) -> "ImageSet":
+        """The first `share` of them, in (0, 1], one at least."""
+        count = max(1, round(share * len(self)))
+        return ImageSet(self.images[:count], self.labels[:count], None if self.groups is None else self.groups[:count])
+
     def take(self, rows: np.ndarray, device: torch.device) -> Tensor:
         """The images of `rows` as float in [0, 1], channels last, on `device`."""
         block = torch.from_numpy(self.images[rows]).to(device, non_blocking=True)

@@ -24,7 +24,7 @@ def classification_loss(
 def attribute_loss(
     logits: Float[Tensor, "batch attributes"], targets: Float[Tensor, "batch attributes"], *, label_smoothing: float = 0
 ) -> Float[Tensor, ""]:
-    r"""(DP-1), (DP-4) for binary attributes (DP 4.5): binary cross-entropy, mean over images and attributes; in fp32.
+    r"""(DP-1), (DP-4) for binary attributes, (O1), (O2), (APT-6): binary cross-entropy, mean over all; in fp32.
 
     Departure: `label_smoothing` moves each target by half that share towards the other value.
     """

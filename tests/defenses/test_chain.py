@@ -63,17 +63,10 @@ def view() -> PrivateView:
         features = split.featurizer(images.take(np.arange(24), COMPUTE.device)).half()
     feed = FeatureFeed([Memory(features, torch.from_numpy(images.labels))], (CHANNELS, 8, 8), 8, COMPUTE.device)
     return PrivateView(
-        feed,
-        images,
-        CLASSES,
-        split.decider,
-        reconstructor(),
-        STREAM,
-        COMPUTE,
-        Progress(),
-        another=reconstructor,
-        identifier=lambda: (split.decider, 3),
-    )
+        feed, images, images, CLASSES, split.decider, reconstructor(), STREAM, COMPUTE, Progress(),
+        another=reconstructor, identifier=lambda: (split.decider, 3),
+        like_decider=lambda outputs: build_split("resnet8", "conv3_1", classes=outputs, width=4).decider,
+    )  # fmt: skip
 
 
 @pytest.fixture
