@@ -108,7 +108,8 @@ def test_map_and_mcc_are_those_of_the_equations_and_their_intervals_hold_them() 
     again = mcc_measure("mcc", scores.sigmoid(), is_true, 0)
     assert again.value == float(mcc(scores.sigmoid(), is_true).mean())
     for each in (found, again):
-        assert each.low is not None and each.high is not None
+        assert each.low is not None
+        assert each.high is not None
         assert each.low < each.value < each.high
         assert 0.02 < each.high - each.low < 0.3
 
