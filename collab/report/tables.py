@@ -201,13 +201,13 @@ def _attacks(rows: Sequence[Row]) -> Table:
         first = found.get((key, "l1"))
         lines.append((adversary.removeprefix("by "), victim, attack, *cells, str(first.n if first else "")))
     columns = (
-        "adversary", "victim", "attack", "L1", f"SSIM{window}", "or its negative", "worst", "class mean", "leakage",
-        "rank 1, %", "recognized, %", "n",
+        "adversary", "victim", "attack", "L1", f"SSIM{window}", "negative", "worst", "class mean", "leakage",
+        "rank 1, %", "named, %", "n",
     )  # fmt: skip
     notes = (
         "Images rebuilt from the rows that the victim published; worst: of the image or its negative. class mean: SSIM "
         "of a guess from labels alone. leakage, by SSIM of the image or its negative: 0 is what the best guess scores, "
-        "1 what R makes of plain features.",
+        "1 what R makes of plain features. named: by the independent network of the disclosure tables.",
         basis(rows),
     )
     return Table("Attacks by collaborators", columns, tuple(lines), notes)
