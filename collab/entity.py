@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, ClassVar
 
@@ -13,23 +13,25 @@ from torch import Tensor, nn
 from collab.attacks.base import Attack, Knowledge
 from collab.defenses.base import ImageDefense, PrivateView, Protection
 from collab.disclosure import disclosed, to_uint8
-from collab.errors import EntityError, ShardMissing
+from collab.errors import EntityError
+from collab.exposure import Exposed, exposed
 from collab.federation import local_round, outcome
+from collab.inference import IDENTIFIER, identifier_of, kept_numbers
 from collab.metrics.visual import ssim_window
 from collab.models.backbones import feature_shape, is_rectified
+from collab.models.encoder import Encoder
 from collab.models.freeze import freeze
-from collab.participant import EVERYONE, Participant, load_images, net_crossing
+from collab.participant import EVERYONE, Participant, load_images, load_numbers, net_crossing
 from collab.pool import Pooled, harm, hurts
-from collab.published_images import LEVELS, as_published, discernibility, featurized, image_set, read_images, rows_of
+from collab.published_images import LEVELS, as_published, discernibility, image_set, read_images
 from collab.scenario.base import AttackOptions, EntityOptions
 from collab.scenario.model import Refinement
 from collab.scenario.parts import Federation
-from collab.scoring import accuracies, batched, distances, equivalence, means, worst_and_median
+from collab.scoring import batched, distances, equivalence, means, worst_and_median
 from collab.seeding import Stream
 from collab.store.manifest import Record
 from collab.store.pictures import Pictures, write_pictures, write_sheet
 from collab.store.release import read_release, write_release
-from collab.store.shards import ShardReader
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
 from collab.training.progress import Progress
@@ -57,9 +59,10 @@ class Entity(Participant):
         return images
 
     def published(self, features: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """What it publishes of a batch of protected features [batch, channels, height, width] and labels [batch].
+        """What it publishes of a batch of protected features [batch, channels, height, width] and labels [batch, ...].
 
-        Of images [batch, 3, side, side] in [0, 1] where its defense publishes those.
+        Labels are what the task asks: classes, or lists of numbers; `self.task` knows. Of images [batch, 3, side, side]
+        in [0, 1] where its defense publishes those.
         """
         return features, labels
 
@@ -92,7 +95,9 @@ class Entity(Participant):
             split = self.new_split()
         network = nn.Sequential(split.featurizer, split.decider)
         recipe = Recipe.of(self.scenario.model.pretrain)
-        train_classifier(network, self.images, recipe, stream=stream, compute=self.compute, progress=progress)
+        train_classifier(
+            network, self.images, recipe, stream=stream, compute=self.compute, progress=progress, task=self.task
+        )
         shape = feature_shape(split.featurizer, self.scenario.data.image_size)
         released = (
             self._release("featurizer", split.featurizer, {"feature": list(shape)}),
@@ -121,6 +126,8 @@ class Entity(Participant):
         view = PrivateView(
             features=self.feed([self.own_features(self.private)], self.defense.batch_size),
             images=self.images,
+            task=self.task,
+            public=load_images(self.layout.public),
             decider=self.released.decider,
             reconstructor=self.reconstructor,
             stream=stream,
@@ -129,6 +136,9 @@ class Entity(Participant):
             another=lambda kind: freeze(
                 self.trained_reconstructor(kind, self.stream(f"reconstruct {kind}"), progress)[0]
             ),
+            identifier=partial(self._identifier, progress),
+            like_decider=lambda outputs: self.new_split(outputs).decider,
+            private=_tensor(load_numbers(self.private, "private")),
         )
         losses = self.defense.fit(module, view)
         write_release(self.private, "defense", module.state_dict(), {})  # for this entity alone
@@ -136,7 +146,7 @@ class Entity(Participant):
 
     def disclose(self, progress: Progress) -> Report:
         """What R shows of held-out images, before and after the own module, as `collab.disclosure` measures it."""
-        wanted, (features, labels), module = self.scenario.disclosure, self.heldout_features, self.fitted_module()
+        wanted, features, module = self.scenario.disclosure, self.heldout_features[0], self.fitted_module()
         assert wanted is not None  # else this stage is not played
 
         def poisoned(rows: np.ndarray) -> Tensor:
@@ -146,31 +156,47 @@ class Entity(Participant):
             return self.reconstruction(features[rows])
 
         truth = partial(self.heldout.take, device=self.compute.device)
-        on_device = labels.to(self.compute.device)
+        on_device = torch.from_numpy(self.heldout.classes).to(self.compute.device)
         measures, sheet = disclosed(original, poisoned, truth, on_device, self.eye, wanted, self.scenario.seed)
         write_sheet(self.layout.pictures / self.name, sheet)
         return Report(measures)
+
+    def expose(self, progress: Progress) -> Report:
+        """What features of held-out images, as they would be published, give away beside the task."""
+        module = self.fitted_module()
+        pieces = batched(torch.arange(len(self.heldout)))
+        shown = torch.cat([self.heldout_as_published(module, part.numpy()) for part in pieces])
+        reader = module.decider if isinstance(module, Encoder) else self.released.decider
+        return Report(exposed(self, Exposed(shown, self.encoder(self.defense, module), reader), progress))
+
+    def encoder(self, defense: Protection, module: nn.Module) -> Callable[[Tensor], Tensor]:
+        """What turns images [batch, 3, side, side] into what an entity with this defense and module publishes."""
+        run, featurize = partial(self.protect, module), self.released.featurizer
+        if isinstance(defense, ImageDefense):
+            return lambda images: self.features(as_published(run(images)))
+        return run if defense.encodes else lambda images: run(featurize(images))
 
     def publish(self, progress: Progress) -> Report:
         """Writes poisoned features and labels to the store, in an order that says nothing about the own images.
 
         The order stays in the private folder, for whoever scores an attack.
         """
-        module, stream, order = self.fitted_module(), self.stream("publish"), list[Tensor]()
-        drawn, altering = stream.torch("order"), stream.torch("altered")
-        if self.publishes_images:
-            rows_in_order = rows_of(self.images, drawn, self.compute.device)
-        else:
-            rows_in_order = self.feed([self.own_features(self.private)], EVAL_BATCH).batches(drawn)
+        module = self.fitted_module()
+        feed = self.feed([self.own_features(self.private)], EVAL_BATCH)
+        images, device = self.images, self.compute.device
 
-        def protected() -> Iterator[tuple[Tensor, Tensor]]:
-            for plain, labels, rows in rows_in_order:
+        stream, order = self.stream("publish"), list[Tensor]()
+        altering = stream.torch("altered")
+
+        def poisoned() -> Iterator[tuple[Tensor, Tensor]]:
+            for features, labels, rows in feed.batches(stream.torch("order")):
                 order.append(rows.clone())
-                changed, told = self.published(self.protect(module, plain), labels, altering)
+                is_image = self.defense.encodes or self.publishes_images
+                given = images.take(rows.numpy(), device) if is_image else features
+                changed, told = self.published(self.protect(module, given), labels, altering)
                 yield as_published(changed) * LEVELS if self.publishes_images else changed, told
 
-        spec = self.spec_of(self.name)
-        record = self.layout.store.publish(self.name, protected(), spec, run=self.layout.run.name)
+        record = self.layout.store.publish(self.name, poisoned(), self.spec_of(self.name), run=self.layout.run.name)
         np.save(self.private / "published.npy", torch.cat(order).numpy())
         sent = [_shard_crossing("publish", self.name, EVERYONE, record)]
         if self.releases_module:
@@ -217,20 +243,15 @@ class Entity(Participant):
     def _train_on_published(self, row: Refinement, stream: Stream, progress: Progress) -> Report:
         """A new network trained on images as they were published, own and pooled, as VisualMixer's paper does.
 
-        Scored on raw held-out images, and (`top1_published`) on held-out ones that went through the own defense.
+        Scored on raw held-out images, and (`..._published`) on held-out ones that went through the own defense.
         """
         readers = [reader for name in (self.name, *sorted(row.pool)) for reader in self.read(name)]
-        network = self.network_from_scratch(row, image_set(self, readers), stream, progress)
-        module, device = self.fitted_module(), self.compute.device
-        shown = (
-            as_published(self.protect(module, self.heldout.take(rows.numpy(), device)))
-            for rows in batched(torch.arange(len(self.heldout)))
-        )
-        logits = outputs_of(network, shown, self.compute)
-        scores = accuracies(logits, torch.from_numpy(self.heldout.labels), self.scenario.seed, "_published")
+        network = self.network_from_scratch(row, image_set(self.scratch, readers), stream, progress)
+        module = self.fitted_module()
+        shown = self.score_images(network, lambda images: as_published(self.protect(module, images)), "_published")
         shutil.rmtree(self.scratch, ignore_errors=True)
         rows = Measure("rows", sum(reader.rows for reader in readers))
-        return Report((*self.score_images(network), *scores, rows), self._read_for(row))
+        return Report((*self.score_images(network), *shown, rows), self._read_for(row))
 
     # ---- the same with weights in place of features -----------------------------------------------------------------
     def federate(self, federation: Federation, number: int, progress: Progress) -> Report:
@@ -261,15 +282,14 @@ class Entity(Participant):
         }
         if self.spec_of(victim) != self.spec:
             had["images"] = torch.cat([images for images, _ in read_images(self.read(victim))])[: stated.rows]
-        if self.options.publishes and not self.publishes_images:
+        if self.options.publishes and not self.defense.encodes and not self.publishes_images:
             had["own_module"] = partial(self.protect, self.fitted_module())
         if opened is not None:
             state, _ = read_release(self.layout.modules / victim, "defense")
-            run = partial(self.protect, self.fitted_module(opened, state))
-            if isinstance(opened, ImageDefense):
-                had["victim_encoder"] = lambda images: self.features(as_published(run(images)))
-            else:
-                had |= {"victim_module": run, "victim_encoder": lambda images: run(self.features(images))}
+            module = self.fitted_module(opened, state)
+            had["victim_encoder"] = self.encoder(opened, module)
+            if not opened.encodes and not isinstance(opened, ImageDefense):
+                had["victim_module"] = partial(self.protect, module)
         who = f"the attack {stated.label!r} of entity {self.name!r}"
         known = Knowledge(who, features.float(), labels, attack.needs, **had)
         found = attack.rebuild(known, self.stream(f"attack {stated.label} {victim}"), self.compute, progress)
@@ -290,23 +310,6 @@ class Entity(Participant):
         return Report((Measure("rows_attacked", len(labels)),), tuple(read))
 
     # ---- what a plugin may want to call ------------------------------------------------------------------------------
-    def shards_of(self, sender: str) -> list[ShardReader]:
-        """Features that `sender` published, or F of the images that it did, in the scratch; ShardMissing if nothing."""
-        readers = self.read(sender)
-        return readers if self.spec_of(sender) == self.spec else [featurized(self, sender, readers)]
-
-    def read(self, sender: str) -> list[ShardReader]:
-        """What `sender` published, verified; ShardMissing if that is nothing."""
-        store = self.layout.store
-        records = store.records(sender)
-        if not records:
-            published = ", ".join(sorted({record.entity for record in store.records()})) or "nothing"
-            raise ShardMissing(
-                f"entity {self.name!r} wants to refine on {sender!r}, which has published nothing or withdrawn it. "
-                f"There is: {published}. Take {sender!r} out of `pool`, or look above for its failed publish stage."
-            )
-        return [store.open(record, self.spec_of(sender)) for record in records]
-
     def trained_reconstructor(
         self, kind: str, stream: Stream, progress: Progress
     ) -> tuple[nn.Module, tuple[float, ...]]:
@@ -325,6 +328,8 @@ class Entity(Participant):
         model, wanted = self.scenario.model, defense or self.defense
         if isinstance(wanted, ImageDefense):
             return wanted.build(3, rectified=False)
+        if wanted.encodes:
+            return Encoder.beginning_as(self.released)
         return wanted.build(self.spec.shape[0], rectified=is_rectified(model.backbone, model.hook))
 
     def fitted_module(self, defense: Protection | None = None, state: Mapping[str, Tensor] | None = None) -> nn.Module:
@@ -334,11 +339,18 @@ class Entity(Participant):
         return module
 
     def protect(self, module: nn.Module, features: Tensor) -> Tensor:
-        """P(f), or M(x) of images, in eval mode, so that no row depends on its batch mates; fp32, on the device."""
+        """P(f), E(x), or M(x), in eval mode, so that no row depends on its batch mates; fp32, on the device."""
         self.compute.place(module).eval()
         with torch.no_grad(), self.compute.autocast():
             changed: Tensor = module(features.to(self.compute.device).float())
         return changed.float()
+
+    def _identifier(self, progress: Progress) -> tuple[nn.Module, int]:
+        """A network that names who is on the own images, from F(x); kept, since the oracle asks it what is left."""
+        features, _ = self.own_features(self.private).load()
+        network, question = identifier_of(self, self.name, features, kept_numbers(self, "identities"), progress)
+        write_release(self.private, IDENTIFIER, network.state_dict(), {})
+        return network, question.task.outputs
 
     def cost_and_disclosure(self, module: nn.Module) -> tuple[Measure, ...]:
         """Tables 1 and 2 on held-out images, from features as they would be stored."""
@@ -348,6 +360,7 @@ class Entity(Participant):
         poisoned = torch.cat(
             [self.heldout_as_published(module, part.numpy()) for part in batched(torch.from_numpy(rows))]
         )
+        reader = module.decider if isinstance(module, Encoder) else self.released.decider
         found = distances(
             self.reconstructor,
             features,
@@ -359,25 +372,36 @@ class Entity(Participant):
             found |= discernibility(self.defense, module, self.heldout.take(rows, compute.device))
         self._keep_pictures(module, features, poisoned, found)
         return (
-            *equivalence(self.released.decider, features, poisoned, labels, seed=seed, compute=compute),
+            *equivalence(
+                self.released.decider,
+                features,
+                poisoned,
+                labels,
+                reader=reader,
+                task=self.task,
+                seed=seed,
+                compute=compute,
+            ),
             *means(found, seed),
         )
 
     def heldout_as_published(self, module: nn.Module, rows: np.ndarray) -> Tensor:
-        """What peers would have of held-out images, as stored: P(F(x)), or F(M(x)) of published images."""
+        """What peers would have of held-out images, as stored: P(F(x)), E(x), or F(M(x)) of published images."""
         features, _ = self.heldout_features
         if self.publishes_images:
-            shown = as_published(self.protect(module, self.heldout.take(rows, self.compute.device)))
-            return self.features(shown).to("cpu", features.dtype)
-        return self.protect(module, features[rows]).to("cpu", features.dtype)
+            encode = self.encoder(self.defense, module)
+            return encode(self.heldout.take(rows, self.compute.device)).to("cpu", features.dtype)
+        given = self.heldout.take(rows, self.compute.device) if self.defense.encodes else features[rows]
+        return self.protect(module, given).to("cpu", features.dtype)
 
     def _keep_pictures(
         self, module: nn.Module, features: Tensor, poisoned: Tensor, found: Mapping[str, Tensor]
     ) -> None:
         """Keeps what R makes of some held-out images, the most alike first, for whoever looks at the report.
 
-        Of a defense that publishes images, those as published. They belong to no entity, so that none of its own
-        leaves it here.
+        Of a defense that publishes images, those as published.
+
+        Held-out images belong to no entity, so that none of its own leaves it here.
         """
         window = ssim_window(self.scenario.data.image_size)[0]
         seen = "published" if self.publishes_images else "poisoned"
@@ -391,7 +415,7 @@ class Entity(Participant):
             metric=f"ssim[{window}]",
             heldout=len(after),
             rows=rows,
-            labels=np.asarray(self.heldout.labels)[rows],
+            labels=np.asarray(self.heldout.classes)[rows],
             is_worst=np.arange(len(rows)) < len(worst),
             ssim_original=before[rows],
             ssim_poisoned=after[rows],
@@ -403,7 +427,7 @@ class Entity(Participant):
 
     def _release(self, name: str, net: nn.Module, card: Mapping[str, object]) -> Crossing:
         state, model = net.state_dict(), self.scenario.model
-        about = {"backbone": model.backbone, "hook": model.hook, "classes": self.classes, "trained_by": self.name}
+        about = {"backbone": model.backbone, "hook": model.hook, "classes": self.task.outputs, "trained_by": self.name}
         digest = write_release(self.layout.release, name, state, {**about, **card})
         return net_crossing("release", self.name, name, digest, state)
 
@@ -416,3 +440,7 @@ def guess_name(attack: str, victim: str) -> str:
 def _shard_crossing(stage: str, sender: str, receiver: str, record: Record) -> Crossing:
     shape = (record.rows, *record.shape)
     return Crossing(stage, sender, receiver, "shard", record.sha256, record.bytes, record.dtype, shape)
+
+
+def _tensor(numbers: np.ndarray | None) -> Tensor | None:
+    return None if numbers is None else torch.from_numpy(numbers)

@@ -33,7 +33,10 @@ def local_round(entity: Participant, federation: Federation, number: int, progre
     feed = entity.feed([entity.own_features(entity.private)], options.batch_size)
     recipe = Recipe.of(options, epochs=federation.local_epochs)
     decider.requires_grad_(True)
-    refine_decider(decider, feed, recipe, bn=options.bn, stream=stream, compute=entity.compute, progress=progress)
+    refine_decider(
+        decider, feed, recipe, bn=options.bn,
+        stream=stream, compute=entity.compute, progress=progress, task=entity.task,
+    )  # fmt: skip
     state = decider.state_dict()
     card = {"round": number, "rows": feed.rows}
     digest = write_release(entity.layout.weights / entity.name, file_name(federation, number), state, card)

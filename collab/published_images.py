@@ -1,6 +1,7 @@
-"""What entities do with published images: write them, read them, compute features of them, train on them."""
+"""Images as what is published: rounded, read from shards, mapped to be trained on, and how hard to discern."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,22 +10,12 @@ from torch import Tensor, nn
 from collab.defenses.base import ImageDefense
 from collab.metrics.vfe import vfe_window, visual_feature_entropy
 from collab.metrics.visual import l1, psnr, ssim, ssim_window
-from collab.participant import Participant
 from collab.scoring import batched
 from collab.store.shards import Batches, ShardReader
-from collab.training.feeds import ImageSet, even_batches
-from collab.training.recipes import EVAL_BATCH
+from collab.training.feeds import ImageSet
 
 LEVELS = 255
 """A published image has 8 bits; its shard holds them as whole numbers, exact in either stored type."""
-
-
-def rows_of(
-    images: ImageSet, generator: torch.Generator, device: torch.device
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Images in [0, 1], labels and row numbers, all rows once in an order drawn from `generator`."""
-    for index in even_batches(len(images), EVAL_BATCH, generator):
-        yield images.take(index.numpy(), device), torch.from_numpy(images.labels[index.numpy()]), index
 
 
 def as_published(images: Tensor) -> Tensor:
@@ -36,29 +27,22 @@ def read_images(readers: Sequence[ShardReader]) -> Batches:
     """The images of shards in [0, 1] and their labels, batch by batch, in their order."""
     for reader in readers:
         x = torch.empty((reader.batch_rows, *reader.spec.shape))
-        y = torch.empty(reader.batch_rows, dtype=torch.int64)
+        y = reader.spec.targets.room(reader.batch_rows)
         for batch in range(reader.batches):
             count = reader.read_into(x, y, batch, 0)
             yield x[:count] / LEVELS, y[:count].clone()
 
 
-def featurized(reader_of: Participant, sender: str, readers: Sequence[ShardReader]) -> ShardReader:
-    """F of what `sender` published as images, computed by who reads it, in its scratch."""
-    batches = ((reader_of.features(images), labels) for images, labels in read_images(readers))
-    return reader_of.scratch_shard(f"features_of_{sender}", batches)
-
-
-def image_set(reader_of: Participant, readers: Sequence[ShardReader]) -> ImageSet:
-    """The images of shards, mapped from the scratch of who reads them, never all in memory."""
-    rows = sum(reader.rows for reader in readers)
-    reader_of.scratch.mkdir(parents=True, exist_ok=True)
-    images = np.lib.format.open_memmap(
-        reader_of.scratch / "images.npy", mode="w+", dtype=np.uint8, shape=(rows, *readers[0].spec.shape)
-    )
-    labels, at = np.empty(rows, dtype=np.int64), 0
-    for block, numbers in read_images(readers):
+def image_set(folder: Path, readers: Sequence[ShardReader]) -> ImageSet:
+    """The images of shards, written to `folder` and mapped from there, never all in memory."""
+    rows, spec = sum(reader.rows for reader in readers), readers[0].spec
+    folder.mkdir(parents=True, exist_ok=True)
+    place = folder / "images.npy"
+    images = np.lib.format.open_memmap(place, mode="w+", dtype=np.uint8, shape=(rows, *spec.shape))
+    labels, at = spec.targets.room(rows).numpy(), 0
+    for block, targets in read_images(readers):
         images[at : at + len(block)] = block.mul(LEVELS).round().to(torch.uint8).numpy()
-        labels[at : at + len(block)] = numbers.numpy()
+        labels[at : at + len(block)] = targets.numpy()
         at += len(block)
     return ImageSet(images, labels)
 

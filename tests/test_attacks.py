@@ -61,7 +61,7 @@ def test_a_released_module_is_public_and_in_the_ledger_and_others_are_not(
 
 
 def test_a_module_that_is_kept_is_not_had(leak: Callable[..., Scenario], tmp_path: Path) -> None:
-    with pytest.raises(EntityError, match="'leaked_module' of entity 'spy' needs victim_module, which this adversary"):
+    with pytest.raises(EntityError, match="'leaked_module' of entity 'spy' needs victim_encoder, which this adversary"):
         played(leak("entities.spy.options.victims=[a2]"), tmp_path)
 
 

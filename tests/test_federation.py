@@ -15,6 +15,9 @@ from collab.scenario.reader import read_scenario
 from collab.store.ledger import read_ledger
 from collab.store.release import read_release
 from collab.training.precision import resolve_compute
+from collab.training.tasks import Classification
+
+TASK, COMPUTE = Classification(("one", "two")), resolve_compute("fp32", "cpu")
 
 FEDERATED = """
 name: federated
@@ -84,7 +87,7 @@ def test_rounds_that_are_alike_are_trained_once(once: Played) -> None:
 
 def test_what_is_scored_is_the_mean_by_numbers_of_images(once: Played, stated: Callable[..., Scenario]) -> None:
     scenario = stated()
-    entity = Participant("a3", scenario, once.run, classes=2, compute=resolve_compute("fp32", "cpu"))
+    entity = Participant("a3", scenario, once.run, task=TASK, classes=2, compute=COMPUTE)
     federation = scenario.federated[2]
     decider, read = average(entity, federation, 1)
     states = [read_release(once.run / "weights" / name, file_name(federation, 1))[0] for name in ("a1", "a2", "a3")]

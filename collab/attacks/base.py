@@ -33,8 +33,9 @@ class Knowledge:
     `features` [rows, channels, height, width] in fp32 and `labels` [rows] are what the victim published, in its order.
     `featurizer`, `decider`, `reconstructor` are the released networks, frozen; `public_data` are images of other
     classes. `own_module` (features to features, in eval mode) and `own_data` are a collaborator's own; `victim_module`
-    is the victim's, where it releases it, and `victim_encoder` (images to features) what it makes of any image.
-    Of a victim that publishes images, `images` [rows, 3, side, side] in [0, 1] are those and `features` F of them.
+    is the victim's, where it releases it and changes features, and `victim_encoder` (images to features) what it makes
+    of any image. Of a victim that publishes images, `images` [rows, 3, side, side] in [0, 1] are those, `features` F of
+    them.
 
     Raises EntityError where something asked for is not had, and on use of what was not asked for.
     """

@@ -62,10 +62,16 @@ class VisualMixer(ImageDefense):
         if module.attention is None:
             return ()
         with view.stream.initialization("classifier"):
-            network = attending_classifier(module.attention, int(view.images.labels.max()) + 1)
+            network = attending_classifier(module.attention, view.task.outputs)
         recipe = Recipe(self.epochs, BATCH, "adamw", RATE, schedule="one_cycle")
         losses = train_classifier(
-            network, view.images, recipe, stream=view.stream, compute=view.compute, progress=view.progress
+            network,
+            view.images,
+            recipe,
+            stream=view.stream,
+            compute=view.compute,
+            progress=view.progress,
+            task=view.task,
         )
         freeze(module.attention)
         return losses

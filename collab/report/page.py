@@ -26,6 +26,7 @@ from collab.report.verdicts import Verdict
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.sweep import Sweep
 from collab.store.pictures import Sheet
+from collab.tasks import main_metric_in
 
 
 def write_page(run: Path, target: Path | None = None) -> Path:
@@ -65,7 +66,7 @@ def page_of(run: Opened) -> str:
     beside = beside_the_paper(run.rows)
     parts: dict[str, Any] = {
         "run": run, "record": {"collab": "", "failures": {}, **record}, "source": run.source, "summary": told,
-        "glance": at_a_glance(told, sent), "bars": bars_of(scenario, run.rows),
+        "glance": at_a_glance(told, sent, run.scenario.data.main_metric), "bars": bars_of(scenario, run.rows),
         "meanings": MEANINGS, "table_5": table_5, "tables": others, "not_measured": not_measured(made),
         "sheet": contact_sheet({_titled(scenario, name): each for name, each in run.sheets.items()}),
         "beside": beside, "strips": strips, "strips_left_out": left_out, "curves": curves,
@@ -101,12 +102,14 @@ def write_sweep_page(
     """
     axes = [axis.vary for axis in spec.axes]
     pooled = {str(row.row) for row in rows if row.pool}
-    top1 = [each for each in found if each.metric == "top1"]
-    is_banded = any(each.low is not None for each in top1)
+    main = main_metric_in(each.metric for each in found)
+    scored = [each for each in found if each.metric == main.name]
+    is_banded = any(each.low is not None for each in scored)
     band = "Bands: 95 % interval of the mean over seeds (Student)." if is_banded else "One seed: no bands; see --seeds."
     target = folder / "report.html"
     page = _drawn(
-        "sweep.html", spec=spec, axes=axes or ["seed"], top1=top1, failures=failures, missing=missing, band=band,
+        "sweep.html", spec=spec, axes=axes or ["seed"], main=main, scored=scored, failures=failures,
+        missing=missing, band=band,
         curves=accuracy_curves(found, axes or ["all cells"], {str(row.row): describe(row) for row in rows}),
         poisoning=poisoning_curves(found, axes or ["all cells"]), poisoned=poisoning_table(found),
         frontier=frontier(found, axes, pooled) if pooled else "", costs=cost_frontier(found, axes),

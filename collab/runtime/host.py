@@ -29,6 +29,7 @@ from collab.scenario.model import Scenario
 from collab.store.private import private_folder
 from collab.training.precision import Compute, resolve_compute
 from collab.training.progress import Progress
+from collab.training.tasks import task_of
 from collab.types import Crossing, Measure, Report, checked
 
 Event = dict[str, str | int | float]
@@ -170,8 +171,10 @@ class Host:
             case "attack" if task.attack is not None and isinstance(participant, Entity):
                 attack = job.plugins.load("attacks", task.attack.kind).from_options(task.attack)
                 victim = _stated(job, task.victim)
-                opened = _defense(job, victim) if victim.release_module else None
+                opened = _defense(job, victim) if victim.opens_module else None
                 return participant.attack(attack, task.attack, task.victim, progress, opened)
+            case "infer" if isinstance(participant, Oracle):
+                return participant.infer(task.victim, progress)
             case "judge" if task.attack is not None and isinstance(participant, Oracle):
                 return participant.judge(task.attacker, task.attack.label, task.victim)
             case _:
@@ -190,8 +193,8 @@ class Host:
         """Draws or reads images of the source into `folder`, block by block; never more than a block in memory."""
         self._source = self._source or open_scenario_source(job.scenario)
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("images.npy", "labels.npy"):
-            (folder / name).unlink(missing_ok=True)  # never written into: the cache may hold the same file
+        for name in ("images", "labels", "groups", "private", "identities"):
+            (folder / f"{name}.npy").unlink(missing_ok=True)  # never written into: the cache may hold the same file
         side = job.scenario.data.image_size
         target = np.lib.format.open_memmap(
             folder / "images.npy", mode="w+", dtype=np.uint8, shape=(len(holding), 3, side, side)
@@ -201,7 +204,9 @@ class Host:
             target[at : at + len(block)] = block
             at += len(block)
         target.flush()
-        np.save(folder / "labels.npy", holding.labels.astype(np.int64))
+        asked = job.assignment.asked
+        for name, numbers in asked.numbers(self._source, holding.split, holding.rows, holding.labels).items():
+            np.save(folder / f"{name}.npy", numbers)
         return Report((Measure("images", len(holding)),))
 
 
@@ -223,17 +228,18 @@ def environment() -> Mapping[str, str]:
 
 
 def _participant(job: Job, name: str, compute: Compute) -> Entity | Oracle:
-    classes = len(job.assignment.classes)
+    given = job.assignment
+    task, classes = task_of(given.asked.task, given.outputs), len(given.classes)
     if name == ORACLE:
-        oracle = Oracle(name, job.scenario, job.run, classes=classes, compute=compute)
+        oracle = Oracle(name, job.scenario, job.run, task=task, classes=classes, compute=compute)
         oracle.assignment, oracle.holding = job.assignment, job.assignment.oracle(job.scenario)
         return oracle
     stated = _stated(job, name)
     entity: Entity = job.plugins.load("entities", stated.kind)(
-        name, job.scenario, job.run, classes=classes, compute=compute
+        name, job.scenario, job.run, task=task, classes=classes, compute=compute
     )
     entity.options, entity.class_names = stated.options, job.assignment.classes
-    entity.defense, entity.releases_module = _defense(job, stated), stated.release_module
+    entity.defense, entity.releases_module = _defense(job, stated), stated.opens_module
     return entity
 
 

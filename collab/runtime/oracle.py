@@ -1,5 +1,6 @@
 """The simulator's own participant: upper bounds that no real collaboration could compute, and the held-out set."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -9,13 +10,18 @@ from torch import Tensor
 from collab.data.subsets import stratified_subsets
 from collab.disclosure import Gallery, Images, compared, compared_measures, leakage_measures, rank_measures
 from collab.entity import guess_name
+from collab.inference import IDENTIFIER, identifier_of, kept_numbers, read_off, reader_of, what_is_private, who_is_it
+from collab.metrics.identity import cosine_similarity
 from collab.metrics.perceptual import lpips_network
 from collab.metrics.reidentification import embedded
+from collab.metrics.scores import mean_measure
 from collab.metrics.utility import topk_hits
-from collab.participant import Participant
+from collab.models.freeze import freeze
+from collab.models.recognizer import Recognizer
+from collab.participant import Participant, load_images, load_numbers
 from collab.runtime.assign import Assignment, Holding
 from collab.scenario.model import Refinement
-from collab.scoring import guesses, likeness, mean_measure, priors
+from collab.scoring import guesses, likeness, priors
 from collab.seeding import Stream
 from collab.store.private import private_folder
 from collab.store.release import read_release, write_release
@@ -38,9 +44,10 @@ class Oracle(Participant):
         self.write_features(self.layout.heldout, self.heldout)
         count = min(len(self.heldout), 2000)
         images = self.heldout.take(np.arange(count), self.compute.device)
-        labels = torch.from_numpy(self.heldout.labels[:count]).to(self.compute.device)
+        labels = torch.from_numpy(self.heldout.classes[:count]).to(self.compute.device)
         guesses = priors(images, labels, self.stream("priors").torch("unrelated"), self.scenario.seed)
-        return Report((*self.score_features(self.released.decider), *guesses))
+        chance = self.task.chance(self.heldout_features[1])
+        return Report((*self.score_features(self.released.decider), *chance, *guesses))
 
     def recognize(self, progress: Progress) -> Report:
         """Trains the recognizer on all images that the oracle reads, and asks it about held-out images and guesses.
@@ -56,13 +63,14 @@ class Oracle(Participant):
             with stream.initialization():
                 network = self.new_recognizer(wanted.recognizer.width)
             recipe = Recipe.of(wanted.recognizer)
+            shown = ImageSet(self.images.images, self.images.classes)
             train_classifier(
-                network, self.images, recipe, stream=stream, compute=self.compute, progress=progress, spoil=blurred
+                network, shown, recipe, stream=stream, compute=self.compute, progress=progress, spoil=blurred
             )
             write_release(self.layout.heldout, "recognizer", network.state_dict(), {})
         count = min(len(self.heldout), 2000)
         images = self.heldout.take(np.arange(count), self.compute.device)
-        labels = torch.from_numpy(self.heldout.labels[:count]).to(self.compute.device)
+        labels = torch.from_numpy(self.heldout.classes[:count]).to(self.compute.device)
         told = list[Measure]()
         for name, guess in guesses(images, labels, self.stream("priors").torch("unrelated")).items():
             found = compared(_rows_of(guess), _rows_of(images), labels, self.eye)
@@ -72,11 +80,36 @@ class Oracle(Participant):
             told.append(mean_measure("recognized_true", hits.double(), seed))
         return Report(tuple(told))
 
+    def embed(self, progress: Progress) -> Report:
+        """Trains the embedding of individuals on those of the public images, and tells what guesses score with it."""
+        wanted = None if self.scenario.exposure is None else self.scenario.exposure.embedding
+        individuals = load_numbers(self.layout.public, "identities")
+        assert wanted is not None  # else this stage is not played
+        assert individuals is not None
+        stream, public = self.stream("embed"), load_images(self.layout.public)
+        labels = np.unique(individuals, return_inverse=True)[1].astype(np.int64)
+        with stream.initialization():
+            network = Recognizer(int(labels.max()) + 1, self.scenario.data.image_size)
+        shown = ImageSet(public.images, labels)
+        train_classifier(network, shown, Recipe.of(wanted), stream=stream, compute=self.compute, progress=progress)
+        write_release(self.layout.heldout, "embedding", network.state_dict(), {})
+        images = self.heldout.take(np.arange(len(self.heldout)), self.compute.device)
+        true, rows = embedded(network.embedding, images), torch.randperm(len(images), generator=stream.torch("others"))
+        mean = embedded(network.embedding, images.mean(0, keepdim=True)).expand_as(true)
+        told = (("unrelated", true[rows.to(true.device)]), ("mean", mean))
+        return Report(
+            tuple(
+                mean_measure(f"face_similarity_prior_{name}", cosine_similarity(guess, true), self.scenario.seed)
+                for name, guess in told
+            )
+        )
+
     def refine(self, row: Refinement, most_rows: int, progress: Progress) -> Report:
         """From scratch on a share of all images, or the released C on unpoisoned features of several entities."""
         if row.share is not None:
-            labels = self.assignment.everything.labels
-            drawn = stratified_subsets(labels, {"all": row.share}, self.stream("share").numpy(str(row.share)))
+            drawn = stratified_subsets(
+                self.assignment.strata, {"all": row.share}, self.stream("share").numpy(str(row.share))
+            )
             images = self.images_at(self.assignment.everything.rows[np.sort(drawn["all"])])
             return self.train_from_scratch(row, images, self.stream("refine"), progress)
         entity = str(row.entity)
@@ -96,7 +129,7 @@ class Oracle(Participant):
         order = np.load(private_folder(run, victim) / "published.npy", allow_pickle=False)[: len(rebuilt)]
         truth = self.images_at(self.assignment.entities[victim].rows[order])
         images = truth.take(np.arange(len(truth)), device)
-        seed, labels = self.scenario.seed, torch.from_numpy(truth.labels).to(device)
+        seed, labels = self.scenario.seed, torch.from_numpy(truth.classes).to(device)
         unrelated = partial(self.stream("judge").torch, f"unrelated {victim}")
 
         def opened(rows: np.ndarray) -> Tensor:
@@ -129,6 +162,41 @@ class Oracle(Participant):
             measures += [*rank_measures(ranks, seed), Measure("gallery", len(gallery))]
         return Report(tuple(measures))
 
+    def infer(self, victim: str, progress: Progress) -> Report:
+        """What classifiers read from what `victim` published: its private attributes, or whom its images show.
+
+        Rows are those of the victim, in its order; who was trained on plain features saw the same ones.
+        """
+        wanted, private = self.scenario.inference, private_folder(self.layout.run, victim)
+        assert wanted is not None  # else this stage is not played
+        order = torch.from_numpy(np.load(private / "published.npy", allow_pickle=False))
+        sent = torch.cat([shard.load()[0] for shard in self.shards_of(victim)])
+        published = torch.empty_like(sent)
+        published[order] = sent
+        plain, told = self.features_of_entity(victim).load()[0], list[Measure]()
+        at = np.searchsorted(self.holding.rows, self.assignment.entities[victim].rows)
+        identities, stream = kept_numbers(self, "identities")[at], Stream(self.scenario.seed, victim, "infer")
+        if "attributes" in wanted.of:
+            names, attributes = self.assignment.asked.private, kept_numbers(self, "private")[at]
+            question = what_is_private(attributes, names, identities, stream)
+            fixed, fresh = (reader_of(self, each, question, stream, progress) for each in (plain, published))
+            told += read_off(self, plain, published, question, fixed, fresh, "privacy")
+            told += [
+                replace(each, metric=f"privacy_{each.metric}")
+                for each in question.task.chance(question.targets[question.tried])
+            ]
+        if "identities" in wanted.of:
+            if (private / f"{IDENTIFIER}.safetensors").exists():
+                question = who_is_it(identities, Stream(self.scenario.seed, victim, "identify"))
+                fixed = self.new_split(question.task.outputs).decider
+                fixed.load_state_dict(read_release(private, IDENTIFIER)[0])
+            else:
+                fixed, question = identifier_of(self, victim, plain, identities, progress)
+            fresh = reader_of(self, published, question, stream, progress)
+            told += read_off(self, plain, published, question, freeze(fixed), fresh, "identity")
+            told.append(Measure("identity_top1_chance", 1 / question.task.outputs))
+        return Report(tuple(told))
+
     def features_of_entity(self, name: str) -> ShardReader:
         """Unpoisoned features of an entity's images, computed here from the source."""
         folder = self.private / name
@@ -139,7 +207,7 @@ class Oracle(Participant):
     def images_at(self, rows: np.ndarray) -> ImageSet:
         """The images of these rows of the source."""
         at = np.searchsorted(self.holding.rows, rows)
-        return ImageSet(self.images.images[at], self.images.labels[at])
+        return self.images.at(at)
 
 
 def _rows_of(images: Tensor) -> Images:

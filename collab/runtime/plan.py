@@ -13,6 +13,9 @@ from collab.scenario.rows import part_mistakes, played_rows
 RECOGNIZE = "recognize oracle"
 """The name of the task that trains the independent recognizer."""
 
+EMBED = "embed oracle"
+"""The name of the task that trains the embedding of individuals."""
+
 Label = tuple[str, str]
 """Row and entity of the results that a task's measures belong to."""
 
@@ -74,10 +77,14 @@ def plan(scenario: Scenario, rows: Mapping[str, int]) -> tuple[Task, ...]:
     for entity in scenario.entities:
         tasks += _publishing(scenario, entity)
     attacks = _attack_tasks(scenario)
-    if attacks or scenario.disclosure is not None or any(_by_oracle(row) for row in refinements):
+    is_judged = attacks or scenario.disclosure is not None or scenario.inference is not None
+    if is_judged or any(_by_oracle(row) for row in refinements):
         tasks.append(Task("decode oracle", ORACLE, "decode"))
     if scenario.disclosure is not None:
         tasks.append(Task(RECOGNIZE, ORACLE, "recognize", ("decode oracle", "decode heldout"), (("recognizer", ""),)))
+
+    if scenario.embeds:
+        tasks.append(Task(EMBED, ORACLE, "embed", ("decode public", "decode heldout"), (("embedding", ""),)))
 
     everything = [row for row in scratch if row.share is not None]  # the longest: it starts as early as it can
     single = [row for row in scratch if row.share is None and row not in is_pretraining]
@@ -111,6 +118,12 @@ def _publishing(scenario: Scenario, entity: Entity) -> list[Task]:
         if scenario.disclosure is not None:
             needs = (f"poison {name}", RECOGNIZE)
             tasks.append(Task(f"disclose {name}", name, "disclose", needs, (("disclosure", name),)))
+        if scenario.inference is not None:
+            needs = (f"publish {name}", "decode oracle")
+            tasks.append(Task(f"infer {name}", ORACLE, "infer", needs, (("inference", name),), victim=name))
+        if scenario.exposure is not None:
+            embedded = (EMBED,) if scenario.embeds else ()
+            tasks.append(Task(f"expose {name}", name, "expose", (f"poison {name}", *embedded), (("exposure", name),)))
     return tasks
 
 

@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.assign import ORACLE, Assignment, Holding
 from collab.runtime.plan import Task
 from collab.scenario.base import AttackOptions
-from collab.scenario.model import Refinement, Scenario
+from collab.scenario.model import Dpm, Refinement, Scenario
 from collab.scenario.parts import Federation
 
 VERSIONS = {
@@ -27,7 +27,10 @@ VERSIONS = {
     "poison": 2,
     "recognize": 2,
     "disclose": 1,
+    "embed": 1,
+    "expose": 1,
     "publish": 1,
+    "infer": 1,
     "refine": 1,
     "federate": 1,
     "average": 1,
@@ -75,6 +78,8 @@ class _Keys:
                 return self.decode(self._given.heldout)
             case "decode_public":
                 return self.decode(self._given.public)
+            case "infer":
+                return self.infer(task.victim)
             case "refine" if task.row is not None:
                 return self.refine(task.row, task.most_rows)
             case "federate" if task.federation is not None:
@@ -119,11 +124,23 @@ class _Keys:
             "defense": [_plain(defense) for defense in defenses],
             "code": [self._code("defenses", defense.kind) for defense in defenses],
         }
+        if any(isinstance(defense, Dpm) and defense.confuse == "identification" for defense in defenses):
+            options["identifier"] = {**self._inference(), "of": None}
         used = [self.featurize(who), self.reconstruct(self._leader), self.featurize_heldout(ORACLE)]
         return self._computed("poison", who, options, used)
 
+    def infer(self, victim: str) -> str:
+        options = self._inference()
+        return self._computed(
+            "infer", ORACLE, options, [self.publish(victim), self.decode(self._given.oracle(self._scenario))]
+        )
+
+    def _inference(self) -> dict[str, Any]:
+        wanted = self._scenario.inference
+        return {} if wanted is None else _plain(wanted)
+
     def publish(self, who: str) -> str:
-        options = {"release_module": True} if self._entities[who].release_module else {}
+        options = {"release_module": True} if self._entities[who].opens_module else {}
         return self._computed("publish", who, options, [self.poison(who), self.featurize(who)])
 
     def recognize(self, who: str) -> str:
@@ -137,6 +154,17 @@ class _Keys:
     def disclose(self, who: str) -> str:
         options, seen = self._disclosure()
         return self._computed("disclose", who, options, [self.poison(who), *seen])
+
+    def embed(self, who: str) -> str:
+        wanted = None if self._scenario.exposure is None else self._scenario.exposure.embedding
+        options = {} if wanted is None else _plain(wanted)
+        return self._computed("embed", who, options, [self.decode(self._given.public), self._heldout()])
+
+    def expose(self, who: str) -> str:
+        wanted = self._scenario.exposure
+        options = {} if wanted is None else _plain(wanted)
+        seen = [self.embed(ORACLE)] if self._scenario.embeds else []
+        return self._computed("expose", who, options, [self.poison(who), *seen])
 
     def withdraw(self, who: str) -> str:
         return self._computed("withdraw", who, {}, [self.publish(who)])
@@ -208,7 +236,7 @@ class _Keys:
         known = (stage, json.dumps([who, options, used], sort_keys=True))
         if known not in self._known:
             setting, scenario = self._setting, self._scenario
-            on = [setting.compute, setting.threads, setting.torch, self._given.classes]
+            on = [setting.compute, setting.threads, setting.torch, self._given.outputs]
             stated = self._entities.get(who)
             plugin = stated and [stated.kind, _plain(stated.options), self._code("entities", stated.kind)]
             self._known[known] = _digest(stage, VERSIONS[stage], scenario.seed, who, plugin, on, options, list(used))
@@ -248,7 +276,8 @@ class _Keys:
         rows, labels = (np.ascontiguousarray(part, dtype=np.int64) for part in (holding.rows, holding.labels))
         side = self._scenario.data.image_size
         digests = [hashlib.sha256(part.tobytes()).hexdigest() for part in (rows, labels)]
-        return [self._given.source_digest, holding.split, side, *digests]
+        asked = [] if self._given.asked.is_plain else [asdict(self._given.asked)]
+        return [self._given.source_digest, holding.split, side, *digests, *asked]
 
 
 def _plain(part: Any) -> dict[str, Any]:

@@ -67,6 +67,8 @@ class DefenseOptions(Part):
 
     publishes: ClassVar[Literal["features", "images"]] = "features"
     """What it changes and its entity publishes; peers compute features of published images themselves."""
+    encodes: ClassVar[bool] = False
+    """Whether it makes features of the images itself, in the place of F: it stands alone and its module is released."""
 
     kind: Kind = Field(description="The defense plugin; its name alone is short for all defaults.")
 

@@ -14,6 +14,8 @@ import torch
 from collab.errors import ShardCorrupt, ShardMissing, StoreError
 from collab.store.files import json_bytes, place_file, read_json
 from collab.store.manifest import Record
+from collab.store.targets import Targets
+from collab.tasks import TargetKind
 
 FORMAT = "1"
 """Version of the format; it is part of the bytes and so of every digest."""
@@ -38,17 +40,26 @@ _RECORD = "shard.json"
 
 @dataclass(frozen=True)
 class ShardSpec:
-    """What a reader expects: (channel, height, width), stored type, number of classes, digest of the featurizer."""
+    """What a reader expects: (channel, height, width), stored type, number of classes, digest of the featurizer.
+
+    `classes` counts the numbers of a target where `target` is no class.
+    """
 
     shape: tuple[int, int, int]
     dtype: Literal["float16", "bfloat16"]
     classes: int
     featurizer: str
+    target: TargetKind = "class"
 
     def __post_init__(self) -> None:
         """Refuses what no shard can be."""
         if len(self.shape) != 3 or min(self.shape) < 1 or not 1 <= self.classes <= 1 << 15 or self.dtype not in LARGEST:
             raise StoreError(f"{self}: a shard has three positive sides, float16 or bfloat16, and 1 to 32768 classes.")
+
+    @property
+    def targets(self) -> Targets:
+        """What stands beside the features of a row."""
+        return Targets(self.target, self.classes)
 
     @property
     def torch_dtype(self) -> torch.dtype:
@@ -57,17 +68,18 @@ class ShardSpec:
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of a row: its features, its label (int16) and its number (int32)."""
-        return 2 * prod(self.shape) + 2 + 4
+        """Bytes of a row: its features, its target and its number (int32)."""
+        return 2 * prod(self.shape) + self.targets.row_bytes + 4
 
     def schema(self, entity: str) -> pa.Schema:
         """The one schema of a shard; its metadata are digested, so they hold only what follows from the rows."""
         value = pa.float16() if self.dtype == "float16" else pa.uint16()  # Arrow has no bfloat16
         metadata = {"format": FORMAT, "entity": entity, "dtype": self.dtype, "shape": ",".join(map(str, self.shape))}
+        metadata |= {"target": self.target} if self.targets.is_list else {}
         return pa.schema(
             [
                 pa.field("x", pa.fixed_shape_tensor(value, self.shape, dim_names=("C", "H", "W")), nullable=False),
-                pa.field("y", pa.int16(), nullable=False),
+                pa.field("y", self.targets.type, nullable=False),
                 pa.field("row_id", pa.int32(), nullable=False),
             ],
             metadata=metadata | {"classes": str(self.classes), "featurizer": self.featurizer},

@@ -59,7 +59,7 @@ def test_the_papers_table_3_fulfils_its_claims() -> None:
 @pytest.mark.parametrize(
     ("entity", "top1", "claim", "expected"),
     [
-        ("dpm", 0.10, "the DPM beats perturbations", "dpm: more top-1 than gn"),
+        ("dpm", 0.10, "the DPM beats perturbations", "dpm: better top-1 than gn"),
         ("gn_dpm", 0.40, "a DPM regains accuracy", "gn_dpm: nearer to plain features than to gn"),
     ],
 )

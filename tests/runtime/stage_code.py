@@ -20,13 +20,15 @@ from collab.attacks.leaked_module import LeakedModule
 from collab.attacks.own_module import OwnModule
 from collab.attacks.straw_man import StrawMan
 from collab.attacks.unseen_reconstructor import UnseenReconstructor
-from collab.data import creatures, folders, parquet, torchvision_sets
+from collab.data import celeba, creatures, folders, parquet, torchvision_sets
+from collab.defenses.adversarial import Adversarial
 from collab.defenses.chain import Chain
 from collab.defenses.dpm import DpmDefense
 from collab.defenses.gaussian_filter import GaussianFilter
 from collab.defenses.gaussian_noise import GaussianNoise
 from collab.defenses.mean_filter import MeanFilter
 from collab.defenses.none import NoDefense
+from collab.defenses.obfuscator import Obfuscator
 from collab.entity import Entity
 from collab.runtime.assign import open_scenario_source
 from collab.runtime.host import Host
@@ -36,7 +38,7 @@ from entities.mislabeler import Mislabeler
 from entities.noisy import Noisy
 from entities.selective import Selective
 
-DEFENSES = [Chain, DpmDefense, GaussianFilter, GaussianNoise, MeanFilter, NoDefense]
+DEFENSES = [Adversarial, Chain, DpmDefense, GaussianFilter, GaussianNoise, MeanFilter, NoDefense, Obfuscator]
 RECORD = Path(__file__).with_name("stage_code.json")
 
 
@@ -48,12 +50,14 @@ class Member(NamedTuple):
 
 
 ROOTS: dict[str, list[Any]] = {
-    "decode": [Member(Host, "_decode"), open_scenario_source, creatures, folders, parquet, torchvision_sets],
+    "decode": [Member(Host, "_decode"), open_scenario_source, celeba, creatures, folders, parquet, torchvision_sets],
     "pretrain": [Member(Entity, "pretrain")],
     "reconstruct": [Member(Entity, "reconstruct")],
     "featurize": [Member(Entity, "featurize")],
     "featurize_heldout": [Member(Oracle, "featurize_heldout")],
     "poison": [Member(Entity, "poison"), *DEFENSES],
+    "embed": [Member(Oracle, "embed")],
+    "expose": [Member(Entity, "expose")],
     "publish": [Member(Entity, "publish"), *DEFENSES, Mislabeler, Noisy],
     "refine": [Member(Entity, "refine"), Member(Oracle, "refine"), Selective],
     "withdraw": [Member(Entity, "withdraw")],
