@@ -140,7 +140,10 @@ def shuffling_keeps_more(evidence: Evidence) -> Claim:
         keys = [evidence.key(evidence.from_scratch[name], "top1_published") for name in (mixed, noisy)]
         entropies = [evidence.row(("tables_1_2", name, evidence.entropy)) for name in (mixed, noisy)]
         is_lower = all(entropies) and (entropies[0].value or 0) < 0.98 * (entropies[1].value or 0)  # type: ignore[union-attr]
+        few = evidence.images(mixed)
         why = f"{mixed} reaches less visual feature entropy than {noisy}" if is_lower else ""
+        if few is not None and few < ENOUGH_IMAGES:
+            why = f"{few} images, the claim is for {ENOUGH_IMAGES} and more"
         found.append(evidence.compare(f"{mixed} above {noisy}", keys[0], keys[1], ABOVE, incomparable=why))
     sentence = (
         '"Differential Privacy (DP) [...] cannot effectively protect visual features"; shuffling "while incurring '

@@ -53,6 +53,7 @@ CHANGES: dict[str, set[str]] = {
     "refinements.4.epochs=3": REFINES,
     "refinements.12.pool=[a1, a3]": REFINES,
     "controls=false": NONE,
+    "federated=[{row: fed, entities: [a1, a2]}]": NONE,
     "expect=null": NONE,
     "disclosure={}": NONE,  # tests/test_disclosure.py changes what is in it
     "store.dtype=bfloat16": {"featurize", "featurize_heldout", "reconstruct", *PUBLISHED},
