@@ -56,6 +56,8 @@ ROOTS: dict[str, list[Any]] = {
     "featurize": [Member(Entity, "featurize")],
     "featurize_heldout": [Member(Oracle, "featurize_heldout")],
     "poison": [Member(Entity, "poison"), *DEFENSES],
+    "federate": [Member(Entity, "federate")],
+    "average": [Member(Entity, "average")],
     "embed": [Member(Oracle, "embed")],
     "expose": [Member(Entity, "expose")],
     "publish": [Member(Entity, "publish"), *DEFENSES, Mislabeler, Noisy],
