@@ -20,6 +20,7 @@ from collab.report.claims_of_encoders import (
     privacy_falls,
     shared_obfuscator_is_reversed,
 )
+from collab.report.claims_of_faces import FACES
 from collab.report.evidence import Evidence
 from collab.report.judging import ABOVE, NOT_BELOW, Claim, Comparison, Region
 
@@ -133,7 +134,7 @@ def logits_share_more(evidence: Evidence) -> Claim:
     return Claim("logits share more", "Ours: with equivalence by logits rows 7 and 8 gain over own features", found)
 
 
-CLAIMS: dict[str, tuple[Callable[[Evidence], Claim], ...]] = {
+CLAIMS: dict[str, Sequence[Callable[[Evidence], Claim]]] = {
     "dp_table1": (poisoning_costs_little,),
     "dp_table2": (features_can_be_inverted, reconstructor_is_fooled),
     "dp_table3": (dpm_beats_perturbations, dpm_regains_what_a_perturbation_costs),
@@ -145,6 +146,7 @@ CLAIMS: dict[str, tuple[Callable[[Evidence], Claim], ...]] = {
     ),
     "apt_table2": (more_weight_trades_utility_for_privacy,),
     "dp_fig5": (unseen_reconstructors_invert_plain_features, unseen_reconstructors_are_fooled),
+    "dpf_fig10": FACES,
     "dpf_fig5": (a_secret_module_fools_the_reconstructor, a_released_module_is_inverted),
     "dp_table5": (
         all_images_are_best,
