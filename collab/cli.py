@@ -254,7 +254,9 @@ def _print_tables(made: Iterable[Any]) -> None:
     for table in made:
         drawn = Table(title=escape(table.title), title_justify="left", box=box.SIMPLE_HEAD, caption_justify="left")
         for index, column in enumerate(table.columns):
-            drawn.add_column(escape(column), justify="left" if index < 3 else "right", no_wrap=index < 2 or column == "attack")
+            drawn.add_column(
+                escape(column), justify="left" if index < 3 else "right", no_wrap=index < 2 or column == "attack"
+            )
         for index, line in enumerate(table.lines):
             if index in table.rules:
                 drawn.add_section()

@@ -73,8 +73,8 @@ def deeper_layers_show_less(axis: str, points: Sequence[Point]) -> Claim:
     ordered = [layer for layer in LAYERS if layer in known]
     found = [
         Comparison(
-            f"{axis} {second}: no more face similarity than {first}", NOT_BELOW, difference(known[first], known[second]),
-            missing="no face similarity",
+            f"{axis} {second}: no more face similarity than {first}", NOT_BELOW,
+            difference(known[first], known[second]), missing="no face similarity",
         )
         for first, second in pairwise(ordered)
     ]  # fmt: skip
