@@ -56,6 +56,7 @@ ROOTS: dict[str, list[Any]] = {
     "featurize": [Member(Entity, "featurize")],
     "featurize_heldout": [Member(Oracle, "featurize_heldout")],
     "poison": [Member(Entity, "poison"), *DEFENSES],
+    "infer": [Member(Oracle, "infer")],
     "embed": [Member(Oracle, "embed")],
     "expose": [Member(Entity, "expose")],
     "publish": [Member(Entity, "publish"), *DEFENSES, Mislabeler, Noisy],
