@@ -64,7 +64,6 @@ ROOTS: dict[str, list[Any]] = {
     "withdraw": [Member(Entity, "withdraw")],
     "attack": [Member(Entity, "attack"), StrawMan, OwnModule, UnseenReconstructor, LeakedModule],
     "judge": [Member(Oracle, "judge")],
-    "infer": [Member(Oracle, "infer")],
     "recognize": [Member(Oracle, "recognize")],
     "disclose": [Member(Entity, "disclose"), *DEFENSES],
 }
