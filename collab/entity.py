@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from collab.attacks.base import Attack, Knowledge
+from collab.attacks.base import Attack, Knowledge, Pairs, adversary
 from collab.defenses.base import PrivateView, Protection
 from collab.disclosure import disclosed, to_uint8
 from collab.errors import EntityError
@@ -22,7 +22,7 @@ from collab.models.encoder import Encoder
 from collab.models.freeze import freeze
 from collab.participant import Participant, load_images, load_numbers
 from collab.pool import Pooled, harm, hurts
-from collab.scenario.base import AttackOptions, EntityOptions
+from collab.scenario.base import Answers, AttackOptions, EntityOptions
 from collab.scenario.model import Refinement
 from collab.scoring import batched, distances, equivalence, means, worst_and_median
 from collab.seeding import Stream
@@ -226,17 +226,86 @@ class Entity(Participant):
         return Report((*report.measures, *told), tuple(read))
 
     # ---- what a curious entity does ---------------------------------------------------------------------------------
-    def attack(
-        self, attack: Attack, stated: AttackOptions, victim: str, progress: Progress, opened: Protection | None = None
+    def rehearse(
+        self, attack: Attack, stated: AttackOptions, victim: str, recipe: Protection, progress: Progress
     ) -> Report:
-        """Rebuilds the first rows of what `victim` published, with all that a collaborator has.
+        """Lets an attack learn what it can before it sees a shard, for all victims whose `recipe` is this one."""
+        who = f"the attack {stated.label!r} of entity {self.name!r}, rehearsing,"
+        had = self._had() | {"recipe": recipe}
+        nothing = torch.zeros(0, *self.spec.shape), torch.zeros(0, dtype=torch.int64)
+        needs = attack.asks_for - {"pairs", "candidates", "victim_module", "victim_encoder", "victim_weights"}
+        known = Knowledge(who, *nothing, needs, **had)
+        stream = self.stream(f"rehearse {stated.label} {victim}")
+        kept = attack.rehearse(known, stream, self.compute, progress)
+        write_release(self.private, guess_name(f"rehearsal {stated.label}", victim), kept, {"victim": victim})
+        return Report()
 
-        `opened` is the kind of defense of a victim that has released its module.
-        The images stay in the private folder, where the oracle, which alone may see the truth, scores them.
+    def attack(
+        self,
+        attack: Attack,
+        stated: AttackOptions,
+        victim: str,
+        recipe: Protection,
+        progress: Progress,
+        *,
+        is_open: bool = False,
+        rehearsed_on: str | None = None,
+    ) -> Report:
+        """Tries an attack on the first rows of what `victim` published, with what it asks for and nothing else.
+
+        `recipe` is how the victim makes its module, `is_open` that it has released it; `rehearsed_on` names the victim
+        that a rehearsal of this attack was for. The answer stays in the private folder, where the oracle, which alone
+        may see the truth, scores it.
         """
         shards = [shard.load() for shard in self.shards_of(victim)]
-        features, labels = (torch.cat(parts)[: stated.rows] for parts in zip(*shards, strict=True))
+        features, labels = (torch.cat(parts) for parts in zip(*shards, strict=True))
+        who, needs = f"the attack {stated.label!r} of entity {self.name!r}", attack.asks_for
+        had = self._had() | {"recipe": recipe}
+        if is_open:
+            had |= self._opened(recipe, read_release(self.layout.modules / victim, "defense")[0])
+        rows, _ = dealt(len(labels), stated)
+        if stated.hand_out is not None:
+            given, _ = read_release(self.layout.handed(self.name), guess_name(stated.label, victim))
+            if state := {name[len(STOLEN) :]: value for name, value in given.items() if name.startswith(STOLEN)}:
+                had |= self._opened(recipe, state)
+            if "candidates" in given:
+                had["candidates"] = given["candidates"].float() / 255
+            if "pairs" in given:
+                first = len(labels) - len(given["pairs"])
+                had["pairs"] = Pairs(features[first:].float(), given["pairs"].float() / 255, labels[first:])
+        known = Knowledge(who, features[:rows].float(), labels[:rows], needs, **had)
+        if rehearsed_on is not None:
+            known.rehearsed, _ = read_release(self.private, guess_name(f"rehearsal {stated.label}", rehearsed_on))
+        found = attack.rebuild(known, self.stream(f"attack {stated.label} {victim}"), self.compute, progress)
+        side = self.scenario.data.image_size
+        wanted: dict[Answers, tuple[int, ...]] = {"images": (rows, 3, side, side), "attributes": (rows, 4)}
+        if "candidates" in had:
+            count = len(had["candidates"])
+            wanted |= {"matches": (rows, count), "members": (count,)}
+        if found.shape != wanted.get(stated.answers) or not bool(found.isfinite().all()):
+            raise EntityError(
+                f"{who} answered {tuple(found.shape)}, or values that are not finite. It must answer finite "
+                f"{stated.answers} of shape {wanted.get(stated.answers)}."
+            )
+        answer = torch.from_numpy(to_uint8(found)) if stated.answers == "images" else found.float()
+        write_release(self.private, guess_name(stated.label, victim), {stated.answers: answer}, {"victim": victim})
+        read = [_shard_crossing("attack", victim, self.name, each) for each in self.layout.store.records(victim)]
+        known_as = {"knowledge": ", ".join(sorted(needs)), "adversary": adversary(needs)}
+        return Report((Measure("rows_attacked", rows),), tuple(read), known_as)
+
+    def _opened(self, recipe: Protection, state: Mapping[str, Tensor]) -> dict[str, Any]:
+        """A victim's module, as a service and with its weights."""
+        module = self.fitted_module(recipe, state)
+        found: dict[str, Any] = {"victim_encoder": self.encoder(recipe, module)}
+        if not recipe.encodes:
+            found |= {"victim_module": partial(self.protect, module)}
+            found |= {"victim_weights": freeze(self.compute.place(module))}
+        return found
+
+    def _had(self) -> dict[str, Any]:
+        """What a collaborator has beside what a victim published."""
         had: dict[str, Any] = {
+            "task": self.task,
             "featurizer": self.released.featurizer,
             "decider": self.released.decider,
             "reconstructor": self.reconstructor,
@@ -245,29 +314,7 @@ class Entity(Participant):
         }
         if self.options.publishes and not self.defense.encodes:
             had["own_module"] = partial(self.protect, self.fitted_module())
-        if opened is not None:
-            state, _ = read_release(self.layout.modules / victim, "defense")
-            module = self.fitted_module(opened, state)
-            had["victim_encoder"] = self.encoder(opened, module)
-            if not opened.encodes:
-                had["victim_module"] = partial(self.protect, module)
-        who = f"the attack {stated.label!r} of entity {self.name!r}"
-        known = Knowledge(who, features.float(), labels, attack.needs, **had)
-        found = attack.rebuild(known, self.stream(f"attack {stated.label} {victim}"), self.compute, progress)
-        side = self.scenario.data.image_size
-        if found.shape != (len(labels), 3, side, side) or not bool(found.isfinite().all()):
-            raise EntityError(
-                f"{who} answered {tuple(found.shape)}, or values that are not finite. It must rebuild "
-                f"{(len(labels), 3, side, side)} finite values, one image for each row."
-            )
-        write_release(
-            self.private,
-            guess_name(stated.label, victim),
-            {"images": torch.from_numpy(to_uint8(found))},
-            {"victim": victim},
-        )
-        read = [_shard_crossing("attack", victim, self.name, each) for each in self.layout.store.records(victim)]
-        return Report((Measure("rows_attacked", len(labels)),), tuple(read))
+        return had
 
     # ---- what a plugin may want to call ------------------------------------------------------------------------------
     def trained_reconstructor(
@@ -381,6 +428,19 @@ class Entity(Participant):
 def _net_crossing(stage: str, sender: str, kind: str, digest: str, state: Mapping[str, Tensor]) -> Crossing:
     size = sum(value.numel() * value.element_size() for value in state.values())
     return Crossing(stage, sender, EVERYONE, kind, digest, size, "float32", (len(state),))
+
+
+STOLEN = "module."
+"""What the tensors of a module begin with among those that the oracle hands out."""
+
+
+def dealt(published: int, attack: AttackOptions) -> tuple[int, int]:
+    """How many of a victim's `published` rows an attack is tried on, and how many it has as pairs.
+
+    The attacked ones are the first, the pairs the last, at most half of all: no row is both.
+    """
+    pairs = min(attack.hand_out.pairs if attack.hand_out else 0, published // 2)
+    return min(attack.rows, published - pairs), pairs
 
 
 def guess_name(attack: str, victim: str) -> str:

@@ -65,6 +65,10 @@ class Layout:
         """Images of the public classes Q."""
         return self.run / "public"
 
+    def handed(self, adversary: str) -> Path:
+        """What the oracle has handed to an adversary of the truth of others, since its class has it; private to it."""
+        return private_folder(self.run / "handed", adversary)
+
     @property
     def pictures(self) -> Path:
         """A folder for each entity: held-out images and what the released R makes of their features; for the report."""

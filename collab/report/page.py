@@ -41,7 +41,7 @@ def write_comparison(runs: Sequence[Path], target: Path) -> Path:
     differing = scenario_differences(opened)
     scenarios = list(dict.fromkeys(run.scenario.name for run in opened))
     title = f"{len(opened)} runs of {scenarios[0]}" if len(scenarios) == 1 else f"{' and '.join(scenarios)}, compared"
-    page = _drawn(
+    page = drawn(
         "compare.html", title=title, words=in_words(opened, differing), runs=the_runs(opened), differing=differing,
         tables=side_by_side(opened),
     )  # fmt: skip
@@ -79,7 +79,7 @@ def page_of(run: Opened) -> str:
     contents += [("pictures", "Pictures"), ("curves", "Training")]
     contents += [("labels", "Classes")] if labels else []
     contents += [("bytes", "Bytes"), ("repeat", "How to repeat it")]
-    return _drawn("page.html", scenario=scenario, contents=contents, **parts)
+    return drawn("page.html", scenario=scenario, contents=contents, **parts)
 
 
 def write_sweep_page(
@@ -104,7 +104,7 @@ def write_sweep_page(
     is_banded = any(each.low is not None for each in scored)
     band = "Bands: 95 % interval of the mean over seeds (Student)." if is_banded else "One seed: no bands; see --seeds."
     target = folder / "report.html"
-    page = _drawn(
+    page = drawn(
         "sweep.html", spec=spec, axes=axes or ["seed"], main=main, scored=scored, failures=failures,
         missing=missing, band=band,
         curves=accuracy_curves(found, axes or ["all cells"], {str(row.row): describe(row) for row in rows}),
@@ -121,7 +121,8 @@ def _titled(scenario: Scenario, name: str) -> str:
     return f"{name}: {next(each.protection for each in scenario.entities if each.name == name)}"
 
 
-def _drawn(template: str, **parts: Any) -> str:
+def drawn(template: str, **parts: Any) -> str:
+    """A template of this folder with its parts."""
     environment = Environment(
         loader=PackageLoader("collab.report", "."),
         autoescape=True,

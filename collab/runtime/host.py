@@ -167,12 +167,20 @@ class Host:
             case "attack" if task.attack is not None and isinstance(participant, Entity):
                 attack = job.plugins.load("attacks", task.attack.kind).from_options(task.attack)
                 victim = _stated(job, task.victim)
-                opened = _defense(job, victim) if victim.opens_module else None
-                return participant.attack(attack, task.attack, task.victim, progress, opened)
+                recipe, is_open = _defense(job, victim), victim.opens_module
+                return participant.attack(
+                    attack, task.attack, task.victim, recipe, progress, is_open=is_open, rehearsed_on=task.rehearsed_on
+                )
+            case "rehearse" if task.attack is not None and isinstance(participant, Entity):
+                attack = job.plugins.load("attacks", task.attack.kind).from_options(task.attack)
+                recipe = _defense(job, _stated(job, task.victim))
+                return participant.rehearse(attack, task.attack, task.victim, recipe, progress)
+            case "hand_out" if task.attack is not None and isinstance(participant, Oracle):
+                return participant.hand_out(task.attacker, task.attack, task.victim)
             case "infer" if isinstance(participant, Oracle):
                 return participant.infer(task.victim, progress)
             case "judge" if task.attack is not None and isinstance(participant, Oracle):
-                return participant.judge(task.attacker, task.attack.label, task.victim)
+                return participant.judge(task.attacker, task.attack, task.victim)
             case _:
                 report: Report = getattr(participant, task.stage)(progress)
                 return report

@@ -14,7 +14,7 @@ import numpy as np
 from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.assign import ORACLE, Assignment, Holding
 from collab.runtime.plan import Task
-from collab.scenario.base import AttackOptions
+from collab.scenario.base import AttackOptions, EntityOptions
 from collab.scenario.model import Dpm, Refinement, Scenario
 
 VERSIONS = {
@@ -32,8 +32,10 @@ VERSIONS = {
     "infer": 1,
     "refine": 1,
     "withdraw": 1,
-    "attack": 1,
-    "judge": 2,
+    "rehearse": 1,
+    "hand_out": 1,
+    "attack": 2,
+    "judge": 3,
 }
 """Meaning of each stage's code: raise one whenever its results may change; tests/runtime/test_stage_code.py watches."""
 
@@ -79,9 +81,13 @@ class _Keys:
             case "refine" if task.row is not None:
                 return self.refine(task.row, task.most_rows)
             case "attack" if task.attack is not None:
-                return self.attack(task.who, task.attack, task.victim)
+                return self.attack(task.who, task.attack, task.victim, task.rehearsed_on)
+            case "rehearse" if task.attack is not None:
+                return self.rehearse(task.who, task.attack, task.victim)
+            case "hand_out" if task.attack is not None:
+                return self.hand_out(task.attacker, task.attack, task.victim)
             case "judge" if task.attack is not None:
-                attacked = self.attack(task.attacker, task.attack, task.victim)
+                attacked = self.attack(task.attacker, task.attack, task.victim, task.rehearsed_on)
                 everything = self.decode(self._given.oracle(self._scenario))
                 options, seen = self._disclosure()
                 return self._computed(
@@ -161,11 +167,30 @@ class _Keys:
     def withdraw(self, who: str) -> str:
         return self._computed("withdraw", who, {}, [self.publish(who)])
 
-    def attack(self, who: str, attack: AttackOptions, victim: str) -> str:
-        options = {"attack": _plain(attack), "code": self._code("attacks", attack.kind)}
+    def attack(self, who: str, attack: AttackOptions, victim: str, rehearsed_on: str | None) -> str:
+        used = [self.publish(victim), *self._attacker(who)]
+        if attack.hand_out is not None:
+            used.append(self.hand_out(who, attack, victim))
+        if rehearsed_on is not None:
+            used.append(self.rehearse(who, attack, rehearsed_on))
+        return self._computed("attack", who, self._attacking(attack), used)
+
+    def rehearse(self, who: str, attack: AttackOptions, victim: str) -> str:
+        recipe = [_plain(defense) for defense in self._entities[victim].defenses]
+        options = {**self._attacking(attack), "recipe": recipe, "for": victim}
+        return self._computed("rehearse", who, options, self._attacker(who))
+
+    def hand_out(self, who: str, attack: AttackOptions, victim: str) -> str:
+        options = {**self._attacking(attack), "to": who, "of": victim}
+        used = [self.publish(victim), self.decode(self._given.oracle(self._scenario))]
+        return self._computed("hand_out", ORACLE, options, used)
+
+    def _attacking(self, attack: AttackOptions) -> dict[str, Any]:
+        return {"attack": _plain(attack), "code": self._code("attacks", attack.kind)}
+
+    def _attacker(self, who: str) -> list[str]:
         own = self.publish(who) if self._entities[who].options.publishes else self.featurize(who)
-        used = [own, self.publish(victim), self.reconstruct(self._leader), self.decode(self._given.public)]
-        return self._computed("attack", who, options, used)
+        return [own, self.reconstruct(self._leader), self.decode(self._given.public)]
 
     def refine(self, row: Refinement, most_rows: int) -> str:
         if row.own == "images":
@@ -204,7 +229,7 @@ class _Keys:
             setting, scenario = self._setting, self._scenario
             on = [setting.compute, setting.threads, setting.torch, self._given.outputs]
             stated = self._entities.get(who)
-            plugin = stated and [stated.kind, _plain(stated.options), self._code("entities", stated.kind)]
+            plugin = stated and [stated.kind, _deciding(stated.options), self._code("entities", stated.kind)]
             self._known[known] = _digest(stage, VERSIONS[stage], scenario.seed, who, plugin, on, options, list(used))
         return self._known[known]
 
@@ -244,6 +269,12 @@ class _Keys:
         digests = [hashlib.sha256(part.tobytes()).hexdigest() for part in (rows, labels)]
         asked = [] if self._given.asked.is_plain else [asdict(self._given.asked)]
         return [self._given.source_digest, holding.split, side, *digests, *asked]
+
+
+def _deciding(options: EntityOptions) -> dict[str, Any]:
+    """Options of an entity but for those that only say what is played: a new attack leaves what is there as it is."""
+    found: dict[str, Any] = options.model_dump(mode="json", exclude=set(options.says_what_is_played))
+    return found
 
 
 def _plain(part: Any) -> dict[str, Any]:
