@@ -4,6 +4,7 @@ import hashlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from collab.attacks.base import Attack, Knowledge
 from collab.defenses.base import PrivateView, Protection
 from collab.disclosure import disclosed, to_uint8
 from collab.errors import EntityError, ShardMissing
+from collab.metrics.sizes import jpeg_bytes
 from collab.metrics.visual import ssim_window
 from collab.models.backbones import feature_shape, is_rectified
 from collab.models.freeze import freeze
@@ -23,6 +25,7 @@ from collab.scenario.base import AttackOptions, EntityOptions
 from collab.scenario.model import Refinement
 from collab.scoring import batched, distances, equivalence, means, worst_and_median
 from collab.seeding import Stream
+from collab.store.files import Placed
 from collab.store.manifest import Record
 from collab.store.pictures import Pictures, write_pictures, write_sheet
 from collab.store.release import read_release, write_release
@@ -123,7 +126,8 @@ class Entity(Participant):
         )
         losses = self.defense.fit(module, view)
         write_release(self.private, "defense", module.state_dict(), {})  # for this entity alone
-        return Report((*self.cost_and_disclosure(module), *(Measure("poison_loss", loss) for loss in losses[-1:])))
+        measures, pictures = self.cost_and_disclosure(module)
+        return Report((*measures, *(Measure("poison_loss", loss) for loss in losses[-1:])), (pictures,))
 
     def disclose(self, progress: Progress) -> Report:
         """What R shows of held-out images, before and after the own module, as `collab.disclosure` measures it."""
@@ -139,8 +143,8 @@ class Entity(Participant):
         truth = partial(self.heldout.take, device=self.compute.device)
         on_device = labels.to(self.compute.device)
         measures, sheet = disclosed(original, poisoned, truth, on_device, self.eye, wanted, self.scenario.seed)
-        write_sheet(self.layout.pictures / self.name, sheet)
-        return Report(measures)
+        placed = write_sheet(self.layout.pictures / self.name, sheet)
+        return Report(measures, (_picture_crossing("disclose", self.name, placed, sheet.original.shape),))
 
     def publish(self, progress: Progress) -> Report:
         """Writes poisoned features and labels to the store, in an order that says nothing about the own images.
@@ -162,9 +166,11 @@ class Entity(Participant):
         np.save(self.private / "published.npy", torch.cat(order).numpy())
         sent = [_shard_crossing("publish", self.name, EVERYONE, record)]
         if self.releases_module:
-            digest = write_release(self.layout.modules / self.name, "defense", module.state_dict(), {})
-            sent.append(_net_crossing("publish", self.name, "module", digest, module.state_dict()))
-        return Report((Measure("rows_published", record.rows), Measure("bytes_published", record.bytes)), tuple(sent))
+            folder, state = self.layout.modules / self.name, module.state_dict()
+            digest = write_release(folder, "defense", state, {})
+            sent.append(_net_crossing("publish", self.name, "module", digest, folder / "defense.safetensors", state))
+        told = Measure("rows_published", record.rows), Measure("bytes_published", record.bytes)
+        return Report((*told, jpeg_bytes(self.images.images)), tuple(sent))
 
     def withdraw(self, progress: Progress) -> Report:
         """Marks what it has published as withdrawn; who has read it has read it."""
@@ -283,8 +289,8 @@ class Entity(Participant):
             changed: Tensor = module(features.to(self.compute.device).float())
         return changed.float()
 
-    def cost_and_disclosure(self, module: nn.Module) -> tuple[Measure, ...]:
-        """Tables 1 and 2 on held-out images, from features as they would be stored."""
+    def cost_and_disclosure(self, module: nn.Module) -> tuple[tuple[Measure, ...], Crossing]:
+        """Tables 1 and 2 on held-out images, from features as they would be stored; and the pictures kept of them."""
         features, labels = self.heldout_features
         poisoned = torch.cat([self.protect(module, part).to("cpu", features.dtype) for part in batched(features)])
         seed, compute = self.scenario.seed, self.compute
@@ -296,13 +302,10 @@ class Entity(Participant):
             lambda start, stop: self.heldout.take(rows[start:stop], self.compute.device),
             compute=compute,
         )
-        self._keep_pictures(features, poisoned, found)
-        return (
-            *equivalence(self.released.decider, features, poisoned, labels, seed=seed, compute=compute),
-            *means(found, seed),
-        )
+        scores = equivalence(self.released.decider, features, poisoned, labels, seed=seed, compute=compute)
+        return (*scores, *means(found, seed)), self._keep_pictures(features, poisoned, found)
 
-    def _keep_pictures(self, features: Tensor, poisoned: Tensor, found: Mapping[str, Tensor]) -> None:
+    def _keep_pictures(self, features: Tensor, poisoned: Tensor, found: Mapping[str, Tensor]) -> Crossing:
         """Keeps what R makes of some held-out images, the most alike first, for whoever looks at the report.
 
         Held-out images belong to no entity, so that none of its own leaves it here.
@@ -324,18 +327,18 @@ class Entity(Participant):
             from_original=to_uint8(rebuilt[0]),
             from_poisoned=to_uint8(rebuilt[1]),
         )
-        write_pictures(self.layout.pictures / self.name, pictures)
+        placed = write_pictures(self.layout.pictures / self.name, pictures)
+        return _picture_crossing("poison", self.name, placed, pictures.original.shape)
 
     def _release(self, name: str, net: nn.Module, card: Mapping[str, object]) -> Crossing:
         state, model = net.state_dict(), self.scenario.model
         about = {"backbone": model.backbone, "hook": model.hook, "classes": self.classes, "trained_by": self.name}
         digest = write_release(self.layout.release, name, state, {**about, **card})
-        return _net_crossing("release", self.name, name, digest, state)
+        return _net_crossing("release", self.name, name, digest, self.layout.release / f"{name}.safetensors", state)
 
 
-def _net_crossing(stage: str, sender: str, kind: str, digest: str, state: Mapping[str, Tensor]) -> Crossing:
-    size = sum(value.numel() * value.element_size() for value in state.values())
-    return Crossing(stage, sender, EVERYONE, kind, digest, size, "float32", (len(state),))
+def _net_crossing(stage: str, sender: str, kind: str, digest: str, path: Path, state: Mapping[str, Tensor]) -> Crossing:
+    return Crossing(stage, sender, EVERYONE, kind, digest, path.stat().st_size, "float32", (len(state),))
 
 
 def guess_name(attack: str, victim: str) -> str:

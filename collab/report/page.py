@@ -52,7 +52,7 @@ def page_of(run: Opened) -> str:
     """The page of a run."""
     scenario, record = run.scenario, run.record
     names = [entity.name for entity in scenario.entities]
-    sent = boundaries(names, run.crossings, scenario.data.image_size)
+    sent = boundaries(names, run.crossings, scenario.data.image_size, run.rows)
     told = summary(scenario, run.rows, sent, run.pictures)
     made = tables(scenario, run.rows)
     table_5 = next((table for table in made if table.title.startswith("Table 5")), None)

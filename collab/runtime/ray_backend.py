@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from collab.errors import EntityError, ResourceError
+from collab.errors import BoundaryError, EntityError, ResourceError
 from collab.runtime.host import Emit, Event, Host, Job, Outcome
 from collab.runtime.plan import Task
 from collab.scenario.model import Scenario
@@ -153,12 +153,26 @@ class RayBackend:
         demand, names = self._demand, self._demand.hosts[host]
         strategy = self._ray.util.scheduling_strategies.PlacementGroupSchedulingStrategy
         tries = self._deaths.get((lane, host), 0)
-        return self._ray.remote(_RemoteHost).options(
+        return self._actor_class().options(
             name="-".join((str(lane), *names, str(tries)))[:200],
             num_cpus=self._share,
             num_gpus=demand.gpus,
             scheduling_strategy=strategy(placement_group=self._groups[lane], placement_group_bundle_index=host),
         ).remote(names, demand.gpus, demand.gpu_bytes, time.time())  # fmt: skip
+
+    def _actor_class(self) -> Any:
+        """The remote class of hosts, without the method of Ray that runs any function on an actor's state.
+
+        Overriding it in the class has no effect, Ray puts its own there; so it is replaced afterward.
+        """
+        made = self._ray.remote(_RemoteHost)
+        if not hasattr(getattr(made, "__ray_metadata__", None), "modified_class"):
+            raise ResourceError(
+                f"Ray {self._ray.__version__} has moved `__ray_call__`, so that actors cannot be closed. "
+                "Install a version that pyproject.toml allows, or play with `--backend inprocess`."
+            )
+        made.__ray_metadata__.modified_class.__ray_call__ = _refuse
+        return made
 
     def _lane(self, job: Job) -> int:
         if job.run not in self._lane_of:
@@ -231,6 +245,13 @@ class _RemoteHost:
             emit({"event": "host", **say, "seconds": round(self._seconds, 2)})
             self._seconds = None
         return self._host.play(job, task, key, emit)
+
+
+def _refuse(self: object, *_: object, **__: object) -> None:
+    raise BoundaryError(
+        "__ray_call__ of an entity's process was called: it would hand its images and modules to whoever asks. "
+        "An entity answers `play` only, with a plain report."
+    )
 
 
 def _cap_gpu_memory(gpus: float, gpu_bytes: int | None) -> None:

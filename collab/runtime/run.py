@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from collab.store.ledger import write_ledger
 from collab.store.pictures import Sheet, read_sheet
 from collab.store.results import Row, write_results
 from collab.training.precision import resolve_compute
-from collab.types import Report
+from collab.types import Crossing, Report
 
 
 @dataclass(frozen=True)
@@ -134,9 +134,7 @@ class Run:
     def write(self) -> tuple[Row, ...]:
         """Writes results, ledger and record of what was played so far; returns the rows."""
         outcomes = {task.name: self.outcomes[task.name] for task in self.tasks if task.name in self.outcomes}
-        write_ledger(
-            self.folder / "ledger.parquet", [each for outcome in outcomes.values() for each in outcome.report.crossings]
-        )
+        write_ledger(self.folder / "ledger.parquet", list(self._crossings(outcomes)))
         rows = result_rows(self.scenario, [task for task in self.tasks if task.name in outcomes], outcomes)
         write_results(self.folder / "results.parquet", rows)
         self._record(outcomes)
@@ -147,6 +145,11 @@ class Run:
         names = [each.name for each in self.scenario.entities]
         found = {name: read_sheet(self.folder / "pictures" / name) for name in names}
         return {name: sheet for name, sheet in found.items() if sheet is not None}
+
+    def _crossings(self, outcomes: Mapping[str, Outcome]) -> Iterator[Crossing]:
+        for name, outcome in outcomes.items():
+            task = self._named[name]
+            yield from outcome.crossings(task.who, task.stage)
 
     def errors(self) -> list[CollabError]:
         """What failed by itself, each with what to do; what merely needed it is not named."""

@@ -19,14 +19,14 @@ from collab.scenario.model import Refinement, Scenario
 
 VERSIONS = {
     "decode": 1,
-    "pretrain": 1,
-    "reconstruct": 1,
+    "pretrain": 2,
+    "reconstruct": 2,
     "featurize": 1,
     "featurize_heldout": 1,
-    "poison": 2,
+    "poison": 3,
     "recognize": 1,
     "disclose": 1,
-    "publish": 1,
+    "publish": 2,
     "refine": 1,
     "withdraw": 1,
     "attack": 1,
