@@ -337,6 +337,10 @@ class Entity(Participant):
         return _net_crossing("release", self.name, name, digest, self.layout.release / f"{name}.safetensors", state)
 
 
+def _picture_crossing(stage: str, sender: str, placed: Placed, shape: tuple[int, ...]) -> Crossing:
+    return Crossing(stage, sender, "report", "pictures", placed.sha256, placed.bytes, "uint8", (3, *shape))
+
+
 def _net_crossing(stage: str, sender: str, kind: str, digest: str, path: Path, state: Mapping[str, Tensor]) -> Crossing:
     return Crossing(stage, sender, EVERYONE, kind, digest, path.stat().st_size, "float32", (len(state),))
 

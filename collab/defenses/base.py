@@ -40,11 +40,13 @@ class Protection(ABC):
     """Changes features before they are published; `is_private` says that others can use them without the module.
 
     `is_learned` off says that the module does what it does before it is fitted too, so that one that stands before it
-    in a chain is trained through it.
+    in a chain is trained through it. `keeps_values` says that what it publishes holds unpoisoned values on purpose, as
+    they are or rearranged, so that the audit of a run does not take them for a leak.
     """
 
     is_private: ClassVar[bool]
     is_learned: ClassVar[bool] = True
+    keeps_values: ClassVar[bool] = False
 
     @property
     @abstractmethod

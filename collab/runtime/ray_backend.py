@@ -6,14 +6,19 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
+
 from collab.errors import BoundaryError, EntityError, ResourceError
+from collab.runtime.audit import Content
 from collab.runtime.host import Emit, Event, Host, Job, Outcome
 from collab.runtime.plan import Task
 from collab.scenario.model import Scenario
+from collab.store.residue import shared_memory, unpacked
 from collab.store.results import append_metrics
 from collab.types import Report
 
@@ -59,8 +64,15 @@ class RayBackend:
     last checkpoint. A host that dies more often than its restarts allow fails its task.
     """
 
-    def __init__(self, demand: Demand, emit: Emit, *, address: str) -> None:
-        self._demand, self._emit, self._address = demand, emit, address
+    def __init__(
+        self,
+        demand: Demand,
+        emit: Emit,
+        *,
+        address: str,
+        last_look: Callable[[Iterator[Content]], None] = lambda contents: None,
+    ) -> None:
+        self._demand, self._emit, self._address, self._last_look = demand, emit, address, last_look
         self._host_of = {name: index for index, names in enumerate(demand.hosts) for name in names}
         self._running: dict[Any, _Running] = {}
         self._actors: dict[tuple[int, int], Any] = {}
@@ -90,8 +102,23 @@ class RayBackend:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ray.shutdown()
-        shutil.rmtree(self._temporary, ignore_errors=True)
+        try:
+            if self._ray.is_initialized():
+                self._last_look(self._residue())
+        finally:
+            self._ray.shutdown()
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _residue(self) -> Iterator[Content]:
+        """What this Ray holds here: its logs and spilled objects, and its object store, also what was freed in it.
+
+        Of a cluster that was started elsewhere only what the driver itself has started is seen: nothing.
+        """
+        for path in sorted(self._temporary.rglob("*")):
+            if path.is_file() and not path.is_symlink():
+                yield from ((f"Ray's {path.name}", content) for content in unpacked(path))
+        for child in psutil.Process().children(recursive=True):
+            yield from (("Ray's object store", content) for content in shared_memory(child.pid))
 
     def is_free(self, job: Job, who: str) -> bool:
         """Whether the host of `who` in the lane of `job` plays nothing."""

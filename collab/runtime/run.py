@@ -7,12 +7,14 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from collab.errors import BoundaryError, CollabError, EntityError, ResourceError, StoreError
 from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.assign import ORACLE, Assignment, assign, label_distribution, open_scenario_source
+from collab.runtime.audit import Audit, Leak, unlisted
 from collab.runtime.cache import Cache
 from collab.runtime.host import Job, Outcome, environment
 from collab.runtime.plan import Task, plan
@@ -150,6 +152,16 @@ class Run:
         for name, outcome in outcomes.items():
             task = self._named[name]
             yield from outcome.crossings(task.who, task.stage)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """An audit of what is private in this run, when it is first asked for: after all is played."""
+        return Audit(self.folder, self.scenario, self.job.plugins)
+
+    def leaks(self) -> list[Leak]:
+        """What of it lies where others can read, and what crossed without a line of the ledger; after `write`."""
+        found = self.audit.of_run(self._cache, self.keys.values())
+        return found if self.failures or self._waiting else found + unlisted(self.folder)
 
     def errors(self) -> list[CollabError]:
         """What failed by itself, each with what to do; what merely needed it is not named."""

@@ -25,7 +25,7 @@ VERSIONS = {
     "featurize_heldout": 1,
     "poison": 3,
     "recognize": 1,
-    "disclose": 1,
+    "disclose": 2,
     "publish": 2,
     "refine": 1,
     "withdraw": 1,

@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -98,6 +99,17 @@ class Store:
             else:
                 found.setdefault((owner, sha256), record)
         return tuple(found.values())
+
+    def records_or_less(self) -> tuple[Record, ...]:
+        """What `records` answers, without the entities whose manifests are refused."""
+        found: list[Record] = []
+        for entity in sorted({str(named[0]) for named in map(manifest_name, self._names()) if named}):
+            with suppress(ShardCorrupt):
+                found += self.records(entity)
+        return tuple(found)
+
+    def _names(self) -> list[str]:
+        return [path.name for path in self._manifests.iterdir()] if self._manifests.is_dir() else []
 
     def open(self, record: Record, spec: ShardSpec) -> ShardReader:
         """Opens a published shard, verifying it unless this object has done so and the file is unchanged.
