@@ -25,6 +25,7 @@ from collab.scenario.base import AttackOptions, EntityOptions
 from collab.scenario.model import Refinement
 from collab.scoring import batched, distances, equivalence, means, worst_and_median
 from collab.seeding import Stream
+from collab.store.codec import as_stored
 from collab.store.files import Placed
 from collab.store.manifest import Record
 from collab.store.pictures import Pictures, write_pictures, write_sheet
@@ -135,7 +136,7 @@ class Entity(Participant):
         assert wanted is not None  # else this stage is not played
 
         def poisoned(rows: np.ndarray) -> Tensor:
-            return self.reconstruction(self.protect(module, features[rows]).to("cpu", features.dtype))
+            return self.reconstruction(as_stored(self.protect(module, features[rows]), self.spec.dtype))
 
         def original(rows: np.ndarray) -> Tensor:
             return self.reconstruction(features[rows])
@@ -292,7 +293,7 @@ class Entity(Participant):
     def cost_and_disclosure(self, module: nn.Module) -> tuple[tuple[Measure, ...], Crossing]:
         """Tables 1 and 2 on held-out images, from features as they would be stored; and the pictures kept of them."""
         features, labels = self.heldout_features
-        poisoned = torch.cat([self.protect(module, part).to("cpu", features.dtype) for part in batched(features)])
+        poisoned = torch.cat([as_stored(self.protect(module, part), self.spec.dtype) for part in batched(features)])
         seed, compute = self.scenario.seed, self.compute
         rows = torch.arange(len(features)).numpy()
         found = distances(

@@ -154,7 +154,7 @@ class Participant:
         """What shards of this run look like."""
         _, card = read_release(self.layout.release, "featurizer")
         channels, height, width = card["feature"]
-        return ShardSpec((channels, height, width), self.scenario.store.dtype, self.classes, card["sha256"])
+        return ShardSpec((channels, height, width), self.scenario.store.codec, self.classes, card["sha256"])
 
     def stream(self, stage: str) -> Stream:
         """This holder's randomness in `stage`."""

@@ -16,6 +16,7 @@ from collab.runtime.assign import Assignment, Holding
 from collab.scenario.model import Refinement
 from collab.scoring import guesses, likeness, mean_measure, priors
 from collab.seeding import Stream
+from collab.store.codec import as_stored
 from collab.store.private import private_folder
 from collab.store.release import read_release, write_release
 from collab.store.shards import ShardReader
@@ -99,7 +100,7 @@ class Oracle(Participant):
         def opened(rows: np.ndarray) -> Tensor:
             with torch.no_grad(), self.compute.autocast():
                 features = self.released.featurizer(images[rows])
-            return self.reconstruction(features.to(self.spec.torch_dtype))
+            return self.reconstruction(as_stored(features, self.spec.dtype))
 
         by_attack, by_open = (
             compared(shown, _rows_of(images), labels, self.eye) for shown in (_rows_of(rebuilt), opened)

@@ -192,7 +192,7 @@ class _Keys:
         return _digest(*(path.read_text(encoding="utf-8") for path in (file, *sorted(file.parent.glob("_*.py")))))
 
     def _stored(self) -> dict[str, str]:
-        return {"dtype": self._scenario.store.dtype}
+        return {"dtype": self._scenario.store.codec}
 
     def _disclosure(self) -> tuple[dict[str, Any], list[str]]:
         """What is measured of reconstructions, and the stage that made the networks that look at them."""

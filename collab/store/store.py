@@ -6,12 +6,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import pyarrow as pa
 import torch
 
 from collab.errors import ShardCorrupt, StoreError
+from collab.store.codec import CodecName
 from collab.store.files import TEMPORARY
 from collab.store.manifest import SCHEMA_VERSION, Record, manifest_name, read_manifest, shard_path, write_manifest
 from collab.store.names import check_name, inside
@@ -168,9 +169,7 @@ class Store:
 
 def _spec_of(record: Record) -> ShardSpec:
     """What the record itself claims; ShardSpec refuses a type that is none."""
-    return ShardSpec(
-        record.shape, cast(Literal["float16", "bfloat16"], record.dtype), len(record.histogram), record.featurizer
-    )
+    return ShardSpec(record.shape, cast(CodecName, record.dtype), len(record.histogram), record.featurizer)
 
 
 def _versions() -> dict[str, str]:
