@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from collab.attacks.base import Attack, Knowledge
 from collab.defenses.base import PrivateView, Protection
 from collab.disclosure import disclosed, to_uint8
-from collab.errors import EntityError, ShardMissing
+from collab.errors import EntityError, ShardCorrupt
 from collab.metrics.sizes import jpeg_bytes
 from collab.metrics.visual import ssim_window
 from collab.models.backbones import feature_shape, is_rectified
 from collab.models.freeze import freeze
 from collab.participant import Participant, load_images
-from collab.pool import Pooled, harm, hurts
+from collab.pool import Pooled, harm, hurts, offer
 from collab.scenario.base import AttackOptions, EntityOptions
 from collab.scenario.model import Refinement
 from collab.scoring import batched, distances, equivalence, means, worst_and_median
@@ -185,8 +185,9 @@ class Entity(Participant):
         if row.own == "images":
             return self.train_from_scratch(row, self.images, stream, progress)
         own = self.shards_of(self.name) if row.own == "poisoned" else [self.own_features(self.private)]
-        offered = [Pooled(sender, tuple(self.shards_of(sender))) for sender in sorted(row.pool)]
-        pool, told = self.choose(offered, row, progress), list[Measure]()
+        offered = [offer(self, sender) for sender in sorted(row.pool)]
+        pool, told = self.choose([peer for peer in offered if peer.shards], row, progress), list[Measure]()
+        told += [Measure(f"refused[{peer.sender}]", len(peer.refused)) for peer in offered if peer.refused]
         if (row.vet or self.scenario.refine.vet) == "holdout":
             found = harm(self, pool, row, progress)
             pool = [peer for peer in pool if not hurts(found[peer.sender])]
@@ -198,12 +199,9 @@ class Entity(Participant):
         name = f"decider_{hashlib.sha256(str(row.row).encode()).hexdigest()[:16]}"  # rows may have long names
         write_release(self.private, name, decider.state_dict(), {"row": str(row.row)})
         shutil.rmtree(self.scratch, ignore_errors=True)
-        read = (
-            _shard_crossing("refine", sender, self.name, record)
-            for sender in sorted(row.pool)
-            for record in self.layout.store.records(sender)
-        )
-        return Report((*report.measures, *told), tuple(read))
+        read = (_shard_crossing("refine", peer.sender, self.name, each) for peer in offered for each in peer.records)
+        why = {f"refused[{peer.sender}]": " ".join(peer.refused)[:1000] for peer in offered if peer.refused}
+        return Report((*report.measures, *told), tuple(read), why)
 
     # ---- what a curious entity does ---------------------------------------------------------------------------------
     def attack(
@@ -248,16 +246,11 @@ class Entity(Participant):
 
     # ---- what a plugin may want to call ------------------------------------------------------------------------------
     def shards_of(self, sender: str) -> list[ShardReader]:
-        """What `sender` published, verified; ShardMissing if that is nothing."""
-        store = self.layout.store
-        records = store.records(sender)
-        if not records:
-            published = ", ".join(sorted({record.entity for record in store.records()})) or "nothing"
-            raise ShardMissing(
-                f"entity {self.name!r} wants to refine on {sender!r}, which has published nothing or withdrawn it. "
-                f"There is: {published}. Take {sender!r} out of `pool`, or look above for its failed publish stage."
-            )
-        return [store.open(record, self.spec) for record in records]
+        """What `sender` published, verified; ShardMissing if that is nothing, ShardCorrupt if one of it is refused."""
+        offered = offer(self, sender)
+        if offered.refused:
+            raise ShardCorrupt("\n".join(offered.refused))
+        return list(offered.shards)
 
     def trained_reconstructor(
         self, kind: str, stream: Stream, progress: Progress

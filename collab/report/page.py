@@ -62,7 +62,8 @@ def page_of(run: Opened) -> str:
     curves = curves_of(run.losses, record.get("tasks", {}))
     beside = beside_the_paper(run.rows)
     parts: dict[str, Any] = {
-        "run": run, "record": {"collab": "", "failures": {}, **record}, "source": run.source, "summary": told,
+        "run": run, "record": {"collab": "", "failures": {}, "facts": {}, **record},
+        "source": run.source, "summary": told,
         "glance": at_a_glance(told, sent), "bars": bars_of(scenario, run.rows),
         "meanings": MEANINGS, "table_5": table_5, "tables": others, "not_measured": not_measured(made),
         "sheet": contact_sheet({_titled(scenario, name): each for name, each in run.sheets.items()}),

@@ -1,7 +1,7 @@
 """The audit at the end of a run: nothing private of any entity lies where others can read."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,12 +121,16 @@ class Audit:
             yield _weights(entity.name), _weight_pieces(module)
 
 
-def unlisted(run: Path) -> list[Leak]:
-    """What readers are offered in the store, or as a released network, and the ledger does not have."""
+def unlisted(run: Path, refused: Collection[str] = ()) -> list[Leak]:
+    """What readers are offered in the store, or as a released network, and the ledger does not have.
+
+    Nobody took anything of entities whose shards were `refused`.
+    """
     listed = {crossing.digest for crossing in read_ledger(run / "ledger.parquet")}
     offered = {}
     for record in Store(run / "store").records_or_less():
-        offered[f"store/{record.path}"] = record.sha256
+        if record.entity not in refused:
+            offered[f"store/{record.path}"] = record.sha256
     for path in (*sorted((run / "release").glob("*.safetensors")), *sorted((run / "modules").glob("*/*.safetensors"))):
         try:
             card = read_json(path.with_suffix(".json"), what="card")

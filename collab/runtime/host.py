@@ -166,7 +166,10 @@ class Host:
         outcome = Outcome(task.name, report, seconds, device, peak, losses=losses, answered=time.time())
         after = places_of(job.run, task.who, **owned)
         written = sorted(place for place, state in after.items() if before.get(place) != state)
-        cache.keep(key, task.who, job.run, written, outcome.entry(), stage=task.stage)
+        if not any(
+            fact.startswith("refused[") for fact in report.facts
+        ):  # not what an equal stage would find elsewhere
+            cache.keep(key, task.who, job.run, written, outcome.entry(), stage=task.stage)
         progress.forget()
         return outcome
 

@@ -161,7 +161,9 @@ class Run:
     def leaks(self) -> list[Leak]:
         """What of it lies where others can read, and what crossed without a line of the ledger; after `write`."""
         found = self.audit.of_run(self._cache, self.keys.values())
-        return found if self.failures or self._waiting else found + unlisted(self.folder)
+        facts = {fact for outcome in self.outcomes.values() for fact in outcome.report.facts}
+        refused = {name for name in self.assignment.entities if f"refused[{name}]" in facts}
+        return found if self.failures or self._waiting else found + unlisted(self.folder, refused)
 
     def errors(self) -> list[CollabError]:
         """What failed by itself, each with what to do; what merely needed it is not named."""
@@ -207,6 +209,7 @@ class Run:
             "seconds": round(self.seconds, 2),
             "tasks": tasks,
             "failures": {name: each.failure for name, each in self.failures.items()},
+            "facts": {name: each.report.facts for name, each in outcomes.items() if each.report.facts},
         }
         (self.folder / "record.json").write_text(json.dumps(record, indent=1))
 
