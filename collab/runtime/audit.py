@@ -44,10 +44,10 @@ class Leak:
 class Audit:
     """What is private in one run, and where it is looked for.
 
-    Private are the images, unpoisoned features and fitted defense of every entity. Exempt, since they are published on
-    purpose: the module of an entity with `release_module` under `modules/`, and features of one whose defense leaves
-    values as they are (`Protection.keeps_values`) among its shards. Windows that the held-out or the public images have
-    too are no secrets, and are not looked for.
+    Private are the images, unpoisoned features, fitted defense and drawn seed of every entity. Exempt, since they are
+    published on purpose: the module of an entity with `release_module` under `modules/`, and features of one whose
+    defense leaves values as they are (`Protection.keeps_values`) among its shards. Windows that the held-out or the
+    public images have too are no secrets, and are not looked for.
     """
 
     def __init__(self, run: Path, scenario: Scenario, plugins: Plugins = INSTALLED) -> None:
@@ -117,6 +117,11 @@ class Audit:
             yield f"images of {entity.name}", pictures(there[at])
         for path in sorted((private / "features").glob("*.arrow")):
             yield _features(entity.name), _feature_pieces(stored_rows(path, MOST_ROWS))
+        if (seed := private / "seed").is_file():
+            secret = seed.read_text(encoding="ascii")
+            drawn = int(secret, 16)
+            forms = [secret.encode(), bytes.fromhex(secret), drawn.to_bytes(32, "little"), str(drawn).encode()]
+            yield f"the seed of {entity.name}", (form[:WINDOW] for form in forms)
         if (module := private / "defense.safetensors").is_file():
             yield _weights(entity.name), _weight_pieces(module)
 

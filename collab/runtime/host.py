@@ -28,7 +28,8 @@ from collab.runtime.plan import Task
 from collab.runtime.stages import Setting
 from collab.scenario.model import Entity as Stated
 from collab.scenario.model import Scenario
-from collab.store.private import private_folder
+from collab.store.files import place_file
+from collab.store.private import private_folder, private_seed
 from collab.training.precision import Compute, resolve_compute
 from collab.training.progress import Progress
 from collab.types import Crossing, Measure, Report, checked
@@ -243,15 +244,30 @@ def _participant(job: Job, name: str, compute: Compute) -> Entity | Oracle:
     classes = len(job.assignment.classes)
     if name == ORACLE:
         oracle = Oracle(name, job.scenario, job.run, classes=classes, compute=compute)
+        oracle.seeds = {
+            each.name: seed for each in job.scenario.entities if (seed := _seed(job, each.name)) is not None
+        }
         oracle.assignment, oracle.holding = job.assignment, job.assignment.oracle(job.scenario)
         return oracle
     stated = _stated(job, name)
     entity: Entity = job.plugins.load("entities", stated.kind)(
         name, job.scenario, job.run, classes=classes, compute=compute
     )
+    if (seed := _seed(job, name)) is not None:
+        entity.seeds = {name: seed}
     entity.options, entity.class_names = stated.options, job.assignment.classes
     entity.defense, entity.releases_module = _defense(job, stated), stated.release_module
     return entity
+
+
+def _seed(job: Job, name: str) -> int | None:
+    """The secret of an entity, which the run's folder keeps too; None where its randomness follows from the scenario."""
+    if job.scenario.private_seeds == "derived":
+        return None
+    seed, kept = private_seed(job.cache, name), private_folder(job.run, name) / "seed"
+    if not kept.exists():
+        place_file(kept.parent, kept.name, lambda file: file.write(f"{seed:064x}".encode()), what="a seed", mode=0o400)
+    return seed
 
 
 def _stated(job: Job, name: str) -> Stated:

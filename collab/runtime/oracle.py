@@ -15,7 +15,6 @@ from collab.participant import Participant
 from collab.runtime.assign import Assignment, Holding
 from collab.scenario.model import Refinement
 from collab.scoring import guesses, likeness, mean_measure, priors
-from collab.seeding import Stream
 from collab.store.codec import as_stored
 from collab.store.private import private_folder
 from collab.store.release import read_release, write_release
@@ -79,7 +78,7 @@ class Oracle(Participant):
             return self.train_from_scratch(row, images, self.stream("refine"), progress)
         entity = str(row.entity)
         readers = [self.features_of_entity(name) for name in (entity, *sorted(row.unpoisoned))]
-        stream = Stream(self.scenario.seed, entity, "refine")  # the entity's own, so that only poisoning differs
+        stream = self.stream_of(entity, "refine")  # the entity's own, so that only poisoning differs
         _, report = self.refined(readers, most_rows, row, stream, progress)
         return report
 

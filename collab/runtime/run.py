@@ -24,6 +24,7 @@ from collab.scenario.model import Scenario
 from collab.scenario.reader import to_yaml
 from collab.store.ledger import write_ledger
 from collab.store.pictures import Sheet, read_sheet
+from collab.store.private import private_seed
 from collab.store.results import Row, write_results
 from collab.training.precision import resolve_compute
 from collab.types import Crossing, Report
@@ -68,7 +69,9 @@ class Prepared:
         tasks = _needed(plan(scenario, counts), where.only)
         compute = str(resolve_compute(scenario.precision, where.device))
         setting = Setting(compute, scenario.resources.entity.cpus)
-        keys = stage_keys(scenario, assignment, tasks, setting, where.plugins)
+        drawn = [each.name for each in scenario.entities if scenario.private_seeds == "drawn"]
+        seeds = {name: private_seed(where.cache.resolve(), name) for name in drawn}
+        keys = stage_keys(scenario, assignment, tasks, setting, where.plugins, seeds)
         return cls(scenario, assignment, tasks, keys, setting)
 
 

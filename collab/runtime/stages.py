@@ -45,19 +45,27 @@ class Setting:
 
 
 def stage_keys(
-    scenario: Scenario, given: Assignment, tasks: Sequence[Task], setting: Setting, plugins: Plugins = INSTALLED
+    scenario: Scenario,
+    given: Assignment,
+    tasks: Sequence[Task],
+    setting: Setting,
+    plugins: Plugins = INSTALLED,
+    seeds: Mapping[str, int] | None = None,
 ) -> dict[str, str]:
     """The key of each task by its name: stage and version, its part of the scenario, data, and keys of what it uses.
 
     Not in a key: name, text and expectations of the scenario, names of rows, how many workers play it, and which tasks
-    come before without giving it anything.
+    come before without giving it anything. `seeds` are the secrets of entities that have drawn one.
     """
-    keys = _Keys(scenario, given, setting, plugins)
+    keys = _Keys(scenario, given, setting, plugins, seeds or {})
     return {task.name: keys.of(task) for task in tasks}
 
 
 class _Keys:
-    def __init__(self, scenario: Scenario, given: Assignment, setting: Setting, plugins: Plugins) -> None:
+    def __init__(
+        self, scenario: Scenario, given: Assignment, setting: Setting, plugins: Plugins, seeds: Mapping[str, int]
+    ) -> None:
+        self._seeds = seeds
         self._scenario, self._given, self._setting, self._plugins = scenario, given, setting, plugins
         self._leader = scenario.model.pretrain.by
         self._entities = {entity.name: entity for entity in scenario.entities}
@@ -177,7 +185,9 @@ class _Keys:
             on = [setting.compute, setting.threads, setting.torch, self._given.classes]
             stated = self._entities.get(who)
             plugin = stated and [stated.kind, _plain(stated.options), self._code("entities", stated.kind)]
-            self._known[known] = _digest(stage, VERSIONS[stage], scenario.seed, who, plugin, on, options, list(used))
+            self._known[known] = _digest(
+                stage, VERSIONS[stage], self._seeds.get(who, scenario.seed), who, plugin, on, options, list(used)
+            )
         return self._known[known]
 
     def _code(self, group: str, kind: str) -> str:
