@@ -261,7 +261,7 @@ def _participant(job: Job, name: str, compute: Compute) -> Entity | Oracle:
 
 
 def _seed(job: Job, name: str) -> int | None:
-    """The secret of an entity, which the run's folder keeps too; None where its randomness follows from the scenario."""
+    """The secret of an entity, kept in the run's folder too; None where its randomness follows from the scenario."""
     if job.scenario.private_seeds == "derived":
         return None
     seed, kept = private_seed(job.cache, name), private_folder(job.run, name) / "seed"

@@ -1,5 +1,6 @@
 """Which stages run again when a field of the scenario changes: each field, in turn."""
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ CHANGES: dict[str, set[str]] = {
     "name=other": NONE,
     "about=other": NONE,
     "seed=5": EVERYTHING,
+    "private_seeds=drawn": EVERYTHING - DECODES,
     "data.classes=6": EVERYTHING,
     "data.train=200": EVERYTHING,
     "data.image_size=32": EVERYTHING,
@@ -66,7 +68,7 @@ CHANGES: dict[str, set[str]] = {
 
 
 def prepared(scenario: Scenario) -> Prepared:
-    return Prepared.of(scenario, Where("inprocess", out=Path("unused")))
+    return Prepared.of(scenario, Where("inprocess", out=Path(tempfile.gettempdir()) / "collab-unused"))
 
 
 def changed(before: Prepared, after: Prepared) -> set[str]:
