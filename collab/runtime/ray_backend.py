@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import secrets
 import shutil
 import tempfile
 import time
@@ -128,6 +129,7 @@ class RayBackend:
     def submit(self, job: Job, task: Task, key: str) -> None:
         """Hands `task` to its host's actor, which is started if it is not there."""
         if job.run not in self._jobs:
+            self._check_shared(job.run)
             self._jobs[job.run] = self._ray.put(job)
             self._tails[job.run] = _Tail(job.run / "metrics.jsonl", self._told)
         self._send(_Running(job, task, key, self._lane(job), self._host_of[task.who]))
@@ -228,6 +230,33 @@ class RayBackend:
                 "RAY_AUTH_TOKEN_PATH) the same here as there?"
             ) from cause
 
+    def _check_shared(self, run: Path) -> None:
+        """Raises ResourceError, before anything is played, if a node of the cluster does not see the run's folder."""
+        if self._address == "local":
+            return
+        path, nonce = run / ".shared", secrets.token_hex(16)
+        path.write_text(nonce, encoding="ascii")
+        pinned = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
+        read = self._ray.remote(_read).options(num_cpus=0, max_retries=0)
+        nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in self._ray.nodes() if node["Alive"]}
+        asked = {name: read.options(scheduling_strategy=pinned(name, soft=False)).remote(str(path)) for name in nodes}
+        try:
+            blind = [f"{nodes[name]} ({name[:8]})" for name, ref in asked.items() if self._answer(ref) != nonce]
+        finally:
+            path.unlink(missing_ok=True)
+        if blind:
+            raise ResourceError(
+                f"{len(blind)} of {len(nodes)} nodes do not see the folder {run}: {', '.join(blind)}. Stages speak "
+                "through files. Take a folder that all nodes share under one path (NFS, Lustre, EFS) with `--out`."
+            )
+
+    def _answer(self, ref: Any) -> str | None:
+        try:
+            answer: str | None = self._ray.get(ref, timeout=60)
+        except self._ray.exceptions.RayError:  # the node is gone, or does not start a worker
+            return None
+        return answer
+
     def _place(self) -> None:
         """Reserves a placement group for each lane."""
         have: dict[str, float] = self._ray.cluster_resources()
@@ -247,7 +276,9 @@ class RayBackend:
         lanes = max(1, min(wanted.lanes, self.slots // count))
         if wanted.gpus:
             lanes = min(lanes, int((gpus + 1e-9) // (wanted.gpus * count)))
-        self._share = min(float(wanted.threads), cores / (count * lanes))  # idle hosts hold no core
+        sizes = [node["Resources"].get("CPU", 0.0) for node in self._ray.nodes() if node["Alive"]]
+        spare = max(sizes) if len(sizes) > 1 and not wanted.gpus else 0.0  # so that a node may be lost
+        self._share = min(float(wanted.threads), 0.99 * (cores - spare) / (count * lanes))  # idle hosts hold no core
         bundle = {"CPU": self._share, **({"GPU": wanted.gpus} if wanted.gpus else {})}
         self._groups = [self._ray.util.placement_group([bundle] * count, strategy="PACK") for _ in range(lanes)]
         if not all(group.wait(30) for group in self._groups):
@@ -272,6 +303,14 @@ class _RemoteHost:
             emit({"event": "host", **say, "seconds": round(self._seconds, 2)})
             self._seconds = None
         return self._host.play(job, task, key, emit)
+
+
+def _read(path: str) -> str | None:
+    """What stands in the file, wherever this is called; None if there is none."""
+    try:
+        return Path(path).read_text(encoding="ascii")
+    except OSError:
+        return None
 
 
 def _refuse(self: object, *_: object, **__: object) -> None:

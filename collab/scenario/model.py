@@ -33,7 +33,7 @@ class Scenario(Part):
     seed: int = Field(0, ge=0, lt=2**63, description="All randomness follows from it.")
     private_seeds: Literal["derived", "drawn"] = Field(
         "derived",
-        description="drawn: all randomness of an entity follows from a secret that it draws, once for each folder of runs.",
+        description="drawn: randomness of an entity follows from a secret that it draws, once for each folder of runs.",
     )
     precision: Literal["auto", "bf16", "fp32"] = Field(
         "auto", description="Type of the arithmetic; auto takes bf16 where hardware multiplies it faster."
