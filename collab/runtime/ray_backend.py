@@ -237,7 +237,7 @@ class RayBackend:
         path, nonce = run / ".shared", secrets.token_hex(16)
         path.write_text(nonce, encoding="ascii")
         pinned = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
-        read = self._ray.remote(_read).options(num_cpus=0, max_retries=0)
+        read = self._ray.remote(num_cpus=0, max_retries=0)(_read)
         nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in self._ray.nodes() if node["Alive"]}
         asked = {name: read.options(scheduling_strategy=pinned(name, soft=False)).remote(str(path)) for name in nodes}
         try:

@@ -26,7 +26,7 @@ from collab.store.results import read_results
 from collab.store.store import Store
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
-LONG = ["entities.*.defense.epochs=12", "model.pretrain.epochs=6", "refine.epochs=4"]
+LONG = ["entities.*.defense.epochs=6"]
 WAIT = 300
 
 
@@ -49,9 +49,8 @@ class Nodes:
         parts = [part for override in sets for part in ("--set", override)]
         program = [sys.executable, "-c", "from collab.cli import main; main()", "run", str(SCENARIOS / scenario)]
         program += [*parts, "--json", "--address", self.address, "--out", str(out)]
-        return subprocess.Popen(
-            program, env=self.env, text=True, stdout=subprocess.PIPE, stderr=(out.parent / f"{out.name}.log").open("w")
-        )
+        with (out.parent / f"{out.name}.log").open("w") as log:
+            return subprocess.Popen(program, env=self.env, text=True, stdout=subprocess.PIPE, stderr=log)
 
 
 def environment() -> dict[str, str]:
