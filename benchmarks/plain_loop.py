@@ -24,8 +24,9 @@ from collab.models.dpm import build_dpm
 from collab.models.freeze import folded
 from collab.models.reconstructors import build_reconstructor
 from collab.scenario.reader import read_scenario
-from collab.scoring import accuracies, disparity, equivalence, priors
+from collab.scoring import disparity, equivalence, priors
 from collab.training.precision import resolve_compute
+from collab.training.tasks import CLASSES
 
 EVAL = 256
 COMPUTE = resolve_compute("auto", "auto")
@@ -63,7 +64,7 @@ def play(scenario):
     top1 = {}
 
     def score(net, inputs):
-        return accuracies(logits(net, inputs), y_test, scenario.seed)[0].value
+        return CLASSES.measures(logits(net, inputs), y_test, scenario.seed)[0].value
 
     def network():
         split = build_split(
@@ -119,7 +120,7 @@ def play(scenario):
         poisoned[entity.name] = through(p, own)
         hidden = through(p, f_test)
         known = {"seed": scenario.seed, "compute": COMPUTE}
-        equivalence(c, f_test, hidden, y_test, **known)
+        equivalence(c, f_test, hidden, y_test, task=CLASSES, **known)
         disparity(r, f_test, hidden, lambda a, b: pixels(x_test, torch.arange(a, b)), **known)
 
     def refine(parts, epochs=None):

@@ -20,11 +20,12 @@ from collab.metrics.reidentification import (
     pixel_ranks,
     rank_hits,
 )
+from collab.metrics.scores import mean_measure
 from collab.metrics.utility import topk_hits
 from collab.metrics.visual import ms_ssim, ms_ssim_levels, ssim, ssim_max, ssim_window
 from collab.models.recognizer import Recognizer
 from collab.scenario.disclosure import Disclosure
-from collab.scoring import PICTURES, mean_measure
+from collab.scoring import PICTURES
 from collab.seeding import Stream
 from collab.store.pictures import Sheet
 from collab.types import Measure

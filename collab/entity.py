@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,17 +11,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from collab.attacks.base import Attack, Knowledge
+from collab.attacks.base import Attack, Knowledge, Pairs, adversary
 from collab.defenses.base import PrivateView, Protection
 from collab.disclosure import disclosed, to_uint8
-from collab.errors import EntityError, ShardCorrupt
+from collab.errors import EntityError
+from collab.exposure import Exposed, exposed
+from collab.inference import IDENTIFIER, identifier_of, kept_numbers
 from collab.metrics.sizes import jpeg_bytes
 from collab.metrics.visual import ssim_window
 from collab.models.backbones import feature_shape, is_rectified
+from collab.models.encoder import Encoder
 from collab.models.freeze import freeze
-from collab.participant import Participant, load_images
+from collab.participant import Participant, load_images, load_numbers
 from collab.pool import Pooled, harm, hurts, offer
-from collab.scenario.base import AttackOptions, EntityOptions
+from collab.scenario.base import Answers, AttackOptions, EntityOptions
 from collab.scenario.model import Refinement
 from collab.scoring import batched, distances, equivalence, means, worst_and_median
 from collab.seeding import Stream
@@ -30,7 +33,6 @@ from collab.store.files import Placed
 from collab.store.manifest import Record
 from collab.store.pictures import Pictures, write_pictures, write_sheet
 from collab.store.release import read_release, write_release
-from collab.store.shards import ShardReader
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
 from collab.training.progress import Progress
@@ -60,7 +62,10 @@ class Entity(Participant):
         return images
 
     def published(self, features: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """What it publishes of a batch of protected features [batch, channels, height, width] and labels [batch]."""
+        """What it publishes of a batch of protected features [batch, channels, height, width] and labels [batch, ...].
+
+        Labels are what the task asks: classes, or lists of numbers; `self.task` knows.
+        """
         return features, labels
 
     def choose(self, pool: Sequence[Pooled], row: Refinement, progress: Progress) -> Sequence[Pooled]:
@@ -87,7 +92,9 @@ class Entity(Participant):
             split = self.new_split()
         network = nn.Sequential(split.featurizer, split.decider)
         recipe = Recipe.of(self.scenario.model.pretrain)
-        train_classifier(network, self.images, recipe, stream=stream, compute=self.compute, progress=progress)
+        train_classifier(
+            network, self.images, recipe, stream=stream, compute=self.compute, progress=progress, task=self.task
+        )
         shape = feature_shape(split.featurizer, self.scenario.data.image_size)
         released = (
             self._release("featurizer", split.featurizer, {"feature": list(shape)}),
@@ -116,6 +123,8 @@ class Entity(Participant):
         view = PrivateView(
             features=self.feed([self.own_features(self.private)], self.defense.batch_size),
             images=self.images,
+            task=self.task,
+            public=load_images(self.layout.public),
             decider=self.released.decider,
             reconstructor=self.reconstructor,
             stream=stream,
@@ -124,6 +133,9 @@ class Entity(Participant):
             another=lambda kind: freeze(
                 self.trained_reconstructor(kind, self.stream(f"reconstruct {kind}"), progress)[0]
             ),
+            identifier=partial(self._identifier, progress),
+            like_decider=lambda outputs: self.new_split(outputs).decider,
+            private=_tensor(load_numbers(self.private, "private")),
         )
         losses = self.defense.fit(module, view)
         write_release(self.private, "defense", module.state_dict(), {})  # for this entity alone
@@ -132,20 +144,33 @@ class Entity(Participant):
 
     def disclose(self, progress: Progress) -> Report:
         """What R shows of held-out images, before and after the own module, as `collab.disclosure` measures it."""
-        wanted, (features, labels), module = self.scenario.disclosure, self.heldout_features, self.fitted_module()
+        wanted, features, module = self.scenario.disclosure, self.heldout_features[0], self.fitted_module()
         assert wanted is not None  # else this stage is not played
 
         def poisoned(rows: np.ndarray) -> Tensor:
-            return self.reconstruction(as_stored(self.protect(module, features[rows]), self.spec.dtype))
+            return self.reconstruction(self.heldout_as_published(module, rows))
 
         def original(rows: np.ndarray) -> Tensor:
             return self.reconstruction(features[rows])
 
         truth = partial(self.heldout.take, device=self.compute.device)
-        on_device = labels.to(self.compute.device)
+        on_device = torch.from_numpy(self.heldout.classes).to(self.compute.device)
         measures, sheet = disclosed(original, poisoned, truth, on_device, self.eye, wanted, self.scenario.seed)
         placed = write_sheet(self.layout.pictures / self.name, sheet)
         return Report(measures, (_picture_crossing("disclose", self.name, placed, sheet.original.shape),))
+
+    def expose(self, progress: Progress) -> Report:
+        """What features of held-out images, as they would be published, give away beside the task."""
+        module = self.fitted_module()
+        pieces = batched(torch.arange(len(self.heldout)))
+        shown = torch.cat([self.heldout_as_published(module, part.numpy()) for part in pieces])
+        reader = module.decider if isinstance(module, Encoder) else self.released.decider
+        return Report(exposed(self, Exposed(shown, self.encoder(self.defense, module), reader), progress))
+
+    def encoder(self, defense: Protection, module: nn.Module) -> Callable[[Tensor], Tensor]:
+        """What turns images [batch, 3, side, side] into what an entity with this defense and module publishes."""
+        run, featurize = partial(self.protect, module), self.released.featurizer
+        return run if defense.encodes else lambda images: run(featurize(images))
 
     def publish(self, progress: Progress) -> Report:
         """Writes poisoned features and labels to the store, in an order that says nothing about the own images.
@@ -154,6 +179,7 @@ class Entity(Participant):
         """
         module = self.fitted_module()
         feed = self.feed([self.own_features(self.private)], EVAL_BATCH)
+        images, device = self.images, self.compute.device
 
         stream, order = self.stream("publish"), list[Tensor]()
         altering = stream.torch("altered")
@@ -161,7 +187,8 @@ class Entity(Participant):
         def poisoned() -> Iterator[tuple[Tensor, Tensor]]:
             for features, labels, rows in feed.batches(stream.torch("order")):
                 order.append(rows.clone())
-                yield self.published(self.protect(module, features), labels, altering)
+                given = images.take(rows.numpy(), device) if self.defense.encodes else features
+                yield self.published(self.protect(module, given), labels, altering)
 
         record = self.layout.store.publish(self.name, poisoned(), self.spec, run=self.layout.run.name)
         np.save(self.private / "published.npy", torch.cat(order).numpy())
@@ -204,54 +231,97 @@ class Entity(Participant):
         return Report((*report.measures, *told), tuple(read), why)
 
     # ---- what a curious entity does ---------------------------------------------------------------------------------
-    def attack(
-        self, attack: Attack, stated: AttackOptions, victim: str, progress: Progress, opened: Protection | None = None
+    def rehearse(
+        self, attack: Attack, stated: AttackOptions, victim: str, recipe: Protection, progress: Progress
     ) -> Report:
-        """Rebuilds the first rows of what `victim` published, with all that a collaborator has.
+        """Lets an attack learn what it can before it sees a shard, for all victims whose `recipe` is this one."""
+        who = f"the attack {stated.label!r} of entity {self.name!r}, rehearsing,"
+        had = self._had() | {"recipe": recipe}
+        nothing = torch.zeros(0, *self.spec.shape), torch.zeros(0, dtype=torch.int64)
+        needs = attack.asks_for - {"pairs", "candidates", "victim_module", "victim_encoder", "victim_weights"}
+        known = Knowledge(who, *nothing, needs, **had)
+        stream = self.stream(f"rehearse {stated.label} {victim}")
+        kept = attack.rehearse(known, stream, self.compute, progress)
+        write_release(self.private, guess_name(f"rehearsal {stated.label}", victim), kept, {"victim": victim})
+        return Report()
 
-        `opened` is the kind of defense of a victim that has released its module.
-        The images stay in the private folder, where the oracle, which alone may see the truth, scores them.
+    def attack(
+        self,
+        attack: Attack,
+        stated: AttackOptions,
+        victim: str,
+        recipe: Protection,
+        progress: Progress,
+        *,
+        is_open: bool = False,
+        rehearsed_on: str | None = None,
+    ) -> Report:
+        """Tries an attack on the first rows of what `victim` published, with what it asks for and nothing else.
+
+        `recipe` is how the victim makes its module, `is_open` that it has released it; `rehearsed_on` names the victim
+        that a rehearsal of this attack was for. The answer stays in the private folder, where the oracle, which alone
+        may see the truth, scores it.
         """
         shards = [shard.load() for shard in self.shards_of(victim)]
-        features, labels = (torch.cat(parts)[: stated.rows] for parts in zip(*shards, strict=True))
+        features, labels = (torch.cat(parts) for parts in zip(*shards, strict=True))
+        who, needs = f"the attack {stated.label!r} of entity {self.name!r}", attack.asks_for
+        had = self._had() | {"recipe": recipe}
+        if is_open:
+            had |= self._opened(recipe, read_release(self.layout.modules / victim, "defense")[0])
+        rows, _ = dealt(len(labels), stated)
+        if stated.hand_out is not None:
+            given, _ = read_release(self.layout.handed(self.name), guess_name(stated.label, victim))
+            if state := {name[len(STOLEN) :]: value for name, value in given.items() if name.startswith(STOLEN)}:
+                had |= self._opened(recipe, state)
+            if "candidates" in given:
+                had["candidates"] = given["candidates"].float() / 255
+            if "pairs" in given:
+                first = len(labels) - len(given["pairs"])
+                had["pairs"] = Pairs(features[first:].float(), given["pairs"].float() / 255, labels[first:])
+        known = Knowledge(who, features[:rows].float(), labels[:rows], needs, **had)
+        if rehearsed_on is not None:
+            known.rehearsed, _ = read_release(self.private, guess_name(f"rehearsal {stated.label}", rehearsed_on))
+        found = attack.rebuild(known, self.stream(f"attack {stated.label} {victim}"), self.compute, progress)
+        side = self.scenario.data.image_size
+        wanted: dict[Answers, tuple[int, ...]] = {"images": (rows, 3, side, side), "attributes": (rows, 4)}
+        if "candidates" in had:
+            count = len(had["candidates"])
+            wanted |= {"matches": (rows, count), "members": (count,)}
+        if found.shape != wanted.get(stated.answers) or not bool(found.isfinite().all()):
+            raise EntityError(
+                f"{who} answered {tuple(found.shape)}, or values that are not finite. It must answer finite "
+                f"{stated.answers} of shape {wanted.get(stated.answers)}."
+            )
+        answer = torch.from_numpy(to_uint8(found)) if stated.answers == "images" else found.float()
+        write_release(self.private, guess_name(stated.label, victim), {stated.answers: answer}, {"victim": victim})
+        read = [_shard_crossing("attack", victim, self.name, each) for each in self.layout.store.records(victim)]
+        known_as = {"knowledge": ", ".join(sorted(needs)), "adversary": adversary(needs)}
+        return Report((Measure("rows_attacked", rows),), tuple(read), known_as)
+
+    def _opened(self, recipe: Protection, state: Mapping[str, Tensor]) -> dict[str, Any]:
+        """A victim's module, as a service and with its weights."""
+        module = self.fitted_module(recipe, state)
+        found: dict[str, Any] = {"victim_encoder": self.encoder(recipe, module)}
+        if not recipe.encodes:
+            found |= {"victim_module": partial(self.protect, module)}
+            found |= {"victim_weights": freeze(self.compute.place(module))}
+        return found
+
+    def _had(self) -> dict[str, Any]:
+        """What a collaborator has beside what a victim published."""
         had: dict[str, Any] = {
+            "task": self.task,
             "featurizer": self.released.featurizer,
             "decider": self.released.decider,
             "reconstructor": self.reconstructor,
             "public_data": load_images(self.layout.public),
             "own_data": self.images,
         }
-        if self.options.publishes:
+        if self.options.publishes and not self.defense.encodes:
             had["own_module"] = partial(self.protect, self.fitted_module())
-        if opened is not None:
-            state, _ = read_release(self.layout.modules / victim, "defense")
-            had["victim_module"] = partial(self.protect, self.fitted_module(opened, state))
-        who = f"the attack {stated.label!r} of entity {self.name!r}"
-        known = Knowledge(who, features.float(), labels, attack.needs, **had)
-        found = attack.rebuild(known, self.stream(f"attack {stated.label} {victim}"), self.compute, progress)
-        side = self.scenario.data.image_size
-        if found.shape != (len(labels), 3, side, side) or not bool(found.isfinite().all()):
-            raise EntityError(
-                f"{who} answered {tuple(found.shape)}, or values that are not finite. It must rebuild "
-                f"{(len(labels), 3, side, side)} finite values, one image for each row."
-            )
-        write_release(
-            self.private,
-            guess_name(stated.label, victim),
-            {"images": torch.from_numpy(to_uint8(found))},
-            {"victim": victim},
-        )
-        read = [_shard_crossing("attack", victim, self.name, each) for each in self.layout.store.records(victim)]
-        return Report((Measure("rows_attacked", len(labels)),), tuple(read))
+        return had
 
     # ---- what a plugin may want to call ------------------------------------------------------------------------------
-    def shards_of(self, sender: str) -> list[ShardReader]:
-        """What `sender` published, verified; ShardMissing if that is nothing, ShardCorrupt if one of it is refused."""
-        offered = offer(self, sender)
-        if offered.refused:
-            raise ShardCorrupt("\n".join(offered.refused))
-        return list(offered.shards)
-
     def trained_reconstructor(
         self, kind: str, stream: Stream, progress: Progress
     ) -> tuple[nn.Module, tuple[float, ...]]:
@@ -267,8 +337,10 @@ class Entity(Participant):
 
     def new_module(self, defense: Protection | None = None) -> nn.Module:
         """The module of a defense (its own unless given), untrained."""
-        model = self.scenario.model
-        return (defense or self.defense).build(self.spec.shape[0], rectified=is_rectified(model.backbone, model.hook))
+        model, wanted = self.scenario.model, defense or self.defense
+        if wanted.encodes:
+            return Encoder.beginning_as(self.released)
+        return wanted.build(self.spec.shape[0], rectified=is_rectified(model.backbone, model.hook))
 
     def fitted_module(self, defense: Protection | None = None, state: Mapping[str, Tensor] | None = None) -> nn.Module:
         """The module of a defense with its `state`; the own one as it was fitted unless given."""
@@ -277,18 +349,28 @@ class Entity(Participant):
         return module
 
     def protect(self, module: nn.Module, features: Tensor) -> Tensor:
-        """P(f) in eval mode, so that no row depends on its batch mates; fp32, on the device."""
+        """P(f), or E(x), in eval mode, so that no row depends on its batch mates; fp32, on the device."""
         self.compute.place(module).eval()
         with torch.no_grad(), self.compute.autocast():
             changed: Tensor = module(features.to(self.compute.device).float())
         return changed.float()
 
+    def _identifier(self, progress: Progress) -> tuple[nn.Module, int]:
+        """A network that names who is on the own images, from F(x); kept, since the oracle asks it what is left."""
+        features, _ = self.own_features(self.private).load()
+        network, question = identifier_of(self, self.name, features, kept_numbers(self, "identities"), progress)
+        write_release(self.private, IDENTIFIER, network.state_dict(), {})
+        return network, question.task.outputs
+
     def cost_and_disclosure(self, module: nn.Module) -> tuple[tuple[Measure, ...], Crossing]:
         """Tables 1 and 2 on held-out images, from features as they would be stored; and the pictures kept of them."""
         features, labels = self.heldout_features
-        poisoned = torch.cat([as_stored(self.protect(module, part), self.spec.dtype) for part in batched(features)])
         seed, compute = self.scenario.seed, self.compute
         rows = torch.arange(len(features)).numpy()
+        poisoned = torch.cat(
+            [self.heldout_as_published(module, part.numpy()) for part in batched(torch.from_numpy(rows))]
+        )
+        reader = module.decider if isinstance(module, Encoder) else self.released.decider
         found = distances(
             self.reconstructor,
             features,
@@ -296,8 +378,23 @@ class Entity(Participant):
             lambda start, stop: self.heldout.take(rows[start:stop], self.compute.device),
             compute=compute,
         )
-        scores = equivalence(self.released.decider, features, poisoned, labels, seed=seed, compute=compute)
+        scores = equivalence(
+            self.released.decider,
+            features,
+            poisoned,
+            labels,
+            reader=reader,
+            task=self.task,
+            seed=seed,
+            compute=compute,
+        )
         return (*scores, *means(found, seed)), self._keep_pictures(features, poisoned, found)
+
+    def heldout_as_published(self, module: nn.Module, rows: np.ndarray) -> Tensor:
+        """What would be stored of held-out images: P(F(x)), or E(x)."""
+        features, _ = self.heldout_features
+        given = self.heldout.take(rows, self.compute.device) if self.defense.encodes else features[rows]
+        return as_stored(self.protect(module, given), self.spec.dtype)
 
     def _keep_pictures(self, features: Tensor, poisoned: Tensor, found: Mapping[str, Tensor]) -> Crossing:
         """Keeps what R makes of some held-out images, the most alike first, for whoever looks at the report.
@@ -313,7 +410,7 @@ class Entity(Participant):
             metric=f"ssim[{window}]",
             heldout=len(after),
             rows=rows,
-            labels=np.asarray(self.heldout.labels)[rows],
+            labels=np.asarray(self.heldout.classes)[rows],
             is_worst=np.arange(len(rows)) < len(worst),
             ssim_original=before[rows],
             ssim_poisoned=after[rows],
@@ -326,7 +423,7 @@ class Entity(Participant):
 
     def _release(self, name: str, net: nn.Module, card: Mapping[str, object]) -> Crossing:
         state, model = net.state_dict(), self.scenario.model
-        about = {"backbone": model.backbone, "hook": model.hook, "classes": self.classes, "trained_by": self.name}
+        about = {"backbone": model.backbone, "hook": model.hook, "classes": self.task.outputs, "trained_by": self.name}
         digest = write_release(self.layout.release, name, state, {**about, **card})
         return _net_crossing("release", self.name, name, digest, self.layout.release / f"{name}.safetensors", state)
 
@@ -339,6 +436,19 @@ def _net_crossing(stage: str, sender: str, kind: str, digest: str, path: Path, s
     return Crossing(stage, sender, EVERYONE, kind, digest, path.stat().st_size, "float32", (len(state),))
 
 
+STOLEN = "module."
+"""What the tensors of a module begin with among those that the oracle hands out."""
+
+
+def dealt(published: int, attack: AttackOptions) -> tuple[int, int]:
+    """How many of a victim's `published` rows an attack is tried on, and how many it has as pairs.
+
+    The attacked ones are the first, the pairs the last, at most half of all: no row is both.
+    """
+    pairs = min(attack.hand_out.pairs if attack.hand_out else 0, published // 2)
+    return min(attack.rows, published - pairs), pairs
+
+
 def guess_name(attack: str, victim: str) -> str:
     """Under which name an adversary keeps the images that it rebuilt."""
     return f"guess_{hashlib.sha256(f'{attack} {victim}'.encode()).hexdigest()[:16]}"
@@ -347,3 +457,7 @@ def guess_name(attack: str, victim: str) -> str:
 def _shard_crossing(stage: str, sender: str, receiver: str, record: Record) -> Crossing:
     shape = (record.rows, *record.shape)
     return Crossing(stage, sender, receiver, "shard", record.sha256, record.bytes, record.dtype, shape)
+
+
+def _tensor(numbers: np.ndarray | None) -> Tensor | None:
+    return None if numbers is None else torch.from_numpy(numbers)

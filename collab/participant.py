@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from collab.disclosure import Eye
+from collab.errors import EntityError, ShardMissing
 from collab.metrics.perceptual import lpips_network
 from collab.models.backbones import Split, build_split, feature_shape
 from collab.models.freeze import freeze
 from collab.models.recognizer import Recognizer
 from collab.models.reconstructors import build_reconstructor
 from collab.scenario.model import Refinement, Scenario
-from collab.scoring import accuracies, batched
+from collab.scoring import batched
 from collab.seeding import Stream
 from collab.store.private import private_folder
 from collab.store.release import read_release
@@ -29,6 +30,7 @@ from collab.training.loop import Recipe
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 from collab.training.recipes import features_of, outputs_of, refine_decider, train_classifier, with_budget
+from collab.training.tasks import Task
 from collab.types import Measure, Report
 
 
@@ -63,6 +65,10 @@ class Layout:
         """Images of the public classes Q."""
         return self.run / "public"
 
+    def handed(self, adversary: str) -> Path:
+        """What the oracle has handed to an adversary of the truth of others, since its class has it; private to it."""
+        return private_folder(self.run / "handed", adversary)
+
     @property
     def pictures(self) -> Path:
         """A folder for each entity: held-out images and what the released R makes of their features; for the report."""
@@ -72,18 +78,19 @@ class Layout:
 class Participant:
     """A holder of images of the private classes: an entity, or the simulator's oracle that computes upper bounds.
 
-    `class_names` are those of the private classes, in the order of their labels; `seeds` are secrets by name, of which
-    an entity has its own, or none if its randomness follows from the scenario's seed.
+    `class_names` are those of the private classes, in the order of their labels; `task` is what C is for; `seeds` are
+    secrets by name, of which an entity has its own, or none if its randomness follows from the scenario's seed.
     Stages communicate through files only, so that any stage can be played again, in any process.
     """
 
     class_names: tuple[str, ...]
 
-    def __init__(self, name: str, scenario: Scenario, run: Path, *, classes: int, compute: Compute) -> None:
+    def __init__(self, name: str, scenario: Scenario, run: Path, *, task: Task, classes: int, compute: Compute) -> None:
         self.seeds: Mapping[str, int] = {}
         self.name = name
         self.scenario = scenario
         self.layout = Layout(run)
+        self.task = task
         self.classes = classes
         self.compute = compute
 
@@ -141,6 +148,16 @@ class Participant:
         lpips = None if wanted.lpips is None else lpips_network(wanted.lpips).to(self.compute.device)
         return Eye(recognizer, lpips, wanted.lpips or "")
 
+    @cached_property
+    def embedding(self) -> Recognizer | None:
+        """Our own embedding of individuals, frozen; it learned on those of the public images. None unless asked for."""
+        if self.scenario.exposure is None or self.scenario.exposure.embedding is None:
+            return None
+        state, _ = read_release(self.layout.heldout, "embedding")
+        network = Recognizer(len(state["head.bias"]), self.scenario.data.image_size)
+        network.load_state_dict(state)
+        return freeze(self.compute.place(network))
+
     def new_recognizer(self, width: int) -> Recognizer:
         """An untrained independent classifier of the private classes."""
         return Recognizer(self.classes, self.scenario.data.image_size, width=width)
@@ -156,7 +173,8 @@ class Participant:
         """What shards of this run look like."""
         _, card = read_release(self.layout.release, "featurizer")
         channels, height, width = card["feature"]
-        return ShardSpec((channels, height, width), self.scenario.store.codec, self.classes, card["sha256"])
+        shape, task = (channels, height, width), self.task
+        return ShardSpec(shape, self.scenario.store.codec, task.outputs, card["sha256"], task.stored)
 
     def stream(self, stage: str) -> Stream:
         """This holder's randomness in `stage`."""
@@ -166,10 +184,10 @@ class Participant:
         """The randomness of `name` in `stage`; of others only the simulator knows it where it is secret."""
         return Stream(self.seeds.get(name, self.scenario.seed), name, stage)
 
-    def new_split(self) -> Split:
-        """An untrained F and C of the scenario's architecture."""
+    def new_split(self, outputs: int | None = None) -> Split:
+        """An untrained F and C of the scenario's architecture, with other `outputs` than those of the task if given."""
         model = self.scenario.model
-        return build_split(model.backbone, model.hook, classes=self.classes, width=model.width)
+        return build_split(model.backbone, model.hook, classes=outputs or self.task.outputs, width=model.width)
 
     def new_reconstructor(self, kind: str | None = None) -> nn.Module:
         """An untrained R of `kind`, the scenario's unless given."""
@@ -186,7 +204,9 @@ class Participant:
             split = self.new_split()
         network = nn.Sequential(split.featurizer, split.decider)
         recipe = Recipe.of(stated, epochs=row.epochs)
-        train_classifier(network, images, recipe, stream=stream, compute=self.compute, progress=progress)
+        train_classifier(
+            network, images, recipe, stream=stream, compute=self.compute, progress=progress, task=self.task
+        )
         return Report(self.score_images(network))
 
     def refined(
@@ -205,17 +225,36 @@ class Participant:
         feed = self.feed(readers, options.batch_size)
         decider = copy.deepcopy(self.released.decider).requires_grad_(True)
         recipe = with_budget(Recipe.of(options, epochs=row.epochs), feed.rows, most_rows, options.budget)
-        refine_decider(decider, feed, recipe, bn=options.bn, stream=stream, compute=self.compute, progress=progress)
+        refine_decider(
+            decider, feed, recipe, bn=options.bn,
+            stream=stream, compute=self.compute, progress=progress, task=self.task,
+        )  # fmt: skip
         return decider
 
     def feed(self, readers: Sequence[ShardReader], batch_size: int) -> FeatureFeed:
         """The rows of `readers` as one mixture in the stored type."""
-        return FeatureFeed(readers, self.spec.shape, batch_size, self.compute.device, self.spec.torch_dtype)
+        spec = self.spec
+        return FeatureFeed(
+            readers, spec.shape, batch_size, self.compute.device, spec.torch_dtype,
+            label_shape=spec.targets.shape, label_dtype=spec.targets.dtype,
+        )  # fmt: skip
 
     def own_features(self, folder: Path) -> ShardReader:
         """The shard of unpoisoned features in a folder of this holder."""
         written = Written.read(folder / "features")
         return open_shard(written.path, written, self.spec)
+
+    def shards_of(self, sender: str) -> list[ShardReader]:
+        """What `sender` published, verified; ShardMissing if that is nothing."""
+        store = self.layout.store
+        records = store.records(sender)
+        if not records:
+            published = ", ".join(sorted({record.entity for record in store.records()})) or "nothing"
+            raise ShardMissing(
+                f"entity {self.name!r} wants to read {sender!r}, which has published nothing or withdrawn it. "
+                f"There is: {published}. Take {sender!r} out of `pool`, or look above for its failed publish stage."
+            )
+        return [store.open(record, self.spec) for record in records]
 
     def write_features(self, folder: Path, images: ImageSet) -> Written:
         """Computes F of `images` once, as the only shard under `folder`."""
@@ -232,17 +271,17 @@ class Participant:
         return self.own_features(self.layout.heldout).load()
 
     def score_images(self, network: nn.Module) -> tuple[Measure, ...]:
-        """Accuracy of a whole network on held-out images."""
+        """How well a whole network does on held-out images."""
         pieces = batched(torch.arange(len(self.heldout)))
-        logits = outputs_of(
+        outputs = outputs_of(
             network, (self.heldout.take(rows.numpy(), self.compute.device) for rows in pieces), self.compute
         )
-        return accuracies(logits, torch.from_numpy(self.heldout.labels), self.scenario.seed)
+        return self.task.measures(outputs, torch.from_numpy(self.heldout.labels), self.scenario.seed)
 
     def score_features(self, decider: nn.Module) -> tuple[Measure, ...]:
-        """Accuracy of a decider on unpoisoned held-out features."""
+        """How well a decider does on unpoisoned held-out features."""
         features, labels = self.heldout_features
-        return accuracies(outputs_of(decider, batched(features), self.compute), labels, self.scenario.seed)
+        return self.task.measures(outputs_of(decider, batched(features), self.compute), labels, self.scenario.seed)
 
     def _load(self, name: str, net: nn.Module) -> None:
         state, _ = read_release(self.layout.release, name)
@@ -253,4 +292,13 @@ class Participant:
 def load_images(folder: Path) -> ImageSet:
     """What the decode stage left in `folder`, mapped, not read."""
     images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
-    return ImageSet(images, np.load(folder / "labels.npy", allow_pickle=False))
+    labels, groups = (load_numbers(folder, name) for name in ("labels", "groups"))
+    if labels is None:
+        raise EntityError(f"{folder} has images without labels. Play its decode stage again.")
+    return ImageSet(images, labels, groups)
+
+
+def load_numbers(folder: Path, name: str) -> np.ndarray | None:
+    """What the decode stage left in `folder` about each image under a name; None if nothing was asked."""
+    file = folder / f"{name}.npy"
+    return np.load(file, allow_pickle=False) if file.exists() else None

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from collab.errors import EntityError, ShardMissing, StoreError
-from collab.metrics.utility import topk_hits
+from collab.metrics.scores import mean_measure
 from collab.participant import Participant
 from collab.scenario.model import Refinement
-from collab.scoring import batched, mean_measure
+from collab.scoring import batched
 from collab.store.manifest import Record
 from collab.store.shards import ShardReader
 from collab.training.progress import Progress
@@ -67,6 +67,11 @@ def of_classes(entity: Participant, peer: Pooled, names: Sequence[str]) -> Poole
         raise EntityError(
             f"entity {entity.name!r} wants rows of {', '.join(unknown)}; there are {', '.join(entity.class_names)}."
         )
+    if entity.spec.targets.is_list:
+        raise EntityError(
+            f"entity {entity.name!r} wants rows of {', '.join(names)}, but published rows have no class beside "
+            f"them, but {entity.task.kind}. Take `classes` out of its options."
+        )
     wanted = torch.tensor([entity.class_names.index(name) for name in names])
 
     def rows() -> Iterator[tuple[Tensor, Tensor]]:
@@ -80,8 +85,9 @@ def of_classes(entity: Participant, peer: Pooled, names: Sequence[str]) -> Poole
 
 
 def harm(entity: Participant, pool: Sequence[Pooled], row: Refinement, progress: Progress) -> dict[str, Measure]:
-    """By sender, how many more own images C gets wrong when its rows are mixed in: `harm[sender]`, a share.
+    """By sender, how much worse C does on own images when its rows are mixed in: `harm[sender]`.
 
+    Of classes, how many more images it gets wrong, a share; of attributes, decisions; of a pose, degrees more of error.
     Each image is held out once: C is refined on three quarters of the own rows, with and without the sender's, and
     tried on the other quarter. Hits, not losses: wrong labels lower the loss of a C that is too sure of itself.
     Fewer than 8 own rows tell nothing: 0 of none. Whoever pre-trained finds harm in all: C knows all its images.
@@ -99,7 +105,7 @@ def harm(entity: Participant, pool: Sequence[Pooled], row: Refinement, progress:
 
         def hits(shards: Sequence[ShardReader], base: ShardReader = base, held: Tensor = held) -> Tensor:
             decider = entity.trained_further([base, *shards], 0, row, stream, progress)
-            return topk_hits(outputs_of(decider, batched(x[held]), entity.compute), y[held], 1).double()
+            return entity.task.merits(outputs_of(decider, batched(x[held]), entity.compute), y[held])
 
         alone = hits(())
         for peer in pool:

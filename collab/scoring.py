@@ -6,39 +6,36 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from collab.metrics.intervals import bootstrap_interval
 from collab.metrics.priors import class_mean_prior, mean_image_prior, unrelated_prior
-from collab.metrics.utility import agreement, kl, topk_hits
+from collab.metrics.scores import mean_measure
 from collab.metrics.visual import abs_ssim_map, l1, psnr, ssim, ssim_max, ssim_window
-from collab.seeding import Stream
 from collab.training.precision import Compute
 from collab.training.recipes import EVAL_BATCH, outputs_of
+from collab.training.tasks import Task
 from collab.types import Measure
 
 
-def mean_measure(metric: str, values: Tensor, seed: int) -> Measure:
-    """The mean of one value per image [batch], with its 95 % bootstrap interval."""
-    sample = values.double().cpu().numpy()
-    low, high = bootstrap_interval(sample, Stream(seed, "metrics", "bootstrap").numpy(metric))
-    return Measure(metric, float(sample.mean()), low, high, len(sample))
-
-
-def accuracies(logits: Tensor, labels: Tensor, seed: int, suffix: str = "") -> tuple[Measure, ...]:
-    """Top-1, and top-5 where there are more than 5 classes; logits [batch, classes]."""
-    ranks = (1, 5) if logits.shape[1] > 5 else (1,)
-    return tuple(mean_measure(f"top{k}{suffix}", topk_hits(logits, labels, k).double(), seed) for k in ranks)
-
-
 def equivalence(
-    decider: nn.Module, features: Tensor, poisoned: Tensor, labels: Tensor, *, seed: int, compute: Compute
+    decider: nn.Module,
+    features: Tensor,
+    poisoned: Tensor,
+    labels: Tensor,
+    *,
+    reader: nn.Module | None = None,
+    task: Task,
+    seed: int,
+    compute: Compute,
 ) -> tuple[Measure, ...]:
-    """Table 1: C on original and on poisoned features [batch, C, H, W], and how far the two agree."""
-    original, changed = (outputs_of(decider, batched(x), compute) for x in (features, poisoned))
+    """Table 1: C on original and on poisoned features [batch, C, H, W], and how far the two agree.
+
+    `reader` reads the poisoned ones where an encoder brings a decider of its own.
+    """
+    read = ((decider, features), (reader or decider, poisoned))
+    original, changed = (outputs_of(network, batched(x), compute) for network, x in read)
     return (
-        *accuracies(original, labels, seed, "_original"),
-        *accuracies(changed, labels, seed, "_poisoned"),
-        mean_measure("agreement", agreement(changed, original).double(), seed),
-        mean_measure("kl", kl(original, changed), seed),
+        *task.measures(original, labels, seed, "_original"),
+        *task.measures(changed, labels, seed, "_poisoned"),
+        *task.fidelity(changed, original, seed),
     )
 
 

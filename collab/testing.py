@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from collab.entity import guess_name
 from collab.errors import BoundaryError, CollabError, PluginError
 from collab.metrics.priors import class_mean_prior
+from collab.metrics.scores import mean_measure
 from collab.metrics.visual import ssim
 from collab.plugins.discovery import GROUPS, INSTALLED, Plugins
 from collab.runtime.cache import Cache
@@ -27,7 +28,6 @@ from collab.scenario.document import write_document
 from collab.scenario.kinds import Kinds
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
-from collab.scoring import mean_measure
 from collab.store.release import read_release
 from collab.store.store import Store
 from collab.training import progress

@@ -12,7 +12,7 @@ from collab.scenario.base import EntityOptions
 
 
 class Mislabeler(Entity):
-    """Publishes its poisoned features, some of them under the label of another class; refines on true labels."""
+    """Publishes its poisoned features, some of them under a wrong label; refines on true ones."""
 
     class Options(EntityOptions):
         """How much of it is wrong."""
@@ -25,6 +25,4 @@ class Mislabeler(Entity):
     @override
     def published(self, features: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         is_wrong = torch.rand(len(labels), generator=generator) < self.options.fraction
-        others = torch.randint(1, self.classes, (len(labels),), generator=generator)
-        shift = torch.where(is_wrong, others, 0).to(labels.device)  # by 1 to classes - 1: never back to its own
-        return features, (labels + shift) % self.classes
+        return features, self.task.mistaken(labels, is_wrong, generator)

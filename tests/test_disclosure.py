@@ -1,6 +1,7 @@
 """What reconstructions give away: closed forms, and a run in which the answer is known."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 
 from collab.disclosure import Eye, Gallery, compared, compared_measures, leakage_measures, rank_measures
+from collab.errors import ResourceError
 from collab.metrics.intervals import quantile_interval
 from collab.models.recognizer import Recognizer
 from collab.runtime.assign import assign, open_scenario_source
@@ -196,6 +198,16 @@ def test_guesses_stand_beside_what_the_recognizer_says(run: Played) -> None:
         found
     )
     assert found["recognized_true"] is not None
+
+
+def test_lpips_without_its_weights_is_told_before_anything_is_trained(
+    stated: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "nothing"))
+    told = list[dict[str, str | int | float]]()
+    with pytest.raises(ResourceError, match="LPIPS was asked"):
+        play(stated("disclosure.lpips=alex"), Where("inprocess", device="cpu", out=tmp_path), told.append)
+    assert not any(event["event"] == "epoch" and event["task"] == "recognize oracle" for event in told)
 
 
 def test_what_is_looked_at_changes_nothing_that_is_trained(stated: Callable[..., Scenario]) -> None:

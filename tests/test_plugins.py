@@ -55,7 +55,7 @@ def test_built_in_kinds_are_found_and_are_what_they_say() -> None:
 def test_options_that_validation_knows_without_torch_are_those_of_the_classes() -> None:
     assert {group: set(kinds) for group, kinds in BUILT_IN.items()} == {
         "entities": {"contributor"},
-        "defenses": {"dpm", "gaussian_filter", "gaussian_noise", "mean_filter", "none"},
+        "defenses": {"adversarial", "dpm", "gaussian_filter", "gaussian_noise", "mean_filter", "none", "obfuscator"},
     }
     for group, kinds in BUILT_IN.items():
         for kind, options in kinds.items():

@@ -38,6 +38,7 @@ _KINDS = {
     "imagefolder": "collab.data.folders:ImageFolders",
     "imagenet": "collab.data.folders:ImageNet",
     "cifar10": "collab.data.torchvision_sets:Cifar10",
+    "celeba": "collab.data.celeba:CelebA",
     "cifar100": "collab.data.torchvision_sets:Cifar100",
 }
 

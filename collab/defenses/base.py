@@ -5,14 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
-from torch import nn
+from torch import Tensor, nn
 from typing_extensions import override
 
+from collab.errors import CollabError
 from collab.scenario.base import DefenseOptions
 from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet
 from collab.training.precision import Compute
 from collab.training.progress import Progress
+from collab.training.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -20,19 +22,27 @@ class PrivateView:
     """What a defense may look at while it is fitted, all inside its entity's process.
 
     `features` are F(x) of the entity's own rows, in a chain as what stands before left them; `images` holds row i of
-    them at i; `decider` and `reconstructor` are the released networks, frozen. `stream` is private: whoever knows it
-    can make the module again. `another` trains a further reconstructor of a kind on the public set. `after` is what
-    the module's output goes through next, as far as that is known while this one is fitted.
+    them at i; `public` are images of other classes. `task` says what labels are, and what it costs to miss them; row i
+    of `private` are attributes to be hidden, where there are any. `decider` and `reconstructor` are the released
+    networks, frozen. `stream` is private: whoever knows it can make the module again. `another` trains a further
+    reconstructor of a kind on the public set, `identifier` a network that names the people of the own images from F(x),
+    and says how many they are; `like_decider` builds an untrained network like the decider with so many outputs.
+    `after` is what the module's output goes through next, as far as that is known while this one is fitted.
     """
 
     features: FeatureFeed
     images: ImageSet
+    public: ImageSet
+    task: Task
     decider: nn.Module
     reconstructor: nn.Module
     stream: Stream
     compute: Compute
     progress: Progress
     another: Callable[[str], nn.Module]
+    identifier: Callable[[], tuple[nn.Module, int]]
+    like_decider: Callable[[int], nn.Module]
+    private: Tensor | None = None
     after: nn.Module = field(default_factory=nn.Identity)
 
 
@@ -40,13 +50,15 @@ class Protection(ABC):
     """Changes features before they are published; `is_private` says that others can use them without the module.
 
     `is_learned` off says that the module does what it does before it is fitted too, so that one that stands before it
-    in a chain is trained through it. `keeps_values` says that what it publishes holds unpoisoned values on purpose, as
-    they are or rearranged, so that the audit of a run does not take them for a leak.
+    in a chain is trained through it. `encodes` says that its module is an `Encoder`, which is given images, begins as
+    F and C, and is built by nobody: it stands alone. `keeps_values` says that what it publishes holds unpoisoned values
+    on purpose, as they are or rearranged, so that the audit of a run does not take them for a leak.
     """
 
     is_private: ClassVar[bool]
     is_learned: ClassVar[bool] = True
     keeps_values: ClassVar[bool] = False
+    encodes: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -96,3 +108,19 @@ class FixedDefense(Defense):
     @override
     def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:
         return ()
+
+
+class EncodingDefense(Defense):
+    """A defense that makes features of images itself: its module is an `Encoder`, public, and others train on it."""
+
+    is_private: ClassVar[bool] = False
+    encodes: ClassVar[bool] = True
+
+    @property
+    @override
+    def batch_size(self) -> int:
+        return 256
+
+    @override
+    def build(self, channels: int, *, rectified: bool) -> nn.Module:
+        raise CollabError(f"{self.kind} encodes images: its module begins as F and C, and is not built for features.")

@@ -37,7 +37,8 @@ class DpmDefense(Defense):
     @override
     @classmethod
     def from_options(cls, options: Dpm) -> Self:
-        aim = Poisoning(options.equivalence, options.ssim_loss, options.ssim_weight)
+        target = options.target if options.confuse == "identification" else None
+        aim = Poisoning(options.equivalence, options.ssim_loss, options.ssim_weight, target)
         return cls(options.blocks, options.width, options.norm, aim, Recipe.of(options), options.against)
 
     @override
@@ -61,4 +62,6 @@ class DpmDefense(Defense):
             others=others,
             before=view.features.through,
             after=view.after,
+            task=view.task,
+            identifier=None if self.aim.target is None else view.identifier(),
         )

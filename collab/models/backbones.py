@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
@@ -10,10 +11,10 @@ from collab.architectures import ARCHITECTURES, Architecture
 from collab.errors import ScenarioError
 from collab.models.large import large_pieces
 from collab.models.layers import Normalize
-from collab.models.small import small_pieces
+from collab.models.small import small_pieces, vgg_pieces
 
 SMALL_WIDTH = 32
-"""Channels of a small ResNet's first stage, where the scenario says nothing (SCIENCE 2.1)."""
+"""Channels of a small network's first stage, where the scenario says nothing (SCIENCE 2.1)."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def build_split(
     """An untrained `backbone` cut at `hook`; normalization by `mean` and `std` is the featurizer's first layer.
 
     Draws from torch's global generator, and the same weights whatever the hook. `width`: channels of the first stage of
-    a small ResNet, 32 unless given. Raises ScenarioError for a backbone or hook that does not exist, and for a width
+    a small network, 32 unless given. Raises ScenarioError for a backbone or hook that does not exist, and for a width
     where torchvision fixes it; ResourceError where torchvision is needed and cannot be imported.
     """
     _last_piece(backbone, hook)  # a wrong name is refused before 138 million weights are drawn
@@ -52,11 +53,12 @@ def build_network(
     std: Sequence[float] = (0.25, 0.25, 0.25),
 ) -> nn.Sequential:
     """The whole network in one piece, its children named by their hooks; arguments and errors as in `build_split`."""
-    blocks = _architecture(backbone).blocks
-    if _is_small(backbone):
-        pieces = small_pieces(blocks, classes, SMALL_WIDTH if width is None else width)
+    kind = _architecture(backbone)
+    if kind.is_small:
+        build = vgg_pieces if kind.pools else partial(small_pieces, with_mlp=bool(kind.tail))
+        pieces = build(kind.blocks, classes, SMALL_WIDTH if width is None else width)
     elif width is not None:
-        small = ", ".join(name for name in ARCHITECTURES if _is_small(name))
+        small = ", ".join(name for name, each in ARCHITECTURES.items() if each.is_small)
         raise ScenarioError(
             f"model: `width: {width}` was asked for {backbone}, whose widths torchvision fixes; only {small} take one. "
             f"Leave `width` out."
@@ -96,13 +98,11 @@ def feature_shape(featurizer: nn.Module, image_size: int) -> tuple[int, int, int
 
 
 def is_rectified(backbone: str, hook: str) -> bool:
-    """Whether features at `hook` are never negative; DenseNet's may be, except at the end of its stem."""
+    """Whether features at `hook` are never negative; those of fc may be, and DenseNet's but at the end of its stem."""
     last = _last_piece(backbone, hook)
+    if last == "fc":
+        return False
     return not backbone.startswith("densenet") or last == "conv2_0"
-
-
-def _is_small(backbone: str) -> bool:
-    return backbone in ("resnet8", "resnet14", "resnet20", "resnet18_small")
 
 
 def _architecture(backbone: str) -> Architecture:

@@ -5,7 +5,7 @@ from typing import Literal
 from torch import nn
 
 from collab.errors import ScenarioError
-from collab.models.layers import Residual, convolution
+from collab.models.layers import Residual, bottleneck
 
 
 def build_dpm(
@@ -30,17 +30,7 @@ def build_dpm(
         )
     return nn.Sequential(
         *(
-            Residual(_bottleneck(channels, middle, norm == "batch"), rectify=rectify or block < blocks)
+            Residual(bottleneck(channels, middle, norm=norm == "batch"), rectify=rectify or block < blocks)
             for block in range(1, blocks + 1)
         )
-    )
-
-
-def _bottleneck(channels: int, middle: int, norm: bool) -> nn.Sequential:
-    return nn.Sequential(
-        *convolution(channels, middle, 1, norm=norm),
-        nn.ReLU(),
-        *convolution(middle, middle, 3, norm=norm),
-        nn.ReLU(),
-        *convolution(middle, channels, 1, norm=norm),
     )

@@ -7,6 +7,10 @@ from torch import nn
 
 from collab.errors import ResourceError
 from collab.models.layers import Grow
+from collab.models.small import pooled_pieces
+
+IMAGENET_CLASSES = 1000
+"""Values of torchvision's own last layer, which Xiao et al. keep and take as the feature."""
 
 
 def large_pieces(backbone: str, classes: int) -> dict[str, nn.Module]:
@@ -14,13 +18,22 @@ def large_pieces(backbone: str, classes: int) -> dict[str, nn.Module]:
 
     Raises ResourceError where torchvision is missing or was built for another torch.
     """
-    network = _untrained(backbone, classes)
+    has_mlp = backbone.endswith("_mlp")
+    network = _untrained(backbone.removesuffix("_mlp"), IMAGENET_CLASSES if has_mlp else classes)
     for layer in network.modules():
         if isinstance(layer, nn.ReLU):
             layer.inplace = False  # no piece may overwrite what it is given: a decider, the features
     if backbone.startswith("densenet"):
         return _densenet(network)
-    return _vgg(network) if backbone.startswith("vgg") else _resnet(network)
+    if backbone.startswith("vgg"):
+        return _vgg(network)
+    pieces = _resnet(network)
+    if has_mlp:
+        fc = network.get_submodule("fc")
+        assert isinstance(fc, nn.Linear)
+        pieces |= pooled_pieces(fc, classes)
+        pieces["head"] = pieces.pop("head")  # after what comes before it
+    return pieces
 
 
 def _untrained(backbone: str, classes: int) -> nn.Module:

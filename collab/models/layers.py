@@ -83,3 +83,14 @@ def convolution(inputs: int, outputs: int, side: int, *, stride: int = 1, norm: 
     """A `side`×`side` convolution that divides the size by `stride`, and its BatchNorm, which makes a bias idle."""
     layer = nn.Conv2d(inputs, outputs, side, stride=stride, padding=side // 2, bias=not norm)
     return (layer, nn.BatchNorm2d(outputs)) if norm else (layer,)
+
+
+def bottleneck(channels: int, middle: int, *, norm: bool) -> nn.Sequential:
+    """1×1 to `middle`, 3×3, 1×1 back to `channels`, ReLU between: the body of a residual block."""
+    return nn.Sequential(
+        *convolution(channels, middle, 1, norm=norm),
+        nn.ReLU(),
+        *convolution(middle, middle, 3, norm=norm),
+        nn.ReLU(),
+        *convolution(middle, channels, 1, norm=norm),
+    )

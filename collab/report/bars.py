@@ -9,6 +9,7 @@ from collab.report.words import listed
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import played_rows
 from collab.store.results import Row
+from collab.tasks import MainMetric
 
 Kind = Literal["images", "own", "pool", "bound"]
 
@@ -38,8 +39,13 @@ class Bar:
 
 @dataclass(frozen=True)
 class Bars:
-    """Groups by entity on one scale; `reference` is the place of the released network as it is."""
+    """Groups by entity on one scale; `reference` is the place of the released network as it is.
 
+    `about` says what the bars show; `is_longer_better` which way is better.
+    """
+
+    about: str
+    is_longer_better: bool
     groups: tuple[tuple[str, tuple[Bar, ...]], ...]
     ticks: tuple[tuple[float, str], ...]
     reference: float | None
@@ -54,32 +60,35 @@ class Bars:
 
 
 def bars_of(scenario: Scenario, rows: Sequence[Row]) -> Bars | None:
-    """Top-1 of every row but those that poison own features too; None if there is nothing to draw."""
-    found = {(row.row, row.entity or ""): row for row in rows if row.metric == "top1" and row.value is not None}
+    """The main metric of every row but those that poison own features too; None if there is nothing to draw."""
+    main = scenario.data.main_metric
+    found = {(row.row, row.entity or ""): row for row in rows if row.metric == main.name and row.value is not None}
     drawn = {str(row.row): row for row in played_rows(scenario) if row.own != "poisoned"}
     tops = [found[name, row.entity or ""] for name, row in drawn.items() if (name, row.entity or "") in found]
     if not tops:
         return None
-    scale = _scale(max(100 * (row.high or row.value or 0) for row in tops))
+    scale = _scale(max(main.scale * (row.high or row.value or 0) for row in tops))
     names = [entity.name for entity in scenario.entities]
     groups = []
     for name in [*names, ""]:
-        bars = tuple(_bar(row, kind, label, scale) for row, kind, label in _lines(name, drawn, found))
+        bars = tuple(_bar(row, kind, label, scale, main) for row, kind, label in _lines(name, drawn, found))
         if bars:
             groups.append((f"Entity {name}" if name else "All entities together", bars))
     public = found.get(("c_public", ""))
     shown = groups if len(groups) <= MOST_GROUPS else [*groups[: MOST_GROUPS - 1], groups[-1]]
     return Bars(
+        about=f"{main.title}, {main.unit}",
+        is_longer_better=main.is_higher_better,
         groups=tuple(shown),
         ticks=tuple((100 * tick / scale, f"{tick:g}") for tick in range(0, scale + 1, 20 if scale > 50 else 10)),
-        reference=None if public is None else 100 * 100 * (public.value or 0) / scale,
-        reference_told="" if public is None else f"{100 * (public.value or 0):.1f} %",
+        reference=None if public is None else 100 * main.scale * (public.value or 0) / scale,
+        reference_told="" if public is None else main.told(public.value or 0),
         left_out=len(groups) - len(shown),
     )
 
 
 def _scale(highest: float) -> int:
-    """Percent at the right end: the next ten."""
+    """Percent, or degrees, at the right end: the next ten."""
     return min(100, max(10, 10 * math.ceil(highest / 10 - 1e-9)))
 
 
@@ -107,10 +116,10 @@ def _lines(
             yield found[key, name], "bound", f"with unpoisoned features of {listed(row.unpoisoned)}"
 
 
-def _bar(row: Row, kind: Kind, label: str, scale: int) -> Bar:
-    value, name = 100 * (row.value or 0), f"row {row.row}" if row.row.isdecimal() else row.row
+def _bar(row: Row, kind: Kind, label: str, scale: int, main: MainMetric) -> Bar:
+    value, name = main.scale * (row.value or 0), f"row {row.row}" if row.row.isdecimal() else row.row
     if row.low is None or row.high is None:
         return Bar(name, label, kind, f"{value:.1f}", 100 * value / scale, None, None)
-    told = f"{value:.1f} ±{50 * (row.high - row.low):.1f}"
-    low, high = (max(0.0, min(100.0, 100 * 100 * bound / scale)) for bound in (row.low, row.high))
+    told = f"{value:.1f} ±{main.scale / 2 * (row.high - row.low):.1f}"
+    low, high = (max(0.0, min(100.0, 100 * main.scale * bound / scale)) for bound in (row.low, row.high))
     return Bar(name, label, kind, told, 100 * value / scale, low, high)

@@ -35,11 +35,16 @@ Found = dict[tuple[str, str, str], Row]
 
 def percent(row: Row | None) -> str:
     """A share as percent with its interval: `71.4 ±1.2`; an em dash where nothing was measured."""
+    return scaled(row, 100)
+
+
+def scaled(row: Row | None, scale: float) -> str:
+    """`scale` times a number with its interval, to one decimal place."""
     if row is None or row.value is None:
         return "—"
     if row.low is None or row.high is None:
-        return f"{100 * row.value:.1f}"
-    return f"{100 * row.value:.1f} ±{50 * (row.high - row.low):.1f}"
+        return f"{scale * row.value:.1f}"
+    return f"{scale * row.value:.1f} ±{scale / 2 * (row.high - row.low):.1f}"
 
 
 def plain(row: Row | None, digits: int = 3) -> str:

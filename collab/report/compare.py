@@ -7,17 +7,20 @@ from collab.report.cells import Table, percent, plain
 from collab.report.crossings import boundaries
 from collab.report.opened import Opened
 from collab.report.summary import summary
-from collab.report.words import basis, difference, listed, signed, size
+from collab.report.words import basis, difference, gained, listed, signed, size
 from collab.scenario.rows import played_rows
 from collab.store.results import Row
+from collab.tasks import MAIN_METRIC, is_share
 
 Key = tuple[str, str, str, str]
 """Row, entity, attack, metric: what makes two numbers the same one of two runs."""
 
 ABSENT = "—"
 
-ACCURACY, POISONING, ATTACKS, REST = (
-    "Accuracy (Table 5), top-1 in %",
+_MAIN = tuple(main.name for main in MAIN_METRIC.values())
+
+UTILITY, POISONING, ATTACKS, REST = (
+    "How well the task is done (Table 5)",
     "What poisoning costs and hides (Tables 1 and 2)",
     "Attacks by collaborators",
     "Everything else",
@@ -81,15 +84,15 @@ def by_key(rows: Sequence[Row]) -> dict[Key, Row]:
 
 
 def side_by_side(runs: Sequence[Opened]) -> tuple[Table, ...]:
-    """Gains, then every number of any run: accuracy in the order of Table 5, Tables 1 and 2, attacks, the rest."""
+    """Gains, then every number of any run: main metrics in the order of Table 5, Tables 1 and 2, attacks, the rest."""
     found = [by_key(run.rows) for run in runs]
     stated = dict.fromkeys(str(row.row) for run in runs for row in run.scenario.refinements)
     played = dict.fromkeys([*stated, "c_public", *(str(row.row) for run in runs for row in played_rows(run.scenario))])
     order = {name: at for at, name in enumerate(played)}
-    parts: dict[str, list[Key]] = {title: [] for title in (ACCURACY, POISONING, ATTACKS, REST)}
+    parts: dict[str, list[Key]] = {title: [] for title in (UTILITY, POISONING, ATTACKS, REST)}
     for key in dict.fromkeys(key for rows in found for key in rows):
         parts[_part(key)].append(key)
-    parts[ACCURACY].sort(key=lambda key: order.get(key[0], len(order)))
+    parts[UTILITY].sort(key=lambda key: order.get(key[0], len(order)))
     made = (_gains(runs), *(_table(title, of_part, found) for title, of_part in parts.items()))
     return tuple(table for table in made if table.lines)
 
@@ -100,8 +103,9 @@ def _part(key: Key) -> str:
     if attack:
         return ATTACKS if metric.startswith(("l1", "ssim")) else REST
     if row == "tables_1_2":
-        return POISONING if metric.startswith(("top1", "agreement", "l1", "ssim[")) else REST
-    return ACCURACY if metric == "top1" else REST
+        kept = (*_MAIN, *(main.fidelity for main in MAIN_METRIC.values()), "l1", "ssim[")
+        return POISONING if metric.startswith(kept) else REST
+    return UTILITY if metric in _MAIN else REST
 
 
 def _gains(runs: Sequence[Opened]) -> Table:
@@ -115,14 +119,14 @@ def _gains(runs: Sequence[Opened]) -> Table:
         told.append((gains, {each.entity: each for each in sent}))
     lines = []
     for name in names:
-        gained = (signed(gains[name].change, 100) if name in gains else ABSENT for gains, _ in told)
+        changes = (signed(gains[name].change, gains[name].main.scale) if name in gains else ABSENT for gains, _ in told)
         published = (size(sent[name].published) if name in sent else ABSENT for _, sent in told)
-        lines.append((name, *gained, *published))
-    named = letters(len(runs))
+        lines.append((name, *changes, *published))
+    named, points = letters(len(runs)), dict.fromkeys(run.scenario.data.main_metric.points for run in runs)
     columns = ("entity", *(f"gain in {each}" for each in named), *(f"sent in {each}" for each in named))
     notes = (
-        "gain: points of top-1 with the largest pool, above the better of own features alone and the released network "
-        "as it is.",
+        f"gain: {listed(list(points))} with the largest pool, beyond the better of own features alone and the released "
+        "network as it is.",
     )
     return Table("What sharing brings, and what is sent", columns, tuple(lines), notes)
 
@@ -131,22 +135,27 @@ def _table(title: str, keys: Sequence[Key], found: Sequence[Mapping[Key, Row]]) 
     named = letters(len(found))
     has_attack = any(attack for _, _, attack, _ in keys)
     has_row = {row for row, *_ in keys} != {"tables_1_2"}
-    is_top1 = all(metric == "top1" for *_, metric in keys)
+    metrics = {metric for *_, metric in keys}
+    is_one = len(metrics) == 1
+    if metrics <= set(_MAIN):
+        title += (
+            f", {listed([f'{main.title} in {main.unit}' for main in MAIN_METRIC.values() if main.name in metrics])}"
+        )
     lines, measured = [], list[Row]()
     for key in keys:
         row, entity, attack, metric = key
         of_runs = [rows.get(key) for rows in found]
         measured += [each for each in of_runs if each is not None]
-        is_share = metric.startswith(("top", "agreement", "harm["))
-        shown = (percent(each) if is_share else _plain(each) for each in of_runs)
+        shares = is_share(metric)
+        shown = (percent(each) if shares else _plain(each) for each in of_runs)
         first = of_runs[0]
         apart = [difference(each, first) if each is not None and first is not None else None for each in of_runs[1:]]
-        told = (signed(each, 100 if is_share else 1, 1 if is_share else 3) for each in apart)
+        told = (signed(each, 100 if shares else 1, 1 if shares else 3) for each in apart)
         clear = [letter for letter, each in zip(named[1:], apart, strict=True) if each is not None and each.direction]
-        names = (*[row] * has_row, entity or ABSENT, *[attack] * has_attack, *[metric] * (not is_top1))
+        names = (*[row] * has_row, entity or ABSENT, *[attack] * has_attack, *[metric] * (not is_one))
         lines.append((*names, *shown, *told, ", ".join(clear)))
     columns = (
-        *["row"] * has_row, "entity", *["attack"] * has_attack, *["metric"] * (not is_top1), *named,
+        *["row"] * has_row, "entity", *["attack"] * has_attack, *["metric"] * (not is_one), *named,
         *(f"{each} − A" for each in named[1:]), "clear",
     )  # fmt: skip
     return Table(title, columns, tuple(lines), tuple(filter(None, (basis(measured),))))
@@ -159,7 +168,7 @@ def _plain(row: Row | None) -> str:
 
 
 def in_words(runs: Sequence[Opened], differing: Table) -> tuple[str, ...]:
-    """What a reader wants to know first: what was changed, and where accuracy clearly differs from that of run A."""
+    """What a reader wants to know first: what was changed, and what of the task is clearly done otherwise than in A."""
     told = []
     if not differing.lines:
         told.append("The scenarios are the same, seed included: what differs below comes from the machine or the code.")
@@ -170,14 +179,15 @@ def in_words(runs: Sequence[Opened], differing: Table) -> tuple[str, ...]:
     first = by_key(runs[0].rows)
     for letter, run in zip(letters(len(runs))[1:], runs[1:], strict=True):
         other = by_key(run.rows)
-        shared = [key for key in other if key in first and key[3] == "top1" and not key[2]]
-        ways = [apart.direction for key in shared if (apart := difference(other[key], first[key])) is not None]
+        main = run.scenario.data.main_metric
+        shared = [key for key in other if key in first and key[3] == main.name and not key[2]]
+        ways = [apart.direction for key in shared if (apart := gained(main, other[key], first[key])) is not None]
         if not ways:
             told.append(f"Runs A and {letter} share no row of Table 5.")
             continue
         up, down = ways.count(1), ways.count(-1)
         told.append(
-            f"Of the {len(ways)} rows in both, {letter} is clearly above A in {up} and clearly below in {down}; "
+            f"Of the {len(ways)} rows in both, {letter} is clearly better than A in {up} and clearly worse in {down}; "
             "what is left is within the noise of the held-out images."
         )
     return tuple(told)

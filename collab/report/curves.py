@@ -5,6 +5,7 @@ from typing import Any
 
 from collab.report.aggregate import Mean, is_number
 from collab.report.svg import inline_svg
+from collab.tasks import main_metric_in
 
 MOST_PANELS = 12
 COLORS = ("#0b6e99", "#d9730d", "#448361", "#9065b0", "#c14c8a", "#937264", "#787774", "#cb912f")
@@ -15,20 +16,21 @@ WIDE = 20
 
 
 def accuracy_curves(found: Sequence[Mean], axes: Sequence[str], labels: Mapping[str, str]) -> str:
-    """Top-1 of each row against the first axis, as SVG: a panel for each entity and point of the other axes.
+    """The main metric of each row against the first axis, as SVG: a panel for each entity and point of the other axes.
 
     `labels` says what each row is trained on. Dashed: the entity's own features alone. Dotted: the public decider, and
     rows that belong to nobody, the same in every panel. Nothing where no entity refines.
     """
-    top1 = [each for each in found if each.metric == "top1"]
-    rest = list(dict.fromkeys(each.values[1:] for each in top1))
-    names = sorted({each.entity for each in top1 if each.entity and each.row in labels})
+    main = main_metric_in(each.metric for each in found)
+    scored = [each for each in found if each.metric == main.name]
+    rest = list(dict.fromkeys(each.values[1:] for each in scored))
+    names = sorted({each.entity for each in scored if each.entity and each.row in labels})
     wanted = [(others, name) for others in rest for name in names][:MOST_PANELS]
     if not wanted:
         return ""
     figure, panels = draw_panels(len(wanted))
     for panel, (others, name) in zip(panels, wanted, strict=True):
-        here = [each for each in top1 if each.values[1:] == others and each.entity in (name, None)]
+        here = [each for each in scored if each.values[1:] == others and each.entity in (name, None)]
         rows = {each.row for each in here}
         own, shared = f"c_own_{name}", [row for row in rows if row in labels and _entity(here, row) is None]
         lines = [(row, labels[row], "-") for row in labels if row in rows and row not in shared]
@@ -37,9 +39,9 @@ def accuracy_curves(found: Sequence[Mean], axes: Sequence[str], labels: Mapping[
         lines += [("c_public", "released C, untouched", ":")] if "c_public" in rows else []
         for index, (row, label, style) in enumerate(lines):
             told = f"{row}: {label}" if row in labels else label
-            draw_line(panel, [each for each in here if each.row == row], told, style, index)
+            draw_line(panel, [each for each in here if each.row == row], told, style, index, scale=main.scale)
         set_across(panel, axes[0], found)
-        panel.set_ylabel("top-1, %")
+        panel.set_ylabel(f"{main.title}, {main.unit}")
         bottom, top = panel.get_ylim()
         panel.set_ylim(max(bottom, 0), min(top, 100))
         title = ", ".join([f"entity {name}", *(f"{axis} = {value}" for axis, value in others)])
@@ -92,7 +94,7 @@ def frontier(found: Sequence[Mean], axes: Sequence[str], pooled: Collection[str]
                 )
     panel.axhline(0, color="#787774", linewidth=0.8)
     panel.set_xlabel("SSIM of the released reconstructor on what is published (right: more disclosed)")
-    panel.set_ylabel("gain of sharing, points of top-1")
+    panel.set_ylabel(f"gain of sharing, {main_metric_in(each.metric for each in found).points}")
     panel.set_title(f"each point: {', '.join(axes)}", fontsize=9, loc="left")
     panel.legend(fontsize=8, frameon=False, title="entity", title_fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return inline_svg(figure)
@@ -102,15 +104,18 @@ def _gain_and_disclosure(means: Iterable[Mean], name: str, rows: Collection[str]
     found = {(each.row, each.entity, each.metric): each.mean for each in means}
     of_poisoned = [(metric, value) for (row, who, metric), value in found.items() if (row, who) == ("tables_1_2", name)]
     ssim = [value for metric, value in of_poisoned if metric.startswith("ssim[") and metric.endswith("_poisoned")]
-    pooled = [value for (row, who, metric), value in found.items() if (who, metric) == (name, "top1") and row in rows]
-    alone = [found.get((f"c_own_{name}", name, "top1")), found.get(("c_public", None, "top1"))]
+    main = main_metric_in(metric for _, _, metric in found)
+    scored = {(row, who): value for (row, who, metric), value in found.items() if metric == main.name}
+    pooled = [value for (row, who), value in scored.items() if who == name and row in rows]
+    alone = [scored.get((f"c_own_{name}", name)), scored.get(("c_public", None))]
     known = [value for value in alone if value is not None]
     if not ssim or not pooled or not known:
         return None
-    return ssim[0], 100 * (max(pooled) - max(known))
+    after, before = (max(each, key=lambda value: main.sign * value) for each in (pooled, known))
+    return ssim[0], main.gain(after, before)
 
 
-def draw_line(panel: Any, points: Sequence[Mean], label: str, dashes: str, index: int, *, scale: int = 100) -> None:
+def draw_line(panel: Any, points: Sequence[Mean], label: str, dashes: str, index: int, *, scale: float = 100) -> None:
     """Means over the first axis as a line, with its band where there are several seeds; `scale` 100 is for %."""
     values = [each.values[0][1] if each.values else 0 for each in points]
     is_numeric = all(is_number(value) for value in values)

@@ -53,15 +53,14 @@ def recognition_table(scenario: Scenario, found: Found) -> Table:
     columns = []
     if _has(found, "recognized_poisoned"):
         columns += [
-            Column("recognized original, %", "recognized_original", percent),
+            Column("named: original, %", "recognized_original", percent),
             Column("poisoned", "recognized_poisoned", percent),
         ]
-    for way in ("pixels", "embedding"):
+    for way, title in (("pixels", "rank 1"), ("embedding", "by embedding")):
         if _has(found, f"rank1[{way}]_poisoned"):
             columns += [
-                Column(f"rank 1 by {way}: original, %", f"rank1[{way}]_original", percent),
+                Column(f"{title}: original, %", f"rank1[{way}]_original", percent),
                 Column("poisoned", f"rank1[{way}]_poisoned", percent),
-                Column("top 5", f"rank5[{way}]_poisoned", percent),
                 Column("median rank", f"rank_median[{way}]_poisoned", lambda row: plain(row, 0)),
             ]
     notes = (_of_recognizer(found), _of_gallery(found), basis(_measured(found)))
@@ -77,7 +76,7 @@ def _of_recognizer(found: Found) -> str:
         for name, key in (("unrelated image", "unrelated"), ("mean image", "mean"), ("class mean", "class_mean"))
     )
     return (
-        "recognized: an independent network, of no ResNet's form and unknown to defenses and attacks, names the class; "
+        "named: an independent network, of no ResNet's form and unknown to defenses and attacks, names the class; "
         f"it names {percent(seen)} % of true images. Guesses: {', '.join(guesses)}."
     )
 
@@ -90,8 +89,8 @@ def _of_gallery(found: Found) -> str:
     if not _has(found, "rank1[pixels]_poisoned"):
         return f"Not looked up in a gallery: that needs 1,000 held-out images, and there are {size:,.0f}."
     return (
-        f"Looked up among {size:,.0f} held-out images; chance: {100 / size:.1f} % at rank 1, {500 / size:.1f} % in the "
-        f"top 5, median rank {(size + 1) / 2:,.0f}."
+        f"Looked up among {size:,.0f} held-out images, by pixels and by the network's embedding; chance: "
+        f"{100 / size:.1f} % at rank 1, median rank {(size + 1) / 2:,.0f}."
     )
 
 

@@ -3,12 +3,14 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import Literal
 
 from collab.report.judging import Comparison, Found, Region, difference
 from collab.report.papers import paper_figure
 from collab.scenario.model import Dpm, Refinement, Scenario
 from collab.scenario.rows import played_rows
 from collab.store.results import Row
+from collab.tasks import MainMetric
 
 Key = tuple[str, str, str]
 """Row, entity (or nothing) and metric of a result."""
@@ -54,10 +56,15 @@ class Evidence:
         entities = self.scenario.entities
         return [each.name for each in entities if each.options.publishes and each.protection in protections]
 
-    def key(self, row: str, metric: str = "top1") -> Key:
-        """Where a row of Table 5, or a control row, stands in the results."""
+    @property
+    def main(self) -> MainMetric:
+        """The figure that says how well the task is done."""
+        return self.scenario.data.main_metric
+
+    def key(self, row: str, metric: str | None = None) -> Key:
+        """Where a row of Table 5, or a control row, stands in the results; its main metric unless another is named."""
         played = self._played.get(row)
-        return row, (played.entity or "") if played else "", metric
+        return row, (played.entity or "") if played else "", metric or self.main.name
 
     @cached_property
     def window(self) -> str:
@@ -72,7 +79,7 @@ class Evidence:
 
     def owners(self, row: str) -> list[str | None]:
         """Entities that have results of a row; None for one that is nobody's."""
-        if row in ("tables_1_2", "disclosure", "publish"):
+        if row in ("tables_1_2", "disclosure", "inference", "exposure", "publish"):
             return [each.name for each in self.scenario.entities if each.options.publishes]
         if row == "reconstructor":
             return [self.scenario.model.pretrain.by]
@@ -141,8 +148,22 @@ class Evidence:
             missing=f"no {' and no '.join(absent)}", incomparable=incomparable,
         )  # fmt: skip
 
+    def better(
+        self, expected: str, a: Key, b: Key, region: Region, *, paper: float | None = None, incomparable: str = ""
+    ) -> Comparison:
+        """How much better `a` is than `b`, keys of the main metric, against a region; errors that fall are better."""
+        first, second = (a, b) if self.main.is_higher_better else (b, a)
+        return self.compare(
+            expected, first, second, region,
+            is_points=self.main.scale == 100, paper=paper, incomparable=incomparable,
+        )  # fmt: skip
+
+    def poisoned(self, name: str, what: Literal["original", "poisoned"]) -> Key:
+        """Where the main metric of C on an entity's original or poisoned features stands."""
+        return ("tables_1_2", name, f"{self.main.name}_{what}")
+
     def pairs(self, pairs: Sequence[tuple[str, str]], region: Region) -> tuple[Comparison, ...]:
-        """Top-1 of the first row of each pair minus that of the second."""
+        """How much better the first row of each pair is than the second, by the main metric."""
         return tuple(self._pair(first, second, region) for first, second in pairs)
 
     def against_own(self, rows: Sequence[str], region: Region) -> tuple[Comparison, ...]:
@@ -174,7 +195,7 @@ class Evidence:
                 f"row {first} {told} row {second}", region, None, self._paper_pair(first, second), True, missing, False
             )
         why = f"row {unlike[0]} is not trained on what the paper's is" if unlike else why
-        return self.compare(
+        return self.better(
             f"row {first} {told} row {second}", self.key(first), self.key(second), region,
             paper=self._paper_pair(first, second), incomparable=why,
         )  # fmt: skip
@@ -187,5 +208,5 @@ class Evidence:
         return f"{self.roles[who]} has no fewer images than others" if shares.get(who, 0.0) >= least else ""
 
     def _paper_pair(self, first: str, second: str) -> float | None:
-        printed = [paper_figure("dp_table5", row, "top1") for row in (first, second)]
+        printed = [paper_figure("dp_table5", row, self.main.name) for row in (first, second)]
         return None if printed[0] is None or printed[1] is None else printed[0] - printed[1]

@@ -8,9 +8,10 @@ from collab.report.crossings import Boundary
 from collab.report.summary import Summary
 from collab.report.words import basis, duration, signed, size
 from collab.store.results import Row
+from collab.tasks import MainMetric, is_share
 
 
-def at_a_glance(told: Summary, sent: Sequence[Boundary]) -> Table:
+def at_a_glance(told: Summary, sent: Sequence[Boundary], main: MainMetric) -> Table:
     """One line for each entity: what it gains, what its features show, what it sends."""
     gains = {gain.entity: gain for gain in told.gains}
     shown = {each.entity: each for each in told.disclosures}
@@ -25,8 +26,10 @@ def at_a_glance(told: Summary, sent: Sequence[Boundary]) -> Table:
         lines.append(
             (
                 each.entity,
-                signed(gain.change, 100) if gain else "—",
-                f"{100 * (gain.without.value or 0):.1f} → {100 * (gain.top1.value or 0):.1f}" if gain else "—",
+                signed(gain.change, gain.main.scale) if gain else "—",
+                " → ".join(f"{gain.main.scale * (row.value or 0):.1f}" for row in (gain.without, gain.with_pool))
+                if gain
+                else "—",
                 plain(seen.original) if seen else "—",
                 plain(seen.poisoned) if seen else "—",
                 f"{seen.worst:.3f}" if seen and seen.worst is not None else "—",
@@ -36,11 +39,12 @@ def at_a_glance(told: Summary, sent: Sequence[Boundary]) -> Table:
             )
         )
     notes = [
-        "gain: points of top-1 (without → with, in %) that the largest pool adds to the better of own features alone "
-        "and the released network as it is; its interval takes both as independent, so that what is clear is clear.",
+        f"gain: {main.points} (without → with, in {main.unit}) that the largest pool adds to the better of own "
+        "features alone and the released network as it is; its interval takes both as independent, so that what is "
+        "clear is clear.",
         "SSIM of the released reconstructor on held-out images, from features as they are and as published; times raw: "
         "bytes sent for an image in sizes of its pixels.",
-        basis([gain.top1 for gain in told.gains] + [gain.without for gain in told.gains]),
+        basis([gain.with_pool for gain in told.gains] + [gain.without for gain in told.gains]),
     ]
     return Table("At a glance", columns, tuple(lines), tuple(filter(None, notes)))
 
@@ -52,8 +56,7 @@ def beside_the_paper(rows: Sequence[Row]) -> Table | None:
         return None
     lines = []
     for row in sorted(known, key=lambda row: (not row.row.isdecimal(), int(row.row) if row.row.isdecimal() else 0)):
-        is_share = row.metric.startswith("top")
-        scale, digits = (100, 1) if is_share else (1, 3)
+        scale, digits = (100, 1) if is_share(row.metric) else (1, 3)
         ours = "—" if row.value is None else f"{scale * row.value:.{digits}f}"
         reach = (
             "—"
@@ -64,14 +67,14 @@ def beside_the_paper(rows: Sequence[Row]) -> Table | None:
         apart = "—" if row.value is None else f"{scale * (row.value - (row.paper or 0)):+.{digits}f}"
         lines.append((row.row, row.entity or "—", row.metric, ours, reach, theirs, apart, row.verdict or "none given"))
     columns = ("row", "entity", "metric", "here", "95 % interval", "paper", "difference", "verdict")
-    return Table("Figures here and in the paper; top-1 and top-5 in %", columns, tuple(lines), (basis(known),))
+    return Table("Figures here and in the paper; shares in %", columns, tuple(lines), (basis(known),))
 
 
 def not_measured(made: Sequence[Table]) -> list[str]:
     """What the papers tabulate and this run has no figures of."""
     titles = " ".join(table.title for table in made)
     wanted = {
-        "Table 1": "Table 1 (classification equivalence): no entity poisoned anything.",
+        "Table 1": "Table 1 (equivalence for the task): no entity poisoned anything.",
         "Table 2": "Table 2 (reconstruction disparity): no entity poisoned anything.",
         "Table 3": "Table 3 (filters, alone and before a DPM): this scenario has no such defenses.",
         "Attacks": "Attacks: no entity of this scenario attacks what others published.",

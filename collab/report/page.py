@@ -24,6 +24,7 @@ from collab.report.verdicts import Verdict
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.sweep import Sweep
 from collab.store.pictures import Sheet
+from collab.tasks import main_metric_in
 
 
 def write_page(run: Path, target: Path | None = None) -> Path:
@@ -40,7 +41,7 @@ def write_comparison(runs: Sequence[Path], target: Path) -> Path:
     differing = scenario_differences(opened)
     scenarios = list(dict.fromkeys(run.scenario.name for run in opened))
     title = f"{len(opened)} runs of {scenarios[0]}" if len(scenarios) == 1 else f"{' and '.join(scenarios)}, compared"
-    page = _drawn(
+    page = drawn(
         "compare.html", title=title, words=in_words(opened, differing), runs=the_runs(opened), differing=differing,
         tables=side_by_side(opened),
     )  # fmt: skip
@@ -64,7 +65,7 @@ def page_of(run: Opened) -> str:
     parts: dict[str, Any] = {
         "run": run, "record": {"collab": "", "failures": {}, "facts": {}, **record},
         "source": run.source, "summary": told,
-        "glance": at_a_glance(told, sent), "bars": bars_of(scenario, run.rows),
+        "glance": at_a_glance(told, sent, run.scenario.data.main_metric), "bars": bars_of(scenario, run.rows),
         "meanings": MEANINGS, "table_5": table_5, "tables": others, "not_measured": not_measured(made),
         "sheet": contact_sheet({_titled(scenario, name): each for name, each in run.sheets.items()}),
         "beside": beside, "strips": strips, "strips_left_out": left_out, "curves": curves,
@@ -79,7 +80,7 @@ def page_of(run: Opened) -> str:
     contents += [("pictures", "Pictures"), ("curves", "Training")]
     contents += [("labels", "Classes")] if labels else []
     contents += [("bytes", "Bytes"), ("repeat", "How to repeat it")]
-    return _drawn("page.html", scenario=scenario, contents=contents, **parts)
+    return drawn("page.html", scenario=scenario, contents=contents, **parts)
 
 
 def write_sweep_page(
@@ -99,12 +100,14 @@ def write_sweep_page(
     """
     axes = [axis.vary for axis in spec.axes]
     pooled = {str(row.row) for row in rows if row.pool}
-    top1 = [each for each in found if each.metric == "top1"]
-    is_banded = any(each.low is not None for each in top1)
+    main = main_metric_in(each.metric for each in found)
+    scored = [each for each in found if each.metric == main.name]
+    is_banded = any(each.low is not None for each in scored)
     band = "Bands: 95 % interval of the mean over seeds (Student)." if is_banded else "One seed: no bands; see --seeds."
     target = folder / "report.html"
-    page = _drawn(
-        "sweep.html", spec=spec, axes=axes or ["seed"], top1=top1, failures=failures, missing=missing, band=band,
+    page = drawn(
+        "sweep.html", spec=spec, axes=axes or ["seed"], main=main, scored=scored, failures=failures,
+        missing=missing, band=band,
         curves=accuracy_curves(found, axes or ["all cells"], {str(row.row): describe(row) for row in rows}),
         poisoning=poisoning_curves(found, axes or ["all cells"]), poisoned=poisoning_table(found),
         frontier=frontier(found, axes, pooled) if pooled else "", costs=cost_frontier(found, axes),
@@ -119,7 +122,8 @@ def _titled(scenario: Scenario, name: str) -> str:
     return f"{name}: {next(each.protection for each in scenario.entities if each.name == name)}"
 
 
-def _drawn(template: str, **parts: Any) -> str:
+def drawn(template: str, **parts: Any) -> str:
+    """A template of this folder with its parts."""
     environment = Environment(
         loader=PackageLoader("collab.report", "."),
         autoescape=True,

@@ -6,9 +6,16 @@ from typing import Any
 from collab.report.aggregate import Mean, is_number
 from collab.report.curves import COLORS, MARKS, draw_line, draw_panels, set_across
 from collab.report.svg import inline_svg
+from collab.tasks import main_metric_in
 
 MOST_LINES = 24
-COLUMNS = ("top1_original", "top1_poisoned", "l1_original", "l1_poisoned", "ssim_original", "ssim_poisoned")
+LIKENESS = ("l1_original", "l1_poisoned", "ssim_original", "ssim_poisoned")
+
+
+def columns_of(found: Sequence[Mean]) -> tuple[str, ...]:
+    """The metrics of the table: the task's main one and those of reconstructions, of original and poisoned features."""
+    main = main_metric_in(each.metric for each in found)
+    return (f"{main.name}_original", f"{main.name}_poisoned", *LIKENESS)
 
 
 def poisoning_table(found: Sequence[Mean]) -> list[tuple[tuple[Any, ...], str, tuple[float | None, ...]]]:
@@ -17,20 +24,25 @@ def poisoning_table(found: Sequence[Mean]) -> list[tuple[tuple[Any, ...], str, t
     for each in _of_tables(found):
         means.setdefault((each.values, str(each.entity)), {})[_plain(each.metric)] = each.mean
     return [
-        (tuple(value for _, value in values), entity, tuple(of_point.get(column) for column in COLUMNS))
+        (tuple(value for _, value in values), entity, tuple(of_point.get(column) for column in columns_of(found)))
         for (values, entity), of_point in means.items()
     ]
 
 
 def poisoning_curves(found: Sequence[Mean], axes: Sequence[str]) -> str:
-    """Top-1 and SSIM of poisoned features against the first axis, as SVG; a line for each entity and other point."""
+    """Main metric and SSIM of poisoned features against the first axis, as SVG; lines are entities and other points."""
     shown = _of_tables(found)
     lines = list(dict.fromkeys((each.entity, each.values[1:]) for each in shown))[:MOST_LINES]
     if not lines:
         return ""
+    main = main_metric_in(each.metric for each in found)
     figure, panels = draw_panels(2)
     for panel, column, title, scale in zip(
-        panels, ("top1_poisoned", "ssim_poisoned"), ("top-1 of C, %", "SSIM of R's images"), (100, 1), strict=True
+        panels,
+        (f"{main.name}_poisoned", "ssim_poisoned"),
+        (f"{main.title} of C, {main.unit}", "SSIM of R's images"),
+        (main.scale, 1),
+        strict=True,
     ):
         for index, (entity, others) in enumerate(lines):
             points = [
@@ -49,13 +61,14 @@ def poisoning_curves(found: Sequence[Mean], axes: Sequence[str]) -> str:
 def cost_frontier(found: Sequence[Mean], axes: Sequence[str]) -> str:
     """What poisoning costs against what the released reconstructor still shows, a point for each cell, as SVG.
 
-    Up: top-1 of C on original minus on poisoned features, in points. Across: SSIM of the image or its negative.
+    Up: how much better C does on original than on poisoned features. Across: SSIM of the image or its negative.
     """
     means: dict[tuple[str, Any], dict[str, float]] = {}
     for each in found:
         if each.row == "tables_1_2":
             means.setdefault((str(each.entity), each.values), {})[_plain(each.metric)] = each.mean
-    wanted = ("ssim_max_poisoned", "top1_original", "top1_poisoned")
+    main = main_metric_in(each.metric for each in found)
+    wanted = ("ssim_max_poisoned", f"{main.name}_original", f"{main.name}_poisoned")
     known = {point: each for point, each in means.items() if all(metric in each for metric in wanted)}
     if len({values for _, values in known}) < 2:
         return ""
@@ -63,7 +76,7 @@ def cost_frontier(found: Sequence[Mean], axes: Sequence[str]) -> str:
     groups = list(dict.fromkeys((entity, values[1:]) for entity, values in known))
     for index, (entity, others) in enumerate(groups[:MOST_LINES]):
         points = [
-            (each["ssim_max_poisoned"], 100 * (each["top1_original"] - each["top1_poisoned"]), values)
+            (each[wanted[0]], main.gain(each[wanted[1]], each[wanted[2]]), values)
             for (name, values), each in known.items()
             if (name, values[1:]) == (entity, others)
         ]
@@ -75,14 +88,15 @@ def cost_frontier(found: Sequence[Mean], axes: Sequence[str]) -> str:
             panel.annotate(told, (across, up), fontsize=6, xytext=(4, 3), textcoords="offset points", color="#787774")
     panel.axhline(0, color="#787774", linewidth=0.8)
     panel.set_xlabel("SSIM of R's images from poisoned features, of the image or its negative")
-    panel.set_ylabel("cost, points of top-1")
+    panel.set_ylabel(f"cost, {main.points}")
     panel.set_title(f"each point: {axes[0]}", fontsize=9, loc="left")
     panel.legend(fontsize=6.5, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return inline_svg(figure)
 
 
 def _of_tables(found: Sequence[Mean]) -> list[Mean]:
-    return [each for each in found if each.row == "tables_1_2" and _plain(each.metric) in COLUMNS]
+    columns = columns_of(found)
+    return [each for each in found if each.row == "tables_1_2" and _plain(each.metric) in columns]
 
 
 def _plain(metric: str) -> str:

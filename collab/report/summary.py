@@ -4,26 +4,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from collab.report.crossings import Boundary
-from collab.report.words import Difference, difference, listed, size
+from collab.report.words import Difference, best, difference, gained, listed, size
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import played_rows
 from collab.store.pictures import Pictures
 from collab.store.results import Row
+from collab.tasks import MainMetric
 
 Found = Mapping[tuple[str, str, str], Row]
 
 
 @dataclass(frozen=True)
 class Gain:
-    """What the largest pool brought one entity: `top1` of `row` against the better of what it has without sharing.
+    """What the largest pool brought one entity: figures of `row` against the better of what it has without sharing.
 
+    `with_pool`, `without` and `scratch` are rows of the task's main metric; `change` is above 0 where sharing helps.
     `scratch` is a network of its own raw images, which owes nothing to anybody.
     """
 
     entity: str
     row: str
     pool: tuple[str, ...]
-    top1: Row
+    main: MainMetric
+    with_pool: Row
     without: Row
     change: Difference
     scratch: Row | None
@@ -31,7 +34,7 @@ class Gain:
     @property
     def is_beaten_from_scratch(self) -> bool:
         """Whether a network trained on its own raw images alone is clearly better than what sharing gives."""
-        apart = difference(self.scratch, self.top1) if self.scratch is not None else None
+        apart = gained(self.main, self.scratch, self.with_pool) if self.scratch is not None else None
         return apart is not None and apart.direction > 0
 
     @property
@@ -42,19 +45,21 @@ class Gain:
     @property
     def told(self) -> str:
         """A sentence."""
-        before, after = (100 * (row.value or 0) for row in (self.without, self.top1))
-        points = f"{abs(100 * self.change.value):.1f}"
+        main = self.main
+        before, after = (main.told(row.value or 0) for row in (self.without, self.with_pool))
+        points = f"{abs(main.scale * self.change.value):.1f} {main.points}"
         reach = ""
         if self.change.low is not None and self.change.high is not None:
-            reach = f" (95 % interval {100 * self.change.low:+.1f} to {100 * self.change.high:+.1f})"
+            reach = f" (95 % interval {main.scale * self.change.low:+.1f} to {main.scale * self.change.high:+.1f})"
         pool = f"with the pool of {listed(self.pool)} (row {self.row})"
-        way = f"from {before:.1f} % with {self.without_what} to {after:.1f} % {pool}"
+        way = f"from {before} with {self.without_what} to {after} {pool}"
         match self.change.direction:
             case 1:
-                return f"gained {points} points of top-1{reach}: {way}."
+                return f"gained {points}{reach}: {way}."
             case -1:
-                return f"lost {points} points of top-1{reach}: {way}."
-        return f"neither gained nor lost clearly, {100 * self.change.value:+.1f} points{reach}: {way}."
+                return f"lost {points}{reach}: {way}."
+        short = main.points.split()[0]
+        return f"neither gained nor lost clearly, {main.scale * self.change.value:+.1f} {short}{reach}: {way}."
 
 
 @dataclass(frozen=True)
@@ -105,19 +110,19 @@ def summary(
 
 def _gain(scenario: Scenario, pooled: Sequence[Refinement], found: Found, name: str) -> Gain | None:
     """Of the row with the largest pool, so that none is picked for its figure; the later of equal ones."""
-    known = [found.get((f"c_own_{name}", name, "top1")), found.get(("c_public", "", "top1"))]
-    without = max((row for row in known if row and row.value is not None), key=lambda row: row.value or 0, default=None)
-    stated = [row for row in pooled if row.entity == name and found.get((str(row.row), name, "top1"))]
+    main = scenario.data.main_metric
+    without = best(main, (found.get((f"c_own_{name}", name, main.name)), found.get(("c_public", "", main.name))))
+    stated = [row for row in pooled if row.entity == name and found.get((str(row.row), name, main.name))]
     if without is None or not stated:
         return None
     row = max(reversed(stated), key=lambda each: len(each.pool))
-    top1 = found[str(row.row), name, "top1"]
-    change = difference(top1, without)
+    with_pool = found[str(row.row), name, main.name]
+    change = gained(main, with_pool, without)
     if change is None:
         return None
     raw = [str(each.row) for each in scenario.refinements if (each.own, each.entity) == ("images", name)]
-    scratch = next((found[each, name, "top1"] for each in raw if (each, name, "top1") in found), None)
-    return Gain(name, str(row.row), row.pool, top1, without, change, scratch)
+    scratch = next((found[each, name, main.name] for each in raw if (each, name, main.name) in found), None)
+    return Gain(name, str(row.row), row.pool, main, with_pool, without, change, scratch)
 
 
 def _disclosure(found: Found, attacks: Sequence[Row], name: str, pictures: Mapping[str, Pictures]) -> Disclosure | None:
@@ -147,17 +152,18 @@ def _gained(scenario: Scenario, gains: Sequence[Gain]) -> str:
         return "No row of this scenario reads a pool: nobody could gain by sharing."
     if not gains:
         return "What sharing brings was not measured: a pooled row, or what it is compared with, is missing."
+    main = scenario.data.main_metric
     up, down, none = ([gain.entity for gain in gains if gain.change.direction == way] for way in (1, -1, 0))
     told = []
     if up:
-        best = max((gain for gain in gains if gain.entity in up), key=lambda gain: gain.change.value)
-        points = f"{100 * best.change.value:+.1f} points of top-1"
-        most = f": {points}" if len(up) == 1 else f", {best.entity} the most: {points}"
+        most_gained = max((gain for gain in gains if gain.entity in up), key=lambda gain: gain.change.value)
+        points = f"{main.scale * most_gained.change.value:+.1f} {main.points}"
+        most = f": {points}" if len(up) == 1 else f", {most_gained.entity} the most: {points}"
         told.append(f"Sharing helped {listed(up)}{most}.")
     if down:
         told.append(f"It cost {listed(down)} accuracy.")
     if none:
-        count = max((gain.top1.n or 0 for gain in gains), default=0)
+        count = max((gain.with_pool.n or 0 for gain in gains), default=0)
         noise = f"{count:,} held-out images and one seed can tell" if count else "can be told"
         begin = (
             f"For {listed(none)} the change is" if up or down else "Sharing made no clear difference: each change is"
@@ -211,8 +217,8 @@ def _cost(sent: Sequence[Boundary]) -> str:
 def _alone_is_better(gains: Sequence[Gain]) -> tuple[str, ...]:
     return tuple(
         f"{gain.entity} does better without any of this: trained from scratch on its own raw images it reaches "
-        f"{100 * (gain.scratch.value or 0):.1f} % (row {gain.scratch.row}), with the pool "
-        f"{100 * (gain.top1.value or 0):.1f} %."
+        f"{gain.main.told(gain.scratch.value or 0)} (row {gain.scratch.row}), with the pool "
+        f"{gain.main.told(gain.with_pool.value or 0)}."
         for gain in gains
         if gain.scratch is not None and gain.is_beaten_from_scratch
     )

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from collab.report.cells import Found, Table, percent, plain
+from collab.report.cells import Found, Table, percent, plain, scaled
 from collab.report.disclosed import likeness_table, recognition_table
+from collab.report.inferred import inference_table
 from collab.report.perturbed import perturbation_table
 from collab.report.verdicts import Verdict, found_of, verdicts
-from collab.report.words import basis
+from collab.report.words import basis, best
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import played_rows
 from collab.store.results import Row
@@ -22,6 +23,7 @@ def tables(scenario: Scenario, rows: Sequence[Row]) -> tuple[Table, ...]:
         perturbation_table(scenario, found),
         likeness_table(scenario, found),
         recognition_table(scenario, found),
+        inference_table(scenario, found),
         _table_5(scenario, found),
         _left_out(scenario, found),
         _attacks([row for row in rows if row.attack is not None]),
@@ -31,29 +33,32 @@ def tables(scenario: Scenario, rows: Sequence[Row]) -> tuple[Table, ...]:
 
 
 def _table_1(scenario: Scenario, found: Found) -> Table:
-    lines = []
+    main, lines = scenario.data.main_metric, []
+    names = (f"{main.name}_original", f"{main.name}_poisoned")
+    has_kl = any(metric == "kl" for _, _, metric in found)
     for entity in scenario.entities:
-        cells = [
-            found.get(("tables_1_2", entity.name, name)) for name in ("top1_original", "top1_poisoned", "agreement")
-        ]
+        cells = [found.get(("tables_1_2", entity.name, name)) for name in (*names, main.fidelity)]
         if cells[0] and cells[1]:
-            cost = 100 * ((cells[0].value or 0) - (cells[1].value or 0))
+            cost = main.gain(cells[0].value or 0, cells[1].value or 0)
             kl = found.get(("tables_1_2", entity.name, "kl"))
             lines.append(
                 (
                     entity.name,
                     entity.protection,
-                    *map(percent, cells[:2]),
+                    *(scaled(cell, main.scale) for cell in cells[:2]),
                     f"{cost:+.1f}",
-                    percent(cells[2]),
-                    plain(kl),
+                    scaled(cells[2], main.fidelity_scale),
+                    *[plain(kl)] * has_kl,
                 )
             )
-    columns = ("entity", "defense", "original", "poisoned", "cost", "agreement", "KL")
-    note = "Top-1 in % of the released decider on held-out images; cost in points; agreement of both predictions in %."
-    measured = [row for key, row in found.items() if key[0] == "tables_1_2" and key[2].startswith(("top1_", "agree"))]
-    notes = (note, *_printed(found, "top1_original", "top1_poisoned"), basis(measured))
-    return Table("Table 1: classification equivalence", columns, tuple(lines), notes)
+    columns = ("entity", "defense", "original", "poisoned", "cost", main.fidelity_title, *["KL"] * has_kl)
+    note = (
+        f"The released decider on held-out images: {main.title} in {main.unit}; cost in {main.points}; "
+        f"{main.fidelity}: of both answers."
+    )
+    measured = [row for key, row in found.items() if key[0] == "tables_1_2" and key[2] in (*names, main.fidelity)]
+    notes = (note, *_printed(found, *names), basis(measured))
+    return Table(f"Table 1: {scenario.data.task} equivalence", columns, tuple(lines), notes)
 
 
 def _table_2(scenario: Scenario, found: Found) -> Table:
@@ -107,22 +112,32 @@ def _printed(found: Found, *metrics: str) -> tuple[str, ...]:
 
 
 def _table_5(scenario: Scenario, found: Found) -> Table:
-    has_top5 = any(metric == "top5" for _, _, metric in found)
+    main = scenario.data.main_metric
+    beside = [(name, title) for name, title in main.others if any(metric == name for _, _, metric in found)]
     has_paper = any(row.paper is not None for row in found.values())
-    columns = ("row", "entity", "trained on", "top-1 %", *["top-5 %"] * has_top5, "gain", *["paper"] * has_paper)
-    public = found.get(("c_public", "", "top1"))
+    columns = (
+        "row",
+        "entity",
+        "trained on",
+        main.head,
+        *(title for _, title in beside),
+        "gain",
+        *["paper"] * has_paper,
+    )
+    public = found.get(("c_public", "", main.name))
 
     def line(name: str, entity: str, data: str, gain: str = "") -> tuple[str, ...]:
-        top1, top5 = (found.get((name, entity, metric)) for metric in ("top1", "top5"))
-        paper = f"{100 * top1.paper:.1f}" if top1 and top1.paper is not None else ""
-        shown = (name, entity or "—", data, percent(top1), *[percent(top5)] * has_top5, gain, *[paper] * has_paper)
-        return shown
+        first, *others = (found.get((name, entity, metric)) for metric in (main.name, *(name for name, _ in beside)))
+        paper = f"{main.scale * first.paper:.1f}" if first and first.paper is not None else ""
+        cells = (scaled(cell, main.scale) for cell in (first, *others))
+        return (name, entity or "—", data, *cells, gain, *[paper] * has_paper)
 
     def gain(row: Refinement) -> str:
-        own, top1 = (found.get((name, row.entity or "", "top1")) for name in (f"c_own_{row.entity}", str(row.row)))
-        if not (row.pool or row.unpoisoned) or top1 is None or own is None or public is None:
+        own, this = (found.get((name, row.entity or "", main.name)) for name in (f"c_own_{row.entity}", str(row.row)))
+        if not (row.pool or row.unpoisoned) or this is None or own is None or public is None:
             return ""
-        return f"{100 * ((top1.value or 0) - max(own.value or 0, public.value or 0)):+.1f}"
+        without = best(main, (own, public))
+        return f"{main.gain(this.value or 0, (without.value if without else None) or 0):+.1f}"
 
     if not scenario.refinements:
         return Table("Table 5: refinement", columns, ())  # nobody trains further
@@ -135,7 +150,7 @@ def _table_5(scenario: Scenario, found: Found) -> Table:
     lines += [line(str(row.row), row.entity or "", describe(row)) for row in played if str(row.row) not in stated]
     notes = [
         "Scored on held-out images of the private classes. Rows from c_ on are controls.",
-        "gain: points above the better of c_public and c_own, which is what sharing itself brings (or costs).",
+        f"gain: {main.points} better than the better of c_public and c_own: what sharing itself brings (or costs).",
     ]
     if has_paper:
         told = {row.verdict.partition(":")[0] for row in found.values() if row.paper is not None and row.verdict}
@@ -146,7 +161,7 @@ def _table_5(scenario: Scenario, found: Found) -> Table:
             "creatures are drawn, a stand-in for trying things out; no figure here says anything about photographs."
         )
     names = {(str(row.row), row.entity or "") for row in played} | {("c_public", "")}
-    notes.append(basis([row for key, row in found.items() if key[:2] in names and key[2] in ("top1", "top5")]))
+    notes.append(basis([row for key, row in found.items() if key[:2] in names and main.includes(key[2])]))
     return Table("Table 5: refinement", columns, tuple(lines), tuple(notes), tuple(rules))
 
 
@@ -186,13 +201,13 @@ def _attacks(rows: Sequence[Row]) -> Table:
         first = found.get((key, "l1"))
         lines.append((adversary.removeprefix("by "), victim, attack, *cells, str(first.n if first else "")))
     columns = (
-        "adversary", "victim", "attack", "L1", f"SSIM{window}", "or its negative", "worst", "class mean", "leakage",
-        "rank 1, %", "recognized, %", "n",
+        "adversary", "victim", "attack", "L1", f"SSIM{window}", "negative", "worst", "class mean", "leakage",
+        "rank 1, %", "named, %", "n",
     )  # fmt: skip
     notes = (
         "Images rebuilt from the rows that the victim published; worst: of the image or its negative. class mean: SSIM "
         "of a guess from labels alone. leakage, by SSIM of the image or its negative: 0 is what the best guess scores, "
-        "1 what R makes of plain features.",
+        "1 what R makes of plain features. named: by the independent network of the disclosure tables.",
         basis(rows),
     )
     return Table("Attacks by collaborators", columns, tuple(lines), notes)

@@ -11,9 +11,17 @@ from collab.report.papers import figures, named, paper_figure, paper_tables, pap
 from collab.scenario.expect import Bound, PaperTable
 from collab.scenario.model import Scenario
 from collab.store.results import Row
+from collab.tasks import is_share
 
 WITHIN = 0.02
 """How far from a printed figure a replay may be, beyond its own interval: no paper states its recipe or an interval."""
+
+OF_FACES = {
+    "dp_table4": ("celeba", ["vgg16_bn"], "pool2"),
+    "apt_table1": ("celeba", ["resnet50_mlp"], "fc"),
+    "apt_table2": ("celeba", ["resnet50_mlp"], "fc"),
+}
+"""Source, backbones and hook of the tables that are not about ImageNet."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +145,7 @@ def _on_figure(scenario: Scenario, evidence: Evidence, table: str, row: Row, fig
     whose = f"{row.metric} of row {row.row}" if table == "dp_table5" else f"{row.entity}: {row.metric}"
     region = Region(figure - WITHIN, figure + WITHIN)
     return Comparison(
-        f"{whose} as printed", region, Found.of(row), figure, row.metric.startswith("top"),
+        f"{whose} as printed", region, Found.of(row), figure, is_share(row.metric),
         missing="no number", incomparable=set_apart(scenario, evidence, table),
     )  # fmt: skip
 
@@ -145,12 +153,14 @@ def _on_figure(scenario: Scenario, evidence: Evidence, table: str, row: Row, fig
 def set_apart(scenario: Scenario, evidence: Evidence, table: str) -> str:
     """What of a scenario is not as in a table of the paper, so that its figures say nothing here; nothing if all is."""
     data, model = scenario.data, scenario.model
-    backbones = list(paper_tables()[table].rows) if table in ("dp_table1", "dp_table2") else ["resnet101"]
+    source, backbones, hook = OF_FACES.get(table, ("imagenet", ["resnet101"], "conv4_1"))
+    if table in ("dp_table1", "dp_table2"):
+        backbones = list(paper_tables()[table].rows)
     stated = {each.name: each.share for each in scenario.entities}
     found = [
-        ("" if data.source == "imagenet" else data.source),
+        ("" if data.source == source else data.source),
         ("" if model.backbone in backbones else model.backbone),
-        ("" if model.hook == "conv4_1" else model.hook),
+        ("" if model.hook == hook else model.hook),
         ("" if data.image_size == 224 else f"{data.image_size} px"),
         ("" if scenario.partition.kind == "iid" else f"{scenario.partition.kind} partition"),
     ]

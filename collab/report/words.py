@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from collab.store.results import Row
+from collab.tasks import MainMetric
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,17 @@ def difference(row: Row, other: Row) -> Difference | None:
     down = math.hypot(row.value - row.low, other.high - other.value)
     up = math.hypot(row.high - row.value, other.value - other.low)
     return Difference(value, value - down, value + up)
+
+
+def gained(main: MainMetric, row: Row, other: Row) -> Difference | None:
+    """How much better `row` is than `other` by the main metric; errors that fall are gains."""
+    return difference(row, other) if main.is_higher_better else difference(other, row)
+
+
+def best(main: MainMetric, rows: Sequence[Row | None]) -> Row | None:
+    """The best of the rows that have a value; of equal ones the first."""
+    known = [row for row in rows if row is not None and row.value is not None]
+    return max(known, key=lambda row: main.sign * (row.value or 0), default=None)
 
 
 def signed(change: Difference | None, scale: float = 1.0, digits: int = 1) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from collab.data.partition import ClassSplit, labels_of, listed_rows, relabel, rows_of, split_classes
 from collab.data.source import Source, Split, open_source
 from collab.data.subsets import Wish, skewed_shares, subsets
+from collab.data.targets import PLAIN, Asked
 from collab.errors import DataError
 from collab.scenario.model import Scenario
 from collab.seeding import Stream
@@ -41,6 +42,18 @@ class Assignment:
     public: Holding
     heldout: Holding
     source_digest: str
+    asked: Asked = PLAIN
+    is_dealt_by_class: bool = True
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what the network answers."""
+        return self.asked.outputs(self.classes)
+
+    @property
+    def strata(self) -> np.ndarray:
+        """What is dealt alike, for each row of `everything`: its class, or nothing where it is dealt one by one."""
+        return self.everything.labels if self.is_dealt_by_class else np.zeros_like(self.everything.labels)
 
     def oracle(self, scenario: Scenario) -> Holding:
         """What the oracle reads: everything if a row asks for a share of it, else what the entities hold together."""
@@ -56,12 +69,25 @@ def open_scenario_source(scenario: Scenario) -> Source:
     return open_source(data.source, image_size=data.image_size, seed=scenario.seed, **data.source_options())
 
 
+def asked_of(scenario: Scenario, source: Source) -> Asked:
+    """What the scenario asks of each image of its source; DataError for what the source does not tell."""
+    data = scenario.data
+    return Asked.of(
+        source, data.task, data.utility_attributes, data.private_attributes, identities=scenario.asks_identities
+    )
+
+
 def assign(scenario: Scenario, source: Source) -> Assignment:
     """Splits classes into private and public, and private rows among entities as the scenario says; seeded.
 
+    Entities get alike parts of each class where the network answers classes, or where the scenario is about them;
+    else, since CelebA has few images of each of many people, images are dealt one by one.
+
     Raises DataError for what the source cannot deliver.
     """
-    stream = Stream(scenario.seed, "data", "decode")
+    asked, stream = asked_of(scenario, source), Stream(scenario.seed, "data", "decode")
+    by_class = scenario.data.task == "classification" or scenario.partition.kind == "dirichlet"
+    by_class = by_class or any(entity.classes is not None for entity in scenario.entities)
     split = split_classes(source.classes, scenario.data.private_classes, stream.numpy("classes"))
     train, test = source.labels("train"), source.labels("test")
     everything = _holding("train", train, split.private)
@@ -72,7 +98,7 @@ def assign(scenario: Scenario, source: Source) -> Assignment:
         for entity in scenario.entities
         if entity.rows is not None
     }
-    dealt = _dealt(scenario, source.classes, split, everything, given, stream)
+    dealt = _dealt(scenario, source.classes, split, everything, given, stream, by_class=by_class)
     data = scenario.data
     return Assignment(
         classes=tuple(source.classes[label] for label in split.private),
@@ -81,6 +107,8 @@ def assign(scenario: Scenario, source: Source) -> Assignment:
         public=_capped(_holding("train", train, split.public), data.public_images, stream.numpy("public")),
         heldout=_capped(_holding("test", test, split.private), data.test_images, stream.numpy("heldout")),
         source_digest=source.digest(),
+        asked=asked,
+        is_dealt_by_class=by_class,
     )
 
 
@@ -100,6 +128,8 @@ def _dealt(
     everything: Holding,
     given: dict[str, np.ndarray],
     stream: Stream,
+    *,
+    by_class: bool,
 ) -> dict[str, np.ndarray]:
     """The positions in `everything` that each entity holds: those `given`, and for all others what `share` says."""
     partition = scenario.partition
@@ -117,10 +147,10 @@ def _dealt(
     }
     try:
         return subsets(
-            everything.labels,
+            everything.labels if by_class else np.zeros_like(everything.labels),
             wishes,
             stream.numpy,
-            classes=[classes[label] for label in split.private],
+            classes=[classes[label] for label in split.private] if by_class else ["all private images"],
             alpha=partition.alpha if partition.kind == "dirichlet" else None,
             given=given,
         )

@@ -47,7 +47,7 @@ class Audit:
     Private are the images, unpoisoned features, fitted defense and drawn seed of every entity. Exempt, since they are
     published on purpose: the module of an entity with `release_module` under `modules/`, and features of one whose
     defense leaves values as they are (`Protection.keeps_values`) among its shards. Windows that the held-out or the
-    public images have too are no secrets, and are not looked for.
+    public images have too are no secrets, and are not looked for. Pages of attacks (`audit.html`) show true images.
     """
 
     def __init__(self, run: Path, scenario: Scenario, plugins: Plugins = INSTALLED) -> None:
@@ -94,6 +94,8 @@ class Audit:
 
     def _looked_for(self, place: str) -> Canaries:
         """All but what is at that place on purpose."""
+        if place == "audit.html":  # shows true images beside what attacks made of them, for the victims' own eyes
+            return self._of_attacks()
         for entity in self._scenario.entities:
             exempt = ""
             if place.startswith(f"modules/{entity.name}/") and entity.release_module:
@@ -103,6 +105,14 @@ class Audit:
             if exempt:
                 return self._narrowed.setdefault(exempt, self._canaries.without((), exempt))
         return self._canaries
+
+    def _of_attacks(self) -> Canaries:
+        """All but images."""
+        if "" not in self._narrowed:
+            self._narrowed[""] = self._canaries
+            for entity in self._scenario.entities:
+                self._narrowed[""] = self._narrowed[""].without((), _images(entity.name))
+        return self._narrowed[""]
 
     def _keeps_values(self, entity: Entity) -> bool:
         kinds = [self._plugins.load("defenses", each.kind) for each in entity.defenses]
@@ -114,7 +124,7 @@ class Audit:
         if (images := private / "images.npy").is_file():
             there = np.load(images, mmap_mode="r", allow_pickle=False)
             at = np.unique(np.linspace(0, len(there) - 1, min(MOST_ROWS, len(there))).astype(int))
-            yield f"images of {entity.name}", pictures(there[at])
+            yield _images(entity.name), pictures(there[at])
         for path in sorted((private / "features").glob("*.arrow")):
             yield _features(entity.name), _feature_pieces(stored_rows(path, MOST_ROWS))
         if (seed := private / "seed").is_file():
@@ -156,6 +166,10 @@ def refuse(leaks: Sequence[Leak], run: Path) -> None:
             f"the run {run} leaked. Images, unpoisoned features and the defense of an entity may lie in its private "
             f"folder only:\n  {told}{more}\nFind what wrote it, and delete the run before anybody reads it."
         )
+
+
+def _images(name: str) -> str:
+    return f"images of {name}"
 
 
 def _weights(name: str) -> str:

@@ -32,6 +32,7 @@ from collab.store.files import place_file
 from collab.store.private import private_folder, private_seed
 from collab.training.precision import Compute, resolve_compute
 from collab.training.progress import Progress
+from collab.training.tasks import task_of
 from collab.types import Crossing, Measure, Report, checked
 
 DRIVER = "driver"
@@ -188,10 +189,20 @@ class Host:
             case "attack" if task.attack is not None and isinstance(participant, Entity):
                 attack = job.plugins.load("attacks", task.attack.kind).from_options(task.attack)
                 victim = _stated(job, task.victim)
-                opened = _defense(job, victim) if victim.release_module else None
-                return participant.attack(attack, task.attack, task.victim, progress, opened)
+                recipe, is_open = _defense(job, victim), victim.opens_module
+                return participant.attack(
+                    attack, task.attack, task.victim, recipe, progress, is_open=is_open, rehearsed_on=task.rehearsed_on
+                )
+            case "rehearse" if task.attack is not None and isinstance(participant, Entity):
+                attack = job.plugins.load("attacks", task.attack.kind).from_options(task.attack)
+                recipe = _defense(job, _stated(job, task.victim))
+                return participant.rehearse(attack, task.attack, task.victim, recipe, progress)
+            case "hand_out" if task.attack is not None and isinstance(participant, Oracle):
+                return participant.hand_out(task.attacker, task.attack, task.victim)
+            case "infer" if isinstance(participant, Oracle):
+                return participant.infer(task.victim, progress)
             case "judge" if task.attack is not None and isinstance(participant, Oracle):
-                return participant.judge(task.attacker, task.attack.label, task.victim)
+                return participant.judge(task.attacker, task.attack, task.victim)
             case _:
                 report: Report = getattr(participant, task.stage)(progress)
                 return report
@@ -208,8 +219,8 @@ class Host:
         """Draws or reads images of the source into `folder`, block by block; never more than a block in memory."""
         self._source = self._source or open_scenario_source(job.scenario)
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("images.npy", "labels.npy"):
-            (folder / name).unlink(missing_ok=True)  # never written into: the cache may hold the same file
+        for name in ("images", "labels", "groups", "private", "identities"):
+            (folder / f"{name}.npy").unlink(missing_ok=True)  # never written into: the cache may hold the same file
         side = job.scenario.data.image_size
         target = np.lib.format.open_memmap(
             folder / "images.npy", mode="w+", dtype=np.uint8, shape=(len(holding), 3, side, side)
@@ -219,7 +230,9 @@ class Host:
             target[at : at + len(block)] = block
             at += len(block)
         target.flush()
-        np.save(folder / "labels.npy", holding.labels.astype(np.int64))
+        asked = job.assignment.asked
+        for name, numbers in asked.numbers(self._source, holding.split, holding.rows, holding.labels).items():
+            np.save(folder / f"{name}.npy", numbers)
         return Report((Measure("images", len(holding)),))
 
 
@@ -241,22 +254,22 @@ def environment() -> Mapping[str, str]:
 
 
 def _participant(job: Job, name: str, compute: Compute) -> Entity | Oracle:
-    classes = len(job.assignment.classes)
+    given = job.assignment
+    task, classes = task_of(given.asked.task, given.outputs), len(given.classes)
     if name == ORACLE:
-        oracle = Oracle(name, job.scenario, job.run, classes=classes, compute=compute)
-        oracle.seeds = {
-            each.name: seed for each in job.scenario.entities if (seed := _seed(job, each.name)) is not None
-        }
+        oracle = Oracle(name, job.scenario, job.run, task=task, classes=classes, compute=compute)
+        names = [each.name for each in job.scenario.entities]
+        oracle.seeds = {each: seed for each in names if (seed := _seed(job, each)) is not None}
         oracle.assignment, oracle.holding = job.assignment, job.assignment.oracle(job.scenario)
         return oracle
     stated = _stated(job, name)
     entity: Entity = job.plugins.load("entities", stated.kind)(
-        name, job.scenario, job.run, classes=classes, compute=compute
+        name, job.scenario, job.run, task=task, classes=classes, compute=compute
     )
     if (seed := _seed(job, name)) is not None:
         entity.seeds = {name: seed}
     entity.options, entity.class_names = stated.options, job.assignment.classes
-    entity.defense, entity.releases_module = _defense(job, stated), stated.release_module
+    entity.defense, entity.releases_module = _defense(job, stated), stated.opens_module
     return entity
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from collab.errors import ScenarioError
 from collab.runtime.assign import ORACLE
@@ -11,6 +12,9 @@ from collab.scenario.rows import part_mistakes, played_rows
 
 RECOGNIZE = "recognize oracle"
 """The name of the task that trains the independent recognizer."""
+
+EMBED = "embed oracle"
+"""The name of the task that trains the embedding of individuals."""
 
 Label = tuple[str, str]
 """Row and entity of the results that a task's measures belong to."""
@@ -30,6 +34,7 @@ class Task:
     attack: AttackOptions | None = None
     victim: str = ""
     attacker: str = ""
+    rehearsed_on: str | None = None
 
 
 def plan(scenario: Scenario, rows: Mapping[str, int]) -> tuple[Task, ...]:
@@ -71,10 +76,14 @@ def plan(scenario: Scenario, rows: Mapping[str, int]) -> tuple[Task, ...]:
     for entity in scenario.entities:
         tasks += _publishing(scenario, entity)
     attacks = _attack_tasks(scenario)
-    if attacks or scenario.disclosure is not None or any(_by_oracle(row) for row in refinements):
+    is_judged = attacks or scenario.disclosure is not None or scenario.inference is not None
+    if is_judged or any(_by_oracle(row) for row in refinements):
         tasks.append(Task("decode oracle", ORACLE, "decode"))
     if scenario.disclosure is not None:
         tasks.append(Task(RECOGNIZE, ORACLE, "recognize", ("decode oracle", "decode heldout"), (("recognizer", ""),)))
+
+    if scenario.embeds:
+        tasks.append(Task(EMBED, ORACLE, "embed", ("decode public", "decode heldout"), (("embedding", ""),)))
 
     everything = [row for row in scratch if row.share is not None]  # the longest: it starts as early as it can
     single = [row for row in scratch if row.share is None and row not in is_pretraining]
@@ -107,6 +116,12 @@ def _publishing(scenario: Scenario, entity: Entity) -> list[Task]:
         if scenario.disclosure is not None:
             needs = (f"poison {name}", RECOGNIZE)
             tasks.append(Task(f"disclose {name}", name, "disclose", needs, (("disclosure", name),)))
+        if scenario.inference is not None:
+            needs = (f"publish {name}", "decode oracle")
+            tasks.append(Task(f"infer {name}", ORACLE, "infer", needs, (("inference", name),), victim=name))
+        if scenario.exposure is not None:
+            embedded = (EMBED,) if scenario.embeds else ()
+            tasks.append(Task(f"expose {name}", name, "expose", (f"poison {name}", *embedded), (("exposure", name),)))
     return tasks
 
 
@@ -114,26 +129,34 @@ def _attack_tasks(scenario: Scenario) -> list[Task]:
     """What curious entities do, each followed by the oracle's judgment, since only it may see the truth."""
     leader = scenario.model.pretrain.by
     publishers = {entity.name for entity in scenario.entities if entity.options.publishes}
-    tasks = []
+    defenses = {entity.name: entity.defenses for entity in scenario.entities}
+    tasks = list[Task]()
     for entity in scenario.entities:
         who = entity.name
         own = (f"publish {who}",) if who in publishers else (f"featurize {who}",)
+        rehearsed: dict[str, str] = {}
         for victim, attack in entity.options.attacks_on(sorted(publishers - {who})):
-            ready = (f"publish {victim}", f"reconstruct {leader}", *own)
-            done = Task(f"attack {who} {attack.label} on {victim}", who, "attack", ready, attack=attack, victim=victim)
+            made = [f"publish {victim}", f"reconstruct {leader}", *own]
+            first: str | None = None
+            if attack.rehearses:
+                recipe = [each.model_dump() for each in defenses[victim]]
+                first = rehearsed.setdefault(str((attack.label, recipe)), victim)
+                name = f"rehearse {who} {attack.label} for {first}"
+                if first == victim:
+                    ready = (f"reconstruct {leader}", *own)
+                    tasks.append(Task(name, who, "rehearse", ready, attack=attack, victim=victim))
+                made.append(name)
+            about: dict[str, Any] = {"attack": attack, "victim": victim, "attacker": who, "rehearsed_on": first}
+            if attack.hand_out is not None:
+                name = f"hand out to {who} {attack.label} on {victim}"
+                tasks.append(Task(name, ORACLE, "hand_out", (f"publish {victim}", "decode oracle"), **about))
+                made.append(name)
+            name = f"attack {who} {attack.label} on {victim}"
+            done = Task(name, who, "attack", tuple(made), attack=attack, victim=victim, rehearsed_on=first)
             recognize = () if scenario.disclosure is None else (RECOGNIZE,)
             needs = (done.name, f"publish {victim}", "decode oracle", *recognize)
-            judged = Task(
-                f"judge {who} {attack.label} on {victim}",
-                ORACLE,
-                "judge",
-                needs,
-                ((f"by {who}", victim),),
-                attack=attack,
-                victim=victim,
-                attacker=who,
-            )
-            tasks += [done, judged]
+            name = f"judge {who} {attack.label} on {victim}"
+            tasks += [done, Task(name, ORACLE, "judge", needs, ((f"by {who}", victim),), **about)]
     return tasks
 
 
@@ -143,11 +166,15 @@ def _withdrawals(scenario: Scenario, tasks: Sequence[Task]) -> list[Task]:
     for entity in scenario.entities:
         name = entity.name
         if entity.options.leaves_after is not None:
-            readers = [task.name for task in tasks if task.victim == name or _reads(task.row, name)]
+            readers = [task.name for task in tasks if _attacks(task, name) or _reads(task.row, name)]
             found.append(
                 Task(f"withdraw {name}", name, "withdraw", (f"publish {name}", *readers), (("withdraw", name),))
             )
     return found
+
+
+def _attacks(task: Task, name: str) -> bool:
+    return task.victim == name and task.stage != "rehearse"
 
 
 def _reads(row: Refinement | None, name: str) -> bool:

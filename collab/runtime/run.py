@@ -198,6 +198,7 @@ class Run:
                 "peak_bytes": each.peak_bytes,
                 "cached": each.is_cached,
                 "losses": each.losses,
+                "facts": each.report.facts,
             }
             for name, each in outcomes.items()
         }

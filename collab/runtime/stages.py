@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ import numpy as np
 from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.assign import ORACLE, Assignment, Holding
 from collab.runtime.plan import Task
-from collab.scenario.base import AttackOptions
-from collab.scenario.model import Refinement, Scenario
+from collab.scenario.base import AttackOptions, EntityOptions
+from collab.scenario.model import Dpm, Refinement, Scenario
 
 VERSIONS = {
     "decode": 1,
@@ -24,13 +24,18 @@ VERSIONS = {
     "featurize": 1,
     "featurize_heldout": 1,
     "poison": 3,
-    "recognize": 1,
+    "recognize": 2,
     "disclose": 2,
+    "embed": 1,
+    "expose": 1,
     "publish": 2,
+    "infer": 1,
     "refine": 1,
     "withdraw": 1,
-    "attack": 1,
-    "judge": 2,
+    "rehearse": 1,
+    "hand_out": 1,
+    "attack": 2,
+    "judge": 3,
 }
 """Meaning of each stage's code: raise one whenever its results may change; tests/runtime/test_stage_code.py watches."""
 
@@ -79,12 +84,18 @@ class _Keys:
                 return self.decode(self._given.heldout)
             case "decode_public":
                 return self.decode(self._given.public)
+            case "infer":
+                return self.infer(task.victim)
             case "refine" if task.row is not None:
                 return self.refine(task.row, task.most_rows)
             case "attack" if task.attack is not None:
-                return self.attack(task.who, task.attack, task.victim)
+                return self.attack(task.who, task.attack, task.victim, task.rehearsed_on)
+            case "rehearse" if task.attack is not None:
+                return self.rehearse(task.who, task.attack, task.victim)
+            case "hand_out" if task.attack is not None:
+                return self.hand_out(task.attacker, task.attack, task.victim)
             case "judge" if task.attack is not None:
-                attacked = self.attack(task.attacker, task.attack, task.victim)
+                attacked = self.attack(task.attacker, task.attack, task.victim, task.rehearsed_on)
                 everything = self.decode(self._given.oracle(self._scenario))
                 options, seen = self._disclosure()
                 return self._computed(
@@ -119,11 +130,23 @@ class _Keys:
             "defense": [_plain(defense) for defense in defenses],
             "code": [self._code("defenses", defense.kind) for defense in defenses],
         }
+        if any(isinstance(defense, Dpm) and defense.confuse == "identification" for defense in defenses):
+            options["identifier"] = {**self._inference(), "of": None}
         used = [self.featurize(who), self.reconstruct(self._leader), self.featurize_heldout(ORACLE)]
         return self._computed("poison", who, options, used)
 
+    def infer(self, victim: str) -> str:
+        options = self._inference()
+        return self._computed(
+            "infer", ORACLE, options, [self.publish(victim), self.decode(self._given.oracle(self._scenario))]
+        )
+
+    def _inference(self) -> dict[str, Any]:
+        wanted = self._scenario.inference
+        return {} if wanted is None else _plain(wanted)
+
     def publish(self, who: str) -> str:
-        options = {"release_module": True} if self._entities[who].release_module else {}
+        options = {"release_module": True} if self._entities[who].opens_module else {}
         return self._computed("publish", who, options, [self.poison(who), self.featurize(who)])
 
     def recognize(self, who: str) -> str:
@@ -138,14 +161,44 @@ class _Keys:
         options, seen = self._disclosure()
         return self._computed("disclose", who, options, [self.poison(who), *seen])
 
+    def embed(self, who: str) -> str:
+        wanted = None if self._scenario.exposure is None else self._scenario.exposure.embedding
+        options = {} if wanted is None else _plain(wanted)
+        return self._computed("embed", who, options, [self.decode(self._given.public), self._heldout()])
+
+    def expose(self, who: str) -> str:
+        wanted = self._scenario.exposure
+        options = {} if wanted is None else _plain(wanted)
+        seen = [self.embed(ORACLE)] if self._scenario.embeds else []
+        return self._computed("expose", who, options, [self.poison(who), *seen])
+
     def withdraw(self, who: str) -> str:
         return self._computed("withdraw", who, {}, [self.publish(who)])
 
-    def attack(self, who: str, attack: AttackOptions, victim: str) -> str:
-        options = {"attack": _plain(attack), "code": self._code("attacks", attack.kind)}
+    def attack(self, who: str, attack: AttackOptions, victim: str, rehearsed_on: str | None) -> str:
+        used = [self.publish(victim), *self._attacker(who)]
+        if attack.hand_out is not None:
+            used.append(self.hand_out(who, attack, victim))
+        if rehearsed_on is not None:
+            used.append(self.rehearse(who, attack, rehearsed_on))
+        return self._computed("attack", who, self._attacking(attack), used)
+
+    def rehearse(self, who: str, attack: AttackOptions, victim: str) -> str:
+        recipe = [_plain(defense) for defense in self._entities[victim].defenses]
+        options = {**self._attacking(attack), "recipe": recipe, "for": victim}
+        return self._computed("rehearse", who, options, self._attacker(who))
+
+    def hand_out(self, who: str, attack: AttackOptions, victim: str) -> str:
+        options = {**self._attacking(attack), "to": who, "of": victim}
+        used = [self.publish(victim), self.decode(self._given.oracle(self._scenario))]
+        return self._computed("hand_out", ORACLE, options, used)
+
+    def _attacking(self, attack: AttackOptions) -> dict[str, Any]:
+        return {"attack": _plain(attack), "code": self._code("attacks", attack.kind)}
+
+    def _attacker(self, who: str) -> list[str]:
         own = self.publish(who) if self._entities[who].options.publishes else self.featurize(who)
-        used = [own, self.publish(victim), self.reconstruct(self._leader), self.decode(self._given.public)]
-        return self._computed("attack", who, options, used)
+        return [own, self.reconstruct(self._leader), self.decode(self._given.public)]
 
     def refine(self, row: Refinement, most_rows: int) -> str:
         if row.own == "images":
@@ -182,12 +235,11 @@ class _Keys:
         known = (stage, json.dumps([who, options, used], sort_keys=True))
         if known not in self._known:
             setting, scenario = self._setting, self._scenario
-            on = [setting.compute, setting.threads, setting.torch, self._given.classes]
+            on = [setting.compute, setting.threads, setting.torch, self._given.outputs]
             stated = self._entities.get(who)
-            plugin = stated and [stated.kind, _plain(stated.options), self._code("entities", stated.kind)]
-            self._known[known] = _digest(
-                stage, VERSIONS[stage], self._seeds.get(who, scenario.seed), who, plugin, on, options, list(used)
-            )
+            plugin = stated and [stated.kind, _deciding(stated.options), self._code("entities", stated.kind)]
+            seed = self._seeds.get(who, scenario.seed)
+            self._known[known] = _digest(stage, VERSIONS[stage], seed, who, plugin, on, options, list(used))
         return self._known[known]
 
     def _code(self, group: str, kind: str) -> str:
@@ -224,7 +276,14 @@ class _Keys:
         rows, labels = (np.ascontiguousarray(part, dtype=np.int64) for part in (holding.rows, holding.labels))
         side = self._scenario.data.image_size
         digests = [hashlib.sha256(part.tobytes()).hexdigest() for part in (rows, labels)]
-        return [self._given.source_digest, holding.split, side, *digests]
+        asked = [] if self._given.asked.is_plain else [asdict(self._given.asked)]
+        return [self._given.source_digest, holding.split, side, *digests, *asked]
+
+
+def _deciding(options: EntityOptions) -> dict[str, Any]:
+    """Options of an entity but for those that only say what is played: a new attack leaves what is there as it is."""
+    found: dict[str, Any] = options.model_dump(mode="json", exclude=set(options.says_what_is_played))
+    return found
 
 
 def _plain(part: Any) -> dict[str, Any]:

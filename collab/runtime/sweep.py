@@ -6,7 +6,7 @@ import os
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from collab.errors import BoundaryError
@@ -14,6 +14,7 @@ from collab.report.aggregate import means, write_cells, write_means
 from collab.report.claims_of_sweeps import sweep_verdicts
 from collab.report.page import write_sweep_page
 from collab.report.verdicts import Verdict
+from collab.report.verdicts import verdicts as of_scenario
 from collab.runtime.audit import refuse
 from collab.runtime.cache import Cache
 from collab.runtime.host import Emit
@@ -178,6 +179,12 @@ def _write(
     ]
     folder.mkdir(parents=True, exist_ok=True)
     found, verdicts = means(done), sweep_verdicts(spec.expect, axes, done)
+    verdicts += tuple(
+        replace(each, claim=f"{cell.label}: {each.claim}")
+        for cell, place in zip(cells, places, strict=True)
+        if cell.scenario.expectations and place.exists()
+        for each in of_scenario(cell.scenario, read_results(place))
+    )
     write_cells(folder / "results.parquet", axes, done)
     write_means(folder / "means.parquet", axes, found)
     text = json.dumps([{"cell": each.cell, "reason": each.reason} for each in failures], indent=1).encode()

@@ -8,7 +8,7 @@ from collab.architectures import ARCHITECTURES
 Found = tuple[tuple[str | int, ...], str]
 """Where in the scenario, and what is wrong and allowed."""
 
-SMALL = tuple(name for name, kind in ARCHITECTURES.items() if kind.sides[1] < 512)
+SMALL = tuple(name for name, kind in ARCHITECTURES.items() if kind.is_small)
 """Backbones whose width is free."""
 
 ROW_LETTERS = 20
@@ -19,8 +19,13 @@ RESERVED = {"oracle", "public", "store", "release", "heldout", "con", "prn", "au
 }
 """Names of no entity: folders and parties of a run, and devices of Windows."""
 
-RESERVED_ROWS = {"pretrain", "reconstructor", "recognizer", "tables_1_2", "disclosure", "publish"}
+RESERVED_ROWS = {"pretrain", "reconstructor", "recognizer", "embedding", "tables_1_2", "publish"} | {
+    *("disclosure", "inference", "exposure")
+}
 """Names that results of other stages go by."""
+
+WITH_ATTRIBUTES, WITH_POSE = ("creatures", "celeba"), ("creatures",)
+"""Sources that tell more of an image than its class."""
 
 Kind = TypeVar("Kind")
 
@@ -129,6 +134,48 @@ def _about_data(content: Mapping[str, Any]) -> Iterator[Found]:
     names = (_get(content, "data", dict) or {}).get("private_classes", "half")
     if isinstance(names, list | tuple) and (len(names) < 2 or len({str(name) for name in names}) < len(names)):
         yield ("data", "private_classes"), "name two classes or more, each once, or write `half`"
+    yield from _about_inference(content)
+    data = _get(content, "data", dict) or {}
+    task, source = data.get("task", "classification"), data.get("source")
+    for wanted, told in (("attributes", WITH_ATTRIBUTES), ("pose", WITH_POSE)):
+        if task == wanted and source not in told:
+            yield (
+                ("data", "task"),
+                f"the images of {source!r} come without {wanted}; those of {', '.join(told)} have them",
+            )
+    utility, private = _names(data, "utility_attributes"), _names(data, "private_attributes")
+    if utility and task != "attributes":
+        yield ("data", "utility_attributes"), "has no effect without `task: attributes`"
+    if private and source not in WITH_ATTRIBUTES:
+        yield ("data", "private_attributes"), f"needs images with attributes, of {', '.join(WITH_ATTRIBUTES)}"
+    for key, names in (("utility_attributes", utility), ("private_attributes", private)):
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            yield ("data", key), f"names {', '.join(twice)} twice"
+    if both := sorted(set(utility) & set(private)):
+        yield ("data", "private_attributes"), f"{', '.join(both)} cannot be both answered and hidden"
+
+
+def _about_inference(content: Mapping[str, Any]) -> Iterator[Found]:
+    """What classifiers are to read, and a DPM that confuses one of them, against what the images tell."""
+    data, wanted = _get(content, "data", dict) or {}, _get(content, "inference", dict)
+    source, asked = data.get("source"), ["attributes"] if wanted is None else wanted.get("of", ["attributes"])
+    if wanted is not None and source not in WITH_ATTRIBUTES:
+        yield ("inference",), f"needs images whose people are known, of {', '.join(WITH_ATTRIBUTES)}"
+    is_told = data.get("task") == "attributes" or bool(_names(data, "private_attributes"))
+    if wanted is not None and isinstance(asked, list | tuple) and "attributes" in asked and not is_told:
+        yield ("inference", "of"), "attributes need `data.private_attributes`, or `task: attributes`"
+    for index, entity in items(content.get("entities")):
+        stated = entity.get("defense")
+        for place, defense in items(list(stated) if isinstance(stated, list | tuple) else [stated]):
+            at: tuple[str | int, ...] = ("entities", index, "defense")
+            at = (*at, place) if isinstance(stated, list | tuple) else at
+            is_confusing = defense.get("confuse") == "identification"
+            if is_confusing and wanted is None:
+                yield (*at, "confuse"), "needs `inference`, which states the network that is to be confused"
+            if is_confusing and defense.get("against"):
+                yield (*at, "against"), "has no effect with `confuse: identification`: no reconstructor is an opponent"
+            if not is_confusing and defense.get("target") == "per_image":
+                yield (*at, "target"), "has no effect without `confuse: identification`"
 
 
 def _about_model(content: Mapping[str, Any], names: Sequence[str]) -> Iterator[Found]:

@@ -1,6 +1,6 @@
 """Options of the built-in defenses, apart from the code that honors them, which needs torch."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -49,6 +49,14 @@ class Dpm(Schedule, DefenseOptions):
         description="Further reconstructors that it is to fool, such as rx4s4; each costs their training, as "
         "`reconstructor` states it, and as much again in each step.",
     )
+    confuse: Literal["reconstruction", "identification"] = Field(
+        "reconstruction",
+        description="What lambda weighs: SSIM of R's images, or (DPF 4.4) the error of a network that names people, "
+        "which `inference` states, towards random ones.",
+    )
+    target: Literal["per_step", "per_image"] = Field(
+        "per_step", description="With `confuse: identification`: random people in each step, or one for each image."
+    )
     epochs: int = Field(
         30, ge=1, le=10_000, description="Passes over the entity's own rows; the longest stage of most scenarios."
     )
@@ -88,3 +96,57 @@ class MeanFilter(DefenseOptions):
 
     kind: Literal["mean_filter"] = Field(description="`defense: mean_filter` is short for all defaults.")
     kernel: Side = Field(5, description="Side of the filter in places of the feature map, odd; 1 changes nothing.")
+
+
+class Encoding(Schedule, DefenseOptions):
+    """What defenses share that make features of the images themselves."""
+
+    encodes: ClassVar[bool] = True
+
+    batch_size: int = Field(32, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
+    optimizer: Literal["sgd", "adam", "adamw"] = Field("adam", description="sgd has Nesterov momentum 0.9.")
+    schedule: Literal["cosine", "one_cycle", "constant"] = Field("constant", description="Course of the learning rate.")
+
+
+class Obfuscator(Encoding):
+    """DeepObfuscator: an encoder begun as F and trained against a reconstructor and a reader of private attributes."""
+
+    kind: Literal["obfuscator"] = Field(description="`defense: obfuscator` is short for all defaults.")
+    epochs: int = Field(
+        20, ge=1, le=10_000, description="Of the adversarial stage; the schedule of its weight is stretched to them."
+    )
+    learning_rate: float = Field(1e-4, gt=0, description="Of all networks in the adversarial stage.")
+    initial_epochs: int = Field(
+        20, ge=1, le=10_000, description="In which the reconstructor and the reader of private attributes learn alone."
+    )
+    initial_learning_rate: float = Field(1e-3, gt=0, description="Its largest value in that stage, cosine.")
+
+
+class Adversarial(Encoding):
+    """Adversarial representations: an encoder begun as F and trained against a decoder that answers back."""
+
+    kind: Literal["adversarial"] = Field(description="`defense: adversarial` is short for all defaults.")
+    epochs: int = Field(10, ge=1, le=10_000, description="Passes over the entity's own images.")
+    learning_rate: float = Field(1e-3, gt=0, description="Of all players.")
+    pixel_weight: float = Field(1.0, ge=0, description="Lambda_r of (9), of the distance in pixels.")
+    perceptual_weight: float = Field(0.0, ge=0, description="Lambda_p of (9), of the distance as people see.")
+    decoder_perceptual_weight: float = Field(0.0, ge=0, description="Mu_p of (5), what the decoder gives to looks.")
+    gan_weight: float = Field(0.0, ge=0, description="Mu_g of (5); above 0 a discriminator plays too.")
+    begins: Literal["released", "scratch"] = Field(
+        "released", description="As the released networks, or untrained as in the paper."
+    )
+    attributes: tuple[str, ...] = Field(
+        (), description="Attributes of the task that it is trained for; all of them unless given."
+    )
+    head_start: int = Field(
+        1, ge=0, le=1000, description="Passes over public images in which the decoder learns alone."
+    )
+    adversary_share: float = Field(
+        1.0, gt=0, le=1, description="Share of the public images that the decoder learns on."
+    )
+    perceptual_epochs: int = Field(
+        5,
+        ge=1,
+        le=10_000,
+        description="Of the classifier of public images that says how images look, where it is asked.",
+    )

@@ -11,9 +11,22 @@ from collab.scenario.base import METRIC, Name, Part, RowName
 class PaperTable(Part):
     """A table of the papers: its figures where data and network are the paper's, its qualitative claims everywhere."""
 
-    paper: Literal["dp_table1", "dp_table2", "dp_table3", "dp_table5", "dp_fig5", "dpf_fig5"] = Field(
+    paper: Literal[
+        "dp_table1",
+        "dp_table2",
+        "dp_table3",
+        "dp_table4",
+        "dp_table5",
+        "dp_fig5",
+        "dpf_fig5",
+        "dpf_fig10",
+        "apt_table1",
+        "apt_table2",
+    ] = Field(
         description="Table 1: accuracy on poisoned features; 2: reconstructions from them; 3: filters, noise, the DPM; "
-        "5: who gains by refining; dp_fig5: unseen reconstructors; dpf_fig5: the secondary attack."
+        "4: DeepObfuscator; 5: who gains by refining; dp_fig5: unseen reconstructors; dpf_fig5: the secondary attack; "
+        "dpf_fig10: pose without identity; "
+        "apt_table1, apt_table2: adversarial representations, and their weight."
     )
 
 
@@ -22,7 +35,7 @@ class Bound(Part):
 
     metric: str = Field(pattern=METRIC, description="The metric as it stands in the results: top1, ssim[11]_poisoned.")
     row: RowName = Field(
-        description="Row of the results: a refinement, a control row, c_public, tables_1_2, disclosure, ..."
+        description="Row of the results: a refinement, a control row, c_public, tables_1_2, disclosure, inference, ..."
     )
     entity: Name | None = Field(None, description="Whose number; that of everybody who has this row unless given.")
     at_least: float | None = Field(None, description="Smallest value, as it stands in the results: 0.5 is 50 %.")

@@ -1,7 +1,7 @@
 """The options of each kind that a scenario names; a plugin is imported for them when a scenario names it."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, PlainValidator, PydanticUserError, SerializeAsAny, TypeAdapter, ValidationInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
@@ -9,16 +9,18 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 from collab.errors import PluginError
 from collab.plugins.discovery import GROUPS, INSTALLED, Origin, Plugins, nearest
 from collab.scenario.base import AttackOptions, DefenseOptions, EntityOptions, Part
-from collab.scenario.defenses import Dpm, GaussianFilter, GaussianNoise, MeanFilter, NoDefense
+from collab.scenario.defenses import Adversarial, Dpm, GaussianFilter, GaussianNoise, MeanFilter, NoDefense, Obfuscator
 
 BUILT_IN: Mapping[str, Mapping[str, type[Part]]] = {
     "entities": {"contributor": EntityOptions},
     "defenses": {
+        "adversarial": Adversarial,
         "dpm": Dpm,
         "gaussian_filter": GaussianFilter,
         "gaussian_noise": GaussianNoise,
         "mean_filter": MeanFilter,
         "none": NoDefense,
+        "obfuscator": Obfuscator,
     },
 }
 """Options of those of our plugins that most scenarios name: their modules import torch. A test holds them to these."""
@@ -31,6 +33,7 @@ class AsWritten(EntityOptions):
     """Options of a plugin that is not asked for them, of whichever group."""
 
     model_config = ConfigDict(extra="allow")
+    encodes: ClassVar[bool] = False
 
 
 class Kinds:

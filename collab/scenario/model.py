@@ -9,6 +9,8 @@ from collab.scenario.checks import cross_mistakes
 from collab.scenario.defenses import Dpm, NoDefense
 from collab.scenario.disclosure import Disclosure
 from collab.scenario.expect import Bound, Expectation, PaperTable
+from collab.scenario.exposure import Exposure
+from collab.scenario.inference import Inference
 from collab.scenario.partitions import AnyPartition, Iid
 from collab.scenario.parts import (
     Entity,
@@ -55,10 +57,16 @@ class Scenario(Part):
     disclosure: Disclosure | None = Field(
         None, description="What is measured of reconstructions beyond Tables 1 and 2; nothing unless given."
     )
+    exposure: Exposure | None = Field(
+        None, description="What is measured of published features beside the task; nothing unless given."
+    )
     expect: Expectation | tuple[Expectation, ...] | None = Field(
         None, description="What is to come out, one or a list; each gets a verdict, and `--check` fails with them."
     )
     store: StoreOptions = Field(StoreOptions(), description="What published shards look like.")
+    inference: Inference | None = Field(
+        None, description="Classifiers of private attributes or people on published features; null: not played."
+    )
     on_failure: Literal["stop", "continue"] = Field(
         "stop", description="continue: rows that do not need what failed are still computed; the exit code stays 4."
     )
@@ -70,6 +78,16 @@ class Scenario(Part):
         if self.expect is None:
             return ()
         return self.expect if isinstance(self.expect, tuple) else (self.expect,)
+
+    @property
+    def asks_identities(self) -> bool:
+        """Whether anything here needs to know whom an image shows."""
+        return self.inference is not None or self.embeds
+
+    @property
+    def embeds(self) -> bool:
+        """Whether an embedding of the individuals of public images is trained."""
+        return self.exposure is not None and self.exposure.embedding is not None
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

@@ -1,8 +1,8 @@
 """The pieces of a scenario: immutable, documented, without torch."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, SerializeAsAny
+from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, SerializeAsAny, model_validator
 
 from collab.architectures import ARCHITECTURES, RECONSTRUCTOR
 from collab.scenario.base import (
@@ -43,13 +43,14 @@ class Model(Part):
     """The task network and where it is split."""
 
     backbone: Backbone = Field(  # type: ignore[valid-type]
-        description="The task network: resnet8/14/20 and resnet18_small for 16 to 64 px, the others for 64 to 512 px."
+        description="The task network: those called small and resnet8/14/20 for 16 (vgg16_small: 32) to 64 px, the "
+        "others for 64 to 512 px; `_mlp` ends in two further layers (Xiao et al.) and can be split at avgpool and fc."
     )
     width: int | None = Field(
         None,
         ge=4,
         le=256,
-        description="Channels of the first stage, small resnets only, 32 unless given; time grows with its square.",
+        description="Channels of the first stage, small networks only, 32 unless given; time grows with its square.",
     )
     hook: str = Field(
         description="Where featurizer and decider part, e.g. conv4_1 (He et al., Table 1); deeper discloses less."
@@ -108,6 +109,18 @@ class Entity(Part):
     def defenses(self) -> tuple[DefenseOptions, ...]:
         """The defenses that its features go through, in order."""
         return self.defense if isinstance(self.defense, tuple) else (self.defense,)
+
+    @property
+    def opens_module(self) -> bool:
+        """Whether everybody has its module: it says so, or others could not read what it publishes."""
+        return self.release_module or any(defense.encodes for defense in self.defenses)
+
+    @model_validator(mode="after")
+    def _encoders_stand_alone(self) -> Self:
+        alone = [defense.kind for defense in self.defenses if defense.encodes]
+        if alone and len(self.defenses) > 1:
+            raise ValueError(f"{alone[0]} makes features of the images itself; no other defense stands beside it")
+        return self
 
     @property
     def protection(self) -> str:

@@ -79,8 +79,12 @@ def _expectation_mistakes(scenario: Scenario) -> Iterator[Found]:
     publishers = {entity.name for entity in scenario.entities if entity.options.publishes}
     everybody = {entity.name for entity in scenario.entities}
     owners: dict[str, set[str]] = {"c_public": set(), "tables_1_2": publishers, "publish": publishers}
+    if scenario.exposure is not None:
+        owners |= {"exposure": publishers, "embedding": set()}
     if scenario.disclosure is not None:
         owners |= {"disclosure": publishers, "recognizer": set()}
+    if scenario.inference is not None:
+        owners |= {"inference": publishers}
     owners["reconstructor"] = {scenario.model.pretrain.by}
     owners |= {str(row.row): {row.entity} if row.entity else set() for row in played_rows(scenario)}
     for place, bound in enumerate(scenario.expectations):

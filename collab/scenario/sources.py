@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from collab.scenario.base import Part
+from collab.tasks import MAIN_METRIC, MainMetric, TaskKind
 
 
 class Data(Part):
@@ -16,7 +17,15 @@ class Data(Part):
     private_classes: Literal["half"] | tuple[str, ...] = Field(
         "half", description="Private classes S: a seeded random half, or names; the rest is the public set Q."
     )
-    task: Literal["classification"] = Field("classification", description="What the network is for.")
+    task: TaskKind = Field(
+        "classification", description="What the network answers: a class, binary attributes, or roll, pitch and yaw."
+    )
+    utility_attributes: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
+        None, description="For `task: attributes`: those that it answers, the first half unless given (CelebA: 20)."
+    )
+    private_attributes: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
+        None, description="Attributes to be hidden; for `task: attributes` the last half unless given."
+    )
     public_images: int | None = Field(
         None,
         ge=2,
@@ -27,6 +36,11 @@ class Data(Part):
         ge=2,
         description="At most so many held-out images of the private classes, all unless given; fewer widen intervals.",
     )
+
+    @property
+    def main_metric(self) -> MainMetric:
+        """The figure that says how well the task is done."""
+        return MAIN_METRIC[self.task]
 
     def source_options(self) -> dict[str, Any]:
         """What `open_source` takes besides kind, image size and seed."""
@@ -70,5 +84,12 @@ class Cifar(Data):
     download: bool = Field(False, description="Fetch the set where it is missing; `root` need not exist then.")
 
 
+class CelebA(Data):
+    """CelebA as distributed: `img_align_celeba/` and its list files; the classes are the identities."""
+
+    source: Literal["celeba"] = Field(description="Aligned faces, their attributes and identities.")
+    root: str = Field(description="Folder of `img_align_celeba` and the list files, relative to this file.")
+
+
 _COMMON = {*Data.model_fields, "source"}
-AnyData = Annotated[Creatures | Parquet | ImageFolder | Cifar, Field(discriminator="source")]
+AnyData = Annotated[Creatures | Parquet | ImageFolder | Cifar | CelebA, Field(discriminator="source")]

@@ -56,7 +56,7 @@ class Sweep(Part):
     axes: tuple[Axis, ...] = Field(description="What varies.")
     combine: Literal["grid", "zip"] = Field("grid", description="Every combination, or the first values together, ...")
     seeds: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="How many, from the scenario's own upward.")
-    expect: Literal["dpf_table4"] | None = Field(
+    expect: Literal["dpf_table4", "apt_table3"] | None = Field(
         None, description="The table of the papers that it replays; its claims get verdicts, for `--check` too."
     )
     overrides: tuple[str, ...] = Field((), alias="set", description="path=value, for every cell.")
@@ -88,6 +88,8 @@ def read_sweep(
 ) -> tuple[Sweep, tuple[Cell, ...]]:
     """The sweep in `path`, which may also be a scenario, with axes of the command line (`path=v1,v2`) added.
 
+    One that the file has too takes its place.
+
     Raises ScenarioError with the mistakes of the file, of the command line, or of the first cells that are no scenario.
     """
     document = read_document(read_text(path))
@@ -96,7 +98,9 @@ def read_sweep(
         sweep = Sweep(name=f"{content.get('name', 'sweep')}_sweep", scenario=path.name, axes=())
     else:
         sweep = _validated(path)
-    changes: dict[str, Any] = {"axes": (*sweep.axes, *(_axis(text) for text in varied))}
+    added = [_axis(text) for text in varied]
+    kept = [axis for axis in sweep.axes if axis.vary not in {each.vary for each in added}]
+    changes: dict[str, Any] = {"axes": (*kept, *added)}
     changes |= {"seeds": seeds} if seeds else {}
     changes |= {"combine": combine} if combine else {}
     sweep = sweep.model_copy(update=changes | {"overrides": (*sweep.overrides, *overrides)})

@@ -13,6 +13,8 @@ from collab.errors import ShardCorrupt, ShardMissing, StoreError
 from collab.store.codec import CODECS, QUANTIZED, CodecName, row_bytes
 from collab.store.files import json_bytes, place_file, read_json
 from collab.store.manifest import Record
+from collab.store.targets import Targets
+from collab.tasks import TargetKind
 
 FORMAT = "1"
 """Version of the format; it is part of the bytes and so of every digest."""
@@ -28,12 +30,16 @@ _RECORD = "shard.json"
 
 @dataclass(frozen=True)
 class ShardSpec:
-    """What a reader expects: (channel, height, width), stored type, number of classes, digest of the featurizer."""
+    """What a reader expects: (channel, height, width), stored type, number of classes, digest of the featurizer.
+
+    `classes` counts the numbers of a target where `target` is no class.
+    """
 
     shape: tuple[int, int, int]
     dtype: CodecName
     classes: int
     featurizer: str
+    target: TargetKind = "class"
 
     def __post_init__(self) -> None:
         """Refuses what no shard can be."""
@@ -43,25 +49,30 @@ class ShardSpec:
             )
 
     @property
+    def targets(self) -> Targets:
+        """What stands beside the features of a row."""
+        return Targets(self.target, self.classes)
+
+    @property
     def torch_dtype(self) -> torch.dtype:
         """The type that rows are read as: the stored one, or float32 for quantized rows."""
         return CODECS[self.dtype].reads_as
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of a row: its features, its label (int16) and its number (int32)."""
-        return row_bytes(self.dtype, self.shape) + 2 + 4
+        """Bytes of a row: its features, its target and its number (int32)."""
+        return row_bytes(self.dtype, self.shape) + self.targets.row_bytes + 4
 
     def schema(self, entity: str) -> pa.Schema:
         """The one schema of a shard; its metadata are digested, so they hold only what follows from the rows."""
         codec = CODECS[self.dtype]
+        tensor = pa.fixed_shape_tensor(codec.value, self.shape, dim_names=("C", "H", "W"))
         metadata = {"format": FORMAT, "entity": entity, "dtype": self.dtype, "shape": ",".join(map(str, self.shape))}
+        metadata |= {"target": self.target} if self.targets.is_list else {}
         return pa.schema(
             [
-                pa.field(
-                    "x", pa.fixed_shape_tensor(codec.value, self.shape, dim_names=("C", "H", "W")), nullable=False
-                ),
-                pa.field("y", pa.int16(), nullable=False),
+                pa.field("x", tensor, nullable=False),
+                pa.field("y", self.targets.type, nullable=False),
                 pa.field("row_id", pa.int32(), nullable=False),
                 *(pa.field(name, pa.float32(), nullable=False) for name in QUANTIZED if codec.is_quantized),
             ],

@@ -13,16 +13,22 @@ from collab.store.names import check_name
 SCHEMA_VERSION = 1
 """Version of the manifest; another one is refused."""
 
+CLASS = "class"
+"""The target that a manifest does not name."""
+
 _FILE = re.compile(r"(\d{6,12})-([a-z][a-z0-9_-]{0,31})-[0-9a-f]{32}\.json")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_TARGET = re.compile(r"(binary|degrees):([1-9][0-9]{0,4})")
 
 
 @dataclass(frozen=True)
 class Record:
     """What a manifest says of a shard, and nothing of the module that made its features, least of all its seed.
 
-    `histogram` has the rows of each class, so as many entries as there are classes; `featurizer` is the digest of the
-    released network that the features come from; `path` is relative to the root; `versions` are of the tools.
+    `histogram` has the rows of each class, so as many entries as there are classes; `target` is `class`, or kind and
+    length of the lists that stand for one, such as `binary:20`, and the histogram then has one entry; `featurizer` is
+    the digest of the released network that the features come from; `path` is relative to the root; `versions` are of
+    the tools.
     """
 
     schema_version: int
@@ -38,6 +44,7 @@ class Record:
     featurizer: str
     path: str
     versions: dict[str, str] = field(hash=False)
+    target: str = CLASS
 
     @property
     def facts(self) -> tuple[object, ...]:
@@ -50,6 +57,12 @@ def shard_path(entity: str, sha256: str) -> str:
     return f"entity={entity}/{sha256[:16]}.arrow"
 
 
+def target_of(record: Record) -> tuple[str, int]:
+    """Kind of the targets of a shard, and how many classes or numbers they have."""
+    kind, _, count = record.target.partition(":")
+    return kind, int(count) if count else len(record.histogram)
+
+
 def manifest_name(name: str) -> tuple[str, int] | None:
     """Entity and sequence number that the file name of a manifest states; None if it is none of a manifest."""
     match = _FILE.fullmatch(name)
@@ -58,7 +71,8 @@ def manifest_name(name: str) -> tuple[str, int] | None:
 
 def write_manifest(folder: Path, record: Record, sequence: int) -> Path:
     """Writes `record` under a name of its own; from then on its shard exists."""
-    content = json_bytes(asdict(record), what=f"the manifest of entity {record.entity!r}")
+    told = {name: value for name, value in asdict(record).items() if (name, value) != ("target", CLASS)}
+    content = json_bytes(told, what=f"the manifest of entity {record.entity!r}")
     name = f"{sequence:06d}-{record.entity}-{uuid.uuid4().hex}.json"
     what = f"the manifest of entity {record.entity!r}"
     return place_file(folder, name, lambda file: file.write(content), what=what).path
@@ -83,11 +97,14 @@ def _parsed(found: dict[str, Any]) -> Record:
     names = {each.name for each in fields(Record)}
     if (version := found.get("schema_version")) != SCHEMA_VERSION:
         raise StoreError(f"its schema version is {version!r}, this program reads {SCHEMA_VERSION}")
+    found = {"target": CLASS} | found
     if found.keys() != names:
         raise StoreError(f"fields missing: {sorted(names - found.keys())}, unknown: {sorted(found.keys() - names)}")
     for name in ("entity", "run", "stage", "dtype", "sha256", "featurizer", "path"):
         if not isinstance(found[name], str):
             raise StoreError(f"{name} is {found[name]!r}, not a text")
+    if not isinstance(found["target"], str) or not (found["target"] == CLASS or _TARGET.fullmatch(found["target"])):
+        raise StoreError(f"target is {found['target']!r}")
     for name in ("rows", "bytes"):
         _check_numbers(name, [found[name]], least=1)
     _check_numbers("shape", found["shape"], least=1, count=3)

@@ -1,5 +1,6 @@
 """Pictures to look at: held-out images and what a reconstructor makes of them, files of each entity. Torch-free."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,6 +59,11 @@ class Sheet:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+def judged_file(attacker: str, attack: str, victim: str) -> str:
+    """The file in the oracle's private folder with some true and rebuilt images of an attack: uint8 [2, n, 3, H, W]."""
+    return f"judged_{hashlib.sha256(f'{attacker} {attack} {victim}'.encode()).hexdigest()[:16]}.npy"
 
 
 def write_pictures(folder: Path, pictures: Pictures) -> Placed:

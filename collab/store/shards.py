@@ -11,10 +11,9 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyarrow as pa
 import torch
-from jaxtyping import Float, Int, Int64
+from jaxtyping import Float, Shaped
 from pyarrow import ipc
 from torch import Tensor
-from torch.utils.dlpack import from_dlpack
 
 from collab.errors import CollabError, ShardCorrupt, ShardMissing, StoreError
 from collab.store.codec import CODECS, decoded, encoded, is_finite
@@ -24,29 +23,30 @@ from collab.store.names import check_name
 
 __all__ = ["BATCH_ROWS", "Batches", "Sealed", "ShardReader", "ShardSpec", "Written", "open_shard", "write_shard"]
 
-Batches = Iterable[tuple[Float[Tensor, "batch channel height width"], Int[Tensor, " batch"]]]
-"""Features and labels, a batch of any size at a time."""
+Batches = Iterable[tuple[Float[Tensor, "batch channel height width"], Shaped[Tensor, " batch *numbers"]]]
+"""Features and targets, a batch of any size at a time."""
 
 Verified = set[tuple[object, ...]]
 """Files that were verified: path, inode, size, time of change, and what they were verified against."""
 
 
 def write_shard(folder: Path, batches: Batches, *, entity: str, spec: ShardSpec) -> Written:
-    """Writes features of any float type and device, and labels in [0, classes), to `<sha256[:16]>.arrow` in `folder`.
+    """Writes features of any float type and device, and targets of `spec`, to `<sha256[:16]>.arrow` in `folder`.
 
     Takes one batch at a time; equal rows give equal bytes however they are cut into batches. Raises StoreError, and
     leaves nothing behind, if there is no row, if a row does not fit `spec`, if a value is not finite or is beyond what
     the stored type can hold, and if the file cannot be written.
     """
     schema = spec.schema(check_name(entity))
-    histogram = np.zeros(spec.classes, dtype=np.int64)
+    targets = spec.targets
+    histogram = np.zeros(targets.bins, dtype=np.int64)
 
     def write(file: BinaryIO) -> None:
         writer = ipc.new_file(file, schema, options=ipc.IpcWriteOptions(compression=None))
         first = 0
         for x, y in _even(batches, entity, spec):
-            writer.write_batch(_record_batch(x, y, first, schema, spec))
-            histogram[:] += np.bincount(y, minlength=spec.classes)
+            writer.write_batch(_record_batch(x, targets.column(y), first, schema, spec))
+            histogram[:] += targets.histogram(y)
             first += len(y)
         if not first:
             raise StoreError(f"entity {entity!r} has no row to write; a shard has at least one.")
@@ -58,7 +58,7 @@ def write_shard(folder: Path, batches: Batches, *, entity: str, spec: ShardSpec)
 
 def _even(batches: Batches, entity: str, spec: ShardSpec) -> Iterator[tuple[Tensor, np.ndarray]]:
     """The rows of `batches`, checked and cast, BATCH_ROWS at a time; what is yielded is overwritten by the next."""
-    x, y = torch.empty((BATCH_ROWS, *spec.shape), dtype=spec.torch_dtype), np.empty(BATCH_ROWS, dtype=np.int16)
+    x, y = torch.empty((BATCH_ROWS, *spec.shape), dtype=spec.torch_dtype), spec.targets.empty(BATCH_ROWS)
     filled = 0
     for features, labels in batches:
         checked, numbers = _checked(features.detach(), labels, entity, spec)
@@ -78,13 +78,15 @@ def _even(batches: Batches, entity: str, spec: ShardSpec) -> Iterator[tuple[Tens
 def _checked(x: Tensor, labels: Tensor, entity: str, spec: ShardSpec) -> tuple[Tensor, np.ndarray]:
     """One batch in the stored type, if every row of it fits `spec`."""
     y = labels.cpu().numpy()
-    if tuple(x.shape) != (*y.shape, *spec.shape) or not x.is_floating_point() or y.dtype.kind not in "iu":
+    targets = spec.targets
+    if tuple(x.shape) != (*y.shape[:1], *spec.shape) or not x.is_floating_point() or not targets.fits(y):
+        wanted = f"a list of {spec.classes} floats" if targets.is_list else "an integer"
         raise StoreError(
             f"entity {entity!r} writes {x.dtype} features {tuple(x.shape)} with {y.dtype} labels {y.shape}; "
-            f"a shard takes a float row of {spec.shape} and an integer for each image."
+            f"a shard takes a float row of {spec.shape} and {wanted} for each image."
         )
-    if len(y) and (y.min() < 0 or y.max() >= spec.classes):
-        raise StoreError(f"entity {entity!r} writes labels {y.min()} to {y.max()}; there are {spec.classes} classes.")
+    if mistake := targets.mistake(y):
+        raise StoreError(f"entity {entity!r} writes a row whose {mistake}.")
     if spec.dtype == "bfloat16":
         x = x.to(torch.bfloat16)  # rounding may reach infinity, so the check comes after it
     if len(y) and not (top := float(x.abs().amax())) <= CODECS[spec.dtype].largest:
@@ -95,13 +97,13 @@ def _checked(x: Tensor, labels: Tensor, entity: str, spec: ShardSpec) -> tuple[T
     return x.to(spec.torch_dtype), y
 
 
-def _record_batch(x: Tensor, y: np.ndarray, first: int, schema: pa.Schema, spec: ShardSpec) -> pa.RecordBatch:
+def _record_batch(x: Tensor, y: pa.Array, first: int, schema: pa.Schema, spec: ShardSpec) -> pa.RecordBatch:
     bits, more = encoded(x, spec.dtype)
     tensor = schema.field("x").type  # not the type that pyarrow makes of an array: equal to it, but of other bytes
     values = pa.Array.from_buffers(tensor.value_type, bits.size, [None, pa.py_buffer(bits)])
     storage = pa.FixedSizeListArray.from_arrays(values, bits.size // len(y))
     row_id = np.arange(first, first + len(y), dtype=np.int32)
-    columns = [pa.ExtensionArray.from_storage(tensor, storage), pa.array(y), pa.array(row_id)]
+    columns = [pa.ExtensionArray.from_storage(tensor, storage), y, pa.array(row_id)]
     return pa.RecordBatch.from_arrays([*columns, *map(pa.array, more.values())], schema=schema)
 
 
@@ -121,7 +123,11 @@ class ShardReader:
         self.batches: int = file.num_record_batches
 
     def read_into(
-        self, out_x: Float[Tensor, "rows channel height width"], out_y: Int64[Tensor, " labels"], batch: int, at: int
+        self,
+        out_x: Float[Tensor, "rows channel height width"],
+        out_y: Shaped[Tensor, " rows *numbers"],
+        batch: int,
+        at: int,
     ) -> int:
         """Copies record batch `batch` to `out_x[at:]` and `out_y[at:]`, cast to their types; returns its rows.
 
@@ -132,7 +138,8 @@ class ShardReader:
         columns = self._file.get_batch(batch)
         count = int(columns.num_rows)
         free = min(len(out_x), len(out_y)) - at
-        if at < 0 or count > free or tuple(out_x.shape[1:]) != self.spec.shape:  # copy_ would broadcast
+        shapes = tuple(out_x.shape[1:]), tuple(out_y.shape[1:])
+        if at < 0 or count > free or shapes != (self.spec.shape, self.spec.targets.shape):  # copy_ would broadcast
             raise CollabError(
                 f"{count} rows of {self.spec.shape} do not fit at {at} into {tuple(out_x.shape)}, {len(out_y)} labels."
             )
@@ -142,15 +149,13 @@ class ShardReader:
                 f"shard {self.digest[:16]} holds {self.spec.dtype} values beyond float16. "
                 "Read it as bfloat16 or float32."
             )
-        out_y[at : at + count].copy_(from_dlpack(columns.column("y")))
+        out_y[at : at + count].copy_(self.spec.targets.tensor(columns.column("y"), count))
         return count
 
-    def load(self) -> tuple[Float[Tensor, "rows channel height width"], Int64[Tensor, " rows"]]:
-        """All rows in the stored type, and their labels."""
-        x, y = (
-            torch.empty((self.rows, *self.spec.shape), dtype=self.spec.torch_dtype),
-            torch.empty(self.rows, dtype=torch.int64),
-        )
+    def load(self) -> tuple[Float[Tensor, "rows channel height width"], Shaped[Tensor, " rows *numbers"]]:
+        """All rows in the stored type, and their labels: int64 [rows], or fp32 [rows, outputs]."""
+        x = torch.empty((self.rows, *self.spec.shape), dtype=self.spec.torch_dtype)
+        y = self.spec.targets.room(self.rows)
         for batch in range(self.batches):
             self.read_into(x, y, batch, batch * BATCH_ROWS)
         return x, y
@@ -218,7 +223,8 @@ def _check_schema(found: pa.Schema, expected: pa.Schema) -> None:
 
 def _check_rows(reader: Any, mapped: np.ndarray, record: Sealed, spec: ShardSpec) -> None:
     """Checks every batch; `mapped` is the file [bytes], which all buffers of an uncompressed shard lie in."""
-    counts = np.zeros(spec.classes, dtype=np.int64)
+    targets = spec.targets
+    counts = np.zeros(targets.bins, dtype=np.int64)
     first, start, end = 0, mapped.ctypes.data, mapped.ctypes.data + mapped.nbytes
     for number in range(reader.num_record_batches):
         batch = reader.get_batch(number)
@@ -232,16 +238,17 @@ def _check_rows(reader: Any, mapped: np.ndarray, record: Sealed, spec: ShardSpec
         storage = batch.column("x").storage
         if len(storage.values) != rows * prod(spec.shape):
             raise StoreError(f"batch {number} has {len(storage.values)} values, expected are {rows} of {spec.shape}")
-        if any(column.null_count for column in (storage, storage.values, *batch.columns[1:])):
+        plain = [storage, storage.values, *batch.columns[2:]]
+        if any(column.null_count for column in plain) or targets.has_nulls(batch.column("y")):
             raise StoreError(f"batch {number} has nulls")
-        labels, row_id = batch.column("y").to_numpy(), batch.column("row_id").to_numpy()
-        if labels.min() < 0 or labels.max() >= spec.classes:
-            raise StoreError(f"labels reach from {labels.min()} to {labels.max()}; there are {spec.classes} classes")
+        labels, row_id = targets.numbers(batch.column("y"), rows), batch.column("row_id").to_numpy()
+        if mistake := targets.mistake(labels):
+            raise StoreError(mistake)
         if not np.array_equal(row_id, np.arange(first, first + rows)):
             raise StoreError(f"the row numbers of batch {number} do not count on from {first}")
         if not is_finite(batch, spec.dtype):
             raise StoreError(f"features of batch {number} are not finite")
-        counts += np.bincount(labels, minlength=spec.classes)
+        counts += targets.histogram(labels)
         first += rows
     if first != record.rows or tuple(counts.tolist()) != record.histogram:
         raise StoreError(

@@ -14,9 +14,18 @@ import torch
 from collab.errors import ShardCorrupt, StoreError
 from collab.store.codec import CodecName
 from collab.store.files import TEMPORARY
-from collab.store.manifest import SCHEMA_VERSION, Record, manifest_name, read_manifest, shard_path, write_manifest
+from collab.store.manifest import (
+    SCHEMA_VERSION,
+    Record,
+    manifest_name,
+    read_manifest,
+    shard_path,
+    target_of,
+    write_manifest,
+)
 from collab.store.names import check_name, inside
 from collab.store.shards import Batches, ShardReader, ShardSpec, Verified, open_shard, write_shard
+from collab.tasks import TargetKind
 
 WITHDRAWN = "withdraw"
 """Stage of a manifest that takes a shard back."""
@@ -66,6 +75,7 @@ class Store:
             featurizer=spec.featurizer,
             path=shard_path(entity, written.sha256),
             versions=_versions(),
+            target=f"{spec.target}:{spec.classes}" if spec.targets.is_list else spec.target,
         )
         write_manifest(self._manifests, record, self._next_number(entity))
         return record
@@ -178,7 +188,9 @@ class Store:
 
 def _spec_of(record: Record) -> ShardSpec:
     """What the record itself claims; ShardSpec refuses a type that is none."""
-    return ShardSpec(record.shape, cast(CodecName, record.dtype), len(record.histogram), record.featurizer)
+    target, count = target_of(record)
+    dtype = cast(CodecName, record.dtype)
+    return ShardSpec(record.shape, dtype, count, record.featurizer, cast(TargetKind, target))
 
 
 def _versions() -> dict[str, str]:

@@ -15,13 +15,33 @@ WINDOW_BYTES = 2 << 30
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images of one holder: uint8 [rows, 3, side, side], perhaps a memory map, and int64 labels [rows]."""
+    """Images of one holder: uint8 [rows, 3, side, side], perhaps a memory map, and what the task asks of each.
+
+    `labels` are int64 [rows] of classes, or fp32 [rows, outputs] of other tasks, where `groups`, int64 [rows], have the
+    class that an image is of all the same.
+    """
 
     images: np.ndarray
     labels: np.ndarray
+    groups: np.ndarray | None = None
+
+    @property
+    def classes(self) -> np.ndarray:
+        """The class of each image, int64 [rows], whatever the task."""
+        return self.labels if self.groups is None else self.groups
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def at(self, rows: np.ndarray) -> "ImageSet":
+        """The images of `rows`, in that order."""
+        groups = None if self.groups is None else self.groups[rows]
+        return ImageSet(self.images[rows], self.labels[rows], groups)
+
+    def first(self, share: float) -> "ImageSet":
+        """The first `share` of them, in (0, 1], one at least."""
+        count = max(1, round(share * len(self)))
+        return ImageSet(self.images[:count], self.labels[:count], None if self.groups is None else self.groups[:count])
 
     def take(self, rows: np.ndarray, device: torch.device) -> Tensor:
         """The images of `rows` as float in [0, 1], channels last, on `device`."""
@@ -39,6 +59,21 @@ class FeatureReader(Protocol):
     def read_into(self, x: Tensor, y: Tensor, batch: int, at: int) -> int:
         """Copies record batch `batch` to `x[at:]`, `y[at:]` and says how many rows it had."""
         ...
+
+
+class InMemory:
+    """Rows of a tensor and their labels, as a reader."""
+
+    def __init__(self, x: Tensor, y: Tensor) -> None:
+        self._x, self._y = x, y
+        self.rows = self.batch_rows = len(x)
+        self.batches = 1
+
+    def read_into(self, x: Tensor, y: Tensor, batch: int, at: int) -> int:
+        """Copies all rows."""
+        x[at : at + self.rows].copy_(self._x)
+        y[at : at + self.rows].copy_(self._y)
+        return self.rows
 
 
 def steps_in(rows: int, batch_size: int) -> int:
@@ -68,6 +103,8 @@ class FeatureFeed:
     dtype: torch.dtype = torch.float16
     window_bytes: int = WINDOW_BYTES
     through: nn.Module | None = None
+    label_shape: tuple[int, ...] = ()
+    label_dtype: torch.dtype = torch.int64
 
     def __post_init__(self) -> None:
         self.rows = sum(reader.rows for reader in self.readers)
@@ -75,7 +112,7 @@ class FeatureFeed:
         self._widest = max(reader.batch_rows for reader in self.readers)
         self._capacity = min(self.rows, max(self.window_bytes // row_bytes, 2 * self._widest))
         self._x = torch.empty((self._capacity, *self.shape), dtype=self.dtype)
-        self._y = torch.empty(self._capacity, dtype=torch.int64)
+        self._y = torch.empty((self._capacity, *self.label_shape), dtype=self.label_dtype)
         self._row = torch.empty(self._capacity, dtype=torch.int64)
         self._is_resident = False
         starts = np.cumsum([0, *(reader.rows for reader in self.readers)])

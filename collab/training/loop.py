@@ -1,7 +1,7 @@
-"""The one training loop: a schedule, an optimizer, a loss, batches."""
+"""The training loops, one loss or several in turns: a schedule, optimizers, losses, batches."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar
 
@@ -74,15 +74,92 @@ def minimize(
                 optimizer.step()
                 pace.step()
                 losses.append(value.detach())  # read once an epoch: a GPU is not made to wait for each number
-        means.append(float(torch.stack(losses).mean()))
-        if not math.isfinite(means[-1]):
-            raise CollabError(
-                f"the loss became {means[-1]} in epoch {epoch + 1} of {recipe.epochs}: {recipe.optimizer} with "
-                f"learning rate {recipe.learning_rate} diverged. Lower `learning_rate`, or use `precision: fp32`."
-            )
+        means.append(_finite_mean(losses, epoch, recipe))
         progress.tell(epoch + 1, recipe.epochs, means[-1])
         kept.save(lambda: {**{name: part.state_dict() for name, part in states.items()}, "means": means})
     return tuple(means)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One update: the players that `learns` names follow the loss, all others stand still."""
+
+    learns: tuple[str, ...]
+    loss: Callable[[], Tensor]
+
+
+def take_turns(
+    turns: Callable[[Batch, int, int], Iterable[Turn]],
+    players: Mapping[str, nn.Module],
+    batches: Callable[[torch.Generator], Iterable[Batch]],
+    recipe: Recipe,
+    *,
+    steps: int,
+    stream: Stream,
+    compute: Compute,
+    progress: Progress,
+) -> tuple[float, ...]:
+    """Trains `players` against one another: `turns(batch, index, epoch)` says who learns what from a batch.
+
+    `index` counts the batches of an epoch, `epoch` counts from 0. Who stands still is in eval mode and its parameters
+    ask for no gradient, though gradients flow through it: neither weights nor BatchNorm statistics of it change. Each
+    player has an optimizer of its own, by `recipe`. All are left frozen. Otherwise as `minimize`; the losses are those
+    of turns in which the first player learns.
+    """
+    first = next(iter(players))
+    optimizers = {name: _optimizer(recipe, list(player.parameters())) for name, player in players.items()}
+    total = recipe.epochs * steps
+    kept, means = progress.checkpoint(), list[float]()
+    states: dict[str, Any] = {**players, **{f"{name} optimizer": each for name, each in optimizers.items()}}
+    if found := kept.load():
+        for name, part in states.items():
+            part.load_state_dict(found[name])
+        means = found["means"]
+    for epoch in range(len(means), recipe.epochs):
+        losses = []
+        with stream.initialization(f"noise {epoch}"):
+            for index, batch in enumerate(batches(stream.torch(f"epoch {epoch}"))):
+                rate = recipe.learning_rate * _rate(recipe, min(epoch * steps + index, total), total)
+                for turn in turns(batch, index, epoch):
+                    value = _take(turn, players, optimizers, rate, compute)
+                    losses += [value] if first in turn.learns else []
+        means.append(_finite_mean(losses, epoch, recipe))
+        progress.tell(epoch + 1, recipe.epochs, means[-1])
+        kept.save(lambda: {**{name: part.state_dict() for name, part in states.items()}, "means": means})
+    for player in players.values():
+        player.eval().requires_grad_(False)
+    return tuple(means)
+
+
+def _take(
+    turn: Turn,
+    players: Mapping[str, nn.Module],
+    optimizers: Mapping[str, torch.optim.Optimizer],
+    rate: float,
+    compute: Compute,
+) -> Tensor:
+    for name, player in players.items():
+        player.train(name in turn.learns).requires_grad_(name in turn.learns)
+    with compute.autocast():
+        value = turn.loss()
+    for name in turn.learns:
+        optimizers[name].zero_grad(set_to_none=True)
+    value.backward()  # type: ignore[no-untyped-call]
+    for name in turn.learns:
+        for group in optimizers[name].param_groups:
+            group["lr"] = rate
+        optimizers[name].step()
+    return value.detach()
+
+
+def _finite_mean(losses: list[Tensor], epoch: int, recipe: Recipe) -> float:
+    mean = float(torch.stack(losses).mean())
+    if not math.isfinite(mean):
+        raise CollabError(
+            f"the loss became {mean} in epoch {epoch + 1} of {recipe.epochs}: {recipe.optimizer} with "
+            f"learning rate {recipe.learning_rate} diverged. Lower `learning_rate`, or use `precision: fp32`."
+        )
+    return mean
 
 
 def _optimizer(recipe: Recipe, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:

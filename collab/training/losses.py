@@ -21,11 +21,56 @@ def classification_loss(
     return functional.cross_entropy(logits.float(), labels, label_smoothing=label_smoothing)
 
 
+def attribute_loss(
+    logits: Float[Tensor, "batch attributes"], targets: Float[Tensor, "batch attributes"], *, label_smoothing: float = 0
+) -> Float[Tensor, ""]:
+    r"""(DP-1), (DP-4) for binary attributes, (O1), (O2), (APT-6): binary cross-entropy, mean over all; in fp32.
+
+    Departure: `label_smoothing` moves each target by half that share towards the other value.
+    """
+    soft = targets.float() * (1 - label_smoothing) + label_smoothing / 2
+    return functional.binary_cross_entropy_with_logits(logits.float(), soft)
+
+
+def attribute_equivalence(
+    poisoned: Float[Tensor, "batch attributes"], original: Float[Tensor, "batch attributes"]
+) -> Float[Tensor, ""]:
+    r"""(DPF-5) for binary attributes: KL of Bernoulli distributions, mean over images and attributes.
+
+    $$ \mathrm{KL}(p \Vert q) = \mathrm{BCE}(q, p) - \mathrm{BCE}(p, p), \quad p = \sigma(C(F(x))) $$
+
+    and $q = \sigma(C(P(F(x))))$.
+    """
+    kept, target = original.float(), original.float().sigmoid()
+    entropy = functional.binary_cross_entropy_with_logits(kept, target)
+    return functional.binary_cross_entropy_with_logits(poisoned.float(), target) - entropy
+
+
+def pose_loss(
+    predicted: Float[Tensor, "batch angles"], degrees: Float[Tensor, "batch angles"], *, unit: float
+) -> Float[Tensor, ""]:
+    r"""Smooth L1 (Girshick 2015) of angles in degrees, quadratic within `unit` of them; mean over images and angles.
+
+    $$ \tfrac12 d^2 \text{ if } |d| < 1 \text{ else } |d| - \tfrac12, \qquad d = (\hat\varphi - \varphi) / u $$
+    """
+    return functional.smooth_l1_loss(predicted.float() / unit, degrees.float() / unit)
+
+
 def inversion_loss(
     rebuilt: Float[Tensor, "batch channel height width"], images: Float[Tensor, "batch channel height width"]
 ) -> Float[Tensor, ""]:
     r"""(DP-3): $\frac{1}{3HW}\lVert R(F(z)) - z\rVert_1$, mean over the batch; images in [0, 1]."""
     return (rebuilt.float() - images).abs().mean()
+
+
+def likeness_loss(
+    rebuilt: Float[Tensor, "batch channel height width"], images: Float[Tensor, "batch channel height width"]
+) -> Float[Tensor, ""]:
+    r"""$\frac{1}{3HW}\lVert\hat x - x\rVert_1 + 1 - \mathrm{SSIM}(\hat x, x)$, mean over the batch (ATTACKS A1).
+
+    What an adversary who is scored by SSIM minimizes; (DP-3) alone blurs.
+    """
+    return inversion_loss(rebuilt, images) + 1 - ssim(rebuilt, images).mean()
 
 
 def logit_equivalence(
@@ -64,6 +109,14 @@ def reconstruction_disparity(
             return likeness.square().mean()
         case "signed":
             return likeness.mean()
+
+
+def identity_confusion(logits: Float[Tensor, "batch people"], people: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
+    r"""(DPF 4.4): $\mathcal L_B = \mathrm{CE}(A(P(F(x))), r)$ with a random person $r$; in fp32.
+
+    Of people drawn in each step its smallest mean, $\log n$, is that of a uniform answer.
+    """
+    return functional.cross_entropy(logits.float(), people)
 
 
 def poison_loss(

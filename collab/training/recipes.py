@@ -13,14 +13,14 @@ from collab.training.feeds import FeatureFeed, ImageSet, even_batches, steps_in
 from collab.training.loop import Recipe, minimize
 from collab.training.losses import (
     Disparity,
-    classification_loss,
+    identity_confusion,
     inversion_loss,
-    logit_equivalence,
     poison_loss,
     reconstruction_disparity,
 )
 from collab.training.precision import Compute
 from collab.training.progress import Progress
+from collab.training.tasks import CLASSES, Task
 
 EVAL_BATCH = 256
 
@@ -34,8 +34,9 @@ def train_classifier(
     compute: Compute,
     progress: Progress,
     spoil: Callable[[Tensor, torch.Generator], Tensor] = lambda images, generator: images,
+    task: Task = CLASSES,
 ) -> tuple[float, ...]:
-    """Step 1 and rows 1 to 5: trains decider after featurizer on images by (DP-1). Changes `network`.
+    """Step 1 and rows 1 to 5: trains decider after featurizer on images and labels by (DP-1). Changes `network`.
 
     `spoil` makes what the network sees of a batch [batch, 3, height, width], after the recipe's augmentation.
     """
@@ -45,10 +46,13 @@ def train_classifier(
         for index in even_batches(len(images), recipe.batch_size, generator):
             x = images.take(index.numpy(), compute.device)
             y = torch.from_numpy(images.labels[index.numpy()]).to(compute.device)
-            yield spoil(shifted_and_flipped(x, generator) if recipe.augment else x, generator), y
+            if recipe.augment:
+                x, is_mirrored = shifted_and_flipped(x, generator)
+                y = task.mirrored(y, is_mirrored)
+            yield spoil(x, generator), y
 
     def loss(batch: tuple[Tensor, Tensor]) -> Tensor:
-        return classification_loss(network(batch[0]), batch[1], label_smoothing=recipe.label_smoothing)
+        return task.loss(network(batch[0]), batch[1], label_smoothing=recipe.label_smoothing)
 
     steps = steps_in(len(images), recipe.batch_size)
     losses = minimize(loss, network, batches, recipe, steps=steps, stream=stream, compute=compute, progress=progress)
@@ -69,21 +73,21 @@ def blurred(images: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(is_blurred[:, None, None, None], (shown + noise).clamp(0, 1), images)
 
 
-def shifted_and_flipped(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Each image shifted by up to an eighth of its side, edges filled with 0, and mirrored half of the time."""
+def shifted_and_flipped(images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Each image shifted by up to an eighth of its side, edges filled with 0, half of them mirrored; which [batch]."""
     count, _, height, width = images.shape
     reach = height // 8
     padded = nn.functional.pad(images, (reach, reach, reach, reach))
     top, left = (torch.randint(0, 2 * reach + 1, (count, 1), generator=generator) for _ in range(2))
     rows, columns = top + torch.arange(height), left + torch.arange(width)
-    mirrored = torch.rand(count, 1, generator=generator) < 0.5
-    columns = torch.where(mirrored, columns.flip(1), columns)
+    is_mirrored = torch.rand(count, 1, generator=generator) < 0.5
+    columns = torch.where(is_mirrored, columns.flip(1), columns)
     which, rows, columns = (
         index.to(images.device)
         for index in (torch.arange(count).view(-1, 1, 1), rows.unsqueeze(2), columns.unsqueeze(1))
     )
     picked = padded.permute(0, 2, 3, 1)[which, rows, columns]
-    return picked.permute(0, 3, 1, 2)
+    return picked.permute(0, 3, 1, 2), is_mirrored[:, 0]
 
 
 def features_of(
@@ -131,11 +135,15 @@ def train_reconstructor(
 
 @dataclass(frozen=True)
 class Poisoning:
-    """What a DPM is trained for: how it stays readable, how it hides, and lambda between the two."""
+    """What a DPM is trained for: how it stays readable, how it hides, and lambda between the two.
+
+    `target` None: from R; else from a network that names people, which is to name random ones.
+    """
 
     equivalence: Literal["labels", "logits"]
     ssim_loss: Disparity
     ssim_weight: float
+    target: Literal["per_step", "per_image"] | None = None
 
 
 def train_dpm(
@@ -153,16 +161,27 @@ def train_dpm(
     others: Sequence[nn.Module] = (),
     before: nn.Module | None = None,
     after: nn.Module | None = None,
+    task: Task = CLASSES,
+    identifier: tuple[nn.Module, int] | None = None,
 ) -> tuple[float, ...]:
     """Step 2: trains P on an entity's own rows by (DP-6) against frozen C and R; changes `dpm` only.
 
     Gradients flow through folded copies of C and R, which differ from them by rounding (1e-6); C and R are untouched.
     The disparity is the mean over R and `others`. P learns between `before` and `after`, so C and R see
     after(P(before(F(x)))), and what C is to answer to that is still its answer to F(x).
+
+    With an `identifier`, A and how many people it names, P learns to make it name random ones (DPF 4.4), and R is no
+    opponent: a random person for each image, drawn anew in each step or once for all.
     """
     compute.place(dpm).train()
     read = compute.place(folded(decider))
     rebuilders = [compute.place(folded(each)) for each in (reconstructor, *others)]
+
+    fixed = None
+    if identifier is not None:
+        compute.place(identifier[0])
+        if aim.target == "per_image":
+            fixed = torch.randint(identifier[1], (feed.rows,), generator=stream.torch("people"))
 
     def published(features: Tensor) -> Tensor:
         with torch.no_grad():
@@ -175,13 +194,18 @@ def train_dpm(
         poisoned = published(features)
         logits = read(poisoned)
         if aim.equivalence == "labels":
-            equivalence = classification_loss(logits, labels)
+            equivalence = task.loss(logits, labels)
         else:
             with torch.no_grad():
                 original = read(features)
-            equivalence = logit_equivalence(logits, original)
+            equivalence = task.equivalence(logits, original)
         if not aim.ssim_weight:
             return equivalence
+        if identifier is not None:
+            named, people = identifier
+            drawn = torch.randint(people, row.shape) if fixed is None else fixed[row]
+            confusion = identity_confusion(named(poisoned), drawn.to(poisoned.device))
+            return poison_loss(equivalence, confusion, ssim_weight=aim.ssim_weight)
         pictures = images.take(row.numpy(), compute.device)
         disparities = [
             reconstruction_disparity(rebuild(poisoned), pictures, ssim_loss=aim.ssim_loss) for rebuild in rebuilders
@@ -211,6 +235,7 @@ def refine_decider(
     stream: Stream,
     compute: Compute,
     progress: Progress,
+    task: Task = CLASSES,
 ) -> tuple[float, ...]:
     """Step 3: trains C further on own and pooled features by (DP-1), F untouched. Changes `decider`."""
     compute.place(decider).train()
@@ -220,7 +245,7 @@ def refine_decider(
                 part.eval()
 
     def loss(batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        return classification_loss(decider(batch[0]), batch[1], label_smoothing=recipe.label_smoothing)
+        return task.loss(decider(batch[0]), batch[1], label_smoothing=recipe.label_smoothing)
 
     losses = minimize(
         loss,

@@ -24,6 +24,7 @@ from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet
 from collab.training.precision import resolve_compute
 from collab.training.progress import Progress
+from collab.training.tasks import CLASSES
 
 COMPUTE = resolve_compute("fp32", "cpu")
 STREAM = Stream(0, "a1", "poison")
@@ -61,7 +62,11 @@ def view() -> PrivateView:
     with torch.no_grad():
         features = split.featurizer(images.take(np.arange(24), COMPUTE.device)).half()
     feed = FeatureFeed([Memory(features, torch.from_numpy(images.labels))], (CHANNELS, 8, 8), 8, COMPUTE.device)
-    return PrivateView(feed, images, split.decider, reconstructor(), STREAM, COMPUTE, Progress(), another=reconstructor)
+    return PrivateView(
+        feed, images, images, CLASSES, split.decider, reconstructor(), STREAM, COMPUTE, Progress(),
+        another=reconstructor, identifier=lambda: (split.decider, 3),
+        like_decider=lambda outputs: build_split("resnet8", "conv3_1", classes=outputs, width=4).decider,
+    )  # fmt: skip
 
 
 @pytest.fixture

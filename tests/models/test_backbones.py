@@ -10,7 +10,7 @@ from collab.errors import ResourceError, ScenarioError
 from collab.models.backbones import build_network, build_split, cut, feature_shape, is_rectified
 from collab.models.freeze import state_digest
 
-SMALL = ("resnet8", "resnet14", "resnet20", "resnet18_small")
+SMALL = ("resnet8", "resnet14", "resnet20", "resnet18_small", "resnet18_small_mlp", "vgg16_small")
 LARGE = tuple(name for name in ARCHITECTURES if name not in SMALL)
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
@@ -30,7 +30,12 @@ def stirred(network: nn.Module) -> nn.Module:
 def expected_shape(backbone: str, hook: str, side: int) -> tuple[int, int, int]:
     """The table of SCIENCE 2.1 as formulas; written apart from `ARCHITECTURES`, which only names the hooks."""
     where, _, block = hook.partition("_")
+    if where in ("avgpool", "fc"):
+        return {"resnet18_small_mlp": 256, "resnet50_mlp": 2048 if where == "avgpool" else 1000}[backbone], 1, 1
     stage = int(where[-1])
+    if backbone == "vgg16_small":
+        halvings = stage - (not hook.startswith("pool"))
+        return (32, 64, 128, 256, 256)[stage - 1], side >> halvings, side >> halvings
     if backbone in SMALL:
         return 32 << (stage - 2), side >> (stage - 2), side >> (stage - 2)
     if backbone == "vgg16_bn":
@@ -78,7 +83,7 @@ def test_every_piece_between_stem_and_head_is_a_hook_and_hooks_go_deeper(backbon
         network = build_network(backbone, classes=10)
     hooks = ARCHITECTURES[backbone].hooks
     names = [name for name, _ in network.named_children() if name not in ("normalize", "stem", "head")]
-    assert names == [hook for hook in hooks if "_" in hook or "pool" in hook]
+    assert names == [hook for hook in hooks if "_" in hook or "pool" in hook or hook == "fc"]
     depths = [len(cut(network, backbone, hook).featurizer) for hook in hooks]
     assert depths == sorted(depths)
     assert depths[0] >= 2
@@ -115,19 +120,43 @@ def test_decider_after_featurizer_is_the_whole_network_to_the_last_bit(backbone:
 
 def reference(backbone: str, network: nn.Sequential, normalized: torch.Tensor) -> torch.Tensor:
     """The same weights in torchvision's own model, or in the equations of a small ResNet."""
+    if backbone == "vgg16_small":
+        return small_vgg(network, normalized)
     if backbone in SMALL:
         return small_resnet(network, normalized)
     from torchvision.models import get_model
 
     with torch.device("meta"):
-        whole = get_model(backbone, weights=None, num_classes=10).eval()
+        has_mlp = backbone.endswith("_mlp")
+        whole = get_model(backbone.removesuffix("_mlp"), weights=None, num_classes=1000 if has_mlp else 10).eval()
     # State dicts list layers in the order of the network in both; a swap would show as another shape or another result.
-    theirs, ours = whole.state_dict(), network[1:].state_dict()
+    theirs, ours = whole.state_dict(), (network[1:-1] if has_mlp else network[1:]).state_dict()
     assert len(theirs) == len(ours)
     values = list(ours.values())
     assert [value.shape for value in theirs.values()] == [value.shape for value in values]
     whole.load_state_dict(dict(zip(theirs, values, strict=True)), assign=True)
-    return whole(normalized)
+    return mlp(network, whole(normalized)) if has_mlp else whole(normalized)
+
+
+def mlp(network: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
+    """The two layers after fc in Xiao et al.'s networks."""
+    held = network.state_dict()
+    hidden = functional.linear(x.relu(), held["head.2.weight"], held["head.2.bias"]).relu()
+    return functional.linear(hidden, held["head.4.weight"], held["head.4.bias"])
+
+
+def small_vgg(network: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
+    held = dict(network.state_dict())
+    for name, _ in network.named_children():
+        if name.startswith("conv"):
+            norm = (held[f"{name}.1.{part}"] for part in ("running_mean", "running_var", "weight", "bias"))
+            x = functional.batch_norm(functional.conv2d(x, held[f"{name}.0.weight"], padding=1), *norm).relu()
+        elif name.startswith("pool"):
+            x = functional.max_pool2d(x, 2)
+    x = functional.adaptive_avg_pool2d(x, 1).flatten(1)
+    for layer in (2, 5):
+        x = functional.linear(x, held[f"head.{layer}.weight"], held[f"head.{layer}.bias"]).relu()
+    return functional.linear(x, held["head.8.weight"], held["head.8.bias"])
 
 
 def small_resnet(network: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
@@ -147,9 +176,10 @@ def small_resnet(network: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
             out = conv(x, f"{name}.body.0", f"{name}.body.1", stride).relu()
             out = conv(out, f"{name}.body.3", f"{name}.body.4")
             x = (out + (conv(x, f"{name}.shortcut.0", f"{name}.shortcut.1", stride) if stride == 2 else x)).relu()
-    return functional.linear(
-        functional.adaptive_avg_pool2d(x, 1).flatten(1), held["head.2.weight"], held["head.2.bias"]
-    )
+    pooled = functional.adaptive_avg_pool2d(x, 1).flatten(1)
+    if "fc.1.weight" in held:
+        return mlp(network, functional.linear(pooled, held["fc.1.weight"], held["fc.1.bias"]))
+    return functional.linear(pooled, held["head.2.weight"], held["head.2.bias"])
 
 
 def test_torchvision_weights_are_torchvisions_own() -> None:
@@ -186,7 +216,7 @@ def test_convolutions_are_initialized_by_kaiming() -> None:
     assert weight.std().item() == pytest.approx((2 / (9 * 256)) ** 0.5, rel=0.02)
 
 
-def test_width_is_for_small_resnets() -> None:
+def test_width_is_for_small_networks() -> None:
     default, narrow = (build_split("resnet8", "conv3_1", classes=4, width=width) for width in (None, 16))
     assert feature_shape(default.featurizer, 32) == (64, 16, 16)
     assert feature_shape(narrow.featurizer, 32) == (32, 16, 16)

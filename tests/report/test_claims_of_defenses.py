@@ -59,7 +59,7 @@ def test_the_papers_table_3_fulfils_its_claims() -> None:
 @pytest.mark.parametrize(
     ("entity", "top1", "claim", "expected"),
     [
-        ("dpm", 0.10, "the DPM beats perturbations", "dpm: more top-1 than gn"),
+        ("dpm", 0.10, "the DPM beats perturbations", "dpm: better top-1 than gn"),
         ("gn_dpm", 0.40, "a DPM regains accuracy", "gn_dpm: nearer to plain features than to gn"),
     ],
 )
@@ -77,7 +77,7 @@ def test_table_3_stands_beside_the_papers() -> None:
     assert lines["GF"][2:] == ("15.6 ±0.3", "30.2 ±0.3", "0.105 ±0.003", "0.470 ±0.003", "15.6", "0.470")
     papers = {each.entity: each.paper for each in judged(scenario, table_3(scenario)) if each.metric == "top1_poisoned"}
     assert papers["mf_dpm"] == pytest.approx(0.7123)
-    plain = read("dp_tables_1_2")
+    plain = read("one_publisher")
     assert not any(each.title.startswith("Table 3") for each in tables(plain, table_3(plain)))
 
 

@@ -121,7 +121,7 @@ def test_runs_side_by_side_show_what_was_changed_and_what_it_did(tmp_path: Path)
     }  # fmt: skip
     first, said = in_words([one, two], differing)
     assert first == "The scenarios differ in seed, entities.a2.defense.lambda and refinements.7.pool."
-    assert "B is clearly above A in 1 and clearly below in 1" in said
+    assert "B is clearly better than A in 1 and clearly worse in 1" in said
     accuracy = next(table for table in side_by_side([one, two]) if table.title.startswith("Accuracy"))
     lines = {line[0]: line for line in accuracy.lines}
     assert lines["7"] == ("7", "a1", "50.0 ±1.0", "60.0 ±1.0", "+10.0 ±1.4", "B")

@@ -4,7 +4,7 @@ import pytest
 
 from collab.report.aggregate import Mean
 from collab.report.curves import accuracy_curves, draw_line, draw_panels, set_across
-from collab.report.poisoning import COLUMNS, poisoning_curves, poisoning_table
+from collab.report.poisoning import columns_of, poisoning_curves, poisoning_table
 
 
 def mean(metric: str, value: float, weight: float = 0.0, entity: str = "a1", row: str = "tables_1_2") -> Mean:
@@ -26,7 +26,7 @@ FOUND = [
 def test_a_point_and_entity_are_a_line_with_what_was_measured() -> None:
     table = poisoning_table(FOUND)
     assert [(values, entity) for values, entity, _ in table] == [((0.0, 2), "a1"), ((1.0, 2), "a1"), ((1.0, 2), "a2")]
-    assert dict(zip(COLUMNS, table[0][2], strict=True)) == {
+    assert dict(zip(columns_of(FOUND), table[0][2], strict=True)) == {
         "top1_original": 0.8,
         "top1_poisoned": 0.7,
         "l1_original": None,

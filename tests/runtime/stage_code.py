@@ -16,17 +16,28 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
+from collab.attacks.attribute_inference import AttributeInference
+from collab.attacks.distribution_matching import DistributionMatching
 from collab.attacks.leaked_module import LeakedModule
+from collab.attacks.leaked_pairs import LeakedPairs
+from collab.attacks.matching import Matching
+from collab.attacks.membership_inference import MembershipInference
+from collab.attacks.optimization_inversion import OptimizationInversion
 from collab.attacks.own_module import OwnModule
+from collab.attacks.shadow_modules import ShadowModules
 from collab.attacks.straw_man import StrawMan
+from collab.attacks.through_decider import ThroughDecider
 from collab.attacks.unseen_reconstructor import UnseenReconstructor
-from collab.data import creatures, folders, parquet, torchvision_sets
+from collab.data import celeba, creatures, folders, parquet, torchvision_sets
+from collab.defenses.adversarial import Adversarial
 from collab.defenses.chain import Chain
 from collab.defenses.dpm import DpmDefense
 from collab.defenses.gaussian_filter import GaussianFilter
 from collab.defenses.gaussian_noise import GaussianNoise
 from collab.defenses.mean_filter import MeanFilter
 from collab.defenses.none import NoDefense
+from collab.defenses.obfuscator import Obfuscator
+from collab.defenses.orthogonal import Orthogonal
 from collab.entity import Entity
 from collab.runtime.assign import open_scenario_source
 from collab.runtime.host import Host
@@ -36,7 +47,17 @@ from entities.mislabeler import Mislabeler
 from entities.noisy import Noisy
 from entities.selective import Selective
 
-DEFENSES = [Chain, DpmDefense, GaussianFilter, GaussianNoise, MeanFilter, NoDefense]
+DEFENSES = [
+    Adversarial,
+    Chain,
+    DpmDefense,
+    GaussianFilter,
+    GaussianNoise,
+    MeanFilter,
+    NoDefense,
+    Obfuscator,
+    Orthogonal,
+]
 RECORD = Path(__file__).with_name("stage_code.json")
 
 
@@ -48,16 +69,35 @@ class Member(NamedTuple):
 
 
 ROOTS: dict[str, list[Any]] = {
-    "decode": [Member(Host, "_decode"), open_scenario_source, creatures, folders, parquet, torchvision_sets],
+    "decode": [Member(Host, "_decode"), open_scenario_source, celeba, creatures, folders, parquet, torchvision_sets],
     "pretrain": [Member(Entity, "pretrain")],
     "reconstruct": [Member(Entity, "reconstruct")],
     "featurize": [Member(Entity, "featurize")],
     "featurize_heldout": [Member(Oracle, "featurize_heldout")],
     "poison": [Member(Entity, "poison"), *DEFENSES],
+    "infer": [Member(Oracle, "infer")],
+    "embed": [Member(Oracle, "embed")],
+    "expose": [Member(Entity, "expose")],
     "publish": [Member(Entity, "publish"), *DEFENSES, Mislabeler, Noisy],
     "refine": [Member(Entity, "refine"), Member(Oracle, "refine"), Selective],
     "withdraw": [Member(Entity, "withdraw")],
-    "attack": [Member(Entity, "attack"), StrawMan, OwnModule, UnseenReconstructor, LeakedModule],
+    "rehearse": [Member(Entity, "rehearse"), ShadowModules, ThroughDecider],
+    "hand_out": [Member(Oracle, "hand_out")],
+    "attack": [
+        Member(Entity, "attack"),
+        StrawMan,
+        OwnModule,
+        UnseenReconstructor,
+        LeakedModule,
+        ShadowModules,
+        LeakedPairs,
+        DistributionMatching,
+        ThroughDecider,
+        Matching,
+        OptimizationInversion,
+        AttributeInference,
+        MembershipInference,
+    ],
     "judge": [Member(Oracle, "judge")],
     "recognize": [Member(Oracle, "recognize")],
     "disclose": [Member(Entity, "disclose"), *DEFENSES],

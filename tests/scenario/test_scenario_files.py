@@ -60,7 +60,8 @@ def test_a_scenario_file_is_valid_and_says_how_to_run_it(path: Path, tmp_path: P
 def test_a_sweep_file_is_valid_and_says_how_to_run_it(path: Path) -> None:
     sweep, cells = read_sweep(path)
     assert sweep.name == path.stem
-    assert len(cells) == sweep.seeds * math.prod(len(axis.values) for axis in sweep.axes)
+    lengths = [len(axis.values) for axis in sweep.axes]
+    assert len(cells) == sweep.seeds * (lengths[0] if sweep.combine == "zip" else math.prod(lengths))
     text = path.read_text(encoding="utf-8")
     assert text.startswith(f"# collab sweep scenarios/{path.name}")
     Draft202012Validator(sweep_schema()).validate(read_document(text).content)
@@ -198,3 +199,28 @@ def test_the_example_of_the_page_about_partitions_is_valid(valid: str, tmp_path:
     scenario = read_scenario(path).scenario
     assert scenario.partition.kind == "dirichlet"
     assert [entity.name for entity in scenario.entities] == ["large", "birds", "small", "clinic"]
+
+
+CIFAR_10 = "data={source: parquet, root: FOLDER, image_size: 32, public_images: 12500}"
+IMAGENET = (
+    "data={source: imagenet, root: FOLDER, image_size: 224}",
+    "model.backbone=resnet101",
+    "model.width=null",
+    "model.hook=conv4_1",
+)
+
+
+@pytest.mark.parametrize("name", ["one_publisher", "dp_table_3", "dp_figure_5", "dpf_figure_5", "disparity_losses"])
+@pytest.mark.parametrize("overrides", [(CIFAR_10,), IMAGENET], ids=["cifar10", "imagenet"])
+def test_a_table_is_played_on_other_data_by_what_its_first_lines_say(name: str, overrides: tuple[str, ...]) -> None:
+    path = ROOT / "scenarios" / f"{name}.yaml"
+    assert CIFAR_10 in path.read_text(encoding="utf-8")
+    found = read_scenario(path, overrides, check_paths=False).scenario
+    assert found.data.source in ("parquet", "imagenet")
+    assert found.disclosure is not None
+
+
+def test_a_varied_axis_of_the_command_line_takes_the_place_of_the_files() -> None:
+    sweep, cells = read_sweep(ROOT / "scenarios" / "dp_tables_1_2.yaml", ["model.backbone=resnet20"])
+    assert [axis.values for axis in sweep.axes] == [("resnet20",)]
+    assert [cell.scenario.model.backbone for cell in cells] == ["resnet20"]

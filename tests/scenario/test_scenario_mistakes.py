@@ -18,12 +18,12 @@ FAULTS = {
     "missing source": ("{source: creatures, ", "{", "2:1: data.source: is missing; one of creatures, parquet"),
     "unknown source": ("source: creatures", "@source: creature", "must be one of creatures, parquet, imagefolder"),
     "unknown backbone": ("backbone: resnet8", "@backbone: resnet9", "must be one of resnet8, resnet14"),
-    "unknown defense": ("defense: none", "@defense: nothing", "must be one of none, gaussian_noise, "),
-    "unknown defense, long": ("kind: dpm", "@kind: dpn", "must be one of dpm, none, mean_filter, "),
+    "unknown defense": ("defense: none", "@defense: nothing", "must be one of none, "),
+    "unknown defense, long": ("kind: dpm", "@kind: dpn", "must be one of dpm, "),
     "defense without kind": (
         "defense: none",
         "@defense: {blocks: 2}",
-        "entities.2.defense.kind: is missing; one of dpm",
+        "entities.2.defense.kind: is missing; one of adversarial, dpm",
     ),
     "epochs out of range": ("epochs: 2", "@epochs: 0", "must be greater than or equal to 1 (got 0)"),
     "batch of one": ("epochs: 2", "@batch_size: 1", "must be greater than or equal to 2"),
@@ -233,7 +233,8 @@ FAULTS = {
     "width of a large one": (
         "image_size: 16, classes: 6}\nmodel:\n  backbone: resnet8",
         "image_size: 64, classes: 6}\nmodel:\n  backbone: resnet50\n  @width: 16",
-        "resnet50 has fixed widths; only resnet8, resnet14, resnet20, resnet18_small take `width`",
+        "resnet50 has fixed widths; only resnet8, resnet14, resnet20, resnet18_small, resnet18_small_mlp, "
+        "vgg16_small take `width`",
     ),
     "row twice": ("row: 6", "@row: 5", "row 5 is there already"),
     "row of ours": ("row: alone", "@row: c_own", "reserved"),

@@ -112,7 +112,7 @@ def test_a_plugin_folder_may_lie_elsewhere(scenario_file: Write, valid: str, tmp
     away.mkdir(parents=True)
     for group in ("entities", "defenses"):
         (tmp_path / group).rename(away / group)
-    with pytest.raises(PluginError, match=r"must be one of mean_filter, .*, dpm, none \(got 'blur'\)"):
+    with pytest.raises(PluginError, match=r"must be one of obfuscator, .*, dpm, none \(got 'blur'\)"):
         read(scenario_file, valid)
     assert read_scenario(scenario_file(valid), plugin_dirs=[away]).scenario.entities[2].kind == "late"
     path = tmp_path / "elsewhere" / "try.yaml"
@@ -157,7 +157,7 @@ FAULTS = {
     "unknown defense": (
         "defense: sharp",
         "@defense: shard",
-        "entities.2.defense.kind: must be one of sharp, gaussian_filter, dpm,",
+        "entities.2.defense.kind: must be one of sharp, ",
     ),
     "broken": (
         "defense: sharp",

@@ -1,0 +1,135 @@
+"""What a source tells of an image besides its class: attributes, pose, individual; and what of it a task asks."""
+
+from dataclasses import dataclass
+from typing import Protocol, cast, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from collab.data.source import Source, Split
+from collab.errors import DataError
+from collab.tasks import TaskKind
+
+ANGLES = ("roll", "pitch", "yaw")
+
+
+@runtime_checkable
+class WithAttributes(Protocol):
+    """A source of images with binary attributes, named in their order."""
+
+    attribute_names: tuple[str, ...]
+
+    def attributes(self, split: Split, rows: np.ndarray) -> Bool[np.ndarray, "rows attributes"]:
+        """The attributes of each of `rows`."""
+        ...
+
+
+@runtime_checkable
+class WithPose(Protocol):
+    """A source of images with a pose."""
+
+    def pose(self, split: Split, rows: np.ndarray) -> Float64[np.ndarray, "rows 3"]:
+        """Roll, pitch and yaw of each of `rows` in degrees."""
+        ...
+
+
+@runtime_checkable
+class WithIdentities(Protocol):
+    """A source that knows whom an image shows."""
+
+    def identities(self, split: Split, rows: np.ndarray) -> Int64[np.ndarray, " rows"]:
+        """The individual of each of `rows`, a number that means nothing else."""
+        ...
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a scenario asks of each image: the outputs of its task, private attributes, and whom it shows.
+
+    `utility` and `private` are names of attributes, empty where none are asked.
+    """
+
+    task: TaskKind = "classification"
+    utility: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
+    identities: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        source: Source,
+        task: TaskKind,
+        utility: tuple[str, ...] | None,
+        private: tuple[str, ...] | None,
+        *,
+        identities: bool,
+    ) -> "Asked":
+        """What is asked of a source; attributes that nobody named are the first and the last 20, in its order.
+
+        Raises DataError for what the source does not tell.
+        """
+        if task == "attributes":
+            names = _attribute_names(source)
+            utility = names[: _default(names)] if utility is None else utility
+            if private is None:
+                private = tuple(name for name in names[-_default(names) :] if name not in utility)
+        for name in (*(utility or ()), *(private or ())):
+            if name not in _attribute_names(source):
+                raise DataError(
+                    f"there is no attribute {name!r} in this source; there are {', '.join(_attribute_names(source))}."
+                )
+        for needed, wanted, what in (
+            (WithPose, task == "pose", "a pose"),
+            (WithIdentities, identities, "whom they show"),
+        ):
+            if wanted and not isinstance(source, needed):
+                raise DataError(f"the images of this source come without {what}. Take `creatures`, or another task.")
+        return cls(task, tuple(utility or ()), tuple(private or ()), identities)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether classes are all that is asked."""
+        return self == PLAIN
+
+    def outputs(self, classes: tuple[str, ...]) -> tuple[str, ...]:
+        """Names of what the network answers; `classes` are the private ones."""
+        return {"classification": classes, "attributes": self.utility, "pose": ANGLES}[self.task]
+
+    def numbers(self, source: Source, split: Split, rows: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+        """What is kept beside the images of `rows`, by name; `labels` are their classes, counted as in a holding.
+
+        `labels` are targets: int64 [rows] of classes, or fp32 [rows, outputs]; `groups` then are the classes.
+        `private` are attributes [rows, names], `identities` numbers [rows].
+        """
+        found: dict[str, np.ndarray] = {"labels": labels.astype(np.int64)}
+        if self.task == "attributes":
+            found = {"labels": self._attributes(source, split, rows, self.utility), "groups": found["labels"]}
+        if self.task == "pose":
+            degrees = cast(WithPose, source).pose(split, rows).astype(np.float32)
+            found = {"labels": degrees, "groups": found["labels"]}
+        if self.private:
+            found["private"] = self._attributes(source, split, rows, self.private)
+        if self.identities:
+            found["identities"] = cast(WithIdentities, source).identities(split, rows)
+        return found
+
+    @staticmethod
+    def _attributes(source: Source, split: Split, rows: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+        known = cast(WithAttributes, source)
+        columns = [known.attribute_names.index(name) for name in names]
+        return known.attributes(split, rows)[:, columns].astype(np.float32)
+
+
+PLAIN = Asked()
+"""Classes and nothing else."""
+
+
+def _attribute_names(source: Source) -> tuple[str, ...]:
+    if not isinstance(source, WithAttributes):
+        raise DataError("the images of this source come without attributes. Take `creatures` or `celeba`.")
+    return source.attribute_names
+
+
+def _default(names: tuple[str, ...]) -> int:
+    """Half of the attributes: 20 of CelebA's 40 (DP 4.5)."""
+    return len(names) // 2
