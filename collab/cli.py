@@ -68,6 +68,7 @@ def run(
         from collab.report.audit import write_audit
         from collab.report.page import write_page
         from collab.report.tables import tables
+        from collab.runtime.audit import Audit, refuse
         from collab.runtime.play import Where, play
         from collab.runtime.progress import watching
     with watching(quiet) as watch:
@@ -75,6 +76,7 @@ def run(
         played = play(loaded.scenario, where, watch)
     page = write_page(played.run)
     audit_page = write_audit(played.run)
+    refuse(Audit(played.run, loaded.scenario, loaded.plugins).of_page(page), played.run)
     found = verdicts.verdicts(loaded.scenario, played.rows)
     if as_json:
         from dataclasses import asdict

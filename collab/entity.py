@@ -4,6 +4,7 @@ import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,16 +17,19 @@ from collab.disclosure import disclosed, to_uint8
 from collab.errors import EntityError
 from collab.exposure import Exposed, exposed
 from collab.inference import IDENTIFIER, identifier_of, kept_numbers
+from collab.metrics.sizes import jpeg_bytes
 from collab.metrics.visual import ssim_window
 from collab.models.backbones import feature_shape, is_rectified
 from collab.models.encoder import Encoder
 from collab.models.freeze import freeze
 from collab.participant import Participant, load_images, load_numbers
-from collab.pool import Pooled, harm, hurts
+from collab.pool import Pooled, harm, hurts, offer
 from collab.scenario.base import Answers, AttackOptions, EntityOptions
 from collab.scenario.model import Refinement
 from collab.scoring import batched, distances, equivalence, means, worst_and_median
 from collab.seeding import Stream
+from collab.store.codec import as_stored
+from collab.store.files import Placed
 from collab.store.manifest import Record
 from collab.store.pictures import Pictures, write_pictures, write_sheet
 from collab.store.release import read_release, write_release
@@ -135,7 +139,8 @@ class Entity(Participant):
         )
         losses = self.defense.fit(module, view)
         write_release(self.private, "defense", module.state_dict(), {})  # for this entity alone
-        return Report((*self.cost_and_disclosure(module), *(Measure("poison_loss", loss) for loss in losses[-1:])))
+        measures, pictures = self.cost_and_disclosure(module)
+        return Report((*measures, *(Measure("poison_loss", loss) for loss in losses[-1:])), (pictures,))
 
     def disclose(self, progress: Progress) -> Report:
         """What R shows of held-out images, before and after the own module, as `collab.disclosure` measures it."""
@@ -151,8 +156,8 @@ class Entity(Participant):
         truth = partial(self.heldout.take, device=self.compute.device)
         on_device = torch.from_numpy(self.heldout.classes).to(self.compute.device)
         measures, sheet = disclosed(original, poisoned, truth, on_device, self.eye, wanted, self.scenario.seed)
-        write_sheet(self.layout.pictures / self.name, sheet)
-        return Report(measures)
+        placed = write_sheet(self.layout.pictures / self.name, sheet)
+        return Report(measures, (_picture_crossing("disclose", self.name, placed, sheet.original.shape),))
 
     def expose(self, progress: Progress) -> Report:
         """What features of held-out images, as they would be published, give away beside the task."""
@@ -189,9 +194,11 @@ class Entity(Participant):
         np.save(self.private / "published.npy", torch.cat(order).numpy())
         sent = [_shard_crossing("publish", self.name, EVERYONE, record)]
         if self.releases_module:
-            digest = write_release(self.layout.modules / self.name, "defense", module.state_dict(), {})
-            sent.append(_net_crossing("publish", self.name, "module", digest, module.state_dict()))
-        return Report((Measure("rows_published", record.rows), Measure("bytes_published", record.bytes)), tuple(sent))
+            folder, state = self.layout.modules / self.name, module.state_dict()
+            digest = write_release(folder, "defense", state, {})
+            sent.append(_net_crossing("publish", self.name, "module", digest, folder / "defense.safetensors", state))
+        told = Measure("rows_published", record.rows), Measure("bytes_published", record.bytes)
+        return Report((*told, jpeg_bytes(self.images.images)), tuple(sent))
 
     def withdraw(self, progress: Progress) -> Report:
         """Marks what it has published as withdrawn; who has read it has read it."""
@@ -205,8 +212,9 @@ class Entity(Participant):
         if row.own == "images":
             return self.train_from_scratch(row, self.images, stream, progress)
         own = self.shards_of(self.name) if row.own == "poisoned" else [self.own_features(self.private)]
-        offered = [Pooled(sender, tuple(self.shards_of(sender))) for sender in sorted(row.pool)]
-        pool, told = self.choose(offered, row, progress), list[Measure]()
+        offered = [offer(self, sender) for sender in sorted(row.pool)]
+        pool, told = self.choose([peer for peer in offered if peer.shards], row, progress), list[Measure]()
+        told += [Measure(f"refused[{peer.sender}]", len(peer.refused)) for peer in offered if peer.refused]
         if (row.vet or self.scenario.refine.vet) == "holdout":
             found = harm(self, pool, row, progress)
             pool = [peer for peer in pool if not hurts(found[peer.sender])]
@@ -218,12 +226,9 @@ class Entity(Participant):
         name = f"decider_{hashlib.sha256(str(row.row).encode()).hexdigest()[:16]}"  # rows may have long names
         write_release(self.private, name, decider.state_dict(), {"row": str(row.row)})
         shutil.rmtree(self.scratch, ignore_errors=True)
-        read = (
-            _shard_crossing("refine", sender, self.name, record)
-            for sender in sorted(row.pool)
-            for record in self.layout.store.records(sender)
-        )
-        return Report((*report.measures, *told), tuple(read))
+        read = (_shard_crossing("refine", peer.sender, self.name, each) for peer in offered for each in peer.records)
+        why = {f"refused[{peer.sender}]": " ".join(peer.refused)[:1000] for peer in offered if peer.refused}
+        return Report((*report.measures, *told), tuple(read), why)
 
     # ---- what a curious entity does ---------------------------------------------------------------------------------
     def rehearse(
@@ -357,8 +362,8 @@ class Entity(Participant):
         write_release(self.private, IDENTIFIER, network.state_dict(), {})
         return network, question.task.outputs
 
-    def cost_and_disclosure(self, module: nn.Module) -> tuple[Measure, ...]:
-        """Tables 1 and 2 on held-out images, from features as they would be stored."""
+    def cost_and_disclosure(self, module: nn.Module) -> tuple[tuple[Measure, ...], Crossing]:
+        """Tables 1 and 2 on held-out images, from features as they would be stored; and the pictures kept of them."""
         features, labels = self.heldout_features
         seed, compute = self.scenario.seed, self.compute
         rows = torch.arange(len(features)).numpy()
@@ -373,28 +378,25 @@ class Entity(Participant):
             lambda start, stop: self.heldout.take(rows[start:stop], self.compute.device),
             compute=compute,
         )
-        self._keep_pictures(features, poisoned, found)
-        return (
-            *equivalence(
-                self.released.decider,
-                features,
-                poisoned,
-                labels,
-                reader=reader,
-                task=self.task,
-                seed=seed,
-                compute=compute,
-            ),
-            *means(found, seed),
+        scores = equivalence(
+            self.released.decider,
+            features,
+            poisoned,
+            labels,
+            reader=reader,
+            task=self.task,
+            seed=seed,
+            compute=compute,
         )
+        return (*scores, *means(found, seed)), self._keep_pictures(features, poisoned, found)
 
     def heldout_as_published(self, module: nn.Module, rows: np.ndarray) -> Tensor:
         """What would be stored of held-out images: P(F(x)), or E(x)."""
         features, _ = self.heldout_features
         given = self.heldout.take(rows, self.compute.device) if self.defense.encodes else features[rows]
-        return self.protect(module, given).to("cpu", features.dtype)
+        return as_stored(self.protect(module, given), self.spec.dtype)
 
-    def _keep_pictures(self, features: Tensor, poisoned: Tensor, found: Mapping[str, Tensor]) -> None:
+    def _keep_pictures(self, features: Tensor, poisoned: Tensor, found: Mapping[str, Tensor]) -> Crossing:
         """Keeps what R makes of some held-out images, the most alike first, for whoever looks at the report.
 
         Held-out images belong to no entity, so that none of its own leaves it here.
@@ -416,18 +418,22 @@ class Entity(Participant):
             from_original=to_uint8(rebuilt[0]),
             from_poisoned=to_uint8(rebuilt[1]),
         )
-        write_pictures(self.layout.pictures / self.name, pictures)
+        placed = write_pictures(self.layout.pictures / self.name, pictures)
+        return _picture_crossing("poison", self.name, placed, pictures.original.shape)
 
     def _release(self, name: str, net: nn.Module, card: Mapping[str, object]) -> Crossing:
         state, model = net.state_dict(), self.scenario.model
         about = {"backbone": model.backbone, "hook": model.hook, "classes": self.task.outputs, "trained_by": self.name}
         digest = write_release(self.layout.release, name, state, {**about, **card})
-        return _net_crossing("release", self.name, name, digest, state)
+        return _net_crossing("release", self.name, name, digest, self.layout.release / f"{name}.safetensors", state)
 
 
-def _net_crossing(stage: str, sender: str, kind: str, digest: str, state: Mapping[str, Tensor]) -> Crossing:
-    size = sum(value.numel() * value.element_size() for value in state.values())
-    return Crossing(stage, sender, EVERYONE, kind, digest, size, "float32", (len(state),))
+def _picture_crossing(stage: str, sender: str, placed: Placed, shape: tuple[int, ...]) -> Crossing:
+    return Crossing(stage, sender, "report", "pictures", placed.sha256, placed.bytes, "uint8", (3, *shape))
+
+
+def _net_crossing(stage: str, sender: str, kind: str, digest: str, path: Path, state: Mapping[str, Tensor]) -> Crossing:
+    return Crossing(stage, sender, EVERYONE, kind, digest, path.stat().st_size, "float32", (len(state),))
 
 
 STOLEN = "module."

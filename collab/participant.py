@@ -2,7 +2,7 @@
 
 import copy
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -78,13 +78,15 @@ class Layout:
 class Participant:
     """A holder of images of the private classes: an entity, or the simulator's oracle that computes upper bounds.
 
-    `class_names` are those of the private classes, in the order of their labels; `task` is what C is for.
+    `class_names` are those of the private classes, in the order of their labels; `task` is what C is for; `seeds` are
+    secrets by name, of which an entity has its own, or none if its randomness follows from the scenario's seed.
     Stages communicate through files only, so that any stage can be played again, in any process.
     """
 
     class_names: tuple[str, ...]
 
     def __init__(self, name: str, scenario: Scenario, run: Path, *, task: Task, classes: int, compute: Compute) -> None:
+        self.seeds: Mapping[str, int] = {}
         self.name = name
         self.scenario = scenario
         self.layout = Layout(run)
@@ -172,11 +174,15 @@ class Participant:
         _, card = read_release(self.layout.release, "featurizer")
         channels, height, width = card["feature"]
         shape, task = (channels, height, width), self.task
-        return ShardSpec(shape, self.scenario.store.dtype, task.outputs, card["sha256"], task.stored)
+        return ShardSpec(shape, self.scenario.store.codec, task.outputs, card["sha256"], task.stored)
 
     def stream(self, stage: str) -> Stream:
         """This holder's randomness in `stage`."""
-        return Stream(self.scenario.seed, self.name, stage)
+        return self.stream_of(self.name, stage)
+
+    def stream_of(self, name: str, stage: str) -> Stream:
+        """The randomness of `name` in `stage`; of others only the simulator knows it where it is secret."""
+        return Stream(self.seeds.get(name, self.scenario.seed), name, stage)
 
     def new_split(self, outputs: int | None = None) -> Split:
         """An untrained F and C of the scenario's architecture, with other `outputs` than those of the task if given."""

@@ -53,7 +53,7 @@ def page_of(run: Opened) -> str:
     """The page of a run."""
     scenario, record = run.scenario, run.record
     names = [entity.name for entity in scenario.entities]
-    sent = boundaries(names, run.crossings, scenario.data.image_size)
+    sent = boundaries(names, run.crossings, scenario.data.image_size, run.rows)
     told = summary(scenario, run.rows, sent, run.pictures)
     made = tables(scenario, run.rows)
     table_5 = next((table for table in made if table.title.startswith("Table 5")), None)
@@ -63,7 +63,8 @@ def page_of(run: Opened) -> str:
     curves = curves_of(run.losses, record.get("tasks", {}))
     beside = beside_the_paper(run.rows)
     parts: dict[str, Any] = {
-        "run": run, "record": {"collab": "", "failures": {}, **record}, "source": run.source, "summary": told,
+        "run": run, "record": {"collab": "", "failures": {}, "facts": {}, **record},
+        "source": run.source, "summary": told,
         "glance": at_a_glance(told, sent, run.scenario.data.main_metric), "bars": bars_of(scenario, run.rows),
         "meanings": MEANINGS, "table_5": table_5, "tables": others, "not_measured": not_measured(made),
         "sheet": contact_sheet({_titled(scenario, name): each for name, each in run.sheets.items()}),

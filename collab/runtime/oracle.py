@@ -33,6 +33,7 @@ from collab.scenario.base import AttackOptions
 from collab.scenario.model import Refinement
 from collab.scoring import PICTURES, guesses, likeness, priors, worst_and_median
 from collab.seeding import Stream
+from collab.store.codec import as_stored
 from collab.store.pictures import judged_file
 from collab.store.private import private_folder
 from collab.store.release import read_release, write_release
@@ -125,7 +126,7 @@ class Oracle(Participant):
             return self.train_from_scratch(row, images, self.stream("refine"), progress)
         entity = str(row.entity)
         readers = [self.features_of_entity(name) for name in (entity, *sorted(row.unpoisoned))]
-        stream = Stream(self.scenario.seed, entity, "refine")  # the entity's own, so that only poisoning differs
+        stream = self.stream_of(entity, "refine")  # the entity's own, so that only poisoning differs
         _, report = self.refined(readers, most_rows, row, stream, progress)
         return report
 
@@ -183,7 +184,7 @@ class Oracle(Participant):
         def opened(rows: np.ndarray) -> Tensor:
             with torch.no_grad(), self.compute.autocast():
                 features = self.released.featurizer(images[rows])
-            return self.reconstruction(features.to(self.spec.torch_dtype))
+            return self.reconstruction(as_stored(features, self.spec.dtype))
 
         by_attack, by_open = (
             compared(shown, _rows_of(images), labels, self.eye) for shown in (_rows_of(rebuilt), opened)

@@ -19,16 +19,16 @@ from collab.scenario.model import Dpm, Refinement, Scenario
 
 VERSIONS = {
     "decode": 1,
-    "pretrain": 1,
-    "reconstruct": 1,
+    "pretrain": 2,
+    "reconstruct": 2,
     "featurize": 1,
     "featurize_heldout": 1,
-    "poison": 2,
+    "poison": 3,
     "recognize": 2,
-    "disclose": 1,
+    "disclose": 2,
     "embed": 1,
     "expose": 1,
-    "publish": 1,
+    "publish": 2,
     "infer": 1,
     "refine": 1,
     "withdraw": 1,
@@ -50,19 +50,27 @@ class Setting:
 
 
 def stage_keys(
-    scenario: Scenario, given: Assignment, tasks: Sequence[Task], setting: Setting, plugins: Plugins = INSTALLED
+    scenario: Scenario,
+    given: Assignment,
+    tasks: Sequence[Task],
+    setting: Setting,
+    plugins: Plugins = INSTALLED,
+    seeds: Mapping[str, int] | None = None,
 ) -> dict[str, str]:
     """The key of each task by its name: stage and version, its part of the scenario, data, and keys of what it uses.
 
     Not in a key: name, text and expectations of the scenario, names of rows, how many workers play it, and which tasks
-    come before without giving it anything.
+    come before without giving it anything. `seeds` are the secrets of entities that have drawn one.
     """
-    keys = _Keys(scenario, given, setting, plugins)
+    keys = _Keys(scenario, given, setting, plugins, seeds or {})
     return {task.name: keys.of(task) for task in tasks}
 
 
 class _Keys:
-    def __init__(self, scenario: Scenario, given: Assignment, setting: Setting, plugins: Plugins) -> None:
+    def __init__(
+        self, scenario: Scenario, given: Assignment, setting: Setting, plugins: Plugins, seeds: Mapping[str, int]
+    ) -> None:
+        self._seeds = seeds
         self._scenario, self._given, self._setting, self._plugins = scenario, given, setting, plugins
         self._leader = scenario.model.pretrain.by
         self._entities = {entity.name: entity for entity in scenario.entities}
@@ -230,7 +238,8 @@ class _Keys:
             on = [setting.compute, setting.threads, setting.torch, self._given.outputs]
             stated = self._entities.get(who)
             plugin = stated and [stated.kind, _deciding(stated.options), self._code("entities", stated.kind)]
-            self._known[known] = _digest(stage, VERSIONS[stage], scenario.seed, who, plugin, on, options, list(used))
+            seed = self._seeds.get(who, scenario.seed)
+            self._known[known] = _digest(stage, VERSIONS[stage], seed, who, plugin, on, options, list(used))
         return self._known[known]
 
     def _code(self, group: str, kind: str) -> str:
@@ -245,7 +254,7 @@ class _Keys:
         return _digest(*(path.read_text(encoding="utf-8") for path in (file, *sorted(file.parent.glob("_*.py")))))
 
     def _stored(self) -> dict[str, str]:
-        return {"dtype": self._scenario.store.dtype}
+        return {"dtype": self._scenario.store.codec}
 
     def _disclosure(self) -> tuple[dict[str, Any], list[str]]:
         """What is measured of reconstructions, and the stage that made the networks that look at them."""
