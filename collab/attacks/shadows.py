@@ -66,7 +66,7 @@ def fit_shadows(
     """
     if not isinstance(known.task, Classification):
         raise EntityError(
-            f"shadow_modules: public images get the decider's own classes as labels, and the task is {known.task.kind}. "
+            f"shadow_modules: public images get C's classes as labels, and the task is {known.task.kind}. "
             "Leave this attack out."
         )
     if known.recipe.encodes:
