@@ -45,7 +45,10 @@ def found(attack: str, entity: str, metric: str, value: float, reach: float | No
         ([("membership_auc", 0.6, 0.05)], "leaks"),
         ([("membership_auc", 0.52, 0.05)], "not broken by this suite"),
         ([("attribute_r2[red]", 0.6, 0.05), ("attribute_r2[red]_prior_class_mean", 0.2, 0.05)], "leaks"),
-        ([("attribute_r2[red]", 0.2, 0.05), ("attribute_r2[red]_prior_class_mean", 0.2, 0.05)], "not broken by this suite"),
+        (
+            [("attribute_r2[red]", 0.2, 0.05), ("attribute_r2[red]_prior_class_mean", 0.2, 0.05)],
+            "not broken by this suite",
+        ),
         ([("l1", 0.2, 0.01)], "—"),
     ],
 )  # fmt: skip
