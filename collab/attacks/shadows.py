@@ -66,8 +66,8 @@ def fit_shadows(
     """
     if not isinstance(known.task, Classification):
         raise EntityError(
-            "shadow_modules: public images get the decider's own classes as labels, and the task is "
-            f"{known.task.kind}. Leave this attack out."
+            f"shadow_modules: public images get C's classes as labels, and the task is {known.task.kind}. "
+            "Leave this attack out."
         )
     if known.recipe.encodes:
         raise EntityError(
