@@ -30,7 +30,7 @@ from collab.training.loop import Recipe
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 from collab.training.recipes import features_of, outputs_of, refine_decider, train_classifier, with_budget
-from collab.training.tasks import Task
+from collab.training.tasks import Classification, Task
 from collab.types import Measure, Report
 
 
@@ -78,19 +78,22 @@ class Layout:
 class Participant:
     """A holder of images of the private classes: an entity, or the simulator's oracle that computes upper bounds.
 
-    `class_names` are those of the private classes, in the order of their labels; `task` is what C is for; `seeds` are
-    secrets by name, of which an entity has its own, or none if its randomness follows from the scenario's seed.
+    `class_names` are those of the private classes, in the order of their labels; `task` is what C is for, to tell these
+    classes unless given; `seeds` are secrets by name, of which an entity has its own, or none if its randomness follows
+    from the scenario's seed.
     Stages communicate through files only, so that any stage can be played again, in any process.
     """
 
     class_names: tuple[str, ...]
 
-    def __init__(self, name: str, scenario: Scenario, run: Path, *, task: Task, classes: int, compute: Compute) -> None:
+    def __init__(
+        self, name: str, scenario: Scenario, run: Path, *, classes: int, compute: Compute, task: Task | None = None
+    ) -> None:
         self.seeds: Mapping[str, int] = {}
         self.name = name
         self.scenario = scenario
         self.layout = Layout(run)
-        self.task = task
+        self.task = task or Classification(tuple(map(str, range(classes))))
         self.classes = classes
         self.compute = compute
 

@@ -1,5 +1,6 @@
 """The simulator's own participant: upper bounds that no real collaboration could compute, and the held-out set."""
 
+import math
 from dataclasses import replace
 from functools import partial
 
@@ -237,6 +238,7 @@ class Oracle(Participant):
             told += [
                 replace(each, metric=f"privacy_{each.metric}")
                 for each in question.task.chance(question.targets[question.tried])
+                if math.isfinite(each.value)  # of few images none may have an attribute
             ]
         if "identities" in wanted.of:
             if (private / f"{IDENTIFIER}.safetensors").exists():

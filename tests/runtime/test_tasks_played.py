@@ -65,7 +65,7 @@ def test_ray_gives_the_same_bits(task: str, tmp_path: Path) -> None:
 
 
 def test_every_row_has_the_main_metric_and_no_other_task_is_mentioned(played: Played) -> None:
-    main = scenario(f"data.task={task_of(played)}").data.main_metric
+    main = scenario(*TASKS[task_of(played)]).data.main_metric
     scored = {row.row for row in played.rows if row.metric == main.name}
     assert {str(number) for number in range(1, 13)} | {"c_public", "c_own_a1"} <= scored
     assert not any(row.metric.startswith("top") for row in played.rows)
