@@ -45,9 +45,10 @@ class Audit:
     """What is private in one run, and where it is looked for.
 
     Private are the images, unpoisoned features, fitted defense and drawn seed of every entity. Exempt, since they are
-    published on purpose: the module of an entity with `release_module` under `modules/`, and features of one whose
-    defense leaves values as they are (`Protection.keeps_values`) among its shards. Windows that the held-out or the
-    public images have too are no secrets, and are not looked for. Pages of attacks (`audit.html`) show true images.
+    published on purpose: the module of an entity with `release_module` under `modules/`, encoders in the place of F
+    wherever they lie, and features of one whose defense leaves values as they are (`Protection.keeps_values`) among its
+    shards. Windows that the held-out or the public images have too are no secrets, and are not looked for. Pages of
+    attacks (`audit.html`) show true images.
     """
 
     def __init__(self, run: Path, scenario: Scenario, plugins: Plugins = INSTALLED) -> None:
@@ -133,7 +134,8 @@ class Audit:
             drawn = int(secret, 16)
             forms = [secret.encode(), bytes.fromhex(secret), drawn.to_bytes(32, "little"), str(drawn).encode()]
             yield f"the seed of {entity.name}", (form[:WINDOW] for form in forms)
-        if (module := private / "defense.safetensors").is_file():
+        is_public = any(defense.encodes for defense in entity.defenses)  # begins as F and C, and is released
+        if not is_public and (module := private / "defense.safetensors").is_file():
             yield _weights(entity.name), _weight_pieces(module)
 
 

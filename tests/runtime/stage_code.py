@@ -152,7 +152,14 @@ def _constants(tree: ast.AST, function: FunctionType) -> Iterator[str]:
     for node in ast.walk(tree):
         value = function.__globals__.get(node.id) if isinstance(node, ast.Name) else None
         if isinstance(value, int | float | str | tuple) and "<" not in repr(value):
-            yield f"{function.__module__} {node.id} = {value!r}"
+            yield f"{function.__module__} {node.id} = {_told(value)}"
+
+
+def _told(value: Any) -> str:
+    """`repr`, with sets in order: theirs is another in each process."""
+    if isinstance(value, frozenset | set):
+        return f"{{{', '.join(sorted(map(_told, value)))}}}"
+    return f"({', '.join(map(_told, value))})" if isinstance(value, tuple) else repr(value)
 
 
 def _used(tree: ast.AST, function: FunctionType, owner: type | None) -> Iterator[Any]:
