@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -41,6 +41,9 @@ def run(
     fresh: Fresh = False,
     check: Annotated[bool, typer.Option("--check", help="Exit with 1 if what the scenario expects fails.")] = False,
     only: Annotated[str | None, typer.Option(metavar="TASK", help="Play one task and what it needs.")] = None,
+    audit: Annotated[
+        Literal["quick", "full"] | None, typer.Option(help="Attack what everybody publishes, and draw audit.html.")
+    ] = None,
     plugin_dirs: PluginDirs = None,
     as_json: AsJson = False,
 ) -> None:
@@ -52,7 +55,7 @@ def run(
 
     from collab.scenario.reader import read_scenario
 
-    loaded = read_scenario(scenario, overrides or (), seed, plugin_dirs=plugin_dirs or ())
+    loaded = read_scenario(scenario, overrides or (), seed, plugin_dirs=plugin_dirs or (), audit=audit)
     if check and only is not None:
         raise ScenarioError("--check judges all results, and --only plays a part of the scenario.")
     if check and not loaded.scenario.expectations:
@@ -62,14 +65,18 @@ def run(
     quiet = Console(stderr=True)
     with quiet.status("loading torch …") if quiet.is_terminal else _nothing():
         from collab.report import verdicts
+        from collab.report.audit import write_audit
         from collab.report.page import write_page
         from collab.report.tables import tables
+        from collab.runtime.audit import Audit, refuse
         from collab.runtime.play import Where, play
         from collab.runtime.progress import watching
     with watching(quiet) as watch:
         where = Where(backend, address, device, out, fresh, only, loaded.plugins)
         played = play(loaded.scenario, where, watch)
     page = write_page(played.run)
+    audit_page = write_audit(played.run)
+    refuse(Audit(played.run, loaded.scenario, loaded.plugins).of_page(page), played.run)
     found = verdicts.verdicts(loaded.scenario, played.rows)
     if as_json:
         from dataclasses import asdict
@@ -88,7 +95,8 @@ def run(
         _print_tables(tables(loaded.scenario, played.rows))
         took = f"{played.seconds:.0f} s, of which {played.start_seconds:.1f} s until work began"
         cached = f"{played.cached} of {played.tasks} tasks from the cache"
-        print(f"\n{took}; {cached}\nreport   {page}\nresults  {played.run / 'results.parquet'}")
+        audited = f"audit    {audit_page}\n" if audit_page else ""
+        print(f"\n{took}; {cached}\nreport   {page}\n{audited}results  {played.run / 'results.parquet'}")
     if played.failures:
         for failure in played.failures[:-1]:
             _say(f"error: {failure}")

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from collab.cli_options import Out
+from collab.cli_plugins import PluginDirs
 
 store_app = typer.Typer(help="What was published to a store.", no_args_is_help=True)
 cache_app = typer.Typer(help="Stages that runs have played and others may take.", no_args_is_help=True)
@@ -34,6 +35,23 @@ def store_verify(store: Annotated[Path, typer.Argument(metavar="STORE")]) -> Non
     print(f"{len(findings)} files, {bad} refused")
     if bad:
         raise typer.Exit(5)
+
+
+@store_app.command("audit")
+def store_audit(run: Annotated[Path, typer.Argument(metavar="RUN")], plugin_dirs: PluginDirs = None) -> None:
+    """Looks for images, unpoisoned features and defenses of a run outside of its private folders; exit code 6 if found.
+
+    Every run ends with this; here for one that was killed before its end, or that somebody has added files to.
+    """
+    from collab.errors import StoreError
+    from collab.runtime.audit import Audit, refuse
+    from collab.scenario.reader import read_scenario
+
+    if not (run / "scenario.yaml").is_file():
+        raise StoreError(f"{run} is no run directory: there is no scenario.yaml. Name one as `collab run` prints it.")
+    loaded = read_scenario(run / "scenario.yaml", plugin_dirs=plugin_dirs or (), check_paths=False)
+    refuse(Audit(run, loaded.scenario, loaded.plugins).of_run(), run)
+    print(f"{run}: nothing private was found outside of {run / 'private'}")
 
 
 @cache_app.command("ls")

@@ -10,25 +10,28 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from collab.attacks.base import Attack, Knowledge
+from collab.attacks.base import Attack, Knowledge, Pairs, adversary
 from collab.defenses.base import ImageDefense, PrivateView, Protection
 from collab.disclosure import disclosed, to_uint8
 from collab.errors import EntityError
 from collab.exposure import Exposed, exposed
 from collab.federation import local_round, outcome
 from collab.inference import IDENTIFIER, identifier_of, kept_numbers
+from collab.metrics.sizes import jpeg_bytes
 from collab.metrics.visual import ssim_window
 from collab.models.backbones import feature_shape, is_rectified
 from collab.models.encoder import Encoder
 from collab.models.freeze import freeze
 from collab.participant import EVERYONE, Participant, load_images, load_numbers, net_crossing
-from collab.pool import Pooled, harm, hurts
+from collab.pool import Pooled, harm, hurts, offer
 from collab.published_images import LEVELS, as_published, discernibility, image_set, read_images
-from collab.scenario.base import AttackOptions, EntityOptions
+from collab.scenario.base import Answers, AttackOptions, EntityOptions
 from collab.scenario.model import Refinement
 from collab.scenario.parts import Federation
 from collab.scoring import batched, distances, equivalence, means, worst_and_median
 from collab.seeding import Stream
+from collab.store.codec import as_stored
+from collab.store.files import Placed
 from collab.store.manifest import Record
 from collab.store.pictures import Pictures, write_pictures, write_sheet
 from collab.store.release import read_release, write_release
@@ -142,7 +145,8 @@ class Entity(Participant):
         )
         losses = self.defense.fit(module, view)
         write_release(self.private, "defense", module.state_dict(), {})  # for this entity alone
-        return Report((*self.cost_and_disclosure(module), *(Measure("poison_loss", loss) for loss in losses[-1:])))
+        measures, pictures = self.cost_and_disclosure(module)
+        return Report((*measures, *(Measure("poison_loss", loss) for loss in losses[-1:])), (pictures,))
 
     def disclose(self, progress: Progress) -> Report:
         """What R shows of held-out images, before and after the own module, as `collab.disclosure` measures it."""
@@ -158,8 +162,8 @@ class Entity(Participant):
         truth = partial(self.heldout.take, device=self.compute.device)
         on_device = torch.from_numpy(self.heldout.classes).to(self.compute.device)
         measures, sheet = disclosed(original, poisoned, truth, on_device, self.eye, wanted, self.scenario.seed)
-        write_sheet(self.layout.pictures / self.name, sheet)
-        return Report(measures)
+        placed = write_sheet(self.layout.pictures / self.name, sheet)
+        return Report(measures, (_picture_crossing("disclose", self.name, placed, sheet.original.shape),))
 
     def expose(self, progress: Progress) -> Report:
         """What features of held-out images, as they would be published, give away beside the task."""
@@ -200,9 +204,11 @@ class Entity(Participant):
         np.save(self.private / "published.npy", torch.cat(order).numpy())
         sent = [_shard_crossing("publish", self.name, EVERYONE, record)]
         if self.releases_module:
-            digest = write_release(self.layout.modules / self.name, "defense", module.state_dict(), {})
-            sent.append(net_crossing("publish", self.name, "module", digest, module.state_dict()))
-        return Report((Measure("rows_published", record.rows), Measure("bytes_published", record.bytes)), tuple(sent))
+            folder, state = self.layout.modules / self.name, module.state_dict()
+            digest = write_release(folder, "defense", state, {})
+            sent.append(net_crossing("publish", self.name, "module", digest, folder / "defense.safetensors", state))
+        told = Measure("rows_published", record.rows), Measure("bytes_published", record.bytes)
+        return Report((*told, jpeg_bytes(self.images.images)), tuple(sent))
 
     def withdraw(self, progress: Progress) -> Report:
         """Marks what it has published as withdrawn; who has read it has read it."""
@@ -218,8 +224,9 @@ class Entity(Participant):
         if row.own == "published":
             return self._train_on_published(row, stream, progress)
         own = self.shards_of(self.name) if row.own == "poisoned" else [self.own_features(self.private)]
-        offered = [Pooled(sender, tuple(self.shards_of(sender))) for sender in sorted(row.pool)]
-        pool, told = self.choose(offered, row, progress), list[Measure]()
+        offered = [offer(self, sender) for sender in sorted(row.pool)]
+        pool, told = self.choose([peer for peer in offered if peer.shards], row, progress), list[Measure]()
+        told += [Measure(f"refused[{peer.sender}]", len(peer.refused)) for peer in offered if peer.refused]
         if (row.vet or self.scenario.refine.vet) == "holdout":
             found = harm(self, pool, row, progress)
             pool = [peer for peer in pool if not hurts(found[peer.sender])]
@@ -231,14 +238,9 @@ class Entity(Participant):
         name = f"decider_{hashlib.sha256(str(row.row).encode()).hexdigest()[:16]}"  # rows may have long names
         write_release(self.private, name, decider.state_dict(), {"row": str(row.row)})
         shutil.rmtree(self.scratch, ignore_errors=True)
-        return Report((*report.measures, *told), self._read_for(row))
-
-    def _read_for(self, row: Refinement) -> tuple[Crossing, ...]:
-        return tuple(
-            _shard_crossing("refine", sender, self.name, record)
-            for sender in sorted(row.pool)
-            for record in self.layout.store.records(sender)
-        )
+        read = (_shard_crossing("refine", peer.sender, self.name, each) for peer in offered for each in peer.records)
+        why = {f"refused[{peer.sender}]": " ".join(peer.refused)[:1000] for peer in offered if peer.refused}
+        return Report((*report.measures, *told), tuple(read), why)
 
     def _train_on_published(self, row: Refinement, stream: Stream, progress: Progress) -> Report:
         """A new network trained on images as they were published, own and pooled, as VisualMixer's paper does.
@@ -251,7 +253,12 @@ class Entity(Participant):
         shown = self.score_images(network, lambda images: as_published(self.protect(module, images)), "_published")
         shutil.rmtree(self.scratch, ignore_errors=True)
         rows = Measure("rows", sum(reader.rows for reader in readers))
-        return Report((*self.score_images(network), *shown, rows), self._read_for(row))
+        read = (
+            _shard_crossing("refine", sender, self.name, record)
+            for sender in sorted(row.pool)
+            for record in self.layout.store.records(sender)
+        )
+        return Report((*self.score_images(network), *shown, rows), tuple(read))
 
     # ---- the same with weights in place of features -----------------------------------------------------------------
     def federate(self, federation: Federation, number: int, progress: Progress) -> Report:
@@ -263,51 +270,97 @@ class Entity(Participant):
         return outcome(self, federation)
 
     # ---- what a curious entity does ---------------------------------------------------------------------------------
-    def attack(
-        self, attack: Attack, stated: AttackOptions, victim: str, progress: Progress, opened: Protection | None = None
+    def rehearse(
+        self, attack: Attack, stated: AttackOptions, victim: str, recipe: Protection, progress: Progress
     ) -> Report:
-        """Rebuilds the first rows of what `victim` published, with all that a collaborator has.
+        """Lets an attack learn what it can before it sees a shard, for all victims whose `recipe` is this one."""
+        who = f"the attack {stated.label!r} of entity {self.name!r}, rehearsing,"
+        had = self._had() | {"recipe": recipe}
+        nothing = torch.zeros(0, *self.spec.shape), torch.zeros(0, dtype=torch.int64)
+        needs = attack.asks_for - {"images", "pairs", "candidates", "victim_module", "victim_encoder", "victim_weights"}
+        known = Knowledge(who, *nothing, needs, **had)
+        stream = self.stream(f"rehearse {stated.label} {victim}")
+        kept = attack.rehearse(known, stream, self.compute, progress)
+        write_release(self.private, guess_name(f"rehearsal {stated.label}", victim), kept, {"victim": victim})
+        return Report()
 
-        `opened` is the kind of defense of a victim that has released its module.
-        The images stay in the private folder, where the oracle, which alone may see the truth, scores them.
+    def attack(
+        self,
+        attack: Attack,
+        stated: AttackOptions,
+        victim: str,
+        recipe: Protection,
+        progress: Progress,
+        *,
+        is_open: bool = False,
+        rehearsed_on: str | None = None,
+    ) -> Report:
+        """Tries an attack on the first rows of what `victim` published, with what it asks for and nothing else.
+
+        `recipe` is how the victim makes its module, `is_open` that it has released it; `rehearsed_on` names the victim
+        that a rehearsal of this attack was for. The answer stays in the private folder, where the oracle, which alone
+        may see the truth, scores it.
         """
         shards = [shard.load() for shard in self.shards_of(victim)]
-        features, labels = (torch.cat(parts)[: stated.rows] for parts in zip(*shards, strict=True))
+        features, labels = (torch.cat(parts) for parts in zip(*shards, strict=True))
+        who, needs = f"the attack {stated.label!r} of entity {self.name!r}", attack.asks_for
+        had = self._had() | {"recipe": recipe}
+        if is_open:
+            had |= self._opened(recipe, read_release(self.layout.modules / victim, "defense")[0])
+        rows, _ = dealt(len(labels), stated)
+        if self.spec_of(victim).shows_images:
+            had["images"] = torch.cat([images for images, _ in read_images(self.read(victim))])[:rows]
+        if stated.hand_out is not None:
+            given, _ = read_release(self.layout.handed(self.name), guess_name(stated.label, victim))
+            if state := {name[len(STOLEN) :]: value for name, value in given.items() if name.startswith(STOLEN)}:
+                had |= self._opened(recipe, state)
+            if "candidates" in given:
+                had["candidates"] = given["candidates"].float() / 255
+            if "pairs" in given:
+                first = len(labels) - len(given["pairs"])
+                had["pairs"] = Pairs(features[first:].float(), given["pairs"].float() / 255, labels[first:])
+        known = Knowledge(who, features[:rows].float(), labels[:rows], needs, **had)
+        if rehearsed_on is not None:
+            known.rehearsed, _ = read_release(self.private, guess_name(f"rehearsal {stated.label}", rehearsed_on))
+        found = attack.rebuild(known, self.stream(f"attack {stated.label} {victim}"), self.compute, progress)
+        side = self.scenario.data.image_size
+        wanted: dict[Answers, tuple[int, ...]] = {"images": (rows, 3, side, side), "attributes": (rows, 4)}
+        if "candidates" in had:
+            count = len(had["candidates"])
+            wanted |= {"matches": (rows, count), "members": (count,)}
+        if found.shape != wanted.get(stated.answers) or not bool(found.isfinite().all()):
+            raise EntityError(
+                f"{who} answered {tuple(found.shape)}, or values that are not finite. It must answer finite "
+                f"{stated.answers} of shape {wanted.get(stated.answers)}."
+            )
+        answer = torch.from_numpy(to_uint8(found)) if stated.answers == "images" else found.float()
+        write_release(self.private, guess_name(stated.label, victim), {stated.answers: answer}, {"victim": victim})
+        read = [_shard_crossing("attack", victim, self.name, each) for each in self.layout.store.records(victim)]
+        known_as = {"knowledge": ", ".join(sorted(needs)), "adversary": adversary(needs)}
+        return Report((Measure("rows_attacked", rows),), tuple(read), known_as)
+
+    def _opened(self, recipe: Protection, state: Mapping[str, Tensor]) -> dict[str, Any]:
+        """A victim's module, as a service and with its weights."""
+        module = self.fitted_module(recipe, state)
+        found: dict[str, Any] = {"victim_encoder": self.encoder(recipe, module)}
+        if not recipe.encodes and not isinstance(recipe, ImageDefense):
+            found |= {"victim_module": partial(self.protect, module)}
+            found |= {"victim_weights": freeze(self.compute.place(module))}
+        return found
+
+    def _had(self) -> dict[str, Any]:
+        """What a collaborator has beside what a victim published."""
         had: dict[str, Any] = {
+            "task": self.task,
             "featurizer": self.released.featurizer,
             "decider": self.released.decider,
             "reconstructor": self.reconstructor,
             "public_data": load_images(self.layout.public),
             "own_data": self.images,
         }
-        if self.spec_of(victim) != self.spec:
-            had["images"] = torch.cat([images for images, _ in read_images(self.read(victim))])[: stated.rows]
         if self.options.publishes and not self.defense.encodes and not self.publishes_images:
             had["own_module"] = partial(self.protect, self.fitted_module())
-        if opened is not None:
-            state, _ = read_release(self.layout.modules / victim, "defense")
-            module = self.fitted_module(opened, state)
-            had["victim_encoder"] = self.encoder(opened, module)
-            if not opened.encodes and not isinstance(opened, ImageDefense):
-                had["victim_module"] = partial(self.protect, module)
-        who = f"the attack {stated.label!r} of entity {self.name!r}"
-        known = Knowledge(who, features.float(), labels, attack.needs, **had)
-        found = attack.rebuild(known, self.stream(f"attack {stated.label} {victim}"), self.compute, progress)
-        side = self.scenario.data.image_size
-        if found.shape != (len(labels), 3, side, side) or not bool(found.isfinite().all()):
-            raise EntityError(
-                f"{who} answered {tuple(found.shape)}, or values that are not finite. It must rebuild "
-                f"{(len(labels), 3, side, side)} finite values, one image for each row."
-            )
-        write_release(
-            self.private,
-            guess_name(stated.label, victim),
-            {"images": torch.from_numpy(to_uint8(found))},
-            {"victim": victim},
-        )
-        shutil.rmtree(self.scratch, ignore_errors=True)
-        read = [_shard_crossing("attack", victim, self.name, each) for each in self.layout.store.records(victim)]
-        return Report((Measure("rows_attacked", len(labels)),), tuple(read))
+        return had
 
     # ---- what a plugin may want to call ------------------------------------------------------------------------------
     def trained_reconstructor(
@@ -352,8 +405,8 @@ class Entity(Participant):
         write_release(self.private, IDENTIFIER, network.state_dict(), {})
         return network, question.task.outputs
 
-    def cost_and_disclosure(self, module: nn.Module) -> tuple[Measure, ...]:
-        """Tables 1 and 2 on held-out images, from features as they would be stored."""
+    def cost_and_disclosure(self, module: nn.Module) -> tuple[tuple[Measure, ...], Crossing]:
+        """Tables 1 and 2 on held-out images, from features as they would be stored; and the pictures kept of them."""
         features, labels = self.heldout_features
         seed, compute = self.scenario.seed, self.compute
         rows = torch.arange(len(features)).numpy()
@@ -370,33 +423,30 @@ class Entity(Participant):
         )
         if isinstance(self.defense, ImageDefense):
             found |= discernibility(self.defense, module, self.heldout.take(rows, compute.device))
-        self._keep_pictures(module, features, poisoned, found)
-        return (
-            *equivalence(
-                self.released.decider,
-                features,
-                poisoned,
-                labels,
-                reader=reader,
-                task=self.task,
-                seed=seed,
-                compute=compute,
-            ),
-            *means(found, seed),
+        scores = equivalence(
+            self.released.decider,
+            features,
+            poisoned,
+            labels,
+            reader=reader,
+            task=self.task,
+            seed=seed,
+            compute=compute,
         )
+        return (*scores, *means(found, seed)), self._keep_pictures(module, features, poisoned, found)
 
     def heldout_as_published(self, module: nn.Module, rows: np.ndarray) -> Tensor:
         """What peers would have of held-out images, as stored: P(F(x)), E(x), or F(M(x)) of published images."""
         features, _ = self.heldout_features
         if self.publishes_images:
             encode = self.encoder(self.defense, module)
-            return encode(self.heldout.take(rows, self.compute.device)).to("cpu", features.dtype)
+            return as_stored(encode(self.heldout.take(rows, self.compute.device)), self.spec.dtype)
         given = self.heldout.take(rows, self.compute.device) if self.defense.encodes else features[rows]
-        return self.protect(module, given).to("cpu", features.dtype)
+        return as_stored(self.protect(module, given), self.spec.dtype)
 
     def _keep_pictures(
         self, module: nn.Module, features: Tensor, poisoned: Tensor, found: Mapping[str, Tensor]
-    ) -> None:
+    ) -> Crossing:
         """Keeps what R makes of some held-out images, the most alike first, for whoever looks at the report.
 
         Of a defense that publishes images, those as published.
@@ -423,13 +473,31 @@ class Entity(Participant):
             from_original=to_uint8(rebuilt[0]),
             from_poisoned=to_uint8(rebuilt[1]),
         )
-        write_pictures(self.layout.pictures / self.name, pictures)
+        placed = write_pictures(self.layout.pictures / self.name, pictures)
+        return _picture_crossing("poison", self.name, placed, pictures.original.shape)
 
     def _release(self, name: str, net: nn.Module, card: Mapping[str, object]) -> Crossing:
         state, model = net.state_dict(), self.scenario.model
         about = {"backbone": model.backbone, "hook": model.hook, "classes": self.task.outputs, "trained_by": self.name}
         digest = write_release(self.layout.release, name, state, {**about, **card})
-        return net_crossing("release", self.name, name, digest, state)
+        return net_crossing("release", self.name, name, digest, self.layout.release / f"{name}.safetensors", state)
+
+
+def _picture_crossing(stage: str, sender: str, placed: Placed, shape: tuple[int, ...]) -> Crossing:
+    return Crossing(stage, sender, "report", "pictures", placed.sha256, placed.bytes, "uint8", (3, *shape))
+
+
+STOLEN = "module."
+"""What the tensors of a module begin with among those that the oracle hands out."""
+
+
+def dealt(published: int, attack: AttackOptions) -> tuple[int, int]:
+    """How many of a victim's `published` rows an attack is tried on, and how many it has as pairs.
+
+    The attacked ones are the first, the pairs the last, at most half of all: no row is both.
+    """
+    pairs = min(attack.hand_out.pairs if attack.hand_out else 0, published // 2)
+    return min(attack.rows, published - pairs), pairs
 
 
 def guess_name(attack: str, victim: str) -> str:

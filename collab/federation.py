@@ -39,23 +39,25 @@ def local_round(entity: Participant, federation: Federation, number: int, progre
     )  # fmt: skip
     state = decider.state_dict()
     card = {"round": number, "rows": feed.rows}
-    digest = write_release(entity.layout.weights / entity.name, file_name(federation, number), state, card)
-    sent = net_crossing("federate", entity.name, "weights", digest, state)
+    folder, name = entity.layout.weights / entity.name, file_name(federation, number)
+    digest = write_release(folder, name, state, card)
+    sent = net_crossing("federate", entity.name, "weights", digest, folder / f"{name}.safetensors", state)
     return Report((Measure("rows", feed.rows), Measure("bytes_published", sent.bytes)), (sent, *read))
 
 
 def outcome(entity: Participant, federation: Federation) -> Report:
     """Scores on held-out features: the average of the last round, and (`top1_round[k]`) those of all rounds."""
-    measures, crossed = list[Measure](), 0
+    measures, crossed, sent = list[Measure](), 0, 0
     for number in range(1, federation.rounds + 1):
         decider, read = average(entity, federation, number)
         scores = entity.score_features(decider)
         measures += [replace(each, metric=f"{each.metric}_round[{number}]") for each in scores]
         crossed += sum(each.bytes for each in read)
-    size = net_crossing("", "", "", "", decider.state_dict()).bytes
+        own = entity.layout.weights / entity.name / f"{file_name(federation, number)}.safetensors"
+        sent += own.stat().st_size
     told = (
         Measure("rounds", federation.rounds),
-        Measure("bytes_sent", federation.rounds * size),
+        Measure("bytes_sent", sent),
         Measure("bytes_read", crossed),
     )
     return Report((*scores, *measures, *told), read)
@@ -68,11 +70,12 @@ def average(entity: Participant, federation: Federation, number: int) -> tuple[n
         return decider, ()
     states, rows, read = [], [], []
     for name in sorted(federation.entities):
-        state, card = read_release(entity.layout.weights / name, file_name(federation, number))
+        path = entity.layout.weights / name / f"{file_name(federation, number)}.safetensors"
+        state, card = read_release(path.parent, path.stem)
         states.append(state)
         rows.append(int(card["rows"]))
         if name != entity.name:
-            crossing = net_crossing("federate", name, "weights", card["sha256"], state)
+            crossing = net_crossing("federate", name, "weights", card["sha256"], path, state)
             read.append(replace(crossing, receiver=entity.name))
     decider.load_state_dict(federated_average(states, rows))
     return decider, tuple(read)

@@ -22,6 +22,7 @@ from collab.published_images import read_images
 from collab.scenario.model import Refinement, Scenario
 from collab.scoring import batched
 from collab.seeding import Stream
+from collab.store.codec import CODECS
 from collab.store.private import private_folder
 from collab.store.release import read_release
 from collab.store.shards import IMAGES, Batches, ShardReader, ShardSpec, Written, open_shard, write_shard
@@ -31,7 +32,7 @@ from collab.training.loop import Recipe
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 from collab.training.recipes import features_of, outputs_of, refine_decider, train_classifier, with_budget
-from collab.training.tasks import Task
+from collab.training.tasks import Classification, Task
 from collab.types import Crossing, Measure, Report
 
 
@@ -71,6 +72,10 @@ class Layout:
         """Images of the public classes Q."""
         return self.run / "public"
 
+    def handed(self, adversary: str) -> Path:
+        """What the oracle has handed to an adversary of the truth of others, since its class has it; private to it."""
+        return private_folder(self.run / "handed", adversary)
+
     @property
     def pictures(self) -> Path:
         """A folder for each entity: held-out images and what the released R makes of their features; for the report."""
@@ -80,17 +85,22 @@ class Layout:
 class Participant:
     """A holder of images of the private classes: an entity, or the simulator's oracle that computes upper bounds.
 
-    `class_names` are those of the private classes, in the order of their labels; `task` is what C is for.
+    `class_names` are those of the private classes, in the order of their labels; `task` is what C is for, to tell these
+    classes unless given; `seeds` are secrets by name, of which an entity has its own, or none if its randomness follows
+    from the scenario's seed.
     Stages communicate through files only, so that any stage can be played again, in any process.
     """
 
     class_names: tuple[str, ...]
 
-    def __init__(self, name: str, scenario: Scenario, run: Path, *, task: Task, classes: int, compute: Compute) -> None:
+    def __init__(
+        self, name: str, scenario: Scenario, run: Path, *, classes: int, compute: Compute, task: Task | None = None
+    ) -> None:
+        self.seeds: Mapping[str, int] = {}
         self.name = name
         self.scenario = scenario
         self.layout = Layout(run)
-        self.task = task
+        self.task = task or Classification(tuple(map(str, range(classes))))
         self.classes = classes
         self.compute = compute
 
@@ -181,17 +191,24 @@ class Participant:
         _, card = read_release(self.layout.release, "featurizer")
         channels, height, width = card["feature"]
         shape, task = (channels, height, width), self.task
-        return ShardSpec(shape, self.scenario.store.dtype, task.outputs, card["sha256"], task.stored)
+        return ShardSpec(shape, self.scenario.store.codec, task.outputs, card["sha256"], task.stored)
 
     def spec_of(self, sender: str) -> ShardSpec:
         """What shards of `sender` look like: features, or images where its defense publishes them."""
         stated = next(entity for entity in self.scenario.entities if entity.name == sender)
         side = self.scenario.data.image_size
-        return replace(self.spec, shape=(3, side, side), featurizer=IMAGES) if stated.publishes_images else self.spec
+        if not stated.publishes_images:
+            return self.spec
+        codec = "float16" if CODECS[self.spec.dtype].is_quantized else self.spec.dtype  # whole numbers must stay exact
+        return replace(self.spec, shape=(3, side, side), dtype=codec, featurizer=IMAGES)
 
     def stream(self, stage: str) -> Stream:
         """This holder's randomness in `stage`."""
-        return Stream(self.scenario.seed, self.name, stage)
+        return self.stream_of(self.name, stage)
+
+    def stream_of(self, name: str, stage: str) -> Stream:
+        """The randomness of `name` in `stage`; of others only the simulator knows it where it is secret."""
+        return Stream(self.seeds.get(name, self.scenario.seed), name, stage)
 
     def new_split(self, outputs: int | None = None) -> Split:
         """An untrained F and C of the scenario's architecture, with other `outputs` than those of the task if given."""
@@ -259,9 +276,12 @@ class Participant:
 
     def shards_of(self, sender: str) -> list[ShardReader]:
         """Features that `sender` published, or F of the images that it did, in the scratch; ShardMissing if nothing."""
-        readers = self.read(sender)
-        if self.spec_of(sender) == self.spec:
-            return readers
+        return self.as_features(sender, self.read(sender))
+
+    def as_features(self, sender: str, readers: Sequence[ShardReader]) -> list[ShardReader]:
+        """Shards of `sender` as they are, or where their rows are images, one of F of them, in the scratch."""
+        if not readers or not readers[0].spec.shows_images:
+            return list(readers)
         batches = ((self.features(images), labels) for images, labels in read_images(readers))
         return [self.scratch_shard(f"features_of_{sender}", batches)]
 
@@ -314,10 +334,9 @@ class Participant:
 EVERYONE = "*"
 
 
-def net_crossing(stage: str, sender: str, kind: str, digest: str, state: Mapping[str, Tensor]) -> Crossing:
-    """The line of the ledger of a network that everybody may read."""
-    size = sum(value.numel() * value.element_size() for value in state.values())
-    return Crossing(stage, sender, EVERYONE, kind, digest, size, "float32", (len(state),))
+def net_crossing(stage: str, sender: str, kind: str, digest: str, path: Path, state: Mapping[str, Tensor]) -> Crossing:
+    """The line of the ledger of a network, in the file `path`, that everybody may read."""
+    return Crossing(stage, sender, EVERYONE, kind, digest, path.stat().st_size, "float32", (len(state),))
 
 
 def load_images(folder: Path) -> ImageSet:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from collab.errors import EntityError
+from collab.errors import EntityError, ShardMissing, StoreError
 from collab.metrics.scores import mean_measure
 from collab.participant import Participant
 from collab.scenario.model import Refinement
 from collab.scoring import batched
+from collab.store.manifest import Record
 from collab.store.shards import ShardReader
 from collab.training.progress import Progress
 from collab.training.recipes import outputs_of
@@ -22,15 +23,43 @@ FOLDS = 4
 
 @dataclass(frozen=True)
 class Pooled:
-    """What one peer offers in the pool."""
+    """What one peer offers in the pool: shards that were verified, their records, and why others were refused."""
 
     sender: str
     shards: tuple[ShardReader, ...]
+    records: tuple[Record, ...] = ()
+    refused: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
         """Rows in all its shards."""
         return sum(shard.rows for shard in self.shards)
+
+
+def offer(entity: Participant, sender: str) -> Pooled:
+    """What `sender` published, every shard verified; one that is refused takes no other with it.
+
+    Raises ShardMissing if it has published nothing, or withdrawn it.
+    """
+    store = entity.layout.store
+    try:
+        records = store.records(sender)
+    except StoreError as error:  # a manifest that is none
+        return Pooled(sender, (), refused=(str(error),))
+    if not records:
+        published = ", ".join(sorted({record.entity for record in store.records_or_less()})) or "nothing"
+        raise ShardMissing(
+            f"entity {entity.name!r} wants to refine on {sender!r}, which has published nothing or withdrawn it. "
+            f"There is: {published}. Take {sender!r} out of `pool`, or look above for its failed publish stage."
+        )
+    opened, refused = list[tuple[ShardReader, Record]](), list[str]()
+    for record in records:
+        try:
+            opened.append((store.open(record, entity.spec_of(sender)), record))
+        except StoreError as error:
+            refused.append(str(error))
+    shards = entity.as_features(sender, [shard for shard, _ in opened])
+    return Pooled(sender, tuple(shards), tuple(record for _, record in opened), tuple(refused))
 
 
 def of_classes(entity: Participant, peer: Pooled, names: Sequence[str]) -> Pooled:

@@ -3,8 +3,9 @@
 Axis names used in annotations everywhere: batch channel height width classes.
 """
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from collab.errors import BoundaryError
@@ -26,7 +27,10 @@ class Measure:
 
 @dataclass(frozen=True)
 class Crossing:
-    """One object that crossed an entity's boundary: a line of the ledger."""
+    """One object that crossed an entity's boundary: a line of the ledger.
+
+    `digest` is the sha256 (hex) of its `bytes` bytes; `time`, in seconds since 1970, is set when the ledger is written.
+    """
 
     stage: str
     sender: str
@@ -36,15 +40,27 @@ class Crossing:
     bytes: int
     dtype: str
     shape: tuple[int, ...]
+    time: float | None = None
+
+
+MOST_TEXT = 2048
+"""Characters of the longest text in a report."""
+
+MOST_BYTES = 1 << 18
+"""Bytes of measures and facts of a report, as JSON: thousands of figures, less than the weights of a small module."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What an entity answers after a stage."""
+    """What an entity answers after a stage; `facts` are short texts by name, such as why a shard was refused."""
 
     measures: tuple[Measure, ...] = ()
     crossings: tuple[Crossing, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
+
+    def content(self) -> bytes:
+        """What of it crosses besides the crossings, as JSON that is the same for equal reports."""
+        return json.dumps([[asdict(each) for each in self.measures], self.facts], sort_keys=True).encode()
 
 
 def checked(report: object, who: str) -> Report:
@@ -61,6 +77,13 @@ def checked(report: object, who: str) -> Report:
                 f"{who} answered {trail} of type {type(value).__name__}. Only plain numbers and names leave an entity: "
                 "`float(x)` of a single number, a file in the private folder for all else."
             )
+        if type(value) is str and len(value) > MOST_TEXT:
+            raise BoundaryError(f"{who} answered {trail} of {len(value):,} characters; a text has at most {MOST_TEXT}.")
+    if (size := len(report.content())) > MOST_BYTES:
+        raise BoundaryError(
+            f"{who} answered {size:,} bytes of measures and facts; a report has at most {MOST_BYTES:,}. "
+            "What needs more is no report: keep it in the private folder."
+        )
     return report
 
 

@@ -1,41 +1,22 @@
 """An entity that plays by the rules and attacks what the others publish."""
 
-from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import ClassVar
 
-from pydantic import Field, model_validator
-from typing_extensions import override
+from pydantic import Field
 
 from collab.entity import Entity
-from collab.errors import ScenarioError
-from collab.scenario.base import AttackOptions, EntityOptions, Name
+from collab.scenario.attacking import Attacking
 from collab.scenario.kinds import AnyAttack
 
 
 class Curious(Entity):
     """An honest but curious collaborator: it has the pool, the released networks, its own DPM and its own images."""
 
-    class Options(EntityOptions):
+    class Options(Attacking):
         """What it tries, and on whom."""
 
         attacks: tuple[AnyAttack, ...] = Field(
             ("straw_man", "own_module"), validate_default=True, description="Attack plugins, by name or as mappings."
         )
-        victims: tuple[Name, ...] | None = Field(None, description="Whom it attacks; all who publish unless given.")
-
-        @model_validator(mode="after")
-        def _names_differ(self) -> Self:
-            labels = [attack.label for attack in self.attacks]
-            if twice := sorted({label for label in labels if labels.count(label) > 1}):
-                raise ValueError(f"two attacks are called {twice[0]}; give one of them a `name`")
-            return self
-
-        @override
-        def attacks_on(self, peers: Sequence[str]) -> Sequence[tuple[str, AttackOptions]]:
-            victims = peers if self.victims is None else self.victims
-            if nobody := sorted(set(victims) - set(peers)):
-                among = ", ".join(peers)
-                raise ScenarioError(f"nobody else publishes as {', '.join(nobody)}; victims are among {among}")
-            return [(victim, attack) for victim in victims for attack in self.attacks]
 
     kind: ClassVar[str] = "curious"

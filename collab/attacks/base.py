@@ -1,17 +1,20 @@
-"""What every attack is: something that is given an adversary's knowledge and answers with images."""
+"""What every attack is: something that is given an adversary's knowledge and answers with images, matches or scores."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NoReturn, Self, get_args
 
 from torch import Tensor, nn
 
+from collab.defenses.base import Protection
 from collab.errors import EntityError
 from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.feeds import ImageSet
 from collab.training.precision import Compute
 from collab.training.progress import Progress
+from collab.training.tasks import Classification, Task
 
 Need = Literal[
     "images",
@@ -19,41 +22,68 @@ Need = Literal[
     "decider",
     "reconstructor",
     "public_data",
+    "recipe",
     "own_module",
     "own_data",
+    "candidates",
+    "pairs",
     "victim_module",
     "victim_encoder",
+    "victim_weights",
 ]
-"""What an attack may ask for beside the shard that it is about."""
+"""What an attack may ask for beside the shard that it is about: the flags of ATTACKS 1.1."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Rows of the victim's shard whose images the adversary has: `features` [k, channels, height, width] in fp32.
+
+    `images` [k, 3, side, side] in [0, 1] and `labels` [k] are theirs. None of them is among the rows attacked.
+    """
+
+    features: Tensor
+    images: Tensor
+    labels: Tensor
 
 
 class Knowledge:
-    """What an adversary has of what its attack asks for in `needs`, and nothing else.
+    """What an adversary has of what its attack asks for, and nothing else.
 
-    `features` [rows, channels, height, width] in fp32 and `labels` [rows] are what the victim published, in its order.
+    `features` [rows, channels, height, width] in fp32 and `labels` [rows] are what the victim published, in its order;
+    while an attack rehearses there are none of them. `task` says what labels are, `rehearsed` what an attack kept of
+    its rehearsal.
     `featurizer`, `decider`, `reconstructor` are the released networks, frozen; `public_data` are images of other
-    classes. `own_module` (features to features, in eval mode) and `own_data` are a collaborator's own; `victim_module`
-    is the victim's, where it releases it and changes features, and `victim_encoder` (images to features) what it makes
-    of any image. Of a victim that publishes images, `images` [rows, 3, side, side] in [0, 1] are those, `features` F of
-    them.
+    classes; `recipe` is how the victim makes its module, untrained. `own_module` (features to features, in eval mode)
+    and `own_data` are a collaborator's own; `candidates` [images, 3, side, side] in [0, 1] may hold images of the
+    victim's; `pairs` are images of the victim's with what it published of them. `victim_module` is the victim's, where
+    it is released or stolen and changes features, `victim_encoder` (images to features) what it makes of any image, and
+    `victim_weights` the frozen module itself. Of a victim that publishes images, `images` [rows, 3, side, side] in
+    [0, 1] are those, and `features` F of them.
 
     Raises EntityError where something asked for is not had, and on use of what was not asked for.
     """
 
     features: Tensor
     labels: Tensor
+    task: Task
+    rehearsed: Mapping[str, Tensor]
     images: Tensor
     featurizer: nn.Module
     decider: nn.Module
     reconstructor: nn.Module
     public_data: ImageSet
+    recipe: Protection
     own_module: Callable[[Tensor], Tensor]
     own_data: ImageSet
+    candidates: Tensor
+    pairs: Pairs
     victim_module: Callable[[Tensor], Tensor]
     victim_encoder: Callable[[Tensor], Tensor]
+    victim_weights: nn.Module
 
     def __init__(self, who: str, features: Tensor, labels: Tensor, needs: frozenset[Need], **had: Any) -> None:
-        self._who, self.features, self.labels = who, features, labels
+        self._who, self.features, self.labels, self.rehearsed = who, features, labels, {}
+        self.task = had.pop("task", Classification(()))
         if missing := sorted(needs - had.keys()):
             raise EntityError(
                 f"{who} needs {', '.join(missing)}, which this adversary does not have. Who publishes has a module of "
@@ -69,10 +99,10 @@ class Knowledge:
 
 
 class Attack(ABC):
-    """Rebuilds images from published features.
+    """Tells something of the images that lie behind published features.
 
     The truth is out of its reach: others score what it answered. Whatever it chooses (when to stop, which variant), it
-    chooses on its own data.
+    chooses on its own data. What it answers is said by its options (`AttackOptions.answers`).
     """
 
     group: ClassVar[str] = "attacks"
@@ -80,11 +110,37 @@ class Attack(ABC):
     Options: ClassVar[type[AttackOptions]] = AttackOptions
     needs: ClassVar[frozenset[Need]] = frozenset()
 
+    @property
+    def asks_for(self) -> frozenset[Need]:
+        """What this attack is given: `needs`, unless its options ask for more."""
+        return self.needs
+
     @classmethod
     @abstractmethod
     def from_options(cls, options: Any) -> Self:
         """The attack that validated options of its kind ask for."""
 
+    def rehearse(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> dict[str, Tensor]:
+        """What it learns before it sees a shard, once for all victims of one recipe; its options say that it does."""
+        return {}
+
     @abstractmethod
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
-        """The images [rows, 3, side, side] in [0, 1] that lie behind `known.features`, as far as it can tell."""
+        """What lies behind `known.features`, as far as it can tell; finite, and higher scores are surer.
+
+        images: [rows, 3, side, side] in [0, 1]; matches: [rows, candidates]; members: [candidates];
+        attributes: [rows, 4], the mean brightness, red, green and blue of each image, in [0, 1].
+        """
+
+
+ADVERSARIES: tuple[tuple[str, frozenset[Need]], ...] = (
+    ("module leaked", frozenset({"victim_module", "victim_encoder", "victim_weights"})),
+    ("insider", frozenset({"pairs"})),
+    ("collaborator", frozenset({"own_module", "own_data"})),
+)
+"""Classes of adversaries, the most knowing first, and what tells them from an outsider (ATTACKS 1.2)."""
+
+
+def adversary(asks_for: frozenset[Need]) -> str:
+    """The least knowing class of adversary that has all of this."""
+    return next((name for name, marks in ADVERSARIES if marks & asks_for), "outsider")

@@ -78,8 +78,9 @@ def invert(
     stream: Stream,
     compute: Compute,
     progress: Progress,
+    loss: Callable[[Tensor, Tensor], Tensor] = inversion_loss,
 ) -> nn.Module:
-    """Trains `learner` in place on pairs (encode(z), z), z from all of `sets`, by (DP-3); returns it in eval mode.
+    """Trains `learner` in place on pairs (encode(z), z), z from all of `sets`, by `loss`; returns it in eval mode.
 
     Encodes batch by batch: nothing but the images themselves has to fit anywhere.
     """
@@ -99,7 +100,7 @@ def invert(
 
     compute.place(learner).requires_grad_(True).train()
     minimize(
-        lambda batch: inversion_loss(learner(batch[0]), batch[1]),
+        lambda batch: loss(learner(batch[0]), batch[1]),
         learner,
         batches,
         recipe,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from pyarrow import parquet
 from collab.data.decoding import decoded, digest_of
 from collab.data.source import BLOCK, Split
 from collab.errors import DataError
+
+MOST_CLASSES = 1 << 15
+"""As many as labels of a shard can tell apart."""
 
 
 class ParquetFiles:
@@ -71,39 +75,56 @@ class ParquetFiles:
             )
         try:
             file = parquet.ParquetFile(path)
-        except (pa.ArrowException, OSError) as cause:
+            names = file.schema_arrow.names
+        except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError, MemoryError) as cause:
             raise DataError(f"{path} is no readable Parquet file: {cause}.") from cause
-        missing = {self._image, self._label} - set(file.schema_arrow.names)
+        missing = {self._image, self._label} - set(names)
         if missing:
             raise DataError(
-                f"{path} has no column {', '.join(sorted(missing))}; it has {', '.join(file.schema_arrow.names)}. "
+                f"{path} has no column {', '.join(sorted(missing))}; it has {', '.join(names)}. "
                 "Name the columns in `data.image` and `data.label`."
             )
         return file
 
     def _read_labels(self, split: str) -> Int64[np.ndarray, " rows"]:
-        column = self._files[split].read(columns=[self._label]).column(0)
-        if column.null_count or not pa.types.is_integer(column.type) or len(column) == 0:
-            raise DataError(f"column {self._label!r} of {self._paths[split]} must hold an integer in every row.")
-        labels = column.to_numpy().astype(np.int64)
-        if labels.min() < 0:
+        where = f"column {self._label!r} of {self._paths[split]}"
+        with _readable(where):
+            table = self._files[split].read(columns=[self._label])
+            table.validate(full=True)
+            column = table.column(self._label)
+            if column.null_count or not pa.types.is_integer(column.type) or len(column) == 0:
+                raise DataError(f"{where} must hold an integer in every row.")
+            labels: Int64[np.ndarray, " rows"] = column.cast(pa.int64()).to_numpy()
+        if labels.min() < 0 or labels.max() >= MOST_CLASSES:
             raise DataError(
-                f"column {self._label!r} of {self._paths[split]} has the label {labels.min()}; 0 is the first."
+                f"{where} has labels from {labels.min()} to {labels.max()}; they lie between 0 and {MOST_CLASSES - 1}."
             )
         return labels
 
     def _encoded(self, split: str, group: int) -> Any:
-        try:
-            column = self._files[split].read_row_group(group, columns=[self._image]).column(0).combine_chunks()
-        except (pa.ArrowException, OSError) as cause:
-            raise DataError(f"row group {group} of {self._paths[split]} does not read: {cause}.") from cause
-        if pa.types.is_struct(column.type):
-            column = column.field("bytes")
+        where = f"row group {group} of {self._paths[split]}"
+        with _readable(where):
+            table = self._files[split].read_row_group(group, columns=[self._image])
+            table.validate(full=True)
+            column = table.column(self._image).combine_chunks()
+            if pa.types.is_struct(column.type):
+                column = column.field("bytes")
+            if len(column) != self._files[split].metadata.row_group(group).num_rows:
+                raise DataError(f"{where} has {len(column)} images, not as many as it says.")
         if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
             raise DataError(
                 f"column {self._image!r} of {self._paths[split]} is {column.type}; encoded images are needed."
             )
         return column
+
+
+@contextmanager
+def _readable(where: str) -> Iterator[None]:
+    """Names what does not read, in whatever way Arrow says so."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError, MemoryError) as cause:
+        raise DataError(f"{where} does not read: {cause}.") from cause
 
 
 def _class_names(schema: pa.Schema) -> tuple[str, ...]:

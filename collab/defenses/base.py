@@ -51,11 +51,13 @@ class Protection(ABC):
 
     `is_learned` off says that the module does what it does before it is fitted too, so that one that stands before it
     in a chain is trained through it. `encodes` says that its module is an `Encoder`, which is given images, begins as
-    F and C, and is built by nobody: it stands alone.
+    F and C, and is built by nobody: it stands alone. `keeps_values` says that what it publishes holds unpoisoned values
+    on purpose, as they are or rearranged, so that the audit of a run does not take them for a leak.
     """
 
     is_private: ClassVar[bool]
     is_learned: ClassVar[bool] = True
+    keeps_values: ClassVar[bool] = False
     encodes: ClassVar[bool] = False
 
     @property

@@ -16,6 +16,7 @@ class NoDefense(FixedDefense):
     """Publishes F(x) as it is; anyone with the released reconstructor sees the images."""
 
     kind: ClassVar[str] = "none"
+    keeps_values: ClassVar[bool] = True
     Options: ClassVar[type[DefenseOptions]] = defenses.NoDefense
 
     @override

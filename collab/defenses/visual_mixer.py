@@ -34,6 +34,7 @@ class VisualMixer(ImageDefense):
     """
 
     kind: ClassVar[str] = "visual_mixer"
+    keeps_values: ClassVar[bool] = True
     Options: ClassVar[type[DefenseOptions]] = defenses.VisualMixer
 
     gain: float

@@ -61,6 +61,7 @@ class $Kind(Defense):
 
     kind: ClassVar[str] = "$kind"
     is_private: ClassVar[bool] = False
+    keeps_values: ClassVar[bool] = True  # what is below the limit is published as it is: the audit is not to wonder
 
     limit: float
 

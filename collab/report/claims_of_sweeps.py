@@ -7,7 +7,7 @@ from itertools import pairwise
 from collab.report.aggregate import Values, interval_of_mean
 from collab.report.claims import MOST_SSIM
 from collab.report.evidence import Key
-from collab.report.judging import ABOVE, Claim, Comparison, Found, Region, difference
+from collab.report.judging import ABOVE, NOT_BELOW, Claim, Comparison, Found, Region, difference
 from collab.report.verdicts import Verdict
 from collab.store.results import Row
 
@@ -62,7 +62,47 @@ def the_reconstructor_is_fooled_at_every_hook(axis: str, points: Sequence[Point]
     return Claim("R is fooled at every hook", "Table 4: SSIM of poisoned features .0069 to .0151", tuple(found))
 
 
+LAYERS = ("conv2", "conv3", "conv4", "conv5", "avgpool", "fc")
+"""Those of APT's Table 3 from the shallowest: its Conv1 to Conv4, and two more."""
+SHALLOW = LAYERS[:3]
+
+
+def deeper_layers_show_less(axis: str, points: Sequence[Point]) -> Claim:
+    """Table 3 of APT, first row: without adversarial training face similarity falls from layer to layer."""
+    known = {str(values[axis]): _faces(found, "without") for values, found in points}
+    ordered = [layer for layer in LAYERS if layer in known]
+    found = [
+        Comparison(
+            f"{axis} {second}: no more face similarity than {first}", NOT_BELOW,
+            difference(known[first], known[second]), missing="no face similarity",
+        )
+        for first, second in pairwise(ordered)
+    ]  # fmt: skip
+    return Claim("deeper layers show less", "Table 3: .98, .95, .74, .64, .55, .54", tuple(found))
+
+
+def adversarial_training_protects_shallow_layers(axis: str, points: Sequence[Point]) -> Claim:
+    """Table 3 of APT: with adversarial training face similarity lies below that without, at layer1 to layer3."""
+    found = [
+        Comparison(
+            f"{axis} {values[axis]}: less face similarity with adversarial training", ABOVE,
+            difference(_faces(rows, "without"), _faces(rows, "with")), missing="no face similarity",
+        )
+        for values, rows in points
+        if values[axis] in SHALLOW
+    ]  # fmt: skip
+    return Claim("adversarial training protects", "Table 3: .98 to .36, .95 to .48, .74 to .49", tuple(found))
+
+
+def _faces(found: Mapping[Key, Row], who: str) -> Row | None:
+    """Face similarity of an entity under the first decoder that it was measured with."""
+    named = (row for (name, entity, metric), row in found.items()
+             if (name, entity) == ("exposure", who) and metric.startswith("face_similarity["))  # fmt: skip
+    return next(named, None)
+
+
 SWEEP_CLAIMS: dict[str, tuple[Callable[[str, Sequence[Point]], Claim], ...]] = {
+    "apt_table3": (deeper_layers_show_less, adversarial_training_protects_shallow_layers),
     "dpf_table4": (original_ssim_falls_with_depth, the_reconstructor_is_fooled_at_every_hook),
 }
 """The claims of each table that a sweep may expect; they get the first axis and the points."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from collab.store.results import Row
 from collab.types import Crossing
 
 
@@ -10,8 +11,9 @@ from collab.types import Crossing
 class Boundary:
     """Bytes that one entity sent and received.
 
-    `published` of `rows` images; `released` networks; `read` is what it took of others' shards, each counted once;
-    `raw` is what the pixels of one image take.
+    `published` of `rows` images; `released` networks; `reports` to the driver, with figures and losses; `read` is what
+    it took of others' shards, each counted once;
+    `raw` is what the pixels of one image take, `jpeg` the mean of one as a JPEG; None where that was not measured.
     """
 
     entity: str
@@ -20,6 +22,8 @@ class Boundary:
     released: int
     read: int
     raw: int
+    jpeg: float | None = None
+    reports: int = 0
 
     @property
     def each(self) -> float:
@@ -32,8 +36,11 @@ class Boundary:
         return self.each / self.raw
 
 
-def boundaries(names: Sequence[str], crossings: Sequence[Crossing], side: int) -> tuple[Boundary, ...]:
-    """A line for each entity; images have `side` pixels of three bytes."""
+def boundaries(
+    names: Sequence[str], crossings: Sequence[Crossing], side: int, rows: Sequence[Row] = ()
+) -> tuple[Boundary, ...]:
+    """A line for each entity; images have `side` pixels of three bytes; `rows` tell what they take as JPEG."""
+    jpeg = {row.entity: row.value for row in rows if row.metric == "jpeg_bytes"}
     found = []
     for name in names:
         sent = [each for each in crossings if each.sender == name]
@@ -48,6 +55,8 @@ def boundaries(names: Sequence[str], crossings: Sequence[Crossing], side: int) -
                 released=sum(each.bytes for each in sent if each.stage == "release"),
                 read=sum(once.values()),
                 raw=3 * side * side,
+                jpeg=jpeg.get(name),
+                reports=sum(each.bytes for each in sent if each.kind == "report"),
             )
         )
     return tuple(found)

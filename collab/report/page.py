@@ -43,7 +43,7 @@ def write_comparison(runs: Sequence[Path], target: Path) -> Path:
     differing = scenario_differences(opened)
     scenarios = list(dict.fromkeys(run.scenario.name for run in opened))
     title = f"{len(opened)} runs of {scenarios[0]}" if len(scenarios) == 1 else f"{' and '.join(scenarios)}, compared"
-    page = _drawn(
+    page = drawn(
         "compare.html", title=title, words=in_words(opened, differing), runs=the_runs(opened), differing=differing,
         tables=side_by_side(opened),
     )  # fmt: skip
@@ -55,7 +55,7 @@ def page_of(run: Opened) -> str:
     """The page of a run."""
     scenario, record = run.scenario, run.record
     names = [entity.name for entity in scenario.entities]
-    sent = boundaries(names, run.crossings, scenario.data.image_size)
+    sent = boundaries(names, run.crossings, scenario.data.image_size, run.rows)
     told = summary(scenario, run.rows, sent, run.pictures)
     made = tables(scenario, run.rows)
     table_5 = next((table for table in made if table.title.startswith("Table 5")), None)
@@ -65,7 +65,8 @@ def page_of(run: Opened) -> str:
     curves = curves_of(run.losses, record.get("tasks", {}))
     beside = beside_the_paper(run.rows)
     parts: dict[str, Any] = {
-        "run": run, "record": {"collab": "", "failures": {}, **record}, "source": run.source, "summary": told,
+        "run": run, "record": {"collab": "", "failures": {}, "facts": {}, **record},
+        "source": run.source, "summary": told,
         "glance": at_a_glance(told, sent, run.scenario.data.main_metric), "bars": bars_of(scenario, run.rows),
         "meanings": MEANINGS, "table_5": table_5, "tables": others, "not_measured": not_measured(made),
         "sheet": contact_sheet({_titled(scenario, name): each for name, each in run.sheets.items()}),
@@ -82,7 +83,7 @@ def page_of(run: Opened) -> str:
     contents += [("pictures", "Pictures"), ("curves", "Training")]
     contents += [("labels", "Classes")] if labels else []
     contents += [("bytes", "Bytes"), ("repeat", "How to repeat it")]
-    return _drawn("page.html", scenario=scenario, contents=contents, **parts)
+    return drawn("page.html", scenario=scenario, contents=contents, **parts)
 
 
 def write_sweep_page(
@@ -107,7 +108,7 @@ def write_sweep_page(
     is_banded = any(each.low is not None for each in scored)
     band = "Bands: 95 % interval of the mean over seeds (Student)." if is_banded else "One seed: no bands; see --seeds."
     target = folder / "report.html"
-    page = _drawn(
+    page = drawn(
         "sweep.html", spec=spec, axes=axes or ["seed"], main=main, scored=scored, failures=failures,
         missing=missing, band=band,
         curves=accuracy_curves(found, axes or ["all cells"], {str(row.row): describe(row) for row in rows}),
@@ -124,7 +125,8 @@ def _titled(scenario: Scenario, name: str) -> str:
     return f"{name}: {next(each.protection for each in scenario.entities if each.name == name)}"
 
 
-def _drawn(template: str, **parts: Any) -> str:
+def drawn(template: str, **parts: Any) -> str:
+    """A template of this folder with its parts."""
     environment = Environment(
         loader=PackageLoader("collab.report", "."),
         autoescape=True,

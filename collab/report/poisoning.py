@@ -50,11 +50,13 @@ def poisoning_curves(found: Sequence[Mean], axes: Sequence[str]) -> str:
                 for each in shown
                 if (each.entity, each.values[1:], _plain(each.metric)) == (entity, others, column)
             ]
-            label = ", ".join([str(entity), *(f"{axis} = {value}" for axis, value in others)])
+            label = _label(str(entity), others)
             draw_line(panel, points, label, "-", index, scale=scale)
         set_across(panel, axes[0], found)
         panel.set_title(f"{title}, on poisoned features", fontsize=9, loc="left")
-        panel.legend(fontsize=6.5, frameon=False)
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), fontsize=7, frameon=False, loc="outside lower center", ncols=2
+    )
     return inline_svg(figure)
 
 
@@ -80,7 +82,7 @@ def cost_frontier(found: Sequence[Mean], axes: Sequence[str]) -> str:
             for (name, values), each in known.items()
             if (name, values[1:]) == (entity, others)
         ]
-        label = ", ".join([entity, *(f"{axis} = {value}" for axis, value in others)])
+        label = _label(entity, others)
         style = {"color": COLORS[index % len(COLORS)], "marker": MARKS[index % len(MARKS)], "linewidth": 0.8}
         panel.plot([point[0] for point in points], [point[1] for point in points], label=label, **style)
         for across, up, values in points:
@@ -90,8 +92,13 @@ def cost_frontier(found: Sequence[Mean], axes: Sequence[str]) -> str:
     panel.set_xlabel("SSIM of R's images from poisoned features, of the image or its negative")
     panel.set_ylabel(f"cost, {main.points}")
     panel.set_title(f"each point: {axes[0]}", fontsize=9, loc="left")
-    panel.legend(fontsize=6.5, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    figure.legend(fontsize=7, frameon=False, loc="outside lower center", ncols=2)
     return inline_svg(figure)
+
+
+def _label(entity: str, others: Sequence[tuple[str, Any]]) -> str:
+    """An entity, and where it stands on all axes but the first, each by the last word of its path."""
+    return ", ".join([entity, *(f"{axis.rpartition('.')[2]} = {value}" for axis, value in others)])
 
 
 def _of_tables(found: Sequence[Mean]) -> list[Mean]:

@@ -91,6 +91,11 @@ def assign(scenario: Scenario, source: Source) -> Assignment:
     split = split_classes(source.classes, scenario.data.private_classes, stream.numpy("classes"))
     train, test = source.labels("train"), source.labels("test")
     everything = _holding("train", train, split.private)
+    data, shown = scenario.data, _holding("test", test, split.private)
+    if not len(shown):
+        raise DataError(
+            "no held-out image is of a private class, so nothing could be scored. Make more classes private."
+        )
     given = {
         entity.name: np.searchsorted(
             everything.rows, listed_rows(Path(entity.rows), train, source.classes, split, entity.name)
@@ -99,13 +104,12 @@ def assign(scenario: Scenario, source: Source) -> Assignment:
         if entity.rows is not None
     }
     dealt = _dealt(scenario, source.classes, split, everything, given, stream, by_class=by_class)
-    data = scenario.data
     return Assignment(
         classes=tuple(source.classes[label] for label in split.private),
         entities={entity.name: everything.part(dealt[entity.name]) for entity in scenario.entities},
         everything=everything,
         public=_capped(_holding("train", train, split.public), data.public_images, stream.numpy("public")),
-        heldout=_capped(_holding("test", test, split.private), data.test_images, stream.numpy("heldout")),
+        heldout=_capped(shown, data.test_images, stream.numpy("heldout")),
         source_digest=source.digest(),
         asked=asked,
         is_dealt_by_class=by_class,

@@ -80,7 +80,7 @@ class Cache:
 
     def keep(self, key: str, who: str, run: Path, places: Sequence[str], result: dict[str, Any], *, stage: str) -> None:
         """Makes an entry of the files at `places` in `run`; StoreError if it cannot be written."""
-        is_private = any(place.startswith("private/") for place in places)
+        is_private = any(place.startswith(("private/", "handed/")) for place in places)
         home = private_folder(self.root, who) if is_private else self.root / "shared"
         temporary = home / f"{TEMPORARY}{uuid.uuid4().hex}"
         try:
@@ -178,7 +178,7 @@ def places_of(run: Path, who: str, *, leads: bool, is_oracle: bool) -> dict[str,
     """The files of a run that only `who` writes, and what changes when one is written anew."""
     folders = [f"private/{who}", f"store/entity={who}", f"modules/{who}", f"pictures/{who}", f"weights/{who}"]
     folders += ["release", "public"] if leads else []
-    folders += ["heldout"] if is_oracle else []
+    folders += ["heldout", "handed"] if is_oracle else []
     paths = [path for folder in folders for path in (run / folder).rglob("*")]
     paths += [
         path for path in (run / "store" / "manifest").glob("*.json") if (manifest_name(path.name) or ("",))[0] == who
@@ -194,8 +194,9 @@ def places_of(run: Path, who: str, *, leads: bool, is_oracle: bool) -> dict[str,
 def _made(run: Path, place: str) -> Path:
     """Where a file of an entry goes, its folder made with the modes that it needs."""
     parts = Path(place).parts
-    if parts[0] == "private":
-        private_folder(run, parts[1])
+    if "private" in parts[:2]:  # of the run, or of what was handed out
+        at = parts.index("private")
+        private_folder(run.joinpath(*parts[:at]), parts[at + 1])
     path = run / place
     make_folder(path.parent)
     return path

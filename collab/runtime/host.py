@@ -1,10 +1,12 @@
 """Plays tasks of the participants that live in this process; the same object inside a Ray actor and without Ray."""
 
+import hashlib
+import json
 import platform
 import resource
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -26,11 +28,15 @@ from collab.runtime.plan import Task
 from collab.runtime.stages import Setting
 from collab.scenario.model import Entity as Stated
 from collab.scenario.model import Scenario
-from collab.store.private import private_folder
+from collab.store.files import place_file
+from collab.store.private import private_folder, private_seed
 from collab.training.precision import Compute, resolve_compute
 from collab.training.progress import Progress
 from collab.training.tasks import task_of
 from collab.types import Crossing, Measure, Report, checked
+
+DRIVER = "driver"
+"""Whom reports go to, in the ledger."""
 
 Event = dict[str, str | int | float]
 Emit = Callable[[Event], None]
@@ -58,7 +64,8 @@ class Job:
 class Outcome:
     """What came of a task: a report, or the plain text of a failure; never an object of the participant's.
 
-    `losses` are the mean losses of each epoch of each minimization; None where they were not kept.
+    `losses` are the mean losses of each epoch of each minimization; None where they were not kept. `answered` is when
+    the report was given, in seconds since 1970; from the cache, when it first was.
     """
 
     task: str
@@ -71,6 +78,7 @@ class Outcome:
     trace: str = ""
     is_cached: bool = False
     losses: tuple[tuple[float, ...], ...] | None = None
+    answered: float | None = None
 
     @classmethod
     def of_entry(cls, task: str, kept: Mapping[str, Any]) -> "Outcome":
@@ -82,12 +90,22 @@ class Outcome:
         )
         losses = kept.get("losses")  # entries from before they were kept have none
         curves = None if losses is None else tuple(tuple(curve) for curve in losses)
-        return cls(task, report, kept["seconds"], kept["device"], kept["peak_bytes"], is_cached=True, losses=curves)
+        found = cls(task, report, kept["seconds"], kept["device"], kept["peak_bytes"], is_cached=True, losses=curves)
+        return replace(found, answered=kept.get("answered"))
 
     def entry(self) -> dict[str, Any]:
         """What the cache keeps of this."""
         kept = {"seconds": self.seconds, "device": self.device, "peak_bytes": self.peak_bytes}
-        return {**asdict(self.report), **kept, "losses": self.losses}
+        return {**asdict(self.report), **kept, "losses": self.losses, "answered": self.answered}
+
+    def crossings(self, who: str, stage: str) -> Iterator[Crossing]:
+        """What crossed the boundary of `who` in this stage: what the report lists, and the report with its losses."""
+        for crossing in self.report.crossings:
+            yield replace(crossing, time=self.answered)
+        if who != ORACLE:
+            content, shape = self.report.content() + json.dumps(self.losses).encode(), (len(self.report.measures),)
+            digest = hashlib.sha256(content).hexdigest()
+            yield Crossing(stage, who, DRIVER, "report", digest, len(content), "json", shape, self.answered)
 
 
 class Host:
@@ -146,10 +164,14 @@ class Host:
         report = checked(self._played(job, task, participant, progress), f"{type(participant).__name__}.{task.stage}")
         losses = tuple(tuple(curve) for curve in progress.curves)
         seconds = time.perf_counter() - start
-        outcome = Outcome(task.name, report, seconds, str(compute), _peak_bytes(), losses=losses)
+        device, peak = str(compute), _peak_bytes()
+        outcome = Outcome(task.name, report, seconds, device, peak, losses=losses, answered=time.time())
         after = places_of(job.run, task.who, **owned)
         written = sorted(place for place, state in after.items() if before.get(place) != state)
-        cache.keep(key, task.who, job.run, written, outcome.entry(), stage=task.stage)
+        if not any(
+            fact.startswith("refused[") for fact in report.facts
+        ):  # not what an equal stage would find elsewhere
+            cache.keep(key, task.who, job.run, written, outcome.entry(), stage=task.stage)
         progress.forget()
         return outcome
 
@@ -171,12 +193,20 @@ class Host:
             case "attack" if task.attack is not None and isinstance(participant, Entity):
                 attack = job.plugins.load("attacks", task.attack.kind).from_options(task.attack)
                 victim = _stated(job, task.victim)
-                opened = _defense(job, victim) if victim.opens_module else None
-                return participant.attack(attack, task.attack, task.victim, progress, opened)
+                recipe, is_open = _defense(job, victim), victim.opens_module
+                return participant.attack(
+                    attack, task.attack, task.victim, recipe, progress, is_open=is_open, rehearsed_on=task.rehearsed_on
+                )
+            case "rehearse" if task.attack is not None and isinstance(participant, Entity):
+                attack = job.plugins.load("attacks", task.attack.kind).from_options(task.attack)
+                recipe = _defense(job, _stated(job, task.victim))
+                return participant.rehearse(attack, task.attack, task.victim, recipe, progress)
+            case "hand_out" if task.attack is not None and isinstance(participant, Oracle):
+                return participant.hand_out(task.attacker, task.attack, task.victim)
             case "infer" if isinstance(participant, Oracle):
                 return participant.infer(task.victim, progress)
             case "judge" if task.attack is not None and isinstance(participant, Oracle):
-                return participant.judge(task.attacker, task.attack.label, task.victim)
+                return participant.judge(task.attacker, task.attack, task.victim)
             case _:
                 report: Report = getattr(participant, task.stage)(progress)
                 return report
@@ -232,15 +262,29 @@ def _participant(job: Job, name: str, compute: Compute) -> Entity | Oracle:
     task, classes = task_of(given.asked.task, given.outputs), len(given.classes)
     if name == ORACLE:
         oracle = Oracle(name, job.scenario, job.run, task=task, classes=classes, compute=compute)
+        names = [each.name for each in job.scenario.entities]
+        oracle.seeds = {each: seed for each in names if (seed := _seed(job, each)) is not None}
         oracle.assignment, oracle.holding = job.assignment, job.assignment.oracle(job.scenario)
         return oracle
     stated = _stated(job, name)
     entity: Entity = job.plugins.load("entities", stated.kind)(
         name, job.scenario, job.run, task=task, classes=classes, compute=compute
     )
+    if (seed := _seed(job, name)) is not None:
+        entity.seeds = {name: seed}
     entity.options, entity.class_names = stated.options, job.assignment.classes
     entity.defense, entity.releases_module = _defense(job, stated), stated.opens_module
     return entity
+
+
+def _seed(job: Job, name: str) -> int | None:
+    """The secret of an entity, kept in the run's folder too; None where its randomness follows from the scenario."""
+    if job.scenario.private_seeds == "derived":
+        return None
+    seed, kept = private_seed(job.cache, name), private_folder(job.run, name) / "seed"
+    if not kept.exists():
+        place_file(kept.parent, kept.name, lambda file: file.write(f"{seed:064x}".encode()), what="a seed", mode=0o400)
+    return seed
 
 
 def _stated(job: Job, name: str) -> Stated:

@@ -1,5 +1,6 @@
 """The simulator's own participant: upper bounds that no real collaboration could compute, and the held-out set."""
 
+import math
 from dataclasses import replace
 from functools import partial
 
@@ -8,8 +9,17 @@ import torch
 from torch import Tensor
 
 from collab.data.subsets import stratified_subsets
-from collab.disclosure import Gallery, Images, compared, compared_measures, leakage_measures, rank_measures
-from collab.entity import guess_name
+from collab.disclosure import (
+    Gallery,
+    Images,
+    compared,
+    compared_measures,
+    leakage_measures,
+    rank_measures,
+    to_uint8,
+)
+from collab.entity import STOLEN, dealt, guess_name
+from collab.guessing import attribute_measures, match_measures, membership_measures
 from collab.inference import IDENTIFIER, identifier_of, kept_numbers, read_off, reader_of, what_is_private, who_is_it
 from collab.metrics.identity import cosine_similarity
 from collab.metrics.perceptual import lpips_network
@@ -20,9 +30,12 @@ from collab.models.freeze import freeze
 from collab.models.recognizer import Recognizer
 from collab.participant import Participant, load_images, load_numbers
 from collab.runtime.assign import Assignment, Holding
+from collab.scenario.base import AttackOptions
 from collab.scenario.model import Refinement
-from collab.scoring import guesses, likeness, priors
+from collab.scoring import PICTURES, guesses, likeness, priors, worst_and_median
 from collab.seeding import Stream
+from collab.store.codec import as_stored
+from collab.store.pictures import judged_file
 from collab.store.private import private_folder
 from collab.store.release import read_release, write_release
 from collab.store.shards import ShardReader
@@ -30,7 +43,7 @@ from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
 from collab.training.progress import Progress
 from collab.training.recipes import blurred, train_classifier
-from collab.types import Measure, Report
+from collab.types import Crossing, Measure, Report
 
 
 class Oracle(Participant):
@@ -114,19 +127,56 @@ class Oracle(Participant):
             return self.train_from_scratch(row, images, self.stream("refine"), progress)
         entity = str(row.entity)
         readers = [self.features_of_entity(name) for name in (entity, *sorted(row.unpoisoned))]
-        stream = Stream(self.scenario.seed, entity, "refine")  # the entity's own, so that only poisoning differs
+        stream = self.stream_of(entity, "refine")  # the entity's own, so that only poisoning differs
         _, report = self.refined(readers, most_rows, row, stream, progress)
         return report
 
-    def judge(self, attacker: str, attack: str, victim: str) -> Report:
-        """How near what `attacker` rebuilt of what `victim` published comes to the truth, and what guesses do.
+    def hand_out(self, attacker: str, attack: AttackOptions, victim: str) -> Report:
+        """Gives an adversary what its class has of the truth: pairs of the victim, candidates, a stolen module."""
+        wanted = attack.hand_out
+        assert wanted is not None  # else this stage is not played
+        given, sent = dict[str, Tensor](), list[Crossing]()
+        if wanted.pairs:
+            rows = self.published_rows(victim)
+            _, pairs = dealt(len(rows), attack)
+            given["pairs"] = torch.from_numpy(self.images_at(rows[len(rows) - pairs :]).images)
+        if wanted.candidates:
+            given["candidates"] = torch.from_numpy(self.images_at(self._candidates(attacker, attack, victim)[0]).images)
+        if wanted.module:
+            state, _ = read_release(private_folder(self.layout.run, victim), "defense")
+            given |= {f"{STOLEN}{name}": value for name, value in state.items()}
+        digest = write_release(self.layout.handed(attacker), guess_name(attack.label, victim), given, {})
+        for kind in dict.fromkeys(name.partition(".")[0] for name in given):
+            parts = [value for name, value in given.items() if name.partition(".")[0] == kind]
+            shape = tuple(parts[0].shape) if len(parts) == 1 else (len(parts),)
+            size, dtype = sum(part.nbytes for part in parts), str(parts[0].dtype).removeprefix("torch.")
+            sent.append(Crossing("hand_out", victim, attacker, kind, digest, size, dtype, shape))
+        return Report((), tuple(sent))
+
+    def judge(self, attacker: str, attack: AttackOptions, victim: str) -> Report:
+        """How near what `attacker` answered of what `victim` published comes to the truth, and what guesses do.
 
         The only place where an attack meets the truth.
         """
-        run, device = self.layout.run, self.compute.device
-        guess, _ = read_release(private_folder(run, attacker), guess_name(attack, victim))
-        rebuilt = guess["images"].to(device).float() / 255
-        order = np.load(private_folder(run, victim) / "published.npy", allow_pickle=False)[: len(rebuilt)]
+        guess, _ = read_release(private_folder(self.layout.run, attacker), guess_name(attack.label, victim))
+        answer = guess[attack.answers]
+        match attack.answers:
+            case "images":
+                return self._judge_images(attacker, attack.label, answer.to(self.compute.device).float() / 255, victim)
+            case "attributes":
+                truth = self.images_at(self.published_rows(victim)[: len(answer)])
+                return Report(attribute_measures(answer, truth, self.scenario.seed))
+            case "matches":
+                _, places = self._candidates(attacker, attack, victim)
+                return Report(match_measures(answer, torch.from_numpy(places), self.scenario.seed))
+            case "members":
+                _, places = self._candidates(attacker, attack, victim)
+                is_member = np.isin(np.arange(len(answer)), places)
+                return Report(membership_measures(answer.numpy(), is_member, self.scenario.seed))
+
+    def _judge_images(self, attacker: str, attack: str, rebuilt: Tensor, victim: str) -> Report:
+        device = self.compute.device
+        order = self.published_order(victim)[: len(rebuilt)]
         truth = self.images_at(self.assignment.entities[victim].rows[order])
         images = truth.take(np.arange(len(truth)), device)
         seed, labels = self.scenario.seed, torch.from_numpy(truth.classes).to(device)
@@ -135,7 +185,7 @@ class Oracle(Participant):
         def opened(rows: np.ndarray) -> Tensor:
             with torch.no_grad(), self.compute.autocast():
                 features = self.released.featurizer(images[rows])
-            return self.reconstruction(features.to(self.spec.torch_dtype))
+            return self.reconstruction(as_stored(features, self.spec.dtype))
 
         by_attack, by_open = (
             compared(shown, _rows_of(images), labels, self.eye) for shown in (_rows_of(rebuilt), opened)
@@ -144,6 +194,10 @@ class Oracle(Participant):
             name: compared(_rows_of(guess), _rows_of(images), labels, self.eye)
             for name, guess in guesses(images, labels, unrelated()).items()
         }
+        worst, _ = worst_and_median(next(v for name, v in by_attack.items() if name.startswith("ssim_max[")).numpy())
+        shown = np.concatenate([worst, np.arange(min(PICTURES, len(images)))])
+        there = np.stack([to_uint8(part[torch.from_numpy(shown)]) for part in (images, rebuilt)])
+        np.save(self.private / judged_file(attacker, attack, victim), there)
         measures = [
             *likeness(rebuilt, images, seed),
             *priors(images, labels, unrelated(), seed),
@@ -184,6 +238,7 @@ class Oracle(Participant):
             told += [
                 replace(each, metric=f"privacy_{each.metric}")
                 for each in question.task.chance(question.targets[question.tried])
+                if math.isfinite(each.value)  # of few images none may have an attribute
             ]
         if "identities" in wanted.of:
             if (private / f"{IDENTIFIER}.safetensors").exists():
@@ -196,6 +251,29 @@ class Oracle(Participant):
             told += read_off(self, plain, published, question, freeze(fixed), fresh, "identity")
             told.append(Measure("identity_top1_chance", 1 / question.task.outputs))
         return Report(tuple(told))
+
+    def published_order(self, victim: str) -> np.ndarray:
+        """The number among the victim's own of each row that it published."""
+        return np.load(private_folder(self.layout.run, victim) / "published.npy", allow_pickle=False)
+
+    def published_rows(self, victim: str) -> np.ndarray:
+        """The row of the source behind each row that the victim published."""
+        return self.assignment.entities[victim].rows[self.published_order(victim)]
+
+    def _candidates(self, attacker: str, attack: AttackOptions, victim: str) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of the source that an adversary's candidates are, and where those of attacked rows are; -1: nowhere."""
+        wanted = attack.hand_out
+        assert wanted is not None
+        published = self.published_rows(victim)
+        rows, _ = dealt(len(published), attack)
+        draw = self.stream("hand_out").numpy(f"{attacker} {attack.label} {victim}")
+        there = draw.permutation(rows)[: min(round(wanted.present * rows), wanted.candidates)]
+        others = np.setdiff1d(self.holding.rows, self.assignment.entities[victim].rows)
+        others = draw.permutation(others)[: wanted.candidates - len(there)]
+        order = draw.permutation(len(there) + len(others))
+        places = np.full(rows, -1)
+        places[there] = np.argsort(order)[: len(there)]
+        return np.concatenate([published[there], others])[order], places
 
     def features_of_entity(self, name: str) -> ShardReader:
         """Unpoisoned features of an entity's images, computed here from the source."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from collab.errors import ScenarioError
 from collab.runtime.assign import ORACLE
@@ -36,6 +37,7 @@ class Task:
     attacker: str = ""
     federation: Federation | None = None
     number: int = 0
+    rehearsed_on: str | None = None
 
 
 def plan(scenario: Scenario, rows: Mapping[str, int]) -> tuple[Task, ...]:
@@ -131,26 +133,34 @@ def _attack_tasks(scenario: Scenario) -> list[Task]:
     """What curious entities do, each followed by the oracle's judgment, since only it may see the truth."""
     leader = scenario.model.pretrain.by
     publishers = {entity.name for entity in scenario.entities if entity.options.publishes}
-    tasks = []
+    defenses = {entity.name: entity.defenses for entity in scenario.entities}
+    tasks = list[Task]()
     for entity in scenario.entities:
         who = entity.name
         own = (f"publish {who}",) if who in publishers else (f"featurize {who}",)
+        rehearsed: dict[str, str] = {}
         for victim, attack in entity.options.attacks_on(sorted(publishers - {who})):
-            ready = (f"publish {victim}", f"reconstruct {leader}", *own)
-            done = Task(f"attack {who} {attack.label} on {victim}", who, "attack", ready, attack=attack, victim=victim)
+            made = [f"publish {victim}", f"reconstruct {leader}", *own]
+            first: str | None = None
+            if attack.rehearses:
+                recipe = [each.model_dump() for each in defenses[victim]]
+                first = rehearsed.setdefault(str((attack.label, recipe)), victim)
+                name = f"rehearse {who} {attack.label} for {first}"
+                if first == victim:
+                    ready = (f"reconstruct {leader}", *own)
+                    tasks.append(Task(name, who, "rehearse", ready, attack=attack, victim=victim))
+                made.append(name)
+            about: dict[str, Any] = {"attack": attack, "victim": victim, "attacker": who, "rehearsed_on": first}
+            if attack.hand_out is not None:
+                name = f"hand out to {who} {attack.label} on {victim}"
+                tasks.append(Task(name, ORACLE, "hand_out", (f"publish {victim}", "decode oracle"), **about))
+                made.append(name)
+            name = f"attack {who} {attack.label} on {victim}"
+            done = Task(name, who, "attack", tuple(made), attack=attack, victim=victim, rehearsed_on=first)
             recognize = () if scenario.disclosure is None else (RECOGNIZE,)
             needs = (done.name, f"publish {victim}", "decode oracle", *recognize)
-            judged = Task(
-                f"judge {who} {attack.label} on {victim}",
-                ORACLE,
-                "judge",
-                needs,
-                ((f"by {who}", victim),),
-                attack=attack,
-                victim=victim,
-                attacker=who,
-            )
-            tasks += [done, judged]
+            name = f"judge {who} {attack.label} on {victim}"
+            tasks += [done, Task(name, ORACLE, "judge", needs, ((f"by {who}", victim),), **about)]
     return tasks
 
 
@@ -183,11 +193,15 @@ def _withdrawals(scenario: Scenario, tasks: Sequence[Task]) -> list[Task]:
     for entity in scenario.entities:
         name = entity.name
         if entity.options.leaves_after is not None:
-            readers = [task.name for task in tasks if task.victim == name or _reads(task.row, name)]
+            readers = [task.name for task in tasks if _attacks(task, name) or _reads(task.row, name)]
             found.append(
                 Task(f"withdraw {name}", name, "withdraw", (f"publish {name}", *readers), (("withdraw", name),))
             )
     return found
+
+
+def _attacks(task: Task, name: str) -> bool:
+    return task.victim == name and task.stage != "rehearse"
 
 
 def _reads(row: Refinement | None, name: str) -> bool:

@@ -1,11 +1,12 @@
 """Plays a scenario from its first stage to its results."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from collab.errors import CollabError
+from collab.runtime.audit import Content, Leak, refuse
 from collab.runtime.host import Emit, host_names
 from collab.runtime.inprocess import InProcess
 from collab.runtime.plan import participants
@@ -35,16 +36,20 @@ class Played:
 def play(scenario: Scenario, where: Where, watch: Emit) -> Played:
     """Plays `scenario`, writes its run directory, and tells `watch` of every event.
 
-    Raises ScenarioError, ResourceError, EntityError or StoreError; what was published and measured by then stays, and
-    the next run goes on from there.
+    Raises ScenarioError, ResourceError, EntityError, StoreError, or BoundaryError if something private leaked; what was
+    published and measured by then stays, and the next run goes on from there.
     """
     run = Run(Prepared.of(scenario, where), where)
     watch({"event": "planned", "tasks": len(run.tasks), "run": run.folder.name})
-    start_seconds = 0.0
+    start_seconds, leaks = 0.0, list[Leak]()
     try:
-        start_seconds = schedule([run], backend_for([scenario], where, watch), watch, is_fresh=where.is_fresh)
+        backend = backend_for(
+            [scenario], where, watch, last_look=lambda contents: leaks.extend(run.audit.found(contents))
+        )
+        start_seconds = schedule([run], backend, watch, is_fresh=where.is_fresh)
     finally:
         rows = run.write()
+    refuse([*leaks, *run.leaks()], run.folder)
     failures = tuple(run.errors())
     if failures and scenario.on_failure == "stop":
         raise failures[0]
@@ -53,9 +58,16 @@ def play(scenario: Scenario, where: Where, watch: Emit) -> Played:
 
 
 def backend_for(
-    scenarios: Sequence[Scenario], where: Where, watch: Emit, lanes: int = 1
+    scenarios: Sequence[Scenario],
+    where: Where,
+    watch: Emit,
+    lanes: int = 1,
+    last_look: Callable[[Iterator[Content]], None] = lambda contents: None,
 ) -> Callable[[], AbstractContextManager[Backend]]:
-    """What starts the backend that `scenarios` are played on; their entities of one name share a host."""
+    """What starts the backend that `scenarios` are played on; their entities of one name share a host.
+
+    `last_look` is shown what Ray holds on this machine, its object store and its files, before it is shut down.
+    """
     if where.backend == "inprocess":
         return lambda: InProcess(watch)
     first = scenarios[0]
@@ -63,4 +75,4 @@ def backend_for(
     hosts = host_names(names, first.resources.workers or len(names))
     uses_gpu = where.address != "local" or resolve_compute(first.precision, where.device).device.type == "cuda"
     demand = Demand.of(first, hosts, uses_gpu=uses_gpu, lanes=lanes)
-    return lambda: RayBackend(demand, watch, address=where.address)
+    return lambda: RayBackend(demand, watch, address=where.address, last_look=last_look)

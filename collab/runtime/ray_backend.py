@@ -3,17 +3,23 @@
 import json
 import logging
 import os
+import secrets
 import shutil
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from collab.errors import EntityError, ResourceError
+import psutil
+
+from collab.errors import BoundaryError, EntityError, ResourceError
+from collab.runtime.audit import Content
 from collab.runtime.host import Emit, Event, Host, Job, Outcome
 from collab.runtime.plan import Task
 from collab.scenario.model import Scenario
+from collab.store.residue import shared_memory, unpacked
 from collab.store.results import append_metrics
 from collab.types import Report
 
@@ -59,8 +65,15 @@ class RayBackend:
     last checkpoint. A host that dies more often than its restarts allow fails its task.
     """
 
-    def __init__(self, demand: Demand, emit: Emit, *, address: str) -> None:
-        self._demand, self._emit, self._address = demand, emit, address
+    def __init__(
+        self,
+        demand: Demand,
+        emit: Emit,
+        *,
+        address: str,
+        last_look: Callable[[Iterator[Content]], None] = lambda contents: None,
+    ) -> None:
+        self._demand, self._emit, self._address, self._last_look = demand, emit, address, last_look
         self._host_of = {name: index for index, names in enumerate(demand.hosts) for name in names}
         self._running: dict[Any, _Running] = {}
         self._actors: dict[tuple[int, int], Any] = {}
@@ -90,8 +103,23 @@ class RayBackend:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ray.shutdown()
-        shutil.rmtree(self._temporary, ignore_errors=True)
+        try:
+            if self._ray.is_initialized():
+                self._last_look(self._residue())
+        finally:
+            self._ray.shutdown()
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _residue(self) -> Iterator[Content]:
+        """What this Ray holds here: its logs and spilled objects, and its object store, also what was freed in it.
+
+        Of a cluster that was started elsewhere only what the driver itself has started is seen: nothing.
+        """
+        for path in sorted(self._temporary.rglob("*")):
+            if path.is_file() and not path.is_symlink():
+                yield from ((f"Ray's {path.name}", content) for content in unpacked(path))
+        for child in psutil.Process().children(recursive=True):
+            yield from (("Ray's object store", content) for content in shared_memory(child.pid))
 
     def is_free(self, job: Job, who: str) -> bool:
         """Whether the host of `who` in the lane of `job` plays nothing."""
@@ -101,6 +129,7 @@ class RayBackend:
     def submit(self, job: Job, task: Task, key: str) -> None:
         """Hands `task` to its host's actor, which is started if it is not there."""
         if job.run not in self._jobs:
+            self._check_shared(job.run)
             self._jobs[job.run] = self._ray.put(job)
             self._tails[job.run] = _Tail(job.run / "metrics.jsonl", self._told)
         self._send(_Running(job, task, key, self._lane(job), self._host_of[task.who]))
@@ -153,12 +182,26 @@ class RayBackend:
         demand, names = self._demand, self._demand.hosts[host]
         strategy = self._ray.util.scheduling_strategies.PlacementGroupSchedulingStrategy
         tries = self._deaths.get((lane, host), 0)
-        return self._ray.remote(_RemoteHost).options(
+        return self._actor_class().options(
             name="-".join((str(lane), *names, str(tries)))[:200],
             num_cpus=self._share,
             num_gpus=demand.gpus,
             scheduling_strategy=strategy(placement_group=self._groups[lane], placement_group_bundle_index=host),
         ).remote(names, demand.gpus, demand.gpu_bytes, time.time())  # fmt: skip
+
+    def _actor_class(self) -> Any:
+        """The remote class of hosts, without the method of Ray that runs any function on an actor's state.
+
+        Overriding it in the class has no effect, Ray puts its own there; so it is replaced afterward.
+        """
+        made = self._ray.remote(_RemoteHost)
+        if not hasattr(getattr(made, "__ray_metadata__", None), "modified_class"):
+            raise ResourceError(
+                f"Ray {self._ray.__version__} has moved `__ray_call__`, so that actors cannot be closed. "
+                "Install a version that pyproject.toml allows, or play with `--backend inprocess`."
+            )
+        made.__ray_metadata__.modified_class.__ray_call__ = _refuse
+        return made
 
     def _lane(self, job: Job) -> int:
         if job.run not in self._lane_of:
@@ -187,6 +230,33 @@ class RayBackend:
                 "RAY_AUTH_TOKEN_PATH) the same here as there?"
             ) from cause
 
+    def _check_shared(self, run: Path) -> None:
+        """Raises ResourceError, before anything is played, if a node of the cluster does not see the run's folder."""
+        if self._address == "local":
+            return
+        path, nonce = run / ".shared", secrets.token_hex(16)
+        path.write_text(nonce, encoding="ascii")
+        pinned = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
+        read = self._ray.remote(num_cpus=0, max_retries=0)(_read)
+        nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in self._ray.nodes() if node["Alive"]}
+        asked = {name: read.options(scheduling_strategy=pinned(name, soft=False)).remote(str(path)) for name in nodes}
+        try:
+            blind = [f"{nodes[name]} ({name[:8]})" for name, ref in asked.items() if self._answer(ref) != nonce]
+        finally:
+            path.unlink(missing_ok=True)
+        if blind:
+            raise ResourceError(
+                f"{len(blind)} of {len(nodes)} nodes do not see the folder {run}: {', '.join(blind)}. Stages speak "
+                "through files. Take a folder that all nodes share under one path (NFS, Lustre, EFS) with `--out`."
+            )
+
+    def _answer(self, ref: Any) -> str | None:
+        try:
+            answer: str | None = self._ray.get(ref, timeout=60)
+        except self._ray.exceptions.RayError:  # the node is gone, or does not start a worker
+            return None
+        return answer
+
     def _place(self) -> None:
         """Reserves a placement group for each lane."""
         have: dict[str, float] = self._ray.cluster_resources()
@@ -206,7 +276,9 @@ class RayBackend:
         lanes = max(1, min(wanted.lanes, self.slots // count))
         if wanted.gpus:
             lanes = min(lanes, int((gpus + 1e-9) // (wanted.gpus * count)))
-        self._share = min(float(wanted.threads), cores / (count * lanes))  # idle hosts hold no core
+        sizes = [node["Resources"].get("CPU", 0.0) for node in self._ray.nodes() if node["Alive"]]
+        spare = max(sizes) if len(sizes) > 1 and not wanted.gpus else 0.0  # so that a node may be lost
+        self._share = min(float(wanted.threads), 0.99 * (cores - spare) / (count * lanes))  # idle hosts hold no core
         bundle = {"CPU": self._share, **({"GPU": wanted.gpus} if wanted.gpus else {})}
         self._groups = [self._ray.util.placement_group([bundle] * count, strategy="PACK") for _ in range(lanes)]
         if not all(group.wait(30) for group in self._groups):
@@ -231,6 +303,21 @@ class _RemoteHost:
             emit({"event": "host", **say, "seconds": round(self._seconds, 2)})
             self._seconds = None
         return self._host.play(job, task, key, emit)
+
+
+def _read(path: str) -> str | None:
+    """What stands in the file, wherever this is called; None if there is none."""
+    try:
+        return Path(path).read_text(encoding="ascii")
+    except OSError:
+        return None
+
+
+def _refuse(self: object, *_: object, **__: object) -> None:
+    raise BoundaryError(
+        "__ray_call__ of an entity's process was called: it would hand its images and modules to whoever asks. "
+        "An entity answers `play` only, with a plain report."
+    )
 
 
 def _cap_gpu_memory(gpus: float, gpu_bytes: int | None) -> None:

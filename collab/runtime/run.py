@@ -4,15 +4,17 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from collab.errors import BoundaryError, CollabError, EntityError, ResourceError, StoreError
 from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.assign import ORACLE, Assignment, assign, label_distribution, open_scenario_source
+from collab.runtime.audit import Audit, Leak, unlisted
 from collab.runtime.cache import Cache
 from collab.runtime.host import Job, Outcome, environment
 from collab.runtime.plan import Task, plan
@@ -22,9 +24,10 @@ from collab.scenario.model import Scenario
 from collab.scenario.reader import to_yaml
 from collab.store.ledger import write_ledger
 from collab.store.pictures import Sheet, read_sheet
+from collab.store.private import private_seed
 from collab.store.results import Row, write_results
 from collab.training.precision import resolve_compute
-from collab.types import Report
+from collab.types import Crossing, Report
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,9 @@ class Prepared:
         tasks = _needed(plan(scenario, counts), where.only)
         compute = str(resolve_compute(scenario.precision, where.device))
         setting = Setting(compute, scenario.resources.entity.cpus)
-        keys = stage_keys(scenario, assignment, tasks, setting, where.plugins)
+        drawn = [each.name for each in scenario.entities if scenario.private_seeds == "drawn"]
+        seeds = {name: private_seed(where.cache.resolve(), name) for name in drawn}
+        keys = stage_keys(scenario, assignment, tasks, setting, where.plugins, seeds)
         return cls(scenario, assignment, tasks, keys, setting)
 
 
@@ -134,9 +139,7 @@ class Run:
     def write(self) -> tuple[Row, ...]:
         """Writes results, ledger and record of what was played so far; returns the rows."""
         outcomes = {task.name: self.outcomes[task.name] for task in self.tasks if task.name in self.outcomes}
-        write_ledger(
-            self.folder / "ledger.parquet", [each for outcome in outcomes.values() for each in outcome.report.crossings]
-        )
+        write_ledger(self.folder / "ledger.parquet", list(self._crossings(outcomes)))
         rows = result_rows(self.scenario, [task for task in self.tasks if task.name in outcomes], outcomes)
         write_results(self.folder / "results.parquet", rows)
         self._record(outcomes)
@@ -147,6 +150,23 @@ class Run:
         names = [each.name for each in self.scenario.entities]
         found = {name: read_sheet(self.folder / "pictures" / name) for name in names}
         return {name: sheet for name, sheet in found.items() if sheet is not None}
+
+    def _crossings(self, outcomes: Mapping[str, Outcome]) -> Iterator[Crossing]:
+        for name, outcome in outcomes.items():
+            task = self._named[name]
+            yield from outcome.crossings(task.who, task.stage)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """An audit of what is private in this run, when it is first asked for: after all is played."""
+        return Audit(self.folder, self.scenario, self.job.plugins)
+
+    def leaks(self) -> list[Leak]:
+        """What of it lies where others can read, and what crossed without a line of the ledger; after `write`."""
+        found = self.audit.of_run(self._cache, self.keys.values())
+        facts = {fact for outcome in self.outcomes.values() for fact in outcome.report.facts}
+        refused = {name for name in self.assignment.entities if f"refused[{name}]" in facts}
+        return found if self.failures or self._waiting else found + unlisted(self.folder, refused)
 
     def errors(self) -> list[CollabError]:
         """What failed by itself, each with what to do; what merely needed it is not named."""
@@ -178,6 +198,7 @@ class Run:
                 "peak_bytes": each.peak_bytes,
                 "cached": each.is_cached,
                 "losses": each.losses,
+                "facts": each.report.facts,
             }
             for name, each in outcomes.items()
         }
@@ -192,6 +213,7 @@ class Run:
             "seconds": round(self.seconds, 2),
             "tasks": tasks,
             "failures": {name: each.failure for name, each in self.failures.items()},
+            "facts": {name: each.report.facts for name, each in outcomes.items() if each.report.facts},
         }
         (self.folder / "record.json").write_text(json.dumps(record, indent=1))
 

@@ -14,29 +14,31 @@ import numpy as np
 from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.assign import ORACLE, Assignment, Holding
 from collab.runtime.plan import Task
-from collab.scenario.base import AttackOptions
+from collab.scenario.base import AttackOptions, EntityOptions
 from collab.scenario.model import Dpm, Refinement, Scenario
 from collab.scenario.parts import Federation
 
 VERSIONS = {
     "decode": 1,
-    "pretrain": 1,
-    "reconstruct": 1,
+    "pretrain": 2,
+    "reconstruct": 2,
     "featurize": 1,
     "featurize_heldout": 1,
-    "poison": 2,
+    "poison": 3,
     "recognize": 2,
-    "disclose": 1,
+    "disclose": 2,
     "embed": 1,
     "expose": 1,
-    "publish": 1,
+    "publish": 2,
     "infer": 1,
     "refine": 1,
     "federate": 1,
     "average": 1,
     "withdraw": 1,
-    "attack": 1,
-    "judge": 2,
+    "rehearse": 1,
+    "hand_out": 1,
+    "attack": 2,
+    "judge": 3,
 }
 """Meaning of each stage's code: raise one whenever its results may change; tests/runtime/test_stage_code.py watches."""
 
@@ -51,19 +53,27 @@ class Setting:
 
 
 def stage_keys(
-    scenario: Scenario, given: Assignment, tasks: Sequence[Task], setting: Setting, plugins: Plugins = INSTALLED
+    scenario: Scenario,
+    given: Assignment,
+    tasks: Sequence[Task],
+    setting: Setting,
+    plugins: Plugins = INSTALLED,
+    seeds: Mapping[str, int] | None = None,
 ) -> dict[str, str]:
     """The key of each task by its name: stage and version, its part of the scenario, data, and keys of what it uses.
 
     Not in a key: name, text and expectations of the scenario, names of rows, how many workers play it, and which tasks
-    come before without giving it anything.
+    come before without giving it anything. `seeds` are the secrets of entities that have drawn one.
     """
-    keys = _Keys(scenario, given, setting, plugins)
+    keys = _Keys(scenario, given, setting, plugins, seeds or {})
     return {task.name: keys.of(task) for task in tasks}
 
 
 class _Keys:
-    def __init__(self, scenario: Scenario, given: Assignment, setting: Setting, plugins: Plugins) -> None:
+    def __init__(
+        self, scenario: Scenario, given: Assignment, setting: Setting, plugins: Plugins, seeds: Mapping[str, int]
+    ) -> None:
+        self._seeds = seeds
         self._scenario, self._given, self._setting, self._plugins = scenario, given, setting, plugins
         self._leader = scenario.model.pretrain.by
         self._entities = {entity.name: entity for entity in scenario.entities}
@@ -87,9 +97,13 @@ class _Keys:
             case "average" if task.federation is not None:
                 return self.average(task.who, task.federation)
             case "attack" if task.attack is not None:
-                return self.attack(task.who, task.attack, task.victim)
+                return self.attack(task.who, task.attack, task.victim, task.rehearsed_on)
+            case "rehearse" if task.attack is not None:
+                return self.rehearse(task.who, task.attack, task.victim)
+            case "hand_out" if task.attack is not None:
+                return self.hand_out(task.attacker, task.attack, task.victim)
             case "judge" if task.attack is not None:
-                attacked = self.attack(task.attacker, task.attack, task.victim)
+                attacked = self.attack(task.attacker, task.attack, task.victim, task.rehearsed_on)
                 everything = self.decode(self._given.oracle(self._scenario))
                 options, seen = self._disclosure()
                 return self._computed(
@@ -169,11 +183,30 @@ class _Keys:
     def withdraw(self, who: str) -> str:
         return self._computed("withdraw", who, {}, [self.publish(who)])
 
-    def attack(self, who: str, attack: AttackOptions, victim: str) -> str:
-        options = {"attack": _plain(attack), "code": self._code("attacks", attack.kind)}
+    def attack(self, who: str, attack: AttackOptions, victim: str, rehearsed_on: str | None) -> str:
+        used = [self.publish(victim), *self._attacker(who)]
+        if attack.hand_out is not None:
+            used.append(self.hand_out(who, attack, victim))
+        if rehearsed_on is not None:
+            used.append(self.rehearse(who, attack, rehearsed_on))
+        return self._computed("attack", who, self._attacking(attack), used)
+
+    def rehearse(self, who: str, attack: AttackOptions, victim: str) -> str:
+        recipe = [_plain(defense) for defense in self._entities[victim].defenses]
+        options = {**self._attacking(attack), "recipe": recipe, "for": victim}
+        return self._computed("rehearse", who, options, self._attacker(who))
+
+    def hand_out(self, who: str, attack: AttackOptions, victim: str) -> str:
+        options = {**self._attacking(attack), "to": who, "of": victim}
+        used = [self.publish(victim), self.decode(self._given.oracle(self._scenario))]
+        return self._computed("hand_out", ORACLE, options, used)
+
+    def _attacking(self, attack: AttackOptions) -> dict[str, Any]:
+        return {"attack": _plain(attack), "code": self._code("attacks", attack.kind)}
+
+    def _attacker(self, who: str) -> list[str]:
         own = self.publish(who) if self._entities[who].options.publishes else self.featurize(who)
-        used = [own, self.publish(victim), self.reconstruct(self._leader), self.decode(self._given.public)]
-        return self._computed("attack", who, options, used)
+        return [own, self.reconstruct(self._leader), self.decode(self._given.public)]
 
     def refine(self, row: Refinement, most_rows: int) -> str:
         if row.own in ("images", "published"):
@@ -238,8 +271,9 @@ class _Keys:
             setting, scenario = self._setting, self._scenario
             on = [setting.compute, setting.threads, setting.torch, self._given.outputs]
             stated = self._entities.get(who)
-            plugin = stated and [stated.kind, _plain(stated.options), self._code("entities", stated.kind)]
-            self._known[known] = _digest(stage, VERSIONS[stage], scenario.seed, who, plugin, on, options, list(used))
+            plugin = stated and [stated.kind, _deciding(stated.options), self._code("entities", stated.kind)]
+            seed = self._seeds.get(who, scenario.seed)
+            self._known[known] = _digest(stage, VERSIONS[stage], seed, who, plugin, on, options, list(used))
         return self._known[known]
 
     def _code(self, group: str, kind: str) -> str:
@@ -254,7 +288,7 @@ class _Keys:
         return _digest(*(path.read_text(encoding="utf-8") for path in (file, *sorted(file.parent.glob("_*.py")))))
 
     def _stored(self) -> dict[str, str]:
-        return {"dtype": self._scenario.store.dtype}
+        return {"dtype": self._scenario.store.codec}
 
     def _disclosure(self) -> tuple[dict[str, Any], list[str]]:
         """What is measured of reconstructions, and the stage that made the networks that look at them."""
@@ -278,6 +312,12 @@ class _Keys:
         digests = [hashlib.sha256(part.tobytes()).hexdigest() for part in (rows, labels)]
         asked = [] if self._given.asked.is_plain else [asdict(self._given.asked)]
         return [self._given.source_digest, holding.split, side, *digests, *asked]
+
+
+def _deciding(options: EntityOptions) -> dict[str, Any]:
+    """Options of an entity but for those that only say what is played: a new attack leaves what is there as it is."""
+    found: dict[str, Any] = options.model_dump(mode="json", exclude=set(options.says_what_is_played))
+    return found
 
 
 def _plain(part: Any) -> dict[str, Any]:

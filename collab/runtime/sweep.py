@@ -9,11 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from collab.errors import BoundaryError
 from collab.report.aggregate import means, write_cells, write_means
 from collab.report.claims_of_sweeps import sweep_verdicts
 from collab.report.page import write_sweep_page
 from collab.report.verdicts import Verdict
 from collab.report.verdicts import verdicts as of_scenario
+from collab.runtime.audit import refuse
 from collab.runtime.cache import Cache
 from collab.runtime.host import Emit
 from collab.runtime.play import backend_for
@@ -96,6 +98,10 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
     def ended(run: Run) -> None:
         at = at_of.pop(run.folder)
         rows, errors = run.write(), run.errors()
+        try:
+            refuse(run.leaks(), run.folder)
+        except BoundaryError as error:
+            errors.append(error)
         failures.extend(Failure(cells[at].label, str(error)) for error in errors)
         if not errors:
             for name, sheet in run.sheets().items():

@@ -51,6 +51,8 @@ class EntityOptions(Part):
     """Whether it fits its defense and publishes; nobody can name in `pool` who does not."""
     is_late: ClassVar[bool] = False
     """Whether it begins only after all who are not late have published."""
+    says_what_is_played: ClassVar[frozenset[str]] = frozenset()
+    """Fields that only the plan reads: they say which stages there are and change the outcome of none."""
 
     @property
     def leaves_after(self) -> str | None:
@@ -73,8 +75,27 @@ class DefenseOptions(Part):
     kind: Kind = Field(description="The defense plugin; its name alone is short for all defaults.")
 
 
+Answers = Literal["images", "matches", "members", "attributes"]
+"""What an attack answers: rebuilt images; for each row and candidate, or each candidate, a score; mean colors."""
+
+
+class HandOut(Part):
+    """What of a victim's truth an adversary is given, because its class has it; the oracle hands it out."""
+
+    pairs: int = Field(
+        0, ge=0, description="Images of the victim's last published rows, with these rows; half of them at most."
+    )
+    candidates: int = Field(0, ge=0, description="Images among which those of attacked rows may be.")
+    present: float = Field(1.0, ge=0, le=1, description="Share of the attacked rows whose images are among them.")
+    module: bool = Field(False, description="The fitted module of the victim's defense, as if it had been stolen.")
+
+
 class AttackOptions(Part):
     """What stands in the mapping of an attack; a plugin's options subclass it."""
+
+    answers: ClassVar[Answers] = "images"
+    rehearses: ClassVar[bool] = False
+    """Whether it learns something before it sees a shard."""
 
     kind: Kind = Field(description="The attack plugin; its name alone is short for all defaults.")
     name: Name | None = Field(None, description="What results call it; its kind unless given.")
@@ -86,6 +107,11 @@ class AttackOptions(Part):
     def label(self) -> str:
         """What results call it."""
         return self.name or self.kind
+
+    @property
+    def hand_out(self) -> HandOut | None:
+        """What the oracle is to hand out beforehand."""
+        return None
 
 
 class Schedule(Part):

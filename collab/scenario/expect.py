@@ -19,12 +19,14 @@ class PaperTable(Part):
         "dp_table5",
         "dp_fig5",
         "dpf_fig5",
+        "dpf_fig10",
         "apt_table1",
         "apt_table2",
         "vm_headline",
     ] = Field(
         description="Table 1: accuracy on poisoned features; 2: reconstructions from them; 3: filters, noise, the DPM; "
         "4: DeepObfuscator; 5: who gains by refining; dp_fig5: unseen reconstructors; dpf_fig5: the secondary attack; "
+        "dpf_fig10: pose without identity; "
         "apt_table1, apt_table2: adversarial representations, and their weight; "
         "vm_headline: shuffled images beside noise."
     )

@@ -34,6 +34,10 @@ class Scenario(Part):
     name: Kind = Field(description="Names the run directories.")
     about: str = Field("", description="What it shows, in a sentence.")
     seed: int = Field(0, ge=0, lt=2**63, description="All randomness follows from it.")
+    private_seeds: Literal["derived", "drawn"] = Field(
+        "derived",
+        description="drawn: randomness of an entity follows from a secret that it draws, once for each folder of runs.",
+    )
     precision: Literal["auto", "bf16", "fp32"] = Field(
         "auto", description="Type of the arithmetic; auto takes bf16 where hardware multiplies it faster."
     )

@@ -177,7 +177,9 @@ class Refine(Schedule):
 class StoreOptions(Part):
     """How features are stored."""
 
-    dtype: Literal["float16", "bfloat16"] = Field("float16", description="Type of stored features, two bytes each.")
+    codec: Literal["float32", "float16", "bfloat16", "int8"] = Field(
+        "float16", description="Type of stored features: four bytes each, two, two, or one of 256 steps of their row."
+    )
 
 
 class EntityResources(Part):

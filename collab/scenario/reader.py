@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from collab.errors import PluginError, ScenarioError
 from collab.plugins.discovery import GROUPS, Plugins
+from collab.scenario.audit import Depth, audited
 from collab.scenario.base import long_form
 from collab.scenario.checks import cross_mistakes, items
 from collab.scenario.document import Mistake, Place, Trail, read_document, write_document
@@ -44,6 +45,7 @@ def read_scenario(
     *,
     plugin_dirs: Sequence[Path] = (),
     entities: int | None = None,
+    audit: Depth | None = None,
     check_paths: bool = True,
     check_plugins: bool = True,
 ) -> Loaded:
@@ -52,7 +54,8 @@ def read_scenario(
     Raises ScenarioError with all mistakes as `file:line:column: path: what is wrong (got value)`, those of an override
     as `--set path.to.key=value: ...`. `check_paths`: a data root that is no folder and a list of rows that is no file
     are among them. A path in the file is relative to it, one in an override to the working directory; the scenario
-    holds it absolute. `entities` keeps the first so many of them, and the rows that need no other.
+    holds it absolute. `entities` keeps the first so many of them, and the rows that need no other; `audit` adds an
+    adversary with the suite of attacks.
 
     Kinds are those of installed packages, of the folders beside `path` and in the working directory, and of
     `plugin_dirs`. PluginError, with tracebacks as notes, says that one of them cannot be had. Without `check_plugins`
@@ -69,6 +72,8 @@ def read_scenario(
         _resolve_paths(content, Path.cwd())
         if entities is not None:
             _keep_first(content, entities)
+        if audit is not None:
+            content = audited(content, audit)
         scenario, wrong = _validated(content, kinds)
         if check_paths:
             wrong += [*_about_root(content), *_about_row_lists(content)]

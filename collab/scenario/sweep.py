@@ -56,7 +56,7 @@ class Sweep(Part):
     axes: tuple[Axis, ...] = Field(description="What varies.")
     combine: Literal["grid", "zip"] = Field("grid", description="Every combination, or the first values together, ...")
     seeds: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="How many, from the scenario's own upward.")
-    expect: Literal["dpf_table4"] | None = Field(
+    expect: Literal["dpf_table4", "apt_table3"] | None = Field(
         None, description="The table of the papers that it replays; its claims get verdicts, for `--check` too."
     )
     overrides: tuple[str, ...] = Field((), alias="set", description="path=value, for every cell.")

@@ -4,14 +4,13 @@ The format is specified in docs/store.md.
 """
 
 from dataclasses import asdict, dataclass
-from math import prod
 from pathlib import Path
-from typing import Literal
 
 import pyarrow as pa
 import torch
 
 from collab.errors import ShardCorrupt, ShardMissing, StoreError
+from collab.store.codec import CODECS, QUANTIZED, CodecName, row_bytes
 from collab.store.files import json_bytes, place_file, read_json
 from collab.store.manifest import Record
 from collab.store.targets import Targets
@@ -22,12 +21,6 @@ FORMAT = "1"
 
 BATCH_ROWS = 256
 """Rows of a record batch, a constant of the format; only the last may have fewer, so equal rows give equal bytes."""
-
-LARGEST = {"float16": 65504.0, "bfloat16": float.fromhex("0x1.fep127")}
-"""Largest finite value of each stored type."""
-
-INFINITY_BITS = {"float16": 0x7C00, "bfloat16": 0x7F80}
-"""Infinity as an integer; without the sign, all finite values lie below it and all NaNs above."""
 
 FILE_SLACK, BATCH_SLACK = 64 << 10, 4 << 10
 """Bytes allowed besides the rows: schema and footer of a file; header, padding and footer entry of a batch."""
@@ -46,15 +39,22 @@ class ShardSpec:
     """
 
     shape: tuple[int, int, int]
-    dtype: Literal["float16", "bfloat16"]
+    dtype: CodecName
     classes: int
     featurizer: str
     target: TargetKind = "class"
 
     def __post_init__(self) -> None:
         """Refuses what no shard can be."""
-        if len(self.shape) != 3 or min(self.shape) < 1 or not 1 <= self.classes <= 1 << 15 or self.dtype not in LARGEST:
-            raise StoreError(f"{self}: a shard has three positive sides, float16 or bfloat16, and 1 to 32768 classes.")
+        if len(self.shape) != 3 or min(self.shape) < 1 or not 1 <= self.classes <= 1 << 15 or self.dtype not in CODECS:
+            raise StoreError(
+                f"{self}: a shard has three positive sides, one of {', '.join(CODECS)}, and 1 to 32768 classes."
+            )
+
+    @property
+    def shows_images(self) -> bool:
+        """Whether rows are images and not features."""
+        return self.featurizer == IMAGES
 
     @property
     def targets(self) -> Targets:
@@ -63,24 +63,26 @@ class ShardSpec:
 
     @property
     def torch_dtype(self) -> torch.dtype:
-        """The stored type, as torch names it."""
-        return torch.float16 if self.dtype == "float16" else torch.bfloat16
+        """The type that rows are read as: the stored one, or float32 for quantized rows."""
+        return CODECS[self.dtype].reads_as
 
     @property
     def row_bytes(self) -> int:
         """Bytes of a row: its features, its target and its number (int32)."""
-        return 2 * prod(self.shape) + self.targets.row_bytes + 4
+        return row_bytes(self.dtype, self.shape) + self.targets.row_bytes + 4
 
     def schema(self, entity: str) -> pa.Schema:
         """The one schema of a shard; its metadata are digested, so they hold only what follows from the rows."""
-        value = pa.float16() if self.dtype == "float16" else pa.uint16()  # Arrow has no bfloat16
+        codec = CODECS[self.dtype]
+        tensor = pa.fixed_shape_tensor(codec.value, self.shape, dim_names=("C", "H", "W"))
         metadata = {"format": FORMAT, "entity": entity, "dtype": self.dtype, "shape": ",".join(map(str, self.shape))}
         metadata |= {"target": self.target} if self.targets.is_list else {}
         return pa.schema(
             [
-                pa.field("x", pa.fixed_shape_tensor(value, self.shape, dim_names=("C", "H", "W")), nullable=False),
+                pa.field("x", tensor, nullable=False),
                 pa.field("y", self.targets.type, nullable=False),
                 pa.field("row_id", pa.int32(), nullable=False),
+                *(pa.field(name, pa.float32(), nullable=False) for name in QUANTIZED if codec.is_quantized),
             ],
             metadata=metadata | {"classes": str(self.classes), "featurizer": self.featurizer},
         )

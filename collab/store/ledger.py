@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,16 +17,27 @@ _SCHEMA = pa.schema(
         pa.field("bytes", pa.int64(), nullable=False),
         pa.field("dtype", pa.string(), nullable=False),
         pa.field("shape", pa.list_(pa.field("element", pa.int64(), nullable=False)), nullable=False),
+        pa.field("time", pa.timestamp("us", tz="UTC")),
     ],
-    metadata={VERSION_KEY: "1"},
+    metadata={VERSION_KEY: "2"},
 )
 
 
 def write_ledger(path: Path, crossings: Sequence[Crossing]) -> None:
     """Replaces the ledger at `path` by `crossings`, in their order."""
-    write_table(path, _SCHEMA, [asdict(crossing) for crossing in crossings], what="the ledger")
+    rows = [asdict(crossing) | {"time": _moment(crossing.time)} for crossing in crossings]
+    write_table(path, _SCHEMA, rows, what="the ledger")
 
 
 def read_ledger(path: Path) -> list[Crossing]:
     """The crossings in the ledger at `path`, in their order; StoreError if there is none."""
-    return [Crossing(**row | {"shape": tuple(row["shape"])}) for row in read_table(path, _SCHEMA, what="the ledger")]
+    rows = read_table(path, _SCHEMA, what="the ledger")
+    return [Crossing(**row | {"shape": tuple(row["shape"]), "time": _seconds(row["time"])}) for row in rows]
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()

@@ -46,6 +46,11 @@ class Record:
     versions: dict[str, str] = field(hash=False)
     target: str = CLASS
 
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """What it says of the shard itself: equal in all manifests of one shard, or none of them is to be believed."""
+        return self.rows, self.shape, self.dtype, self.bytes, self.sha256, self.histogram, self.featurizer
+
 
 def shard_path(entity: str, sha256: str) -> str:
     """Where the shard of that content lies, relative to the root of the store."""

@@ -1,5 +1,6 @@
 """Pictures to look at: held-out images and what a reconstructor makes of them, files of each entity. Torch-free."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from collab.errors import StoreError
-from collab.store.files import open_regular, place_file
+from collab.store.files import Placed, open_regular, place_file
 
 FILE = "heldout.npz"
 SHEET = "sheet.npz"
@@ -60,9 +61,14 @@ class Sheet:
         return len(self.rows)
 
 
-def write_pictures(folder: Path, pictures: Pictures) -> None:
+def judged_file(attacker: str, attack: str, victim: str) -> str:
+    """The file in the oracle's private folder with some true and rebuilt images of an attack: uint8 [2, n, 3, H, W]."""
+    return f"judged_{hashlib.sha256(f'{attacker} {attack} {victim}'.encode()).hexdigest()[:16]}.npy"
+
+
+def write_pictures(folder: Path, pictures: Pictures) -> Placed:
     """Puts `heldout.npz` into `folder`, whole or not at all; equal pictures give equal bytes."""
-    _write(folder, FILE, pictures)
+    return _write(folder, FILE, pictures)
 
 
 def read_pictures(folder: Path) -> Pictures | None:
@@ -71,9 +77,9 @@ def read_pictures(folder: Path) -> Pictures | None:
     return None if parts is None else Pictures(**{**parts, "heldout": int(parts["heldout"])})
 
 
-def write_sheet(folder: Path, sheet: Sheet, name: str = SHEET) -> None:
+def write_sheet(folder: Path, sheet: Sheet, name: str = SHEET) -> Placed:
     """Puts `sheet.npz`, or the file of that name, into `folder`."""
-    _write(folder, name, sheet)
+    return _write(folder, name, sheet)
 
 
 def read_sheet(folder: Path, name: str = SHEET) -> Sheet | None:
@@ -82,9 +88,11 @@ def read_sheet(folder: Path, name: str = SHEET) -> Sheet | None:
     return None if parts is None else Sheet(**{**parts, "gallery": int(parts["gallery"])})
 
 
-def _write(folder: Path, name: str, pictures: Pictures | Sheet) -> None:
+def _write(folder: Path, name: str, pictures: Pictures | Sheet) -> Placed:
     arrays = {part: np.asarray(value) for part, value in asdict(pictures).items()}
-    place_file(folder, name, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays), what="the pictures")
+    return place_file(
+        folder, name, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays), what="the pictures"
+    )
 
 
 def _read(path: Path, stage: str) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """The folder of an entity that nobody else may read."""
 
 import os
+import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +28,25 @@ def private_folder(run: Path, entity: str) -> Path:
             each.mkdir(mode=0o700)
         _close(each, entity)
     return folder
+
+
+def private_seed(root: Path, entity: str) -> int:
+    """The secret of `entity` under `root`, 256 bits, drawn when it is first asked for; in a file that only it may read.
+
+    Of several that ask at once all get the same.
+    """
+    path = private_folder(root, entity) / "seed"
+    temporary = path.with_name(f".seed-{secrets.token_hex(8)}")
+    if not path.exists():
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(descriptor)
+        with suppress(FileExistsError):
+            os.link(temporary, path)  # whole, and only if nobody else was first
+        temporary.unlink()
+    return int(path.read_text(), 16)
 
 
 def _close(folder: Path, entity: str) -> None:

@@ -14,21 +14,11 @@ import torch
 from jaxtyping import Float, Shaped
 from pyarrow import ipc
 from torch import Tensor
-from torch.utils.dlpack import from_dlpack
 
 from collab.errors import CollabError, ShardCorrupt, ShardMissing, StoreError
+from collab.store.codec import CODECS, decoded, encoded, is_finite
 from collab.store.files import open_regular, place_file
-from collab.store.layout import (
-    BATCH_ROWS,
-    BATCH_SLACK,
-    FILE_SLACK,
-    IMAGES,
-    INFINITY_BITS,
-    LARGEST,
-    Sealed,
-    ShardSpec,
-    Written,
-)
+from collab.store.layout import BATCH_ROWS, BATCH_SLACK, FILE_SLACK, IMAGES, Sealed, ShardSpec, Written
 from collab.store.names import check_name
 
 __all__ = [
@@ -65,7 +55,7 @@ def write_shard(folder: Path, batches: Batches, *, entity: str, spec: ShardSpec)
         writer = ipc.new_file(file, schema, options=ipc.IpcWriteOptions(compression=None))
         first = 0
         for x, y in _even(batches, entity, spec):
-            writer.write_batch(_record_batch(x, targets.column(y), first, schema))
+            writer.write_batch(_record_batch(x, targets.column(y), first, schema, spec))
             histogram[:] += targets.histogram(y)
             first += len(y)
         if not first:
@@ -109,22 +99,22 @@ def _checked(x: Tensor, labels: Tensor, entity: str, spec: ShardSpec) -> tuple[T
         raise StoreError(f"entity {entity!r} writes a row whose {mistake}.")
     if spec.dtype == "bfloat16":
         x = x.to(torch.bfloat16)  # rounding may reach infinity, so the check comes after it
-    if len(y) and not (top := float(x.abs().amax())) <= LARGEST[spec.dtype]:
+    if len(y) and not (top := float(x.abs().amax())) <= CODECS[spec.dtype].largest:
         raise StoreError(
             f"features of entity {entity!r} reach {top:.6g}; {spec.dtype} holds finite values to "
-            f"{LARGEST[spec.dtype]:.6g}. If they are finite, store bfloat16; if not, what made them has diverged."
+            f"{CODECS[spec.dtype].largest:.6g}. If finite, take float32; if not, what made them has diverged."
         )
     return x.to(spec.torch_dtype), y
 
 
-def _record_batch(x: Tensor, y: pa.Array, first: int, schema: pa.Schema) -> pa.RecordBatch:
-    bits = x.view(torch.uint16).numpy().reshape(-1)
+def _record_batch(x: Tensor, y: pa.Array, first: int, schema: pa.Schema, spec: ShardSpec) -> pa.RecordBatch:
+    bits, more = encoded(x, spec.dtype)
     tensor = schema.field("x").type  # not the type that pyarrow makes of an array: equal to it, but of other bytes
     values = pa.Array.from_buffers(tensor.value_type, bits.size, [None, pa.py_buffer(bits)])
     storage = pa.FixedSizeListArray.from_arrays(values, bits.size // len(y))
     row_id = np.arange(first, first + len(y), dtype=np.int32)
     columns = [pa.ExtensionArray.from_storage(tensor, storage), y, pa.array(row_id)]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+    return pa.RecordBatch.from_arrays([*columns, *map(pa.array, more.values())], schema=schema)
 
 
 class ShardReader:
@@ -151,7 +141,7 @@ class ShardReader:
     ) -> int:
         """Copies record batch `batch` to `out_x[at:]` and `out_y[at:]`, cast to their types; returns its rows.
 
-        Raises StoreError if a bfloat16 value does not fit float16, CollabError if the rows do not fit the outputs.
+        Raises StoreError if a value does not fit float16, CollabError if the rows do not fit the outputs.
         """
         if not 0 <= batch < self.batches:
             raise CollabError(f"batch {batch} was asked of a shard that has {self.batches}.")
@@ -163,11 +153,11 @@ class ShardReader:
             raise CollabError(
                 f"{count} rows of {self.spec.shape} do not fit at {at} into {tuple(out_x.shape)}, {len(out_y)} labels."
             )
-        features = from_dlpack(columns.column("x").storage.values).view(self.spec.torch_dtype)
-        out = out_x[at : at + count].copy_(features.view(count, *self.spec.shape))
-        if self.spec.dtype == "bfloat16" and out.dtype == torch.float16 and not bool(out.isfinite().all()):
+        out = out_x[at : at + count].copy_(decoded(columns, self.spec.dtype, self.spec.shape))
+        if out.dtype == torch.float16 and self.spec.dtype != "float16" and not bool(out.isfinite().all()):
             raise StoreError(
-                f"shard {self.digest[:16]} holds bfloat16 values beyond float16. Read it as bfloat16 or float32."
+                f"shard {self.digest[:16]} holds {self.spec.dtype} values beyond float16. "
+                "Read it as bfloat16 or float32."
             )
         out_y[at : at + count].copy_(self.spec.targets.tensor(columns.column("y"), count))
         return count
@@ -258,15 +248,15 @@ def _check_rows(reader: Any, mapped: np.ndarray, record: Sealed, spec: ShardSpec
         storage = batch.column("x").storage
         if len(storage.values) != rows * prod(spec.shape):
             raise StoreError(f"batch {number} has {len(storage.values)} values, expected are {rows} of {spec.shape}")
-        has_nulls = any(column.null_count for column in (storage, storage.values, batch.column("row_id")))
-        if has_nulls or targets.has_nulls(batch.column("y")):
+        plain = [storage, storage.values, *batch.columns[2:]]
+        if any(column.null_count for column in plain) or targets.has_nulls(batch.column("y")):
             raise StoreError(f"batch {number} has nulls")
         labels, row_id = targets.numbers(batch.column("y"), rows), batch.column("row_id").to_numpy()
         if mistake := targets.mistake(labels):
             raise StoreError(mistake)
         if not np.array_equal(row_id, np.arange(first, first + rows)):
             raise StoreError(f"the row numbers of batch {number} do not count on from {first}")
-        if int((storage.values.to_numpy().view(np.uint16) & 0x7FFF).max()) >= INFINITY_BITS[spec.dtype]:
+        if not is_finite(batch, spec.dtype):
             raise StoreError(f"features of batch {number} are not finite")
         counts += targets.histogram(labels)
         first += rows

@@ -2,15 +2,17 @@
 
 import platform
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import pyarrow as pa
 import torch
 
 from collab.errors import ShardCorrupt, StoreError
+from collab.store.codec import CodecName
 from collab.store.files import TEMPORARY
 from collab.store.manifest import (
     SCHEMA_VERSION,
@@ -94,20 +96,37 @@ class Store:
     def records(self, entity: str | None = None) -> tuple[Record, ...]:
         """What was published and not withdrawn, of one entity or of all, sorted by entity, then by order of publishing.
 
-        Trusts manifests only; the same content twice is one record. Raises ShardCorrupt for a manifest that is none;
-        those of other entities than the asked one are not looked at.
+        Trusts manifests only; the same content twice is one record. Raises ShardCorrupt for a manifest that is none and
+        for two that contradict each other; those of other entities than the asked one are not looked at.
         """
         found: dict[tuple[str, str], Record] = {}
         ordered = []
         for number, path in self._manifests_of(entity):
             record = read_manifest(path)
             ordered.append((record.entity, number, record.sha256, path.name, record))
-        for owner, _, sha256, _, record in sorted(ordered, key=lambda entry: entry[:4]):
+        first: dict[str, tuple[str, Record]] = {}
+        for owner, _, sha256, name, record in sorted(ordered, key=lambda entry: entry[:4]):
+            if first.setdefault(record.path, (name, record))[1].facts != record.facts:
+                raise ShardCorrupt(
+                    f"the manifests {first[record.path][0]} and {name} of entity {owner!r} say different things of one "
+                    "shard, so that neither is believed. Delete both, and let it publish again."
+                )
             if record.stage == WITHDRAWN:
                 found.pop((owner, sha256), None)
             else:
                 found.setdefault((owner, sha256), record)
         return tuple(found.values())
+
+    def records_or_less(self) -> tuple[Record, ...]:
+        """What `records` answers, without the entities whose manifests are refused."""
+        found: list[Record] = []
+        for entity in sorted({str(named[0]) for named in map(manifest_name, self._names()) if named}):
+            with suppress(ShardCorrupt):
+                found += self.records(entity)
+        return tuple(found)
+
+    def _names(self) -> list[str]:
+        return [path.name for path in self._manifests.iterdir()] if self._manifests.is_dir() else []
 
     def open(self, record: Record, spec: ShardSpec) -> ShardReader:
         """Opens a published shard, verifying it unless this object has done so and the file is unchanged.
@@ -124,13 +143,16 @@ class Store:
         """Reads and validates every shard anew, and names what is wrong: also files that nobody published."""
         findings = []
         named: dict[str, Record] = {}
-        for _, path in self._manifests_of(None):
+        for _, path in sorted(self._manifests_of(None)):
             try:
                 record = read_manifest(path)
             except (StoreError, OSError) as error:
                 findings.append(Finding(self._relative(path), str(error)))
             else:
-                named.setdefault(record.path, record)
+                if named.setdefault(record.path, record).facts != record.facts:
+                    findings.append(
+                        Finding(self._relative(path), "another manifest says different things of its shard")
+                    )
         for place, record in named.items():
             try:
                 open_shard(inside(self.root, place), record, _spec_of(record))
@@ -167,7 +189,7 @@ class Store:
 def _spec_of(record: Record) -> ShardSpec:
     """What the record itself claims; ShardSpec refuses a type that is none."""
     target, count = target_of(record)
-    dtype = cast(Literal["float16", "bfloat16"], record.dtype)
+    dtype = cast(CodecName, record.dtype)
     return ShardSpec(record.shape, dtype, count, record.featurizer, cast(TargetKind, target))
 
 

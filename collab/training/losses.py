@@ -63,6 +63,16 @@ def inversion_loss(
     return (rebuilt.float() - images).abs().mean()
 
 
+def likeness_loss(
+    rebuilt: Float[Tensor, "batch channel height width"], images: Float[Tensor, "batch channel height width"]
+) -> Float[Tensor, ""]:
+    r"""$\frac{1}{3HW}\lVert\hat x - x\rVert_1 + 1 - \mathrm{SSIM}(\hat x, x)$, mean over the batch (ATTACKS A1).
+
+    What an adversary who is scored by SSIM minimizes; (DP-3) alone blurs.
+    """
+    return inversion_loss(rebuilt, images) + 1 - ssim(rebuilt, images).mean()
+
+
 def logit_equivalence(
     poisoned: Float[Tensor, "batch classes"], original: Float[Tensor, "batch classes"]
 ) -> Float[Tensor, ""]:

@@ -59,7 +59,7 @@ def test_class_names_come_from_the_metadata(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("image", "label", "told"), [
     (encoded(picture(0))[:50], 0, r"row 1 of .*train\.parquet does not decode"),
     (None, 0, r"row 1 of .*train\.parquet holds no image"),
-    (encoded(picture(0)), -1, "has the label -1"),
+    (encoded(picture(0)), -1, "has labels from -1 to 1; they lie between 0"),
     (encoded(picture(0)), None, "an integer in every row"),
 ])  # fmt: skip
 def test_a_bad_row_is_named(tmp_path: Path, image: bytes | None, label: int | None, told: str) -> None:

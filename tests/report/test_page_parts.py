@@ -12,7 +12,7 @@ from PIL import Image
 
 from collab.errors import StoreError
 from collab.report.bars import MOST_GROUPS, bars_of
-from collab.report.compare import in_words, scenario_differences, side_by_side
+from collab.report.compare import UTILITY, in_words, scenario_differences, side_by_side
 from collab.report.losses import MOST_POINTS, curves_of
 from collab.report.opened import curves_of_events, open_run
 from collab.report.strips import LARGEST, MOST_BYTES, data_url, strips_of
@@ -122,7 +122,7 @@ def test_runs_side_by_side_show_what_was_changed_and_what_it_did(tmp_path: Path)
     first, said = in_words([one, two], differing)
     assert first == "The scenarios differ in seed, entities.a2.defense.lambda and refinements.7.pool."
     assert "B is clearly better than A in 1 and clearly worse in 1" in said
-    accuracy = next(table for table in side_by_side([one, two]) if table.title.startswith("Accuracy"))
+    accuracy = next(table for table in side_by_side([one, two]) if table.title.startswith(UTILITY))
     lines = {line[0]: line for line in accuracy.lines}
     assert lines["7"] == ("7", "a1", "50.0 ±1.0", "60.0 ±1.0", "+10.0 ±1.4", "B")
     assert lines["9"] == ("9", "a3", "50.0 ±1.0", "50.0 ±1.0", "+0.0 ±1.4", "")

@@ -16,9 +16,19 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
+from collab.attacks.attribute_inference import AttributeInference
+from collab.attacks.distribution_matching import DistributionMatching
+from collab.attacks.histogram_matching import HistogramMatching
 from collab.attacks.leaked_module import LeakedModule
+from collab.attacks.leaked_pairs import LeakedPairs
+from collab.attacks.matching import Matching
+from collab.attacks.membership_inference import MembershipInference
+from collab.attacks.optimization_inversion import OptimizationInversion
 from collab.attacks.own_module import OwnModule
+from collab.attacks.shadow_modules import ShadowModules
 from collab.attacks.straw_man import StrawMan
+from collab.attacks.through_decider import ThroughDecider
+from collab.attacks.thumbnail import Thumbnail
 from collab.attacks.unseen_reconstructor import UnseenReconstructor
 from collab.data import celeba, creatures, folders, parquet, torchvision_sets
 from collab.defenses.adversarial import Adversarial
@@ -29,6 +39,9 @@ from collab.defenses.gaussian_noise import GaussianNoise
 from collab.defenses.mean_filter import MeanFilter
 from collab.defenses.none import NoDefense
 from collab.defenses.obfuscator import Obfuscator
+from collab.defenses.orthogonal import Orthogonal
+from collab.defenses.pixel_noise import PixelNoise
+from collab.defenses.visual_mixer import VisualMixer
 from collab.entity import Entity
 from collab.runtime.assign import open_scenario_source
 from collab.runtime.host import Host
@@ -38,7 +51,19 @@ from entities.mislabeler import Mislabeler
 from entities.noisy import Noisy
 from entities.selective import Selective
 
-DEFENSES = [Adversarial, Chain, DpmDefense, GaussianFilter, GaussianNoise, MeanFilter, NoDefense, Obfuscator]
+DEFENSES = [
+    Adversarial,
+    Chain,
+    DpmDefense,
+    GaussianFilter,
+    GaussianNoise,
+    MeanFilter,
+    NoDefense,
+    Obfuscator,
+    Orthogonal,
+    PixelNoise,
+    VisualMixer,
+]
 RECORD = Path(__file__).with_name("stage_code.json")
 
 
@@ -58,12 +83,31 @@ ROOTS: dict[str, list[Any]] = {
     "poison": [Member(Entity, "poison"), *DEFENSES],
     "federate": [Member(Entity, "federate")],
     "average": [Member(Entity, "average")],
+    "infer": [Member(Oracle, "infer")],
     "embed": [Member(Oracle, "embed")],
     "expose": [Member(Entity, "expose")],
     "publish": [Member(Entity, "publish"), *DEFENSES, Mislabeler, Noisy],
     "refine": [Member(Entity, "refine"), Member(Oracle, "refine"), Selective],
     "withdraw": [Member(Entity, "withdraw")],
-    "attack": [Member(Entity, "attack"), StrawMan, OwnModule, UnseenReconstructor, LeakedModule],
+    "rehearse": [Member(Entity, "rehearse"), ShadowModules, ThroughDecider],
+    "hand_out": [Member(Oracle, "hand_out")],
+    "attack": [
+        Member(Entity, "attack"),
+        StrawMan,
+        OwnModule,
+        Thumbnail,
+        HistogramMatching,
+        UnseenReconstructor,
+        LeakedModule,
+        ShadowModules,
+        LeakedPairs,
+        DistributionMatching,
+        ThroughDecider,
+        Matching,
+        OptimizationInversion,
+        AttributeInference,
+        MembershipInference,
+    ],
     "judge": [Member(Oracle, "judge")],
     "recognize": [Member(Oracle, "recognize")],
     "disclose": [Member(Entity, "disclose"), *DEFENSES],
@@ -118,7 +162,14 @@ def _constants(tree: ast.AST, function: FunctionType) -> Iterator[str]:
     for node in ast.walk(tree):
         value = function.__globals__.get(node.id) if isinstance(node, ast.Name) else None
         if isinstance(value, int | float | str | tuple) and "<" not in repr(value):
-            yield f"{function.__module__} {node.id} = {value!r}"
+            yield f"{function.__module__} {node.id} = {_told(value)}"
+
+
+def _told(value: Any) -> str:
+    """`repr`, with sets in order: theirs is another in each process."""
+    if isinstance(value, frozenset | set):
+        return f"{{{', '.join(sorted(map(_told, value)))}}}"
+    return f"({', '.join(map(_told, value))})" if isinstance(value, tuple) else repr(value)
 
 
 def _used(tree: ast.AST, function: FunctionType, owner: type | None) -> Iterator[Any]:

@@ -95,4 +95,4 @@ def test_entities_of_one_class_each_play_to_the_end(small: Small, tmp_path: Path
     held = json.loads((played.run / "record.json").read_text())["labels"]
     assert all(0 in labels for labels in held.values())
     assert all(math.isfinite(row.value) for row in played.rows)
-    assert {each.sender for each in read_ledger(played.run / "ledger.parquet") if each.stage == "publish"} == {*held}
+    assert {each.sender for each in read_ledger(played.run / "ledger.parquet") if each.kind == "shard"} == {*held}

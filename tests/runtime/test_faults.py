@@ -1,6 +1,9 @@
 import io
+import itertools
 import os
+import re
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,21 +11,26 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from conftest import bits, shards  # type: ignore[import-not-found]
 from PIL import Image
 from pyarrow import parquet
 
 from collab.cli import main
+from collab.entity import Entity
 from collab.errors import DataError, EntityError, ResourceError, StoreError
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.store import files
+from collab.store.store import Store
+from collab.training.progress import Progress
+from collab.types import Report
 
 TINY = Path(__file__).parents[2] / "scenarios" / "tiny.yaml"
 
 
-def quietly(scenario: Scenario, out: Path, device: str = "auto") -> None:
-    play(scenario, Where("inprocess", device=device, out=out), lambda event: None)
+def quietly(scenario: Scenario, out: Path, device: str = "auto") -> Played:
+    return play(scenario, Where("inprocess", device=device, out=out), lambda event: None)
 
 
 def temporary_files(out: Path) -> list[Path]:
@@ -131,3 +139,59 @@ def test_a_store_that_was_tampered_with_ends_with_its_exit_code(
         main()
     assert ended.value.code == 5
     assert "1 refused" in capsys.readouterr().out
+
+
+def test_a_read_only_store_is_named_and_what_was_published_stays(
+    small: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = os.open
+
+    def read_only(path: object, flags: int, *args: object, **kwargs: object) -> int:
+        if "/store/entity=a3" in str(path) and flags & os.O_CREAT:
+            raise OSError(30, "Read-only file system")
+        return honest(path, flags, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(files.os, "open", read_only)
+    found = quietly(small("on_failure=continue"), tmp_path)
+    monkeypatch.setattr(files.os, "open", honest)
+    assert any(
+        isinstance(failure, StoreError) and re.search("entity 'a3' failed in stage 'publish'.*Read-only", str(failure))
+        for failure in found.failures
+    )
+    store = Store(next(tmp_path.glob("tiny/*/store")))
+    assert {record.entity for record in store.records()} == {"a1", "a2", "a4"}
+    assert not temporary_files(tmp_path / "tiny")
+    assert [finding.problem for finding in store.verify()] == [""] * 3
+
+
+def test_a_slow_entity_costs_time_and_nothing_else(
+    small: Callable[..., Scenario], played: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest, slowed = Entity.publish, list[str]()
+
+    def slow(self: Entity, progress: Progress) -> Report:
+        if self.name == "a2":
+            slowed.append(self.name)
+            time.sleep(1.5)
+        return honest(self, progress)
+
+    monkeypatch.setattr(Entity, "publish", slow)
+    found = play(small(), Where("inprocess", out=tmp_path), lambda event: None)
+    assert slowed == ["a2"]
+    assert bits(found.rows) == bits(played.rows)
+    assert shards(found.run) == shards(played.run)
+
+
+def test_a_clock_that_jumps_changes_no_result(
+    small: Callable[..., Scenario], played: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest, calls = time.time, itertools.count()
+    monkeypatch.setattr(time, "time", lambda: honest() + (-1) ** next(calls) * 86400 * 365)
+    found = play(small(), Where("inprocess", out=tmp_path), lambda event: None)
+    again = play(small(), Where("inprocess", out=tmp_path), lambda event: None)
+    monkeypatch.setattr(time, "time", honest)
+    assert next(calls) > 10
+    assert bits(found.rows) == bits(again.rows) == bits(played.rows)
+    assert shards(found.run) == shards(played.run)
+    assert again.cached == again.tasks
+    assert len(Store(again.run / "store").records()) == 4

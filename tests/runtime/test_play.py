@@ -1,3 +1,4 @@
+import hashlib
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -31,12 +32,27 @@ def test_private_folders_are_private_and_hold_no_others_rows(played: Played) -> 
 
 def test_every_entity_published_once_and_the_ledger_says_so(played: Played) -> None:
     crossings = read_ledger(played.run / "ledger.parquet")
-    published = sorted(each.sender for each in crossings if each.stage == "publish")
+    published = sorted(each.sender for each in crossings if (each.stage, each.kind) == ("publish", "shard"))
     assert published == ["a1", "a2", "a3", "a4"]
+    reports = [each for each in crossings if each.kind == "report"]
+    assert {(each.sender, each.stage) for each in reports} >= {("a1", "pretrain"), ("a4", "decode"), ("a4", "publish")}
+    assert {each.receiver for each in reports} == {"driver"}
+    assert all(each.bytes > 0 and len(each.digest) == 64 for each in crossings)
+    assert sorted(each.sender for each in crossings if each.kind == "pictures") == ["a1", "a2", "a3", "a4"]
+    began, ended = (played.run / "scenario.yaml").stat().st_mtime, (played.run / "ledger.parquet").stat().st_mtime
+    assert all(each.time is not None and began - 1 <= each.time <= ended + 1 for each in crossings)
     assert {each.kind for each in crossings if each.stage == "release"} == {"featurizer", "decider", "reconstructor"}
-    read = {(each.sender, each.receiver) for each in crossings if each.stage == "refine"}
+    read = {(each.sender, each.receiver) for each in crossings if (each.stage, each.kind) == ("refine", "shard")}
     assert ("a3", "a4") in read
     assert ("a4", "a1") not in read
+
+
+def test_every_digest_and_size_of_the_ledger_is_that_of_a_file(played: Played) -> None:
+    crossings = [each for each in read_ledger(played.run / "ledger.parquet") if each.kind != "report"]
+    folders = [played.run / name for name in ("store", "release", "pictures")]
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".json"]
+    there = {hashlib.sha256(path.read_bytes()).hexdigest(): path.stat().st_size for path in files}
+    assert {each.digest: each.bytes for each in crossings} == there
 
 
 def test_what_was_published_is_neither_the_plain_features_nor_in_their_order(played: Played) -> None:

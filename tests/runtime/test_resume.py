@@ -57,6 +57,19 @@ def test_a_run_killed_anywhere_goes_on_to_the_same_bits(
     assert not list((out / "cache").rglob("*.pt"))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["decode", "pretrain", "reconstruct", "featurize", "poison", "publish", "refine"])
+def test_a_driver_killed_in_each_stage_goes_on_to_the_same_bits(
+    stage: str, small: Callable[..., Scenario], undisturbed: tuple[Played, int], tmp_path: Path
+) -> None:
+    told: list[Event] = []
+    play(small(*LONGER), Where("inprocess", out=tmp_path / "told"), told.append)
+    killed(tmp_path / "out", 1 + next(n for n, each in enumerate(told) if each.get("stage") == stage))
+    found = play(small(*LONGER), Where("inprocess", out=tmp_path / "out"), lambda event: None)
+    assert bits(found.rows) == bits(undisturbed[0].rows)
+    assert shards(found.run) == shards(undisturbed[0].run)
+
+
 def test_a_stage_goes_on_from_its_last_checkpoint(
     undisturbed: tuple[Played, int], small: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

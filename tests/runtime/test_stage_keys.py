@@ -1,5 +1,6 @@
 """Which stages run again when a field of the scenario changes: each field, in turn."""
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ CHANGES: dict[str, set[str]] = {
     "name=other": NONE,
     "about=other": NONE,
     "seed=5": EVERYTHING,
+    "private_seeds=drawn": EVERYTHING - DECODES,
     "data.classes=6": EVERYTHING,
     "data.train=200": EVERYTHING,
     "data.image_size=32": EVERYTHING,
@@ -55,8 +57,10 @@ CHANGES: dict[str, set[str]] = {
     "controls=false": NONE,
     "federated=[{row: fed, entities: [a1, a2]}]": NONE,
     "expect=null": NONE,
+    "inference={of: [identities]}": NONE,  # its stages are there only with it
+    "exposure={}": NONE,
     "disclosure={}": NONE,  # tests/test_disclosure.py changes what is in it
-    "store.dtype=bfloat16": {"featurize", "featurize_heldout", "reconstruct", *PUBLISHED},
+    "store.codec=bfloat16": {"featurize", "featurize_heldout", "reconstruct", *PUBLISHED},
     "precision=bf16": EVERYTHING - DECODES,
     "resources.workers=2": NONE,
     "resources.restarts=5": NONE,
@@ -67,7 +71,7 @@ CHANGES: dict[str, set[str]] = {
 
 
 def prepared(scenario: Scenario) -> Prepared:
-    return Prepared.of(scenario, Where("inprocess", out=Path("unused")))
+    return Prepared.of(scenario, Where("inprocess", out=Path(tempfile.gettempdir()) / "collab-unused"))
 
 
 def changed(before: Prepared, after: Prepared) -> set[str]:

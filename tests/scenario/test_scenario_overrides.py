@@ -33,7 +33,7 @@ Complaints = Callable[..., list[str]]
         ("refinements.6.unpoisoned.0=a3", lambda it: it.refinements[2].unpoisoned == ("a3",)),
         ("refine.epochs=2", lambda it: it.refine.epochs == 2),
         ("scratch.epochs=2", lambda it: it.scratch.epochs == 2),
-        ("store.dtype=bfloat16", lambda it: it.store.dtype == "bfloat16"),
+        ("store.codec=bfloat16", lambda it: it.store.codec == "bfloat16"),
         ("resources.entity.cpus=2", lambda it: it.resources.entity.cpus == 2),
         ("expect.paper=dp_table5", lambda it: it.expect.paper == "dp_table5"),
         ("expect=[{paper: dp_table5}, {paper: dp_table1}]", lambda it: len(it.expectations) == 2),
@@ -104,10 +104,10 @@ def test_a_wrong_override_is_told_as_its_own(override: str, words: str, complain
 
 
 def test_wrong_overrides_and_a_wrong_file_are_told_together(valid: str, complaints: Complaints) -> None:
-    told = complaints(valid.replace("hook: conv3_1", "hook: conv9"), "store.dtype=f", "entities.b.share=1", seed=-1)
+    told = complaints(valid.replace("hook: conv3_1", "hook: conv9"), "store.codec=f", "entities.b.share=1", seed=-1)
     assert [complaint.split(": ")[0] for complaint in told] == [
         "5:3",
-        "--set store.dtype=f",
+        "--set store.codec=f",
         "--set entities.b.share=1",
         "--seed -1",
     ]

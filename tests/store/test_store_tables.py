@@ -99,7 +99,7 @@ def test_what_is_no_results_table_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_ledger_comes_back(tmp_path: Path) -> None:
-    crossings = [CROSSING, replace(CROSSING, shape=(), kind="card"), CROSSING]
+    crossings = [CROSSING, replace(CROSSING, shape=(), kind="card"), replace(CROSSING, time=1.5e9 + 0.25)]
     path = tmp_path / "ledger.parquet"
     write_ledger(path, crossings)
     assert read_ledger(path) == crossings

@@ -1,0 +1,103 @@
+"""No pairs: match the moments of a shard to those of F on public images, then apply R (ATTACKS A4a)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Self
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from typing_extensions import override
+
+from collab.attacks.base import Attack, Knowledge, Need
+from collab.scenario.base import AttackOptions
+from collab.seeding import Stream
+from collab.training.precision import Compute
+from collab.training.progress import Progress
+from collab.training.recipes import features_of, outputs_of
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean [channels], covariance [channels, channels] and third moments along its axes, over rows and places; fp64.
+
+    `axes` are eigenvectors in columns, by rising eigenvalue in `values`; `skew` says to which side each axis has its
+    longer tail, which gives it a direction.
+    """
+
+    mean: Tensor
+    values: Tensor
+    axes: Tensor
+    skew: Tensor
+
+    @classmethod
+    def of(cls, batches: Iterable[Tensor]) -> "Moments":
+        """Of batches of features [rows, channels, height, width]."""
+        flat = torch.cat([part.double().permute(0, 2, 3, 1).flatten(0, 2).cpu() for part in batches])
+        mean = flat.mean(0)
+        values, axes = torch.linalg.eigh((flat - mean).T @ (flat - mean) / len(flat))
+        along = (flat - mean) @ axes
+        skew = along.pow(3).mean(0).sign()
+        return cls(mean, values.clamp(min=1e-8 * float(values.max())), axes, torch.where(skew == 0, 1.0, skew))
+
+
+def zca_map(published: Moments, plain: Moments) -> Tensor:
+    r"""$\Sigma_F^{1/2} \Sigma_P^{-1/2}$: whitens and colors; undoes gains of channels, but no rotation."""
+    root = plain.axes @ torch.diag(plain.values.sqrt()) @ plain.axes.T
+    return root @ published.axes @ torch.diag(published.values.rsqrt()) @ published.axes.T
+
+
+def transport_map(published: Moments, plain: Moments) -> Tensor:
+    r"""The optimal transport map between Gaussians: $S^{-1}(S \Sigma_F S)^{1/2} S^{-1}$, $S = \Sigma_P^{1/2}$."""
+    root = published.axes @ torch.diag(published.values.sqrt()) @ published.axes.T
+    inverse = published.axes @ torch.diag(published.values.rsqrt()) @ published.axes.T
+    covariance = plain.axes @ torch.diag(plain.values) @ plain.axes.T
+    values, axes = torch.linalg.eigh(root @ covariance @ root)
+    return inverse @ axes @ torch.diag(values.clamp(min=0).sqrt()) @ axes.T @ inverse
+
+
+def eigen_map(published: Moments, plain: Moments) -> Tensor:
+    """Aligns axes in the order of their eigenvalues, directions by the third moment; undoes part of a rotation."""
+    scale = (plain.values / published.values).sqrt() * plain.skew * published.skew
+    return plain.axes @ torch.diag(scale) @ published.axes.T
+
+
+MAPS = {"zca": zca_map, "transport": transport_map, "eigen": eigen_map}
+
+
+@dataclass(frozen=True)
+class DistributionMatching(Attack):
+    """Moves the shard's mean and covariance over channels to those of F(Q) by a linear map, then applies R."""
+
+    class Options(AttackOptions):
+        """Which map."""
+
+        map: Literal["zca", "transport", "eigen"] = Field("zca", description="eigen undoes part of a rotation too.")
+        images: int = Field(2000, ge=16, le=1_000_000, description="Public images that F's moments are taken of.")
+
+        @property
+        @override
+        def label(self) -> str:
+            return self.name or f"{self.kind}[{self.map}]"
+
+    kind: ClassVar[str] = "distribution_matching"
+    needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "reconstructor", "public_data"})
+
+    map: str
+    images: int
+
+    @override
+    @classmethod
+    def from_options(cls, options: Options) -> Self:
+        return cls(options.map, options.images)
+
+    @override
+    def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
+        public = known.public_data
+        some = type(public)(public.images[: self.images], public.labels[: self.images])
+        plain = Moments.of(features for features, _ in features_of(known.featurizer, some, compute))
+        published = Moments.of([known.features])
+        matrix = MAPS[self.map](published, plain)
+        moved = known.features.double() - published.mean.view(-1, 1, 1)
+        moved = torch.einsum("oc,rchw->rohw", matrix, moved) + plain.mean.view(-1, 1, 1)
+        return outputs_of(known.reconstructor, torch.split(moved.float(), 256), compute)

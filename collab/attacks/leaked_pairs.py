@@ -1,0 +1,173 @@
+"""k leaked pairs (ATTACKS A3): who has some of a victim's images and their rows maps all other rows back."""
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from typing_extensions import override
+
+from collab.attacks.base import Attack, Knowledge, Need
+from collab.attacks.linear import PENALTIES, Grams, Ridge, folds, total
+from collab.metrics.visual import ssim
+from collab.models.layers import Residual, convolution
+from collab.scenario.base import AttackOptions, HandOut
+from collab.seeding import Stream
+from collab.training.feeds import even_batches, steps_in
+from collab.training.loop import Recipe, minimize
+from collab.training.losses import likeness_loss
+from collab.training.precision import Compute
+from collab.training.progress import Progress
+from collab.training.recipes import outputs_of
+
+Map = Callable[[Tensor], Tensor]
+
+
+class Repaired(nn.Module):
+    """R after a linear map of f* to f and two residual blocks that mend it; at first it is R after the map alone."""
+
+    def __init__(self, ridge: Ridge, reconstructor: nn.Module, channels: int) -> None:
+        super().__init__()
+        middle = max(channels // 2, 16)
+        self.ridge = nn.Conv2d(channels, channels, ridge.side, padding=ridge.side // 2)
+        kernel = ridge.weights[:-1].T.reshape(channels, channels, ridge.side, ridge.side)
+        self.ridge.weight.data.copy_(kernel)
+        self.ridge.bias.data.copy_(ridge.weights[-1])  # type: ignore[union-attr]
+        last = nn.Conv2d(middle, channels, 1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+        blocks = [Residual(nn.Sequential(*convolution(middle, middle, 3))) for _ in range(2)]
+        self.mend = nn.Sequential(nn.Conv2d(channels, middle, 1), *blocks, last)
+        self.reconstructor = reconstructor
+
+    @override
+    def forward(self, features: Tensor) -> Tensor:
+        mapped: Tensor = self.ridge(features) + self.mend(features)
+        rebuilt: Tensor = self.reconstructor(mapped)
+        return rebuilt
+
+
+@dataclass(frozen=True)
+class LeakedPairs(Attack):
+    """Maps published features back to F's by what the pairs show, then applies R.
+
+    By ridge regression over 1×1 or 3×3 places, and by residual blocks that mend the better of them; penalty, size and
+    whether the blocks help are chosen by images left out of the pairs. With no pairs it applies R as it is.
+    """
+
+    class Options(AttackOptions):
+        """How many pairs, and what is fitted on them."""
+
+        pairs: int = Field(64, ge=0, le=65_536, description="Images of the victim's that the adversary has: k.")
+        sides: tuple[int, ...] = Field((1, 3), min_length=1, description="Places that a linear map sees; odd.")
+        epochs: int = Field(
+            20, ge=0, le=10_000, description="Passes of the residual blocks over the pairs; 0: linear maps alone."
+        )
+
+        @property
+        @override
+        def label(self) -> str:
+            return self.name or f"{self.kind}[{self.pairs}]"
+
+        @property
+        @override
+        def hand_out(self) -> HandOut | None:
+            return HandOut(pairs=self.pairs) if self.pairs else None
+
+    kind: ClassVar[str] = "leaked_pairs"
+    needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "reconstructor", "pairs"})
+
+    pairs: int
+    sides: tuple[int, ...]
+    epochs: int
+
+    @override
+    @classmethod
+    def from_options(cls, options: Options) -> Self:
+        return cls(options.pairs, options.sides, options.epochs)
+
+    @property
+    @override
+    def asks_for(self) -> frozenset[Need]:
+        return self.needs if self.pairs else frozenset({"reconstructor"})
+
+    @override
+    def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
+        if not self.pairs:
+            return outputs_of(known.reconstructor, torch.split(known.features, 256), compute)
+        published, images = known.pairs.features, known.pairs.images
+        plain = outputs_of(known.featurizer, torch.split(images, 256), compute)
+
+        def shown(features: Tensor) -> Tensor:
+            return outputs_of(known.reconstructor, torch.split(features, 256), compute)
+
+        ridge = best_ridge(published, plain, images, self.sides, shown)
+        learner: nn.Module | None = None
+        if self.epochs and self.pairs >= 16:
+            learner = self._mended(known, ridge, published, images, plain, stream, compute, progress)
+        if learner is not None:
+            return outputs_of(learner, torch.split(known.features, 256), compute)
+        return shown(ridge(known.features))
+
+    def _mended(
+        self, known: Knowledge, ridge: Ridge, published: Tensor, images: Tensor, plain: Tensor,
+        stream: Stream, compute: Compute, progress: Progress,
+    ) -> nn.Module | None:  # fmt: skip
+        """Ridge, blocks and R trained on all pairs, if on a quarter that is left out that shows more than R alone."""
+        held = torch.zeros(len(images), dtype=torch.bool)
+        held[::4] = True
+        partly = best_ridge(published[~held], plain[~held], images[~held], (ridge.side,), lambda f: outputs_of(
+            known.reconstructor, torch.split(f, 256), compute
+        ))  # fmt: skip
+        before = outputs_of(known.reconstructor, (partly(published[held]),), compute)
+        tried = self._trained(known, partly, published[~held], images[~held], stream, compute, progress)
+        after = outputs_of(tried, (published[held],), compute)
+        if ssim(after, images[held]).mean() <= ssim(before, images[held]).mean():
+            return None
+        return self._trained(known, ridge, published, images, stream, compute, progress)
+
+    def _trained(
+        self, known: Knowledge, ridge: Ridge, published: Tensor, images: Tensor,
+        stream: Stream, compute: Compute, progress: Progress,
+    ) -> nn.Module:  # fmt: skip
+        with stream.initialization():
+            learner = Repaired(ridge, copy.deepcopy(known.reconstructor), published.shape[1])
+        compute.place(learner).requires_grad_(True).train()
+
+        def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+            for index in even_batches(len(images), 16, generator):
+                yield published[index].to(compute.device), images[index].to(compute.device)
+
+        recipe = Recipe(self.epochs, 16, "adamw", 1e-3, weight_decay=0.05, schedule="one_cycle")
+        minimize(
+            lambda batch: likeness_loss(learner(batch[0]), batch[1]), learner, batches, recipe,
+            steps=steps_in(len(images), 16), stream=stream, compute=compute, progress=progress,
+        )  # fmt: skip
+        return learner.eval()
+
+
+def best_ridge(published: Tensor, plain: Tensor, images: Tensor, sides: tuple[int, ...], shown: Map) -> Ridge:
+    """The ridge map from `published` to `plain` of the size and penalty under which images left out are most alike.
+
+    Each of at most 8 parts of the pairs is left out in turn; `shown` is what R makes of features.
+    """
+    parts = folds(len(published))
+    found: list[tuple[float, int, float]] = []
+    whole: dict[int, Grams] = {}
+    for side in sides:
+        grams = [Grams.of(published[part], plain[part], side) for part in parts]
+        whole[side] = total(grams)
+        if len(parts) == 1:  # one pair: nothing can be left out
+            found.append((0.0, side, PENALTIES[-1]))
+            continue
+        for penalty in PENALTIES:
+            likeness = []
+            for place, part in enumerate(parts):
+                ridge = total(grams[:place] + grams[place + 1 :]).solved(penalty, side)
+                likeness.append(ssim(shown(ridge(published[part])), images[part]))
+            found.append((float(torch.cat(likeness).mean()), side, penalty))
+    _, side, penalty = max(found, key=lambda each: each[0])
+    return whole[side].solved(penalty, side)

@@ -1,0 +1,103 @@
+"""Matching (ATTACKS A5): which of many candidate images lies behind a row; then sure matches serve as pairs."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from typing_extensions import override
+
+from collab.attacks.base import Attack, Knowledge, Need
+from collab.attacks.likeness import View, cosines, similarities, standardized
+from collab.attacks.linear import Grams, Ridge
+from collab.scenario.base import Answers, AttackOptions, HandOut
+from collab.seeding import Stream
+from collab.training.precision import Compute
+from collab.training.progress import Progress
+from collab.training.recipes import outputs_of
+
+FEWEST = 8
+"""Pairs below which no map is fitted."""
+
+
+class Candidates(AttackOptions):
+    """How many images the adversary looks among, and how many of the attacked are there."""
+
+    candidates: int = Field(2000, ge=16, le=1_000_000, description="Images among which it looks for each row's.")
+    present: float = Field(1.0, ge=0, le=1, description="Share of the attacked rows whose images are among them.")
+    views: tuple[View, ...] = Field(
+        ("logits", "penultimate", "blocks", "frame_free"), min_length=1, description="What of a row is compared."
+    )
+
+    @property
+    @override
+    def hand_out(self) -> HandOut:
+        return HandOut(candidates=self.candidates, present=self.present)
+
+
+@dataclass(frozen=True)
+class Matching(Attack):
+    """Compares what C makes of rows and of candidates; then takes the surest matches for pairs, maps back, looks again.
+
+    A round is kept if it leaves more rows and candidates that are each other's best: the attack's own score.
+    """
+
+    class Options(Candidates):
+        """What is compared, and how often it looks again."""
+
+        answers: ClassVar[Answers] = "matches"
+
+        boost: int = Field(5, ge=0, le=100, description="Rounds in which sure matches are taken for pairs.")
+
+        @property
+        @override
+        def label(self) -> str:
+            way = "boosted" if self.boost else "+".join(self.views)
+            return self.name or f"{self.kind}[{way}]"
+
+    kind: ClassVar[str] = "matching"
+    needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "candidates"})
+
+    views: tuple[View, ...]
+    boost: int
+
+    @override
+    @classmethod
+    def from_options(cls, options: Options) -> Self:
+        return cls(options.views, options.boost)
+
+    @override
+    def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
+        scores = similarities(known, self.views, compute)
+        plain = outputs_of(known.featurizer, torch.split(known.candidates, 256), compute) if self.boost else None
+        kept = len(mutual(scores))
+        for _ in range(self.boost):
+            assert plain is not None
+            rows = mutual(scores)
+            rows = rows[: max(len(rows) // 2, FEWEST)]
+            if len(rows) < FEWEST:
+                break
+            ridge = _fitted(known.features[rows], plain[scores[rows].argmax(1)])
+            again = standardized(cosines(ridge(known.features), plain))
+            found = len(mutual(again))
+            if found <= kept:
+                break
+            scores, kept = again, found
+        return scores
+
+
+def mutual(scores: Tensor) -> Tensor:
+    """Rows that are the best of their best candidate, the surest (by lead over the second best) first."""
+    best, rows = scores.argmax(1), torch.arange(len(scores))
+    is_mutual = scores.argmax(0)[best] == rows
+    top = scores.topk(2, dim=1).values
+    lead = (top[:, 0] - top[:, 1]).masked_fill(~is_mutual, -1)
+    return lead.argsort(descending=True, stable=True)[: int(is_mutual.sum())]
+
+
+def _fitted(published: Tensor, plain: Tensor) -> Ridge:
+    """A map over 3×3 places where there are pairs enough for it, else over single places."""
+    places, channels = published.shape[2] * published.shape[3], published.shape[1]
+    side = 3 if len(published) * places > 2 * (9 * channels + 1) else 1
+    return Grams.of(published, plain, side).solved(0.1, side)

@@ -1,0 +1,131 @@
+"""Modules of the victim's recipe that an adversary trains itself, on images that it has (ATTACKS A2)."""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from collab.attacks.base import Knowledge
+from collab.defenses.base import PrivateView, Protection
+from collab.defenses.chain import Chain
+from collab.defenses.dpm import DpmDefense
+from collab.errors import EntityError
+from collab.models.freeze import freeze
+from collab.seeding import Stream
+from collab.training.feeds import FeatureFeed, ImageSet
+from collab.training.precision import Compute
+from collab.training.progress import Progress
+from collab.training.recipes import features_of, outputs_of
+from collab.training.tasks import Classification
+
+BLOCKS = (0, 1, -1, 0, 2, -2)
+"""Blocks more or fewer than the recipe states, in turn: a victim may be larger or smaller than its recipe says."""
+
+
+class InMemory:
+    """Rows of features [rows, channels, height, width] and labels [rows] as a shard of one record batch."""
+
+    def __init__(self, features: Tensor, labels: Tensor) -> None:
+        self.features, self.labels = features, labels
+        self.rows = self.batch_rows = len(labels)
+        self.batches = 1
+
+    def read_into(self, x: Tensor, y: Tensor, batch: int, at: int) -> int:
+        """Copies all rows to `x[at:]`, `y[at:]`."""
+        x[at : at + self.rows], y[at : at + self.rows] = self.features, self.labels
+        return self.rows
+
+
+def varied(recipe: Protection, number: int, epochs: int | None) -> Protection:
+    """The recipe of shadow `number`: DPMs differ in blocks and take `epochs` passes; other defenses are as they are."""
+    if isinstance(recipe, Chain):
+        return Chain(tuple(varied(each, number, epochs) for each in recipe.defenses))  # type: ignore[misc]
+    if isinstance(recipe, DpmDefense):
+        blocks = max(1, recipe.blocks + BLOCKS[number % len(BLOCKS)])
+        return replace(recipe, blocks=blocks, recipe=replace(recipe.recipe, epochs=epochs or recipe.recipe.epochs))
+    return recipe
+
+
+def fit_shadows(
+    known: Knowledge,
+    count: int,
+    rows: int,
+    epochs: int | None,
+    *,
+    stream: Stream,
+    compute: Compute,
+    progress: Progress,
+) -> list[nn.Module]:
+    """`count` modules of the victim's recipe, each on `rows` images of Q, drawn anew, with C's answers as labels.
+
+    Frozen, in eval mode; the same arguments give the same modules. Raises EntityError for a task without classes, and
+    for a recipe whose module encodes images: it is released, so that nobody needs a shadow of it.
+    """
+    if not isinstance(known.task, Classification):
+        raise EntityError(
+            f"shadow_modules: public images get C's classes as labels, and the task is {known.task.kind}. "
+            "Leave this attack out."
+        )
+    if known.recipe.encodes:
+        raise EntityError(
+            "shadow_modules: the victim's defense changes the featurizer itself and is released. Attack it with "
+            "leaked_module."
+        )
+    return [
+        _fit_shadow(known, number, rows, epochs, replace(stream, stage=f"{stream.stage} {number}"), compute, progress)
+        for number in range(count)
+    ]
+
+
+def _fit_shadow(
+    known: Knowledge, number: int, rows: int, epochs: int | None, stream: Stream, compute: Compute, progress: Progress
+) -> nn.Module:
+    recipe = varied(known.recipe, number, epochs)
+    public = known.public_data
+    drawn = np.sort(stream.numpy("images").permutation(len(public))[:rows])
+    images = ImageSet(public.images[drawn], public.labels[drawn])
+    features = torch.cat([part.cpu() for part, _ in features_of(known.featurizer, images, compute)])
+    answers = outputs_of(known.decider, torch.split(features, 256), compute).argmax(1)
+    shape = (features.shape[1], features.shape[2], features.shape[3])
+    feed = FeatureFeed([InMemory(features.half(), answers)], shape, recipe.batch_size, compute.device, torch.float16)
+    with stream.initialization():
+        module = recipe.build(shape[0], rectified=bool((features >= 0).all()))
+    view = PrivateView(
+        features=feed,
+        images=images,
+        public=public,
+        task=known.task,
+        decider=known.decider,
+        reconstructor=known.reconstructor,
+        stream=stream,
+        compute=compute,
+        progress=progress,
+        another=lambda kind: known.reconstructor,
+        identifier=_nobody,
+        like_decider=lambda outputs: copy.deepcopy(known.decider),
+    )
+    recipe.fit(module, view)
+    return freeze(compute.place(module))
+
+
+def _nobody() -> tuple[nn.Module, int]:
+    raise EntityError(
+        "shadow_modules: the victim's recipe hides people, and nobody knows whom public images show. Leave it out."
+    )
+
+
+def through_all(featurizer: nn.Module, encoders: Sequence[Callable[[Tensor], Tensor]]) -> Callable[[Tensor], Tensor]:
+    """An encoder in which the rows of each batch of images are dealt to all `encoders`, so that none is left out."""
+
+    def encode(images: Tensor) -> Tensor:
+        features = featurizer(images)
+        poisoned = torch.empty_like(features)
+        for place, encoder in enumerate(encoders):
+            if len(features[place :: len(encoders)]):
+                poisoned[place :: len(encoders)] = encoder(features[place :: len(encoders)]).to(features.dtype)
+        return poisoned
+
+    return encode

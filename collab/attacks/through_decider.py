@@ -1,0 +1,85 @@
+"""Through the decider: what C can read of poisoned features, a reconstructor can show (ATTACKS A4d)."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from typing_extensions import override
+
+from collab.attacks.base import Attack, Knowledge, Need
+from collab.attacks.inversion import ByReconstructor, invert
+from collab.errors import EntityError
+from collab.models.reconstructors import build_reconstructor
+from collab.seeding import Stream
+from collab.training.loop import Recipe
+from collab.training.losses import likeness_loss
+from collab.training.precision import Compute
+from collab.training.progress import Progress
+from collab.training.recipes import outputs_of
+
+
+@dataclass(frozen=True)
+class ThroughDecider(Attack):
+    """Trains a reconstructor from what the first blocks of C make of F(Q), and shows what they make of the shard.
+
+    Equivalence forces deep blocks to answer alike, and they hold less of the image: the depth is an option.
+    """
+
+    class Options(ByReconstructor):
+        """How deep, and how the reconstructor is trained."""
+
+        rehearses: ClassVar[bool] = True
+
+        depth: int = Field(1, ge=1, le=64, description="Blocks of C that the shard goes through; its head is none.")
+        epochs: int = Field(3, ge=1, le=10_000, description="Passes over the public images.")
+
+        @property
+        @override
+        def label(self) -> str:
+            return self.name or f"{self.kind}[{self.depth}]"
+
+    kind: ClassVar[str] = "through_decider"
+    needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "public_data"})
+
+    depth: int
+    reconstructor: str
+    recipe: Recipe
+
+    @override
+    @classmethod
+    def from_options(cls, options: Options) -> Self:
+        return cls(options.depth, options.reconstructor, Recipe.of(options))
+
+    @override
+    def rehearse(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> dict[str, Tensor]:
+        read, learner = self._built(known, stream, compute)
+        invert(
+            learner, lambda images: read(known.featurizer(images)), (known.public_data,), self.recipe,
+            stream=stream, compute=compute, progress=progress, loss=likeness_loss,
+        )  # fmt: skip
+        return dict(learner.state_dict())
+
+    @override
+    def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
+        read, learner = self._built(known, stream, compute)
+        learner.load_state_dict(known.rehearsed)
+        return outputs_of(nn.Sequential(read, learner), torch.split(known.features, 256), compute)
+
+    def _built(self, known: Knowledge, stream: Stream, compute: Compute) -> tuple[nn.Sequential, nn.Module]:
+        """The first blocks of C, and an untrained reconstructor of what they answer."""
+        blocks = list(known.decider.children())
+        if self.depth >= len(blocks):
+            raise EntityError(
+                f"through_decider: {self.depth} blocks of C were asked for, which has {len(blocks) - 1} before its "
+                "head. Lower `depth`, or split the network at an earlier hook."
+            )
+        read = nn.Sequential(*blocks[: self.depth])
+        some = known.public_data.take(torch.arange(2).numpy(), compute.device)
+        with torch.no_grad():
+            _, channels, height, width = read(known.featurizer(some)).shape
+        with stream.initialization():
+            shape, side = (channels, height, width), some.shape[-1]
+            learner = build_reconstructor(self.reconstructor, shape, side, tail_blocks=2, upscale="nearest")
+        return read, learner

@@ -1,0 +1,89 @@
+"""What answers of attacks that are no images are worth: matches, members, attributes (ATTACKS A5, A7)."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from collab.metrics.membership import auc, tpr_at_fpr
+from collab.metrics.reidentification import guesses, rank_hits
+from collab.metrics.scores import mean_measure
+from collab.seeding import Stream
+from collab.training.feeds import ImageSet
+from collab.types import Measure
+
+ATTRIBUTES = ("brightness", "red", "green", "blue")
+"""What is asked of a row: means over its image."""
+
+
+def match_measures(scores: Tensor, places: Tensor, seed: int) -> tuple[Measure, ...]:
+    """How often the true candidate has the highest score; scores [rows, candidates], places [rows], -1 where none is.
+
+    `match_sure` is the share of attacked rows, and `match_sure_right` the share of them that is right, where row and
+    candidate are each other's best and the lead over the second best is above the 99th percentile of those of all
+    candidates that are nobody's best: what an adversary would act upon.
+    """
+    rows, candidates = scores.shape
+    is_there, told = places >= 0, list[Measure]()
+    if bool(is_there.any()):
+        ranks = guesses(scores[is_there], places[is_there])
+        told += [mean_measure(f"match_top{k}", rank_hits(ranks, k).double(), seed) for k in (1, 5)]
+        told += [
+            Measure("match_rank_median", float(ranks.median()), n=len(ranks)),
+            mean_measure("match_guesswork", ranks.double(), seed),
+            Measure("match_chance", 1 / candidates),
+        ]
+    sure = sure_matches(scores)
+    told.append(Measure("match_sure", float(sure.double().mean()), n=rows))
+    if bool(sure.any()):
+        right = (scores.argmax(1) == places)[sure]
+        told.append(mean_measure("match_sure_right", right.double(), seed))
+    return tuple(told)
+
+
+def sure_matches(scores: Tensor) -> Tensor:
+    """Rows whose best candidate has them as its best, by more than candidates lead that are nobody's best."""
+    best = scores.argmax(1)
+    rows = torch.arange(len(scores))
+    top = scores.topk(min(2, scores.shape[1]), dim=1).values
+    lead = top[:, 0] - top[:, -1]
+    is_mutual = scores.argmax(0)[best] == rows
+    alone = torch.ones(scores.shape[1], dtype=torch.bool)
+    alone[best] = False
+    if int(alone.sum()) < 20:
+        return is_mutual
+    down = scores[:, alone].topk(min(2, len(scores)), dim=0).values
+    return is_mutual & (lead > torch.quantile((down[0] - down[-1]).float(), 0.99))
+
+
+def membership_measures(scores: np.ndarray, is_member: np.ndarray, seed: int) -> tuple[Measure, ...]:
+    """AUC with its bootstrap interval, and the rate of true positives at 1 % false ones."""
+    members, others = scores[is_member].astype(np.float64), scores[~is_member].astype(np.float64)
+    draw = Stream(seed, "metrics", "bootstrap").numpy("membership_auc")
+    resampled = [auc(draw.choice(members, len(members)), draw.choice(others, len(others))) for _ in range(300)]
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    return (
+        Measure("membership_auc", auc(members, others), float(low), float(high), len(scores)),
+        Measure("membership_tpr[1]", tpr_at_fpr(members, others, 0.01), n=len(members)),
+    )
+
+
+def attributes_of(images: Tensor) -> Tensor:
+    """Mean brightness, red, green and blue [rows, 4] of images [rows, 3, side, side] in [0, 1]."""
+    colors = images.float().mean((2, 3))
+    return torch.cat([colors.mean(1, keepdim=True), colors], 1)
+
+
+def attribute_measures(found: Tensor, truth: ImageSet, seed: int) -> tuple[Measure, ...]:
+    r"""$R^2$ of each attribute, and of what the class mean, known from the published labels, would tell."""
+    wanted = attributes_of(truth.take(np.arange(len(truth)), torch.device("cpu"))).double()
+    labels = torch.from_numpy(np.asarray(truth.labels))
+    guess = torch.zeros_like(wanted)
+    for each in torch.unique(labels):
+        guess[labels == each] = wanted[labels == each].mean(0)
+    spread = (wanted - wanted.mean(0)).square().mean(0).clamp(min=1e-12)
+    told = []
+    for name, column in zip(ATTRIBUTES, range(len(ATTRIBUTES)), strict=True):
+        for suffix, answer in (("", found.double()), ("_prior_class_mean", guess)):
+            errors = (answer[:, column] - wanted[:, column]).square() / spread[column]
+            told.append(mean_measure(f"attribute_r2[{name}]{suffix}", 1 - errors, seed))
+    return tuple(told)

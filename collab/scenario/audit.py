@@ -1,0 +1,80 @@
+"""The suite of attacks that an audit adds to a scenario (ATTACKS 2), and who runs it; free of torch."""
+
+from typing import Any, Literal
+
+from collab.architectures import ARCHITECTURES
+
+Depth = Literal["quick", "full"]
+AUDITOR = "auditor"
+"""The outsider that an audit adds; it publishes nothing."""
+
+QUICK: tuple[dict[str, Any], ...] = (
+    {"kind": "straw_man"},
+    {"kind": "leaked_module", "is_stolen": True, "epochs": 2},
+    {"kind": "shadow_modules", "modules": 2, "images": 500, "module_epochs": 4, "epochs": 1},
+    {"kind": "leaked_pairs", "pairs": 4, "epochs": 0},
+    {"kind": "leaked_pairs", "pairs": 64, "epochs": 0},
+    {"kind": "distribution_matching", "map": "zca"},
+    {"kind": "distribution_matching", "map": "eigen"},
+    {"kind": "through_decider", "depth": 1, "epochs": 1},
+    {"kind": "matching", "candidates": 1000},
+    {"kind": "attribute_inference"},
+    {"kind": "membership_inference", "candidates": 1000},
+)
+"""Minutes on two cores: the least honest set of ATTACKS.md with few modules and few steps."""
+
+FULL: tuple[dict[str, Any], ...] = (
+    {"kind": "straw_man"},
+    {"kind": "unseen_reconstructor", "reconstructor": "rx2s2"},
+    {"kind": "unseen_reconstructor", "reconstructor": "px4s4"},
+    {"kind": "leaked_module", "is_stolen": True},
+    *({"kind": "shadow_modules", "modules": count, "images": 2500} for count in (1, 4, 8)),
+    *({"kind": "leaked_pairs", "pairs": count} for count in (1, 4, 16, 64, 256)),
+    *({"kind": "distribution_matching", "map": way} for way in ("zca", "transport", "eigen")),
+    {"kind": "through_decider", "depth": 1},
+    {"kind": "through_decider", "depth": 2},
+    *({"kind": "matching", "boost": 0, "views": [view]} for view in ("logits", "penultimate", "blocks", "frame_free")),
+    {"kind": "matching"},
+    {"kind": "matching", "present": 0.0, "name": "matching_absent"},
+    {"kind": "optimization_inversion", "through": "decider"},
+    {"kind": "optimization_inversion", "through": "module", "is_stolen": True},
+    {"kind": "attribute_inference"},
+    {"kind": "attribute_inference", "pairs": 100},
+    {"kind": "membership_inference"},
+)
+"""All there is, with curves over K and over the number of pairs."""
+
+SUITES: dict[Depth, tuple[dict[str, Any], ...]] = {"quick": QUICK, "full": FULL}
+
+
+def audited(content: dict[str, Any], depth: Depth) -> dict[str, Any]:
+    """A scenario's content with an auditor that attacks everybody who publishes, and with disclosure measured.
+
+    What was played before stays as it is: who comes last changes nobody's images, and no pool names the auditor.
+    """
+    entities = list(content.get("entities", ()))
+    attacks = [dict(each) for each in SUITES[depth] if each.get("depth", 1) <= _blocks_of_c(content)]
+    used = sum(float(each.get("share") or 0) for each in entities)
+    auditor: dict[str, Any] = {
+        "name": AUDITOR,
+        "kind": "auditor",
+        "share": 0.01,
+        "defense": "none",
+        "options": {"attacks": attacks},
+    }
+    if used > 0.99 and entities:  # nothing is left: it holds images of another's, which its attacks never look at
+        auditor["overlap"] = {"with": entities[0]["name"], "fraction": 1.0}
+    return {"disclosure": {}, **content, "entities": [*entities, auditor]}
+
+
+def _blocks_of_c(content: dict[str, Any]) -> int:
+    """Blocks behind the hook, 1 where the scenario says too little."""
+    model = content.get("model") or {}
+    kind = ARCHITECTURES.get(model.get("backbone", ""))
+    if kind is None or model.get("hook") not in kind.hooks:
+        return 1
+    blocks = [name for name in kind.hooks if "_" in name]
+    inside = [
+        place for place, name in enumerate(blocks) if name == model["hook"] or name.startswith(f"{model['hook']}_")
+    ]
+    return len(blocks) - 1 - inside[-1] if inside else 1

@@ -1,0 +1,202 @@
+"""Canaries: pieces of private content that must not turn up elsewhere, and a search that finds any of thousands."""
+
+import base64
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+WINDOW = 32
+"""Bytes of a canary, at most a few more: two contents that are not copies do not share so many by chance."""
+
+SPAN = 8
+"""Elements that are looked at when a telling window is chosen; at least TELLING of them must differ."""
+
+TELLING = 5
+CANDIDATES = 64
+ANCHOR = 8
+
+PLAIN = 3
+"""Different bytes of a word up to which it is no sign of anything: zeros and flat areas are everywhere."""
+
+CHUNK, BEFORE = 8 << 20, 1 << 12
+ENOUGH = 1000
+"""Canaries found in one place after which the rest of it is not looked at."""
+
+_SLOTS = 24
+
+
+class Canaries:
+    """Byte strings of 15 or more by what they are a piece of; such as text may hold by chance are not to be added.
+
+    The search looks only at aligned words of eight bytes, which is what makes it fast: of each canary it knows one
+    word for each of the eight ways in which the canary can lie.
+    """
+
+    def __init__(self, names: Mapping[bytes, str] | None = None) -> None:
+        self.names = dict(names or {})
+        self._index: tuple[np.ndarray, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def add(self, name: str, pieces: Iterable[bytes]) -> None:
+        """More pieces of `name`; a piece that is there keeps its name."""
+        for piece in pieces:
+            self.names.setdefault(piece, name)
+        self._index = None
+
+    def without(self, pieces: Iterable[bytes], name: str = "") -> "Canaries":
+        """These but `pieces`, and but those of `name`."""
+        gone = set(pieces)
+        return Canaries({piece: other for piece, other in self.names.items() if piece not in gone and other != name})
+
+    def found_in(self, content: bytes | memoryview | np.ndarray) -> Counter[str]:
+        """How many different canaries of each name occur in `content`, at whatever offset."""
+        return Counter(self.names[piece] for piece in self.pieces_in(content))
+
+    def pieces_in(self, content: bytes | memoryview | np.ndarray) -> set[bytes]:
+        """The canaries that occur in `content`; not all of them where there are thousands."""
+        hay, found = np.frombuffer(content, np.uint8), set[bytes]()
+        if not self.names:
+            return found
+        pieces = list(self.names)
+        longest = max(map(len, pieces))
+        for start in range(0, len(hay), CHUNK):
+            chunk = hay[max(start - BEFORE, 0) : start + CHUNK + longest]  # a canary may begin before its word
+            for position, number in self._candidates(chunk):
+                found.update(_confirmed(chunk, position, pieces[number]))
+            if len(found) >= ENOUGH:
+                break
+        return found
+
+    def _candidates(self, chunk: np.ndarray) -> Iterator[tuple[int, int]]:
+        """Where a canary would begin if an aligned word is one of its own, and its number."""
+        table, anchors, numbers, offsets = self._indexed()
+        words = chunk[: len(chunk) // ANCHOR * ANCHOR].view("<u8")
+        at = np.flatnonzero(table[_slot(words)])
+        first, last = (np.searchsorted(anchors, words[at], side) for side in ("left", "right"))
+        for index, low, high in zip(*(each[last > first].tolist() for each in (at, first, last)), strict=True):
+            for entry in range(low, high):
+                yield index * ANCHOR - int(offsets[entry]), int(numbers[entry])
+
+    def _indexed(self) -> tuple[np.ndarray, ...]:
+        """A table of hashes; words, sorted; of which canary each is, and where in it."""
+        if self._index is None:
+            by_length: dict[int, list[int]] = {}
+            pieces = list(self.names)
+            for number, piece in enumerate(pieces):
+                by_length.setdefault(len(piece), []).append(number)
+            parts = [
+                part
+                for length, those in by_length.items()
+                for way in range(ANCHOR)
+                for part in _words([pieces[number] for number in those], np.array(those), range(way, length - 7, 8))
+            ]
+            anchors, numbers, offsets = (np.concatenate(each) for each in zip(*parts, strict=True))
+            order = np.argsort(anchors, kind="stable")
+            table = np.zeros(1 << _SLOTS, np.bool_)
+            table[_slot(anchors)] = True
+            self._index = table, anchors[order], numbers[order], offsets[order]
+        return self._index
+
+
+def _words(
+    pieces: Sequence[bytes], numbers: np.ndarray, places: range
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Of pieces of one length the word at one of `places` that varies most, unless it is plain; its piece and place."""
+    content = np.frombuffer(b"".join(pieces), np.uint8).reshape(len(pieces), -1)
+    best, place_of = np.full(len(pieces), PLAIN), np.full(len(pieces), -1)
+    for place in places:
+        differing = 1 + (np.diff(np.sort(content[:, place : place + ANCHOR], axis=1), axis=1) != 0).sum(axis=1)
+        place_of[differing > best] = place
+        best = np.maximum(best, differing)
+    kept = np.flatnonzero(place_of >= 0)
+    at = place_of[kept]
+    words = np.ascontiguousarray(content[kept[:, None], at[:, None] + np.arange(ANCHOR)]).view("<u8")[:, 0]
+    yield words, numbers[kept], at
+
+
+def _confirmed(chunk: np.ndarray, position: int, piece: bytes) -> Iterator[bytes]:
+    if position >= 0 and chunk[position : position + len(piece)].tobytes() == piece:
+        yield piece
+
+
+def _slot(words: np.ndarray) -> np.ndarray:
+    slots: np.ndarray = words * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(64 - _SLOTS)
+    return slots
+
+
+def telling_starts(rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """For each row [n, elements] the one of `starts` whose next eight numbers differ most; -1 where all are plain."""
+    best, score = np.full(len(rows), -1), np.full(len(rows), TELLING - 1)
+    for start in starts.tolist():
+        piece = np.sort(rows[:, start : start + SPAN], axis=1)
+        differing = 1 + (np.diff(piece, axis=1) != 0).sum(axis=1)
+        is_led = (rows[:, start] != 0) & (rows[:, start + 1] != 0) & (rows[:, start] != rows[:, start + 1])
+        is_better = is_led & (differing > score)
+        best[is_better], score[is_better] = start, differing[is_better]
+    return best
+
+
+def numbers(rows: np.ndarray, kinds: Sequence[str]) -> Iterator[bytes]:
+    """A piece of each row of floats [n, elements >= 32], as it would lie there in each of `kinds`, and as text.
+
+    Kinds: `as it is`, `float32`, `float64`, `float16`, `bfloat16`. Rows without a telling piece give none.
+    """
+    last = rows.shape[1] - WINDOW
+    best = telling_starts(rows, np.unique(np.linspace(0, max(last, 0), CANDIDATES).astype(int)))
+    for row, start in zip(rows, best.tolist(), strict=True):
+        if start >= 0 and last >= 0:
+            piece = row[start : start + WINDOW]
+            for kind in kinds:
+                yield _rendered(piece, kind)[:WINDOW]
+            yield from _as_text(piece)
+
+
+def _rendered(piece: np.ndarray, kind: str) -> bytes:
+    if kind == "as it is":
+        return piece.tobytes()
+    if kind == "bfloat16":  # rounded to nearest even, as torch does
+        bits = piece.astype(np.float32).view(np.uint32).astype(np.uint64)
+        return ((bits + 0x7FFF + (bits >> np.uint64(16) & np.uint64(1))) >> np.uint64(16)).astype(np.uint16).tobytes()
+    with np.errstate(over="ignore"):
+        return piece.astype(kind).tobytes()
+
+
+def _as_text(piece: np.ndarray) -> Iterator[bytes]:
+    """Bytes in hexadecimal and base64, whatever stands before; four numbers as JSON; one number if it has 15 digits."""
+    content = piece[:SPAN].tobytes()
+    yield content[: WINDOW // 2].hex().encode()
+    if len(content) >= WINDOW // 2:
+        for phase in range(3):
+            yield base64.b64encode(content[phase : phase + 15])
+    told = [repr(float(number)) for number in piece[:4]]
+    yield ", ".join(told).encode()[:WINDOW]
+    if digits := re.search(r"\.0*(\d{15})", told[0]):
+        yield digits[1].encode()
+
+
+def pictures(images: np.ndarray) -> Iterator[bytes]:
+    """A piece of each image of uint8 [n, 3, H, W >= 11]: by channel, by pixel, as floats, as text."""
+    side = images.shape[3]
+    starts = [
+        y * side + x
+        for y in np.unique(np.linspace(0, images.shape[2] - 4, 24).astype(int)).tolist()
+        for x in sorted({0, (side - 11) // 2, side - 11})
+    ]
+    flat = images.reshape(len(images), -1)
+    for number, start in enumerate(telling_starts(flat, np.array(starts)).tolist()):
+        if start < 0:
+            continue
+        piece, y, x = flat[number, start : start + WINDOW], start // side, start % side
+        yield piece.tobytes()
+        yield images[number, :, y, x : x + 11].T.tobytes()
+        floats = piece[:16].astype(np.float32) / np.float32(255)
+        yield floats[:SPAN].tobytes()
+        yield floats.astype(np.float16).tobytes()
+        yield ", ".join(map(str, piece[:11].tolist())).encode()[:WINDOW]
+        yield piece[:16].tobytes().hex().encode()
+        for phase in range(3):
+            yield base64.b64encode(piece[phase : phase + 24].tobytes())

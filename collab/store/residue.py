@@ -1,0 +1,98 @@
+"""What files hold, unpacked so far that a search for bytes can find it."""
+
+import base64
+import io
+import mmap
+import os
+import re
+import zipfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+from pyarrow import ipc, parquet
+
+from collab.store.files import open_regular
+
+WHOLE = 256 << 20
+"""Bytes up to which a file is searched as a whole; of larger ones PIECES evenly spaced pieces are."""
+
+PIECES, PIECE = 64, 4 << 20
+_EMBEDDED = re.compile(rb"data:[a-z/+.-]*;base64,([A-Za-z0-9+/=]+)")
+_IMAGES = {".png", ".jpg", ".jpeg", ".webp"}
+
+
+def unpacked(path: Path) -> Iterator[np.ndarray]:
+    """The bytes of a file, and of what lies packed in it: arrays of .npz, columns of .parquet, images of a page."""
+    with suppress(FileNotFoundError):  # a temporary file may go while it is looked for
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if not size:
+                return
+            content = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+        starts = [0] if size <= WHOLE else np.linspace(0, size - PIECE, PIECES).astype(int).tolist()
+        for start in starts:
+            yield content[start : start + (size if size <= WHOLE else PIECE)]
+        if size <= WHOLE:
+            with suppress(OSError, ValueError, EOFError, zipfile.BadZipFile, pa.ArrowException):
+                yield from _packed(path, content)
+
+
+def _packed(path: Path, content: np.ndarray) -> Iterator[np.ndarray]:
+    if path.suffix == ".npz":
+        with zipfile.ZipFile(io.BytesIO(content.tobytes())) as packed:
+            for name in packed.namelist():
+                yield np.frombuffer(packed.read(name), np.uint8)
+    elif path.suffix == ".parquet":
+        for column in parquet.read_table(pa.BufferReader(pa.py_buffer(content))).columns:
+            for chunk in column.chunks:
+                yield from (np.frombuffer(each, np.uint8) for each in chunk.buffers() if each)
+    elif path.suffix == ".html":
+        for found in _EMBEDDED.finditer(content.tobytes()):
+            yield from _image(base64.b64decode(found[1]))
+    elif path.suffix in _IMAGES:
+        yield from _image(content.tobytes())
+
+
+def _image(content: bytes) -> Iterator[np.ndarray]:
+    yield np.frombuffer(content, np.uint8)
+    with suppress(OSError, Image.DecompressionBombError):  # not an image
+        pixels = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+        yield pixels.reshape(-1)
+        yield np.ascontiguousarray(pixels.transpose(2, 0, 1)).reshape(-1)
+
+
+def shared_memory(pid: int) -> Iterator[np.ndarray]:
+    """What was written to the object store that a process of this user holds, if it is a raylet of Ray; Linux only."""
+    folder = Path(f"/proc/{pid}/fd")
+    for link in folder.iterdir() if folder.is_dir() and os.access(folder, os.R_OK) else ():
+        with suppress(OSError):
+            if "/plasma" not in os.readlink(link):
+                continue
+            descriptor = os.open(link, os.O_RDONLY)
+            try:
+                end = 0
+                while (start := os.lseek(descriptor, end, os.SEEK_DATA)) >= 0:  # ENXIO where nothing follows
+                    end = os.lseek(descriptor, start, os.SEEK_HOLE)
+                    yield np.frombuffer(os.pread(descriptor, end - start, start), np.uint8)
+            finally:
+                os.close(descriptor)
+
+
+def stored_rows(path: Path, most: int) -> np.ndarray:
+    """At most `most` rows of features [n, elements] of a shard, evenly spaced over it, as they are stored."""
+    with pa.memory_map(str(path)) as file:
+        reader = ipc.open_file(file)
+        rows, batch_rows = [], reader.get_batch(0).num_rows
+        total = batch_rows * (reader.num_record_batches - 1) + reader.get_batch(reader.num_record_batches - 1).num_rows
+        wanted = np.unique(np.linspace(0, total - 1, min(most, total)).astype(int))
+        for number in range(reader.num_record_batches):
+            inside = wanted[wanted // batch_rows == number] - number * batch_rows
+            if len(inside):
+                batch = reader.get_batch(number)
+                values = batch.column("x").storage.values.to_numpy(zero_copy_only=False)
+                rows.append(values.reshape(batch.num_rows, -1)[inside])
+    return np.concatenate(rows)

@@ -1,0 +1,111 @@
+"""The page of an audit: verdict words, whom a figure belongs to, and that an audit leaves what was played as it is."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from collab.report.audit import BROKEN_LEAKAGE, cells_of, defense_names, matrix, verdicts, write_audit
+from collab.report.opened import open_run
+from collab.scenario.audit import AUDITOR, FULL, QUICK, audited
+from collab.scenario.reader import read_scenario, to_yaml
+from collab.store.ledger import write_ledger
+from collab.store.results import Row, write_results
+
+SCENARIO = Path(__file__).parents[2] / "scenarios" / "tiny.yaml"
+
+
+def made(folder: Path, rows: list[Row], tasks: dict[str, dict[str, object]] | None = None) -> Path:
+    """A run directory of the tiny scenario with these results."""
+    folder.mkdir()
+    (folder / "scenario.yaml").write_text(to_yaml(read_scenario(SCENARIO).scenario))
+    write_results(folder / "results.parquet", rows)
+    write_ledger(folder / "ledger.parquet", [])
+    facts = {"seconds": 2.0, "facts": {"adversary": "insider"}, "cached": False, "losses": [], "peak_bytes": 1}
+    named = {f"attack spy {row.attack} on {row.entity}": facts for row in rows if row.attack}
+    (folder / "record.json").write_text(json.dumps({"tasks": tasks or named, "classes": ["cat", "dog"]}))
+    return folder
+
+
+def found(attack: str, entity: str, metric: str, value: float, reach: float | None = 0.01) -> Row:
+    low, high = (None, None) if reach is None else (value - reach, value + reach)
+    return Row("tiny", "by spy", entity, "dpm", attack, metric, value, low, high, n=100, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "word"),
+    [
+        ([("leakage[ssim_max]", BROKEN_LEAKAGE + 0.1, 0.01)], "broken"),
+        ([("leakage[ssim_max]", 0.1, 0.01)], "leaks"),
+        ([("leakage[ssim_max]", 0.01, 0.05)], "not broken by this suite"),
+        ([("leakage[ssim_max]", 0.01, 0.05), ("leakage[pdist]", 0.7, 0.05)], "broken"),
+        ([("match_top1", 0.25, 0.02), ("match_chance", 0.01, None)], "broken"),
+        ([("match_top1", 0.05, 0.02), ("match_chance", 0.01, None)], "leaks"),
+        ([("match_top1", 0.02, 0.02), ("match_chance", 0.01, None)], "not broken by this suite"),
+        ([("membership_auc", 0.6, 0.05)], "leaks"),
+        ([("membership_auc", 0.52, 0.05)], "not broken by this suite"),
+        ([("attribute_r2[red]", 0.6, 0.05), ("attribute_r2[red]_prior_class_mean", 0.2, 0.05)], "leaks"),
+        (
+            [("attribute_r2[red]", 0.2, 0.05), ("attribute_r2[red]_prior_class_mean", 0.2, 0.05)],
+            "not broken by this suite",
+        ),
+        ([("l1", 0.2, 0.01)], "—"),
+    ],
+)  # fmt: skip
+def test_words_follow_the_rule(tmp_path: Path, rows: list[tuple[str, float, float | None]], word: str) -> None:
+    run = made(tmp_path / "run", [found("any", "a1", *each) for each in rows])
+    (cell,) = cells_of(open_run(run))
+    assert (cell.word, cell.adversary, cell.seconds) == (word, "insider", 2.0)
+
+
+def test_victims_of_one_defense_are_one_cell_whose_interval_knows_both(tmp_path: Path) -> None:
+    rows = [found("any", name, "leakage[ssim_max]", value) for name, value in (("a1", 0.2), ("a2", 0.4), ("a3", 0.9))]
+    run = open_run(made(tmp_path / "run", rows))
+    (cell,) = cells_of(run)
+    assert cell.victims == 3
+    assert cell.leakage is not None
+    assert cell.leakage.value == pytest.approx(0.5)
+    assert cell.leakage.low is not None
+    assert cell.leakage.low < 0.2  # three victims that differ by so much say little of the next one
+    assert [line[2] for line in verdicts(cells_of(run)).lines] == ["broken"]
+    assert matrix(cells_of(run)).lines == (("any", "broken"),)
+
+
+def test_defenses_of_other_options_have_other_names() -> None:
+    stated = read_scenario(SCENARIO, ["entities.a2.defense.blocks=3"]).scenario
+    names = defense_names(stated.entities)
+    assert names["a1"] == names["a3"] == "dpm"
+    assert names["a2"] == "dpm of a2"
+
+
+def test_a_run_without_attacks_has_no_audit_and_one_with_them_a_page(tmp_path: Path) -> None:
+    assert write_audit(made(tmp_path / "none", [])) is None
+    page = write_audit(made(tmp_path / "some", [found("any", "a1", "leakage[ssim_max]", 0.8)]))
+    assert page is not None
+    text = page.read_text()
+    assert "shows private images" in text
+    assert "broken" in text
+    assert not any(word in text.casefold() for word in ("denied", "irreversible", "anonymous"))
+
+
+@pytest.mark.parametrize(("depth", "suite"), [("quick", QUICK), ("full", FULL)])
+def test_an_audit_adds_an_outsider_with_the_suite_and_touches_nobody_else(
+    depth: str, suite: tuple[object, ...]
+) -> None:
+    plain = read_scenario(SCENARIO).scenario
+    stated = read_scenario(SCENARIO, audit=depth).scenario  # type: ignore[arg-type]
+    *others, auditor = stated.entities
+    assert [each.model_dump() for each in others] == [each.model_dump() for each in plain.entities]
+    assert (auditor.name, auditor.options.publishes) == (AUDITOR, False)
+    tried = auditor.options.attacks_on(["a1"])
+    assert 0 < len(tried) <= len(suite)
+    assert len({attack.label for _, attack in tried}) == len(tried)
+    assert stated.disclosure is not None
+
+
+def test_an_audit_of_full_shares_holds_images_that_another_has() -> None:
+    content = {"entities": [{"name": "a1", "share": 1.0}], "model": {"backbone": "resnet8", "hook": "conv3_1"}}
+    auditor = audited(content, "full")["entities"][-1]
+    assert auditor["overlap"] == {"with": "a1", "fraction": 1.0}
+    depths = [each["depth"] for each in auditor["options"]["attacks"] if "depth" in each]
+    assert depths == [1]  # resnet8 has one block behind conv3_1

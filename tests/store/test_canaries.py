@@ -1,0 +1,92 @@
+"""The search: what is planted is found, at whatever offset and in whatever form; what is not there is not."""
+
+import base64
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collab.store.canaries import CHUNK, WINDOW, Canaries, numbers, pictures
+
+RNG = np.random.default_rng(0)
+WEIGHTS = RNG.standard_normal((20, 200)).astype(np.float32)
+IMAGES = RNG.integers(0, 256, (10, 3, 16, 16), dtype=np.uint8)
+EVERY = ["as it is", "float16", "bfloat16", "float64"]
+
+
+def looked_for() -> Canaries:
+    made = Canaries()
+    made.add("weights", numbers(WEIGHTS, EVERY))
+    made.add("images", pictures(IMAGES))
+    return made
+
+
+FORMS = {
+    "float32": WEIGHTS.tobytes(),
+    "float16": WEIGHTS.astype(np.float16).tobytes(),
+    "bfloat16": torch.from_numpy(WEIGHTS).bfloat16().view(torch.uint16).numpy().tobytes(),
+    "float64": WEIGHTS.astype(np.float64).tobytes(),
+    "json": json.dumps(WEIGHTS[3].tolist()).encode(),
+    "json, indented": json.dumps(WEIGHTS[3].tolist(), indent=1).encode(),
+    "hexadecimal": WEIGHTS[:2].tobytes().hex().encode(),
+    **{f"base64 after {n}": base64.b64encode(bytes(n) + WEIGHTS[:2].tobytes()) for n in range(3)},
+}
+PICTURES = {
+    "by channel": IMAGES[4].tobytes(),
+    "by pixel": IMAGES[4].transpose(1, 2, 0).tobytes(),
+    "as floats": (IMAGES[4].astype(np.float32) / np.float32(255)).tobytes(),
+    "as halves": (IMAGES[4].astype(np.float32) / np.float32(255)).astype(np.float16).tobytes(),
+    "as text": json.dumps(IMAGES[4].reshape(-1).tolist()).encode(),
+    **{f"base64 after {n}": base64.b64encode(bytes(n) + IMAGES[4].tobytes()) for n in range(3)},
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("offset", [0, 1, 7, CHUNK - 5])
+def test_weights_are_found_in_any_form_at_any_offset(form: str, offset: int) -> None:
+    content = bytes(offset) + FORMS[form] + bytes(30)
+    assert looked_for().found_in(content)["weights"] >= 1
+
+
+@pytest.mark.parametrize("form", PICTURES)
+def test_an_image_is_found_in_any_form(form: str) -> None:
+    assert set(looked_for().found_in(b"x" * 13 + PICTURES[form])) == {"images"}
+
+
+def test_every_row_and_every_image_has_a_canary_of_its_own() -> None:
+    for row in WEIGHTS:
+        assert looked_for().found_in(row.tobytes()) == {"weights": 1}
+    for image in IMAGES:
+        assert looked_for().found_in(image.tobytes()) == {"images": 1}
+
+
+@given(st.binary(max_size=2000), st.integers(0, 2**32))
+def test_nothing_is_found_where_nothing_is(content: bytes, seed: int) -> None:
+    made = looked_for()
+    assert not made.found_in(content)
+    assert not made.found_in(np.random.default_rng((seed, 1)).standard_normal(500).astype(np.float32).tobytes())
+
+
+def test_plain_content_is_no_canary() -> None:
+    flat = np.zeros((5, 100), np.float32)
+    flat[:, ::9] = 1.0
+    assert not list(numbers(flat, EVERY))
+    assert not list(pictures(np.full((2, 3, 16, 16), 7, np.uint8)))
+    assert not list(numbers(WEIGHTS[:, : WINDOW - 1], EVERY))
+
+
+def test_what_is_public_too_is_not_looked_for() -> None:
+    made = looked_for()
+    public = IMAGES[:5].tobytes()
+    left = made.without(made.pieces_in(public))
+    assert not left.found_in(public)
+    assert left.found_in(IMAGES[5:].tobytes()) == {"images": 5}
+    assert not left.without((), "images").found_in(IMAGES.tobytes())
+
+
+def test_a_million_bytes_of_zeros_and_a_search_for_nothing() -> None:
+    assert not looked_for().found_in(bytes(1 << 20))
+    assert not Canaries().found_in(WEIGHTS.tobytes())

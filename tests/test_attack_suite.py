@@ -1,0 +1,303 @@
+"""The suite of ATTACKS.md: what each attack breaks, what none may break, and what none is given."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from collab.attacks.attribute_inference import AttributeInference
+from collab.attacks.base import Attack, Knowledge, Pairs, adversary
+from collab.attacks.distribution_matching import DistributionMatching, Moments, eigen_map, transport_map, zca_map
+from collab.attacks.leaked_pairs import LeakedPairs
+from collab.attacks.linear import Grams, patches
+from collab.attacks.matching import Matching, mutual
+from collab.attacks.membership_inference import MembershipInference
+from collab.attacks.optimization_inversion import OptimizationInversion
+from collab.attacks.shadow_modules import ShadowModules
+from collab.attacks.through_decider import ThroughDecider
+from collab.defenses.orthogonal import Rotation
+from collab.errors import EntityError
+from collab.guessing import attributes_of, match_measures, membership_measures
+from collab.metrics.priors import class_mean_prior
+from collab.metrics.visual import ssim
+from collab.models.freeze import freeze
+from collab.seeding import Stream
+from collab.training.feeds import ImageSet
+from collab.training.precision import resolve_compute
+from collab.training.progress import Progress
+
+COMPUTE = resolve_compute("fp32", "cpu")
+SIDE, CHANNELS = 16, 12
+STREAM = Stream(0, "eve", "attack")
+
+
+class Fold(nn.Module):
+    """F: an image as the values of its 2×2 blocks, doubled where they are large; [batch, 12, 8, 8], never negative."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return nn.functional.pixel_unshuffle(images, 2) ** 2 + 0.1
+
+
+class Unfold(nn.Module):
+    """R, the exact inverse of F."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return nn.functional.pixel_shuffle((features - 0.1).clamp(0, 1).sqrt(), 2)
+
+
+def images_of(count: int, seed: int) -> Tensor:
+    """Smooth random images [count, 3, 16, 16] in [0, 1], of a skewed brightness so that no axis has two directions."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(count, 3, 4, 4, generator=generator) ** 2
+    return nn.functional.interpolate(coarse, SIDE, mode="bicubic").clamp(0, 1)
+
+
+def the_decider() -> nn.Sequential:
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        body = nn.Sequential(nn.Conv2d(CHANNELS, 16, 3, padding=1), nn.ReLU())
+        head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 4))
+    return freeze(nn.Sequential(body, head))
+
+
+IMAGES, LABELS = images_of(200, 0), torch.arange(200) % 4
+PUBLIC = images_of(300, 1)
+FEATURES = Fold()(IMAGES)
+
+
+def rotated(features: Tensor) -> Tensor:
+    """D3: a random rotation of channels."""
+    drawn = torch.linalg.qr(torch.randn(CHANNELS, CHANNELS, generator=torch.Generator().manual_seed(2)))[0]
+    rotation = Rotation(CHANNELS)
+    rotation.matrix.copy_(drawn)
+    return rotation(features)
+
+
+def permuted_within_classes(features: Tensor) -> Tensor:
+    """D5: the rows of each class dealt to other images of it."""
+    order = torch.arange(len(features))
+    for each in range(4):
+        own = torch.nonzero(LABELS[: len(features)] == each)[:, 0]
+        order[own] = own.roll(1)
+    return features[order]
+
+
+def gained(features: Tensor) -> Tensor:
+    """D1: each channel by a gain and an offset of its own."""
+    return features * torch.linspace(0.3, 3, CHANNELS).view(-1, 1, 1) + torch.linspace(1, 0, CHANNELS).view(-1, 1, 1)
+
+
+def noise_alone(features: Tensor) -> Tensor:
+    """D6: noise of the same moments."""
+    mean, spread = features.mean((0, 2, 3), keepdim=True), features.std((0, 2, 3), keepdim=True)
+    return torch.randn(features.shape, generator=torch.Generator().manual_seed(3)) * spread + mean
+
+
+DEFENSES = {
+    "D0": lambda features: features,
+    "D1": gained,
+    "D3": rotated,
+    "D5": permuted_within_classes,
+    "D6": noise_alone,
+}
+ROWS = 120
+"""Attacked rows; the pairs are of the rest."""
+
+
+def to_set(images: Tensor) -> ImageSet:
+    return ImageSet((images * 255).round().to(torch.uint8).numpy(), np.zeros(len(images), np.int64))
+
+
+def known_to(attack: Attack, published: Tensor, **more: Any) -> Knowledge:
+    had: Mapping[str, Any] = {
+        "featurizer": Fold(),
+        "decider": the_decider(),
+        "reconstructor": Unfold(),
+        "public_data": to_set(PUBLIC),
+        "pairs": Pairs(published[ROWS:], IMAGES[ROWS:], LABELS[ROWS:]),
+        "candidates": torch.cat([IMAGES[:ROWS], PUBLIC[:80]]),
+    }
+    return Knowledge("this test", published[:ROWS], LABELS[:ROWS], attack.asks_for, **{**had, **more})
+
+
+def answer(attack: Attack, defense: str, **more: Any) -> Tensor:
+    known = known_to(attack, DEFENSES[defense](FEATURES), **more)
+    return attack.rebuild(known, STREAM, COMPUTE, Progress())
+
+
+def breaks(attack: Attack, defense: str) -> bool:
+    """Whether what it rebuilds is more like the truth than the class mean is."""
+    prior = ssim(class_mean_prior(IMAGES[:ROWS], LABELS[:ROWS]), IMAGES[:ROWS])
+    gain = ssim(answer(attack, defense), IMAGES[:ROWS]) - prior
+    return float(gain.mean()) > 2 * float(gain.std()) / math.sqrt(ROWS)
+
+
+PAIRS = LeakedPairs(80, (1, 3), 0)
+ZCA, EIGEN = DistributionMatching("zca", 300), DistributionMatching("eigen", 300)
+
+
+@pytest.mark.parametrize(
+    ("attack", "broken", "not_broken"),
+    [
+        (PAIRS, ("D0", "D1", "D3"), ("D5", "D6")),
+        (ZCA, ("D0", "D1"), ("D5", "D6")),
+        (EIGEN, ("D0",), ("D5", "D6")),
+    ],
+    ids=["leaked_pairs", "zca", "eigen"],
+)
+def test_controls(attack: Attack, broken: tuple[str, ...], not_broken: tuple[str, ...]) -> None:
+    assert {name: breaks(attack, name) for name in (*broken, *not_broken)} == dict.fromkeys(
+        broken, True
+    ) | dict.fromkeys(not_broken, False)
+
+
+def test_more_pairs_show_more_and_none_is_the_straw_man() -> None:
+    rebuilt = [ssim(answer(LeakedPairs(k, (1,), 0), "D3", **some_pairs(k)), IMAGES[:ROWS]).mean() for k in (1, 4, 80)]
+    assert rebuilt == sorted(rebuilt)
+    none = LeakedPairs(0, (1,), 0)
+    assert none.asks_for == {"reconstructor"}
+    assert torch.equal(answer(none, "D3"), Unfold()(rotated(FEATURES)[:ROWS]))
+
+
+def some_pairs(count: int) -> dict[str, Any]:
+    published = rotated(FEATURES)
+    rows = slice(ROWS, ROWS + count)
+    return {"pairs": Pairs(published[rows], IMAGES[rows], LABELS[rows])}
+
+
+def test_a_rotation_is_solved_for_exactly() -> None:
+    published = rotated(FEATURES)
+    ridge = Grams.of(published[:8], FEATURES[:8], 1).solved(1e-9, 1)
+    torch.testing.assert_close(ridge(published), FEATURES, rtol=0, atol=2e-3)
+
+
+def test_patches_agree_with_a_convolution() -> None:
+    features = torch.randn(2, 3, 5, 5)
+    weights = torch.randn(3 * 9 + 1, 4)
+    kernel = weights[:-1].T.reshape(4, 3, 3, 3)
+    expected = nn.functional.conv2d(features, kernel, weights[-1], padding=1)
+    torch.testing.assert_close((patches(features, 3) @ weights).view(2, 5, 5, 4).permute(0, 3, 1, 2), expected)
+
+
+@pytest.mark.parametrize("function", [zca_map, transport_map, eigen_map])
+def test_each_map_gives_the_wanted_covariance(function: Any) -> None:
+    published, plain = Moments.of([gained(FEATURES)]), Moments.of([Fold()(PUBLIC)])
+    matrix = function(published, plain)
+    covariance = matrix @ published.axes @ torch.diag(published.values) @ published.axes.T @ matrix.T
+    torch.testing.assert_close(covariance, plain.axes @ torch.diag(plain.values) @ plain.axes.T, rtol=1e-4, atol=1e-6)
+
+
+def skewed(count: int) -> Tensor:
+    """Independent skewed channels of different variance: what makes axes tell themselves apart."""
+    drawn = torch.rand(count, CHANNELS, 4, 4, generator=torch.Generator().manual_seed(5)) ** 3
+    return drawn * torch.linspace(0.5, 3, CHANNELS).view(-1, 1, 1)
+
+
+def test_eigenvectors_undo_a_rotation_that_whitening_does_not() -> None:
+    features = skewed(2000)
+    published, plain = Moments.of([rotated(features)]), Moments.of([skewed(2000)])
+    flat = rotated(features).double().permute(0, 2, 3, 1).flatten(0, 2) - published.mean
+    truth = features.double().permute(0, 2, 3, 1).flatten(0, 2)
+
+    def r2(matrix: Tensor) -> float:
+        found = flat @ matrix.T + plain.mean
+        return 1 - float((found - truth).square().sum() / (truth - truth.mean(0)).square().sum())
+
+    assert r2(eigen_map(published, plain)) > 0.7
+    assert r2(zca_map(published, plain)) < 0.3
+
+
+VIEWS = ("logits", "penultimate", "blocks", "frame_free")
+
+
+def found_at_once(attack: Attack, defense: str) -> float:
+    scores = answer(attack, defense)
+    return float((scores.argmax(1) == torch.arange(ROWS)).double().mean())
+
+
+def test_matching_finds_plain_rows_and_rotated_ones_by_what_no_rotation_changes() -> None:
+    assert found_at_once(Matching(VIEWS, 5), "D0") > 0.9
+    assert found_at_once(Matching(("frame_free",), 5), "D3") > 0.9
+
+
+@pytest.mark.parametrize("defense", ["D5", "D6"])
+def test_matching_finds_nothing_where_there_is_nothing(defense: str) -> None:
+    assert found_at_once(Matching(VIEWS, 5), defense) < 5 / 200
+
+
+def test_mutual_matches_are_sorted_by_their_lead() -> None:
+    scores = torch.tensor([[3.0, 1.0, 0.0], [0.0, 9.0, 1.0], [0.0, 8.0, 2.0]])
+    assert mutual(scores).tolist() == [1, 0]
+
+
+def test_sure_matches_are_false_alarms_only_as_often_as_chance_allows() -> None:
+    scores = torch.randn(300, 600, generator=torch.Generator().manual_seed(6))
+    told = {each.metric: each.value for each in match_measures(scores, torch.full((300,), -1), 0)}
+    assert set(told) <= {"match_sure", "match_sure_right"}
+    assert told["match_sure"] < 0.05
+    scores[:, :300] += 20 * torch.eye(300)
+    told = {each.metric: each.value for each in match_measures(scores, torch.arange(300), 0)}
+    assert (told["match_top1"], told["match_guesswork"], told["match_sure_right"]) == (1, 1, 1)
+    assert told["match_chance"] == pytest.approx(1 / 600)
+
+
+def test_members_have_higher_scores_where_rows_are_plain_and_not_where_they_are_noise() -> None:
+    is_member = np.arange(200) < ROWS
+    attack = MembershipInference(VIEWS)
+    plain, noise = (membership_measures(answer(attack, defense).numpy(), is_member, 0)[0] for defense in ("D0", "D6"))
+    assert plain.low is not None
+    assert plain.low > 0.9
+    assert noise.low is not None
+    assert noise.high is not None
+    assert noise.low < 0.5 + 0.1
+    assert noise.value < 0.65
+
+
+@pytest.mark.parametrize("pairs", [0, 80])
+def test_attributes_are_read_from_plain_rows_and_not_from_noise(pairs: int) -> None:
+    attack, truth = AttributeInference(pairs, 300), attributes_of(IMAGES[:ROWS])
+
+    def error(defense: str) -> float:
+        return float((answer(attack, defense) - truth).square().mean() / (truth - truth.mean(0)).square().mean())
+
+    assert error("D0") < 0.3
+    assert error("D6") > 0.8
+
+
+def test_optimization_finds_the_image_through_a_module_whose_weights_are_known() -> None:
+    attack = OptimizationInversion("module", 150, 0.05, 0.001)
+    assert attack.asks_for == {"featurizer", "public_data", "victim_weights"}
+    rebuilt = answer(attack, "D0", victim_weights=nn.Identity())
+    assert ssim(rebuilt, IMAGES[:ROWS]).mean() > 0.8
+
+
+ALL: tuple[type[Attack], ...] = (
+    AttributeInference, DistributionMatching, LeakedPairs, Matching, MembershipInference, OptimizationInversion,
+    ShadowModules, ThroughDecider,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("attack", ALL, ids=lambda attack: attack.kind)
+def test_what_an_attack_does_not_ask_for_it_cannot_reach(attack: type[Attack]) -> None:
+    options = attack.Options(kind=attack.kind)
+    made = attack.from_options(options)
+    known = known_to(made, FEATURES, **{name: object() for name in made.asks_for})
+    for name in ("victim_module", "victim_weights", "own_data", "own_module", "candidates", "pairs", "recipe"):
+        if name in made.asks_for:
+            assert getattr(known, name) is not None
+        else:
+            with pytest.raises(EntityError, match=f"uses {name}, which it does not ask for"):
+                getattr(known, name)
+    assert not any("images" in name or "truth" in name for name in vars(known))
+    assert (options.hand_out is not None) == bool({"pairs", "candidates"} & made.asks_for)
+
+
+def test_adversaries_are_told_apart_by_what_they_have() -> None:
+    assert adversary(frozenset({"featurizer", "candidates"})) == "outsider"
+    assert adversary(frozenset({"own_data"})) == "collaborator"
+    assert adversary(frozenset({"own_data", "pairs"})) == "insider"
+    assert adversary(frozenset({"victim_weights", "pairs"})) == "module leaked"

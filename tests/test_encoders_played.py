@@ -1,0 +1,93 @@
+"""A run with encoders in the place of F: what they publish, who can read it, and what is measured of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from collab.errors import ScenarioError
+from collab.runtime.play import Played, Where, play
+from collab.scenario.reader import read_scenario
+from collab.store.ledger import read_ledger
+from collab.store.release import read_release
+from collab.store.results import Row
+
+OBFUSCATOR = "{kind: obfuscator, epochs: 1, initial_epochs: 1}"
+ENCODERS = f"""
+name: encoders
+data: {{source: creatures, image_size: 16, task: attributes, classes: 4, train: 400, test: 80, public_images: 64}}
+model: {{backbone: resnet8, width: 4, hook: conv3_1, pretrain: {{by: plain, epochs: 1}}}}
+reconstructor: {{epochs: 1}}
+entities:
+  - {{name: plain, share: 0.2, defense: none}}
+  - {{name: ob, share: 0.2, overlap: {{with: plain, fraction: 1.0}}, defense: {OBFUSCATOR}}}
+  - name: spy
+    kind: curious
+    share: 0.2
+    defense: none
+    options: {{victims: [ob], attacks: [{{kind: leaked_module, epochs: 1}}]}}
+exposure: {{embedding: {{epochs: 1}}, decoders: [{{epochs: 1}}], attributes: [glasses]}}
+refine: {{epochs: 1}}
+refinements:
+  - {{row: 7, entity: plain, own: features, pool: [ob]}}
+controls: false
+"""
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    folder = tmp_path_factory.mktemp("encoders")
+    (folder / "encoders.yaml").write_text(ENCODERS)
+    scenario = read_scenario(folder / "encoders.yaml").scenario
+    return play(scenario, Where("inprocess", device="cpu", out=folder), lambda event: None)
+
+
+def value(found: Played, row: str, entity: str, metric: str) -> float:
+    [one] = [each for each in found.rows if (each.row, each.entity, each.metric) == (row, entity, metric)]
+    assert one.value is not None
+    return one.value
+
+
+def test_an_encoder_is_released_unasked_with_its_decider_and_is_not_f(found: Played) -> None:
+    module, _ = read_release(found.run / "modules" / "ob", "defense")
+    assert {name.split(".")[0] for name in module} == {"featurizer", "decider"}
+    featurizer, _ = read_release(found.run / "release", "featurizer")
+    released = {name.removeprefix("featurizer."): each for name, each in module.items() if name.startswith("feat")}
+    assert released.keys() == featurizer.keys()
+    assert any(not torch.equal(each, featurizer[name]) for name, each in released.items())
+    sent = [each.sender for each in read_ledger(found.run / "ledger.parquet") if each.kind == "module"]
+    assert sent == ["ob"]
+
+
+def test_what_it_publishes_is_what_its_encoder_makes_of_its_images(found: Played) -> None:
+    """Its results differ from those of who has the same images and publishes F(x), whose Table 1 changes nothing."""
+    assert value(found, "tables_1_2", "plain", "map_original") == value(found, "tables_1_2", "plain", "map_poisoned")
+    assert value(found, "tables_1_2", "ob", "map_original") == value(found, "tables_1_2", "plain", "map_original")
+    assert value(found, "tables_1_2", "ob", "kl") > 0
+    order = np.load(found.run / "private" / "ob" / "published.npy")
+    assert sorted(order) == list(range(len(order)))
+
+
+def test_its_features_are_pooled_and_its_module_is_attacked(found: Played) -> None:
+    assert value(found, "7", "plain", "rows_from[ob]") == value(found, "publish", "ob", "rows_published")
+    attacked: list[Row] = [each for each in found.rows if each.attack == "leaked_module"]
+    assert {each.entity for each in attacked} == {"ob"}
+    assert any(each.metric.startswith("ssim[") for each in attacked)
+
+
+@pytest.mark.parametrize("entity", ["plain", "ob", "spy"])
+def test_everybody_who_publishes_is_exposed(found: Played, entity: str) -> None:
+    for metric in ("face_similarity[plain]", "feature_similarity"):
+        assert -1 <= value(found, "exposure", entity, metric) <= 1
+    assert 0 <= value(found, "exposure", entity, "knn[glasses]") <= 1
+    within, between = (value(found, "exposure", entity, f"{what}_variance") for what in ("within", "between"))
+    assert value(found, "exposure", entity, "lda") == pytest.approx(between / within)
+    guesses = {each.metric for each in found.rows if each.row == "embedding"}
+    assert guesses == {"face_similarity_prior_unrelated", "face_similarity_prior_mean"}
+
+
+def test_an_encoder_stands_alone(tmp_path: Path) -> None:
+    (tmp_path / "chain.yaml").write_text(ENCODERS.replace(OBFUSCATOR, f"[none, {OBFUSCATOR}]"))
+    with pytest.raises(ScenarioError, match="obfuscator makes features of the images itself; no other defense stands"):
+        read_scenario(tmp_path / "chain.yaml")
