@@ -13,7 +13,7 @@ from collab.errors import BoundaryError, StoreError
 from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.cache import Cache
 from collab.scenario.model import Entity, Scenario
-from collab.store.canaries import WINDOW, Canaries, numbers, pictures
+from collab.store.canaries import ENOUGH, WINDOW, Canaries, numbers, pictures
 from collab.store.files import read_json
 from collab.store.ledger import read_ledger
 from collab.store.residue import stored_rows, unpacked
@@ -47,8 +47,8 @@ class Audit:
     Private are the images, unpoisoned features, fitted defense and drawn seed of every entity. Exempt, since they are
     published on purpose: the module of an entity with `release_module` under `modules/`, encoders in the place of F
     wherever they lie, and features of one whose defense leaves values as they are (`Protection.keeps_values`) among its
-    shards. Windows that the held-out or the public images have too are no secrets, and are not looked for. Pages of
-    attacks (`audit.html`) show true images.
+    shards, whoever else holds the same images. Windows that the held-out or the public images have too are no secrets,
+    and are not looked for. Pages of attacks (`audit.html`) show true images.
     """
 
     def __init__(self, run: Path, scenario: Scenario, plugins: Plugins = INSTALLED) -> None:
@@ -104,8 +104,14 @@ class Audit:
                 exempt = _weights(entity.name)
             elif place.startswith(f"store/entity={entity.name}/") and self._keeps_values(entity):
                 exempt = _features(entity.name)
+            if exempt and exempt not in self._narrowed:
+                others = self._canaries.without((), exempt)
+                is_shown = exempt == _features(entity.name)
+                shown = (self._run / "private" / entity.name / "features").glob("*.arrow") if is_shown else ()
+                alike = {piece for path in shown for piece in _pieces_in(others, path, len(others))}  # images in common
+                self._narrowed[exempt] = others.without(alike)
             if exempt:
-                return self._narrowed.setdefault(exempt, self._canaries.without((), exempt))
+                return self._narrowed[exempt]
         return self._canaries
 
     def _of_attacks(self) -> Canaries:
@@ -200,5 +206,6 @@ def _weight_pieces(path: Path) -> Iterator[bytes]:
             yield from numbers(rows, ["as it is", "float16", "bfloat16", "float64"])
 
 
-def _pieces_in(canaries: Canaries, path: Path) -> set[bytes]:
-    return set().union(*(canaries.pieces_in(content) for content in unpacked(path))) if path.is_file() else set()
+def _pieces_in(canaries: Canaries, path: Path, enough: int = ENOUGH) -> set[bytes]:
+    found = (canaries.pieces_in(content, enough) for content in unpacked(path)) if path.is_file() else ()
+    return set[bytes]().union(*found)

@@ -56,8 +56,8 @@ class Canaries:
         """How many different canaries of each name occur in `content`, at whatever offset."""
         return Counter(self.names[piece] for piece in self.pieces_in(content))
 
-    def pieces_in(self, content: bytes | memoryview | np.ndarray) -> set[bytes]:
-        """The canaries that occur in `content`; not all of them where there are thousands."""
+    def pieces_in(self, content: bytes | memoryview | np.ndarray, enough: int = ENOUGH) -> set[bytes]:
+        """The canaries that occur in `content`; not all of them where there are more than `enough`."""
         hay, found = np.frombuffer(content, np.uint8), set[bytes]()
         if not self.names:
             return found
@@ -67,7 +67,7 @@ class Canaries:
             chunk = hay[max(start - BEFORE, 0) : start + CHUNK + longest]  # a canary may begin before its word
             for position, number in self._candidates(chunk):
                 found.update(_confirmed(chunk, position, pieces[number]))
-            if len(found) >= ENOUGH:
+            if len(found) >= enough:
                 break
         return found
 
