@@ -194,7 +194,7 @@ class Participant:
         return ShardSpec(shape, self.scenario.store.codec, task.outputs, card["sha256"], task.stored)
 
     def spec_of(self, sender: str) -> ShardSpec:
-        """What shards of `sender` look like: features, or images where its defense publishes them, in an exact codec."""
+        """What shards of `sender` look like: features, or images where it publishes those, in an exact codec."""
         stated = next(entity for entity in self.scenario.entities if entity.name == sender)
         side = self.scenario.data.image_size
         if not stated.publishes_images:

@@ -15,7 +15,7 @@ from collab.store.shards import Batches, ShardReader
 from collab.training.feeds import ImageSet
 
 LEVELS = 255
-"""A published image has 8 bits; its shard holds them as whole numbers, exact in each type but int8, which images do not take."""
+"""A published image has 8 bits; its shard holds them as whole numbers, exact in each codec that they take."""
 
 
 def as_published(images: Tensor) -> Tensor:

@@ -13,6 +13,8 @@ from collab.attacks.thumbnail import thumbnail
 from collab.errors import EntityError, ScenarioError
 from collab.metrics.vfe import visual_feature_entropy
 from collab.models.mixing import Mixer
+from collab.participant import Participant
+from collab.pool import offer
 from collab.published_images import LEVELS, as_published, read_images
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
@@ -22,6 +24,7 @@ from collab.store.ledger import read_ledger
 from collab.store.release import read_release
 from collab.store.shards import ShardSpec
 from collab.store.store import Store
+from collab.training.precision import resolve_compute
 
 SHOWN = """
 name: shown
@@ -96,6 +99,39 @@ def test_what_is_published_has_eight_bits_and_every_value_of_the_image(once: Pla
     assert not torch.equal(images, own)
     assert torch.equal(images.flatten(2).sort(-1).values, own.flatten(2).sort(-1).values)
     assert not any(each.problem for each in Store(once.run / "store").verify())
+
+
+def test_images_stay_exact_in_a_store_that_quantizes_features(
+    shown: Callable[..., Scenario], once: Played, tmp_path: Path
+) -> None:
+    found = play(shown("store.codec=int8"), Where("inprocess", device="cpu", out=tmp_path), lambda event: None)
+    for name in ("mixed", "open", "noisy"):
+        assert torch.equal(published(found, name)[0], published(once, name)[0])
+    codecs = {record.entity: record.dtype for record in Store(found.run / "store").records()}
+    assert (codecs["mixed"], codecs["plain"]) == ("float16", "int8")
+    assert value(found, "3", "a1", "rows") == value(once, "3", "a1", "rows")
+
+
+def test_an_altered_image_shard_is_refused_and_takes_no_other_with_it(
+    once: Played, shown: Callable[..., Scenario]
+) -> None:
+    """`offer` reads images as such: intact ones are features, and a spoiled one is named."""
+    (record,) = Store(once.run / "store").records("mixed")
+    classes, compute = record_classes(record.histogram), resolve_compute("fp32", "cpu")
+    entity = Participant("a1", shown(), once.run, classes=classes, compute=compute)
+    sound = offer(entity, "mixed")
+    assert (sound.shards[0].spec, sound.refused) == (entity.spec, ())
+    path = once.run / "store" / record.path
+    content = path.read_bytes()
+    try:
+        path.unlink()  # a link to what the cache keeps
+        path.write_bytes(content[:3000] + bytes([content[3000] ^ 1]) + content[3001:])
+        spoiled = offer(Participant("a1", shown(), once.run, classes=classes, compute=compute), "mixed")
+    finally:
+        path.unlink()
+        path.write_bytes(content)
+    assert spoiled.shards == ()
+    assert "sha256" in spoiled.refused[0]
 
 
 def test_what_is_published_is_what_the_own_module_makes(once: Played) -> None:

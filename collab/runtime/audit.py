@@ -146,7 +146,7 @@ class Audit:
 
 
 def unlisted(run: Path, refused: Collection[str] = ()) -> list[Leak]:
-    """What readers are offered in the store, or as a released network, and the ledger does not have.
+    """What readers are offered in the store, or as a network or weights, and the ledger does not have.
 
     Nobody took anything of entities whose shards were `refused`.
     """
