@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import SCENARIOS, SMALL  # type: ignore[import-not-found]
 from PIL import Image
 from safetensors.numpy import load_file
 
@@ -170,7 +171,6 @@ class Leaking(Entity):
 def test_a_run_that_leaks_ends_with_code_6_and_names_place_and_owner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from conftest import SCENARIOS, SMALL  # type: ignore[import-not-found]
 
     monkeypatch.setattr(Entity, "publish", Leaking.publish)
     sets = [part for override in SMALL for part in ("--set", override)]
@@ -194,7 +194,6 @@ def test_a_run_that_leaks_ends_with_code_6_and_names_place_and_owner(
 def test_a_picture_of_the_report_is_looked_at_when_it_is_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from conftest import SCENARIOS, SMALL
 
     from collab.report import page
 
