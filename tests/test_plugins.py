@@ -55,7 +55,17 @@ def test_built_in_kinds_are_found_and_are_what_they_say() -> None:
 def test_options_that_validation_knows_without_torch_are_those_of_the_classes() -> None:
     assert {group: set(kinds) for group, kinds in BUILT_IN.items()} == {
         "entities": {"contributor"},
-        "defenses": {"adversarial", "dpm", "gaussian_filter", "gaussian_noise", "mean_filter", "none", "obfuscator"},
+        "defenses": {
+            "adversarial",
+            "dpm",
+            "gaussian_filter",
+            "gaussian_noise",
+            "mean_filter",
+            "none",
+            "obfuscator",
+            "pixel_noise",
+            "visual_mixer",
+        },
     }
     for group, kinds in BUILT_IN.items():
         for kind, options in kinds.items():
@@ -64,7 +74,7 @@ def test_options_that_validation_knows_without_torch_are_those_of_the_classes() 
 
 def test_an_unknown_kind_names_what_there_is_the_nearest_first() -> None:
     with pytest.raises(
-        PluginError, match=r"no defense 'nome'; there are none, gaussian_noise, .*\. .*defenses/nome\.py.*--plugin-dir"
+        PluginError, match=r"no defense 'nome'; there are none, pixel_noise, .*\. .*defenses/nome\.py.*--plugin-dir"
     ):
         INSTALLED.load("defenses", "nome")
 
