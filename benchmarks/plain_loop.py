@@ -23,8 +23,8 @@ from collab.models.backbones import build_split
 from collab.models.dpm import build_dpm
 from collab.models.freeze import folded
 from collab.models.reconstructors import build_reconstructor
+from collab.party.scoring import disparity, equivalence, priors
 from collab.scenario.reader import read_scenario
-from collab.scoring import disparity, equivalence, priors
 from collab.training.precision import resolve_compute
 from collab.training.tasks import CLASSES
 

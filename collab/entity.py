@@ -2,47 +2,47 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from collab.attacks.base import Attack, Knowledge, Pairs, adversary
-from collab.defenses.base import ImageDefense, PrivateView, Protection
-from collab.disclosure import disclosed, to_uint8
+from collab.attacks.base import Attack
+from collab.defenses.base import PrivateView, Protection
 from collab.errors import EntityError
-from collab.exposure import Exposed, exposed
-from collab.federation import local_round, outcome
-from collab.inference import IDENTIFIER, identifier_of, kept_numbers
 from collab.metrics.sizes import jpeg_bytes
-from collab.metrics.visual import ssim_window
-from collab.models.backbones import feature_shape, is_rectified
+from collab.models.backbones import feature_shape
 from collab.models.encoder import Encoder
 from collab.models.freeze import freeze
-from collab.participant import EVERYONE, Participant, load_images, load_numbers, net_crossing
+from collab.party.attacking import attacked, rehearsed
+from collab.party.cost import cost_and_disclosure
+from collab.party.crossings import EVERYONE, net_crossing, pictures_crossing, shard_crossing
+from collab.party.defended import Defended
+from collab.party.disclosure import disclosed
+from collab.party.exposure import Exposed, exposed
+from collab.party.federation import local_round, outcome
+from collab.party.inference import IDENTIFIER, identifier_of, kept_numbers
+from collab.party.layout import load_images, load_numbers
+from collab.party.published_images import LEVELS, as_published, image_set
+from collab.party.scoring import batched
 from collab.pool import Pooled, harm, hurts, offer
-from collab.published_images import LEVELS, as_published, discernibility, image_set, read_images
-from collab.scenario.base import Answers, AttackOptions, EntityOptions
+from collab.scenario.base import AttackOptions, EntityOptions
 from collab.scenario.model import Refinement
 from collab.scenario.parts import Federation
-from collab.scoring import batched, distances, equivalence, means, worst_and_median
 from collab.seeding import Stream
-from collab.store.codec import as_stored
-from collab.store.files import Placed
-from collab.store.manifest import Record
-from collab.store.pictures import Pictures, write_pictures, write_sheet
-from collab.store.release import read_release, write_release
+from collab.store.pictures import write_sheet
+from collab.store.release import write_release
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
 from collab.training.progress import Progress
-from collab.training.recipes import EVAL_BATCH, outputs_of, train_classifier, train_reconstructor
+from collab.training.recipes import EVAL_BATCH, train_classifier, train_reconstructor
 from collab.types import Crossing, Measure, Report
 
 
-class Entity(Participant):
+class Entity(Defended):
     """One party with private images: they, their unpoisoned features, its DPM and its random streams stay with it.
 
     A plugin overrides a hook (`prepare`, `published`, `choose`), or a whole stage. `options` are those of the scenario,
@@ -72,11 +72,6 @@ class Entity(Participant):
     def choose(self, pool: Sequence[Pooled], row: Refinement, progress: Progress) -> Sequence[Pooled]:
         """What it takes of the pool that `row` names; `collab.pool` has what helps to choose."""
         return pool
-
-    @property
-    def publishes_images(self) -> bool:
-        """Whether its defense changes images, and those are what it publishes."""
-        return isinstance(self.defense, ImageDefense)
 
     @cached_property
     def images(self) -> ImageSet:
@@ -145,11 +140,11 @@ class Entity(Participant):
         )
         losses = self.defense.fit(module, view)
         write_release(self.private, "defense", module.state_dict(), {})  # for this entity alone
-        measures, pictures = self.cost_and_disclosure(module)
+        measures, pictures = cost_and_disclosure(self, module)
         return Report((*measures, *(Measure("poison_loss", loss) for loss in losses[-1:])), (pictures,))
 
     def disclose(self, progress: Progress) -> Report:
-        """What R shows of held-out images, before and after the own module, as `collab.disclosure` measures it."""
+        """What R shows of held-out images, before and after the own module; see `collab.party.disclosure`."""
         wanted, features, module = self.scenario.disclosure, self.heldout_features[0], self.fitted_module()
         assert wanted is not None  # else this stage is not played
 
@@ -163,7 +158,7 @@ class Entity(Participant):
         on_device = torch.from_numpy(self.heldout.classes).to(self.compute.device)
         measures, sheet = disclosed(original, poisoned, truth, on_device, self.eye, wanted, self.scenario.seed)
         placed = write_sheet(self.layout.pictures / self.name, sheet)
-        return Report(measures, (_picture_crossing("disclose", self.name, placed, sheet.original.shape),))
+        return Report(measures, (pictures_crossing("disclose", self.name, placed, sheet.original.shape),))
 
     def expose(self, progress: Progress) -> Report:
         """What features of held-out images, as they would be published, give away beside the task."""
@@ -172,13 +167,6 @@ class Entity(Participant):
         shown = torch.cat([self.heldout_as_published(module, part.numpy()) for part in pieces])
         reader = module.decider if isinstance(module, Encoder) else self.released.decider
         return Report(exposed(self, Exposed(shown, self.encoder(self.defense, module), reader), progress))
-
-    def encoder(self, defense: Protection, module: nn.Module) -> Callable[[Tensor], Tensor]:
-        """What turns images [batch, 3, side, side] into what an entity with this defense and module publishes."""
-        run, featurize = partial(self.protect, module), self.released.featurizer
-        if isinstance(defense, ImageDefense):
-            return lambda images: self.features(as_published(run(images)))
-        return run if defense.encodes else lambda images: run(featurize(images))
 
     def publish(self, progress: Progress) -> Report:
         """Writes poisoned features and labels to the store, in an order that says nothing about the own images.
@@ -202,7 +190,7 @@ class Entity(Participant):
 
         record = self.layout.store.publish(self.name, poisoned(), self.spec_of(self.name), run=self.layout.run.name)
         np.save(self.private / "published.npy", torch.cat(order).numpy())
-        sent = [_shard_crossing("publish", self.name, EVERYONE, record)]
+        sent = [shard_crossing("publish", self.name, EVERYONE, record)]
         if self.releases_module:
             folder, state = self.layout.modules / self.name, module.state_dict()
             digest = write_release(folder, "defense", state, {})
@@ -238,7 +226,7 @@ class Entity(Participant):
         name = f"decider_{hashlib.sha256(str(row.row).encode()).hexdigest()[:16]}"  # rows may have long names
         write_release(self.private, name, decider.state_dict(), {"row": str(row.row)})
         shutil.rmtree(self.scratch, ignore_errors=True)
-        read = (_shard_crossing("refine", peer.sender, self.name, each) for peer in offered for each in peer.records)
+        read = (shard_crossing("refine", peer.sender, self.name, each) for peer in offered for each in peer.records)
         why = {f"refused[{peer.sender}]": " ".join(peer.refused)[:1000] for peer in offered if peer.refused}
         return Report((*report.measures, *told), tuple(read), why)
 
@@ -254,7 +242,7 @@ class Entity(Participant):
         shutil.rmtree(self.scratch, ignore_errors=True)
         rows = Measure("rows", sum(reader.rows for reader in readers))
         read = (
-            _shard_crossing("refine", sender, self.name, record)
+            shard_crossing("refine", sender, self.name, record)
             for sender in sorted(row.pool)
             for record in self.layout.store.records(sender)
         )
@@ -274,15 +262,7 @@ class Entity(Participant):
         self, attack: Attack, stated: AttackOptions, victim: str, recipe: Protection, progress: Progress
     ) -> Report:
         """Lets an attack learn what it can before it sees a shard, for all victims whose `recipe` is this one."""
-        who = f"the attack {stated.label!r} of entity {self.name!r}, rehearsing,"
-        had = self._had() | {"recipe": recipe}
-        nothing = torch.zeros(0, *self.spec.shape), torch.zeros(0, dtype=torch.int64)
-        needs = attack.asks_for - {"images", "pairs", "candidates", "victim_module", "victim_encoder", "victim_weights"}
-        known = Knowledge(who, *nothing, needs, **had)
-        stream = self.stream(f"rehearse {stated.label} {victim}")
-        kept = attack.rehearse(known, stream, self.compute, progress)
-        write_release(self.private, guess_name(f"rehearsal {stated.label}", victim), kept, {"victim": victim})
-        return Report()
+        return rehearsed(self, attack, stated, victim, recipe, progress)
 
     def attack(
         self,
@@ -298,69 +278,9 @@ class Entity(Participant):
         """Tries an attack on the first rows of what `victim` published, with what it asks for and nothing else.
 
         `recipe` is how the victim makes its module, `is_open` that it has released it; `rehearsed_on` names the victim
-        that a rehearsal of this attack was for. The answer stays in the private folder, where the oracle, which alone
-        may see the truth, scores it.
+        that a rehearsal of this attack was for.
         """
-        shards = [shard.load() for shard in self.shards_of(victim)]
-        features, labels = (torch.cat(parts) for parts in zip(*shards, strict=True))
-        who, needs = f"the attack {stated.label!r} of entity {self.name!r}", attack.asks_for
-        had = self._had() | {"recipe": recipe}
-        if is_open:
-            had |= self._opened(recipe, read_release(self.layout.modules / victim, "defense")[0])
-        rows, _ = dealt(len(labels), stated)
-        if self.spec_of(victim).shows_images:
-            had["images"] = torch.cat([images for images, _ in read_images(self.read(victim))])[:rows]
-        if stated.hand_out is not None:
-            given, _ = read_release(self.layout.handed(self.name), guess_name(stated.label, victim))
-            if state := {name[len(STOLEN) :]: value for name, value in given.items() if name.startswith(STOLEN)}:
-                had |= self._opened(recipe, state)
-            if "candidates" in given:
-                had["candidates"] = given["candidates"].float() / 255
-            if "pairs" in given:
-                first = len(labels) - len(given["pairs"])
-                had["pairs"] = Pairs(features[first:].float(), given["pairs"].float() / 255, labels[first:])
-        known = Knowledge(who, features[:rows].float(), labels[:rows], needs, **had)
-        if rehearsed_on is not None:
-            known.rehearsed, _ = read_release(self.private, guess_name(f"rehearsal {stated.label}", rehearsed_on))
-        found = attack.rebuild(known, self.stream(f"attack {stated.label} {victim}"), self.compute, progress)
-        side = self.scenario.data.image_size
-        wanted: dict[Answers, tuple[int, ...]] = {"images": (rows, 3, side, side), "attributes": (rows, 4)}
-        if "candidates" in had:
-            count = len(had["candidates"])
-            wanted |= {"matches": (rows, count), "members": (count,)}
-        if found.shape != wanted.get(stated.answers) or not bool(found.isfinite().all()):
-            raise EntityError(
-                f"{who} answered {tuple(found.shape)}, or values that are not finite. It must answer finite "
-                f"{stated.answers} of shape {wanted.get(stated.answers)}."
-            )
-        answer = torch.from_numpy(to_uint8(found)) if stated.answers == "images" else found.float()
-        write_release(self.private, guess_name(stated.label, victim), {stated.answers: answer}, {"victim": victim})
-        read = [_shard_crossing("attack", victim, self.name, each) for each in self.layout.store.records(victim)]
-        known_as = {"knowledge": ", ".join(sorted(needs)), "adversary": adversary(needs)}
-        return Report((Measure("rows_attacked", rows),), tuple(read), known_as)
-
-    def _opened(self, recipe: Protection, state: Mapping[str, Tensor]) -> dict[str, Any]:
-        """A victim's module, as a service and with its weights."""
-        module = self.fitted_module(recipe, state)
-        found: dict[str, Any] = {"victim_encoder": self.encoder(recipe, module)}
-        if not recipe.encodes and not isinstance(recipe, ImageDefense):
-            found |= {"victim_module": partial(self.protect, module)}
-            found |= {"victim_weights": freeze(self.compute.place(module))}
-        return found
-
-    def _had(self) -> dict[str, Any]:
-        """What a collaborator has beside what a victim published."""
-        had: dict[str, Any] = {
-            "task": self.task,
-            "featurizer": self.released.featurizer,
-            "decider": self.released.decider,
-            "reconstructor": self.reconstructor,
-            "public_data": load_images(self.layout.public),
-            "own_data": self.images,
-        }
-        if self.options.publishes and not self.defense.encodes and not self.publishes_images:
-            had["own_module"] = partial(self.protect, self.fitted_module())
-        return had
+        return attacked(self, attack, stated, victim, recipe, progress, is_open=is_open, rehearsed_on=rehearsed_on)
 
     # ---- what a plugin may want to call ------------------------------------------------------------------------------
     def trained_reconstructor(
@@ -376,28 +296,6 @@ class Entity(Participant):
         )
         return net, losses
 
-    def new_module(self, defense: Protection | None = None) -> nn.Module:
-        """The module of a defense (its own unless given), untrained."""
-        model, wanted = self.scenario.model, defense or self.defense
-        if isinstance(wanted, ImageDefense):
-            return wanted.build(3, rectified=False)
-        if wanted.encodes:
-            return Encoder.beginning_as(self.released)
-        return wanted.build(self.spec.shape[0], rectified=is_rectified(model.backbone, model.hook))
-
-    def fitted_module(self, defense: Protection | None = None, state: Mapping[str, Tensor] | None = None) -> nn.Module:
-        """The module of a defense with its `state`; the own one as it was fitted unless given."""
-        module = self.new_module(defense)
-        module.load_state_dict(read_release(self.private, "defense")[0] if state is None else state)
-        return module
-
-    def protect(self, module: nn.Module, features: Tensor) -> Tensor:
-        """P(f), E(x), or M(x), in eval mode, so that no row depends on its batch mates; fp32, on the device."""
-        self.compute.place(module).eval()
-        with torch.no_grad(), self.compute.autocast():
-            changed: Tensor = module(features.to(self.compute.device).float())
-        return changed.float()
-
     def _identifier(self, progress: Progress) -> tuple[nn.Module, int]:
         """A network that names who is on the own images, from F(x); kept, since the oracle asks it what is left."""
         features, _ = self.own_features(self.private).load()
@@ -405,109 +303,11 @@ class Entity(Participant):
         write_release(self.private, IDENTIFIER, network.state_dict(), {})
         return network, question.task.outputs
 
-    def cost_and_disclosure(self, module: nn.Module) -> tuple[tuple[Measure, ...], Crossing]:
-        """Tables 1 and 2 on held-out images, from features as they would be stored; and the pictures kept of them."""
-        features, labels = self.heldout_features
-        seed, compute = self.scenario.seed, self.compute
-        rows = torch.arange(len(features)).numpy()
-        poisoned = torch.cat(
-            [self.heldout_as_published(module, part.numpy()) for part in batched(torch.from_numpy(rows))]
-        )
-        reader = module.decider if isinstance(module, Encoder) else self.released.decider
-        found = distances(
-            self.reconstructor,
-            features,
-            poisoned,
-            lambda start, stop: self.heldout.take(rows[start:stop], self.compute.device),
-            compute=compute,
-        )
-        if isinstance(self.defense, ImageDefense):
-            found |= discernibility(self.defense, module, self.heldout.take(rows, compute.device))
-        scores = equivalence(
-            self.released.decider,
-            features,
-            poisoned,
-            labels,
-            reader=reader,
-            task=self.task,
-            seed=seed,
-            compute=compute,
-        )
-        return (*scores, *means(found, seed)), self._keep_pictures(module, features, poisoned, found)
-
-    def heldout_as_published(self, module: nn.Module, rows: np.ndarray) -> Tensor:
-        """What peers would have of held-out images, as stored: P(F(x)), E(x), or F(M(x)) of published images."""
-        features, _ = self.heldout_features
-        if self.publishes_images:
-            encode = self.encoder(self.defense, module)
-            return as_stored(encode(self.heldout.take(rows, self.compute.device)), self.spec.dtype)
-        given = self.heldout.take(rows, self.compute.device) if self.defense.encodes else features[rows]
-        return as_stored(self.protect(module, given), self.spec.dtype)
-
-    def _keep_pictures(
-        self, module: nn.Module, features: Tensor, poisoned: Tensor, found: Mapping[str, Tensor]
-    ) -> Crossing:
-        """Keeps what R makes of some held-out images, the most alike first, for whoever looks at the report.
-
-        Of a defense that publishes images, those as published.
-
-        Held-out images belong to no entity, so that none of its own leaves it here.
-        """
-        window = ssim_window(self.scenario.data.image_size)[0]
-        seen = "published" if self.publishes_images else "poisoned"
-        before, after = (found[f"ssim[{window}]_{what}"].numpy() for what in ("original", seen))
-        worst, median = worst_and_median(after)
-        rows = np.concatenate([worst, median])
-        rebuilt = [outputs_of(self.reconstructor, batched(x[rows]), self.compute) for x in (features, poisoned)]
-        if self.publishes_images:  # nothing has to be rebuilt: they are what others see
-            rebuilt[1] = as_published(self.protect(module, self.heldout.take(rows, self.compute.device)))
-        pictures = Pictures(
-            metric=f"ssim[{window}]",
-            heldout=len(after),
-            rows=rows,
-            labels=np.asarray(self.heldout.classes)[rows],
-            is_worst=np.arange(len(rows)) < len(worst),
-            ssim_original=before[rows],
-            ssim_poisoned=after[rows],
-            original=np.asarray(self.heldout.images[rows]),
-            from_original=to_uint8(rebuilt[0]),
-            from_poisoned=to_uint8(rebuilt[1]),
-        )
-        placed = write_pictures(self.layout.pictures / self.name, pictures)
-        return _picture_crossing("poison", self.name, placed, pictures.original.shape)
-
     def _release(self, name: str, net: nn.Module, card: Mapping[str, object]) -> Crossing:
         state, model = net.state_dict(), self.scenario.model
         about = {"backbone": model.backbone, "hook": model.hook, "classes": self.task.outputs, "trained_by": self.name}
         digest = write_release(self.layout.release, name, state, {**about, **card})
         return net_crossing("release", self.name, name, digest, self.layout.release / f"{name}.safetensors", state)
-
-
-def _picture_crossing(stage: str, sender: str, placed: Placed, shape: tuple[int, ...]) -> Crossing:
-    return Crossing(stage, sender, "report", "pictures", placed.sha256, placed.bytes, "uint8", (3, *shape))
-
-
-STOLEN = "module."
-"""What the tensors of a module begin with among those that the oracle hands out."""
-
-
-def dealt(published: int, attack: AttackOptions) -> tuple[int, int]:
-    """How many of a victim's `published` rows an attack is tried on, and how many it has as pairs.
-
-    The attacked ones are the first, the pairs the last, at most half of all: no row is both.
-    """
-    pairs = min(attack.hand_out.pairs if attack.hand_out else 0, published // 2)
-    return min(attack.rows, published - pairs), pairs
-
-
-def guess_name(attack: str, victim: str) -> str:
-    """Under which name an adversary keeps the images that it rebuilt."""
-    return f"guess_{hashlib.sha256(f'{attack} {victim}'.encode()).hexdigest()[:16]}"
-
-
-def _shard_crossing(stage: str, sender: str, receiver: str, record: Record) -> Crossing:
-    shape = (record.rows, *record.shape)
-    return Crossing(stage, sender, receiver, "shard", record.sha256, record.bytes, record.dtype, shape)
 
 
 def _tensor(numbers: np.ndarray | None) -> Tensor | None:

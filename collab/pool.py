@@ -8,9 +8,9 @@ from torch import Tensor
 
 from collab.errors import EntityError, ShardMissing, StoreError
 from collab.metrics.scores import mean_measure
-from collab.participant import Participant
+from collab.party.participant import Participant
+from collab.party.scoring import batched
 from collab.scenario.model import Refinement
-from collab.scoring import batched
 from collab.store.manifest import Record
 from collab.store.shards import ShardReader
 from collab.training.progress import Progress

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from pydantic import ValidationError
 
-from collab.entity import guess_name
 from collab.errors import BoundaryError, CollabError, PluginError
 from collab.metrics.priors import class_mean_prior
 from collab.metrics.scores import mean_measure
 from collab.metrics.visual import ssim
+from collab.party.attacking import guess_name
 from collab.plugins.discovery import GROUPS, INSTALLED, Plugins
 from collab.runtime.cache import Cache
 from collab.runtime.host import Event

@@ -21,10 +21,10 @@ from collab.attacks.shadow_modules import ShadowModules
 from collab.attacks.through_decider import ThroughDecider
 from collab.defenses.orthogonal import Rotation
 from collab.errors import EntityError
-from collab.guessing import attributes_of, match_measures, membership_measures
 from collab.metrics.priors import class_mean_prior
 from collab.metrics.visual import ssim
 from collab.models.freeze import freeze
+from collab.party.guessing import attributes_of, match_measures, membership_measures
 from collab.seeding import Stream
 from collab.training.feeds import ImageSet
 from collab.training.precision import resolve_compute

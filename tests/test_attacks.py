@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from collab.attacks.base import Knowledge
-from collab.entity import guess_name
 from collab.errors import EntityError, ScenarioError
+from collab.party.attacking import guess_name
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario

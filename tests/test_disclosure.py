@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from collab.disclosure import Eye, Gallery, compared, compared_measures, leakage_measures, rank_measures
 from collab.errors import ResourceError
 from collab.metrics.intervals import quantile_interval
 from collab.models.recognizer import Recognizer
+from collab.party.disclosure import Eye, Gallery, compared, compared_measures, leakage_measures, rank_measures
 from collab.runtime.assign import assign, open_scenario_source
 from collab.runtime.plan import plan
 from collab.runtime.play import Played, Where, play

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from collab.errors import EntityError
-from collab.exposure import (
+from collab.metrics.reidentification import embedded
+from collab.models.recognizer import Recognizer
+from collab.party.exposure import (
     Bench,
     Exposed,
     attribute_measures,
@@ -14,8 +16,6 @@ from collab.exposure import (
     feature_similarity,
     identity_measures,
 )
-from collab.metrics.reidentification import embedded
-from collab.models.recognizer import Recognizer
 from collab.scenario.exposure import Decoder, Learner
 from collab.seeding import Stream
 from collab.training.feeds import ImageSet

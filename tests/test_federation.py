@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from collab.errors import ScenarioError
-from collab.federation import average, file_name
-from collab.participant import Participant
+from collab.party.federation import average, file_name
+from collab.party.participant import Participant
 from collab.runtime.audit import unlisted
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario

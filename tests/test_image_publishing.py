@@ -13,9 +13,9 @@ from collab.attacks.thumbnail import thumbnail
 from collab.errors import EntityError, ScenarioError
 from collab.metrics.vfe import visual_feature_entropy
 from collab.models.mixing import Mixer
-from collab.participant import Participant
+from collab.party.participant import Participant
+from collab.party.published_images import LEVELS, as_published, read_images
 from collab.pool import offer
-from collab.published_images import LEVELS, as_published, read_images
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario

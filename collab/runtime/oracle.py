@@ -9,7 +9,15 @@ import torch
 from torch import Tensor
 
 from collab.data.subsets import stratified_subsets
-from collab.disclosure import (
+from collab.metrics.identity import cosine_similarity
+from collab.metrics.perceptual import lpips_network
+from collab.metrics.reidentification import embedded
+from collab.metrics.scores import mean_measure
+from collab.metrics.utility import topk_hits
+from collab.models.freeze import freeze
+from collab.models.recognizer import Recognizer
+from collab.party.attacking import STOLEN, dealt, guess_name
+from collab.party.disclosure import (
     Gallery,
     Images,
     compared,
@@ -18,21 +26,22 @@ from collab.disclosure import (
     rank_measures,
     to_uint8,
 )
-from collab.entity import STOLEN, dealt, guess_name
-from collab.guessing import attribute_measures, match_measures, membership_measures
-from collab.inference import IDENTIFIER, identifier_of, kept_numbers, read_off, reader_of, what_is_private, who_is_it
-from collab.metrics.identity import cosine_similarity
-from collab.metrics.perceptual import lpips_network
-from collab.metrics.reidentification import embedded
-from collab.metrics.scores import mean_measure
-from collab.metrics.utility import topk_hits
-from collab.models.freeze import freeze
-from collab.models.recognizer import Recognizer
-from collab.participant import Participant, load_images, load_numbers
+from collab.party.guessing import attribute_measures, match_measures, membership_measures
+from collab.party.inference import (
+    IDENTIFIER,
+    identifier_of,
+    kept_numbers,
+    read_off,
+    reader_of,
+    what_is_private,
+    who_is_it,
+)
+from collab.party.layout import load_images, load_numbers
+from collab.party.participant import Participant
+from collab.party.scoring import PICTURES, guesses, likeness, priors, worst_and_median
 from collab.runtime.assign import Assignment, Holding
 from collab.scenario.base import AttackOptions
 from collab.scenario.model import Refinement
-from collab.scoring import PICTURES, guesses, likeness, priors, worst_and_median
 from collab.seeding import Stream
 from collab.store.codec import as_stored
 from collab.store.pictures import judged_file

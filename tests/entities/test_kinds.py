@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from collab.entity import guess_name
 from collab.errors import EntityError, ScenarioError, ShardMissing
+from collab.party.attacking import guess_name
 from collab.plugins.discovery import INSTALLED
 from collab.pool import hurts
 from collab.runtime.play import Played

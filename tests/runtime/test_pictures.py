@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from collab.party.scoring import PICTURES, worst_and_median
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
-from collab.scoring import PICTURES, worst_and_median
 from collab.store.pictures import FILE, read_pictures
 
 

@@ -14,9 +14,10 @@ from collab.metrics.scores import mcc_measure, mean_measure
 from collab.metrics.visual import l1, psnr, ssim, ssim_window
 from collab.models.decoders import build_decoder, build_discriminator
 from collab.models.recognizer import Recognizer
-from collab.participant import Participant, load_images, load_numbers
+from collab.party.layout import load_images, load_numbers
+from collab.party.participant import Participant
+from collab.party.scoring import batched
 from collab.scenario.exposure import Decoder, Learner
-from collab.scoring import batched
 from collab.seeding import Stream
 from collab.training.adversarial import Game, adversary_turns, feature_attack_loss
 from collab.training.feeds import ImageSet, even_batches, steps_in

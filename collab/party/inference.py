@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from collab.errors import EntityError
 from collab.models.freeze import freeze
-from collab.participant import Participant, load_numbers
-from collab.scoring import batched
+from collab.party.layout import load_numbers
+from collab.party.participant import Participant
+from collab.party.scoring import batched
 from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, InMemory
 from collab.training.loop import Recipe

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from collab.defenses.base import ImageDefense
 from collab.metrics.vfe import vfe_window, visual_feature_entropy
 from collab.metrics.visual import l1, psnr, ssim, ssim_window
-from collab.scoring import batched
+from collab.party.scoring import batched
 from collab.store.shards import Batches, ShardReader
 from collab.training.feeds import ImageSet
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from torch import nn
 
-from collab.participant import Participant, net_crossing
+from collab.party.crossings import net_crossing
+from collab.party.participant import Participant
 from collab.scenario.parts import Federation
 from collab.store.release import read_release, write_release
 from collab.training.averaging import federated_average

@@ -3,83 +3,36 @@
 import copy
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from collab.disclosure import Eye
-from collab.errors import EntityError, ShardMissing
+from collab.errors import ShardMissing
 from collab.metrics.perceptual import lpips_network
 from collab.models.backbones import Split, build_split, feature_shape
 from collab.models.freeze import freeze
 from collab.models.recognizer import Recognizer
 from collab.models.reconstructors import build_reconstructor
-from collab.published_images import read_images
+from collab.party.disclosure import Eye
+from collab.party.layout import Layout, load_images
+from collab.party.published_images import read_images
+from collab.party.scoring import batched
 from collab.scenario.model import Refinement, Scenario
-from collab.scoring import batched
 from collab.seeding import Stream
 from collab.store.codec import CODECS
 from collab.store.private import private_folder
 from collab.store.release import read_release
 from collab.store.shards import IMAGES, Batches, ShardReader, ShardSpec, Written, open_shard, write_shard
-from collab.store.store import Store
 from collab.training.feeds import FeatureFeed, ImageSet
 from collab.training.loop import Recipe
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 from collab.training.recipes import features_of, outputs_of, refine_decider, train_classifier, with_budget
 from collab.training.tasks import Classification, Task
-from collab.types import Crossing, Measure, Report
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where things lie in a run directory."""
-
-    run: Path
-
-    @property
-    def release(self) -> Path:
-        """Public networks."""
-        return self.run / "release"
-
-    @cached_property
-    def store(self) -> Store:
-        """What entities published; remembers what it has verified."""
-        return Store(self.run / "store")
-
-    @property
-    def modules(self) -> Path:
-        """Fitted defenses of entities that release them, against the paper's advice."""
-        return self.run / "modules"
-
-    @property
-    def weights(self) -> Path:
-        """Weights of C that entities exchange in federated averaging, a folder for each."""
-        return self.run / "weights"
-
-    @property
-    def heldout(self) -> Path:
-        """Held-out images of the private classes, on which everything is scored; they belong to no entity."""
-        return self.run / "heldout"
-
-    @property
-    def public(self) -> Path:
-        """Images of the public classes Q."""
-        return self.run / "public"
-
-    def handed(self, adversary: str) -> Path:
-        """What the oracle has handed to an adversary of the truth of others, since its class has it; private to it."""
-        return private_folder(self.run / "handed", adversary)
-
-    @property
-    def pictures(self) -> Path:
-        """A folder for each entity: held-out images and what the released R makes of their features; for the report."""
-        return self.run / "pictures"
+from collab.types import Measure, Report
 
 
 class Participant:
@@ -329,26 +282,3 @@ class Participant:
         state, _ = read_release(self.layout.release, name)
         net.load_state_dict(state)
         freeze(self.compute.place(net))
-
-
-EVERYONE = "*"
-
-
-def net_crossing(stage: str, sender: str, kind: str, digest: str, path: Path, state: Mapping[str, Tensor]) -> Crossing:
-    """The line of the ledger of a network, in the file `path`, that everybody may read."""
-    return Crossing(stage, sender, EVERYONE, kind, digest, path.stat().st_size, "float32", (len(state),))
-
-
-def load_images(folder: Path) -> ImageSet:
-    """What the decode stage left in `folder`, mapped, not read."""
-    images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
-    labels, groups = (load_numbers(folder, name) for name in ("labels", "groups"))
-    if labels is None:
-        raise EntityError(f"{folder} has images without labels. Play its decode stage again.")
-    return ImageSet(images, labels, groups)
-
-
-def load_numbers(folder: Path, name: str) -> np.ndarray | None:
-    """What the decode stage left in `folder` about each image under a name; None if nothing was asked."""
-    file = folder / f"{name}.npy"
-    return np.load(file, allow_pickle=False) if file.exists() else None

@@ -1,0 +1,73 @@
+"""Where things lie in a run directory, and what the decode stage left there."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from collab.errors import EntityError
+from collab.store.private import private_folder
+from collab.store.store import Store
+from collab.training.feeds import ImageSet
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where things lie in a run directory."""
+
+    run: Path
+
+    @property
+    def release(self) -> Path:
+        """Public networks."""
+        return self.run / "release"
+
+    @cached_property
+    def store(self) -> Store:
+        """What entities published; remembers what it has verified."""
+        return Store(self.run / "store")
+
+    @property
+    def modules(self) -> Path:
+        """Fitted defenses of entities that release them, against the paper's advice."""
+        return self.run / "modules"
+
+    @property
+    def weights(self) -> Path:
+        """Weights of C that entities exchange in federated averaging, a folder for each."""
+        return self.run / "weights"
+
+    @property
+    def heldout(self) -> Path:
+        """Held-out images of the private classes, on which everything is scored; they belong to no entity."""
+        return self.run / "heldout"
+
+    @property
+    def public(self) -> Path:
+        """Images of the public classes Q."""
+        return self.run / "public"
+
+    def handed(self, adversary: str) -> Path:
+        """What the oracle has handed to an adversary of the truth of others, since its class has it; private to it."""
+        return private_folder(self.run / "handed", adversary)
+
+    @property
+    def pictures(self) -> Path:
+        """A folder for each entity: held-out images and what the released R makes of their features; for the report."""
+        return self.run / "pictures"
+
+
+def load_images(folder: Path) -> ImageSet:
+    """What the decode stage left in `folder`, mapped, not read."""
+    images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+    labels, groups = (load_numbers(folder, name) for name in ("labels", "groups"))
+    if labels is None:
+        raise EntityError(f"{folder} has images without labels. Play its decode stage again.")
+    return ImageSet(images, labels, groups)
+
+
+def load_numbers(folder: Path, name: str) -> np.ndarray | None:
+    """What the decode stage left in `folder` about each image under a name; None if nothing was asked."""
+    file = folder / f"{name}.npy"
+    return np.load(file, allow_pickle=False) if file.exists() else None
