@@ -1,7 +1,7 @@
 """What a row tells of its image without showing it (ATTACKS A7): its brightness and mean color."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -9,7 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks.base import Attack, Knowledge, Need
-from collab.scenario.base import Answers, AttackOptions, HandOut
+from collab.scenario.base import Answers, OptionalPairs
 from collab.seeding import Stream
 from collab.training.precision import Compute
 from collab.training.progress import Progress
@@ -24,34 +24,18 @@ class AttributeInference(Attack):
     it also sees the published features themselves.
     """
 
-    class Options(AttackOptions):
+    class Options(OptionalPairs):
         """What it learns from."""
 
         answers: ClassVar[Answers] = "attributes"
 
-        pairs: int = Field(0, ge=0, le=65_536, description="Images of the victim's that the adversary has; 0: none.")
         images: int = Field(2000, ge=16, le=1_000_000, description="Public images that it learns from without pairs.")
-
-        @property
-        @override
-        def label(self) -> str:
-            return self.name or f"{self.kind}[{self.pairs}]"
-
-        @property
-        @override
-        def hand_out(self) -> HandOut | None:
-            return HandOut(pairs=self.pairs) if self.pairs else None
 
     kind: ClassVar[str] = "attribute_inference"
     needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "public_data"})
 
     pairs: int
     images: int
-
-    @override
-    @classmethod
-    def from_options(cls, options: Options) -> Self:
-        return cls(options.pairs, options.images)
 
     @property
     @override

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NoReturn, Self, get_args
+from typing import Any, ClassVar, Literal, NoReturn, get_args
 
 from torch import Tensor, nn
 
@@ -12,6 +12,7 @@ from collab.errors import EntityError
 from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.feeds import ImageSet
+from collab.training.options import FromOptions
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 from collab.training.tasks import Classification, Task
@@ -98,7 +99,7 @@ class Knowledge:
         raise AttributeError(name)
 
 
-class Attack(ABC):
+class Attack(FromOptions, ABC):
     """Tells something of the images that lie behind published features.
 
     The truth is out of its reach: others score what it answered. Whatever it chooses (when to stop, which variant), it
@@ -114,11 +115,6 @@ class Attack(ABC):
     def asks_for(self) -> frozenset[Need]:
         """What this attack is given: `needs`, unless its options ask for more."""
         return self.needs
-
-    @classmethod
-    @abstractmethod
-    def from_options(cls, options: Any) -> Self:
-        """The attack that validated options of its kind ask for."""
 
     def rehearse(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> dict[str, Tensor]:
         """What it learns before it sees a shard, once for all victims of one recipe; its options say that it does."""

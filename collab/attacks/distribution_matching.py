@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -77,19 +77,14 @@ class DistributionMatching(Attack):
 
         @property
         @override
-        def label(self) -> str:
-            return self.name or f"{self.kind}[{self.map}]"
+        def setting(self) -> str:
+            return self.map
 
     kind: ClassVar[str] = "distribution_matching"
     needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "reconstructor", "public_data"})
 
     map: str
     images: int
-
-    @override
-    @classmethod
-    def from_options(cls, options: Options) -> Self:
-        return cls(options.map, options.images)
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:

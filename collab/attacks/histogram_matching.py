@@ -1,7 +1,7 @@
 """Re-identification by histograms (ATTACKS V4): shuffling keeps every value, so it keeps which image it was."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -9,7 +9,6 @@ from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks.base import Attack, Knowledge, Need
-from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.feeds import ImageSet
 from collab.training.precision import Compute
@@ -41,11 +40,6 @@ class HistogramMatching(Attack):
 
     kind: ClassVar[str] = "histogram_matching"
     needs: ClassVar[frozenset[Need]] = frozenset({"images", "own_data", "public_data"})
-
-    @override
-    @classmethod
-    def from_options(cls, options: AttackOptions) -> Self:
-        return cls()
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:

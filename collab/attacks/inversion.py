@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -45,11 +45,6 @@ class FreshReconstructor(Attack):
 
     reconstructor: str
     recipe: Recipe
-
-    @override
-    @classmethod
-    def from_options(cls, options: ByReconstructor) -> Self:
-        return cls(options.reconstructor, Recipe.of(options))
 
     @abstractmethod
     def encoder(self, known: Knowledge) -> Callable[[Tensor], Tensor]:

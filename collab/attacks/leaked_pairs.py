@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -14,7 +14,7 @@ from collab.attacks.base import Attack, Knowledge, Need
 from collab.attacks.linear import PENALTIES, Grams, Ridge, folds, total
 from collab.metrics.visual import ssim
 from collab.models.layers import Residual, convolution
-from collab.scenario.base import AttackOptions, HandOut
+from collab.scenario.base import OptionalPairs
 from collab.seeding import Stream
 from collab.training.feeds import even_batches, steps_in
 from collab.training.loop import Recipe, minimize
@@ -58,7 +58,7 @@ class LeakedPairs(Attack):
     whether the blocks help are chosen by images left out of the pairs. With no pairs it applies R as it is.
     """
 
-    class Options(AttackOptions):
+    class Options(OptionalPairs):
         """How many pairs, and what is fitted on them."""
 
         pairs: int = Field(64, ge=0, le=65_536, description="Images of the victim's that the adversary has: k.")
@@ -67,27 +67,12 @@ class LeakedPairs(Attack):
             20, ge=0, le=10_000, description="Passes of the residual blocks over the pairs; 0: linear maps alone."
         )
 
-        @property
-        @override
-        def label(self) -> str:
-            return self.name or f"{self.kind}[{self.pairs}]"
-
-        @property
-        @override
-        def hand_out(self) -> HandOut | None:
-            return HandOut(pairs=self.pairs) if self.pairs else None
-
     kind: ClassVar[str] = "leaked_pairs"
     needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "reconstructor", "pairs"})
 
     pairs: int
     sides: tuple[int, ...]
     epochs: int
-
-    @override
-    @classmethod
-    def from_options(cls, options: Options) -> Self:
-        return cls(options.pairs, options.sides, options.epochs)
 
     @property
     @override

@@ -1,7 +1,7 @@
 """Matching (ATTACKS A5): which of many candidate images lies behind a row; then sure matches serve as pairs."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -52,20 +52,14 @@ class Matching(Attack):
 
         @property
         @override
-        def label(self) -> str:
-            way = "boosted" if self.boost else "+".join(self.views)
-            return self.name or f"{self.kind}[{way}]"
+        def setting(self) -> str:
+            return "boosted" if self.boost else "+".join(self.views)
 
     kind: ClassVar[str] = "matching"
     needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "candidates"})
 
     views: tuple[View, ...]
     boost: int
-
-    @override
-    @classmethod
-    def from_options(cls, options: Options) -> Self:
-        return cls(options.views, options.boost)
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:

@@ -1,7 +1,7 @@
 """Whether an image is among those that an entity has published features of (ATTACKS A7)."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from pydantic import Field
 from torch import Tensor
@@ -31,11 +31,6 @@ class MembershipInference(Attack):
     needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "candidates"})
 
     views: tuple[View, ...]
-
-    @override
-    @classmethod
-    def from_options(cls, options: Options) -> Self:
-        return cls(options.views)
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:

@@ -1,7 +1,7 @@
 """Inversion by optimization (ATTACKS A6): the image whose features are read as the published ones are."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -42,8 +42,8 @@ class OptimizationInversion(Attack):
 
         @property
         @override
-        def label(self) -> str:
-            return self.name or f"{self.kind}[{self.through}]"
+        def setting(self) -> str:
+            return self.through
 
     kind: ClassVar[str] = "optimization_inversion"
     needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "public_data"})
@@ -52,11 +52,6 @@ class OptimizationInversion(Attack):
     steps: int
     learning_rate: float
     smoothness: float
-
-    @override
-    @classmethod
-    def from_options(cls, options: Options) -> Self:
-        return cls(options.through, options.steps, options.learning_rate, options.smoothness)
 
     @property
     @override

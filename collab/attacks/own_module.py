@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -33,11 +33,6 @@ class OwnModule(Attack):
     )
 
     recipe: Recipe
-
-    @override
-    @classmethod
-    def from_options(cls, options: Options) -> Self:
-        return cls(Recipe.of(options))
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -71,9 +71,8 @@ class ShadowModules(Attack):
 
         @property
         @override
-        def label(self) -> str:
-            inside = ",own" if self.collaborator else ""
-            return self.name or f"{self.kind}[{self.modules}{inside}]"
+        def setting(self) -> str:
+            return f"{self.modules},own" if self.collaborator else str(self.modules)
 
     kind: ClassVar[str] = "shadow_modules"
     needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "reconstructor", "public_data", "recipe"})
@@ -83,11 +82,6 @@ class ShadowModules(Attack):
     module_epochs: int | None
     collaborator: bool
     recipe: Recipe
-
-    @override
-    @classmethod
-    def from_options(cls, options: Options) -> Self:
-        return cls(options.modules, options.images, options.module_epochs, options.collaborator, Recipe.of(options))
 
     @property
     @override

@@ -1,14 +1,13 @@
 """The papers' own test (ATTACKS A0): the released reconstructor, which the defense was trained to fool."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks.base import Attack, Knowledge, Need
-from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.precision import Compute
 from collab.training.progress import Progress
@@ -21,11 +20,6 @@ class StrawMan(Attack):
 
     kind: ClassVar[str] = "straw_man"
     needs: ClassVar[frozenset[Need]] = frozenset({"reconstructor"})
-
-    @override
-    @classmethod
-    def from_options(cls, options: AttackOptions) -> Self:
-        return cls()
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:

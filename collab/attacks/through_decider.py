@@ -1,7 +1,7 @@
 """Through the decider: what C can read of poisoned features, a reconstructor can show (ATTACKS A4d)."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -37,8 +37,8 @@ class ThroughDecider(Attack):
 
         @property
         @override
-        def label(self) -> str:
-            return self.name or f"{self.kind}[{self.depth}]"
+        def setting(self) -> str:
+            return str(self.depth)
 
     kind: ClassVar[str] = "through_decider"
     needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "public_data"})
@@ -46,11 +46,6 @@ class ThroughDecider(Attack):
     depth: int
     reconstructor: str
     recipe: Recipe
-
-    @override
-    @classmethod
-    def from_options(cls, options: Options) -> Self:
-        return cls(options.depth, options.reconstructor, Recipe.of(options))
 
     @override
     def rehearse(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
 """The thumbnail that shuffling leaves (ATTACKS V1): no pixel leaves its region, so each region keeps its mean color."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from pydantic import Field
 from torch import Tensor
@@ -37,11 +37,6 @@ class Thumbnail(Attack):
     needs: ClassVar[frozenset[Need]] = frozenset({"images"})
 
     regions: int
-
-    @override
-    @classmethod
-    def from_options(cls, options: Options) -> Self:
-        return cls(options.regions)
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:

@@ -22,8 +22,8 @@ class UnseenReconstructor(FreshReconstructor):
 
         @property
         @override
-        def label(self) -> str:
-            return self.name or f"{self.kind}[{self.reconstructor}]"
+        def setting(self) -> str:
+            return self.reconstructor
 
     kind: ClassVar[str] = "unseen_reconstructor"
     needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "public_data"})

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 from torch import Tensor, nn
 from typing_extensions import override
@@ -12,6 +12,7 @@ from collab.errors import CollabError
 from collab.scenario.base import DefenseOptions
 from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet
+from collab.training.options import FromOptions
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 from collab.training.tasks import Task
@@ -81,17 +82,12 @@ class Protection(ABC):
         """
 
 
-class Defense(Protection):
+class Defense(FromOptions, Protection):
     """A protection that a scenario can name: a plugin."""
 
     group: ClassVar[str] = "defenses"
     kind: ClassVar[str]
     Options: ClassVar[type[DefenseOptions]] = DefenseOptions
-
-    @classmethod
-    @abstractmethod
-    def from_options(cls, options: Any) -> Self:
-        """The defense that validated options of its kind ask for."""
 
 
 class FixedDefense(Defense):

@@ -1,7 +1,7 @@
 """A Gaussian filter over the feature map, GF of DP Table 3."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from torch import nn
 from typing_extensions import override
@@ -25,11 +25,6 @@ class GaussianFilter(FixedDefense):
 
     kernel: int
     sigma: float
-
-    @override
-    @classmethod
-    def from_options(cls, options: defenses.GaussianFilter) -> Self:
-        return cls(options.kernel, options.sigma)
 
     @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:

@@ -1,7 +1,7 @@
 """Gaussian noise on features, GN of DP Table 3."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -26,11 +26,6 @@ class GaussianNoise(FixedDefense):
     Options: ClassVar[type[DefenseOptions]] = defenses.GaussianNoise
 
     sigma: float
-
-    @override
-    @classmethod
-    def from_options(cls, options: defenses.GaussianNoise) -> Self:
-        return cls(options.sigma)
 
     @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:

@@ -1,7 +1,7 @@
 """A mean filter over the feature map, MF of DP Table 3."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from torch import nn
 from typing_extensions import override
@@ -24,11 +24,6 @@ class MeanFilter(FixedDefense):
     Options: ClassVar[type[DefenseOptions]] = defenses.MeanFilter
 
     kernel: int
-
-    @override
-    @classmethod
-    def from_options(cls, options: defenses.MeanFilter) -> Self:
-        return cls(options.kernel)
 
     @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:

@@ -1,7 +1,7 @@
 """No defense: what plain features disclose, for comparison."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from torch import nn
 from typing_extensions import override
@@ -18,11 +18,6 @@ class NoDefense(FixedDefense):
     kind: ClassVar[str] = "none"
     keeps_values: ClassVar[bool] = True
     Options: ClassVar[type[DefenseOptions]] = defenses.NoDefense
-
-    @override
-    @classmethod
-    def from_options(cls, options: object) -> Self:
-        return cls()
 
     @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:

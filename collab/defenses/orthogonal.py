@@ -1,14 +1,13 @@
 """A fixed random rotation of channels, the positive control of an audit: it looks like a key and is none."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
 from collab.defenses.base import FixedDefense, PrivateView
-from collab.scenario.base import DefenseOptions
 
 
 class Rotation(nn.Module):
@@ -33,11 +32,6 @@ class Orthogonal(FixedDefense):
     """
 
     kind: ClassVar[str] = "orthogonal"
-
-    @override
-    @classmethod
-    def from_options(cls, options: DefenseOptions) -> Self:
-        return cls()
 
     @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:

@@ -1,7 +1,7 @@
 """Gaussian noise on pixels, what VisualMixer is compared with: images as hard to discern, by noise."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -45,11 +45,6 @@ class PixelNoise(ImageDefense):
 
     gain: float
     border: Border
-
-    @override
-    @classmethod
-    def from_options(cls, options: defenses.PixelNoise) -> Self:
-        return cls(options.gain, options.border)
 
     @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:

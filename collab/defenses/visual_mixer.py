@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 from typing_extensions import override
@@ -42,11 +42,6 @@ class VisualMixer(ImageDefense):
     border: Border
     score: Literal["variance", "attention"] = "variance"
     epochs: int = 5
-
-    @override
-    @classmethod
-    def from_options(cls, options: defenses.VisualMixer) -> Self:
-        return cls(options.gain, options.regions, options.border, options.score, options.epochs)
 
     @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:

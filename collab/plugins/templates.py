@@ -40,7 +40,7 @@ DEFENSE = '''\
 """A defense that limits features."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from pydantic import Field
 from torch import nn
@@ -71,11 +71,6 @@ class $Kind(Defense):
         return 256
 
     @override
-    @classmethod
-    def from_options(cls, options: Options) -> Self:
-        return cls(options.limit)
-
-    @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:
         return nn.Hardtanh(-self.limit, self.limit)
 
@@ -89,7 +84,7 @@ ATTACK = '''\
 """An attack that trusts the released reconstructor in part."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -118,11 +113,6 @@ class $Kind(Attack):
     needs: ClassVar[frozenset[Need]] = frozenset({"reconstructor", "public_data"})
 
     trust: float
-
-    @override
-    @classmethod
-    def from_options(cls, options: Options) -> Self:
-        return cls(options.trust)
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:

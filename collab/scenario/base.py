@@ -106,12 +106,33 @@ class AttackOptions(Part):
     @property
     def label(self) -> str:
         """What results call it."""
-        return self.name or self.kind
+        return self.name or (f"{self.kind}[{self.setting}]" if self.setting else self.kind)
+
+    @property
+    def setting(self) -> str:
+        """What tells several attacks of one kind apart."""
+        return ""
 
     @property
     def hand_out(self) -> HandOut | None:
         """What the oracle is to hand out beforehand."""
         return None
+
+
+class OptionalPairs(AttackOptions):
+    """Options of an attack that may have images of the victim's with what it published of them."""
+
+    pairs: int = Field(0, ge=0, le=65_536, description="Images of the victim's that the adversary has: k; 0: none.")
+
+    @property
+    def setting(self) -> str:
+        """How many pairs."""
+        return str(self.pairs)
+
+    @property
+    def hand_out(self) -> HandOut | None:
+        """The pairs."""
+        return HandOut(pairs=self.pairs) if self.pairs else None
 
 
 class Schedule(Part):
