@@ -33,7 +33,7 @@ from collab.scenario.base import AttackOptions, EntityOptions
 from collab.scenario.model import Refinement
 from collab.scenario.parts import Federation
 from collab.seeding import Stream
-from collab.store.pictures import write_sheet
+from collab.store.pictures import write_exhibit, write_sheet
 from collab.store.release import write_release
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
@@ -166,7 +166,9 @@ class Entity(Defended):
         pieces = batched(torch.arange(len(self.heldout)))
         shown = torch.cat([self.heldout_as_published(module, part.numpy()) for part in pieces])
         reader = module.decider if isinstance(module, Encoder) else self.released.decider
-        return Report(exposed(self, Exposed(shown, self.encoder(self.defense, module), reader), progress))
+        measures, exhibit = exposed(self, Exposed(shown, self.encoder(self.defense, module), reader), progress)
+        placed = write_exhibit(self.layout.pictures / self.name, exhibit)
+        return Report(measures, (pictures_crossing("expose", self.name, placed, exhibit.original.shape),))
 
     def publish(self, progress: Progress) -> Report:
         """Writes poisoned features and labels to the store, in an order that says nothing about the own images.

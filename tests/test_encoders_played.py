@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from collab.errors import ScenarioError
+from collab.report.page import write_page
 from collab.runtime.play import Played, Where, play
 from collab.scenario.reader import read_scenario
 from collab.store.ledger import read_ledger
+from collab.store.pictures import read_exhibit
 from collab.store.release import read_release
 from collab.store.results import Row
 
@@ -85,6 +87,34 @@ def test_everybody_who_publishes_is_exposed(found: Played, entity: str) -> None:
     assert value(found, "exposure", entity, "lda") == pytest.approx(between / within)
     guesses = {each.metric for each in found.rows if each.row == "embedding"}
     assert guesses == {"face_similarity_prior_unrelated", "face_similarity_prior_mean"}
+
+
+def test_what_decoders_rebuild_is_kept_of_the_same_images_for_everybody(found: Played) -> None:
+    exhibits = {name: read_exhibit(found.run / "pictures" / name) for name in ("plain", "ob", "spy")}
+    images = np.load(found.run / "heldout" / "images.npy")
+    for each in exhibits.values():
+        assert each is not None
+        np.testing.assert_array_equal(each.original, images[each.rows])
+        assert each.decoders.tolist() == ["plain"]
+        assert each.positions.shape == (len(images), 2)
+        assert each.positions.std() > 0
+        assert 0 < each.is_true.mean() < 1
+    plain, ob = exhibits["plain"], exhibits["ob"]
+    assert plain is not None
+    assert ob is not None
+    np.testing.assert_array_equal(plain.from_published, plain.from_original)  # it publishes F(x)
+    np.testing.assert_array_equal(ob.from_original, plain.from_original)
+    assert (ob.from_published != ob.from_original).any()
+    kept = {(each.sender, each.stage) for each in read_ledger(found.run / "ledger.parquet") if each.kind == "pictures"}
+    assert ("ob", "expose") in kept
+
+
+def test_the_page_shows_tables_pictures_and_maps_of_what_is_exposed(found: Played) -> None:
+    page = write_page(found.run).read_text()
+    assert "What published features give away" in page
+    assert "Single attributes in published features" in page
+    assert page.count('alt="Image 1, ob: plain"') == 1
+    assert page.count("t-SNE maps of published features") == 1
 
 
 def test_an_encoder_stands_alone(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from collab.party.exposure import (
     Bench,
     Exposed,
     attribute_measures,
-    decoded_measures,
+    decoder_attack,
     feature_similarity,
     identity_measures,
 )
@@ -93,7 +93,7 @@ def decoded(encode, embedding: Recognizer, **options: object) -> dict[str, float
     public, heldout = faces(64, 0), faces(32, 1)
     images = heldout.take(np.arange(32), BENCH.compute.device)
     stated = Decoder(name="plain", epochs=15, batch_size=16, learning_rate=1e-2, **options)
-    return values(decoded_measures(BENCH, stated, public, encode, embedding, encode(images), images))
+    return values(decoder_attack(BENCH, stated, public, encode, embedding, encode(images), images)[1])
 
 
 def test_a_fresh_decoder_rebuilds_what_an_encoder_leaves_and_nothing_of_what_it_takes(embedding: Recognizer) -> None:

@@ -66,12 +66,14 @@ def tsne(features: Float[Tensor, "batch _ ..."], seed: int) -> Float[Tensor, "ba
     """
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     z = features.flatten(1).float().cpu().numpy()
     kept = min(50, *z.shape)
-    reduced = PCA(kept, random_state=seed, svd_solver="full").fit_transform(z)
     perplexity = min(30.0, (len(z) - 1) / 3)
-    placed = TSNE(2, perplexity=perplexity, init="pca", random_state=seed, n_jobs=1).fit_transform(reduced)
+    with threadpool_limits(1):  # how sums are split would change bits
+        reduced = PCA(kept, random_state=seed, svd_solver="full").fit_transform(z)
+        placed = TSNE(2, perplexity=perplexity, init="pca", random_state=seed, n_jobs=1).fit_transform(reduced)
     return torch.from_numpy(placed).float()
 
 

@@ -85,16 +85,21 @@ class Gallery:
         return found
 
 
+def drawn(heldout: int, seed: int) -> np.ndarray:
+    """Numbers of held-out images in the order in which they are looked up and shown; the same for everybody."""
+    return Stream(seed, "metrics", "disclosure").numpy("gallery").permutation(heldout)
+
+
 def disclosed(
     original: Images, poisoned: Images, truth: Images, labels: Tensor, eye: Eye, wanted: Disclosure, seed: int
 ) -> tuple[tuple[Measure, ...], Sheet]:
     """What images rebuilt from features as they are and from poisoned ones give away, and some of them to look at.
 
     Rows are those of the held-out images, whose `truth` and `labels` [rows] these are. The gallery, and in it the
-    images that are looked up, are drawn for the seed alone: all entities are asked about the same.
+    images that are looked up, are `drawn`: all entities are asked about the same.
     """
-    drawn = Stream(seed, "metrics", "disclosure").numpy("gallery").permutation(len(labels))[: wanted.gallery]
-    queries, gallery = drawn[: wanted.queries], Gallery(truth(drawn), eye.recognizer)
+    looked_in = drawn(len(labels), seed)[: wanted.gallery]
+    queries, gallery = looked_in[: wanted.queries], Gallery(truth(looked_in), eye.recognizer)
     places, measures, shown, ranks = torch.arange(len(queries), device=labels.device), list[Measure](), [], []
     for suffix, rebuilt in (("_original", original), ("_poisoned", poisoned)):
         measures += compared_measures(compared(rebuilt, truth, labels, eye), seed, suffix)

@@ -8,17 +8,19 @@ import torch
 from torch import Tensor, nn
 
 from collab.errors import EntityError
-from collab.metrics.identity import between_variance, cosine_similarity, knn_hits, lda_score, within_variance
+from collab.metrics.identity import between_variance, cosine_similarity, knn_hits, lda_score, tsne, within_variance
 from collab.metrics.reidentification import embedded
 from collab.metrics.scores import mcc_measure, mean_measure
 from collab.metrics.visual import l1, psnr, ssim, ssim_window
 from collab.models.decoders import build_decoder, build_discriminator
 from collab.models.recognizer import Recognizer
+from collab.party.disclosure import drawn, to_uint8
 from collab.party.layout import load_images, load_numbers
 from collab.party.participant import Participant
-from collab.party.scoring import batched
+from collab.party.scoring import PICTURES, batched
 from collab.scenario.exposure import Decoder, Learner
 from collab.seeding import Stream
+from collab.store.pictures import Exhibit
 from collab.training.adversarial import Game, adversary_turns, feature_attack_loss
 from collab.training.feeds import ImageSet, even_batches, steps_in
 from collab.training.loop import Recipe, minimize, take_turns
@@ -30,6 +32,9 @@ from collab.types import Measure
 
 Batches = Callable[[torch.Generator], Iterator[tuple[Tensor, Tensor]]]
 """One pass: features [batch, channels, height, width], and what is to be read from them."""
+
+MAPPED = 500
+"""Held-out images on a map: more are a blot."""
 
 HIDDEN = 512
 """Of M, two layers that read an embedding from features; Xiao et al. state none."""
@@ -74,8 +79,8 @@ class Exposed:
     reader: nn.Module
 
 
-def exposed(who: Participant, it: Exposed, progress: Progress) -> tuple[Measure, ...]:
-    """All that the scenario's `exposure` asks about what an entity publishes."""
+def exposed(who: Participant, it: Exposed, progress: Progress) -> tuple[tuple[Measure, ...], Exhibit]:
+    """All that the scenario's `exposure` asks about what an entity publishes, and what there is to look at."""
     stated, told = who.scenario.exposure, list[Measure]()
     assert stated is not None  # else this stage is not played
     bench = Bench(who.stream("expose"), who.compute, progress, who.scenario.seed)
@@ -89,9 +94,24 @@ def exposed(who: Participant, it: Exposed, progress: Progress) -> tuple[Measure,
         told += identity_measures(it.shown.float(), torch.from_numpy(individuals))
         true = embedded(embedding.embedding, images)
         told.append(feature_similarity(bench, stated.embedding, public, it.encode, embedding, it.shown, true))
+    seen, kept = drawn(len(who.heldout), who.scenario.seed)[:PICTURES], list[np.ndarray]()
     for decoder in stated.decoders:
-        told += decoded_measures(bench, decoder, public, it.encode, embedding, it.shown, images)
-    return tuple(told)
+        rebuilt, measures = decoder_attack(bench, decoder, public, it.encode, embedding, it.shown, images)
+        told += measures
+        kept.append(to_uint8(rebuilt[torch.from_numpy(seen)]))
+    columns = [who.task.names.index(name) for name in stated.attributes]
+    exhibit = Exhibit(
+        rows=seen,
+        original=to_uint8(images[torch.from_numpy(seen)]),
+        from_original=to_uint8(who.reconstruction(who.heldout_features[0][seen])),
+        from_published=to_uint8(who.reconstruction(it.shown[seen])),
+        decoders=np.array([each.name for each in stated.decoders], dtype=np.str_),
+        decoded=np.array(kept, dtype=np.uint8).reshape(len(kept), len(seen), *images.shape[1:]),
+        attributes=np.array(stated.attributes, dtype=np.str_),
+        positions=tsne(it.shown[:MAPPED], who.scenario.seed).numpy() if columns else np.zeros((0, 2), dtype=np.float32),
+        is_true=who.heldout.labels[:MAPPED, columns] > 0.5 if columns else np.zeros((0, 0), dtype=bool),
+    )
+    return tuple(told), exhibit
 
 
 class Asked(nn.Module):
@@ -164,13 +184,13 @@ def feature_similarity(
     return mean_measure("feature_similarity", cosine_similarity(found, true.cpu()), bench.seed)
 
 
-def decoded_measures(
+def decoder_attack(
     bench: Bench, stated: Decoder, public: ImageSet, encode: Callable[[Tensor], Tensor], embedding: Recognizer | None,
     shown: Tensor, images: Tensor,
-) -> tuple[Measure, ...]:  # fmt: skip
-    """What a fresh decoder, trained by (5) on public images as a black box encodes them, makes of held-out ones.
+) -> tuple[Tensor, tuple[Measure, ...]]:  # fmt: skip
+    """What a fresh decoder, trained by (5) on public images as a black box encodes them, rebuilds; and its scores.
 
-    `shown` are their features, `images` [rows, 3, side, side] the truth.
+    `shown` are features of held-out images, `images` [rows, 3, side, side] the truth.
     """
     learned, side = public.first(stated.share), images.shape[-1]
     channels, height, width = shown.shape[1:]
@@ -196,4 +216,4 @@ def decoded_measures(
         with torch.no_grad():
             likeness = cosine_similarity(embedded(embedding.embedding, rebuilt), embedded(embedding.embedding, images))
         told[f"face_similarity[{stated.name}]"] = likeness
-    return tuple(mean_measure(name, values, bench.seed) for name, values in told.items())
+    return rebuilt, tuple(mean_measure(name, values, bench.seed) for name, values in told.items())

@@ -10,7 +10,7 @@ from collab.errors import StoreError
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.store.ledger import read_ledger
-from collab.store.pictures import Pictures, Sheet, read_pictures, read_sheet
+from collab.store.pictures import Exhibit, Pictures, Sheet, read_exhibit, read_pictures, read_sheet
 from collab.store.results import Row, read_results
 from collab.types import Crossing
 
@@ -31,6 +31,7 @@ class Opened:
     pictures: Mapping[str, Pictures]
     losses: Mapping[str, Losses | None]
     sheets: Mapping[str, Sheet]
+    exhibits: Mapping[str, Exhibit]
 
     @property
     def name(self) -> str:
@@ -54,6 +55,7 @@ def open_run(folder: Path) -> Opened:
     scenario = read_scenario(folder / "scenario.yaml", check_paths=False, check_plugins=False).scenario
     found = {entity.name: read_pictures(folder / "pictures" / entity.name) for entity in scenario.entities}
     sheets = {entity.name: read_sheet(folder / "pictures" / entity.name) for entity in scenario.entities}
+    exhibits = {entity.name: read_exhibit(folder / "pictures" / entity.name) for entity in scenario.entities}
     return Opened(
         folder=folder,
         scenario=scenario,
@@ -63,6 +65,7 @@ def open_run(folder: Path) -> Opened:
         record=record,
         pictures={name: pictures for name, pictures in found.items() if pictures is not None},
         sheets={name: sheet for name, sheet in sheets.items() if sheet is not None},
+        exhibits={name: exhibit for name, exhibit in exhibits.items() if exhibit is not None},
         losses=_losses(record.get("tasks", {}), folder / "metrics.jsonl"),
     )
 

@@ -11,6 +11,7 @@ from collab.report.bars import MEANINGS, bars_of
 from collab.report.compare import in_words, scenario_differences, side_by_side, the_runs
 from collab.report.crossings import boundaries
 from collab.report.curves import accuracy_curves, frontier
+from collab.report.exposed import decoded_sheet, feature_maps
 from collab.report.facts import at_a_glance, beside_the_paper, bytes_sent, environment, not_measured, stages
 from collab.report.federated import exchange_curve
 from collab.report.labels import MOST_NAMES, held_labels, label_map
@@ -70,6 +71,7 @@ def page_of(run: Opened) -> str:
         "glance": at_a_glance(told, sent, run.scenario.data.main_metric), "bars": bars_of(scenario, run.rows),
         "meanings": MEANINGS, "table_5": table_5, "tables": others, "not_measured": not_measured(made),
         "sheet": contact_sheet({_titled(scenario, name): each for name, each in run.sheets.items()}),
+        "decoded": decoded_sheet(run.exhibits), "maps": feature_maps(run.exhibits),
         "beside": beside, "strips": strips, "strips_left_out": left_out, "curves": curves,
         "held": held_labels(labels, classes), "label_map": label_map(labels, classes) if labels else "",
         "has_counts": max(len(labels), len(classes)) <= MOST_NAMES, "bytes": bytes_sent(sent),

@@ -44,15 +44,15 @@ def contact_sheet(sheets: Mapping[str, Sheet]) -> ContactSheet | None:
         return None
     first = known[0][1]
     alike = [(name, sheet) for name, sheet in known if np.array_equal(sheet.original, first.original)]
-    lines = [Line("original", _urls(first.original), ("",) * len(first))]
+    lines = [Line("original", urls(first.original), ("",) * len(first))]
     plain: bytes | None = None
     for name, sheet in alike:
         if plain != sheet.from_original.tobytes():
             plain = sheet.from_original.tobytes()
             is_one = all(np.array_equal(each.from_original, sheet.from_original) for _, each in alike)
             title = "from plain features" if is_one else f"{name}: plain"
-            lines.append(Line(title, _urls(sheet.from_original), _told(sheet.ssim_original, sheet.rank_original)))
-        lines.append(Line(name, _urls(sheet.from_poisoned), _told(sheet.ssim_poisoned, sheet.rank_poisoned)))
+            lines.append(Line(title, urls(sheet.from_original), _told(sheet.ssim_original, sheet.rank_original)))
+        lines.append(Line(name, urls(sheet.from_poisoned), _told(sheet.ssim_poisoned, sheet.rank_poisoned)))
     side = first.original.shape[-1]
     return ContactSheet(
         lines=tuple(lines[:MOST_LINES]),
@@ -63,7 +63,8 @@ def contact_sheet(sheets: Mapping[str, Sheet]) -> ContactSheet | None:
     )
 
 
-def _urls(images: np.ndarray) -> tuple[str, ...]:
+def urls(images: np.ndarray) -> tuple[str, ...]:
+    """Images, uint8 [n, 3, H, W], as addresses that hold them."""
     return tuple(data_url(image) for image in images)
 
 

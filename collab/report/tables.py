@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from collab.report.cells import Found, Table, percent, plain, scaled
 from collab.report.disclosed import likeness_table, recognition_table
+from collab.report.exposed import exposure_tables
 from collab.report.federated import exchange_table
 from collab.report.inferred import inference_table
 from collab.report.perturbed import perturbation_table
@@ -26,6 +27,7 @@ def tables(scenario: Scenario, rows: Sequence[Row]) -> tuple[Table, ...]:
         likeness_table(scenario, found),
         recognition_table(scenario, found),
         inference_table(scenario, found),
+        *exposure_tables(scenario, found),
         published_images(scenario, found),
         _table_5(scenario, found),
         exchange_table(scenario, found),

@@ -28,7 +28,7 @@ VERSIONS = {
     "recognize": 2,
     "disclose": 2,
     "embed": 1,
-    "expose": 1,
+    "expose": 2,
     "publish": 2,
     "infer": 1,
     "refine": 1,

@@ -2,9 +2,9 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
@@ -14,6 +14,9 @@ from collab.store.files import Placed, open_regular, place_file
 
 FILE = "heldout.npz"
 SHEET = "sheet.npz"
+EXHIBIT = "exhibit.npz"
+
+Kind = TypeVar("Kind", "Pictures", "Sheet", "Exhibit")
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,29 @@ class Sheet:
         return len(self.rows)
 
 
+@dataclass(frozen=True)
+class Exhibit:
+    """What others make of a few held-out images that an entity published, and a map of what it publishes.
+
+    uint8 [n, 3, H, W]: images of numbers `rows`, and R of their features as they are and as published; what each of
+    `decoders` rebuilt is `decoded` [decoders, n, 3, H, W]. `positions` [m, 2] are where t-SNE puts the published
+    features of the first m held-out images, for which `is_true` [m, attributes] says which of `attributes` each has.
+    """
+
+    rows: np.ndarray
+    original: np.ndarray
+    from_original: np.ndarray
+    from_published: np.ndarray
+    decoders: np.ndarray
+    decoded: np.ndarray
+    attributes: np.ndarray
+    positions: np.ndarray
+    is_true: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
 def judged_file(attacker: str, attack: str, victim: str) -> str:
     """The file in the oracle's private folder with some true and rebuilt images of an attack: uint8 [2, n, 3, H, W]."""
     return f"judged_{hashlib.sha256(f'{attacker} {attack} {victim}'.encode()).hexdigest()[:16]}.npy"
@@ -73,8 +99,7 @@ def write_pictures(folder: Path, pictures: Pictures) -> Placed:
 
 def read_pictures(folder: Path) -> Pictures | None:
     """What `write_pictures` left; None if there is nothing, StoreError if it is something else."""
-    parts = _read(folder / FILE, "poison")
-    return None if parts is None else Pictures(**{**parts, "heldout": int(parts["heldout"])})
+    return _read(folder / FILE, Pictures, "poison")
 
 
 def write_sheet(folder: Path, sheet: Sheet, name: str = SHEET) -> Placed:
@@ -84,37 +109,55 @@ def write_sheet(folder: Path, sheet: Sheet, name: str = SHEET) -> Placed:
 
 def read_sheet(folder: Path, name: str = SHEET) -> Sheet | None:
     """What `write_sheet` left; None if there is nothing, StoreError if it is something else."""
-    parts = _read(folder / name, "disclose")
-    return None if parts is None else Sheet(**{**parts, "gallery": int(parts["gallery"])})
+    return _read(folder / name, Sheet, "disclose")
 
 
-def _write(folder: Path, name: str, pictures: Pictures | Sheet) -> Placed:
+def write_exhibit(folder: Path, exhibit: Exhibit) -> Placed:
+    """Puts `exhibit.npz` into `folder`."""
+    return _write(folder, EXHIBIT, exhibit)
+
+
+def read_exhibit(folder: Path) -> Exhibit | None:
+    """What `write_exhibit` left; None if there is nothing, StoreError if it is something else."""
+    return _read(folder / EXHIBIT, Exhibit, "expose")
+
+
+def _write(folder: Path, name: str, pictures: Pictures | Sheet | Exhibit) -> Placed:
     arrays = {part: np.asarray(value) for part, value in asdict(pictures).items()}
     return place_file(
         folder, name, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays), what="the pictures"
     )
 
 
-def _read(path: Path, stage: str) -> dict[str, Any] | None:
+def _read(path: Path, kind: type[Kind], stage: str) -> Kind | None:
     try:
         with open_regular(path) as file, np.load(file, allow_pickle=False) as found:
             parts: dict[str, Any] = {name: found[name] for name in found.files}
-        return _checked(parts, {*(Sheet if stage == "disclose" else Pictures).__dataclass_fields__})
+        return kind(**_checked(parts, {part.name: str(part.type) for part in fields(kind)}))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile) as cause:
         raise StoreError(f"{path} holds no pictures: {cause}. Play the {stage} stage of that entity again.") from cause
 
 
-def _checked(parts: Mapping[str, Any], fields: set[str]) -> dict[str, Any]:
-    if parts.keys() != fields:
-        raise ValueError(f"{', '.join(sorted(parts.keys() ^ fields))}: missing or unknown")
-    found = {**parts, "metric": str(parts["metric"])}
-    count = len(found["rows"])
-    for name, part in parts.items():
-        if name in ("original", "from_original", "from_poisoned"):
-            if part.dtype != np.uint8 or part.ndim != 4 or part.shape[:2] != (count, 3):
-                raise ValueError(f"{part.dtype} {part.shape} for {count} images")
-        elif part.ndim and len(part) != count:
-            raise ValueError(f"not {count} of everything")
-    return found
+def _checked(parts: Mapping[str, Any], kinds: Mapping[str, str]) -> dict[str, Any]:
+    """The parts as their dataclass says them, if images are images and there are as many of everything."""
+    if parts.keys() != kinds.keys():
+        raise ValueError(f"{', '.join(sorted(parts.keys() ^ kinds.keys()))}: missing or unknown")
+    count = len(parts["rows"])
+    wanted: dict[str, tuple[int, ...]] = dict.fromkeys(
+        ("original", "from_original", "from_poisoned", "from_published"), (count, 3)
+    )
+    if "decoders" in parts:
+        wanted["decoded"] = (len(parts["decoders"]), count, 3)
+        placed = len(parts["positions"])
+        if parts["positions"].shape != (placed, 2) or parts["is_true"].shape != (placed, len(parts["attributes"])):
+            raise ValueError(f"{parts['positions'].shape} places for {parts['is_true'].shape} attributes")
+    for name, shape in wanted.items():
+        if name in parts and (parts[name].dtype != np.uint8 or parts[name].shape[:-2] != shape):
+            raise ValueError(f"{parts[name].dtype} {parts[name].shape} for {count} images")
+    of_rows = parts.keys() - wanted.keys() - {"decoders", "attributes", "positions", "is_true"}
+    if any(parts[name].ndim and len(parts[name]) != count for name in of_rows):
+        raise ValueError(f"not {count} of everything")
+    plain = {"str": str, "int": int}
+    return {name: plain[kinds[name]](part) if kinds[name] in plain else part for name, part in parts.items()}

@@ -5,7 +5,16 @@ import numpy as np
 import pytest
 
 from collab.errors import StoreError
-from collab.store.pictures import FILE, Pictures, read_pictures, write_pictures
+from collab.store.pictures import (
+    EXHIBIT,
+    FILE,
+    Exhibit,
+    Pictures,
+    read_exhibit,
+    read_pictures,
+    write_exhibit,
+    write_pictures,
+)
 
 
 def some(count: int = 3) -> Pictures:
@@ -47,3 +56,35 @@ def test_what_is_no_picture_is_refused(tmp_path: Path, harm) -> None:  # type: i
     harm(tmp_path / FILE)
     with pytest.raises(StoreError, match="holds no pictures"):
         read_pictures(tmp_path)
+
+
+def exhibit(count: int = 3) -> Exhibit:
+    images = np.arange(count * 3 * 4 * 4, dtype=np.uint8).reshape(count, 3, 4, 4)
+    return Exhibit(
+        np.arange(count), images, images + 1, images + 2, np.array(["plain", "gan"]), np.stack([images, images + 3]),
+        np.array(["smile"]), np.zeros((5, 2), np.float32), np.ones((5, 1), bool),
+    )  # fmt: skip
+
+
+def test_an_exhibit_comes_back(tmp_path: Path) -> None:
+    write_exhibit(tmp_path, exhibit())
+    found = read_exhibit(tmp_path)
+    assert found is not None
+    for field in fields(Exhibit):
+        np.testing.assert_array_equal(getattr(found, field.name), getattr(exhibit(), field.name))
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        {"decoded": np.zeros((1, 3, 3, 4, 4), np.uint8)},
+        {"is_true": np.ones((4, 1), bool)},
+        {"positions": np.zeros((5, 3), np.float32)},
+        {"from_published": np.zeros((2, 3, 4, 4), np.uint8)},
+    ],
+    ids=lambda harm: next(iter(harm)),
+)
+def test_an_exhibit_that_does_not_fit_is_refused(tmp_path: Path, harm: dict[str, np.ndarray]) -> None:
+    write_exhibit(tmp_path, replace(exhibit(), **harm))
+    with pytest.raises(StoreError, match=rf"{EXHIBIT} holds no pictures.*expose stage"):
+        read_exhibit(tmp_path)
