@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from collab.errors import EntityError
+from collab.metrics.scores import mean_measure
 from collab.models.freeze import freeze
 from collab.party.layout import load_numbers
 from collab.party.participant import Participant
@@ -109,7 +110,8 @@ def read_off(
 ) -> list[Measure]:  # fmt: skip
     """How well `fixed` reads plain and published features [rows, ...], and `fresh` published ones; rows are aligned.
 
-    Says nothing where no row is left to try, or none of them has an attribute.
+    Of attributes also the share of right answers, beside what the more frequent answer scores. Says nothing where no
+    row is left to try, or none of them has an attribute.
     """
     rows, told = question.tried, list[Measure]()
     if not len(rows) or not bool((question.targets[rows] > 0).any()):
@@ -122,6 +124,13 @@ def read_off(
         outputs = outputs_of(network, batched(features[rows]), participant.compute)
         found = question.task.measures(outputs, question.targets[rows], participant.scenario.seed, f"_{suffix}")
         told += [Measure(f"{prefix}_{each.metric}", each.value, each.low, each.high, each.n) for each in found]
+        if question.task.kind == "attributes":
+            right = question.task.merits(outputs, question.targets[rows])
+            told.append(mean_measure(f"{prefix}_accuracy_{suffix}", right, participant.scenario.seed))
+    if question.task.kind == "attributes":
+        rates = question.targets[rows].double().mean(0)
+        most = float(torch.maximum(rates, 1 - rates).mean())
+        told.append(Measure(f"{prefix}_accuracy_chance", most, n=len(rows)))
     return told
 
 

@@ -17,7 +17,9 @@ from collab.report.claims_of_encoders import (
     dpm_keeps_the_task,
     more_weight_trades_utility_for_privacy,
     neighbors_forget_other_attributes,
+    obfuscated_images_are_unlike,
     privacy_falls,
+    private_attributes_are_guessed,
     shared_obfuscator_is_reversed,
 )
 from collab.report.claims_of_faces import FACES
@@ -168,6 +170,7 @@ CLAIMS: dict[str, Sequence[Callable[[Evidence], Claim]]] = {
     "dp_table2": (features_can_be_inverted, reconstructor_is_fooled),
     "dp_table3": (dpm_beats_perturbations, dpm_regains_what_a_perturbation_costs),
     "dp_table4": (dpm_keeps_the_task, privacy_falls, shared_obfuscator_is_reversed, denied_is_measured),
+    "do_headline": (obfuscated_images_are_unlike, private_attributes_are_guessed),
     "apt_table1": (
         adversarial_training_protects,
         adversarial_training_costs_little,

@@ -72,6 +72,12 @@ class Evidence:
         named = next((metric for _, _, metric in self._found if metric.startswith("ssim[")), "ssim[11]_")
         return named.removeprefix("ssim").partition("_")[0]
 
+    @cached_property
+    def ms_ssim(self) -> str:
+        """The name of MS-SSIM in this run, such as `ms_ssim[2,7]`."""
+        named = (metric for _, _, metric in self._found if metric.startswith("ms_ssim["))
+        return next(named, "ms_ssim[5,11]_").rpartition("_")[0]
+
     @property
     def poisoners(self) -> list[str]:
         """Who publishes from a DPM."""

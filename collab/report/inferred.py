@@ -7,7 +7,11 @@ from collab.report.words import basis
 from collab.scenario.model import Scenario
 from collab.store.results import Row
 
-ASKED = (("privacy_map", "private attributes, mAP %"), ("identity_top1", "who it is, top-1 %"))
+ASKED = (
+    ("privacy_map", "private attributes, mAP %"),
+    ("privacy_accuracy", "private attributes, right %"),
+    ("identity_top1", "who it is, top-1 %"),
+)
 """Metrics without their suffixes, and what they are of."""
 
 SUFFIXES = ("plain", "fixed", "fresh", "chance")

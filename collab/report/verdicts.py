@@ -18,6 +18,7 @@ WITHIN = 0.02
 
 OF_FACES = {
     "dp_table4": ("celeba", ["vgg16_bn"], "pool2"),
+    "do_headline": ("celeba", ["vgg16_bn"], "pool2"),
     "apt_table1": ("celeba", ["resnet50_mlp"], "fc"),
     "apt_table2": ("celeba", ["resnet50_mlp"], "fc"),
 }

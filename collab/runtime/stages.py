@@ -30,7 +30,7 @@ VERSIONS = {
     "embed": 1,
     "expose": 2,
     "publish": 2,
-    "infer": 1,
+    "infer": 2,
     "refine": 1,
     "federate": 1,
     "average": 1,

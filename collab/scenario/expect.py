@@ -22,11 +22,12 @@ class PaperTable(Part):
         "dpf_fig10",
         "apt_table1",
         "apt_table2",
+        "do_headline",
         "vm_headline",
     ] = Field(
         description="Table 1: accuracy on poisoned features; 2: reconstructions from them; 3: filters, noise, the DPM; "
         "4: DeepObfuscator; 5: who gains by refining; dp_fig5: unseen reconstructors; dpf_fig5: the secondary attack; "
-        "dpf_fig10: pose without identity; "
+        "dpf_fig10: pose without identity; do_headline: DeepObfuscator's headline figures; "
         "apt_table1, apt_table2: adversarial representations, and their weight; "
         "vm_headline: shuffled images beside noise."
     )

@@ -75,6 +75,36 @@ def test_a_cell_that_was_not_measured_is_told() -> None:
     assert failing(verdicts(read("dp_table_4"), rows)) == {"nothing is denied unmeasured"}
 
 
+def headline(ms_ssim: float, accuracy: float) -> list[Row]:
+    """Figures of an obfuscated entity; plain features are as printed."""
+    printed = paper_figure("do_headline", "w/o", "privacy_accuracy")
+    return [
+        row("disclosure", "obfuscated", "ms_ssim[2,7]_original", paper_figure("do_headline", "w/o", "ms_ssim")),
+        row("disclosure", "obfuscated", "ms_ssim[2,7]_poisoned", ms_ssim),
+        row(
+            "inference", "obfuscated", "privacy_accuracy_plain", paper_figure("do_headline", "w/o", "privacy_accuracy")
+        ),
+        row("inference", "obfuscated", "privacy_accuracy_fixed", accuracy),
+        row("inference", "obfuscated", "privacy_accuracy_chance", 0.58),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ms_ssim", "accuracy", "failed"),
+    [
+        (0.3175, 0.5885, set()),
+        (0.6, 0.5885, {"rebuilt images are unlike"}),
+        (0.3175, 0.8, {"private attributes are guessed"}),
+    ],
+)
+def test_headline_figures_as_printed_fulfil_the_claims_and_faults_do_not(
+    ms_ssim: float, accuracy: float, failed: set[str]
+) -> None:
+    assert paper_figure("do_headline", "DeepObfuscator", "ms_ssim") == 0.3175
+    assert paper_figure("do_headline", "DeepObfuscator", "privacy_accuracy") == 0.5885
+    assert failing(verdicts(read("do_headline"), headline(ms_ssim, accuracy))) == failed
+
+
 def test_partners_differ_in_the_weights_alone() -> None:
     found = {(odd, even) for odd, even, _ in partners(Evidence(read("apt_table_1"), []))}
     assert found == {("utility", "guarded"), ("utility_more", "guarded_more"), ("smile", "guarded_smile")}
