@@ -77,13 +77,11 @@ def test_a_cell_that_was_not_measured_is_told() -> None:
 
 def headline(ms_ssim: float, accuracy: float) -> list[Row]:
     """Figures of an obfuscated entity; plain features are as printed."""
-    printed = paper_figure("do_headline", "w/o", "privacy_accuracy")
+    read_plain = paper_figure("do_headline", "w/o", "privacy_accuracy")
     return [
         row("disclosure", "obfuscated", "ms_ssim[2,7]_original", paper_figure("do_headline", "w/o", "ms_ssim")),
         row("disclosure", "obfuscated", "ms_ssim[2,7]_poisoned", ms_ssim),
-        row(
-            "inference", "obfuscated", "privacy_accuracy_plain", paper_figure("do_headline", "w/o", "privacy_accuracy")
-        ),
+        row("inference", "obfuscated", "privacy_accuracy_plain", read_plain),
         row("inference", "obfuscated", "privacy_accuracy_fixed", accuracy),
         row("inference", "obfuscated", "privacy_accuracy_chance", 0.58),
     ]
