@@ -1,6 +1,8 @@
 """A run with encoders in the place of F: what they publish, who can read it, and what is measured of it."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -37,12 +39,15 @@ controls: false
 """
 
 
-@pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Played:
-    folder = tmp_path_factory.mktemp("encoders")
+def played(folder: Path, backend: Literal["ray", "inprocess"]) -> Played:
     (folder / "encoders.yaml").write_text(ENCODERS)
     scenario = read_scenario(folder / "encoders.yaml").scenario
-    return play(scenario, Where("inprocess", device="cpu", out=folder), lambda event: None)
+    return play(scenario, Where(backend, device="cpu", out=folder), lambda event: None)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    return played(tmp_path_factory.mktemp("encoders"), "inprocess")
 
 
 def value(found: Played, row: str, entity: str, metric: str) -> float:
@@ -115,6 +120,14 @@ def test_the_page_shows_tables_pictures_and_maps_of_what_is_exposed(found: Playe
     assert "Single attributes in published features" in page
     assert page.count('alt="Image 1, ob: plain"') == 1
     assert page.count("t-SNE maps of published features") == 1
+
+
+@pytest.mark.ray
+def test_actors_give_the_same_bits_and_pictures(found: Played, tmp_path: Path) -> None:
+    by_actors = played(tmp_path, "ray")
+    assert [replace(row, seconds=0) for row in by_actors.rows] == [replace(row, seconds=0) for row in found.rows]
+    for path in sorted((found.run / "pictures").rglob("*.npz")):
+        assert (by_actors.run / path.relative_to(found.run)).read_bytes() == path.read_bytes()
 
 
 def test_an_encoder_stands_alone(tmp_path: Path) -> None:

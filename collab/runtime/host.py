@@ -161,7 +161,9 @@ class Host:
         if job.is_fresh:
             progress.forget()
         participant = self._participant(job, task.who, compute)
-        report = checked(self._played(job, task, participant, progress), f"{type(participant).__name__}.{task.stage}")
+        with participant.stream(task.stage).initialization("otherwise"):  # whatever else draws from torch's generator
+            found = self._played(job, task, participant, progress)
+        report = checked(found, f"{type(participant).__name__}.{task.stage}")
         losses = tuple(tuple(curve) for curve in progress.curves)
         seconds = time.perf_counter() - start
         device, peak = str(compute), _peak_bytes()
