@@ -56,15 +56,38 @@ class Verdict:
             verdict=made.verdict, has_failed=made.has_failed, is_points=made.is_points,
         )  # fmt: skip
 
+    def is_about(self, table: str, lines: Sequence[str]) -> bool:
+        """Whether it is the verdict on one of these lines of a table's claims."""
+        return self.source == table and self.expected in lines
+
+    def known_against(self) -> "Verdict":
+        """The verdict where the scenario states that this speaks against the paper: it fails if it does not."""
+        if self.verdict.startswith("off by"):
+            return replace(self, verdict=f"{self.verdict}, against the paper as stated", has_failed=False)
+        return replace(self, verdict=f"stated as against the paper: {self.verdict}", has_failed=True)
+
+
+def _no_such_line(table: str, expected: str) -> Verdict:
+    missing = Comparison(expected, Region(), None, missing="no claim of this table has such a line")
+    return Verdict.of(table, "against", "", missing)
+
 
 def verdicts(scenario: Scenario, rows: Sequence[Row]) -> tuple[Verdict, ...]:
     """Every expectation of `scenario` against its results: figures and claims of the papers' tables, then bounds."""
     stated = scenario.expectations
-    tables = [each.paper for each in stated if isinstance(each, PaperTable)]
+    papers_tables = {each.paper: each.against for each in stated if isinstance(each, PaperTable)}
     evidence = Evidence(scenario, rows)
-    found = [verdict for table in tables for verdict in _on_figures(scenario, evidence, table, rows)]
-    for table, claim in claims(tables, evidence):
-        found += [Verdict.of(table, claim.name, claim.sentence, made) for made in claim.comparisons]
+    found = [verdict for table in papers_tables for verdict in _on_figures(scenario, evidence, table, rows)]
+    claimed = [
+        Verdict.of(table, claim.name, claim.sentence, made)
+        for table, claim in claims(list(papers_tables), evidence)
+        for made in claim.comparisons
+    ]
+    for table, against in papers_tables.items():
+        claimed = [each.known_against() if each.is_about(table, against) else each for each in claimed]
+        lines = {each.expected for each in claimed if each.source == table}
+        claimed += [_no_such_line(table, expected) for expected in against if expected not in lines]
+    found += claimed
     for bound in stated:
         if isinstance(bound, Bound):
             found += [Verdict.of("own bound", "", "", made) for made in _on_bound(bound, evidence, rows)]

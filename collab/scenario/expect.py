@@ -31,6 +31,11 @@ class PaperTable(Part):
         "apt_table1, apt_table2: adversarial representations, and their weight; "
         "vm_headline: shuffled images beside noise."
     )
+    against: tuple[str, ...] = Field(
+        (),
+        description="What is known to speak against the paper here: lines of its claims as they stand under `expected` "
+        "in the table of verdicts. Such a line passes while its whole interval lies outside, and fails otherwise.",
+    )
 
 
 class Bound(Part):

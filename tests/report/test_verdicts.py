@@ -348,3 +348,20 @@ def test_the_table_of_verdicts_has_a_line_for_each_with_number_interval_and_pape
     assert any("seed 0" in note for note in table.notes)
     assert any(note.startswith('everybody gains: "much better') for note in table.notes)
     assert not [each for each in tables(read("tiny", "expect=null"), table_5(scenario)) if each.title == "Verdicts"]
+
+
+def test_what_is_stated_as_against_the_paper_passes_while_it_is_and_fails_once_it_is_not() -> None:
+    line = "row 12 above row 11"
+    stated = read("tiny", f"expect={{paper: dp_table5, against: [{line}]}}")
+    against = verdicts(stated, table_5(stated, row_12=0.55))
+    [told] = [each.verdict for each in against if each.expected == line]
+    assert told.startswith("off by")
+    assert told.endswith("against the paper as stated")
+    assert not failing(against)
+    assert failing(verdicts(read("tiny"), table_5(read("tiny"), row_12=0.55))) == {("more peers bring more", line)}
+    assert failing(verdicts(stated, table_5(stated))) == {("more peers bring more", line)}
+
+
+def test_a_line_that_no_claim_has_cannot_be_stated_as_against_the_paper() -> None:
+    stated = read("tiny", "expect={paper: dp_table5, against: [row 12 above row 13]}")
+    assert failing(verdicts(stated, table_5(stated))) == {("against", "row 12 above row 13")}

@@ -54,7 +54,7 @@ FAULTS = {
     "paper and more": (
         "name: small",
         "name: small\nexpect: {paper: dp_table5, @row: 7}",
-        "unknown key; allowed: paper",
+        "unknown key; allowed: against, paper",
     ),
     "paper twice": (
         "name: small",
