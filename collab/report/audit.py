@@ -263,6 +263,7 @@ def frontier(run: Opened, cells: Sequence[Cell]) -> str:
     for leakage, cost, name in points:
         panel.plot([leakage], [cost], "o", color="#0b6e99")
         panel.annotate(name, (leakage, cost), textcoords="offset points", xytext=(4, 4), fontsize=7)
+    panel.ticklabel_format(useOffset=False)
     panel.set_xlabel("leakage by the best attack")
     panel.set_ylabel("points of top-1 that it costs")
     return inline_svg(figure)

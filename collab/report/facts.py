@@ -138,3 +138,11 @@ def stages(tasks: Mapping[str, Mapping[str, Any]]) -> Table:
         "once took. Memory: the largest that the process had needed by then."
     )
     return Table("Stages", ("stage", "time", "memory", "from the cache"), lines, (note,))
+
+
+def refusals(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What was refused in which task, and why; what attacks knew is told with them."""
+    facts = record.get("facts", {}).items()
+    return [
+        (f"{task}: {name}", told) for task, each in facts for name, told in each.items() if name.startswith("refused")
+    ]

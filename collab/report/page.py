@@ -12,7 +12,15 @@ from collab.report.compare import in_words, scenario_differences, side_by_side, 
 from collab.report.crossings import boundaries
 from collab.report.curves import accuracy_curves, frontier
 from collab.report.exposed import decoded_sheet, feature_maps
-from collab.report.facts import at_a_glance, beside_the_paper, bytes_sent, environment, not_measured, stages
+from collab.report.facts import (
+    at_a_glance,
+    beside_the_paper,
+    bytes_sent,
+    environment,
+    not_measured,
+    refusals,
+    stages,
+)
 from collab.report.federated import exchange_curve
 from collab.report.labels import MOST_NAMES, held_labels, label_map
 from collab.report.losses import curves_of
@@ -66,7 +74,7 @@ def page_of(run: Opened) -> str:
     curves = curves_of(run.losses, record.get("tasks", {}))
     beside = beside_the_paper(run.rows)
     parts: dict[str, Any] = {
-        "run": run, "record": {"collab": "", "failures": {}, "facts": {}, **record},
+        "run": run, "record": {"collab": "", "failures": {}, **record}, "refused": refusals(record),
         "source": run.source, "summary": told,
         "glance": at_a_glance(told, sent, run.scenario.data.main_metric), "bars": bars_of(scenario, run.rows),
         "meanings": MEANINGS, "table_5": table_5, "tables": others, "not_measured": not_measured(made),
