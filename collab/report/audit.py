@@ -245,15 +245,13 @@ def details(cells: Sequence[Cell]) -> Table:
 
 def frontier(run: Opened, cells: Sequence[Cell]) -> str:
     """What a defense costs against what the best attack on it gets, as SVG; nothing where no cost was measured."""
-    names = defense_names(run.scenario.entities)
+    names, main = defense_names(run.scenario.entities), run.scenario.data.main_metric
     found = {(row.entity, row.metric): row.value for row in run.rows if row.row == "tables_1_2"}
     points = []
     for name in _in_order(cell.defense for cell in cells):
-        costs = [
-            100 * ((found.get((entity, "top1_original")) or 0) - (found.get((entity, "top1_poisoned")) or 0))
-            for entity, defense in names.items()
-            if defense == name and (entity, "top1_poisoned") in found
-        ]
+        holders = [entity for entity, defense in names.items() if defense == name]
+        pairs = [[found.get((who, f"{main.name}_{what}")) for what in ("original", "poisoned")] for who in holders]
+        costs = [main.gain(plain or 0, poisoned) for plain, poisoned in pairs if poisoned is not None]
         worst = max((c.leakage.value for c in cells if c.defense == name and c.leakage is not None), default=None)
         if costs and worst is not None:
             points.append((worst, sum(costs) / len(costs), name))
@@ -265,7 +263,7 @@ def frontier(run: Opened, cells: Sequence[Cell]) -> str:
         panel.annotate(name, (leakage, cost), textcoords="offset points", xytext=(4, 4), fontsize=7)
     panel.ticklabel_format(useOffset=False)
     panel.set_xlabel("leakage by the best attack")
-    panel.set_ylabel("points of top-1 that it costs")
+    panel.set_ylabel(f"{main.points} that it costs")
     return inline_svg(figure)
 
 

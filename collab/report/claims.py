@@ -140,11 +140,11 @@ def shuffling_keeps_more(evidence: Evidence) -> Claim:
     """VisualMixer against noise: at an entropy no lower, a network trained on shuffled images is the better one."""
     found = []
     for mixed, noisy in evidence.equally_hidden("visual_mixer", "pixel_noise"):
-        keys = [evidence.key(evidence.from_scratch[name], "top1_published") for name in (mixed, noisy)]
+        keys = [evidence.key(evidence.from_scratch[name], f"{evidence.main.name}_published") for name in (mixed, noisy)]
         entropies = [evidence.row(("tables_1_2", name, evidence.entropy)) for name in (mixed, noisy)]
         is_lower = all(entropies) and (entropies[0].value or 0) < 0.98 * (entropies[1].value or 0)  # type: ignore[union-attr]
         why = f"{mixed} reaches less visual feature entropy than {noisy}" if is_lower else ""
-        found.append(evidence.compare(f"{mixed} above {noisy}", keys[0], keys[1], ABOVE, incomparable=why))
+        found.append(evidence.better(f"{mixed} above {noisy}", keys[0], keys[1], ABOVE, incomparable=why))
     sentence = (
         '"Differential Privacy (DP) [...] cannot effectively protect visual features"; shuffling "while incurring '
         'negligible accuracy loss" (abstract); here noise of equal gain in visual feature entropy'

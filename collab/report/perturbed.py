@@ -1,6 +1,6 @@
 """Table 3: perturbations that learn nothing, the DPM, and a DPM behind each of them."""
 
-from collab.report.cells import Found, Table, percent, plain
+from collab.report.cells import Found, Table, plain, scaled
 from collab.report.papers import named, paper_figure
 from collab.report.words import basis
 from collab.scenario.model import Scenario
@@ -11,28 +11,30 @@ STATIONARY = ("gaussian_noise", "gaussian_filter", "mean_filter")
 
 def perturbation_table(scenario: Scenario, found: Found) -> Table:
     """Only where somebody perturbs in a way that learns nothing; else Tables 1 and 2 say all of it."""
-    lines, measured = [], list[Row]()
+    lines, measured, main = [], list[Row](), scenario.data.main_metric
+    shown_metrics = ((main.name, main.head), *main.others)
     has_any = any(each.protection in STATIONARY for each in scenario.entities)
     for entity in scenario.entities if has_any else ():
         of_entity = {
-            metric.partition("_")[0].partition("[")[0]: row
+            metric.removesuffix("_poisoned").partition("[")[0]: row
             for (name, who, metric), row in found.items()
             if (name, who) == ("tables_1_2", entity.name)
             and metric.endswith("_poisoned")
-            and metric.startswith(("top", "l1_", "ssim["))
+            and (main.includes(metric.removesuffix("_poisoned")) or metric.startswith(("l1_", "ssim[")))
         }
         if of_entity:
             name = named(entity.protection)
-            top1, ssim = (paper_figure("dp_table3", name, metric) for metric in ("top1", "ssim"))
+            printed, ssim = (paper_figure("dp_table3", name, metric) for metric in (main.name, "ssim"))
             shown = (
-                *(percent(of_entity.get(metric)) for metric in ("top1", "top5")),
+                *(scaled(of_entity.get(metric), main.scale) for metric, _ in shown_metrics),
                 *(plain(of_entity.get(metric)) for metric in ("l1", "ssim")),
-                "" if top1 is None else f"{100 * top1:.1f}",
+                "" if printed is None else f"{main.scale * printed:.1f}",
                 "" if ssim is None else f"{ssim:.3f}",
             )
             lines.append((name, entity.name, *shown))
             measured += of_entity.values()
-    columns = ("perturbation", "entity", "top-1 %", "top-5 %", "L1", "SSIM", "paper: top-1", "SSIM")
+    columns = ("perturbation", "entity", *(head for _, head in shown_metrics), "L1", "SSIM")
+    columns += (f"paper: {main.title}", "SSIM")
     note = (
         "C and R on perturbed features of held-out images. GN: noise, GF and MF: filters; +DPM: one trained behind the "
         "perturbation. paper: ImageNet; it does not state its strengths."

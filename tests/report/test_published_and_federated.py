@@ -110,7 +110,7 @@ def test_both_ways_stand_side_by_side() -> None:
     made, stated = shown() + federated(), scenario(FEDERATED)
     first, second, third = ways(stated, found(made))
     assert (first.entity, first.row, first.rounds, first.sent, first.read) == ("a1", "with", 1, 2e6, 2e6)
-    assert (second.row, second.rounds, list(second.points)) == ("fed", 2, [(4e5, pytest.approx(55)), (8e5, 65.0)])
+    assert (second.row, second.rounds, list(second.points)) == ("fed", 2, [(4e5, pytest.approx(0.55)), (8e5, 0.65)])
     assert third.entity == "a2"
     table = exchange_table(stated, found(made))
     assert [line[:2] for line in table.lines] == [
