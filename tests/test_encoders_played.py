@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from collab.errors import ScenarioError
+from collab.report.opened import open_run
 from collab.report.page import write_page
+from collab.report.tables import tables
 from collab.runtime.play import Played, Where, play
 from collab.scenario.reader import read_scenario
 from collab.store.ledger import read_ledger
@@ -37,6 +39,9 @@ refinements:
   - {{row: 7, entity: plain, own: features, pool: [ob]}}
 controls: false
 """
+
+
+WHO = [("plain", "none"), ("ob", "obfuscator"), ("spy", "none")]
 
 
 def played(folder: Path, backend: Literal["ray", "inprocess"]) -> Played:
@@ -115,6 +120,15 @@ def test_what_decoders_rebuild_is_kept_of_the_same_images_for_everybody(found: P
 
 
 def test_the_page_shows_tables_pictures_and_maps_of_what_is_exposed(found: Played) -> None:
+    opened = open_run(found.run)
+    (table,) = [
+        each for each in tables(opened.scenario, opened.rows) if each.title == "What published features give away"
+    ]
+    heads = ("face sim.", "feature sim.", "SSIM", "PSNR, dB", "within", "between", "LDA")
+    assert table.columns == ("entity", "defense", "decoder", *heads)
+    assert [line[:3] for line in table.lines] == [(who, kind, "plain") for who, kind in WHO]
+    assert not any("—" in line for line in table.lines)
+    assert "unrelated image 0." in table.notes[0]
     page = write_page(found.run).read_text()
     assert "What published features give away" in page
     assert "Single attributes in published features" in page

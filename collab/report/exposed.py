@@ -23,33 +23,30 @@ def exposure_tables(scenario: Scenario, found: Found) -> Iterator[Table]:
     if asked is None:
         return
     here = {(who, metric): row for (row_name, who, metric), row in found.items() if row_name == "exposure"}
-    names = {who for who, _ in here}
-    window = next((metric.split("ssim")[1].split("]")[0] + "]" for _, metric in here if "_ssim[" in metric), "")
+    ssim = next((metric.partition("[")[0] for _, metric in here if metric.startswith("decoded_ssim")), "decoded_ssim")
+    wanted = [("face_similarity[{}]", "face sim.", 3), ("feature_similarity", "feature sim.", 3)]
+    wanted += [(f"{ssim}[{{}}]", "SSIM", 3), ("decoded_psnr[{}]", "PSNR, dB", 2)]
+    wanted += [("within_variance", "within", 2), ("between_variance", "between", 2), ("lda", "LDA", 3)]
+    wanted = [each for each in wanted if any(metric.startswith(each[0].removesuffix("{}]")) for _, metric in here)]
     lines, read = list[tuple[str, ...]](), list[Row]()
     for entity in scenario.entities:
-        if entity.name not in names:
-            continue
-        metrics = ["feature_similarity", "within_variance", "between_variance", "lda"]
-        whole = [here.get((entity.name, metric)) for metric in metrics]
-        for decoder in asked.decoders or (None,):
-            name = "" if decoder is None else decoder.name
-            keys = [f"face_similarity[{name}]", f"decoded_ssim{window}[{name}]", f"decoded_psnr[{name}]"]
-            rebuilt = [here.get((entity.name, key)) for key in keys]
-            cells = (plain(rebuilt[0]), plain(whole[0]), plain(rebuilt[1]), plain(rebuilt[2], 2))
-            lines.append((entity.name, entity.protection, name or "—", *cells, *(plain(row, 2) for row in whole[1:])))
-            read += [row for row in (*rebuilt, *whole) if row is not None]
-    yield Table(
-        "What published features give away",
-        ("entity", "defense", "decoder", "face sim.", "feature sim.", "SSIM", "PSNR, dB", "within", "between", "LDA"),
-        tuple(lines),
-        (
-            "Of held-out images. Decoders are trained anew on public images as the entity encodes them. Face and "
-            "feature similarity: by an embedding of ours of the individuals on public images, of what the decoder "
-            "rebuilds and of what M reads from the features. within, between: variances of features by individual; "
-            "LDA: between over within.",
-            basis(read),
-        ),
+        for name in [each.name for each in asked.decoders] or ["—"]:
+            rows = [here.get((entity.name, metric.format(name))) for metric, _, _ in wanted]
+            if any(rows):
+                cells = (plain(row, digits) for row, (_, _, digits) in zip(rows, wanted, strict=True))
+                lines.append((entity.name, entity.protection, name, *cells))
+                read += [row for row in rows if row is not None]
+    priors = [found.get(("embedding", "", f"face_similarity_prior_{what}")) for what in ("unrelated", "mean")]
+    guess = f" A guess has face similarity: unrelated image {plain(priors[0])} · mean image {plain(priors[1])}."
+    notes = (
+        "Of held-out images. Decoders are trained anew on public images as the entity encodes them. Face and feature "
+        "similarity: by an embedding of ours of the individuals on public images, of what the decoder rebuilds and of "
+        f"what M reads from the features.{guess if any(priors) else ''} within, between: variances of features by "
+        "individual; LDA: between over within.",
+        basis(read),
     )
+    columns = ("entity", "defense", "decoder", *(head for _, head, _ in wanted))
+    yield Table("What published features give away", columns, tuple(lines), notes)
     yield _attributes(scenario, here)
 
 
