@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from typing_extensions import override
 
 from collab.models.layers import Normalize, convolution, initialize
 
@@ -52,3 +54,20 @@ class Recognizer(nn.Module):
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch classes"]:
         """Logits."""
         return self.head(self.embedding(images))
+
+
+class Individuals(Recognizer):
+    """An embedding of individuals, as seen from the mean of those it knows: unrelated ones are at right angles.
+
+    `center` [dimensions] is 0 until it has learned; without it all embeddings, which are never negative, look alike.
+    """
+
+    center: Tensor
+
+    def __init__(self, classes: int, side: int) -> None:
+        super().__init__(classes, side)
+        self.register_buffer("center", torch.zeros(self.head.in_features))
+
+    @override
+    def embedding(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch dimensions"]:
+        return super().embedding(images) - self.center

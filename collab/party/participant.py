@@ -14,7 +14,7 @@ from collab.errors import ShardMissing
 from collab.metrics.perceptual import lpips_network
 from collab.models.backbones import Split, build_split, feature_shape
 from collab.models.freeze import freeze
-from collab.models.recognizer import Recognizer
+from collab.models.recognizer import Individuals, Recognizer
 from collab.models.reconstructors import build_reconstructor
 from collab.party.disclosure import Eye
 from collab.party.layout import Layout, load_images
@@ -112,12 +112,12 @@ class Participant:
         return Eye(recognizer, lpips, wanted.lpips or "")
 
     @cached_property
-    def embedding(self) -> Recognizer | None:
+    def embedding(self) -> Individuals | None:
         """Our own embedding of individuals, frozen; it learned on those of the public images. None unless asked for."""
         if self.scenario.exposure is None or self.scenario.exposure.embedding is None:
             return None
         state, _ = read_release(self.layout.heldout, "embedding")
-        network = Recognizer(len(state["head.bias"]), self.scenario.data.image_size)
+        network = Individuals(len(state["head.bias"]), self.scenario.data.image_size)
         network.load_state_dict(state)
         return freeze(self.compute.place(network))
 

@@ -15,7 +15,7 @@ from collab.metrics.reidentification import embedded
 from collab.metrics.scores import mean_measure
 from collab.metrics.utility import topk_hits
 from collab.models.freeze import freeze
-from collab.models.recognizer import Recognizer
+from collab.models.recognizer import Individuals
 from collab.party.attacking import STOLEN, dealt, guess_name
 from collab.party.disclosure import (
     Gallery,
@@ -111,9 +111,11 @@ class Oracle(Participant):
         stream, public = self.stream("embed"), load_images(self.layout.public)
         labels = np.unique(individuals, return_inverse=True)[1].astype(np.int64)
         with stream.initialization():
-            network = Recognizer(int(labels.max()) + 1, self.scenario.data.image_size)
+            network = Individuals(int(labels.max()) + 1, self.scenario.data.image_size)
         shown = ImageSet(public.images, labels)
         train_classifier(network, shown, Recipe.of(wanted), stream=stream, compute=self.compute, progress=progress)
+        known = public.take(np.arange(len(public)), self.compute.device)
+        network.center.copy_(embedded(network.embedding, known).mean(0))
         write_release(self.layout.heldout, "embedding", network.state_dict(), {})
         images = self.heldout.take(np.arange(len(self.heldout)), self.compute.device)
         true, rows = embedded(network.embedding, images), torch.randperm(len(images), generator=stream.torch("others"))
