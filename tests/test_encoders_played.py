@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from collab.errors import ScenarioError
+from collab.metrics.reidentification import embedded
+from collab.models.recognizer import Individuals
 from collab.report.opened import open_run
 from collab.report.page import write_page
 from collab.report.tables import tables
@@ -142,6 +144,17 @@ def test_actors_give_the_same_bits_and_pictures(found: Played, tmp_path: Path) -
     assert [replace(row, seconds=0) for row in by_actors.rows] == [replace(row, seconds=0) for row in found.rows]
     for path in sorted((found.run / "pictures").rglob("*.npz")):
         assert (by_actors.run / path.relative_to(found.run)).read_bytes() == path.read_bytes()
+
+
+def test_individuals_are_seen_from_the_mean_of_those_that_are_known(found: Played) -> None:
+    state, _ = read_release(found.run / "heldout", "embedding")
+    network = Individuals(len(state["head.bias"]), 16)
+    network.load_state_dict(state)
+    public = torch.from_numpy(np.load(found.run / "public" / "images.npy")).float() / 255
+    seen = embedded(network.eval().embedding, public)
+    torch.testing.assert_close(seen.mean(0), torch.zeros(seen.shape[1]), atol=1e-5, rtol=0)
+    assert seen.std() > 0.01
+    torch.testing.assert_close(embedded(super(Individuals, network).embedding, public) - state["center"], seen)
 
 
 def test_an_encoder_stands_alone(tmp_path: Path) -> None:
