@@ -22,7 +22,7 @@ def likeness_table(scenario: Scenario, found: Found) -> Table:
     """How near reconstructions come by other distances, and how near the nearest come."""
     multi, ssim, lpips = (_stem(found, begin) for begin in ("ms_ssim[", "ssim_max[", "lpips["))
     columns = [Column("MS-SSIM original", f"{multi}_original"), Column("poisoned", f"{multi}_poisoned")]
-    if _has(found, "pdist_poisoned"):
+    if has_pdist := _has(found, "pdist_poisoned"):
         columns += [Column("pdist original", "pdist_original"), Column("poisoned", "pdist_poisoned")]
     if lpips:
         columns += [Column("LPIPS original", f"{lpips}_original"), Column("poisoned", f"{lpips}_poisoned")]
@@ -41,7 +41,7 @@ def likeness_table(scenario: Scenario, found: Found) -> Table:
     notes = (
         f"The released reconstructor on held-out images. {multi}: levels and window. SSIM*: {ssim} of poisoned "
         "features, of the image or its negative, whichever is more alike; 95 %: what 5 % of the images exceed.",
-        "pdist: distance of the recognizer's activations, 0 for equal images; not LPIPS.",
+        "pdist: distance of the recognizer's activations, 0 for equal images; not LPIPS." if has_pdist else "",
         f"The mean image of the class, a guess from labels alone: {', '.join(guesses)}." if guesses else "",
         basis(_measured(found)),
     )

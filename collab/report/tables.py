@@ -233,7 +233,7 @@ def verdict_table(found: Sequence[Verdict], seeds: str) -> Table:
         count = "" if each.n is None else str(each.n)
         lines.append((*about, each.expected, found_of(each) or "—", count, paper, each.verdict))
     rule = (
-        f"found: value and 95 % interval over n held-out images, {seeds}; differences of top-1 in points. "
+        f"found: value and 95 % interval over n held-out images, {seeds}; differences of accuracies in points. "
         "off by: the whole interval is against it; undecided, within the interval: a part of it is."
     )
     columns = ("expects", "claim", "expected", "found", "n", "paper", "verdict")
