@@ -5,9 +5,11 @@ import logging
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -94,6 +96,8 @@ class RayBackend:
 
         self._ray: Any = ray
         self._temporary = Path(tempfile.mkdtemp(prefix="collab-"))  # 0700, and short: it holds socket paths
+        self._redirected = redirect_stdout(sys.stderr)  # where Ray tells of a lost node; stdout is for results
+        self._redirected.__enter__()
         try:
             self._connect()
             self._place()
@@ -108,6 +112,7 @@ class RayBackend:
                 self._last_look(self._residue())
         finally:
             self._ray.shutdown()
+            self._redirected.__exit__(None, None, None)
             shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _residue(self) -> Iterator[Content]:
@@ -276,13 +281,24 @@ class RayBackend:
         lanes = max(1, min(wanted.lanes, self.slots // count))
         if wanted.gpus:
             lanes = min(lanes, int((gpus + 1e-9) // (wanted.gpus * count)))
-        sizes = [node["Resources"].get("CPU", 0.0) for node in self._ray.nodes() if node["Alive"]]
-        spare = max(sizes) if len(sizes) > 1 and not wanted.gpus else 0.0  # so that a node may be lost
-        self._share = min(float(wanted.threads), 0.99 * (cores - spare) / (count * lanes))  # idle hosts hold no core
+        sizes = sorted(node["Resources"].get("CPU", 0.0) for node in self._ray.nodes() if node["Alive"])
+        left = sizes[:-1] if len(sizes) > 1 and not wanted.gpus else sizes  # so that the largest may be lost
+        self._share = share_of(wanted.threads, left, count * lanes)
         bundle = {"CPU": self._share, **({"GPU": wanted.gpus} if wanted.gpus else {})}
         self._groups = [self._ray.util.placement_group([bundle] * count, strategy="PACK") for _ in range(lanes)]
         if not all(group.wait(30) for group in self._groups):
             raise ResourceError(f"Ray could not place {count} hosts of {bundle} each on {have} within 30 s.")
+
+
+def share_of(threads: int, nodes: Sequence[float], hosts: int) -> float:
+    """Cores that each of `hosts` reserves: `threads`, or less if otherwise not all have room on nodes of these cores.
+
+    No host lies on two nodes, so what counts is not the sum: five hosts of 0.79 cores do not fit on two nodes of two.
+    Idle hosts hold no core, and a task is handed out when there are cores for it, so a small share slows nothing down.
+    """
+    shares = sorted({cores / most for cores in nodes for most in range(1, hosts + 1) if cores}, reverse=True)
+    room = (share for share in shares if sum(int(cores / share + 1e-9) for cores in nodes) >= hosts)
+    return min(float(threads), 0.99 * next(room, 0.0))
 
 
 class _RemoteHost:
