@@ -16,16 +16,20 @@ from typing import Any, Self
 
 import psutil
 
-from collab.errors import BoundaryError, EntityError, ResourceError
+from collab.errors import BoundaryError, EntityError, ResourceError, StoreError
 from collab.runtime.audit import Content
 from collab.runtime.host import Emit, Event, Host, Job, Outcome
 from collab.runtime.plan import Task
 from collab.scenario.model import Scenario
 from collab.store.residue import shared_memory, unpacked
 from collab.store.results import append_metrics
+from collab.store.shelves import shelf_at, uri_of_run
 from collab.types import Report
 
 POLL_SECONDS = 0.2
+
+SHARED = ".shared"
+"""The file by which nodes show that they see what the driver sees."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,7 @@ class RayBackend:
     def submit(self, job: Job, task: Task, key: str) -> None:
         """Hands `task` to its host's actor, which is started if it is not there."""
         if job.run not in self._jobs:
-            self._check_shared(job.run)
+            self._check_shared(job)
             self._jobs[job.run] = self._ray.put(job)
             self._tails[job.run] = _Tail(job.run / "metrics.jsonl", self._told)
         self._send(_Running(job, task, key, self._lane(job), self._host_of[task.who]))
@@ -235,25 +239,35 @@ class RayBackend:
                 "RAY_AUTH_TOKEN_PATH) the same here as there?"
             ) from cause
 
-    def _check_shared(self, run: Path) -> None:
-        """Raises ResourceError, before anything is played, if a node of the cluster does not see the run's folder."""
+    def _check_shared(self, job: Job) -> None:
+        """Raises ResourceError, before anything is played, if a node does not see the run's folder, or its store."""
         if self._address == "local":
             return
-        path, nonce = run / ".shared", secrets.token_hex(16)
+        path, nonce, uri = job.run / SHARED, secrets.token_hex(16), job.scenario.store.uri
         path.write_text(nonce, encoding="ascii")
+        try:
+            advice = "Stages speak through files. Take a folder that all nodes share under one path (NFS, Lustre, EFS)"
+            self._check_seen(job.run.as_uri(), nonce, f"the folder {job.run}", f"{advice} with `--out`.")
+            if uri is not None:
+                shelf = shelf_at(uri_of_run(uri, job.run))
+                shelf.put(SHARED, path)
+                advice = "Set its credentials on each node before `ray start`, or share the folder of a file:// store."
+                try:
+                    self._check_seen(shelf.uri, nonce, f"the store {shelf.uri}", advice)
+                finally:
+                    shelf.remove(SHARED)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _check_seen(self, uri: str, nonce: str, what: str, advice: str) -> None:
+        """Raises ResourceError if a node does not read `nonce` there."""
         pinned = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
         read = self._ray.remote(num_cpus=0, max_retries=0)(_read)
         nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in self._ray.nodes() if node["Alive"]}
-        asked = {name: read.options(scheduling_strategy=pinned(name, soft=False)).remote(str(path)) for name in nodes}
-        try:
-            blind = [f"{nodes[name]} ({name[:8]})" for name, ref in asked.items() if self._answer(ref) != nonce]
-        finally:
-            path.unlink(missing_ok=True)
+        asked = {name: read.options(scheduling_strategy=pinned(name, soft=False)).remote(uri) for name in nodes}
+        blind = [f"{nodes[name]} ({name[:8]})" for name, ref in asked.items() if self._answer(ref) != nonce]
         if blind:
-            raise ResourceError(
-                f"{len(blind)} of {len(nodes)} nodes do not see the folder {run}: {', '.join(blind)}. Stages speak "
-                "through files. Take a folder that all nodes share under one path (NFS, Lustre, EFS) with `--out`."
-            )
+            raise ResourceError(f"{len(blind)} of {len(nodes)} nodes do not see {what}: {', '.join(blind)}. {advice}")
 
     def _answer(self, ref: Any) -> str | None:
         try:
@@ -321,11 +335,12 @@ class _RemoteHost:
         return self._host.play(job, task, key, emit)
 
 
-def _read(path: str) -> str | None:
-    """What stands in the file, wherever this is called; None if there is none."""
+def _read(uri: str) -> str | None:
+    """What the file SHARED there says, wherever this is called; None if there is none."""
     try:
-        return Path(path).read_text(encoding="ascii")
-    except OSError:
+        with shelf_at(uri).reading(SHARED) as file:
+            return str(file.read(64).decode("ascii"))
+    except (OSError, StoreError):
         return None
 
 

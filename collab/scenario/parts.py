@@ -7,6 +7,7 @@ from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, Serializ
 from collab.architectures import ARCHITECTURES, RECONSTRUCTOR
 from collab.scenario.base import (
     MEMORY,
+    STORE_URI,
     DefenseOptions,
     EntityOptions,
     Kind,
@@ -175,10 +176,17 @@ class Refine(Schedule):
 
 
 class StoreOptions(Part):
-    """How features are stored."""
+    """How features are stored, and where."""
 
     codec: Literal["float32", "float16", "bfloat16", "int8"] = Field(
         "float16", description="Type of stored features: four bytes each, two, two, or one of 256 steps of their row."
+    )
+    uri: str | None = Field(
+        None,
+        pattern=STORE_URI,
+        description="Where stores of runs lie: `s3://bucket/prefix?region=...` or `file:///folder`; by default in the "
+        "run directory. An S3-compatible server is named with `&scheme=http&endpoint_override=HOST:PORT`. Credentials "
+        "come from the environment alone. No result depends on it.",
     )
 
 

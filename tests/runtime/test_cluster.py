@@ -23,6 +23,7 @@ from conftest import SCENARIOS, SMALL, bits, shards  # type: ignore[import-not-f
 
 from collab.errors import ResourceError
 from collab.runtime import ray_backend
+from collab.runtime.host import Job
 from collab.runtime.play import Where, play
 from collab.runtime.ray_backend import RayBackend, share_of
 from collab.scenario.model import Scenario
@@ -81,6 +82,8 @@ def by_utility(env: dict[str, str]) -> Iterator[Nodes]:
         process.wait(60)
     finally:
         end(process)
+        say.close()
+        told.close()
 
 
 @contextmanager
@@ -199,21 +202,29 @@ def test_hosts_reserve_what_fits_on_the_nodes_that_are_left(nodes: list[float], 
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_a_folder_that_a_node_does_not_see_is_told_before_anything_is_played(
-    small: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("hidden", "told"),
+    [
+        ("/seen-here/", r"1 of 1 nodes do not see the folder .*/seen-here/.* with `--out`"),
+        ("/elsewhere/", r"1 of 1 nodes do not see the store file:///.*/elsewhere/.* credentials on each node"),
+    ],
+)
+def test_what_a_node_does_not_see_is_told_before_anything_is_played(
+    hidden: str, told: str, small: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = RayBackend._check_shared
+    honest, read = RayBackend._check_shared, ray_backend._read
 
-    def as_on_a_cluster(self: RayBackend, run: Path) -> None:
+    def as_on_a_cluster(self: RayBackend, job: Job) -> None:
         self._address = "auto"
-        honest(self, run)
+        honest(self, job)
 
     monkeypatch.setattr(RayBackend, "_check_shared", as_on_a_cluster)
-    play(small(), Where(out=tmp_path, only="decode heldout"), lambda event: None)  # every node sees it
-    monkeypatch.setattr(ray_backend, "_read", lambda path: None)
-    told: list[str] = []
-    with pytest.raises(ResourceError, match=r"1 of 1 nodes do not see the folder .* with `--out`") as caught:
-        play(small(), Where(out=tmp_path / "other"), lambda event: told.append(str(event["event"])))
+    scenario = small(f"store.uri={(tmp_path / 'elsewhere').as_uri()}")
+    play(scenario, Where(out=tmp_path / "seen", only="decode heldout"), lambda event: None)  # every node sees it
+    monkeypatch.setattr(ray_backend, "_read", lambda uri: None if hidden in uri else read(uri))
+    events: list[str] = []
+    with pytest.raises(ResourceError, match=told) as caught:
+        play(scenario, Where(out=tmp_path / "seen-here"), lambda event: events.append(str(event["event"])))
     assert caught.value.exit_code == 3
-    assert "start" not in told
-    assert not list(tmp_path.glob("other/*/*/.shared"))
+    assert "start" not in events
+    assert not list(tmp_path.glob("*/*/*/.shared"))
