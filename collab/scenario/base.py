@@ -14,17 +14,12 @@ NAME = r"^[a-z][a-z0-9_-]{0,31}$"
 ROW = r"^[a-z][a-z0-9_-]{0,63}$"  # of control rows too, whose names are made from others
 MEMORY = r"^([1-9]\d*(?:\.\d+)?) ?(KiB|MiB|GiB|TiB)$"
 METRIC = r"^[a-z][a-z0-9_]{0,39}(\[[a-z0-9_,-]{1,32}\][a-z0-9_]{0,39})?$"
-_BUCKET = r"s3://[a-z0-9][a-z0-9.-]{1,62}(/[A-Za-z0-9._=/-]*)?"
-_ASKED = r"(region|scheme|endpoint_override)=[A-Za-z0-9.:-]+"
-STORE_URI = rf"^(file:///[^?#]+|{_BUCKET}(\?{_ASKED}(&{_ASKED})*)?)$"  # no place for a name or a key
 PATTERNS = {
     KIND: "must be lower-case letters, digits and _, a letter first",
     NAME: "must be 1 to 32 of a-z, 0-9, _ and -, a letter first",
     ROW: "must be of a-z, 0-9, _ and -, a letter first",
     METRIC: "must be the name of a metric as in the results, such as top1 or ssim[11]_poisoned",
     MEMORY: "must be a number and KiB, MiB, GiB or TiB, such as 8GiB",
-    STORE_URI: "must be file:///FOLDER or s3://BUCKET/PREFIX, perhaps with ?region=, scheme= and endpoint_override=; "
-    "credentials come from the environment",
     RECONSTRUCTOR: "must be p or r, x1 to x9, s2 or s4, and perhaps -c, such as px2s2",
 }
 """What each pattern means, for who did not follow it."""

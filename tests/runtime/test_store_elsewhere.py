@@ -46,6 +46,7 @@ def test_a_store_elsewhere_changes_no_result_and_holds_what_was_published(
 
     again = play(small(f"store.uri={uri}"), where, lambda event: None)
     assert again.cached == again.tasks
+    assert not list(again.run.glob("private/*/copies"))  # they are not what a stage leaves
     assert sorted(shelf_at(uri_of_run(uri, again.run)).names()) == published(again.run)
     assert len(published(again.run)) == 8
 
