@@ -58,6 +58,15 @@ def test_a_store_elsewhere_changes_no_result_and_holds_what_was_published(
     assert CliRunner().invoke(app, ["store", "verify", uri_of_run(uri, again.run)]).exit_code == 5
 
 
+@pytest.mark.ray
+@pytest.mark.slow
+def test_actors_publish_to_a_bucket_and_read_from_it(bucket: str, small: Small, played: Played, tmp_path: Path) -> None:
+    found = play(small(f"store.uri={bucket}"), Where(out=tmp_path), lambda event: None)
+    assert bits(found.rows) == bits(played.rows)
+    assert sorted(shelf_at(uri_of_run(bucket, found.run)).names()) == published(found.run)
+    assert list((found.run / "private" / "a1" / "copies").glob("entity=a2/*.arrow"))
+
+
 def test_what_is_damaged_there_is_refused_and_nothing_else_is_lost(
     small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
