@@ -1,6 +1,9 @@
 """The commands about what is kept: the store of a run, the cache of a folder of runs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -8,14 +11,17 @@ import typer
 from collab.cli_options import Out
 from collab.cli_plugins import PluginDirs
 
+StorePlace = Annotated[str, typer.Argument(metavar="STORE", help="RUN/store, or where that is as a URI.")]
+
 store_app = typer.Typer(help="What was published to a store.", no_args_is_help=True)
 cache_app = typer.Typer(help="Stages that runs have played and others may take.", no_args_is_help=True)
 
 
 @store_app.command("ls")
-def store_ls(store: Annotated[Path, typer.Argument(metavar="STORE")]) -> None:
+def store_ls(store: StorePlace) -> None:
     """What was published and not withdrawn, by whom, how large."""
-    records = _store(store).records()
+    with _opened(store) as found:
+        records = found.records()
     for record in records:
         shape = "×".join(map(str, record.shape))
         print(
@@ -26,9 +32,10 @@ def store_ls(store: Annotated[Path, typer.Argument(metavar="STORE")]) -> None:
 
 
 @store_app.command("verify")
-def store_verify(store: Annotated[Path, typer.Argument(metavar="STORE")]) -> None:
+def store_verify(store: StorePlace) -> None:
     """Hashes and validates every shard again; exit code 5 if one is not what its manifest says."""
-    findings = _store(store).verify()
+    with _opened(store) as found:
+        findings = found.verify()
     for finding in findings:
         print(f"{finding.path}  {finding.problem or 'ok'}")
     bad = sum(1 for finding in findings if finding.problem)
@@ -50,7 +57,8 @@ def store_audit(run: Annotated[Path, typer.Argument(metavar="RUN")], plugin_dirs
     if not (run / "scenario.yaml").is_file():
         raise StoreError(f"{run} is no run directory: there is no scenario.yaml. Name one as `collab run` prints it.")
     loaded = read_scenario(run / "scenario.yaml", plugin_dirs=plugin_dirs or (), check_paths=False)
-    refuse(Audit(run, loaded.scenario, loaded.plugins).of_run(), run)
+    audit = Audit(run, loaded.scenario, loaded.plugins)
+    refuse(audit.of_run() + audit.of_store(), run)
     print(f"{run}: nothing private was found outside of {run / 'private'}")
 
 
@@ -87,13 +95,24 @@ def cache_gc(
     print(f"{len(gone)} stages removed, {sum(entry.bytes for entry in gone):,} bytes")
 
 
-def _store(root: Path) -> Any:
+@contextmanager
+def _opened(place: str) -> Iterator[Any]:
+    """The store in a folder, or at a URI, then with copies in a temporary folder."""
     from collab.errors import StoreError
+    from collab.store.remote import RemoteStore
+    from collab.store.shelves import shelf_at
     from collab.store.store import Store
 
-    if not (root / "manifest").is_dir():
-        raise StoreError(f"{root} is no store: it has no folder `manifest`. A run's store is RUN/store.")
-    return Store(root)
+    if "://" not in place:
+        if not (Path(place) / "manifest").is_dir():
+            raise StoreError(f"{place} is no store: it has no folder `manifest`. A run's store is RUN/store.")
+        yield Store(Path(place))
+        return
+    shelf = shelf_at(place)
+    if not shelf.names("manifest"):
+        raise StoreError(f"{place} is no store: it has no manifest. A run's store is URI/SCENARIO/RUN.")
+    with TemporaryDirectory() as folder:
+        yield RemoteStore(Path(folder) / "own", Path(folder) / "copies", shelf)
 
 
 def _cache(out: Path) -> Any:

@@ -1,7 +1,9 @@
-"""Settings for all tests: hypothesis without a deadline (the first torch call is slow), one thread, a shared Ray."""
+"""Settings for all tests: hypothesis without a deadline (the first torch call is slow), one thread; a bucket."""
 
 import os
+from collections.abc import Iterator
 
+import pytest
 import torch
 from hypothesis import settings
 
@@ -10,3 +12,23 @@ settings.load_profile("collab")
 torch.set_num_threads(1)
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+
+@pytest.fixture(scope="session")
+def bucket() -> Iterator[str]:
+    """A bucket of an S3-compatible server in this process, as a URI takes it."""
+    from moto.server import ThreadedMotoServer
+    from pyarrow import fs
+
+    names = {"AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "its-secret", "AWS_EC2_METADATA_DISABLED": "true"}
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(names)
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    asked = f"region=us-east-1&scheme=http&endpoint_override={host}:{port}"
+    fs.FileSystem.from_uri(f"s3://stores?{asked}&allow_bucket_creation=true")[0].create_dir("stores")
+    yield f"s3://stores/of/runs?{asked}"
+    server.stop()
+    for name, value in before.items():
+        os.environ.pop(name) if value is None else os.environ.update({name: value})

@@ -8,15 +8,19 @@ import numpy as np
 
 from collab.errors import EntityError
 from collab.store.private import private_folder
+from collab.store.remote import COPIES, RemoteStore
+from collab.store.shelves import shelf_at, uri_of_run
 from collab.store.store import Store
 from collab.training.feeds import ImageSet
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where things lie in a run directory."""
+    """Where things lie in a run directory; `reader` is who looks, and `elsewhere` where stores are, if not there."""
 
     run: Path
+    reader: str = ""
+    elsewhere: str | None = None
 
     @property
     def release(self) -> Path:
@@ -26,7 +30,10 @@ class Layout:
     @cached_property
     def store(self) -> Store:
         """What entities published; remembers what it has verified."""
-        return Store(self.run / "store")
+        if self.elsewhere is None:
+            return Store(self.run / "store")
+        copy = private_folder(self.run, self.reader) / COPIES
+        return RemoteStore(self.run / "store", copy, shelf_at(uri_of_run(self.elsewhere, self.run)))
 
     @property
     def modules(self) -> Path:

@@ -52,7 +52,7 @@ class Participant:
         self.seeds: Mapping[str, int] = {}
         self.name = name
         self.scenario = scenario
-        self.layout = Layout(run)
+        self.layout = Layout(run, name, scenario.store.uri)
         self.task = task or Classification(tuple(map(str, range(classes))))
         self.classes = classes
         self.compute = compute

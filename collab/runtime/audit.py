@@ -1,9 +1,12 @@
 """The audit at the end of a run: nothing private of any entity lies where others can read."""
 
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from safetensors import SafetensorError
@@ -16,7 +19,9 @@ from collab.scenario.model import Entity, Scenario
 from collab.store.canaries import ENOUGH, WINDOW, Canaries, numbers, pictures
 from collab.store.files import read_json
 from collab.store.ledger import read_ledger
+from collab.store.remote import RemoteStore
 from collab.store.residue import stored_rows, unpacked
+from collab.store.shelves import AbstractShelf, shelf_at, uri_of_run
 from collab.store.store import Store
 
 MOST_ROWS = 2048
@@ -69,6 +74,11 @@ class Audit:
             places += [path for key in keys for path in sorted((cache.root / "shared" / key).rglob("*"))]
             places += [path for path in sorted(cache.root.glob("*")) if path.is_file()]
         return self.found(self._contents(places))
+
+    def of_store(self) -> list[Leak]:
+        """Looks through all that lies where the run's store is, if that is not in its folder."""
+        uri = self._scenario.store.uri
+        return [] if uri is None else self.found(_on_shelf(shelf_at(uri_of_run(uri, self._run))))
 
     def of_page(self, page: Path) -> list[Leak]:
         """Looks through a report that was drawn after the run."""
@@ -145,14 +155,17 @@ class Audit:
             yield _weights(entity.name), _weight_pieces(module)
 
 
-def unlisted(run: Path, refused: Collection[str] = ()) -> list[Leak]:
+def unlisted(run: Path, refused: Collection[str] = (), uri: str | None = None) -> list[Leak]:
     """What readers are offered in the store, or as a network or weights, and the ledger does not have.
 
-    Nobody took anything of entities whose shards were `refused`.
+    Nobody took anything of entities whose shards were `refused`; `uri` is where the scenario keeps its stores.
     """
+    with TemporaryDirectory() as copy:
+        shelf = shelf_at(uri_of_run(uri, run)) if uri else None
+        records = (RemoteStore(run / "store", Path(copy), shelf) if shelf else Store(run / "store")).records_or_less()
     listed = {crossing.digest for crossing in read_ledger(run / "ledger.parquet")}
     offered = {}
-    for record in Store(run / "store").records_or_less():
+    for record in records:
         if record.entity not in refused:
             offered[f"store/{record.path}"] = record.sha256
     others = sorted(path for room in ("modules", "weights") for path in (run / room).glob("*/*.safetensors"))
@@ -176,6 +189,16 @@ def refuse(leaks: Sequence[Leak], run: Path) -> None:
             f"the run {run} leaked. Images, unpoisoned features and the defense of an entity may lie in its private "
             f"folder only:\n  {told}{more}\nFind what wrote it, and delete the run before anybody reads it."
         )
+
+
+def _on_shelf(shelf: AbstractShelf) -> Iterator[Content]:
+    with TemporaryDirectory() as folder:
+        for name in sorted(shelf.names()):
+            path = Path(folder) / f"file{PurePosixPath(name).suffix}"
+            with suppress(FileNotFoundError):  # it may go while it is looked for
+                shelf.fetch(name, path, sys.maxsize)
+                yield from ((f"store/{name} at {shelf.uri}", content) for content in unpacked(path))
+                path.unlink()
 
 
 def _images(name: str) -> str:

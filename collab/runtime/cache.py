@@ -26,6 +26,7 @@ from collab.errors import StoreError
 from collab.store.files import TEMPORARY, make_folder
 from collab.store.manifest import manifest_name
 from collab.store.private import private_folder
+from collab.store.remote import COPIES
 
 
 @dataclass(frozen=True)
@@ -183,10 +184,11 @@ def places_of(run: Path, who: str, *, leads: bool, is_oracle: bool) -> dict[str,
     paths += [
         path for path in (run / "store" / "manifest").glob("*.json") if (manifest_name(path.name) or ("",))[0] == who
     ]
+    copies = run / "private" / who / COPIES
     found = {}
     for path in paths:
         status = path.lstat()
-        if path.is_file() and not path.name.startswith(TEMPORARY):
+        if path.is_file() and not path.name.startswith(TEMPORARY) and not path.is_relative_to(copies):
             found[path.relative_to(run).as_posix()] = (status.st_ino, status.st_mtime_ns, status.st_size)
     return found
 

@@ -30,6 +30,7 @@ from collab.scenario.model import Entity as Stated
 from collab.scenario.model import Scenario
 from collab.store.files import place_file
 from collab.store.private import private_folder, private_seed
+from collab.store.remote import send_again
 from collab.training.precision import Compute, resolve_compute
 from collab.training.progress import Progress
 from collab.training.tasks import task_of
@@ -141,6 +142,7 @@ class Host:
                 kept = None if job.is_fresh else cache.take(key, task.who, job.run)
                 if kept is not None:
                     outcome = Outcome.of_entry(task.name, kept)
+                    put_elsewhere(job, task)
                 else:
                     outcome = self._computed(job, task, key, compute, cache, start, emit, say)
         except Exception as cause:
@@ -240,6 +242,12 @@ class Host:
         for name, numbers in asked.numbers(self._source, holding.split, holding.rows, holding.labels).items():
             np.save(folder / f"{name}.npy", numbers)
         return Report((Measure("images", len(holding)),))
+
+
+def put_elsewhere(job: Job, task: Task) -> None:
+    """Puts what a stage of the cache had published where the scenario keeps its stores, if not in the run directory."""
+    if job.scenario.store.uri is not None and task.stage in ("publish", "withdraw"):
+        send_again(job.scenario.store.uri, job.run, task.who)
 
 
 def host_names(participants: tuple[str, ...], workers: int) -> tuple[tuple[str, ...], ...]:

@@ -5,25 +5,31 @@ import logging
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import psutil
 
-from collab.errors import BoundaryError, EntityError, ResourceError
+from collab.errors import BoundaryError, EntityError, ResourceError, StoreError
 from collab.runtime.audit import Content
 from collab.runtime.host import Emit, Event, Host, Job, Outcome
 from collab.runtime.plan import Task
 from collab.scenario.model import Scenario
 from collab.store.residue import shared_memory, unpacked
 from collab.store.results import append_metrics
+from collab.store.shelves import shelf_at, uri_of_run
 from collab.types import Report
 
 POLL_SECONDS = 0.2
+
+SHARED = ".shared"
+"""The file by which nodes show that they see what the driver sees."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,8 @@ class RayBackend:
 
         self._ray: Any = ray
         self._temporary = Path(tempfile.mkdtemp(prefix="collab-"))  # 0700, and short: it holds socket paths
+        self._redirected = redirect_stdout(sys.stderr)  # where Ray tells of a lost node; stdout is for results
+        self._redirected.__enter__()
         try:
             self._connect()
             self._place()
@@ -108,6 +116,7 @@ class RayBackend:
                 self._last_look(self._residue())
         finally:
             self._ray.shutdown()
+            self._redirected.__exit__(None, None, None)
             shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _residue(self) -> Iterator[Content]:
@@ -129,7 +138,7 @@ class RayBackend:
     def submit(self, job: Job, task: Task, key: str) -> None:
         """Hands `task` to its host's actor, which is started if it is not there."""
         if job.run not in self._jobs:
-            self._check_shared(job.run)
+            self._check_shared(job)
             self._jobs[job.run] = self._ray.put(job)
             self._tails[job.run] = _Tail(job.run / "metrics.jsonl", self._told)
         self._send(_Running(job, task, key, self._lane(job), self._host_of[task.who]))
@@ -230,25 +239,35 @@ class RayBackend:
                 "RAY_AUTH_TOKEN_PATH) the same here as there?"
             ) from cause
 
-    def _check_shared(self, run: Path) -> None:
-        """Raises ResourceError, before anything is played, if a node of the cluster does not see the run's folder."""
+    def _check_shared(self, job: Job) -> None:
+        """Raises ResourceError, before anything is played, if a node does not see the run's folder, or its store."""
         if self._address == "local":
             return
-        path, nonce = run / ".shared", secrets.token_hex(16)
+        path, nonce, uri = job.run / SHARED, secrets.token_hex(16), job.scenario.store.uri
         path.write_text(nonce, encoding="ascii")
+        try:
+            advice = "Stages speak through files. Take a folder that all nodes share under one path (NFS, Lustre, EFS)"
+            self._check_seen(job.run.as_uri(), nonce, f"the folder {job.run}", f"{advice} with `--out`.")
+            if uri is not None:
+                shelf = shelf_at(uri_of_run(uri, job.run))
+                shelf.put(SHARED, path)
+                advice = "Set its credentials on each node before `ray start`, or share the folder of a file:// store."
+                try:
+                    self._check_seen(shelf.uri, nonce, f"the store {shelf.uri}", advice)
+                finally:
+                    shelf.remove(SHARED)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _check_seen(self, uri: str, nonce: str, what: str, advice: str) -> None:
+        """Raises ResourceError if a node does not read `nonce` there."""
         pinned = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
         read = self._ray.remote(num_cpus=0, max_retries=0)(_read)
         nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in self._ray.nodes() if node["Alive"]}
-        asked = {name: read.options(scheduling_strategy=pinned(name, soft=False)).remote(str(path)) for name in nodes}
-        try:
-            blind = [f"{nodes[name]} ({name[:8]})" for name, ref in asked.items() if self._answer(ref) != nonce]
-        finally:
-            path.unlink(missing_ok=True)
+        asked = {name: read.options(scheduling_strategy=pinned(name, soft=False)).remote(uri) for name in nodes}
+        blind = [f"{nodes[name]} ({name[:8]})" for name, ref in asked.items() if self._answer(ref) != nonce]
         if blind:
-            raise ResourceError(
-                f"{len(blind)} of {len(nodes)} nodes do not see the folder {run}: {', '.join(blind)}. Stages speak "
-                "through files. Take a folder that all nodes share under one path (NFS, Lustre, EFS) with `--out`."
-            )
+            raise ResourceError(f"{len(blind)} of {len(nodes)} nodes do not see {what}: {', '.join(blind)}. {advice}")
 
     def _answer(self, ref: Any) -> str | None:
         try:
@@ -276,13 +295,24 @@ class RayBackend:
         lanes = max(1, min(wanted.lanes, self.slots // count))
         if wanted.gpus:
             lanes = min(lanes, int((gpus + 1e-9) // (wanted.gpus * count)))
-        sizes = [node["Resources"].get("CPU", 0.0) for node in self._ray.nodes() if node["Alive"]]
-        spare = max(sizes) if len(sizes) > 1 and not wanted.gpus else 0.0  # so that a node may be lost
-        self._share = min(float(wanted.threads), 0.99 * (cores - spare) / (count * lanes))  # idle hosts hold no core
+        sizes = sorted(node["Resources"].get("CPU", 0.0) for node in self._ray.nodes() if node["Alive"])
+        left = sizes[:-1] if len(sizes) > 1 and not wanted.gpus else sizes  # so that the largest may be lost
+        self._share = share_of(wanted.threads, left, count * lanes)
         bundle = {"CPU": self._share, **({"GPU": wanted.gpus} if wanted.gpus else {})}
         self._groups = [self._ray.util.placement_group([bundle] * count, strategy="PACK") for _ in range(lanes)]
         if not all(group.wait(30) for group in self._groups):
             raise ResourceError(f"Ray could not place {count} hosts of {bundle} each on {have} within 30 s.")
+
+
+def share_of(threads: int, nodes: Sequence[float], hosts: int) -> float:
+    """Cores that each of `hosts` reserves: `threads`, or less if otherwise not all have room on nodes of these cores.
+
+    No host lies on two nodes, so what counts is not the sum: five hosts of 0.79 cores do not fit on two nodes of two.
+    Idle hosts hold no core, and a task is handed out when there are cores for it, so a small share slows nothing down.
+    """
+    shares = sorted({cores / most for cores in nodes for most in range(1, hosts + 1) if cores}, reverse=True)
+    room = (share for share in shares if sum(int(cores / share + 1e-9) for cores in nodes) >= hosts)
+    return min(float(threads), 0.99 * next(room, 0.0))
 
 
 class _RemoteHost:
@@ -305,11 +335,12 @@ class _RemoteHost:
         return self._host.play(job, task, key, emit)
 
 
-def _read(path: str) -> str | None:
-    """What stands in the file, wherever this is called; None if there is none."""
+def _read(uri: str) -> str | None:
+    """What the file SHARED there says, wherever this is called; None if there is none."""
     try:
-        return Path(path).read_text(encoding="ascii")
-    except OSError:
+        with shelf_at(uri).reading(SHARED) as file:
+            return str(file.read(64).decode("ascii"))
+    except (OSError, StoreError):
         return None
 
 

@@ -16,7 +16,7 @@ from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.assign import ORACLE, Assignment, assign, label_distribution, open_scenario_source
 from collab.runtime.audit import Audit, Leak, unlisted
 from collab.runtime.cache import Cache
-from collab.runtime.host import Job, Outcome, environment
+from collab.runtime.host import Job, Outcome, environment, put_elsewhere
 from collab.runtime.plan import Task, plan
 from collab.runtime.stages import Setting, stage_keys
 from collab.runtime.tabulate import result_rows
@@ -26,6 +26,7 @@ from collab.store.ledger import write_ledger
 from collab.store.pictures import Sheet, read_sheet
 from collab.store.private import private_seed
 from collab.store.results import Row, write_results
+from collab.store.shelves import shelf_at, uri_of_run
 from collab.training.precision import resolve_compute
 from collab.types import Crossing, Report
 
@@ -80,6 +81,8 @@ class Run:
 
     def __init__(self, prepared: Prepared, where: Where) -> None:
         self._began = time.perf_counter()
+        if prepared.scenario.store.uri is not None:
+            shelf_at(prepared.scenario.store.uri).probe()  # rather now than after hours, when somebody publishes
         self.scenario, self.assignment = prepared.scenario, prepared.assignment
         self.tasks, self.keys = prepared.tasks, prepared.keys
         self.folder = _new_folder(where.out / self.scenario.name)
@@ -128,6 +131,7 @@ class Run:
         kept = self._cache.take(self.keys[task.name], task.who, self.folder)
         if kept is None:
             return False
+        put_elsewhere(self.job, task)
         self._waiting.remove(task)
         self.outcomes[task.name] = Outcome.of_entry(task.name, kept)
         return True
@@ -163,10 +167,12 @@ class Run:
 
     def leaks(self) -> list[Leak]:
         """What of it lies where others can read, and what crossed without a line of the ledger; after `write`."""
-        found = self.audit.of_run(self._cache, self.keys.values())
+        found = self.audit.of_run(self._cache, self.keys.values()) + self.audit.of_store()
         facts = {fact for outcome in self.outcomes.values() for fact in outcome.report.facts}
         refused = {name for name in self.assignment.entities if f"refused[{name}]" in facts}
-        return found if self.failures or self._waiting else found + unlisted(self.folder, refused)
+        return (
+            found if self.failures or self._waiting else found + unlisted(self.folder, refused, self.scenario.store.uri)
+        )
 
     def errors(self) -> list[CollabError]:
         """What failed by itself, each with what to do; what merely needed it is not named."""
@@ -202,10 +208,12 @@ class Run:
             }
             for name, each in outcomes.items()
         }
+        uri = self.scenario.store.uri
         record = {
             **environment(),
             "cores": os.cpu_count(),
             "compute": self.job.setting.compute,
+            "store": uri_of_run(uri, self.folder) if uri else "store",
             "source": self.assignment.source_digest,
             "classes": self.assignment.classes,
             "images": {name: len(holding) for name, holding in self.assignment.entities.items()},

@@ -98,6 +98,8 @@ def _got(content: Any, trail: Trail) -> str:
         here = here[step]
     if isinstance(here, dict | list | tuple):
         return "" if isinstance(here, dict) else " (got a list)"
+    if "://" in str(here):  # people put credentials there, and messages into logs
+        return ""
     text = repr(here).replace("True", "true").replace("False", "false").replace("None", "null")
     return f" (got {text if len(text) <= 60 else text[:57] + '...'})"
 

@@ -1,5 +1,6 @@
 """The pieces of a scenario: immutable, documented, without torch."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, SerializeAsAny, model_validator
@@ -174,11 +175,31 @@ class Refine(Schedule):
     )
 
 
+_BUCKET = r"s3://[a-z0-9][a-z0-9.-]{1,62}(/[A-Za-z0-9._=/-]*)?"
+_ASKED = r"(region|scheme|endpoint_override)=[A-Za-z0-9.:-]+"
+_PLACE = re.compile(rf"file:///[^?#]+|{_BUCKET}(\?{_ASKED}(&{_ASKED})*)?")  # no place for a name or a key
+
+
+def _place_of_stores(uri: str) -> str:
+    if not _PLACE.fullmatch(uri):
+        raise ValueError(
+            "must be file:///FOLDER or s3://BUCKET/PREFIX, perhaps with ?region=, scheme= and endpoint_override=; "
+            "credentials come from the environment"
+        )
+    return uri
+
+
 class StoreOptions(Part):
-    """How features are stored."""
+    """How features are stored, and where."""
 
     codec: Literal["float32", "float16", "bfloat16", "int8"] = Field(
         "float16", description="Type of stored features: four bytes each, two, two, or one of 256 steps of their row."
+    )
+    uri: Annotated[str, AfterValidator(_place_of_stores)] | None = Field(
+        None,
+        description="Where stores of runs lie: `s3://bucket/prefix?region=...` or `file:///folder`; by default in the "
+        "run directory. An S3-compatible server is named with `&scheme=http&endpoint_override=HOST:PORT`. Credentials "
+        "come from the environment alone. No result depends on it.",
     )
 
 

@@ -120,13 +120,11 @@ class Store:
     def records_or_less(self) -> tuple[Record, ...]:
         """What `records` answers, without the entities whose manifests are refused."""
         found: list[Record] = []
-        for entity in sorted({str(named[0]) for named in map(manifest_name, self._names()) if named}):
+        named = (manifest_name(path.name) for _, path in self._manifests_of(None))
+        for entity in sorted({each[0] for each in named if each}):
             with suppress(ShardCorrupt):
                 found += self.records(entity)
         return tuple(found)
-
-    def _names(self) -> list[str]:
-        return [path.name for path in self._manifests.iterdir()] if self._manifests.is_dir() else []
 
     def open(self, record: Record, spec: ShardSpec) -> ShardReader:
         """Opens a published shard, verifying it unless this object has done so and the file is unchanged.
@@ -137,7 +135,7 @@ class Store:
             raise ShardCorrupt(
                 f"a record of entity {record.entity!r} names {record.path!r}, where no shard of it can lie."
             )
-        return open_shard(inside(self.root, record.path), record, spec, self._verified)
+        return open_shard(self._place(record), record, spec, self._verified)
 
     def verify(self) -> list[Finding]:
         """Reads and validates every shard anew, and names what is wrong: also files that nobody published."""
@@ -155,7 +153,7 @@ class Store:
                     )
         for place, record in named.items():
             try:
-                open_shard(inside(self.root, place), record, _spec_of(record))
+                open_shard(self._place(record), record, _spec_of(record))
                 findings.append(Finding(place, "", record))
             except StoreError as error:
                 findings.append(Finding(place, str(error), record))
@@ -171,16 +169,26 @@ class Store:
                 yield named[1], path
 
     def _strays(self, named: set[str]) -> Iterator[tuple[str, str]]:
-        """Files under the root that are neither a manifest nor named by one."""
-        for path in self.root.rglob("*"):
-            place = self._relative(path)
-            is_manifest = path.parent == self._manifests and manifest_name(path.name) is not None
-            if is_manifest or place in named or (path.is_dir() and not path.is_symlink()):
+        """Files that are neither a manifest nor named by one."""
+        for place in self._files():
+            folder, _, name = place.rpartition("/")
+            is_manifest = folder == "manifest" and manifest_name(name) is not None
+            if is_manifest or place in named:
                 continue
-            if path.name.startswith(TEMPORARY):
+            if name.startswith(TEMPORARY):
                 yield place, "an unfinished file: its writer is at work, or was killed; if killed, delete it"
             else:
                 yield place, "no manifest names this file, so nobody reads it; publish again or delete it"
+
+    def _files(self) -> Iterator[str]:
+        """All files of the store, and links, relative to its root."""
+        for path in self.root.rglob("*"):
+            if path.is_symlink() or not path.is_dir():
+                yield self._relative(path)
+
+    def _place(self, record: Record) -> Path:
+        """Where the file of a shard is to be read."""
+        return inside(self.root, record.path)
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()

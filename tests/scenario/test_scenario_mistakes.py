@@ -265,6 +265,16 @@ FAULTS = {
         "name: small\nresources: {entity: {gpus: 1, @gpu_memory: 8GB}}",
         "must be a number and KiB, MiB, GiB or TiB, such as 8GiB (got '8GB')",
     ),
+    "credentials": (
+        "name: small",
+        "name: small\nstore: {@uri: 's3://someone:its-secret@bucket/prefix'}",
+        "credentials come from the environment",
+    ),
+    "credentials as options": (
+        "name: small",
+        "name: small\nstore: {@uri: 's3://bucket?access_key=someone&secret_key=its-secret'}",
+        "credentials come from the environment",
+    ),
     "missing folder": (
         "source: creatures, image_size: 16, classes: 6",
         "source: cifar10, image_size: 16, @root: nowhere",
@@ -295,6 +305,7 @@ def test_a_planted_fault_is_told_where_it_stands(fault: str, valid: str, complai
         where = f"{len(line)}:{len(line[-1]) + 1}: "
     told = complaints(text)
     assert any(complaint.startswith(where) and words in complaint for complaint in told), told
+    assert "its-secret" not in " ".join(told)
 
 
 @pytest.mark.parametrize(

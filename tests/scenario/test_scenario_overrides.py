@@ -34,6 +34,11 @@ Complaints = Callable[..., list[str]]
         ("refine.epochs=2", lambda it: it.refine.epochs == 2),
         ("scratch.epochs=2", lambda it: it.scratch.epochs == 2),
         ("store.codec=bfloat16", lambda it: it.store.codec == "bfloat16"),
+        (
+            "store.uri=s3://bucket/of/runs?region=us-east-1&scheme=http&endpoint_override=127.0.0.1:5000",
+            lambda it: it.store.uri.endswith(":5000"),
+        ),
+        ("store.uri=file:///shared/of runs", lambda it: it.store.uri == "file:///shared/of runs"),
         ("resources.entity.cpus=2", lambda it: it.resources.entity.cpus == 2),
         ("expect.paper=dp_table5", lambda it: it.expect.paper == "dp_table5"),
         ("expect=[{paper: dp_table5}, {paper: dp_table1}]", lambda it: len(it.expectations) == 2),
