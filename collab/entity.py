@@ -15,7 +15,6 @@ from collab.defenses.base import PrivateView, Protection
 from collab.errors import EntityError
 from collab.metrics.sizes import jpeg_bytes
 from collab.models.backbones import feature_shape
-from collab.models.encoder import Encoder
 from collab.models.freeze import freeze
 from collab.party.attacking import attacked, rehearsed
 from collab.party.cost import cost_and_disclosure
@@ -27,7 +26,6 @@ from collab.party.federation import local_round, outcome
 from collab.party.inference import IDENTIFIER, identifier_of, kept_numbers
 from collab.party.layout import load_images, load_numbers
 from collab.party.published_images import LEVELS, as_published, image_set
-from collab.party.scoring import batched
 from collab.pool import Pooled, harm, hurts, offer
 from collab.scenario.base import AttackOptions, EntityOptions
 from collab.scenario.model import Refinement
@@ -163,10 +161,8 @@ class Entity(Defended):
     def expose(self, progress: Progress) -> Report:
         """What features of held-out images, as they would be published, give away beside the task."""
         module = self.fitted_module()
-        pieces = batched(torch.arange(len(self.heldout)))
-        shown = torch.cat([self.heldout_as_published(module, part.numpy()) for part in pieces])
-        reader = module.decider if isinstance(module, Encoder) else self.released.decider
-        measures, exhibit = exposed(self, Exposed(shown, self.encoder(self.defense, module), reader), progress)
+        shown, encode = self.whole_heldout_as_published(module), self.encoder(self.defense, module)
+        measures, exhibit = exposed(self, Exposed(shown, encode, self.reader_of(module)), progress)
         placed = write_exhibit(self.layout.pictures / self.name, exhibit)
         return Report(measures, (pictures_crossing("expose", self.name, placed, exhibit.original.shape),))
 

@@ -15,7 +15,7 @@ from collab.defenses.dpm import DpmDefense
 from collab.errors import EntityError
 from collab.models.freeze import freeze
 from collab.seeding import Stream
-from collab.training.feeds import FeatureFeed, ImageSet
+from collab.training.feeds import FeatureFeed, ImageSet, InMemory
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 from collab.training.recipes import features_of, outputs_of
@@ -23,20 +23,6 @@ from collab.training.tasks import Classification
 
 BLOCKS = (0, 1, -1, 0, 2, -2)
 """Blocks more or fewer than the recipe states, in turn: a victim may be larger or smaller than its recipe says."""
-
-
-class InMemory:
-    """Rows of features [rows, channels, height, width] and labels [rows] as a shard of one record batch."""
-
-    def __init__(self, features: Tensor, labels: Tensor) -> None:
-        self.features, self.labels = features, labels
-        self.rows = self.batch_rows = len(labels)
-        self.batches = 1
-
-    def read_into(self, x: Tensor, y: Tensor, batch: int, at: int) -> int:
-        """Copies all rows to `x[at:]`, `y[at:]`."""
-        x[at : at + self.rows], y[at : at + self.rows] = self.features, self.labels
-        return self.rows
 
 
 def varied(recipe: Protection, number: int, epochs: int | None) -> Protection:

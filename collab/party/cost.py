@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from collab.defenses.base import ImageDefense
 from collab.metrics.visual import ssim_window
-from collab.models.encoder import Encoder
 from collab.party.crossings import pictures_crossing
 from collab.party.defended import Defended
 from collab.party.disclosure import to_uint8
@@ -23,11 +21,7 @@ def cost_and_disclosure(entity: Defended, module: nn.Module) -> tuple[tuple[Meas
     """Tables 1 and 2 on held-out images, from features as they would be stored; and the pictures kept of them."""
     features, labels = entity.heldout_features
     seed, compute = entity.scenario.seed, entity.compute
-    rows = torch.arange(len(features)).numpy()
-    poisoned = torch.cat(
-        [entity.heldout_as_published(module, part.numpy()) for part in batched(torch.from_numpy(rows))]
-    )
-    reader = module.decider if isinstance(module, Encoder) else entity.released.decider
+    rows, poisoned = np.arange(len(features)), entity.whole_heldout_as_published(module)
     found = distances(
         entity.reconstructor,
         features,
@@ -42,7 +36,7 @@ def cost_and_disclosure(entity: Defended, module: nn.Module) -> tuple[tuple[Meas
         features,
         poisoned,
         labels,
-        reader=reader,
+        reader=entity.reader_of(module),
         task=entity.task,
         seed=seed,
         compute=compute,

@@ -12,6 +12,7 @@ from collab.models.backbones import is_rectified
 from collab.models.encoder import Encoder
 from collab.party.participant import Participant
 from collab.party.published_images import as_published
+from collab.party.scoring import batched
 from collab.scenario.base import EntityOptions
 from collab.store.codec import as_stored
 from collab.store.release import read_release
@@ -56,6 +57,15 @@ class Defended(Participant):
         if isinstance(defense, ImageDefense):
             return lambda images: self.features(as_published(run(images)))
         return run if defense.encodes else lambda images: run(featurize(images))
+
+    def reader_of(self, module: nn.Module) -> nn.Module:
+        """What reads what it publishes: the decider that learned beside its encoder, else the released C."""
+        return module.decider if isinstance(module, Encoder) else self.released.decider
+
+    def whole_heldout_as_published(self, module: nn.Module) -> Tensor:
+        """What peers would have of all held-out images, a few at a time."""
+        pieces = batched(torch.arange(len(self.heldout)))
+        return torch.cat([self.heldout_as_published(module, part.numpy()) for part in pieces])
 
     def heldout_as_published(self, module: nn.Module, rows: np.ndarray) -> Tensor:
         """What peers would have of held-out images, as stored: P(F(x)), E(x), or F(M(x)) of published images."""

@@ -159,7 +159,7 @@ def shuffling_hides_images(evidence: Evidence) -> Claim:
             f"{name}: entropy above that of the images", ("tables_1_2", name, evidence.entropy),
             ("tables_1_2", name, evidence.entropy.replace("published", "original")), ABOVE, is_points=False,
         )
-        for name in evidence.with_defense("visual_mixer")
+        for name in evidence.protected_by("visual_mixer")
     )  # fmt: skip
     sentence = '"prevent visual features from being discerned and recognized" (abstract); here by its own measure alone'
     return Claim("shuffling raises entropy", sentence, found)

@@ -83,10 +83,6 @@ class Evidence:
         """Who publishes from a DPM."""
         return self.protected_by("dpm")
 
-    def with_defense(self, kind: str) -> list[str]:
-        """Who publishes through that defense alone."""
-        return [each.name for each in self.scenario.entities if each.options.publishes and each.protection == kind]
-
     @property
     def from_scratch(self) -> Mapping[str, str]:
         """The row that trains from scratch on what an entity alone published as images, by its name."""
@@ -101,7 +97,7 @@ class Evidence:
     def equally_hidden(self, one: str, other: str) -> list[tuple[str, str]]:
         """Entities of two kinds of defense that publish images of the same wanted entropy, and are trained on."""
         gain = {each.name: getattr(each.defenses[0], "gain", None) for each in self.scenario.entities}
-        pairs = [(a, b) for a in self.with_defense(one) for b in self.with_defense(other) if gain[a] == gain[b]]
+        pairs = [(a, b) for a in self.protected_by(one) for b in self.protected_by(other) if gain[a] == gain[b]]
         return [pair for pair in pairs if all(name in self.from_scratch for name in pair)]
 
     def owners(self, row: str) -> list[str | None]:

@@ -75,15 +75,15 @@ def _no_such_line(table: str, expected: str) -> Verdict:
 def verdicts(scenario: Scenario, rows: Sequence[Row]) -> tuple[Verdict, ...]:
     """Every expectation of `scenario` against its results: figures and claims of the papers' tables, then bounds."""
     stated = scenario.expectations
-    papers_tables = {each.paper: each.against for each in stated if isinstance(each, PaperTable)}
+    stated_tables = {each.paper: each.against for each in stated if isinstance(each, PaperTable)}
     evidence = Evidence(scenario, rows)
-    found = [verdict for table in papers_tables for verdict in _on_figures(scenario, evidence, table, rows)]
+    found = [verdict for table in stated_tables for verdict in _on_figures(scenario, evidence, table, rows)]
     claimed = [
         Verdict.of(table, claim.name, claim.sentence, made)
-        for table, claim in claims(list(papers_tables), evidence)
+        for table, claim in claims(list(stated_tables), evidence)
         for made in claim.comparisons
     ]
-    for table, against in papers_tables.items():
+    for table, against in stated_tables.items():
         claimed = [each.known_against() if each.is_about(table, against) else each for each in claimed]
         lines = {each.expected for each in claimed if each.source == table}
         claimed += [_no_such_line(table, expected) for expected in against if expected not in lines]

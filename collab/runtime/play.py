@@ -7,10 +7,11 @@ from pathlib import Path
 
 from collab.errors import CollabError
 from collab.runtime.audit import Content, Leak, refuse
+from collab.runtime.demand import Demand
 from collab.runtime.host import Emit, host_names
 from collab.runtime.inprocess import InProcess
 from collab.runtime.plan import participants
-from collab.runtime.ray_backend import Demand, RayBackend
+from collab.runtime.ray_backend import RayBackend
 from collab.runtime.run import Prepared, Run, Where
 from collab.runtime.schedule import Backend, schedule
 from collab.scenario.model import Scenario

@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +18,9 @@ import psutil
 
 from collab.errors import BoundaryError, EntityError, ResourceError, StoreError
 from collab.runtime.audit import Content
+from collab.runtime.demand import Demand, share_of
 from collab.runtime.host import Emit, Event, Host, Job, Outcome
 from collab.runtime.plan import Task
-from collab.scenario.model import Scenario
 from collab.store.residue import shared_memory, unpacked
 from collab.store.results import append_metrics
 from collab.store.shelves import shelf_at, uri_of_run
@@ -30,29 +30,6 @@ POLL_SECONDS = 0.2
 
 SHARED = ".shared"
 """The file by which nodes show that they see what the driver sees."""
-
-
-@dataclass(frozen=True)
-class Demand:
-    """What hosts take: their participants, threads and GPUs of each, cap of GPU memory in bytes, restarts of each.
-
-    `lanes` sets of these hosts are wanted at most, each with a placement group, so that runs that are played side by
-    side never wait for each other's hosts; as many are made as there is room for.
-    """
-
-    hosts: tuple[tuple[str, ...], ...]
-    threads: int
-    gpus: float
-    gpu_bytes: int | None
-    restarts: int
-    lanes: int = 1
-
-    @classmethod
-    def of(cls, scenario: Scenario, hosts: tuple[tuple[str, ...], ...], *, uses_gpu: bool, lanes: int = 1) -> "Demand":
-        """What `scenario` states; without a GPU its fractions of one are not asked for."""
-        stated = scenario.resources
-        gpus = stated.entity.gpus if uses_gpu else 0.0
-        return cls(hosts, stated.entity.cpus, gpus, stated.entity.gpu_bytes, stated.restarts, lanes)
 
 
 @dataclass
@@ -302,17 +279,6 @@ class RayBackend:
         self._groups = [self._ray.util.placement_group([bundle] * count, strategy="PACK") for _ in range(lanes)]
         if not all(group.wait(30) for group in self._groups):
             raise ResourceError(f"Ray could not place {count} hosts of {bundle} each on {have} within 30 s.")
-
-
-def share_of(threads: int, nodes: Sequence[float], hosts: int) -> float:
-    """Cores that each of `hosts` reserves: `threads`, or less if otherwise not all have room on nodes of these cores.
-
-    No host lies on two nodes, so what counts is not the sum: five hosts of 0.79 cores do not fit on two nodes of two.
-    Idle hosts hold no core, and a task is handed out when there are cores for it, so a small share slows nothing down.
-    """
-    shares = sorted({cores / most for cores in nodes for most in range(1, hosts + 1) if cores}, reverse=True)
-    room = (share for share in shares if sum(int(cores / share + 1e-9) for cores in nodes) >= hosts)
-    return min(float(threads), 0.99 * next(room, 0.0))
 
 
 class _RemoteHost:

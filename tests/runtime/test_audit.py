@@ -21,8 +21,9 @@ from collab.entity import Entity
 from collab.errors import BoundaryError
 from collab.report.page import write_page
 from collab.runtime.audit import Audit, Leak, refuse, unlisted
+from collab.runtime.demand import Demand
 from collab.runtime.play import Played, Where, play
-from collab.runtime.ray_backend import Demand, RayBackend
+from collab.runtime.ray_backend import RayBackend
 from collab.scenario.model import Scenario
 from collab.store.ledger import read_ledger, write_ledger
 from collab.store.residue import stored_rows
@@ -168,17 +169,22 @@ class Leaking(Entity):
         return report
 
 
-def test_a_run_that_leaks_ends_with_code_6_and_names_place_and_owner(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-
-    monkeypatch.setattr(Entity, "publish", Leaking.publish)
+def run_and_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`collab run` of the tiny scenario in this process, which must end with code 6."""
     sets = [part for override in SMALL for part in ("--set", override)]
     out = ["--backend", "inprocess", "--out", str(tmp_path)]
     monkeypatch.setattr("sys.argv", ["collab", "run", str(SCENARIOS / "tiny.yaml"), *sets, *out])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 6
+
+
+def test_a_run_that_leaks_ends_with_code_6_and_names_place_and_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+
+    monkeypatch.setattr(Entity, "publish", Leaking.publish)
+    run_and_fail(tmp_path, monkeypatch)
     assert "store/entity=a2/note.bin holds images of a2 (1 pieces)" in capsys.readouterr().err
     run = next(tmp_path.glob("tiny/*"))
     assert (run / "results.parquet").is_file()
@@ -205,12 +211,7 @@ def test_a_picture_of_the_report_is_looked_at_when_it_is_drawn(
         return run / "report.html"
 
     monkeypatch.setattr(page, "write_page", leaking)
-    sets = [part for override in SMALL for part in ("--set", override)]
-    out = ["--backend", "inprocess", "--out", str(tmp_path)]
-    monkeypatch.setattr("sys.argv", ["collab", "run", str(SCENARIOS / "tiny.yaml"), *sets, *out])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 6
+    run_and_fail(tmp_path, monkeypatch)
     assert "report.html holds images of a2" in capsys.readouterr().err
 
 

@@ -23,9 +23,10 @@ from conftest import SCENARIOS, SMALL, bits, shards  # type: ignore[import-not-f
 
 from collab.errors import ResourceError
 from collab.runtime import ray_backend
+from collab.runtime.demand import share_of
 from collab.runtime.host import Job
 from collab.runtime.play import Where, play
-from collab.runtime.ray_backend import RayBackend, share_of
+from collab.runtime.ray_backend import RayBackend
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.store.results import read_results

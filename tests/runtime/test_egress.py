@@ -11,8 +11,9 @@ import torch
 
 from collab.entity import Entity
 from collab.errors import BoundaryError
+from collab.runtime.demand import Demand
 from collab.runtime.play import Where, play
-from collab.runtime.ray_backend import Demand, RayBackend
+from collab.runtime.ray_backend import RayBackend
 from collab.scenario.model import Scenario
 from collab.types import MOST_BYTES, Crossing, Measure, Report, checked
 

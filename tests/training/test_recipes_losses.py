@@ -5,14 +5,14 @@ import copy
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from collab.metrics.visual import ssim
 from collab.models.dpm import build_dpm
 from collab.models.freeze import freeze, state_digest
 from collab.seeding import Stream
-from collab.training.feeds import FeatureFeed, ImageSet
+from collab.training.feeds import FeatureFeed, ImageSet, InMemory
 from collab.training.loop import Recipe
 from collab.training.precision import Compute
 from collab.training.progress import Progress
@@ -31,19 +31,6 @@ CPU = Compute(torch.device("cpu"), torch.float32)
 STREAM = Stream(0, "a1", "poison")
 ONE_STEP = Recipe(epochs=1, batch_size=64, optimizer="sgd", learning_rate=0.05)
 ROWS, CLASSES, SIDE = 40, 3, 16
-
-
-class Memory:
-    """Features in memory as a shard of one record batch."""
-
-    def __init__(self, features: Tensor, labels: Tensor) -> None:
-        self.features, self.labels = features, labels
-        self.rows = self.batch_rows = len(labels)
-        self.batches = 1
-
-    def read_into(self, x: Tensor, y: Tensor, batch: int, at: int) -> int:
-        x[at : at + self.rows], y[at : at + self.rows] = self.features, self.labels
-        return self.rows
 
 
 class World:
@@ -73,7 +60,7 @@ class World:
         self.features = self.featurizer(self.pictures).half()
 
     def feed(self, batch_size: int = 64) -> FeatureFeed:
-        return FeatureFeed([Memory(self.features, self.labels)], (8, 8, 8), batch_size, CPU.device)
+        return FeatureFeed([InMemory(self.features, self.labels)], (8, 8, 8), batch_size, CPU.device)
 
     def dpm(self) -> nn.Module:
         torch.manual_seed(2)
