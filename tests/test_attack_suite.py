@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from collab.attacks.adversarial_alignment import AdversarialAlignment
 from collab.attacks.attribute_inference import AttributeInference
 from collab.attacks.base import Attack, Knowledge, Pairs, adversary
 from collab.attacks.distribution_matching import DistributionMatching, Moments, eigen_map, transport_map, zca_map
@@ -137,6 +138,8 @@ def breaks(attack: Attack, defense: str) -> bool:
 
 
 PAIRS = LeakedPairs(80, (1, 3), 0)
+ALIGNED = AdversarialAlignment(2, 300, 1.0)
+BY_CLASS = DistributionMatching("zca", 300, per_class=True)
 ZCA, EIGEN = DistributionMatching("zca", 300), DistributionMatching("eigen", 300)
 
 
@@ -145,9 +148,11 @@ ZCA, EIGEN = DistributionMatching("zca", 300), DistributionMatching("eigen", 300
     [
         (PAIRS, ("D0", "D1", "D3"), ("D5", "D6")),
         (ZCA, ("D0", "D1"), ("D5", "D6")),
+        (BY_CLASS, ("D0", "D1"), ("D5", "D6")),
         (EIGEN, ("D0",), ("D5", "D6")),
+        (ALIGNED, ("D0", "D1"), ("D5", "D6")),
     ],
-    ids=["leaked_pairs", "zca", "eigen"],
+    ids=["leaked_pairs", "zca", "zca,classes", "eigen", "aligned"],
 )
 def test_controls(attack: Attack, broken: tuple[str, ...], not_broken: tuple[str, ...]) -> None:
     assert {name: breaks(attack, name) for name in (*broken, *not_broken)} == dict.fromkeys(
@@ -276,8 +281,8 @@ def test_optimization_finds_the_image_through_a_module_whose_weights_are_known()
 
 
 ALL: tuple[type[Attack], ...] = (
-    AttributeInference, DistributionMatching, LeakedPairs, Matching, MembershipInference, OptimizationInversion,
-    ShadowModules, ThroughDecider,
+    AdversarialAlignment, AttributeInference, DistributionMatching, LeakedPairs, Matching, MembershipInference,
+    OptimizationInversion, ShadowModules, ThroughDecider,
 )  # fmt: skip
 
 

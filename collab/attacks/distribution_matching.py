@@ -10,6 +10,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks.base import Attack, Knowledge, Need
+from collab.errors import EntityError
 from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.precision import Compute
@@ -62,6 +63,9 @@ def eigen_map(published: Moments, plain: Moments) -> Tensor:
     return plain.axes @ torch.diag(scale) @ published.axes.T
 
 
+FEWEST = 16
+"""Rows, and public images, of a class below which it has no map of its own."""
+
 MAPS = {"zca": zca_map, "transport": transport_map, "eigen": eigen_map}
 
 
@@ -74,25 +78,46 @@ class DistributionMatching(Attack):
 
         map: Literal["zca", "transport", "eigen"] = Field("zca", description="eigen undoes part of a rotation too.")
         images: int = Field(2000, ge=16, le=1_000_000, description="Public images that F's moments are taken of.")
+        per_class: bool = Field(
+            False, description="A map for each class: rows by their labels, public images by what C takes them for."
+        )
 
         @property
         @override
         def setting(self) -> str:
-            return self.map
+            return f"{self.map},classes" if self.per_class else self.map
 
     kind: ClassVar[str] = "distribution_matching"
     needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "reconstructor", "public_data"})
 
     map: str
     images: int
+    per_class: bool = False
+
+    @property
+    @override
+    def asks_for(self) -> frozenset[Need]:
+        return self.needs | ({"decider"} if self.per_class else frozenset())
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
         public = known.public_data
         some = type(public)(public.images[: self.images], public.labels[: self.images])
-        plain = Moments.of(features for features, _ in features_of(known.featurizer, some, compute))
-        published = Moments.of([known.features])
-        matrix = MAPS[self.map](published, plain)
-        moved = known.features.double() - published.mean.view(-1, 1, 1)
-        moved = torch.einsum("oc,rchw->rohw", matrix, moved) + plain.mean.view(-1, 1, 1)
-        return outputs_of(known.reconstructor, torch.split(moved.float(), 256), compute)
+        plain = torch.cat([features.cpu() for features, _ in features_of(known.featurizer, some, compute)])
+        moved = self._moved(known.features, plain)
+        if self.per_class:
+            if known.labels.ndim > 1:
+                raise EntityError("distribution_matching: `per_class` needs a task of classes. Leave it out.")
+            answers = outputs_of(known.decider, torch.split(plain, 256), compute).argmax(1)
+            for each in torch.unique(known.labels):
+                rows, there = known.labels == each, answers == each
+                if min(int(rows.sum()), int(there.sum())) >= FEWEST:
+                    moved[rows] = self._moved(known.features[rows], plain[there])
+        return outputs_of(known.reconstructor, torch.split(moved, 256), compute)
+
+    def _moved(self, features: Tensor, plain: Tensor) -> Tensor:
+        """`features` by the linear map that gives them the moments of `plain`."""
+        published, wanted = Moments.of([features]), Moments.of([plain])
+        centered = features.double() - published.mean.view(-1, 1, 1)
+        mapped = torch.einsum("oc,rchw->rohw", MAPS[self.map](published, wanted), centered)
+        return (mapped + wanted.mean.view(-1, 1, 1)).float()

@@ -42,6 +42,11 @@ class OptimizationInversion(Attack):
 
         @property
         @override
+        def of_feature_modules(self) -> bool:
+            return self.through == "module"
+
+        @property
+        @override
         def setting(self) -> str:
             return self.through
 

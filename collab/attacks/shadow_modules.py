@@ -3,8 +3,9 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from collab.attacks.base import Attack, Knowledge, Need
 from collab.attacks.inversion import Inversion, invert
 from collab.attacks.shadows import fit_shadows, through_all
 from collab.metrics.visual import ssim
+from collab.scenario.base import CONTROL
 from collab.seeding import Stream
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
@@ -60,7 +62,7 @@ class ShadowModules(Attack):
     class Options(Inversion):
         """How many modules, on what, and how their inverse is trained."""
 
-        rehearses: ClassVar[bool] = True
+        rehearses: ClassVar[Literal["never", "for each recipe", "once"]] = "for each recipe"
 
         modules: int = Field(4, ge=1, le=64, description="K, the modules it trains; time grows with them.")
         images: int = Field(1250, ge=16, le=1_000_000, description="Public images that each is fitted on.")
@@ -68,6 +70,11 @@ class ShadowModules(Attack):
         collaborator: bool = Field(False, description="Whether it uses an own module and own images too.")
         epochs: int = Field(3, ge=1, le=10_000, description="Passes over the images that the adversary has.")
         batch_size: int = Field(64, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
+
+        @property
+        @override
+        def of_feature_modules(self) -> bool:
+            return True
 
         @property
         @override
@@ -90,13 +97,17 @@ class ShadowModules(Attack):
 
     @override
     def rehearse(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> dict[str, Tensor]:
-        """Shadow modules, then their inverse; `heldout_ssim` is what it reaches on a module that it has not seen."""
+        """Shadow modules, then their inverse; the control is a module and images that this has not seen."""
         fitted = fit_shadows(
             known, self.modules + 1, self.images, self.module_epochs, stream=stream, compute=compute, progress=progress
         )
         shadows, unseen = fitted[:-1], fitted[-1]
-        sets = (known.own_data, known.public_data) if self.collaborator else (known.public_data,)
-        tried = _first(known.public_data, 256, compute)
+        public = known.public_data
+        is_tried = np.zeros(len(public), bool)
+        is_tried[np.linspace(0, len(public) - 1, min(256, len(public) // 2)).astype(int)] = True
+        shown = ImageSet(public.images[~is_tried], public.labels[~is_tried])
+        sets = (known.own_data, shown) if self.collaborator else (shown,)
+        tried = public.take(np.flatnonzero(is_tried), compute.device)
         with torch.no_grad():
             plain = known.featurizer(tried).float()
             wanted = moments_of(plain)
@@ -110,8 +121,10 @@ class ShadowModules(Attack):
         with torch.no_grad():
             hidden = unseen(plain).float()
             rebuilt = outputs_of(learner, (Standardized(moments_of(hidden), wanted)(hidden),), compute)
+        truth = tried.cpu()
+        guess = truth.mean(0, keepdim=True).expand_as(truth)
         kept = {f"learner.{name}": value for name, value in learner.state_dict().items()}
-        return kept | {"wanted": wanted, "heldout_ssim": ssim(rebuilt, tried.cpu()).mean()}
+        return kept | {"wanted": wanted, CONTROL: ssim(rebuilt, truth) - ssim(guess, truth)}
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
@@ -125,9 +138,3 @@ class ShadowModules(Attack):
 def _chained(module: Map, head: nn.Module) -> Map:
     """The module, then its head, which follows it to the device."""
     return lambda features: head.to(features.device)(module(features))
-
-
-def _first(images: ImageSet, count: int, compute: Compute) -> Tensor:
-    """Some images [count, 3, side, side], evenly from all."""
-    rows = torch.linspace(0, len(images) - 1, min(count, len(images))).long()
-    return images.take(rows.numpy(), compute.device)

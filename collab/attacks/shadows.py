@@ -19,7 +19,6 @@ from collab.training.feeds import FeatureFeed, ImageSet, InMemory
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 from collab.training.recipes import features_of, outputs_of
-from collab.training.tasks import Classification
 
 BLOCKS = (0, 1, -1, 0, 2, -2)
 """Blocks more or fewer than the recipe states, in turn: a victim may be larger or smaller than its recipe says."""
@@ -47,14 +46,9 @@ def fit_shadows(
 ) -> list[nn.Module]:
     """`count` modules of the victim's recipe, each on `rows` images of Q, drawn anew, with C's answers as labels.
 
-    Frozen, in eval mode; the same arguments give the same modules. Raises EntityError for a task without classes, and
-    for a recipe whose module encodes images: it is released, so that nobody needs a shadow of it.
+    Frozen, in eval mode; the same arguments give the same modules. Raises EntityError for a recipe whose module encodes
+    images: it is released, so that nobody needs a shadow of it.
     """
-    if not isinstance(known.task, Classification):
-        raise EntityError(
-            f"shadow_modules: public images get C's classes as labels, and the task is {known.task.kind}. "
-            "Leave this attack out."
-        )
     if known.recipe.encodes:
         raise EntityError(
             "shadow_modules: the victim's defense changes the featurizer itself and is released. Attack it with "
@@ -74,7 +68,7 @@ def _fit_shadow(
     drawn = np.sort(stream.numpy("images").permutation(len(public))[:rows])
     images = ImageSet(public.images[drawn], public.labels[drawn])
     features = torch.cat([part.cpu() for part, _ in features_of(known.featurizer, images, compute)])
-    answers = outputs_of(known.decider, torch.split(features, 256), compute).argmax(1)
+    answers = known.task.targets_of(outputs_of(known.decider, torch.split(features, 256), compute))
     shape = (features.shape[1], features.shape[2], features.shape[3])
     feed = FeatureFeed([InMemory(features.half(), answers)], shape, recipe.batch_size, compute.device, torch.float16)
     with stream.initialization():

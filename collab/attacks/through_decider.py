@@ -1,7 +1,7 @@
 """Through the decider: what C can read of poisoned features, a reconstructor can show (ATTACKS A4d)."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -30,7 +30,7 @@ class ThroughDecider(Attack):
     class Options(ByReconstructor):
         """How deep, and how the reconstructor is trained."""
 
-        rehearses: ClassVar[bool] = True
+        rehearses: ClassVar[Literal["never", "for each recipe", "once"]] = "once"
 
         depth: int = Field(1, ge=1, le=64, description="Blocks of C that the shard goes through; its head is none.")
         epochs: int = Field(3, ge=1, le=10_000, description="Passes over the public images.")

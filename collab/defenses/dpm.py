@@ -7,7 +7,7 @@ from torch import nn
 from typing_extensions import override
 
 from collab.defenses.base import Defense, PrivateView
-from collab.models.dpm import build_dpm
+from collab.models.dpm import Rotating, build_dpm
 from collab.scenario.base import DefenseOptions
 from collab.scenario.model import Dpm
 from collab.training.loop import Recipe
@@ -28,6 +28,7 @@ class DpmDefense(Defense):
     aim: Poisoning
     recipe: Recipe
     against: tuple[str, ...] = ()
+    rotate: int = 1
 
     @property
     @override
@@ -38,15 +39,22 @@ class DpmDefense(Defense):
     @classmethod
     def from_options(cls, options: Dpm) -> Self:
         target = options.target if options.confuse == "identification" else None
-        aim = Poisoning(options.equivalence, options.ssim_loss, options.ssim_weight, target)
-        return cls(options.blocks, options.width, options.norm, aim, Recipe.of(options), options.against)
+        aim = Poisoning(options.equivalence, options.ssim_loss, options.ssim_weight, target, options.adapt)
+        recipe = Recipe.of(options)
+        return cls(options.blocks, options.width, options.norm, aim, recipe, options.against, options.rotate)
 
     @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:
-        return build_dpm(channels, blocks=self.blocks, width=self.width, norm=self.norm, rectify=rectified)
+        modules = [
+            build_dpm(channels, blocks=self.blocks, width=self.width, norm=self.norm, rectify=rectified)
+            for _ in range(self.rotate)
+        ]
+        return Rotating(modules) if self.rotate > 1 else modules[0]
 
     @override
     def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:
+        if isinstance(module, Rotating):
+            module.key.fill_(view.stream.integer("rotate"))
         others = [view.another(kind) for kind in self.against]
         return train_dpm(
             module,

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 from typing_extensions import override
 
 from collab.defenses.base import FixedDefense, PrivateView
-from collab.models.filters import Noise
+from collab.models.filters import Noise, spread_over
 from collab.scenario import defenses
 from collab.scenario.base import DefenseOptions
 
@@ -35,13 +34,6 @@ class GaussianNoise(FixedDefense):
     def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:
         """Measures $s_c$ over the own rows, in fp64, and takes the key from the private stream."""
         assert isinstance(module, Noise)
-        count, total, squares = 0, torch.zeros(()), torch.zeros(())
-        for features, _, _ in view.features.batches(None):
-            values: Tensor = features.double()
-            count += values.numel() // values.shape[1]
-            total = total.to(values.device) + values.sum(dim=(0, 2, 3))
-            squares = squares.to(values.device) + values.square().sum(dim=(0, 2, 3))
-        mean = total / count
-        spread = (squares / count - mean.square()).clamp(min=0).sqrt()
-        view.compute.place(module).fit(spread.view(-1, 1, 1), view.stream.integer("noise"))
+        spread = spread_over(features for features, _, _ in view.features.batches(None))
+        view.compute.place(module).fit(spread, view.stream.integer("noise"))
         return ()

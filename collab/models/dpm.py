@@ -1,10 +1,14 @@
 """The Deep Poisoning Module: residual bottlenecks that keep the shape of the features (DP 3.3)."""
 
+from collections.abc import Iterable
 from typing import Literal
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
 
 from collab.errors import ScenarioError
+from collab.models.filters import Features, keyed_numbers
 from collab.models.layers import Residual, bottleneck
 
 
@@ -34,3 +38,31 @@ def build_dpm(
             for block in range(1, blocks + 1)
         )
     )
+
+
+class Rotating(nn.Module):
+    """Several modules, of which each row passes through one: what is learned of one tells nothing of the others' rows.
+
+    In training a row takes one at random, drawn anew each time from torch's global generator. In eval mode a private
+    `key` and the row itself say which, as in `Noise`: nobody else knows which rows share a module, and a shard holds
+    rows of all of them.
+    """
+
+    def __init__(self, modules: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.each = nn.ModuleList(modules)
+        self.register_buffer("key", torch.zeros((), dtype=torch.int64))
+        self.key: Tensor
+
+    def picked(self, features: Features) -> Tensor:
+        """The number of each row's module, [batch]."""
+        if self.training:
+            return torch.randint(len(self.each), (len(features),))
+        return torch.tensor([number % len(self.each) for number in keyed_numbers(features, int(self.key))])
+
+    @override
+    def forward(self, features: Features) -> Features:
+        picked = self.picked(features)
+        rows = [torch.nonzero(picked == place)[:, 0].to(features.device) for place in range(len(self.each))]
+        shares = [module(features[own]) for module, own in zip(self.each, rows, strict=True) if len(own)]
+        return torch.cat(shares)[torch.cat(rows).argsort()]

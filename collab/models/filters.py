@@ -1,6 +1,7 @@
 """What perturbs features without learning: filters over their map, and noise that belongs to a row."""
 
 import hashlib
+from collections.abc import Iterable
 
 import torch
 from jaxtyping import Float
@@ -48,6 +49,28 @@ def channel_std(features: Features) -> Float[Tensor, "channel 1 1"]:
     return features.std(dim=(0, 2, 3), correction=0).view(-1, 1, 1)
 
 
+def spread_over(batches: Iterable[Features]) -> Float[Tensor, "channel 1 1"]:
+    """`channel_std` over all rows of `batches`, in fp64."""
+    count, total, squares = 0, torch.zeros(()), torch.zeros(())
+    for features in batches:
+        values = features.double()
+        count += values.numel() // values.shape[1]
+        total = total.to(values.device) + values.sum(dim=(0, 2, 3))
+        squares = squares.to(values.device) + values.square().sum(dim=(0, 2, 3))
+    mean = total / count
+    return (squares / count - mean.square()).clamp(min=0).sqrt().view(-1, 1, 1)
+
+
+def keyed_numbers(rows: Features, key: int) -> list[int]:
+    """A number below 2^63 for each row, by its bytes in fp32 and a private key: the same in any batch and any order."""
+    secret = key.to_bytes(8, "big")
+    digests = (
+        hashlib.blake2b(row.tobytes(), key=secret, digest_size=8).digest()
+        for row in rows.detach().float().cpu().contiguous().numpy()
+    )
+    return [int.from_bytes(digest, "big") >> 1 for digest in digests]
+
+
 class Noise(nn.Module):
     r"""$f + \sigma s_c\, n$, with $n$ standard normal and $s_c$ the standard deviation of channel $c$.
 
@@ -80,10 +103,46 @@ class Noise(nn.Module):
         return features + self.sigma * spread * torch.randn_like(features)
 
     def _of_rows(self, shape: torch.Size, source: Features) -> Features:
-        secret = int(self.key).to_bytes(8, "big")
         drawn = torch.empty((len(source), *shape))
-        for place, row in enumerate(source.detach().float().cpu().contiguous().numpy()):
-            digest = hashlib.blake2b(row.tobytes(), key=secret, digest_size=8).digest()
-            generator = torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
-            torch.randn(shape, generator=generator, out=drawn[place])
+        for place, number in enumerate(keyed_numbers(source, int(self.key))):
+            torch.randn(shape, generator=torch.Generator().manual_seed(number), out=drawn[place])
         return drawn
+
+
+class Pool(nn.Module):
+    """The mean of each square of `side` places, in all of its places; squares at the far edges are cut off."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
+
+    @override
+    def forward(self, features: Features) -> Features:
+        means = functional.avg_pool2d(features, self.side, ceil_mode=True)
+        wide = means.repeat_interleave(self.side, 2).repeat_interleave(self.side, 3)
+        return wide[:, :, : features.shape[2], : features.shape[3]]
+
+
+class Levels(nn.Module):
+    r"""Rounds to $2^b$ levels of each channel, four of its standard deviations $s_c$ from the first to the last.
+
+    The first is 0 where features are never negative, else $-2 s_c$; values beyond the last become it. Gradients pass as
+    if nothing were rounded.
+    """
+
+    def __init__(self, channels: int, bits: int, *, rectified: bool) -> None:
+        super().__init__()
+        self.bits, self.rectified = bits, rectified
+        self.register_buffer("spread", torch.full((channels, 1, 1), torch.nan))
+        self.spread: Tensor
+
+    @override
+    def forward(self, features: Features) -> Features:
+        # not fitted yet: what comes before it is being trained, so the batch at hand stands for all rows
+        spread = channel_std(features.detach()) if self.spread.isnan().any() else self.spread
+        last = 2**self.bits - 1
+        step = (4 * spread / last).clamp(min=1e-12)
+        first = 0 if self.rectified else -2 * spread
+        rounded = ((features - first) / step).round().clamp(0, last) * step + first
+        # a sum with features would leave traces of them in the last bits of what is published
+        return features + (rounded - features).detach() if features.requires_grad else rounded

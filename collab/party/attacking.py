@@ -11,13 +11,14 @@ from torch import Tensor
 from collab.attacks.base import Attack, Knowledge, Pairs, adversary
 from collab.defenses.base import ImageDefense, Protection
 from collab.errors import EntityError
+from collab.metrics.scores import mean_measure
 from collab.models.freeze import freeze
 from collab.party.crossings import shard_crossing
 from collab.party.defended import Defended
 from collab.party.disclosure import to_uint8
 from collab.party.layout import load_images
 from collab.party.published_images import read_images
-from collab.scenario.base import Answers, AttackOptions
+from collab.scenario.base import CONTROL, Answers, AttackOptions
 from collab.store.release import read_release, write_release
 from collab.training.progress import Progress
 from collab.types import Measure, Report
@@ -53,7 +54,8 @@ def rehearsed(
     stream = entity.stream(f"rehearse {stated.label} {victim}")
     kept = attack.rehearse(known, stream, entity.compute, progress)
     write_release(entity.private, _rehearsal(stated, victim), kept, {"victim": victim})
-    return Report()
+    measured = [mean_measure(CONTROL, kept[CONTROL], entity.scenario.seed)] if CONTROL in kept else []
+    return Report(tuple(measured))
 
 
 def attacked(

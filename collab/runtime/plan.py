@@ -140,15 +140,19 @@ def _attack_tasks(scenario: Scenario) -> list[Task]:
         own = (f"publish {who}",) if who in publishers else (f"featurize {who}",)
         rehearsed: dict[str, str] = {}
         for victim, attack in entity.options.attacks_on(sorted(publishers - {who})):
+            if attack.of_feature_modules and any(d.encodes or d.publishes == "images" for d in defenses[victim]):
+                continue
             made = [f"publish {victim}", f"reconstruct {leader}", *own]
             first: str | None = None
-            if attack.rehearses:
-                recipe = [each.model_dump() for each in defenses[victim]]
+            if attack.rehearses != "never":
+                is_general = attack.rehearses == "once"
+                recipe = [] if is_general else [each.model_dump() for each in defenses[victim]]
                 first = rehearsed.setdefault(str((attack.label, recipe)), victim)
                 name = f"rehearse {who} {attack.label} for {first}"
                 if first == victim:
                     ready = (f"reconstruct {leader}", *own)
-                    tasks.append(Task(name, who, "rehearse", ready, attack=attack, victim=victim))
+                    label = ((f"by {who}", victim),)
+                    tasks.append(Task(name, who, "rehearse", ready, label, attack=attack, victim=victim))
                 made.append(name)
             about: dict[str, Any] = {"attack": attack, "victim": victim, "attacker": who, "rehearsed_on": first}
             if attack.hand_out is not None:

@@ -90,12 +90,16 @@ class HandOut(Part):
     module: bool = Field(False, description="The fitted module of the victim's defense, as if it had been stolen.")
 
 
+CONTROL = "control"
+"""Under this name a rehearsal may keep, and results hold, how much more it tells than a guess where it must tell."""
+
+
 class AttackOptions(Part):
     """What stands in the mapping of an attack; a plugin's options subclass it."""
 
     answers: ClassVar[Answers] = "images"
-    rehearses: ClassVar[bool] = False
-    """Whether it learns something before it sees a shard."""
+    rehearses: ClassVar[Literal["never", "for each recipe", "once"]] = "never"
+    """Whether it learns something before it sees a shard, and whether that depends on how modules are trained."""
 
     kind: Kind = Field(description="The attack plugin; its name alone is short for all defaults.")
     name: Name | None = Field(None, description="What results call it; its kind unless given.")
@@ -112,6 +116,11 @@ class AttackOptions(Part):
     def setting(self) -> str:
         """What tells several attacks of one kind apart."""
         return ""
+
+    @property
+    def of_feature_modules(self) -> bool:
+        """Whether it is about a module that changes features: not tried on who publishes images or encodes them."""
+        return False
 
     @property
     def hand_out(self) -> HandOut | None:

@@ -49,6 +49,18 @@ class Dpm(Schedule, DefenseOptions):
         description="Further reconstructors that it is to fool, such as rx4s4; each costs their training, as "
         "`reconstructor` states it, and as much again in each step.",
     )
+    adapt: bool = Field(
+        False,
+        description="Whether R and those of `against` learn too, in turns with the module, to rebuild what it "
+        "publishes; as much again in each step.",
+    )
+    rotate: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Modules, of which a private hash of each row picks one, so that pairs tell of their own module "
+        "alone; in a pass each learns on its share of the rows.",
+    )
     confuse: Literal["reconstruction", "identification"] = Field(
         "reconstruction",
         description="What lambda weighs: SSIM of R's images, or (DPF 4.4) the error of a network that names people, "
@@ -96,6 +108,20 @@ class MeanFilter(DefenseOptions):
 
     kind: Literal["mean_filter"] = Field(description="`defense: mean_filter` is short for all defaults.")
     kernel: Side = Field(5, description="Side of the filter in places of the feature map, odd; 1 changes nothing.")
+
+
+class Pooling(DefenseOptions):
+    """Each value becomes the mean of its square of the map: fewer places, in a map of the same shape."""
+
+    kind: Literal["pooling"] = Field(description="`defense: pooling` is short for all defaults.")
+    side: int = Field(2, ge=1, le=64, description="Of a square, in places; at the edge they are cut off.")
+
+
+class Quantization(DefenseOptions):
+    """Each value is rounded to one of a few levels of its channel."""
+
+    kind: Literal["quantization"] = Field(description="`defense: quantization` is short for all defaults.")
+    bits: int = Field(2, ge=1, le=16, description="2 to their power is the number of levels of a channel.")
 
 
 class Encoding(Schedule, DefenseOptions):

@@ -18,6 +18,8 @@ from collab.scenario.defenses import (
     NoDefense,
     Obfuscator,
     PixelNoise,
+    Pooling,
+    Quantization,
     VisualMixer,
 )
 
@@ -32,6 +34,8 @@ BUILT_IN: Mapping[str, Mapping[str, type[Part]]] = {
         "none": NoDefense,
         "obfuscator": Obfuscator,
         "pixel_noise": PixelNoise,
+        "pooling": Pooling,
+        "quantization": Quantization,
         "visual_mixer": VisualMixer,
     },
 }

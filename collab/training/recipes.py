@@ -1,8 +1,10 @@
 """The steps of the regime as functions of networks and rows: train a classifier, invert, poison, refine, score."""
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +12,7 @@ from torch import Tensor, nn
 from collab.models.freeze import folded, freeze
 from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet, even_batches, steps_in
-from collab.training.loop import Recipe, minimize
+from collab.training.loop import Recipe, Turn, minimize, take_turns
 from collab.training.losses import (
     Disparity,
     identity_confusion,
@@ -137,13 +139,15 @@ def train_reconstructor(
 class Poisoning:
     """What a DPM is trained for: how it stays readable, how it hides, and lambda between the two.
 
-    `target` None: from R; else from a network that names people, which is to name random ones.
+    `target` None: from R; else from a network that names people, which is to name random ones. `adapt`: R and the
+    others learn too, in turns with P, to rebuild what it publishes.
     """
 
     equivalence: Literal["labels", "logits"]
     ssim_loss: Disparity
     ssim_weight: float
     target: Literal["per_step", "per_image"] | None = None
+    adapt: bool = False
 
 
 def train_dpm(
@@ -167,7 +171,8 @@ def train_dpm(
     """Step 2: trains P on an entity's own rows by (DP-6) against frozen C and R; changes `dpm` only.
 
     Gradients flow through folded copies of C and R, which differ from them by rounding (1e-6); C and R are untouched.
-    The disparity is the mean over R and `others`. P learns between `before` and `after`, so C and R see
+    The disparity is the mean over R and `others`; where these adapt, copies of them take a step by (DP-3) on what P
+    makes of the own images before each of P's. P learns between `before` and `after`, so C and R see
     after(P(before(F(x)))), and what C is to answer to that is still its answer to F(x).
 
     With an `identifier`, A and how many people it names, P learns to make it name random ones (DPF 4.4), and R is no
@@ -175,7 +180,9 @@ def train_dpm(
     """
     compute.place(dpm).train()
     read = compute.place(folded(decider))
-    rebuilders = [compute.place(folded(each)) for each in (reconstructor, *others)]
+    rebuilders = [
+        compute.place(copy.deepcopy(each) if aim.adapt else folded(each)) for each in (reconstructor, *others)
+    ]
 
     fixed = None
     if identifier is not None:
@@ -212,16 +219,21 @@ def train_dpm(
         ]
         return poison_loss(equivalence, torch.stack(disparities).mean(), ssim_weight=aim.ssim_weight)
 
-    losses = minimize(
-        loss,
-        dpm,
-        feed.batches,
-        recipe,
-        steps=feed.steps,
-        stream=stream,
-        compute=compute,
-        progress=progress,
-    )
+    def rebuilt(rebuild: nn.Module, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        features, _, row = batch
+        return inversion_loss(rebuild(published(features).detach()), images.take(row.numpy(), compute.device))
+
+    def turns(batch: tuple[Tensor, Tensor, Tensor], index: int, epoch: int) -> Iterator[Turn]:
+        for place, rebuild in enumerate(rebuilders):
+            yield Turn((f"R{place}",), partial(rebuilt, rebuild, batch))
+        yield Turn(("P",), partial(loss, batch))
+
+    how: dict[str, Any] = {"steps": feed.steps, "stream": stream, "compute": compute, "progress": progress}
+    if aim.adapt:
+        players = {"P": dpm, **{f"R{place}": rebuild for place, rebuild in enumerate(rebuilders)}}
+        losses = take_turns(turns, players, feed.batches, recipe, **how)
+    else:
+        losses = minimize(loss, dpm, feed.batches, recipe, **how)
     freeze(dpm)
     return losses
 

@@ -49,6 +49,10 @@ class Task(ABC):
         """(DPF-5) as a distance between two outputs for the same images, a scalar in fp32; no target is needed."""
 
     @abstractmethod
+    def targets_of(self, outputs: Tensor) -> Tensor:
+        """What outputs [rows, outputs] say, in the form of targets."""
+
+    @abstractmethod
     def measures(self, outputs: Tensor, targets: Tensor, seed: int, suffix: str = "") -> tuple[Measure, ...]:
         """How well outputs [rows, outputs] meet the targets; the main metric comes first."""
 
@@ -90,6 +94,10 @@ class Classification(Task):
         return logit_equivalence(poisoned, original)
 
     @override
+    def targets_of(self, outputs: Tensor) -> Tensor:
+        return outputs.argmax(1)
+
+    @override
     def measures(self, outputs: Tensor, targets: Tensor, seed: int, suffix: str = "") -> tuple[Measure, ...]:
         """Top-1, and top-5 where there are more than 5 classes."""
         ranks = (1, 5) if outputs.shape[1] > 5 else (1,)
@@ -128,6 +136,10 @@ class Attributes(Task):
     @override
     def equivalence(self, poisoned: Tensor, original: Tensor) -> Tensor:
         return attribute_equivalence(poisoned, original)
+
+    @override
+    def targets_of(self, outputs: Tensor) -> Tensor:
+        return (outputs > 0).float()
 
     @override
     def measures(self, outputs: Tensor, targets: Tensor, seed: int, suffix: str = "") -> tuple[Measure, ...]:
@@ -176,6 +188,10 @@ class Pose(Task):
     @override
     def equivalence(self, poisoned: Tensor, original: Tensor) -> Tensor:
         return pose_loss(DEGREES * poisoned.float(), DEGREES * original.float(), unit=DEGREES)
+
+    @override
+    def targets_of(self, outputs: Tensor) -> Tensor:
+        return DEGREES * outputs.float()
 
     @override
     def measures(self, outputs: Tensor, targets: Tensor, seed: int, suffix: str = "") -> tuple[Measure, ...]:

@@ -1,4 +1,4 @@
-"""What a chain makes of features and how it is fitted, against doing it by hand."""
+"""What a chain makes of features and how it and options of a DPM are fitted, against doing it by hand."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,13 +15,17 @@ from collab.defenses.gaussian_filter import GaussianFilter
 from collab.defenses.gaussian_noise import GaussianNoise
 from collab.defenses.mean_filter import MeanFilter
 from collab.defenses.none import NoDefense
+from collab.defenses.pooling import Pooling
+from collab.defenses.quantization import Quantization
 from collab.models.backbones import build_split
 from collab.models.filters import Noise
 from collab.models.freeze import freeze, state_digest
 from collab.models.reconstructors import build_reconstructor
 from collab.scenario.defenses import Dpm
 from collab.seeding import Stream
+from collab.training import recipes
 from collab.training.feeds import FeatureFeed, ImageSet
+from collab.training.losses import inversion_loss
 from collab.training.precision import resolve_compute
 from collab.training.progress import Progress
 from collab.training.tasks import CLASSES
@@ -227,3 +231,52 @@ def test_each_disparity_is_a_dpm_of_its_own(loss: str, fitted: Callable[..., nn.
 
     assert trained(loss) == trained(loss)
     assert trained(loss) != trained("abs_map" if loss == "abs" else "abs")
+
+
+def with_options(**more: object) -> DpmDefense:
+    return DpmDefense.from_options(Dpm(**OPTIONS, **more))  # type: ignore[arg-type]
+
+
+def test_opponents_that_learn_make_another_module_and_leave_the_released_ones_alone(
+    fitted: Callable[..., nn.Module], view: PrivateView
+) -> None:
+    before = state_digest(view.reconstructor)
+    found = [state_digest(fitted(with_options(**more))) for more in ({}, {"adapt": True}, {"adapt": True})]
+    assert found[0] != found[1] == found[2]
+    assert state_digest(fitted(with_options(adapt=True, against=("rx2s2",)))) not in found
+    assert state_digest(view.reconstructor) == before
+
+
+def test_opponents_that_learn_see_through_what_hides_from_none(
+    view: PrivateView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = list[float]()
+
+    def watched(rebuilt: Tensor, images: Tensor) -> Tensor:
+        seen.append(float(inversion_loss(rebuilt, images).detach()))
+        return inversion_loss(rebuilt, images)
+
+    monkeypatch.setattr(recipes, "inversion_loss", watched)
+    defense = with_options(adapt=True, **{"lambda": 1e-9})
+    with STREAM.initialization():
+        module = defense.build(CHANNELS, rectified=True)
+    replace(defense, recipe=replace(defense.recipe, epochs=20, schedule="constant")).fit(module, view)
+    assert np.mean(seen[-3:]) < 0.9 * np.mean(seen[:3])
+
+
+def test_rotation_takes_its_key_from_the_private_stream(fitted: Callable[..., nn.Module], features: Tensor) -> None:
+    rotate = with_options(rotate=2)
+    first, other = fitted(rotate), fitted(rotate, stream=replace(STREAM, entity="a2"))
+    assert first.key != other.key
+    assert len({state_digest(module) for module in first.each}) == 2
+    assert torch.equal(protected(fitted(rotate), features), protected(first, features))
+
+
+def test_a_dpm_learns_through_pooling_and_levels_behind_it(fitted: Callable[..., nn.Module], features: Tensor) -> None:
+    alone = state_digest(fitted(DPM))
+    pooled, rounded = fitted(DPM, Pooling(2)), fitted(DPM, Quantization(1))
+    assert len({alone, state_digest(pooled[0]), state_digest(rounded[0])}) == 3
+    published = protected(rounded, features)
+    assert max(len(published[:, channel].unique()) for channel in range(CHANNELS)) == 2
+    poisoned = protected(rounded[0], features)
+    torch.testing.assert_close(rounded[1].spread.flatten(), poisoned.std(dim=(0, 2, 3), correction=0))

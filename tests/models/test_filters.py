@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from collab.models.filters import Filter, Noise, gaussian_kernel, mean_kernel
+from collab.models.filters import Filter, Levels, Noise, Pool, gaussian_kernel, mean_kernel, spread_over
 from collab.models.freeze import freeze
 
 KERNELS = {
@@ -152,3 +152,37 @@ def test_key_and_spread_are_kept_with_the_module() -> None:
     fresh.load_state_dict(noise(key=2**62 + 1).state_dict())
     assert torch.equal(freeze(fresh)(rows()), noise(key=2**62 + 1)(rows()))
     assert isinstance(fresh, nn.Module)
+
+
+def test_pooling_is_the_mean_of_each_square_in_all_of_its_places() -> None:
+    features = rows(2, 3, 5)
+    pooled = Pool(2)(features)
+    assert pooled.shape == features.shape
+    torch.testing.assert_close(pooled[1, 2, 2:4, 0:2], features[1, 2, 2:4, 0:2].mean().expand(2, 2))
+    torch.testing.assert_close(pooled[0, 1, 4, 4], features[0, 1, 4, 4])  # the far corner is a square of its own
+    torch.testing.assert_close(Pool(2)(pooled), pooled)
+    torch.testing.assert_close(Pool(64)(features), features.mean((2, 3), keepdim=True).expand_as(features))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3])
+@pytest.mark.parametrize("rectified", [True, False])
+def test_quantized_channels_have_so_many_levels_four_deviations_wide(bits: int, rectified: bool) -> None:
+    features = rows(40, 2) * torch.tensor([1.0, 10.0]).view(-1, 1, 1)
+    features = features.relu() if rectified else features
+    module = Levels(2, bits, rectified=rectified)
+    module.spread.copy_(spread_over([features[:7], features[7:]]))
+    rounded = module(features)
+    for channel in range(2):
+        levels = rounded[:, channel].unique()
+        assert len(levels) == 2**bits
+        width = 4 * float(features[:, channel].std(correction=0))
+        assert float(levels[-1] - levels[0]) == pytest.approx(width, rel=1e-5)
+        assert float(levels[0]) == pytest.approx(0 if rectified else -width / 2, rel=1e-5)
+    inside = (features - rounded).abs() <= 4 * module.spread / (2**bits - 1) / 2 * (1 + 1e-5)
+    assert inside.double().mean() > 0.9  # all but those beyond the last levels go to the nearest
+
+
+def test_gradients_pass_levels_as_if_nothing_were_rounded() -> None:
+    features = rows().requires_grad_(True)
+    (Levels(4, 1, rectified=False)(features) * 3).sum().backward()
+    torch.testing.assert_close(features.grad, torch.full_like(features, 3))

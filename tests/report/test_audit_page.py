@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from collab.report.audit import BROKEN_LEAKAGE, cells_of, defense_names, matrix, verdicts, write_audit
+from collab.report.audit import write_audit
+from collab.report.audit_cells import BROKEN_LEAKAGE, CONTROL_FAILED, cells_of, defense_names
+from collab.report.audit_tables import curves, matrix, verdicts
 from collab.report.opened import open_run
 from collab.scenario.audit import AUDITOR, FULL, QUICK, audited
 from collab.scenario.reader import read_scenario, to_yaml
@@ -50,6 +52,10 @@ def found(attack: str, entity: str, metric: str, value: float, reach: float | No
             "not broken by this suite",
         ),
         ([("l1", 0.2, 0.01)], "—"),
+        ([("match_sure", 0.02, None)], "—"),
+        ([("leakage[ssim_max]", 0.01, 0.05), ("control", 0.01, 0.02)], CONTROL_FAILED),
+        ([("leakage[ssim_max]", 0.01, 0.05), ("control", 0.10, 0.02)], "not broken by this suite"),
+        ([("leakage[ssim_max]", 0.10, 0.05), ("control", 0.01, 0.02)], "leaks"),
     ],
 )  # fmt: skip
 def test_words_follow_the_rule(tmp_path: Path, rows: list[tuple[str, float, float | None]], word: str) -> None:
@@ -69,6 +75,43 @@ def test_victims_of_one_defense_are_one_cell_whose_interval_knows_both(tmp_path:
     assert cell.leakage.low < 0.2  # three victims that differ by so much say little of the next one
     assert [line[2] for line in verdicts(cells_of(run)).lines] == ["broken"]
     assert matrix(cells_of(run)).lines == (("any", "broken"),)
+
+
+def test_who_finds_nothing_in_plain_features_says_nothing_of_poisoned_ones(tmp_path: Path) -> None:
+    def words(plain: float, adversary: str) -> list[str]:
+        rows = [found("any", name, "leakage[ssim_max]", value) for name, value in (("a1", 0.0), ("a2", plain))]
+        run = made(tmp_path / f"{plain} {adversary}", rows)
+        text = to_yaml(read_scenario(SCENARIO, ["entities.a2.defense=none"]).scenario)
+        (run / "scenario.yaml").write_text(text)
+        record = json.loads((run / "record.json").read_text())
+        for task in record["tasks"].values():
+            task["facts"] = {"adversary": adversary}
+        (run / "record.json").write_text(json.dumps(record))
+        return [cell.word for cell in cells_of(open_run(run))]
+
+    assert words(0.5, "outsider") == ["not broken by this suite", "broken"]
+    assert words(0.0, "outsider") == [CONTROL_FAILED, CONTROL_FAILED]
+    assert words(0.0, "collaborator") == ["not broken by this suite"] * 2  # of its own module nobody knows
+
+
+def test_k50_is_the_least_number_of_pairs_that_shows_half_of_what_a_leaked_module_does(tmp_path: Path) -> None:
+    def table(leaked: float) -> tuple[tuple[str, ...], ...]:
+        told = {"leaked_pairs[4]": 0.1, "leaked_pairs[64]": 0.4, "leaked_pairs[16]": 0.3, "shadow_modules[8]": 0.2}
+        rows = [
+            found(name, "a1", "leakage[ssim_max]", value) for name, value in {**told, "leaked_module": leaked}.items()
+        ]
+        shown = curves(cells_of(open_run(made(tmp_path / str(leaked), rows))))
+        assert shown is not None
+        assert shown.columns == ("defense", "4 pairs", "16 pairs", "64 pairs", "k50", "8 modules")
+        return shown.lines
+
+    assert table(0.6) == (("dpm", "0.10", "0.30", "0.40", "16", "0.20"),)
+    assert table(0.9) == (("dpm", "0.10", "0.30", "0.40", "not reached", "0.20"),)
+    assert table(0.0) == (("dpm", "0.10", "0.30", "0.40", "—", "0.20"),)
+    assert (
+        curves(cells_of(open_run(made(tmp_path / "one", [found("leaked_pairs[4]", "a1", "leakage[ssim_max]", 0.1)]))))
+        is None
+    )
 
 
 def test_defenses_of_other_options_have_other_names() -> None:

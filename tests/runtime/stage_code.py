@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
+from collab.attacks.adversarial_alignment import AdversarialAlignment
 from collab.attacks.attribute_inference import AttributeInference
 from collab.attacks.distribution_matching import DistributionMatching
 from collab.attacks.histogram_matching import HistogramMatching
@@ -41,6 +42,8 @@ from collab.defenses.none import NoDefense
 from collab.defenses.obfuscator import Obfuscator
 from collab.defenses.orthogonal import Orthogonal
 from collab.defenses.pixel_noise import PixelNoise
+from collab.defenses.pooling import Pooling
+from collab.defenses.quantization import Quantization
 from collab.defenses.visual_mixer import VisualMixer
 from collab.entity import Entity
 from collab.runtime.assign import open_scenario_source
@@ -62,6 +65,8 @@ DEFENSES = [
     Obfuscator,
     Orthogonal,
     PixelNoise,
+    Pooling,
+    Quantization,
     VisualMixer,
 ]
 RECORD = Path(__file__).with_name("stage_code.json")
@@ -105,6 +110,7 @@ ROOTS: dict[str, list[Any]] = {
         ThroughDecider,
         Matching,
         OptimizationInversion,
+        AdversarialAlignment,
         AttributeInference,
         MembershipInference,
     ],

@@ -1,0 +1,117 @@
+"""No pairs, learned: an un-poisoner that a discriminator cannot tell from F, under C's eyes (ATTACKS A4c)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+from typing_extensions import override
+
+from collab.attacks.base import Attack, Knowledge, Need
+from collab.attacks.distribution_matching import Moments, zca_map
+from collab.models.layers import convolution
+from collab.scenario.base import AttackOptions
+from collab.seeding import Stream
+from collab.training.feeds import even_batches, steps_in
+from collab.training.loop import Recipe, Turn, take_turns
+from collab.training.precision import Compute
+from collab.training.progress import Progress
+from collab.training.recipes import features_of, outputs_of
+
+
+class Unpoisoner(nn.Module):
+    """U: a linear map of each place, at first the one that matches moments, and a block that mends it, at first 0."""
+
+    def __init__(self, published: Moments, plain: Moments, *, rectified: bool) -> None:
+        super().__init__()
+        channels = len(plain.mean)
+        matrix = zca_map(published, plain)
+        self.linear = nn.Conv2d(channels, channels, 1)
+        self.linear.weight.data.copy_(matrix[:, :, None, None])
+        self.linear.bias.data.copy_(plain.mean - matrix @ published.mean)  # type: ignore[union-attr]
+        middle, last = max(channels // 2, 16), nn.Conv2d(max(channels // 2, 16), channels, 1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+        self.mend = nn.Sequential(nn.Conv2d(channels, middle, 3, padding=1), nn.ReLU(), last)
+        self.rectified = rectified
+
+    @override
+    def forward(self, features: Tensor) -> Tensor:
+        mapped: Tensor = self.linear(features) + self.mend(features)
+        return mapped.relu() if self.rectified else mapped
+
+
+def discriminator(channels: int) -> nn.Sequential:
+    """Tells F(z) from U(f*): a logit for each place, of what is around it."""
+    middle = max(channels // 2, 16)
+    return nn.Sequential(
+        *convolution(channels, middle, 3, norm=False), nn.LeakyReLU(0.2),
+        *convolution(middle, middle, 3, norm=False), nn.LeakyReLU(0.2), nn.Conv2d(middle, 1, 1),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class AdversarialAlignment(Attack):
+    r"""Trains U so that U(f*) looks like F(Q) and C answers to it as to f*, then applies R.
+
+    $\min_U \max_D\; \mathbb E \log D(F(z)) + \mathbb E \log(1 - D(U(f^*))) + w\, \mathrm{eq}(C(U(f^*)), C(f^*))$, the
+    first player by the non-saturating form. Nothing chooses among iterates: the last one is applied.
+    """
+
+    class Options(AttackOptions):
+        """How long U and its discriminator play, and what C weighs."""
+
+        epochs: int = Field(20, ge=1, le=10_000, description="Passes over the rows attacked.")
+        images: int = Field(2000, ge=16, le=1_000_000, description="Public images that U(f*) is to look like.")
+        equivalence_weight: float = Field(1.0, ge=0, description="w, of what C answers.")
+
+    kind: ClassVar[str] = "adversarial_alignment"
+    needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "reconstructor", "public_data"})
+
+    epochs: int
+    images: int
+    equivalence_weight: float
+
+    @override
+    def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
+        public, published = known.public_data, known.features
+        some = type(public)(public.images[: self.images], public.labels[: self.images])
+        plain = torch.cat([features.cpu() for features, _ in features_of(known.featurizer, some, compute)])
+        with stream.initialization():
+            rectified = bool((plain >= 0).all())
+            unpoison = Unpoisoner(Moments.of([published]), Moments.of([plain]), rectified=rectified)
+            players = {"U": unpoison, "D": discriminator(plain.shape[1])}
+        tell = players["D"]
+        for player in players.values():
+            compute.place(player)
+        compute.place(known.decider)
+
+        def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+            for index in even_batches(len(published), 32, generator):
+                others = torch.randint(len(plain), (len(index),), generator=generator)
+                yield published[index].to(compute.device), plain[others].to(compute.device)
+
+        def discern(rows: Tensor, others: Tensor) -> Tensor:
+            return functional.softplus(-tell(others)).mean() + functional.softplus(tell(unpoison(rows))).mean()
+
+        def align(rows: Tensor) -> Tensor:
+            shown = unpoison(rows)
+            with torch.no_grad():
+                said = known.decider(rows)
+            agreement = known.task.equivalence(known.decider(shown), said)
+            return functional.softplus(-tell(shown)).mean() + self.equivalence_weight * agreement
+
+        def turns(batch: tuple[Tensor, Tensor], index: int, epoch: int) -> Iterator[Turn]:
+            yield Turn(("D",), partial(discern, *batch))
+            yield Turn(("U",), partial(align, batch[0]))
+
+        take_turns(
+            turns, players, batches, Recipe(self.epochs, 32, "adam", 5e-4, schedule="cosine"),
+            steps=steps_in(len(published), 32), stream=stream, compute=compute, progress=progress,
+        )  # fmt: skip
+        unpoisoned = outputs_of(unpoison, torch.split(published, 256), compute)
+        return outputs_of(known.reconstructor, torch.split(unpoisoned, 256), compute)
