@@ -35,7 +35,7 @@ VERSIONS = {
     "federate": 1,
     "average": 1,
     "withdraw": 1,
-    "rehearse": 1,
+    "rehearse": 2,
     "hand_out": 1,
     "attack": 2,
     "judge": 3,

@@ -5,18 +5,18 @@ from typing import Any, Literal
 from collab.architectures import ARCHITECTURES
 
 Depth = Literal["quick", "full"]
-AUDITOR = "auditor"
-"""The outsider that an audit adds; it publishes nothing."""
+AUDITORS = ("auditor", "auditor_2")
+"""The outsiders that an audit adds, so that two attacks are tried at a time; they publish nothing."""
 
 QUICK: tuple[dict[str, Any], ...] = (
     {"kind": "straw_man"},
     {"kind": "leaked_module", "is_stolen": True, "epochs": 2},
     {"kind": "shadow_modules", "modules": 2, "images": 500, "module_epochs": 4, "epochs": 1},
+    {"kind": "through_decider", "depth": 1, "epochs": 1},
     {"kind": "leaked_pairs", "pairs": 4, "epochs": 0},
     {"kind": "leaked_pairs", "pairs": 64, "epochs": 0},
     {"kind": "distribution_matching", "map": "zca"},
     {"kind": "distribution_matching", "map": "eigen"},
-    {"kind": "through_decider", "depth": 1, "epochs": 1},
     {"kind": "matching", "candidates": 1000},
     {"kind": "attribute_inference"},
     {"kind": "membership_inference", "candidates": 1000},
@@ -24,47 +24,50 @@ QUICK: tuple[dict[str, Any], ...] = (
 """Minutes on two cores: the least honest set of ATTACKS.md with few modules and few steps."""
 
 FULL: tuple[dict[str, Any], ...] = (
-    {"kind": "straw_man"},
-    {"kind": "unseen_reconstructor", "reconstructor": "rx2s2"},
-    {"kind": "unseen_reconstructor", "reconstructor": "px4s4"},
-    {"kind": "leaked_module", "is_stolen": True},
-    *({"kind": "shadow_modules", "modules": count, "images": 2500} for count in (1, 4, 8)),
-    *({"kind": "leaked_pairs", "pairs": count} for count in (1, 4, 16, 64, 256)),
-    *({"kind": "distribution_matching", "map": way} for way in ("zca", "transport", "eigen")),
+    {"kind": "shadow_modules", "modules": 8, "images": 2500, "module_epochs": 6},
+    {"kind": "leaked_module", "is_stolen": True, "epochs": 3},
+    {"kind": "shadow_modules", "modules": 1, "images": 2500, "module_epochs": 6},
+    {"kind": "shadow_modules", "modules": 4, "images": 2500, "module_epochs": 6},
+    {"kind": "unseen_reconstructor", "reconstructor": "rx2s2", "epochs": 3},
     {"kind": "through_decider", "depth": 1},
+    {"kind": "optimization_inversion", "through": "module", "is_stolen": True},
+    {"kind": "optimization_inversion", "through": "decider"},
+    {"kind": "straw_man"},
     {"kind": "through_decider", "depth": 2},
+    *({"kind": "leaked_pairs", "pairs": count} for count in (1, 4, 16, 64, 256)),
+    {"kind": "leaked_pairs", "pairs": 64, "epochs": 0, "sides": [3], "name": "leaked_pairs_ridge"},
+    *({"kind": "distribution_matching", "map": way} for way in ("zca", "transport", "eigen")),
+    {"kind": "distribution_matching", "map": "zca", "per_class": True},
+    {"kind": "adversarial_alignment"},
     *({"kind": "matching", "boost": 0, "views": [view]} for view in ("logits", "penultimate", "blocks", "frame_free")),
     {"kind": "matching"},
+    {"kind": "matching", "present": 0.1, "name": "matching_tenth"},
     {"kind": "matching", "present": 0.0, "name": "matching_absent"},
-    {"kind": "optimization_inversion", "through": "decider"},
-    {"kind": "optimization_inversion", "through": "module", "is_stolen": True},
     {"kind": "attribute_inference"},
     {"kind": "attribute_inference", "pairs": 100},
     {"kind": "membership_inference"},
 )
-"""All there is, with curves over K and over the number of pairs."""
+"""All there is, with curves over K and over the number of pairs; the auditors take turns, so the longest come first."""
 
 SUITES: dict[Depth, tuple[dict[str, Any], ...]] = {"quick": QUICK, "full": FULL}
 
 
 def audited(content: dict[str, Any], depth: Depth) -> dict[str, Any]:
-    """A scenario's content with an auditor that attacks everybody who publishes, and with disclosure measured.
+    """A scenario's content with auditors that attack everybody who publishes, and with disclosure measured.
 
-    What was played before stays as it is: who comes last changes nobody's images, and no pool names the auditor.
+    What was played before stays as it is: who comes last changes nobody's images, and no pool names an auditor.
     """
     entities = list(content.get("entities", ()))
     attacks = [dict(each) for each in SUITES[depth] if each.get("depth", 1) <= _blocks_of_c(content)]
     used = sum(float(each.get("share") or 0) for each in entities)
-    auditor: dict[str, Any] = {
-        "name": AUDITOR,
-        "kind": "auditor",
-        "share": 0.01,
-        "defense": "none",
-        "options": {"attacks": attacks},
-    }
-    if used > 0.99 and entities:  # nothing is left: it holds images of another's, which its attacks never look at
-        auditor["overlap"] = {"with": entities[0]["name"], "fraction": 1.0}
-    return {"disclosure": {}, **content, "entities": [*entities, auditor]}
+    auditors = list[dict[str, Any]]()
+    for place, name in enumerate(AUDITORS):
+        share, tried = 0.01, attacks[place :: len(AUDITORS)]
+        auditor = {"name": name, "kind": "auditor", "share": share, "defense": "none", "options": {"attacks": tried}}
+        if used + len(AUDITORS) * share > 1 and entities:  # nothing is left: it holds images of another's, which its
+            auditor["overlap"] = {"with": entities[0]["name"], "fraction": 1.0}  # attacks never look at
+        auditors.append(auditor)
+    return {"disclosure": {}, **content, "entities": [*entities, *auditors]}
 
 
 def _blocks_of_c(content: dict[str, Any]) -> int:

@@ -9,7 +9,7 @@ from collab.report.audit import write_audit
 from collab.report.audit_cells import BROKEN_LEAKAGE, CONTROL_FAILED, cells_of, defense_names
 from collab.report.audit_tables import curves, matrix, verdicts
 from collab.report.opened import open_run
-from collab.scenario.audit import AUDITOR, FULL, QUICK, audited
+from collab.scenario.audit import AUDITORS, FULL, QUICK, audited
 from collab.scenario.reader import read_scenario, to_yaml
 from collab.store.ledger import write_ledger
 from collab.store.results import Row, write_results
@@ -137,10 +137,10 @@ def test_an_audit_adds_an_outsider_with_the_suite_and_touches_nobody_else(
 ) -> None:
     plain = read_scenario(SCENARIO).scenario
     stated = read_scenario(SCENARIO, audit=depth).scenario  # type: ignore[arg-type]
-    *others, auditor = stated.entities
+    others, auditors = stated.entities[: -len(AUDITORS)], stated.entities[-len(AUDITORS) :]
     assert [each.model_dump() for each in others] == [each.model_dump() for each in plain.entities]
-    assert (auditor.name, auditor.options.publishes) == (AUDITOR, False)
-    tried = auditor.options.attacks_on(["a1"])
+    assert [(each.name, each.options.publishes) for each in auditors] == [(name, False) for name in AUDITORS]
+    tried = [each for auditor in auditors for each in auditor.options.attacks_on(["a1"])]
     assert 0 < len(tried) <= len(suite)
     assert len({attack.label for _, attack in tried}) == len(tried)
     assert stated.disclosure is not None
@@ -148,7 +148,7 @@ def test_an_audit_adds_an_outsider_with_the_suite_and_touches_nobody_else(
 
 def test_an_audit_of_full_shares_holds_images_that_another_has() -> None:
     content = {"entities": [{"name": "a1", "share": 1.0}], "model": {"backbone": "resnet8", "hook": "conv3_1"}}
-    auditor = audited(content, "full")["entities"][-1]
-    assert auditor["overlap"] == {"with": "a1", "fraction": 1.0}
-    depths = [each["depth"] for each in auditor["options"]["attacks"] if "depth" in each]
+    auditors = audited(content, "full")["entities"][-len(AUDITORS) :]
+    assert all(auditor["overlap"] == {"with": "a1", "fraction": 1.0} for auditor in auditors)
+    depths = [each["depth"] for auditor in auditors for each in auditor["options"]["attacks"] if "depth" in each]
     assert depths == [1]  # resnet8 has one block behind conv3_1

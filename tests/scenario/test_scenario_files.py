@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -218,6 +220,30 @@ def test_a_table_is_played_on_other_data_by_what_its_first_lines_say(name: str, 
     found = read_scenario(path, overrides, check_paths=False).scenario
     assert found.data.source in ("parquet", "imagenet")
     assert found.disclosure is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "backbone"),
+    [
+        ("dp_table_4", "celeba", "vgg16_bn"),
+        ("do_headline", "celeba", "vgg16_bn"),
+        ("apt_table_1", "celeba", "resnet50_mlp"),
+        ("apt_table_2", "celeba", "resnet50_mlp"),
+        ("apt_layers", "celeba", "resnet50_mlp"),
+        ("visualmixer", "imagenet", "resnet18"),
+        ("dpf_face_identification", "creatures", "resnet18"),
+    ],
+)
+def test_a_paper_s_size_is_what_the_first_lines_say(name: str, source: str, backbone: str) -> None:
+    path = ROOT / "scenarios" / f"{name}.yaml"
+    comment = "".join(
+        line.removeprefix("#") for line in path.read_text(encoding="utf-8").splitlines() if line[:1] == "#"
+    )
+    words = shlex.split(comment[comment.index("with a GPU") :].partition(": --set")[2].join(["--set", ""]))
+    overrides = [word for before, word in pairwise(words) if before == "--set"]
+    found = read_scenario(path, overrides, check_paths=False).scenario
+    assert (found.data.source, found.model.backbone, found.model.width) == (source, backbone, None)
+    assert found.data.image_size >= 128
 
 
 def test_a_varied_axis_of_the_command_line_takes_the_place_of_the_files() -> None:

@@ -18,7 +18,7 @@ FAULTS = {
     "missing source": ("{source: creatures, ", "{", "2:1: data.source: is missing; one of creatures, parquet"),
     "unknown source": ("source: creatures", "@source: creature", "must be one of creatures, parquet, imagefolder"),
     "unknown backbone": ("backbone: resnet8", "@backbone: resnet9", "must be one of resnet8, resnet14"),
-    "unknown defense": ("defense: none", "@defense: nothing", "must be one of none, "),
+    "unknown defense": ("defense: none", "@defense: nope", "must be one of none, "),
     "unknown defense, long": ("kind: dpm", "@kind: dpn", "must be one of dpm, "),
     "defense without kind": (
         "defense: none",
