@@ -64,6 +64,8 @@ def test_options_that_validation_knows_without_torch_are_those_of_the_classes() 
             "none",
             "obfuscator",
             "pixel_noise",
+            "pooling",
+            "quantization",
             "visual_mixer",
         },
     }
