@@ -98,6 +98,14 @@ class _Kill(BaseException):
     """Ends a run where a signal would: nothing on its way may catch it."""
 
 
+JUDGED: Mapping[str, tuple[str, str | None]] = {
+    "matches": ("match_top1", "match_chance"),
+    "members": ("membership_auc", None),
+    "attributes": ("attribute_r2[brightness]", "attribute_r2[brightness]_prior_class_mean"),
+}
+"""By what an attack is judged that answers no images, and what a guess gets; None: one half."""
+
+
 class _Kit:
     def __init__(self, group: str, kind: str, plugins: Plugins, options: Mapping[str, Any], most_times: float) -> None:
         self._group, self._kind, self._plugins, self._most_times = group, kind, plugins, most_times
@@ -132,6 +140,10 @@ class _Kit:
 
     def controls(self, played: Played) -> Iterator[Check]:
         """Of an attack: what it makes of plain features, of noise, and of rows of other images."""
+        model = Kinds(self._plugins).options(self._group, self._kind)
+        if model.answers != "images":  # type: ignore[attr-defined]
+            yield from self._judged_controls(played, *JUDGED[model.answers])  # type: ignore[attr-defined]
+            return
         score, low, prior = self._scores(played, "plain", shuffled=False)
         told = f"SSIM {score:.3f} from unprotected features, {prior:.3f} for the class mean"
         weak = f"{told}: it fails where nothing is hidden, so its failures say nothing. Train it more."
@@ -141,6 +153,19 @@ class _Kit:
             told = f"SSIM {score:.3f}, {prior:.3f} for the class mean"
             leak = f"{told}: there is nothing to see, so truth has leaked. Use what `known` holds alone."
             yield Check(f"negative control: {name}", "" if low <= prior else leak, told)
+
+    def _judged_controls(self, played: Played, metric: str, guess: str | None) -> Iterator[Check]:
+        """The same of an attack that rebuilds no images, by what the oracle says of plain features and of noise."""
+        found = {(row.entity, row.metric): row for row in played.rows if row.attack == self._label}
+        for victim, name in (("plain", "positive control"), ("noise", "negative control: noise")):
+            score, prior = found[victim, metric], found[victim, guess] if guess else None
+            most = 0.5 if prior is None else float(prior.high if prior.high is not None else prior.value or 0)
+            told = f"{metric} {score.value:.3f}, {most:.3f} for a guess"
+            sees = score.low is not None and score.low > most
+            weak = f"{told}: it fails where nothing is hidden, so its failures say nothing. Give it more to go by."
+            leak = f"{told}: there is nothing to see, so truth has leaked. Use what `known` holds alone."
+            problem = ("" if sees else weak) if victim == "plain" else leak if sees else ""
+            yield Check(name, problem, told)
 
     # ---- the checks -------------------------------------------------------------------------------------------------
     def _about_options(self) -> Iterator[Check]:

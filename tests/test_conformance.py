@@ -24,7 +24,7 @@ ATTACK = """
 from typing import ClassVar
 import torch
 from collab.attacks.base import Attack
-from collab.scenario.base import AttackOptions
+from collab.scenario.base import AttackOptions, HandOut
 
 class Broken(Attack):
     kind: ClassVar[str] = "broken"
@@ -88,6 +88,21 @@ BLIND = """
     def rebuild(self, known, stream, compute, progress):
         return torch.full((len(known.labels), 3, 32, 32), 0.5)
 """
+DEAF = """
+    needs = frozenset({"candidates"})
+
+    class Options(AttackOptions):
+        \"\"\"No choice.\"\"\"
+
+        answers: ClassVar[str] = "members"
+
+        @property
+        def hand_out(self):
+            return HandOut(candidates=100)
+
+    def rebuild(self, known, stream, compute, progress):
+        return torch.rand(len(known.candidates), generator=stream.torch("members"))
+"""
 CHEAT = """
     def rebuild(self, known, stream, compute, progress):
         # finds the truth on the disk: no boundary of a simulation keeps it out, so the kit must notice
@@ -144,6 +159,20 @@ def test_an_attack_that_sees_nothing_is_no_evidence(check: Callable[..., Checks]
     failed = {check.name: check.problem for check in check("attacks", ATTACK + BLIND) if check.problem}
     assert failed.keys() == {"positive control"}
     assert "its failures say nothing" in failed["positive control"]
+
+
+def test_who_answers_scores_is_held_to_the_oracle_s_words(check: Callable[..., Checks]) -> None:
+    failed = {check.name: check.problem for check in check("attacks", ATTACK + DEAF) if check.problem}
+    assert failed.keys() == {"positive control"}
+    assert "membership_auc" in failed["positive control"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["matching", "membership_inference", "attribute_inference"])
+def test_right_attacks_that_answer_scores_pass(kind: str) -> None:
+    found = check_attack(kind)
+    assert [check.name for check in found][-2:] == ["positive control", "negative control: noise"]
+    assert not [check for check in found if check.problem]
 
 
 def test_an_attack_that_knows_the_truth_is_caught(
