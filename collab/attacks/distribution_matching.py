@@ -10,7 +10,6 @@ from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks.base import Attack, Knowledge, Need
-from collab.errors import EntityError
 from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.precision import Compute
@@ -79,7 +78,9 @@ class DistributionMatching(Attack):
         map: Literal["zca", "transport", "eigen"] = Field("zca", description="eigen undoes part of a rotation too.")
         images: int = Field(2000, ge=16, le=1_000_000, description="Public images that F's moments are taken of.")
         per_class: bool = Field(
-            False, description="A map for each class: rows by their labels, public images by what C takes them for."
+            False,
+            description="A map for each class, where the task has some: rows by their labels, public images by what C "
+            "takes them for.",
         )
 
         @property
@@ -105,9 +106,7 @@ class DistributionMatching(Attack):
         some = type(public)(public.images[: self.images], public.labels[: self.images])
         plain = torch.cat([features.cpu() for features, _ in features_of(known.featurizer, some, compute)])
         moved = self._moved(known.features, plain)
-        if self.per_class:
-            if known.labels.ndim > 1:
-                raise EntityError("distribution_matching: `per_class` needs a task of classes. Leave it out.")
+        if self.per_class and known.labels.ndim == 1:
             answers = outputs_of(known.decider, torch.split(plain, 256), compute).argmax(1)
             for each in torch.unique(known.labels):
                 rows, there = known.labels == each, answers == each

@@ -59,3 +59,27 @@ def test_rows_from_a_pool_wait_for_everybody_in_it() -> None:
 )
 def test_participants_are_dealt_to_hosts(workers: int, hosts: tuple[tuple[str, ...], ...]) -> None:
     assert host_names(("a", "b", "c"), workers) == hosts
+
+
+def test_what_an_attack_learns_beforehand_is_learned_as_often_as_it_must_be() -> None:
+    path = Path(__file__).parents[2] / "scenarios" / "audit.yaml"
+    scenario = read_scenario(path, audit="quick").scenario
+    tasks = plan(scenario, {entity.name: 100 for entity in scenario.entities})
+    rehearsals = [task.name for task in tasks if task.stage == "rehearse"]
+    assert sum("through_decider" in name for name in rehearsals) == 1
+    recipes = {str(e.model_dump()["defense"]) for e in scenario.entities if e.options.publishes}
+    assert sum("shadow_modules" in name for name in rehearsals) == len(recipes)
+    assert all(task.labels for task in tasks if task.stage == "rehearse")  # controls stand in the results
+
+
+def test_modules_are_attacked_where_features_pass_through_one() -> None:
+    path = Path(__file__).parents[2] / "scenarios" / "dp_table_4.yaml"
+    scenario = read_scenario(path, audit="full").scenario
+    tasks = plan(scenario, {entity.name: 100 for entity in scenario.entities})
+    victims: dict[str, set[str]] = {}
+    for task in tasks:
+        if task.stage == "attack" and task.who.startswith("auditor") and task.attack is not None:
+            victims.setdefault(task.attack.label, set()).add(str(task.victim))
+    everybody = {"plain", "obfuscated", "poisoned", "collaborator"}
+    assert victims["leaked_module"] == victims["optimization_inversion[decider]"] == everybody
+    assert victims["shadow_modules[8]"] == victims["optimization_inversion[module]"] == everybody - {"obfuscated"}
