@@ -1,11 +1,11 @@
 """An audit as a page: which defense is broken by which attack, at what price, and what is seen (ATTACKS 3.2)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from collab.report.audit_cells import Cell, best_of, cells_of, defense_names, in_order
+from collab.report.audit_cells import Cell, cells_of, defense_names, in_order
 from collab.report.audit_tables import curves, details, matrix, verdicts
 from collab.report.curves import draw_panels
 from collab.report.opened import Opened, open_run
@@ -13,6 +13,7 @@ from collab.report.sheets import ContactSheet, Line
 from collab.report.strips import data_url
 from collab.report.svg import inline_svg
 from collab.store.pictures import judged_file
+from collab.store.results import Row
 
 
 def write_audit(run: Path) -> Path | None:
@@ -23,13 +24,10 @@ def write_audit(run: Path) -> Path | None:
     from collab.report.page import drawn
 
     cells = cells_of(opened)
-    best = {
-        name: best_of(each for each in cells if each.defense == name) for name in in_order(c.defense for c in cells)
-    }
     target = run / "audit.html"
     page = drawn(
         "audit.html", scenario=opened.scenario, run=opened, matrix=matrix(cells), verdicts=verdicts(cells),
-        curves=curves(cells), details=details(cells), frontier=frontier(opened, cells), sheets=_sheets(opened, best),
+        curves=curves(cells), details=details(cells), frontier=frontier(opened, cells), sheets=_sheets(opened, cells),
     )  # fmt: skip
     target.write_text(page, encoding="utf-8")
     return target
@@ -47,7 +45,7 @@ def frontier(run: Opened, cells: Sequence[Cell]) -> str:
         worst = max((c.leakage.value for c in cells if c.defense == name and c.leakage is not None), default=None)
         if costs and worst is not None:
             points.append((worst, sum(costs) / len(costs), name))
-    if not points:
+    if len(points) < 2:  # one alone has nothing to be compared with
         return ""
     figure, (panel,) = draw_panels(1)
     for leakage, cost, name in points:
@@ -59,28 +57,35 @@ def frontier(run: Opened, cells: Sequence[Cell]) -> str:
     return inline_svg(figure)
 
 
-def _sheets(run: Opened, best: Mapping[str, Cell | None]) -> list[tuple[str, ContactSheet]]:
-    """Truth and answer of the attack that rebuilds most, one victim of each defense."""
-    names, made = defense_names(run.scenario.entities), []
-    for defense in best:
-        rows = [row for row in run.rows if row.attack and row.entity and names[row.entity] == defense]
-        likeness = [row for row in rows if row.metric.startswith("ssim_max[") and row.metric.endswith("]")]
-        if not likeness:
-            continue
-        row = max(likeness, key=lambda each: each.value or 0)
-        file = (
-            run.folder
-            / "private"
-            / "oracle"
-            / judged_file(row.row.removeprefix("by "), str(row.attack), str(row.entity))
-        )
-        if file.is_file():
-            truth, rebuilt = np.load(file, allow_pickle=False)
-            lines = tuple(
-                Line(name, tuple(map(data_url, images)), ("",) * len(images))
-                for name, images in (("true", truth), ("rebuilt", rebuilt))
-            )
-            side = max(40, min(96, truth.shape[-1]))
-            title = f"{defense}: {row.attack} on {row.entity}, SSIM {row.value:.2f} on the average"
-            made.append((title, ContactSheet(lines, "SSIM", 0, side, 0)))
-    return made
+def _sheets(run: Opened, cells: Sequence[Cell]) -> list[tuple[str, ContactSheet]]:
+    """Truth and answer of the attacks that rebuild most: for each defense an outsider's, and anybody's."""
+    names, made = defense_names(run.scenario.entities), dict[str, ContactSheet]()
+    outsiders = {(cell.defense, cell.attack) for cell in cells if cell.adversary == "outsider"}
+    likeness = [
+        row for row in run.rows
+        if row.attack and row.entity in names and row.metric.startswith("ssim_max[") and row.metric.endswith("]")
+    ]  # fmt: skip
+    for defense in in_order(cell.defense for cell in cells):
+        rows = [row for row in likeness if names[str(row.entity)] == defense]
+        for some in ([row for row in rows if (defense, row.attack) in outsiders], rows):
+            made |= _sheet(run, defense, max(some, key=lambda row: row.value or 0, default=None))
+    return list(made.items())
+
+
+def _sheet(run: Opened, defense: str, row: Row | None) -> dict[str, ContactSheet]:
+    """The sheet of one attack on one victim under its title; nothing where its pictures are not there."""
+    if row is None:
+        return {}
+    file = (
+        run.folder / "private" / "oracle" / judged_file(row.row.removeprefix("by "), str(row.attack), str(row.entity))
+    )
+    if not file.is_file():
+        return {}
+    truth, rebuilt = np.load(file, allow_pickle=False)
+    lines = tuple(
+        Line(name, tuple(map(data_url, images)), ("",) * len(images))
+        for name, images in (("true", truth), ("rebuilt", rebuilt))
+    )
+    side = max(40, min(96, truth.shape[-1]))
+    title = f"{defense}: {row.attack} on {row.entity}, SSIM {row.value:.2f} on the average"
+    return {title: ContactSheet(lines, "SSIM", 0, side, 0)}

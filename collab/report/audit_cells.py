@@ -180,12 +180,12 @@ def _pooled(victims: Sequence[Mapping[str, Row]], metric: str) -> Score | None:
 
 
 def best_of(cells: Iterable[Cell]) -> Cell | None:
-    """The attack of the worst verdict, then of the largest leakage."""
-    return max(
-        (cell for cell in cells if cell.word in WORDS),
-        key=lambda cell: (WORDS.index(cell.word), cell.leakage.value if cell.leakage else 0.0),
-        default=None,
-    )
+    """The attack of the worst verdict, then of the largest leakage or share of rows matched."""
+
+    def reached(cell: Cell) -> tuple[int, float]:
+        return WORDS.index(cell.word), max((each.value for each in (cell.leakage, cell.matches) if each), default=0.0)
+
+    return max((cell for cell in cells if cell.word in WORDS), key=reached, default=None)
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:

@@ -92,7 +92,10 @@ def curves(cells: Sequence[Cell]) -> Table | None:
         ]
         half = str(min(reached)) if reached else "not reached" if leaked and leaked > 0 else "—"
         lines.append((defense, *row[: len(counts[0])], half, *row[len(counts[0]) :]))
-    columns = ("defense", *(f"{k} pairs" for k in counts[0]), "k50", *(f"{k} modules" for k in counts[1]))
+    headings = [
+        [f"{k} {what}{'s' if k > 1 else ''}" for k in ks] for ks, what in zip(counts, ("pair", "module"), strict=True)
+    ]
+    columns = ("defense", *headings[0], "k50", *headings[1])
     note = "k50: the least number of pairs that reaches half of the leakage of the leaked module."
     return Table("Leakage by pairs and by shadow modules", columns, tuple(lines), (note,))
 
