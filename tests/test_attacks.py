@@ -93,11 +93,12 @@ reconstructor: {epochs: 1}
 entities:
   - {name: a1, share: 0.2, defense: {kind: dpm, blocks: 1, epochs: 1}, release_module: true}
   - {name: a2, share: 0.2, defense: {kind: dpm, blocks: 1, epochs: 1}}
-  - {name: a3, share: 0.2, defense: orthogonal}
+  - {name: a3, share: 0.2, defense: mean_filter}    # a module without weights
   - name: spy
     kind: curious
     options:
       attacks:
+        - {kind: leaked_module, is_stolen: true, epochs: 1}
         - {kind: shadow_modules, modules: 1, images: 32, epochs: 1}
         - {kind: leaked_pairs, pairs: 8}
         - {kind: matching, rows: 20, candidates: 60, present: 0.5}

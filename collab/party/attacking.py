@@ -141,7 +141,8 @@ def _handed_out(
     """What the oracle gave of a victim's truth, since the adversary's class has it."""
     given, _ = read_release(entity.layout.handed(entity.name), guess_name(stated.label, victim))
     had: dict[str, Any] = {}
-    if state := {name[len(STOLEN) :]: value for name, value in given.items() if name.startswith(STOLEN)}:
+    if stated.hand_out is not None and stated.hand_out.module:  # a filter's has no weights
+        state = {name[len(STOLEN) :]: value for name, value in given.items() if name.startswith(STOLEN)}
         had |= _opened(entity, recipe, state)
     if "candidates" in given:
         had["candidates"] = given["candidates"].float() / 255

@@ -129,13 +129,18 @@ def _slot(words: np.ndarray) -> np.ndarray:
 
 
 def telling_starts(rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """For each row [n, elements] the one of `starts` whose next eight numbers differ most; -1 where all are plain."""
+    """For each row [n, elements] the one of `starts` whose next eight numbers differ most; -1 where all are plain.
+
+    Numbers that only rise, or only fall, are plain: so do smooth backgrounds, and so do the counters of file formats.
+    """
     best, score = np.full(len(rows), -1), np.full(len(rows), TELLING - 1)
     for start in starts.tolist():
         piece = np.sort(rows[:, start : start + SPAN], axis=1)
         differing = 1 + (np.diff(piece, axis=1) != 0).sum(axis=1)
+        before, after = rows[:, start : start + SPAN - 1], rows[:, start + 1 : start + SPAN]
+        is_wavy = (after > before).any(axis=1) & (after < before).any(axis=1)
         is_led = (rows[:, start] != 0) & (rows[:, start + 1] != 0) & (rows[:, start] != rows[:, start + 1])
-        is_better = is_led & (differing > score)
+        is_better = is_wavy & is_led & (differing > score)
         best[is_better], score[is_better] = start, differing[is_better]
     return best
 
