@@ -44,8 +44,8 @@ class Rotating(nn.Module):
     """Several modules, of which each row passes through one: what is learned of one tells nothing of the others' rows.
 
     In training a row takes one at random, drawn anew each time from torch's global generator. In eval mode a private
-    `key` and the row itself say which, as in `Noise`: nobody else knows which rows share a module, and a shard holds
-    rows of all of them.
+    `key` and the row of `source` that came in (itself unless given) say which, as in `Noise`: nobody else knows which
+    rows share a module, and a shard holds rows of all of them.
     """
 
     def __init__(self, modules: Iterable[nn.Module]) -> None:
@@ -61,8 +61,8 @@ class Rotating(nn.Module):
         return torch.tensor([number % len(self.each) for number in keyed_numbers(features, int(self.key))])
 
     @override
-    def forward(self, features: Features) -> Features:
-        picked = self.picked(features)
+    def forward(self, features: Features, source: Features | None = None) -> Features:
+        picked = self.picked(features if source is None else source)
         rows = [torch.nonzero(picked == place)[:, 0].to(features.device) for place in range(len(self.each))]
         shares = [module(features[own]) for module, own in zip(self.each, rows, strict=True) if len(own)]
         return torch.cat(shares)[torch.cat(rows).argsort()]

@@ -174,8 +174,9 @@ def _about_inference(content: Mapping[str, Any]) -> Iterator[Found]:
             is_confusing = defense.get("confuse") == "identification"
             if is_confusing and wanted is None:
                 yield (*at, "confuse"), "needs `inference`, which states the network that is to be confused"
-            if is_confusing and defense.get("against"):
-                yield (*at, "against"), "has no effect with `confuse: identification`: no reconstructor is an opponent"
+            for name in ("against", "adapt"):
+                if is_confusing and defense.get(name):
+                    yield (*at, name), "has no effect with `confuse: identification`: no reconstructor is an opponent"
             if not is_confusing and defense.get("target") == "per_image":
                 yield (*at, "target"), "has no effect without `confuse: identification`"
 

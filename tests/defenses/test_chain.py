@@ -280,3 +280,14 @@ def test_a_dpm_learns_through_pooling_and_levels_behind_it(fitted: Callable[...,
     assert max(len(published[:, channel].unique()) for channel in range(CHANNELS)) == 2
     poisoned = protected(rounded[0], features)
     torch.testing.assert_close(rounded[1].spread.flatten(), poisoned.std(dim=(0, 2, 3), correction=0))
+
+
+def test_behind_noise_a_row_keeps_the_module_that_the_row_before_noise_picks(
+    fitted: Callable[..., nn.Module], features: Tensor
+) -> None:
+    noise, rotating = (chain := fitted(NOISE, with_options(rotate=2)))
+    noisy = protected(noise, features)
+    picked = rotating.picked(features)
+    assert not torch.equal(picked, rotating.picked(noisy))
+    expected = [protected(rotating.each[which], row[None])[0] for which, row in zip(picked, noisy, strict=True)]
+    torch.testing.assert_close(protected(chain, features), torch.stack(expected))

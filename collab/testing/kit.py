@@ -1,4 +1,4 @@
-"""The conformance kit: what every plugin must keep, tried on small scenarios of drawn images in this process."""
+"""The checks themselves, and how the kit plays, kills and plays again."""
 
 import json
 import shutil
@@ -6,19 +6,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from pydantic import ValidationError
 
 from collab.errors import BoundaryError, CollabError, PluginError
-from collab.metrics.priors import class_mean_prior
-from collab.metrics.scores import mean_measure
-from collab.metrics.visual import ssim
-from collab.party.attacking import guess_name
 from collab.plugins.discovery import GROUPS, INSTALLED, Plugins
 from collab.runtime.cache import Cache
 from collab.runtime.host import Event
@@ -28,24 +21,14 @@ from collab.scenario.document import write_document
 from collab.scenario.kinds import Kinds
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
-from collab.store.release import read_release
 from collab.store.store import Store
+from collab.testing.check import Check, Checks
+from collab.testing.controls import controls
+from collab.testing.scenario import attacks_of, content_of
 from collab.training import progress
 
 MOST_TIMES = 20.0
 """How much slower than the paper's own entity, or than R alone, a plugin may be before its cost is told as a fault."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One check: `problem` says what failed and what to do, or is empty; `figure` is what was seen."""
-
-    name: str
-    problem: str = ""
-    figure: str = ""
-
-
-Checks = tuple[Check, ...]
 
 
 def check_entity(
@@ -83,7 +66,11 @@ def check_attack(
     rows dealt to other images of their class, it must not, or truth has leaked.
     """
     kit = _Kit("attacks", kind, plugins, options or {}, most_times)
-    return kit.checks(kit.controls)
+
+    def controlled(played: Played) -> Iterator[Check]:
+        yield from controls(played, kit.label, Kinds(plugins).options("attacks", kind).answers)  # type: ignore[attr-defined]
+
+    return kit.checks(controlled)
 
 
 def check_all(
@@ -98,18 +85,10 @@ class _Kill(BaseException):
     """Ends a run where a signal would: nothing on its way may catch it."""
 
 
-JUDGED: Mapping[str, tuple[str, str | None]] = {
-    "matches": ("match_top1", "match_chance"),
-    "members": ("membership_auc", None),
-    "attributes": ("attribute_r2[brightness]", "attribute_r2[brightness]_prior_class_mean"),
-}
-"""By what an attack is judged that answers no images, and what a guess gets; None: one half."""
-
-
 class _Kit:
     def __init__(self, group: str, kind: str, plugins: Plugins, options: Mapping[str, Any], most_times: float) -> None:
         self._group, self._kind, self._plugins, self._most_times = group, kind, plugins, most_times
-        self._options, self._label = dict(options), kind
+        self._options, self.label = dict(options), kind
         self._word = GROUPS[group]
 
     def checks(self, more: Callable[[Played], Iterator[Check]] | None = None) -> Checks:
@@ -121,7 +100,7 @@ class _Kit:
             out = Path(folder)
             try:
                 scenario = self._scenario(out)
-                self._label = next((label for _, label in _attacks(scenario)), self._kind)
+                self.label = next((label for _, label in attacks_of(scenario)), self._kind)
                 start, recorder = time.perf_counter(), _Recorder()
                 played = self._play(scenario, out / "first")
                 seconds = time.perf_counter() - start
@@ -137,35 +116,6 @@ class _Kit:
             found.append(self._cost(played))
             found += more(played) if more else ()
         return tuple(found)
-
-    def controls(self, played: Played) -> Iterator[Check]:
-        """Of an attack: what it makes of plain features, of noise, and of rows of other images."""
-        model = Kinds(self._plugins).options(self._group, self._kind)
-        if model.answers != "images":  # type: ignore[attr-defined]
-            yield from self._judged_controls(played, *JUDGED[model.answers])  # type: ignore[attr-defined]
-            return
-        score, low, prior = self._scores(played, "plain", shuffled=False)
-        told = f"SSIM {score:.3f} from unprotected features, {prior:.3f} for the class mean"
-        weak = f"{told}: it fails where nothing is hidden, so its failures say nothing. Train it more."
-        yield Check("positive control", "" if low > prior else weak, told)
-        for name, victim, shuffled in (("noise", "noise", False), ("rows of others", "plain", True)):
-            score, low, prior = self._scores(played, victim, shuffled=shuffled)
-            told = f"SSIM {score:.3f}, {prior:.3f} for the class mean"
-            leak = f"{told}: there is nothing to see, so truth has leaked. Use what `known` holds alone."
-            yield Check(f"negative control: {name}", "" if low <= prior else leak, told)
-
-    def _judged_controls(self, played: Played, metric: str, guess: str | None) -> Iterator[Check]:
-        """The same of an attack that rebuilds no images, by what the oracle says of plain features and of noise."""
-        found = {(row.entity, row.metric): row for row in played.rows if row.attack == self._label}
-        for victim, name in (("plain", "positive control"), ("noise", "negative control: noise")):
-            score, prior = found[victim, metric], found[victim, guess] if guess else None
-            most = 0.5 if prior is None else float(prior.high if prior.high is not None else prior.value or 0)
-            told = f"{metric} {score.value:.3f}, {most:.3f} for a guess"
-            sees = score.low is not None and score.low > most
-            weak = f"{told}: it fails where nothing is hidden, so its failures say nothing. Give it more to go by."
-            leak = f"{told}: there is nothing to see, so truth has leaked. Use what `known` holds alone."
-            problem = ("" if sees else weak) if victim == "plain" else leak if sees else ""
-            yield Check(name, problem, told)
 
     # ---- the checks -------------------------------------------------------------------------------------------------
     def _about_options(self) -> Iterator[Check]:
@@ -239,25 +189,9 @@ class _Kit:
 
     def _scenario(self, folder: Path) -> Scenario:
         path = folder / "check.yaml"
-        content = _content(self._group, self._kind, self._options, self._plugins)
+        content = content_of(self._group, self._kind, self._options, self._plugins)
         path.write_text(write_document(content), encoding="utf-8")
         return read_scenario(path, plugin_dirs=[folder for folder in self._plugins.folders if folder.is_dir()]).scenario
-
-    def _scores(self, played: Played, victim: str, *, shuffled: bool) -> tuple[float, float, float]:
-        """SSIM of what was rebuilt, mean and lower end of its interval, and of the class mean of the other images."""
-        private = played.run / "private"
-        rebuilt = read_release(private / "mine", guess_name(self._label, victim))[0]["images"].float() / 255
-        order = np.load(private / victim / "published.npy")[: len(rebuilt)]
-        labels = torch.from_numpy(np.load(private / victim / "labels.npy")[order])
-        truth = torch.from_numpy(np.load(private / victim / "images.npy")[order]).float() / 255
-        if shuffled:
-            generator = torch.Generator().manual_seed(0)
-            for label in np.unique(labels.numpy()):
-                members = torch.nonzero(labels == label)[:, 0]
-                truth[members] = truth[members.roll(1 + int(torch.randint(len(members) - 1, (), generator=generator)))]
-        found = mean_measure("ssim", ssim(rebuilt, truth), 0)
-        prior = float(ssim(class_mean_prior(truth, labels), truth).mean())
-        return found.value, found.low or 0.0, prior
 
 
 class _Recorder:
@@ -272,12 +206,6 @@ class _Recorder:
         if event.get("entity") == "mine" and moment[0] in ("start", "epoch") and moment not in self._seen:
             self._seen.add(moment)
             self.points.append(self._count)
-
-
-def _attacks(scenario: Scenario) -> list[tuple[str, str]]:
-    """Victims and names of the attacks of the plugin's adversary."""
-    others = [entity.name for entity in scenario.entities if entity.name != "mine"]
-    return [(peer, attack.label) for peer, attack in scenario.entities[1].options.attacks_on(others)]
 
 
 def _lend(played: Played, out: Path) -> None:
@@ -329,48 +257,3 @@ def _tuples(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _tuples(each) for key, each in value.items()}
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
-
-
-def _content(group: str, kind: str, options: Mapping[str, Any], plugins: Plugins) -> dict[str, Any]:
-    """The scenario of a check: `other` is the paper's entity, `mine` the same but for the plugin."""
-    dpm = {"kind": "dpm", "epochs": 2, "blocks": 1}
-    other: dict[str, Any] = {"name": "other", "share": 0.2, "defense": dpm}
-    mine: dict[str, Any] = {"name": "mine", "share": 0.2, "defense": dpm}
-    content: dict[str, Any] = {
-        "name": "check",
-        "data": {"source": "creatures", "image_size": 16, "classes": 4, "train": 400, "test": 40, "public_images": 32},
-        "model": {"backbone": "resnet8", "width": 4, "hook": "conv3_1", "pretrain": {"by": "other", "epochs": 1}},
-        "reconstructor": {"epochs": 1},
-        "entities": [other, mine],
-        "refine": {"epochs": 2},
-        "controls": False,
-    }
-    rows: list[dict[str, Any]] = [{"row": 8, "entity": "mine", "own": "features", "pool": ["other"]}]
-    if group == "entities":
-        mine |= {"kind": kind, "options": dict(options)}
-        model = Kinds(plugins).options(group, kind)
-        if model.publishes:  # type: ignore[attr-defined]
-            rows.insert(0, {"row": 7, "entity": "other", "own": "features", "pool": ["mine"]})
-    else:
-        rows.insert(0, {"row": 7, "entity": "other", "own": "features", "pool": ["mine"]})
-    if group == "defenses":
-        mine |= {"defense": {"kind": kind, **options}}
-        if Kinds(plugins).options(group, kind).publishes == "images":  # type: ignore[attr-defined]
-            rows.append({"row": 9, "entity": "mine", "own": "published"})
-    if group == "attacks":
-        content["data"] |= {"image_size": 32, "train": 1600, "public_images": 800}
-        content["model"] |= {"width": 8}
-        content["reconstructor"] = {"epochs": 4, "batch_size": 16, "schedule": "one_cycle"}
-        attack = {"kind": kind, **options}
-        mine |= {"kind": "curious", "share": 0.1, "options": {"attacks": [attack], "victims": ["noise", "plain"]}}
-        other["share"] = 0.1
-        needs = plugins.load(group, kind).needs
-        shown = {"release_module": bool({"victim_module", "victim_encoder"} & needs), "defense": "none"}
-        if "images" in needs:  # published as they are, and known to who seeks them among its own
-            shown |= {"defense": {"kind": "pixel_noise", "gain": 1}, "overlap": {"with": "mine", "fraction": 1.0}}
-        content["entities"] += [
-            {"name": "plain", "share": 0.1, **shown},
-            {"name": "noise", "kind": "noisy", "share": 0.1, **shown},
-        ]
-    content["refinements"] = rows
-    return content

@@ -1,0 +1,59 @@
+"""The small scenario of drawn images that the conformance kit plays a plugin in."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from collab.plugins.discovery import Plugins
+from collab.scenario.kinds import Kinds
+from collab.scenario.model import Scenario
+
+
+def content_of(group: str, kind: str, options: Mapping[str, Any], plugins: Plugins) -> dict[str, Any]:
+    """The scenario of a check: `other` is the paper's entity, `mine` the same but for the plugin."""
+    dpm = {"kind": "dpm", "epochs": 2, "blocks": 1}
+    other: dict[str, Any] = {"name": "other", "share": 0.2, "defense": dpm}
+    mine: dict[str, Any] = {"name": "mine", "share": 0.2, "defense": dpm}
+    content: dict[str, Any] = {
+        "name": "check",
+        "data": {"source": "creatures", "image_size": 16, "classes": 4, "train": 400, "test": 40, "public_images": 32},
+        "model": {"backbone": "resnet8", "width": 4, "hook": "conv3_1", "pretrain": {"by": "other", "epochs": 1}},
+        "reconstructor": {"epochs": 1},
+        "entities": [other, mine],
+        "refine": {"epochs": 2},
+        "controls": False,
+    }
+    rows: list[dict[str, Any]] = [{"row": 8, "entity": "mine", "own": "features", "pool": ["other"]}]
+    if group == "entities":
+        mine |= {"kind": kind, "options": dict(options)}
+        model = Kinds(plugins).options(group, kind)
+        if model.publishes:  # type: ignore[attr-defined]
+            rows.insert(0, {"row": 7, "entity": "other", "own": "features", "pool": ["mine"]})
+    else:
+        rows.insert(0, {"row": 7, "entity": "other", "own": "features", "pool": ["mine"]})
+    if group == "defenses":
+        mine |= {"defense": {"kind": kind, **options}}
+        if Kinds(plugins).options(group, kind).publishes == "images":  # type: ignore[attr-defined]
+            rows.append({"row": 9, "entity": "mine", "own": "published"})
+    if group == "attacks":
+        content["data"] |= {"image_size": 32, "train": 1600, "public_images": 800}
+        content["model"] |= {"width": 8}
+        content["reconstructor"] = {"epochs": 4, "batch_size": 16, "schedule": "one_cycle"}
+        attack = {"kind": kind, **options}
+        mine |= {"kind": "curious", "share": 0.1, "options": {"attacks": [attack], "victims": ["noise", "plain"]}}
+        other["share"] = 0.1
+        needs = plugins.load(group, kind).needs
+        shown = {"release_module": bool({"victim_module", "victim_encoder"} & needs), "defense": "none"}
+        if "images" in needs:  # published as they are, and known to who seeks them among its own
+            shown |= {"defense": {"kind": "pixel_noise", "gain": 1}, "overlap": {"with": "mine", "fraction": 1.0}}
+        content["entities"] += [
+            {"name": "plain", "share": 0.1, **shown},
+            {"name": "noise", "kind": "noisy", "share": 0.1, **shown},
+        ]
+    content["refinements"] = rows
+    return content
+
+
+def attacks_of(scenario: Scenario) -> list[tuple[str, str]]:
+    """Victims and names of the attacks of the plugin's adversary."""
+    others = [entity.name for entity in scenario.entities if entity.name != "mine"]
+    return [(peer, attack.label) for peer, attack in scenario.entities[1].options.attacks_on(others)]
