@@ -171,7 +171,10 @@ def _rendered(piece: np.ndarray, kind: str) -> bytes:
 
 
 def _as_text(piece: np.ndarray) -> Iterator[bytes]:
-    """Bytes in hexadecimal and base64, whatever stands before; four numbers as JSON; one number if it has 15 digits."""
+    """Bytes in hexadecimal and base64, whatever stands before; four numbers as JSON; one number of 15 digits or more.
+
+    Not one of fp16: there are so few of those that sizes in MiB share their digits.
+    """
     content = piece[:SPAN].tobytes()
     yield content[: WINDOW // 2].hex().encode()
     if len(content) >= WINDOW // 2:
@@ -179,7 +182,7 @@ def _as_text(piece: np.ndarray) -> Iterator[bytes]:
             yield base64.b64encode(content[phase : phase + 15])
     told = [repr(float(number)) for number in piece[:4]]
     yield ", ".join(told).encode()[:WINDOW]
-    if digits := re.search(r"\.0*(\d{15})", told[0]):
+    if piece.itemsize > 2 and (digits := re.search(r"\.0*([1-9]\d{14})", told[0])):
         yield digits[1].encode()
 
 

@@ -82,6 +82,15 @@ def test_plain_content_is_no_canary() -> None:
     assert not [piece for piece in pictures(ramp) if piece in bytes(range(256))]
 
 
+def test_digits_that_sizes_share_with_halves_are_no_canary() -> None:
+    halves = np.tile(RNG.standard_normal(200).astype(np.float16), (2, 1))
+    halves[1] = np.float16(0.0004852294921875) * (1 + np.arange(200) % 7 * (-1) ** np.arange(200))
+    made = Canaries()
+    made.add("features", numbers(halves, ["as it is", "float32"]))
+    assert made.found_in(json.dumps(halves.astype(float).tolist()).encode())["features"] == 2
+    assert not made.found_in(json.dumps({"MiB": [31.004852294921875, *(n / 2**20 for n in range(1, 2**20, 7))]}).encode())
+
+
 def test_what_is_public_too_is_not_looked_for() -> None:
     made = looked_for()
     public = IMAGES[:5].tobytes()
