@@ -16,7 +16,7 @@ from collab.attacks.distribution_matching import DistributionMatching, Moments, 
 from collab.attacks.leaked_pairs import LeakedPairs
 from collab.attacks.linear import Grams, patches
 from collab.attacks.matching import Matching, mutual
-from collab.attacks.membership_inference import MembershipInference
+from collab.attacks.membership_inference import By, MembershipInference, explained
 from collab.attacks.optimization_inversion import OptimizationInversion
 from collab.attacks.shadow_modules import ShadowModules
 from collab.attacks.through_decider import ThroughDecider
@@ -250,9 +250,10 @@ def test_sure_matches_are_false_alarms_only_as_often_as_chance_allows() -> None:
     assert told["match_chance"] == pytest.approx(1 / 600)
 
 
-def test_members_have_higher_scores_where_rows_are_plain_and_not_where_they_are_noise() -> None:
+@pytest.mark.parametrize("by", ["likeness", "span"])
+def test_members_have_higher_scores_where_rows_are_plain_and_not_where_they_are_noise(by: By) -> None:
     is_member = np.arange(200) < ROWS
-    attack = MembershipInference(VIEWS)
+    attack = MembershipInference(VIEWS, by, 256)
     plain, noise = (membership_measures(answer(attack, defense).numpy(), is_member, 0)[0] for defense in ("D0", "D6"))
     assert plain.low is not None
     assert plain.low > 0.9
@@ -260,6 +261,16 @@ def test_members_have_higher_scores_where_rows_are_plain_and_not_where_they_are_
     assert noise.high is not None
     assert noise.low < 0.5 + 0.1
     assert noise.value < 0.65
+
+
+def test_members_vary_as_mixtures_of_them_do() -> None:
+    members, others = torch.randn(2, 20, 300, generator=torch.Generator().manual_seed(3))
+    weights = torch.randn(100, 20, generator=torch.Generator().manual_seed(4))
+    mixed = weights @ (members - members.mean(0)) + members.mean(0)
+    share = explained(mixed, torch.cat([members, others]), 25)
+    assert share[:20].min() > 0.99  # 19 directions hold them all
+    assert share[20:].max() < 0.5
+    assert explained(mixed, members, 5).mean() < 0.6
 
 
 @pytest.mark.parametrize("pairs", [0, 80])

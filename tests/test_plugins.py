@@ -57,6 +57,7 @@ def test_options_that_validation_knows_without_torch_are_those_of_the_classes() 
         "entities": {"contributor"},
         "defenses": {
             "adversarial",
+            "class_gaussian",
             "dpm",
             "gaussian_filter",
             "gaussian_noise",

@@ -8,18 +8,17 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from collab.defenses.base import Defense, PrivateView, Protection
-from collab.models.dpm import Rotating
-from collab.models.filters import Noise
+from collab.models.filters import Keyed
 
 
 class Stages(nn.Sequential):
-    """Modules in order; noise and rotation are keyed by the rows that came in, which no rounding on the way changes."""
+    """Modules in order; what is keyed goes by the rows that came in, which no rounding on the way changes."""
 
     @override
     def forward(self, features: Tensor) -> Tensor:
         source = features
         for module in self:
-            features = module(features, source) if isinstance(module, Noise | Rotating) else module(features)
+            features = module(features, source) if isinstance(module, Keyed) else module(features)
         return features
 
 

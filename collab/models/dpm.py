@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from collab.errors import ScenarioError
-from collab.models.filters import Features, keyed_numbers
+from collab.models.filters import Features, Keyed
 from collab.models.layers import Residual, bottleneck
 
 
@@ -40,7 +40,7 @@ def build_dpm(
     )
 
 
-class Rotating(nn.Module):
+class Rotating(Keyed):
     """Several modules, of which each row passes through one: what is learned of one tells nothing of the others' rows.
 
     In training a row takes one at random, drawn anew each time from torch's global generator. In eval mode a private
@@ -51,14 +51,12 @@ class Rotating(nn.Module):
     def __init__(self, modules: Iterable[nn.Module]) -> None:
         super().__init__()
         self.each = nn.ModuleList(modules)
-        self.register_buffer("key", torch.zeros((), dtype=torch.int64))
-        self.key: Tensor
 
     def picked(self, features: Features) -> Tensor:
         """The number of each row's module, [batch]."""
         if self.training:
             return torch.randint(len(self.each), (len(features),))
-        return torch.tensor([number % len(self.each) for number in keyed_numbers(features, int(self.key))])
+        return torch.tensor([number % len(self.each) for number in self.numbers(features)])
 
     @override
     def forward(self, features: Features, source: Features | None = None) -> Features:

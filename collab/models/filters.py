@@ -71,7 +71,23 @@ def keyed_numbers(rows: Features, key: int) -> list[int]:
     return [int.from_bytes(digest, "big") >> 1 for digest in digests]
 
 
-class Noise(nn.Module):
+class Keyed(nn.Module):
+    """What treats each row by a private `key` and the row that came in: the same in any batch, and nobody can tell how.
+
+    `forward(features, source)` is given that row as `source` where others have changed it on the way.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("key", torch.zeros((), dtype=torch.int64))
+        self.key: Tensor
+
+    def numbers(self, source: Features) -> list[int]:
+        """A number below 2^63 for each row of `source`."""
+        return keyed_numbers(source, int(self.key))
+
+
+class Noise(Keyed):
     r"""$f + \sigma s_c\, n$, with $n$ standard normal and $s_c$ the standard deviation of channel $c$.
 
     While others train through it, it draws anew each time, from torch's global generator. In eval mode the noise of a
@@ -84,9 +100,7 @@ class Noise(nn.Module):
         super().__init__()
         self.sigma = sigma
         self.register_buffer("spread", torch.full((channels, 1, 1), torch.nan))
-        self.register_buffer("key", torch.zeros((), dtype=torch.int64))
         self.spread: Tensor
-        self.key: Tensor
 
     def fit(self, spread: Float[Tensor, "channel 1 1"], key: int) -> None:
         """Sets $s_c$, and the key."""
@@ -104,7 +118,7 @@ class Noise(nn.Module):
 
     def _of_rows(self, shape: torch.Size, source: Features) -> Features:
         drawn = torch.empty((len(source), *shape))
-        for place, number in enumerate(keyed_numbers(source, int(self.key))):
+        for place, number in enumerate(self.numbers(source)):
             torch.randn(shape, generator=torch.Generator().manual_seed(number), out=drawn[place])
         return drawn
 

@@ -24,7 +24,7 @@ VERSIONS = {
     "reconstruct": 2,
     "featurize": 1,
     "featurize_heldout": 1,
-    "poison": 4,
+    "poison": 5,
     "recognize": 2,
     "disclose": 2,
     "embed": 2,

@@ -22,6 +22,7 @@ QUICK: tuple[dict[str, Any], ...] = tuple(
         {"kind": "matching", "candidates": 1000},
         {"kind": "attribute_inference"},
         {"kind": "membership_inference", "candidates": 1000},
+        {"kind": "membership_inference", "candidates": 1000, "by": "span"},
     )
 )
 """Minutes on two cores: the least honest set of ATTACKS.md, few modules and steps, as few rows as it allows."""
@@ -49,6 +50,7 @@ FULL: tuple[dict[str, Any], ...] = (
     {"kind": "attribute_inference"},
     {"kind": "attribute_inference", "pairs": 100},
     {"kind": "membership_inference"},
+    {"kind": "membership_inference", "by": "span"},
 )
 """All there is, with curves over K and over the number of pairs; the auditors take turns, so the longest come first."""
 

@@ -71,6 +71,8 @@ class DefenseOptions(Part):
     """What it changes and its entity publishes; peers compute features of published images themselves."""
     encodes: ClassVar[bool] = False
     """Whether it makes features of the images itself, in the place of F: it stands alone and its module is released."""
+    needs_classes: ClassVar[bool] = False
+    """Whether it works with classes alone, and with no other task."""
 
     kind: Kind = Field(description="The defense plugin; its name alone is short for all defaults.")
 

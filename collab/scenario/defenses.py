@@ -124,6 +124,17 @@ class Quantization(DefenseOptions):
     bits: int = Field(2, ge=1, le=16, description="2 to their power is the number of levels of a channel.")
 
 
+class ClassGaussian(DefenseOptions):
+    """For each row a draw from a Gaussian with the mean of its class and one covariance for all classes."""
+
+    needs_classes: ClassVar[bool] = True
+
+    kind: Literal["class_gaussian"] = Field(description="`defense: class_gaussian` is short for all defaults.")
+    rank: int = Field(
+        100, ge=1, le=4096, description="Directions of the covariance beside its diagonal; memory grows with them."
+    )
+
+
 class Encoding(Schedule, DefenseOptions):
     """What defenses share that make features of the images themselves."""
 

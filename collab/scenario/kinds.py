@@ -11,6 +11,7 @@ from collab.plugins.discovery import GROUPS, INSTALLED, Origin, Plugins, nearest
 from collab.scenario.base import AttackOptions, DefenseOptions, EntityOptions, Part
 from collab.scenario.defenses import (
     Adversarial,
+    ClassGaussian,
     Dpm,
     GaussianFilter,
     GaussianNoise,
@@ -27,6 +28,7 @@ BUILT_IN: Mapping[str, Mapping[str, type[Part]]] = {
     "entities": {"contributor": EntityOptions},
     "defenses": {
         "adversarial": Adversarial,
+        "class_gaussian": ClassGaussian,
         "dpm": Dpm,
         "gaussian_filter": GaussianFilter,
         "gaussian_noise": GaussianNoise,
@@ -50,6 +52,7 @@ class AsWritten(EntityOptions):
 
     model_config = ConfigDict(extra="allow")
     encodes: ClassVar[bool] = False
+    needs_classes: ClassVar[bool] = False
 
 
 class Kinds:

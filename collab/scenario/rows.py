@@ -73,6 +73,9 @@ def part_mistakes(scenario: Scenario) -> Iterator[Found]:
                 f"{row.entity!r} is a {silent[row.entity]}, which poisons nothing; write `own: features`",
             )
     yield from _image_mistakes(scenario)
+    for place, entity in enumerate(scenario.entities if scenario.data.task != "classification" else ()):
+        for kind in (defense.kind for defense in entity.defenses if defense.needs_classes):
+            yield ("entities", place, "defense"), f"{kind} needs classes, which `task: {scenario.data.task}` has not"
 
 
 def _image_mistakes(scenario: Scenario) -> Iterator[Found]:

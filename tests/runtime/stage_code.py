@@ -34,6 +34,7 @@ from collab.attacks.unseen_reconstructor import UnseenReconstructor
 from collab.data import celeba, creatures, folders, parquet, torchvision_sets
 from collab.defenses.adversarial import Adversarial
 from collab.defenses.chain import Chain
+from collab.defenses.class_gaussian import ClassGaussian
 from collab.defenses.dpm import DpmDefense
 from collab.defenses.gaussian_filter import GaussianFilter
 from collab.defenses.gaussian_noise import GaussianNoise
@@ -57,6 +58,7 @@ from entities.selective import Selective
 DEFENSES = [
     Adversarial,
     Chain,
+    ClassGaussian,
     DpmDefense,
     GaussianFilter,
     GaussianNoise,

@@ -133,6 +133,7 @@ def test_public_and_private_images_share_no_class_and_dealing_is_exact(small: Ca
     (["entities.a1.defense.target=per_image"], "has no effect without"),
     (["entities.a1.defense={kind: dpm, confuse: identification, against: [rx2s2]}"], "against: has no effect with"),
     (["entities.a1.defense={kind: dpm, confuse: identification, adapt: true}"], "adapt: has no effect with"),
+    (["data.task=pose", "entities.a1.defense=class_gaussian"], "class_gaussian needs classes"),
     (["data={source: imagefolder, root: x, task: pose}"], "come without pose"),
     (["data={source: celeba, root: x, task: pose}"], "come without pose"),
     (["data={source: cifar10, root: x}", "inference={of: [identities]}"], "people are known"),

@@ -88,7 +88,8 @@ def test_digits_that_sizes_share_with_halves_are_no_canary() -> None:
     made = Canaries()
     made.add("features", numbers(halves, ["as it is", "float32"]))
     assert made.found_in(json.dumps(halves.astype(float).tolist()).encode())["features"] == 2
-    assert not made.found_in(json.dumps({"MiB": [31.004852294921875, *(n / 2**20 for n in range(1, 2**20, 7))]}).encode())
+    sizes = [31.004852294921875, *(n / 2**20 for n in range(1, 2**20, 7))]
+    assert not made.found_in(json.dumps({"MiB": sizes}).encode())
 
 
 def test_what_is_public_too_is_not_looked_for() -> None:

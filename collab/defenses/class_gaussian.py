@@ -1,0 +1,55 @@
+"""Draws from a Gaussian of their class in place of features: no published row is any image's."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from torch import nn
+from typing_extensions import override
+
+from collab.defenses.base import Defense, PrivateView
+from collab.models.gaussian import ClassGaussian as Gaussian
+from collab.models.gaussian import Rows
+from collab.scenario import defenses
+from collab.scenario.base import DefenseOptions
+from collab.training.feeds import FeatureFeed
+
+
+@dataclass(frozen=True)
+class ClassGaussian(Defense):
+    r"""Publishes for each row a draw from $N(\mu_c, V V^T + \mathrm{diag}(d^2))$, $c$ its label.
+
+    Means and covariance are those of the own features: peers refine their decider on virtual features, as Luo et al.
+    calibrate a classifier with in federated learning (CCVR, NeurIPS 2021). Nothing ties a row to an image but its
+    label; what all rows together tell are the statistics.
+    """
+
+    kind: ClassVar[str] = "class_gaussian"
+    Options: ClassVar[type[DefenseOptions]] = defenses.ClassGaussian
+    is_private: ClassVar[bool] = True
+
+    rank: int
+
+    @property
+    @override
+    def batch_size(self) -> int:
+        return 256
+
+    @override
+    def build(self, channels: int, *, rectified: bool) -> nn.Module:
+        return Gaussian(self.rank, rectified=rectified)
+
+    @override
+    def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:
+        """Measures the own rows, and takes the key from the private stream."""
+        assert isinstance(module, Gaussian)
+        sources = _rows_of(replace(view.features, through=None))
+        generator = view.stream.torch("directions")
+        view.compute.place(module).fit(
+            view.stream.integer("draws"), sources, _rows_of(view.features), view.task.outputs, generator
+        )
+        module.eval()
+        return ()
+
+
+def _rows_of(feed: FeatureFeed) -> Rows:
+    return lambda: ((features, labels) for features, labels, _ in feed.batches(None))
