@@ -43,10 +43,8 @@ class ClassGaussian(Defense):
         """Measures the own rows, and takes the key from the private stream."""
         assert isinstance(module, Gaussian)
         sources = _rows_of(replace(view.features, through=None))
-        generator = view.stream.torch("directions")
-        view.compute.place(module).fit(
-            view.stream.integer("draws"), sources, _rows_of(view.features), view.task.outputs, generator
-        )
+        key, generator = view.stream.integer("draws"), view.stream.torch("directions")
+        view.compute.place(module).fit(key, sources, _rows_of(view.features), generator)
         module.eval()
         return ()
 

@@ -43,8 +43,8 @@ class ClassGaussian(Keyed):
         """Numbers of the own rows, rising, and in `classes` the class of each."""
         self.classes: Tensor
 
-    def fit(self, key: int, sources: Rows, rows: Rows, outputs: int, generator: torch.Generator) -> None:
-        """Measures means and covariance of `rows`, in `outputs` classes; `sources` are what they were made of.
+    def fit(self, key: int, sources: Rows, rows: Rows, generator: torch.Generator) -> None:
+        """Measures means and covariance of `rows`; `sources` are what they were made of.
 
         Three passes and one for each of PASSES; V by subspace iteration from random directions.
         """
@@ -55,6 +55,7 @@ class ClassGaussian(Keyed):
             for number, label in zip(self.numbers(source), labels, strict=True)
         )
         self.rows, self.classes = (torch.tensor(part) for part in zip(*known, strict=True))
+        outputs = int(self.classes.max()) + 1
         means = _means(rows(), outputs)
 
         def centered() -> Iterator[Tensor]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from collab.defenses.base import Defense, PrivateView
 from collab.defenses.chain import Chain, Stages
+from collab.defenses.class_gaussian import ClassGaussian
 from collab.defenses.dpm import DpmDefense
 from collab.defenses.gaussian_filter import GaussianFilter
 from collab.defenses.gaussian_noise import GaussianNoise
@@ -291,3 +292,23 @@ def test_behind_noise_a_row_keeps_the_module_that_the_row_before_noise_picks(
     assert not torch.equal(picked, rotating.picked(noisy))
     expected = [protected(rotating.each[which], row[None])[0] for which, row in zip(picked, noisy, strict=True)]
     torch.testing.assert_close(protected(chain, features), torch.stack(expected))
+
+
+def test_own_rows_keep_the_class_of_their_label_behind_noise_too(
+    fitted: Callable[..., nn.Module], view: PrivateView, features: Tensor
+) -> None:
+    alone, (_, behind) = fitted(ClassGaussian(3)), fitted(NOISE, ClassGaussian(3))
+    labels = torch.from_numpy(view.images.labels)
+    for module in (alone, behind):
+        assert torch.equal(module.classes_of(module.numbers(features), features), labels)
+    means = torch.stack([features[labels == label].mean(0) for label in range(3)])
+    torch.testing.assert_close(alone.means, means)
+    assert not torch.allclose(behind.means, means)
+    assert (protected(alone, features) >= 0).all()
+
+
+def test_draws_belong_to_the_stream_of_their_entity(fitted: Callable[..., nn.Module], features: Tensor) -> None:
+    first = protected(fitted(ClassGaussian(3)), features)
+    assert torch.equal(protected(fitted(ClassGaussian(3)), features), first)
+    other = protected(fitted(ClassGaussian(3), stream=replace(STREAM, entity="a2")), features)
+    assert not torch.isclose(other, first).flatten(1).all(1).any()
