@@ -13,6 +13,7 @@ from collab.attacks.adversarial_alignment import AdversarialAlignment
 from collab.attacks.attribute_inference import AttributeInference
 from collab.attacks.base import Attack, Knowledge, Pairs, adversary
 from collab.attacks.distribution_matching import DistributionMatching, Moments, eigen_map, transport_map, zca_map
+from collab.attacks.leaked_module import LeakedModule
 from collab.attacks.leaked_pairs import LeakedPairs
 from collab.attacks.linear import Grams, patches
 from collab.attacks.matching import Matching, mutual
@@ -28,6 +29,7 @@ from collab.models.freeze import freeze
 from collab.party.guessing import attributes_of, match_measures, membership_measures
 from collab.seeding import Stream
 from collab.training.feeds import ImageSet
+from collab.training.loop import Recipe
 from collab.training.precision import resolve_compute
 from collab.training.progress import Progress
 
@@ -261,6 +263,19 @@ def test_members_have_higher_scores_where_rows_are_plain_and_not_where_they_are_
     assert noise.high is not None
     assert noise.low < 0.5 + 0.1
     assert noise.value < 0.65
+
+
+def test_who_has_the_module_undoes_it_and_sees_nothing_where_it_hides_all() -> None:
+    recipe = Recipe(1, 16, "adamw", 1e-3, weight_decay=0.0, schedule="one_cycle")
+    attack = LeakedModule("px2s2", recipe, "released")
+    assert attack.asks_for == {"public_data", "victim_encoder", "featurizer", "reconstructor"}
+
+    def shown(defense: str) -> Tensor:
+        return answer(attack, defense, victim_encoder=lambda images: DEFENSES[defense](Fold()(images)))
+
+    prior = ssim(class_mean_prior(IMAGES[:ROWS], LABELS[:ROWS]), IMAGES[:ROWS]).mean()
+    assert ssim(shown("D3"), IMAGES[:ROWS]).mean() > 0.9
+    assert ssim(shown("D6"), IMAGES[:ROWS]).mean() < prior
 
 
 def test_members_vary_as_mixtures_of_them_do() -> None:

@@ -12,7 +12,7 @@ QUICK: tuple[dict[str, Any], ...] = tuple(
     {**attack, "rows": 500}
     for attack in (
         {"kind": "straw_man"},
-        {"kind": "leaked_module", "is_stolen": True, "epochs": 2},
+        {"kind": "leaked_module", "is_stolen": True, "start": "released", "epochs": 1},
         {"kind": "shadow_modules", "modules": 2, "images": 500, "module_epochs": 4, "epochs": 1},
         {"kind": "through_decider", "depth": 1, "epochs": 1},
         {"kind": "leaked_pairs", "pairs": 4, "epochs": 0},
@@ -29,7 +29,7 @@ QUICK: tuple[dict[str, Any], ...] = tuple(
 
 FULL: tuple[dict[str, Any], ...] = (
     {"kind": "shadow_modules", "modules": 8, "images": 2500, "module_epochs": 6},
-    {"kind": "leaked_module", "is_stolen": True, "epochs": 2},
+    {"kind": "leaked_module", "is_stolen": True, "start": "released", "epochs": 2},
     {"kind": "shadow_modules", "modules": 1, "images": 2500, "module_epochs": 6, "epochs": 2},
     {"kind": "shadow_modules", "modules": 4, "images": 2500, "module_epochs": 6, "epochs": 2},
     {"kind": "unseen_reconstructor", "reconstructor": "rx2s2", "epochs": 2},
