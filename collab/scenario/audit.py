@@ -69,7 +69,7 @@ def audited(content: dict[str, Any], depth: Depth) -> dict[str, Any]:
     What was played before stays as it is: who comes last changes nobody's images, and no pool names an auditor.
     """
     entities = list(content.get("entities", ()))
-    attacks = [dict(each) for each in SUITES[depth] if each.get("depth", 1) <= _blocks_of_c(content)]
+    attacks = [dict(each) for each in SUITES[depth] if each.get("depth", 0) <= _blocks_of_c(content)]
     used = sum(float(each.get("share") or 0) for each in entities)
     auditors = list[dict[str, Any]]()
     for place, name in enumerate(AUDITORS):

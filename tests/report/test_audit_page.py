@@ -152,3 +152,12 @@ def test_an_audit_of_full_shares_holds_images_that_another_has() -> None:
     assert all(auditor["overlap"] == {"with": "a1", "fraction": 1.0} for auditor in auditors)
     depths = [each["depth"] for auditor in auditors for each in auditor["options"]["attacks"] if "depth" in each]
     assert depths == [1]  # resnet8 has one block behind conv3_1
+
+
+@pytest.mark.parametrize("depth", ["quick", "full"])
+def test_where_c_is_one_block_all_attacks_are_tried_but_those_through_its_blocks(depth: str) -> None:
+    content = {"entities": [], "model": {"backbone": "resnet8", "hook": "conv4_1"}}
+    auditors = audited(content, depth)["entities"]  # type: ignore[arg-type]
+    tried = [each["kind"] for auditor in auditors for each in auditor["options"]["attacks"]]
+    suite = {"quick": QUICK, "full": FULL}[depth]
+    assert sorted(tried) == sorted(each["kind"] for each in suite if each["kind"] != "through_decider")
