@@ -34,27 +34,55 @@ def write_audit(run: Path) -> Path | None:
 
 
 def frontier(run: Opened, cells: Sequence[Cell]) -> str:
-    """What a defense costs against what the best attack on it gets, as SVG; nothing where no cost was measured."""
-    names, main = defense_names(run.scenario.entities), run.scenario.data.main_metric
-    found = {(row.entity, row.metric): row.value for row in run.rows if row.row == "tables_1_2"}
+    """What a defense is worth against what the best attack on it gets, as SVG; nothing where neither was measured.
+
+    Worth is what a peer gains from it where rows say so of two defenses or more, else what C loses on its rows.
+    """
+    main, gains = run.scenario.data.main_metric, _gains(run)
+    worth = gains if len(gains) > 1 else _costs(run)
+    told = f"{main.points} that a peer gains" if len(gains) > 1 else f"{main.points} that it costs"
     points = []
     for name in in_order(cell.defense for cell in cells):
-        holders = [entity for entity, defense in names.items() if defense == name]
-        pairs = [[found.get((who, f"{main.name}_{what}")) for what in ("original", "poisoned")] for who in holders]
-        costs = [main.gain(plain or 0, poisoned) for plain, poisoned in pairs if poisoned is not None]
         worst = max((c.leakage.value for c in cells if c.defense == name and c.leakage is not None), default=None)
-        if costs and worst is not None:
-            points.append((worst, sum(costs) / len(costs), name))
+        if name in worth and worst is not None:
+            points.append((worst, sum(worth[name]) / len(worth[name]), name))
     if len(points) < 2:  # one alone has nothing to be compared with
         return ""
     figure, (panel,) = draw_panels(1)
-    for leakage, cost, name in points:
-        panel.plot([leakage], [cost], "o", color="#0b6e99")
-        panel.annotate(name, (leakage, cost), textcoords="offset points", xytext=(4, 4), fontsize=7)
+    for leakage, value, name in points:
+        panel.plot([leakage], [value], "o", color="#0b6e99")
+        panel.annotate(name, (leakage, value), textcoords="offset points", xytext=(4, 4), fontsize=7)
     panel.ticklabel_format(useOffset=False)
     panel.set_xlabel("leakage by the best attack")
-    panel.set_ylabel(f"{main.points} that it costs")
+    panel.set_ylabel(told)
     return inline_svg(figure)
+
+
+def _costs(run: Opened) -> dict[str, list[float]]:
+    """By defense what the main metric of C loses on what each of its entities publishes."""
+    names, main = defense_names(run.scenario.entities), run.scenario.data.main_metric
+    found = {(row.entity, row.metric): row.value for row in run.rows if row.row == "tables_1_2"}
+    costs: dict[str, list[float]] = {}
+    for entity, defense in names.items():
+        plain, poisoned = (found.get((entity, f"{main.name}_{what}")) for what in ("original", "poisoned"))
+        if poisoned is not None:
+            costs.setdefault(defense, []).append(main.gain(plain or 0, poisoned))
+    return costs
+
+
+def _gains(run: Opened) -> dict[str, list[float]]:
+    """By defense what the rows gain whose pool is one entity with it, over own features alone (or the control)."""
+    names, main = defense_names(run.scenario.entities), run.scenario.data.main_metric
+    found = {(row.row, row.entity): row.value for row in run.rows if row.metric == main.name}
+    features = [row for row in run.scenario.refinements if row.own == "features" and not row.unpoisoned]
+    alone = {who: found[name, who] for name, who in found if name == f"c_own_{who}"}
+    alone |= {row.entity: found.get((str(row.row), row.entity)) for row in features if not row.pool}
+    gains: dict[str, list[float]] = {}
+    for row in features:
+        own, shared = alone.get(row.entity), found.get((str(row.row), row.entity))
+        if len(row.pool) == 1 and own is not None and shared is not None:
+            gains.setdefault(names[row.pool[0]], []).append(main.gain(shared, own))
+    return gains
 
 
 def _sheets(run: Opened, cells: Sequence[Cell]) -> list[tuple[str, ContactSheet]]:

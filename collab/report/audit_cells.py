@@ -60,7 +60,9 @@ def cells_of(run: Opened) -> list[Cell]:
         if row.attack is not None and row.entity in stated:
             found = groups.setdefault((names[row.entity], row.attack), {})
             found.setdefault(f"{row.row} {row.entity}", {})[row.metric] = row
-    return _controlled([_cell(run, *key, list(found.values())) for key, found in groups.items()])
+    order = {name: place for place, name in enumerate(dict.fromkeys(names.values()))}
+    in_turn = sorted(groups.items(), key=lambda group: order[group[0][0]])
+    return _controlled([_cell(run, *key, list(found.values())) for key, found in in_turn])
 
 
 def _controlled(cells: Sequence[Cell]) -> list[Cell]:

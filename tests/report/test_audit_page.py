@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from collab.report.audit import write_audit
+from collab.report.audit import _gains, frontier, write_audit
 from collab.report.audit_cells import BROKEN_LEAKAGE, CONTROL_FAILED, cells_of, defense_names
 from collab.report.audit_tables import curves, matrix, verdicts
 from collab.report.opened import open_run
@@ -161,3 +161,40 @@ def test_where_c_is_one_block_all_attacks_are_tried_but_those_through_its_blocks
     tried = [each["kind"] for auditor in auditors for each in auditor["options"]["attacks"]]
     suite = {"quick": QUICK, "full": FULL}[depth]
     assert sorted(tried) == sorted(each["kind"] for each in suite if each["kind"] != "through_decider")
+
+
+def scored(row: str, entity: str, value: float, metric: str = "top1") -> Row:
+    return Row("tiny", row, entity, None, None, metric, value, None, None, n=100, seed=0)
+
+
+def test_what_a_peer_gains_is_what_a_defense_is_worth_and_its_cost_where_no_row_says_so(tmp_path: Path) -> None:
+    attacked = [found("straw_man", who, "leakage[ssim_max]", value) for who, value in (("a1", 0.1), ("a3", 0.6))]
+    cost = [scored("tables_1_2", who, value, f"top1_{what}") for who in ("a1", "a3")
+            for what, value in (("original", 0.5), ("poisoned", 0.4))]  # fmt: skip
+    gains = [scored("c_own_a1", "a1", 0.5), scored("with_b", "a1", 0.53), scored("with_c", "a1", 0.51)]
+    folder = made(tmp_path / "run", [*attacked, *cost, *gains])
+    rows = [
+        f"  - {{row: with_{row}, entity: a1, own: features, pool: [{who}]}}" for row, who in (("b", "a2"), ("c", "a3"))
+    ]
+    text = "\n".join([SCENARIO.read_text().partition("refinements:")[0] + "refinements:", *rows, ""])
+    text = text.replace(
+        "name: a3, share: 0.10, defense: {kind: dpm,", "name: a3, share: 0.10, defense: {kind: dpm, rotate: 2,"
+    )
+    (folder / "scenario.yaml").write_text(text)
+    run = open_run(folder)
+    assert _gains(run) == {"dpm": [pytest.approx(3.0)], "dpm of a3": [pytest.approx(1.0)]}
+    assert "that a peer gains" in frontier(run, cells_of(run))
+    write_results(folder / "results.parquet", [*attacked, *cost])
+    run = open_run(folder)
+    assert "that it costs" in frontier(run, cells_of(run))
+
+
+def test_defenses_stand_in_the_order_of_the_entities_that_have_them(tmp_path: Path) -> None:
+    rows = [found("straw_man", who, "leakage[ssim_max]", 0.1) for who in ("a3", "a1")]
+    folder = made(tmp_path / "run", rows)
+    text = SCENARIO.read_text().replace(
+        "name: a1, share: 0.10, defense: {kind: dpm, blocks: 2, epochs: 2, batch_size: 32}",
+        "name: a1, share: 0.10, defense: none",
+    )
+    (folder / "scenario.yaml").write_text(text)
+    assert [cell.defense for cell in cells_of(open_run(folder))] == ["none", "dpm"]
