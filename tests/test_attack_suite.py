@@ -265,6 +265,15 @@ def test_members_have_higher_scores_where_rows_are_plain_and_not_where_they_are_
     assert noise.value < 0.65
 
 
+@pytest.mark.parametrize("attack", [*(Matching((view,), 0) for view in VIEWS), AttributeInference(0, 100)])
+def test_a_decider_without_blocks_is_looked_through_all_the_same(attack: Attack) -> None:
+    head = freeze(nn.Sequential(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(CHANNELS, 4))))
+    found = answer(attack, "D0", decider=head)
+    assert found.isfinite().all()
+    if isinstance(attack, Matching):
+        assert (found.argmax(1) == torch.arange(ROWS)).float().mean() > 0.1  # chance is .005
+
+
 def test_who_has_the_module_undoes_it_and_sees_nothing_where_it_hides_all() -> None:
     recipe = Recipe(1, 16, "adamw", 1e-3, weight_decay=0.0, schedule="one_cycle")
     attack = LeakedModule("px2s2", recipe, "released")

@@ -62,11 +62,11 @@ class AttributeInference(Attack):
 
 
 def _summary(known: Knowledge, features: Tensor, skipped: int, compute: Compute) -> Tensor:
-    """Channel means of features and of what each block of C makes of them, the first `skipped` left out."""
+    """Channel means of features and of what each block of C makes of them, but for the first `skipped` if C has any."""
     maps = [features]
     for block in list(known.decider.children())[:-1]:
         maps.append(outputs_of(block, torch.split(maps[-1], 256), compute))
-    return torch.cat([each.mean((2, 3)) for each in maps[skipped:]], 1)
+    return torch.cat([each.mean((2, 3)) for each in maps[skipped:] or maps], 1)
 
 
 def _with_one(values: Tensor) -> Tensor:

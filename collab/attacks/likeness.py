@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from collab.attacks.base import Knowledge
@@ -55,7 +55,7 @@ def _answers(known: Knowledge, plain: Tensor, compute: Compute) -> list[Tensor]:
 def _maps(
     known: Knowledge, plain: Tensor, compute: Compute, pooled: Callable[[Tensor], Tensor], last: bool
 ) -> list[Tensor]:
-    blocks = list(known.decider.children())[:-1]
+    blocks = list(known.decider.children())[:-1] or [nn.Identity()]  # behind the last hook C has none: features do
     scores, rows, there = [], known.features, plain
     for place, block in enumerate(blocks):
         rows, there = (outputs_of(block, torch.split(each, 256), compute) for each in (rows, there))

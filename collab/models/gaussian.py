@@ -46,7 +46,7 @@ class ClassGaussian(Keyed):
     def fit(self, key: int, sources: Rows, rows: Rows, generator: torch.Generator) -> None:
         """Measures means and covariance of `rows`; `sources` are what they were made of.
 
-        Three passes and one for each of PASSES; V by subspace iteration from random directions.
+        Four passes and one for each of PASSES; V by subspace iteration from random directions.
         """
         self.key.fill_(key)
         known = sorted(
