@@ -23,7 +23,7 @@ FAULTS = {
     "defense without kind": (
         "defense: none",
         "@defense: {blocks: 2}",
-        "entities.2.defense.kind: is missing; one of adversarial, dpm",
+        "entities.2.defense.kind: is missing; one of adversarial, class_gaussian, dpm",
     ),
     "epochs out of range": ("epochs: 2", "@epochs: 0", "must be greater than or equal to 1 (got 0)"),
     "batch of one": ("epochs: 2", "@batch_size: 1", "must be greater than or equal to 2"),
