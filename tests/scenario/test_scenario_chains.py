@@ -88,7 +88,10 @@ FAULTS = {
     "unknown kind, long": ("[{@kind: dpn}, none]", "entities.0.defense.0.kind: must be one of dpm, "),
     "unknown key": ("[none, {kind: dpm, @lamda: 2}]", "unknown key; did you mean `lambda`?"),
     "out of range": ("[none, {kind: dpm, @blocks: 0}]", "entities.0.defense.1.blocks: must be greater than"),
-    "no kind": ("[none, @{blocks: 2}]", "entities.0.defense.1.kind: is missing; one of adversarial, class_gaussian, dpm"),
+    "no kind": (
+        "[none, @{blocks: 2}]",
+        "entities.0.defense.1.kind: is missing; one of adversarial, class_gaussian, dpm",
+    ),
     "no mapping": ("[none, @7]", "entities.0.defense.1: must be a mapping of keys to values (got 7)"),
     "a chain in a chain": ("[none, @[dpm]]", "entities.0.defense.1: must be a mapping of keys to values"),
     "nothing": ("[]", "entities.0.defense: names no defense; write `none`"),
