@@ -101,7 +101,10 @@ class ClassGaussian(Keyed):
 
     @override
     def forward(self, features: Features, source: Features | None = None) -> Features:
-        numbers = self.numbers(features if source is None else source)
+        with torch.autocast(features.device.type, enabled=False):  # bf16 has no Cholesky factors
+            return self._drawn(features.float(), self.numbers(features if source is None else source))
+
+    def _drawn(self, features: Features, numbers: list[int]) -> Features:
         classes = self.classes_of(numbers, features).to(features.device)
         along, apart = torch.empty(len(features), len(self.directions)), torch.empty(features.shape)
         for place, number in enumerate(numbers):

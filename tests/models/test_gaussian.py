@@ -97,6 +97,14 @@ def test_a_row_has_its_draw_in_any_batch_and_other_keys_draw_otherwise() -> None
     assert len(torch.unique(whole, dim=0)) == 3000
 
 
+def test_bf16_around_it_changes_nothing() -> None:
+    module, (fresh, _) = fitted(FEATURES, LABELS), population(20, seed=4)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = module(fresh)
+    assert torch.equal(inside, module(fresh))
+    assert module(fresh.bfloat16(), fresh).dtype == torch.float32
+
+
 def test_it_is_read_back_in_the_shapes_that_were_fitted() -> None:
     module = fitted(FEATURES, LABELS)
     again = nn.Sequential(nn.Identity(), ClassGaussian(2, rectified=False))
