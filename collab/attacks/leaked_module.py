@@ -22,7 +22,7 @@ from collab.training.progress import Progress
 from collab.training.recipes import outputs_of
 
 Start = Literal["fresh", "released"]
-"""As the papers have it; or as R behind a linear map that undoes the module, which learns in a tenth of the time."""
+"""As the papers have it; or R behind a linear map that undoes the module, which is further after one pass than that."""
 
 PAIRS = 256
 """Public images that the linear map is fitted on."""

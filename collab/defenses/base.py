@@ -62,9 +62,9 @@ class Protection(ABC):
     encodes: ClassVar[bool] = False
 
     @property
-    @abstractmethod
     def batch_size(self) -> int:
-        """Rows of a batch of the private view's features."""
+        """Rows of a batch of the private view's features; what learns by steps says its own."""
+        return 256
 
     @abstractmethod
     def build(self, channels: int, *, rectified: bool) -> nn.Module:
@@ -96,11 +96,6 @@ class FixedDefense(Defense):
     is_private: ClassVar[bool] = False
     is_learned: ClassVar[bool] = False
 
-    @property
-    @override
-    def batch_size(self) -> int:
-        return 256
-
     @override
     def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:
         return ()
@@ -122,11 +117,6 @@ class EncodingDefense(Defense):
 
     is_private: ClassVar[bool] = False
     encodes: ClassVar[bool] = True
-
-    @property
-    @override
-    def batch_size(self) -> int:
-        return 256
 
     @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:

@@ -29,11 +29,6 @@ class ClassGaussian(Defense):
 
     rank: int
 
-    @property
-    @override
-    def batch_size(self) -> int:
-        return 256
-
     @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:
         return Gaussian(self.rank, rectified=rectified)
