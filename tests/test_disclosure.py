@@ -8,16 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from collab.assignment import assign, open_scenario_source
 from collab.errors import ResourceError
 from collab.metrics.intervals import quantile_interval
 from collab.models.recognizer import Recognizer
 from collab.party.disclosure import Eye, Gallery, compared, compared_measures, leakage_measures, rank_measures
-from collab.runtime.assign import assign, open_scenario_source
-from collab.runtime.plan import plan
+from collab.runtime.plan import plan, stage_keys
 from collab.runtime.play import Played, Where, play
-from collab.runtime.stages import Setting, stage_keys
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
+from collab.stages.keys import Setting
 from collab.training.recipes import blurred
 from collab.types import Measure
 

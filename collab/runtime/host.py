@@ -8,26 +8,25 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 
+from collab.assignment import ORACLE, Assignment, open_scenario_source
 from collab.data.source import Source
-from collab.defenses.base import Protection
-from collab.defenses.chain import Chain
 from collab.entity import Entity
 from collab.errors import CollabError, ResourceError
+from collab.oracle import Oracle
 from collab.plugins.discovery import Plugins
-from collab.runtime.assign import ORACLE, Assignment, Holding, open_scenario_source
 from collab.runtime.cache import Cache, places_of
-from collab.runtime.oracle import Oracle
-from collab.runtime.plan import Task
-from collab.runtime.stages import Setting
-from collab.scenario.model import Entity as Stated
 from collab.scenario.model import Scenario
+from collab.stages.attack import defense_of
+from collab.stages.base import Playing, Task
+from collab.stages.keys import Setting
+from collab.stages.registry import STAGES
 from collab.store.files import place_file
 from collab.store.private import private_folder, private_seed
 from collab.store.remote import send_again
@@ -164,7 +163,10 @@ class Host:
             progress.forget()
         participant = self._participant(job, task.who, compute)
         with participant.stream(task.stage).initialization("otherwise"):  # whatever else draws from torch's generator
-            found = self._played(job, task, participant, progress)
+            playing = Playing(
+                job.scenario, job.run, job.assignment, job.plugins, source=partial(self._open_source, job)
+            )
+            found = STAGES[task.stage].play(participant, task, playing, progress)
         report = checked(found, f"{type(participant).__name__}.{task.stage}")
         losses = tuple(tuple(curve) for curve in progress.curves)
         seconds = time.perf_counter() - start
@@ -179,42 +181,6 @@ class Host:
         progress.forget()
         return outcome
 
-    def _played(self, job: Job, task: Task, participant: Entity | Oracle, progress: Progress) -> Report:
-        match task.stage:
-            case "decode":
-                held = job.assignment.oracle(job.scenario) if task.who == ORACLE else job.assignment.entities[task.who]
-                return self._decode(job, private_folder(job.run, task.who), held)
-            case "decode_heldout":
-                return self._decode(job, participant.layout.heldout, job.assignment.heldout)
-            case "decode_public":
-                return self._decode(job, participant.layout.public, job.assignment.public)
-            case "refine" if task.row is not None:
-                return participant.refine(task.row, task.most_rows, progress)
-            case "federate" if task.federation is not None and isinstance(participant, Entity):
-                return participant.federate(task.federation, task.number, progress)
-            case "average" if task.federation is not None and isinstance(participant, Entity):
-                return participant.average(task.federation, progress)
-            case "attack" if task.attack is not None and isinstance(participant, Entity):
-                attack = job.plugins.load("attacks", task.attack.kind).from_options(task.attack)
-                victim = _stated(job, task.victim)
-                recipe, is_open = _defense(job, victim), victim.opens_module
-                return participant.attack(
-                    attack, task.attack, task.victim, recipe, progress, is_open=is_open, rehearsed_on=task.rehearsed_on
-                )
-            case "rehearse" if task.attack is not None and isinstance(participant, Entity):
-                attack = job.plugins.load("attacks", task.attack.kind).from_options(task.attack)
-                recipe = _defense(job, _stated(job, task.victim))
-                return participant.rehearse(attack, task.attack, task.victim, recipe, progress)
-            case "hand_out" if task.attack is not None and isinstance(participant, Oracle):
-                return participant.hand_out(task.attacker, task.attack, task.victim)
-            case "infer" if isinstance(participant, Oracle):
-                return participant.infer(task.victim, progress)
-            case "judge" if task.attack is not None and isinstance(participant, Oracle):
-                return participant.judge(task.attacker, task.attack, task.victim)
-            case _:
-                report: Report = getattr(participant, task.stage)(progress)
-                return report
-
     def _participant(self, job: Job, name: str, compute: Compute) -> Entity | Oracle:
         if self._run != job.run:
             self._run, self._source = job.run, None
@@ -223,25 +189,10 @@ class Host:
             self._participants[name] = _participant(job, name, compute)
         return self._participants[name]
 
-    def _decode(self, job: Job, folder: Path, holding: Holding) -> Report:
-        """Draws or reads images of the source into `folder`, block by block; never more than a block in memory."""
+    def _open_source(self, job: Job) -> Source:
+        """The source of the run, opened once for all participants here."""
         self._source = self._source or open_scenario_source(job.scenario)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("images", "labels", "groups", "private", "identities"):
-            (folder / f"{name}.npy").unlink(missing_ok=True)  # never written into: the cache may hold the same file
-        side = job.scenario.data.image_size
-        target = np.lib.format.open_memmap(
-            folder / "images.npy", mode="w+", dtype=np.uint8, shape=(len(holding), 3, side, side)
-        )
-        at = 0
-        for block in self._source.images(holding.split, holding.rows):
-            target[at : at + len(block)] = block
-            at += len(block)
-        target.flush()
-        asked = job.assignment.asked
-        for name, numbers in asked.numbers(self._source, holding.split, holding.rows, holding.labels).items():
-            np.save(folder / f"{name}.npy", numbers)
-        return Report((Measure("images", len(holding)),))
+        return self._source
 
 
 def put_elsewhere(job: Job, task: Task) -> None:
@@ -276,14 +227,14 @@ def _participant(job: Job, name: str, compute: Compute) -> Entity | Oracle:
         oracle.seeds = {each: seed for each in names if (seed := _seed(job, each)) is not None}
         oracle.assignment, oracle.holding = job.assignment, job.assignment.oracle(job.scenario)
         return oracle
-    stated = _stated(job, name)
+    stated = next(each for each in job.scenario.entities if each.name == name)
     entity: Entity = job.plugins.load("entities", stated.kind)(
         name, job.scenario, job.run, task=task, classes=classes, compute=compute
     )
     if (seed := _seed(job, name)) is not None:
         entity.seeds = {name: seed}
     entity.options, entity.class_names = stated.options, job.assignment.classes
-    entity.defense, entity.releases_module = _defense(job, stated), stated.opens_module
+    entity.defense, entity.releases_module = defense_of(stated, job.plugins), stated.opens_module
     return entity
 
 
@@ -295,15 +246,6 @@ def _seed(job: Job, name: str) -> int | None:
     if not kept.exists():
         place_file(kept.parent, kept.name, lambda file: file.write(f"{seed:064x}".encode()), what="a seed", mode=0o400)
     return seed
-
-
-def _stated(job: Job, name: str) -> Stated:
-    return next(entity for entity in job.scenario.entities if entity.name == name)
-
-
-def _defense(job: Job, stated: Stated) -> Protection:
-    defenses = [job.plugins.load("defenses", each.kind).from_options(each) for each in stated.defenses]
-    return defenses[0] if len(defenses) == 1 else Chain(tuple(defenses))
 
 
 def _failed(task: Task, cause: Exception, seconds: float, device: str) -> Outcome:

@@ -3,7 +3,7 @@
 from typing import Self
 
 from collab.runtime.host import Emit, Event, Host, Job, Outcome
-from collab.runtime.plan import Task
+from collab.stages.base import Task
 from collab.store.results import append_metrics
 
 

@@ -20,7 +20,7 @@ from collab.errors import BoundaryError, EntityError, ResourceError, StoreError
 from collab.runtime.audit import Content
 from collab.runtime.demand import Demand, share_of
 from collab.runtime.host import Emit, Event, Host, Job, Outcome
-from collab.runtime.plan import Task
+from collab.stages.base import Task
 from collab.store.residue import shared_memory, unpacked
 from collab.store.results import append_metrics
 from collab.store.shelves import shelf_at, uri_of_run

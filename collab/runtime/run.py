@@ -11,17 +11,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from collab.assignment import ORACLE, Assignment, assign, label_distribution, open_scenario_source
 from collab.errors import BoundaryError, CollabError, EntityError, ResourceError, StoreError
 from collab.plugins.discovery import INSTALLED, Plugins
-from collab.runtime.assign import ORACLE, Assignment, assign, label_distribution, open_scenario_source
 from collab.runtime.audit import Audit, Leak, unlisted
 from collab.runtime.cache import Cache
 from collab.runtime.host import Job, Outcome, environment, put_elsewhere
-from collab.runtime.plan import Task, plan
-from collab.runtime.stages import Setting, stage_keys
+from collab.runtime.plan import plan, stage_keys
 from collab.runtime.tabulate import result_rows
 from collab.scenario.model import Scenario
 from collab.scenario.reader import to_yaml
+from collab.stages.base import Task
+from collab.stages.keys import Setting
 from collab.store.ledger import write_ledger
 from collab.store.pictures import Sheet, read_sheet
 from collab.store.private import private_seed

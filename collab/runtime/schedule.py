@@ -8,8 +8,8 @@ from typing import Protocol
 
 from collab.errors import CollabError
 from collab.runtime.host import Emit, Job, Outcome
-from collab.runtime.plan import Task
 from collab.runtime.run import Run
+from collab.stages.base import Task
 
 
 class Backend(Protocol):

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from collab.report.verdicts import judged
 from collab.runtime.host import Outcome
-from collab.runtime.plan import Task
 from collab.scenario.model import Scenario
+from collab.stages.base import Task
 from collab.store.results import Row
 
 
@@ -23,7 +23,7 @@ def result_rows(scenario: Scenario, tasks: Sequence[Task], outcomes: Mapping[str
                         row=row,
                         entity=entity or None,
                         defense=defenses.get(entity),
-                        attack=task.attack.label if task.attack else None,
+                        attack=task.attack,
                         metric=measure.metric,
                         value=measure.value,
                         low=measure.low,

@@ -150,6 +150,22 @@ class Refinement(Part):
     epochs: int | None = Field(None, ge=1, le=10_000, description="Other passes than the schedule's.")
     vet: Literal["none", "holdout"] | None = Field(None, description="As in `refine`, for this row.")
 
+    @property
+    def is_from_scratch(self) -> bool:
+        """Whether it trains a whole new network on images."""
+        return self.own in ("images", "published")
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether it is an upper bound that needs images of several entities, so that only the oracle can play it."""
+        return self.share is not None or bool(self.unpoisoned)
+
+    @property
+    def senders(self) -> tuple[str, ...]:
+        """Whose shards it reads, in order of name; the own ones too where it trains on what it published itself."""
+        own = {self.entity} if self.own in ("poisoned", "published") and self.entity else set[str]()
+        return tuple(sorted({*self.pool, *own}))
+
 
 class Federation(Part):
     """Federated averaging, for comparison: entities refine C by exchanging its weights in place of features."""

@@ -16,6 +16,9 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
+from collab.runtime.stages import VERSIONS
+
+from collab.assignment import open_scenario_source
 from collab.attacks.adversarial_alignment import AdversarialAlignment
 from collab.attacks.attribute_inference import AttributeInference
 from collab.attacks.distribution_matching import DistributionMatching
@@ -47,10 +50,8 @@ from collab.defenses.pooling import Pooling
 from collab.defenses.quantization import Quantization
 from collab.defenses.visual_mixer import VisualMixer
 from collab.entity import Entity
-from collab.runtime.assign import open_scenario_source
+from collab.oracle import Oracle
 from collab.runtime.host import Host
-from collab.runtime.oracle import Oracle
-from collab.runtime.stages import VERSIONS
 from entities.mislabeler import Mislabeler
 from entities.noisy import Noisy
 from entities.selective import Selective

@@ -2,10 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from collab.runtime.assign import ORACLE
+from collab.assignment import ORACLE
 from collab.runtime.host import host_names
-from collab.runtime.plan import Task, plan
+from collab.runtime.plan import plan
 from collab.scenario.reader import read_scenario
+from collab.stages.base import Task
 
 FILES = sorted(Path(__file__).parents[2].glob("scenarios/*_four_entities*.yaml"))
 

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from collab.runtime.assign import ORACLE
+from collab.assignment import ORACLE
 from collab.runtime.host import host_names
-from collab.runtime.plan import Task, plan
+from collab.runtime.plan import plan
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.scenario.rows import played_rows
+from collab.stages.base import Task
 
 ROWS = {"a1": 550, "a2": 550, "a3": 550, "a4": 55}
 

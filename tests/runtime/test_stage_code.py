@@ -2,9 +2,9 @@ import json
 
 import pytest
 import stage_code  # type: ignore[import-not-found]
+from collab.runtime.stages import VERSIONS
 
 from collab.entity import Entity
-from collab.runtime.stages import VERSIONS
 from collab.training import losses, recipes
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from collab.runtime.plan import stage_keys
 from collab.runtime.run import Prepared, Where
-from collab.runtime.stages import Setting, stage_keys
 from collab.scenario.model import Scenario
+from collab.stages.keys import Setting
 
 NONE: set[str] = set()
 DECODES = {"decode", "decode_heldout", "decode_public"}

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from collab.assignment import assign, open_scenario_source
 from collab.errors import ScenarioError
 from collab.report.opened import open_run
 from collab.report.page import write_page
 from collab.report.summary import summary
 from collab.report.tables import tables
-from collab.runtime.assign import assign, open_scenario_source
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from collab.assignment import Assignment, Holding
 from collab.data.subsets import stratified_subsets
 from collab.metrics.identity import cosine_similarity
 from collab.metrics.perceptual import lpips_network
@@ -39,7 +40,6 @@ from collab.party.inference import (
 from collab.party.layout import load_images, load_numbers
 from collab.party.participant import Participant
 from collab.party.scoring import PICTURES, guesses, likeness, priors, worst_and_median
-from collab.runtime.assign import Assignment, Holding
 from collab.scenario.base import AttackOptions
 from collab.scenario.model import Refinement
 from collab.seeding import Stream

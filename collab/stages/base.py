@@ -1,0 +1,144 @@
+"""What a stage is: work of one kind that participants do, kept in the cache under a key of all it depends on."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from collab.assignment import Assignment
+from collab.data.source import Source
+from collab.entity import Entity
+from collab.oracle import Oracle
+from collab.plugins.discovery import Plugins
+from collab.scenario.base import AttackOptions
+from collab.scenario.model import Entity as Stated
+from collab.scenario.model import Refinement, Scenario
+from collab.training.progress import Progress
+from collab.types import Report
+
+if TYPE_CHECKING:
+    from collab.stages.keys import Keys
+
+Label = tuple[str, str]
+"""Row and entity of the results that a task's measures belong to."""
+
+Player = TypeVar("Player", bound=Entity | Oracle)
+"""Who plays a stage."""
+
+
+class Urgency(IntEnum):
+    """In which part of a plan a task stands: steps that others wait for come first, rows from raw images fill gaps."""
+
+    RELEASE = 0  # one entity pre-trains, and whatever that needs
+    BOUND = 1  # rows from scratch on everybody's images: the longest, so they start as early as they can
+    RECONSTRUCT = 2
+    DECODE = 3
+    PUBLISH = 4  # entity by entity
+    JUDGES = 5  # networks that look at what others made
+    SCRATCH = 6
+    REFINE = 7
+    FEDERATE = 8
+    ATTACK = 9
+    WITHDRAW = 10
+
+
+@dataclass(frozen=True)
+class Task:
+    """A stage of one participant: `order` says of what, in a type of the stage's own.
+
+    `needs` are names of tasks that must have ended, `reads` entities whose shards it reads, so that nobody withdraws
+    them before. `attack` and `victim` say which attack on whom it belongs to. `place` is where in the plan it stands:
+    its urgency, then whatever orders tasks of equal urgency.
+    """
+
+    name: str
+    who: str
+    stage: str
+    place: tuple[int, ...]
+    needs: tuple[str, ...] = ()
+    labels: tuple[Label, ...] = ()
+    order: Any = None
+    reads: tuple[str, ...] = ()
+    attack: str | None = None
+    victim: str | None = None
+
+
+@dataclass(frozen=True)
+class Planning:
+    """What stages plan from: the scenario, the rows that are played, and how many images each entity holds."""
+
+    scenario: Scenario
+    rows: tuple[Refinement, ...]
+    images: Mapping[str, int]
+
+    @property
+    def leader(self) -> str:
+        """The entity that pre-trains and releases F, C and R."""
+        return self.scenario.model.pretrain.by
+
+    @property
+    def publishers(self) -> tuple[str, ...]:
+        """Names of the entities that publish, in their order."""
+        return tuple(entity.name for entity in self.scenario.entities if entity.options.publishes)
+
+    @cached_property
+    def attacks(self) -> tuple[tuple[str, str, AttackOptions], ...]:
+        """Who attacks whom with what, but for attacks on feature modules where the victim has none."""
+        defenses = {entity.name: entity.defenses for entity in self.scenario.entities}
+        return tuple(
+            (entity.name, victim, attack)
+            for entity in self.scenario.entities
+            for victim, attack in entity.options.attacks_on(sorted({*self.publishers} - {entity.name}))
+            if not (attack.of_feature_modules and any(d.encodes or d.publishes == "images" for d in defenses[victim]))
+        )
+
+    def publishing(self, name: str, step: int) -> tuple[int, ...]:
+        """The place of a step of publishing: all steps of one entity before those of the next."""
+        names = [entity.name for entity in self.scenario.entities]
+        return Urgency.PUBLISH, names.index(name), step
+
+
+@dataclass(frozen=True)
+class Playing:
+    """What a stage finds where it is played: the run, who holds which rows, plugins, and the opened source."""
+
+    scenario: Scenario
+    run: Path
+    assignment: Assignment
+    plugins: Plugins
+    source: Callable[[], Source]
+
+    def stated(self, name: str) -> Stated:
+        """An entity as the scenario states it."""
+        return next(entity for entity in self.scenario.entities if entity.name == name)
+
+
+class Stage(ABC, Generic[Player]):
+    """One kind of work: which tasks of it a scenario has, what each depends on, and how it is played.
+
+    Raise `version` whenever its results may change; tests/runtime/test_stage_code.py watches the code that `play` runs,
+    and that of plugins it runs by name: `runs` names their group and method, or the group alone for the whole class.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    runs: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def tasks(self, planning: Planning) -> Iterable[Task]:
+        """The tasks of this stage in a scenario."""
+
+    def tasks_after(self, planning: Planning, others: Sequence[Task]) -> Iterable[Task]:
+        """More of them, which wait for tasks of other stages that only those know; most stages have none."""
+        return ()
+
+    @abstractmethod
+    def key(self, keys: "Keys", task: Task) -> str:
+        """A digest of all that the outcome of `task` depends on."""
+
+    @abstractmethod
+    def play(self, player: Player, task: Task, playing: Playing, progress: Progress) -> Report:
+        """Does the work; what it leaves lies in files, and what it answers passes the gate."""

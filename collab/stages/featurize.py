@@ -1,0 +1,67 @@
+"""F of the images of an entity, once, into its private folder; and of the held-out ones, which the oracle has."""
+
+from collections.abc import Iterator
+
+from collab.assignment import ORACLE
+from collab.entity import Entity
+from collab.oracle import Oracle
+from collab.stages.base import Planning, Playing, Stage, Task, Urgency
+from collab.stages.decode import decoded
+from collab.stages.keys import Keys, remembered
+from collab.stages.pretrain import pretrained
+from collab.training.progress import Progress
+from collab.types import Report
+
+
+class Featurize(Stage[Entity]):
+    """Features that were computed once serve poisoning, publishing and all refining."""
+
+    name, version = "featurize", 1
+
+    def tasks(self, planning: Planning) -> Iterator[Task]:
+        """One of each entity; who is late begins when all others have published."""
+        entities = planning.scenario.entities
+        first = [f"publish {each.name}" for each in entities if each.options.publishes and not each.options.is_late]
+        for entity in entities:
+            name, others = entity.name, first if entity.options.is_late else []
+            needs = (f"decode {name}", f"pretrain {planning.leader}", *others)
+            yield Task(f"featurize {name}", name, self.name, planning.publishing(name, 0), needs)
+
+    def key(self, keys: Keys, task: Task) -> str:
+        """F, the entity's images, and how features are stored."""
+        return featurized(keys, task.who)
+
+    def play(self, player: Entity, task: Task, playing: Playing, progress: Progress) -> Report:
+        """Asks the entity."""
+        return player.featurize(progress)
+
+
+class FeaturizeHeldout(Stage[Oracle]):
+    """Everything is scored on these features; the released C as it is (control `c_public`), and guesses."""
+
+    name, version = "featurize_heldout", 1
+
+    def tasks(self, planning: Planning) -> Iterator[Task]:
+        """One."""
+        needs, labels = (f"pretrain {planning.leader}",), (("c_public", ""),)
+        yield Task("featurize heldout", ORACLE, self.name, (Urgency.RECONSTRUCT, 1), needs, labels)
+
+    def key(self, keys: Keys, task: Task) -> str:
+        """F, the held-out images, and how features are stored."""
+        return featurized_heldout(keys)
+
+    def play(self, player: Oracle, task: Task, playing: Playing, progress: Progress) -> Report:
+        """Asks the oracle."""
+        return player.featurize_heldout(progress)
+
+
+@remembered
+def featurized(keys: Keys, name: str) -> str:
+    """The key of the unpoisoned features of an entity."""
+    return keys.computed(Featurize, name, keys.stored, [pretrained(keys), decoded(keys, name)])
+
+
+@remembered
+def featurized_heldout(keys: Keys) -> str:
+    """The key of F of the held-out images."""
+    return keys.computed(FeaturizeHeldout, ORACLE, keys.stored, [pretrained(keys), decoded(keys, "heldout")])

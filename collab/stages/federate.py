@@ -1,0 +1,99 @@
+"""Federated averaging, for comparison: entities exchange weights of C in rounds, in place of features."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from collab.entity import Entity
+from collab.scenario.parts import Federation
+from collab.stages.base import Planning, Playing, Stage, Task, Urgency
+from collab.stages.featurize import featurized, featurized_heldout
+from collab.stages.keys import Keys, plain
+from collab.training.progress import Progress
+from collab.types import Report
+
+
+@dataclass(frozen=True)
+class Round:
+    """A round of a federation, the first is 1."""
+
+    federation: Federation
+    number: int
+
+
+class Federate(Stage[Entity]):
+    """An entity trains C on its own features for a round, and publishes its weights."""
+
+    name, version = "federate", 1
+
+    def tasks(self, planning: Planning) -> Iterator[Task]:
+        """One of each entity in each round, after all of the round before."""
+        for place, federation in enumerate(planning.scenario.federated):
+            for number in range(1, federation.rounds + 1):
+                for who in federation.entities:
+                    yield Task(
+                        _round_of(who, federation, number), who, self.name, (Urgency.FEDERATE, place, number),
+                        needs=(f"featurize {who}", *_all_of_round(federation, number - 1)),
+                        order=Round(federation, number),
+                    )  # fmt: skip
+
+    def key(self, keys: Keys, task: Task) -> str:
+        """How is trained, the own features, and the round before."""
+        return _federated(keys, task.who, task.order.federation, task.order.number)
+
+    def play(self, player: Entity, task: Task, playing: Playing, progress: Progress) -> Report:
+        """Asks the entity."""
+        return player.federate(task.order.federation, task.order.number, progress)
+
+
+class Average(Stage[Entity]):
+    """An entity scores what has come of the last round."""
+
+    name, version = "average", 1
+
+    def tasks(self, planning: Planning) -> Iterator[Task]:
+        """One of each entity that took part."""
+        for place, federation in enumerate(planning.scenario.federated):
+            for who in federation.entities:
+                yield Task(
+                    f"average {who} row {federation.row}", who, self.name,
+                    (Urgency.FEDERATE, place, federation.rounds + 1),
+                    needs=("featurize heldout", *_all_of_round(federation, federation.rounds)),
+                    labels=((str(federation.row), who),), order=federation,
+                )  # fmt: skip
+
+    def key(self, keys: Keys, task: Task) -> str:
+        """The last round, and F of the held-out images."""
+        federation: Federation = task.order
+        used = [featurized_heldout(keys), *_round(keys, federation, federation.rounds)]
+        return keys.computed(Average, task.who, {"rounds": federation.rounds}, used)
+
+    def play(self, player: Entity, task: Task, playing: Playing, progress: Progress) -> Report:
+        """Asks the entity."""
+        return player.average(task.order, progress)
+
+
+def _round_of(who: str, federation: Federation, number: int) -> str:
+    return f"federate {who} row {federation.row} round {number}"
+
+
+def _all_of_round(federation: Federation, number: int) -> tuple[str, ...]:
+    return tuple(_round_of(who, federation, number) for who in federation.entities) if number else ()
+
+
+def _federated(keys: Keys, who: str, federation: Federation, number: int) -> str:
+    place = ("federate", tuple(sorted(federation.entities)), federation.local_epochs, number, who)
+    if place not in keys.memory:
+        refine = {name: value for name, value in plain(keys.scenario.refine).items() if name not in _NOT_OF_ROUNDS}
+        options = {"refine": refine, "local_epochs": federation.local_epochs, "round": number}
+        used = [featurized(keys, who), *_round(keys, federation, number - 1)]
+        keys.memory[place] = keys.computed(Federate, who, options, used)
+    return keys.memory[place]
+
+
+def _round(keys: Keys, federation: Federation, number: int) -> list[str]:
+    """The keys of a round, none for that before the first; tasks come in order, so the one before is remembered."""
+    return [_federated(keys, name, federation, number) for name in sorted(federation.entities)] if number else []
+
+
+_NOT_OF_ROUNDS = ("vet", "epochs", "budget")
+"""What `refine` says of refining that rounds have no use for."""

@@ -1,0 +1,115 @@
+"""The key of a task: a digest of what its stage depends on; equal keys mean equal results, to the last bit."""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import wraps
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec
+
+import numpy as np
+
+from collab.assignment import Assignment, Holding
+from collab.plugins.discovery import Plugins
+from collab.scenario.base import EntityOptions
+from collab.scenario.model import Entity, Scenario
+from collab.stages.base import Stage
+
+Asked = ParamSpec("Asked")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a stage is computed on: device and type of `Compute`, threads, version of torch."""
+
+    compute: str
+    threads: int
+    torch: str = version("torch")
+
+
+class Keys:
+    """What keys of a run are made of: its scenario, who holds which rows, the setting, plugins, and drawn seeds.
+
+    Not in a key: name, text and expectations of the scenario, names of rows, how many workers play it, and which tasks
+    come before without giving it anything. `seeds` are the secrets of entities that have drawn one.
+    """
+
+    def __init__(
+        self, scenario: Scenario, given: Assignment, setting: Setting, plugins: Plugins, seeds: Mapping[str, int]
+    ) -> None:
+        self.scenario, self.given, self.memory = scenario, given, dict[tuple[Any, ...], str]()
+        self._setting, self._plugins, self._seeds = setting, plugins, seeds
+        self._entities = {entity.name: entity for entity in scenario.entities}
+
+    @property
+    def leader(self) -> str:
+        """The entity that pre-trains."""
+        return self.scenario.model.pretrain.by
+
+    def entity(self, name: str) -> Entity:
+        """An entity as the scenario states it."""
+        return self._entities[name]
+
+    def computed(self, stage: type[Stage[Any]], who: str, options: Mapping[str, Any], used: Sequence[str]) -> str:
+        """The key of what `who` computes from what has the keys `used`: its randomness and arithmetic belong to it."""
+        setting, stated = self._setting, self._entities.get(who)
+        on = [setting.compute, setting.threads, setting.torch, self.given.outputs]
+        plugin = stated and [stated.kind, _deciding(stated.options), self.code("entities", stated.kind)]
+        seed = self._seeds.get(who, self.scenario.seed)
+        return digest(stage.name, stage.version, seed, who, plugin, on, options, list(used))
+
+    def code(self, group: str, kind: str) -> str:
+        """The digest of a plugin's file, and of those beside it that it may share, where it is not ours.
+
+        Its author raises no version; the versions of stages stand for our own code.
+        """
+        plugin = self._plugins.load(group, kind)
+        if plugin.__module__.split(".")[0] in ("collab", "entities"):
+            return ""
+        file = Path(inspect.getfile(plugin))
+        return digest(*(path.read_text(encoding="utf-8") for path in (file, *sorted(file.parent.glob("_*.py")))))
+
+    def images(self, holding: Holding) -> list[Any]:
+        """What the decoded images of a holding depend on."""
+        rows, labels = (np.ascontiguousarray(part, dtype=np.int64) for part in (holding.rows, holding.labels))
+        digests = [hashlib.sha256(part.tobytes()).hexdigest() for part in (rows, labels)]
+        asked = [] if self.given.asked.is_plain else [asdict(self.given.asked)]
+        return [self.given.source_digest, holding.split, self.scenario.data.image_size, *digests, *asked]
+
+    @property
+    def stored(self) -> dict[str, str]:
+        """How features are stored."""
+        return {"dtype": self.scenario.store.codec}
+
+
+def remembered(make: Callable[Concatenate[Keys, Asked], str]) -> Callable[Concatenate[Keys, Asked], str]:
+    """Makes each key once: those of late stages are made of those of early ones, again and again."""
+
+    @wraps(make)
+    def made(keys: Keys, /, *asked: Asked.args, **named: Asked.kwargs) -> str:
+        place = (make.__qualname__, *asked, *named.items())
+        if place not in keys.memory:
+            keys.memory[place] = make(keys, *asked, **named)
+        return keys.memory[place]
+
+    return made
+
+
+def plain(part: Any) -> dict[str, Any]:
+    """A part of a scenario as plain values."""
+    values: dict[str, Any] = part.model_dump(mode="json")
+    return values
+
+
+def digest(*parts: Any) -> str:
+    """The digest of plain values."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _deciding(options: EntityOptions) -> dict[str, Any]:
+    """Options of an entity but for those that only say what is played: a new attack leaves what is there as it is."""
+    values: dict[str, Any] = options.model_dump(mode="json", exclude=set(options.says_what_is_played))
+    return values

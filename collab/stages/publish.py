@@ -1,0 +1,104 @@
+"""Step 2 of the regime: an entity fits its defense, publishes what that makes of its images, and may withdraw it."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from collab.entity import Entity
+from collab.scenario.model import Dpm
+from collab.stages.base import Planning, Playing, Stage, Task, Urgency
+from collab.stages.featurize import featurized, featurized_heldout
+from collab.stages.keys import Keys, plain, remembered
+from collab.stages.reconstruct import reconstructed
+from collab.training.progress import Progress
+from collab.types import Report
+
+
+class Poison(Stage[Entity]):
+    """Fits the defense, and measures on held-out images what it costs and hides (Tables 1 and 2)."""
+
+    name, version, runs = "poison", 5, ("defenses",)
+
+    def tasks(self, planning: Planning) -> Iterator[Task]:
+        """One of each entity that publishes."""
+        for name in planning.publishers:
+            needs = (f"featurize {name}", f"reconstruct {planning.leader}", "featurize heldout")
+            labels = (("tables_1_2", name),)
+            yield Task(f"poison {name}", name, self.name, planning.publishing(name, 1), needs, labels)
+
+    def key(self, keys: Keys, task: Task) -> str:
+        """The defense and its code, the entity's features, R, and F of the held-out images."""
+        return poisoned(keys, task.who)
+
+    def play(self, player: Entity, task: Task, playing: Playing, progress: Progress) -> Report:
+        """Asks the entity."""
+        return player.poison(progress)
+
+
+class Publish(Stage[Entity]):
+    """Writes protected features (or images) to the store, in an order that says nothing about the own images."""
+
+    name, version, runs = "publish", 2, ("defenses",)
+
+    def tasks(self, planning: Planning) -> Iterator[Task]:
+        """One of each entity that publishes."""
+        for name in planning.publishers:
+            needs, labels = (f"poison {name}",), (("publish", name),)
+            yield Task(f"publish {name}", name, self.name, planning.publishing(name, 2), needs, labels)
+
+    def key(self, keys: Keys, task: Task) -> str:
+        """The fitted defense, the features, and whether the module is released."""
+        return published(keys, task.who)
+
+    def play(self, player: Entity, task: Task, playing: Playing, progress: Progress) -> Report:
+        """Asks the entity."""
+        return player.publish(progress)
+
+
+class Withdraw(Stage[Entity]):
+    """Marks shards as withdrawn once all have read them who may; what was read was read."""
+
+    name, version = "withdraw", 1
+
+    def tasks(self, planning: Planning) -> Iterator[Task]:
+        """None before it is known who reads."""
+        yield from ()
+
+    def tasks_after(self, planning: Planning, others: Sequence[Task]) -> Iterator[Task]:
+        """One of each entity that leaves, after all who read its shards."""
+        for number, entity in enumerate(planning.scenario.entities):
+            if entity.options.leaves_after is not None:
+                name = entity.name
+                readers = (task.name for task in sorted(others, key=lambda task: task.place) if name in task.reads)
+                yield Task(
+                    f"withdraw {name}", name, self.name, (Urgency.WITHDRAW, number),
+                    needs=(f"publish {name}", *readers), labels=(("withdraw", name),),
+                )  # fmt: skip
+
+    def key(self, keys: Keys, task: Task) -> str:
+        """What was published."""
+        return keys.computed(Withdraw, task.who, {}, [published(keys, task.who)])
+
+    def play(self, player: Entity, task: Task, playing: Playing, progress: Progress) -> Report:
+        """Asks the entity."""
+        return player.withdraw(progress)
+
+
+@remembered
+def poisoned(keys: Keys, name: str) -> str:
+    """The key of an entity's fitted defense."""
+    defenses = keys.entity(name).defenses
+    options: dict[str, Any] = {
+        "defense": [plain(defense) for defense in defenses],
+        "code": [keys.code("defenses", defense.kind) for defense in defenses],
+    }
+    if any(isinstance(defense, Dpm) and defense.confuse == "identification" for defense in defenses):
+        wanted = keys.scenario.inference
+        options["identifier"] = {**({} if wanted is None else plain(wanted)), "of": None}
+    return keys.computed(Poison, name, options, [featurized(keys, name), reconstructed(keys), featurized_heldout(keys)])
+
+
+@remembered
+def published(keys: Keys, name: str) -> str:
+    """The key of what an entity publishes."""
+    options = {"release_module": True} if keys.entity(name).opens_module else {}
+    return keys.computed(Publish, name, options, [poisoned(keys, name), featurized(keys, name)])

@@ -1,0 +1,40 @@
+"""Step 1 of the regime: whoever pre-trained trains R, which inverts F, on public images and releases it."""
+
+from collections.abc import Iterator
+
+from collab.entity import Entity
+from collab.stages.base import Planning, Playing, Stage, Task, Urgency
+from collab.stages.decode import decoded
+from collab.stages.keys import Keys, plain, remembered
+from collab.stages.pretrain import pretrained
+from collab.training.progress import Progress
+from collab.types import Report
+
+
+class Reconstruct(Stage[Entity]):
+    """(DP-3)."""
+
+    name, version = "reconstruct", 2
+
+    def tasks(self, planning: Planning) -> Iterator[Task]:
+        """One, of the leader."""
+        leader = planning.leader
+        yield Task(
+            f"reconstruct {leader}", leader, self.name, (Urgency.RECONSTRUCT, 2),
+            needs=(f"pretrain {leader}", "decode public"), labels=(("reconstructor", leader),),
+        )  # fmt: skip
+
+    def key(self, keys: Keys, task: Task) -> str:
+        """R's kind and training, F, and the public images."""
+        return reconstructed(keys)
+
+    def play(self, player: Entity, task: Task, playing: Playing, progress: Progress) -> Report:
+        """Asks the entity."""
+        return player.reconstruct(progress)
+
+
+@remembered
+def reconstructed(keys: Keys) -> str:
+    """The key of the released R."""
+    options = {**plain(keys.scenario.reconstructor), **keys.stored}
+    return keys.computed(Reconstruct, keys.leader, options, [pretrained(keys), decoded(keys, "public")])

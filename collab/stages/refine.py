@@ -1,0 +1,114 @@
+"""Step 3 of the regime, the rows of Table 5: the released C trained further, or a new network from raw images."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from collab.assignment import ORACLE
+from collab.entity import Entity
+from collab.oracle import Oracle
+from collab.scenario.parts import Refinement
+from collab.stages.base import Planning, Playing, Stage, Task, Urgency
+from collab.stages.decode import EVERYTHING, decoded
+from collab.stages.featurize import featurized, featurized_heldout
+from collab.stages.keys import Keys, plain
+from collab.stages.pretrain import is_pretraining
+from collab.stages.publish import published
+from collab.training.progress import Progress
+from collab.types import Report
+
+
+@dataclass(frozen=True)
+class Training:
+    """What one task trains: a row of the table; `most_rows` are those of the largest row of all from features."""
+
+    row: Refinement
+    most_rows: int = 0
+
+
+class Refine(Stage[Entity | Oracle]):
+    """Rows that ask for the same thing share a task; upper bounds that need others' images are the oracle's."""
+
+    name, version = "refine", 1
+
+    def tasks(self, planning: Planning) -> Iterator[Task]:
+        """From scratch, each row for itself; from features, one for all rows that are alike."""
+        for number, row in enumerate(planning.rows):
+            if row.is_from_scratch and not is_pretraining(planning.scenario, row):
+                yield self._from_scratch(row, number)
+        from_features = [row for row in planning.rows if not row.is_from_scratch]
+        most = max((_images_read(row, planning.images) for row in from_features), default=0)
+        alike: dict[tuple[object, ...], list[Refinement]] = {}
+        for row in from_features:
+            asked = (row.entity, row.own, tuple(sorted(row.pool)), tuple(sorted(row.unpoisoned)), row.epochs, row.vet)
+            alike.setdefault(asked, []).append(row)
+        for number, group in enumerate(alike.values()):
+            yield self._from_features(group, most, number)
+
+    def key(self, keys: Keys, task: Task) -> str:
+        """How is trained, and on what of whom."""
+        row, most = task.order.row, task.order.most_rows
+        return _from_scratch(keys, row) if row.is_from_scratch else _from_features(keys, row, most)
+
+    def play(self, player: Entity | Oracle, task: Task, playing: Playing, progress: Progress) -> Report:
+        """Asks the entity, or the oracle."""
+        return player.refine(task.order.row, task.order.most_rows, progress)
+
+    def _from_scratch(self, row: Refinement, number: int) -> Task:
+        who = row.entity or ORACLE
+        senders = row.senders if row.own == "published" else ()
+        return Task(
+            f"refine {who} row {row.row}", who, self.name,
+            (Urgency.SCRATCH if row.share is None else Urgency.BOUND, number),
+            needs=(f"decode {who}", "decode heldout", *(f"publish {name}" for name in senders)),
+            labels=((str(row.row), row.entity or ""),), order=Training(row), reads=row.senders,
+        )  # fmt: skip
+
+    def _from_features(self, alike: list[Refinement], most: int, number: int) -> Task:
+        row = alike[0]
+        name = str(row.entity)
+        who = ORACLE if row.is_bound else name
+        needs: tuple[str, ...] = ("decode oracle", "featurize heldout")
+        if not row.is_bound:
+            needs = (f"featurize {name}", "featurize heldout", *(f"publish {sender}" for sender in row.senders))
+        return Task(
+            f"refine {who} row {row.row}", who, self.name, (Urgency.REFINE, number), needs,
+            labels=tuple((str(each.row), name) for each in alike), order=Training(row, most), reads=row.senders,
+        )  # fmt: skip
+
+
+def _from_features(keys: Keys, row: Refinement, most_rows: int) -> str:
+    who, options = str(row.entity), plain(keys.scenario.refine)
+    vet = options.pop("vet")
+    asked = {
+        "options": options,
+        "epochs": row.epochs,
+        "most": most_rows if options["budget"] == "steps" else None,
+        "vet": (row.vet or vet) if row.pool else "none",
+    }
+    senders = sorted(row.pool) + ([who] if row.own == "poisoned" else [])
+    used = [featurized_heldout(keys), *(published(keys, name) for name in senders)]
+    if row.unpoisoned:
+        used += [featurized(keys, name) for name in (who, *sorted(row.unpoisoned))]
+    elif row.own == "features":
+        used.append(featurized(keys, who))
+    return keys.computed(Refine, who, asked, used)
+
+
+def _from_scratch(keys: Keys, row: Refinement) -> str:
+    model, stated = keys.scenario.model, plain(keys.scenario.scratch or keys.scenario.model.pretrain)
+    options = {
+        "recipe": {**stated, "by": None, "epochs": row.epochs or stated["epochs"]},
+        "network": [model.backbone, model.width],  # the hook does not change what a whole network learns
+        "share": row.share,
+    }
+    heldout = decoded(keys, "heldout")
+    if row.own == "published":
+        senders = [str(row.entity), *sorted(row.pool)]
+        used = [*(published(keys, name) for name in senders), heldout]
+        return keys.computed(Refine, str(row.entity), {**options, "own": row.own}, used)
+    whose = EVERYTHING if row.share is not None else str(row.entity)
+    return keys.computed(Refine, row.entity or ORACLE, options, [decoded(keys, whose), heldout])
+
+
+def _images_read(row: Refinement, images: Mapping[str, int]) -> int:
+    return sum(images[name] for name in {str(row.entity), *row.pool, *row.unpoisoned})
