@@ -42,6 +42,9 @@ _KINDS = {
     "cifar100": "collab.data.torchvision_sets:Cifar100",
 }
 
+MODULES = tuple(dict.fromkeys(place.split(":")[0] for place in _KINDS.values()))
+"""Where sources are written."""
+
 
 def open_source(kind: str, *, image_size: int, seed: int, **options: Any) -> Source:
     """The source of a kind, images as squares of `image_size`; DataError if it is unknown or not there."""

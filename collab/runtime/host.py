@@ -125,7 +125,7 @@ class Host:
         """Plays `task`, or takes it from the cache if another process has played it; a failure is an outcome."""
         torch.set_num_threads(job.setting.threads)
         start = time.perf_counter()
-        say: dict[str, str | int | float] = {"entity": task.who, "stage": task.stage.split("_")[0], "task": task.name}
+        say: dict[str, str | int | float] = {"entity": task.who, "stage": task.stage.replace("_", " "), "task": task.name}
         emit({"event": "start", **say})
         device = ""
         try:

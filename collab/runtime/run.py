@@ -190,7 +190,7 @@ class Run:
         who = "the oracle" if task.who == ORACLE else f"entity {task.who!r}"
         again = f"collab run {self.folder / 'scenario.yaml'} --out {self.folder.parents[1]} --backend inprocess"
         error = kind(
-            f"{who} failed in stage {task.stage.split('_')[0]!r} ({task.name}): {outcome.failure}\n"
+            f"{who} failed in stage {task.stage.replace('_', ' ')!r} ({task.name}): {outcome.failure}\n"
             f"What was finished is kept. To play this stage again in one process:\n  {again} --only '{task.name}'"
         )
         if outcome.trace:

@@ -69,7 +69,7 @@ def schedule(
                     looked = (run.folder, task.name)
                     if (looked not in missed or key in made) and (not is_fresh or key in made):
                         if run.restored(task):
-                            watch({"event": "cached", "entity": task.who, "stage": task.stage.split("_")[0],
+                            watch({"event": "cached", "entity": task.who, "stage": task.stage.replace("_", " "),
                                    "task": task.name, "run": run.folder.name})  # fmt: skip
                             is_changed = True
                             continue

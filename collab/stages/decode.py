@@ -27,7 +27,7 @@ NUMBERS = ("labels", "groups", "private", "identities")
 class Decode(Stage[Entity | Oracle]):
     """Each host reads its rows itself, block by block; never more than a block in memory."""
 
-    name, version = "decode", 1
+    name, version, runs = "decode", 1, ("sources",)
 
     def tasks(self, planning: Planning) -> Iterator[Task]:
         """The held-out and the public images, those of every entity, and the oracle's where somebody asks it."""

@@ -11,67 +11,20 @@ import json
 import sys
 import textwrap
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
+from importlib import import_module
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Any, NamedTuple
-
-from collab.runtime.stages import VERSIONS
+from typing import Any, NamedTuple, get_args
 
 from collab.assignment import open_scenario_source
-from collab.attacks.adversarial_alignment import AdversarialAlignment
-from collab.attacks.attribute_inference import AttributeInference
-from collab.attacks.distribution_matching import DistributionMatching
-from collab.attacks.histogram_matching import HistogramMatching
-from collab.attacks.leaked_module import LeakedModule
-from collab.attacks.leaked_pairs import LeakedPairs
-from collab.attacks.matching import Matching
-from collab.attacks.membership_inference import MembershipInference
-from collab.attacks.optimization_inversion import OptimizationInversion
-from collab.attacks.own_module import OwnModule
-from collab.attacks.shadow_modules import ShadowModules
-from collab.attacks.straw_man import StrawMan
-from collab.attacks.through_decider import ThroughDecider
-from collab.attacks.thumbnail import Thumbnail
-from collab.attacks.unseen_reconstructor import UnseenReconstructor
-from collab.data import celeba, creatures, folders, parquet, torchvision_sets
-from collab.defenses.adversarial import Adversarial
+from collab.data.source import MODULES
 from collab.defenses.chain import Chain
-from collab.defenses.class_gaussian import ClassGaussian
-from collab.defenses.dpm import DpmDefense
-from collab.defenses.gaussian_filter import GaussianFilter
-from collab.defenses.gaussian_noise import GaussianNoise
-from collab.defenses.mean_filter import MeanFilter
-from collab.defenses.none import NoDefense
-from collab.defenses.obfuscator import Obfuscator
-from collab.defenses.orthogonal import Orthogonal
-from collab.defenses.pixel_noise import PixelNoise
-from collab.defenses.pooling import Pooling
-from collab.defenses.quantization import Quantization
-from collab.defenses.visual_mixer import VisualMixer
 from collab.entity import Entity
-from collab.oracle import Oracle
-from collab.runtime.host import Host
-from entities.mislabeler import Mislabeler
-from entities.noisy import Noisy
-from entities.selective import Selective
+from collab.plugins.discovery import INSTALLED
+from collab.stages.base import Stage
+from collab.stages.registry import STAGES
 
-DEFENSES = [
-    Adversarial,
-    Chain,
-    ClassGaussian,
-    DpmDefense,
-    GaussianFilter,
-    GaussianNoise,
-    MeanFilter,
-    NoDefense,
-    Obfuscator,
-    Orthogonal,
-    PixelNoise,
-    Pooling,
-    Quantization,
-    VisualMixer,
-]
 RECORD = Path(__file__).with_name("stage_code.json")
 
 
@@ -82,46 +35,20 @@ class Member(NamedTuple):
     name: str
 
 
-ROOTS: dict[str, list[Any]] = {
-    "decode": [Member(Host, "_decode"), open_scenario_source, celeba, creatures, folders, parquet, torchvision_sets],
-    "pretrain": [Member(Entity, "pretrain")],
-    "reconstruct": [Member(Entity, "reconstruct")],
-    "featurize": [Member(Entity, "featurize")],
-    "featurize_heldout": [Member(Oracle, "featurize_heldout")],
-    "poison": [Member(Entity, "poison"), *DEFENSES],
-    "federate": [Member(Entity, "federate")],
-    "average": [Member(Entity, "average")],
-    "infer": [Member(Oracle, "infer")],
-    "embed": [Member(Oracle, "embed")],
-    "expose": [Member(Entity, "expose")],
-    "publish": [Member(Entity, "publish"), *DEFENSES, Mislabeler, Noisy],
-    "refine": [Member(Entity, "refine"), Member(Oracle, "refine"), Selective],
-    "withdraw": [Member(Entity, "withdraw")],
-    "rehearse": [Member(Entity, "rehearse"), ShadowModules, ThroughDecider],
-    "hand_out": [Member(Oracle, "hand_out")],
-    "attack": [
-        Member(Entity, "attack"),
-        StrawMan,
-        OwnModule,
-        Thumbnail,
-        HistogramMatching,
-        UnseenReconstructor,
-        LeakedModule,
-        ShadowModules,
-        LeakedPairs,
-        DistributionMatching,
-        ThroughDecider,
-        Matching,
-        OptimizationInversion,
-        AdversarialAlignment,
-        AttributeInference,
-        MembershipInference,
-    ],
-    "judge": [Member(Oracle, "judge")],
-    "recognize": [Member(Oracle, "recognize")],
-    "disclose": [Member(Entity, "disclose"), *DEFENSES],
-}
-BY_METHOD = {"Participant", "Entity", "Oracle", "Host"}
+def roots(stage: Stage[Any]) -> list[Any]:
+    """What a stage runs: how it is played, and the plugins and sources that it finds by name."""
+    found: list[Any] = [Member(type(stage), "play")]
+    for group, _, method in (wanted.partition(".") for wanted in stage.runs):
+        if group == "sources":
+            found += [open_scenario_source, *map(import_module, MODULES)]
+            continue
+        kinds = [INSTALLED.load(group, kind) for kind in INSTALLED.installed(group)]
+        kinds += [Chain] if group == "defenses" else []
+        found += [Member(kind, method) if method else kind for kind in kinds]
+    return found
+
+
+BY_METHOD = {"Participant", "Defended", "Entity", "Oracle"}
 """Classes of which only the methods that a stage calls count; of all others the whole class does."""
 
 NOT_CODE = ("collab.scenario", "collab.errors", "collab.runtime.cache", "collab.training.progress")
@@ -131,8 +58,8 @@ NOT_CODE = ("collab.scenario", "collab.errors", "collab.runtime.cache", "collab.
 def digests() -> dict[str, str]:
     """The digest of each stage's code."""
     return {
-        stage: hashlib.sha256("\n".join(sorted(set(_traced(roots)))).encode()).hexdigest()
-        for stage, roots in ROOTS.items()
+        name: hashlib.sha256("\n".join(sorted(set(_traced(roots(stage))))).encode()).hexdigest()
+        for name, stage in STAGES.items()
     }
 
 
@@ -160,10 +87,17 @@ def _traced(roots: list[Any]) -> Iterator[str]:
                 todo += [Member(function, attribute) for attribute in vars(function)]
                 yield f"{function.__qualname__} {_class_values(function)}"
         elif isinstance(function, FunctionType) and _is_ours(function) and _is_written(function):
-            tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
-            yield f"{function.__module__}.{function.__qualname__} {_dump(tree)}"
+            tree, dumped = _parsed(function)
+            yield f"{function.__module__}.{function.__qualname__} {dumped}"
             yield from _constants(tree, function)
             todo += _used(tree, function, owner)
+
+
+@cache
+def _parsed(function: FunctionType) -> tuple[ast.stmt, str]:
+    """The tree of a function, and that as text; several stages run the same one."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    return tree, _dump(tree)
 
 
 def _constants(tree: ast.AST, function: FunctionType) -> Iterator[str]:
@@ -185,8 +119,17 @@ def _used(tree: ast.AST, function: FunctionType, owner: type | None) -> Iterator
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id in function.__globals__:
             yield function.__globals__[node.id]
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self" and owner:
-            yield Member(owner, node.attr)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            for kind in [owner] if node.value.id == "self" and owner else _players(function, node.value.id):
+                yield Member(kind, node.attr)
+
+
+def _players(function: FunctionType, parameter: str) -> list[type]:
+    """The participants that a parameter is annotated with, and installed kinds of entities where it is one."""
+    stated = function.__annotations__.get(parameter)
+    kinds = [kind for kind in (get_args(stated) or (stated,)) if isinstance(kind, type) and kind.__name__ in BY_METHOD]
+    more = [INSTALLED.load("entities", kind) for kind in INSTALLED.installed("entities")] if Entity in kinds else []
+    return [*kinds, *more]
 
 
 def _is_ours(code: Any) -> bool:
@@ -239,11 +182,11 @@ def main() -> None:
     stale = [
         stage
         for stage, digest in found.items()
-        if stage in known and known[stage]["code"] != digest and known[stage]["version"] == VERSIONS[stage]
+        if stage in known and known[stage]["code"] != digest and known[stage]["version"] == STAGES[stage].version
     ]
     if stale and "--same-results" not in sys.argv:
-        sys.exit(f"the code of {', '.join(stale)} changed and VERSIONS in collab/runtime/stages.py did not.")
-    record = {stage: {"version": VERSIONS[stage], "code": digest} for stage, digest in found.items()}
+        sys.exit(f"the code of {', '.join(stale)} changed and `version` of these stages in collab/stages did not.")
+    record = {stage: {"version": STAGES[stage].version, "code": digest} for stage, digest in found.items()}
     RECORD.write_text(json.dumps(record, indent=1) + "\n")
 
 

@@ -46,7 +46,7 @@ def test_the_first_row_is_the_pretraining_itself() -> None:
 
 def test_no_entity_plays_what_needs_images_of_another() -> None:
     for task in planned(FILES[0]):
-        if task.row is not None and (task.row.unpoisoned or task.row.share):
+        if task.stage == "refine" and (task.order.row.unpoisoned or task.order.row.share):
             assert task.who == ORACLE
 
 
@@ -80,7 +80,7 @@ def test_modules_are_attacked_where_features_pass_through_one() -> None:
     victims: dict[str, set[str]] = {}
     for task in tasks:
         if task.stage == "attack" and task.who.startswith("auditor") and task.attack is not None:
-            victims.setdefault(task.attack.label, set()).add(str(task.victim))
+            victims.setdefault(task.attack, set()).add(str(task.victim))
     everybody = {"plain", "obfuscated", "poisoned", "collaborator"}
     assert victims["leaked_module"] == victims["optimization_inversion[decider]"] == everybody
     assert victims["shadow_modules[8]"] == victims["optimization_inversion[module]"] == everybody - {"obfuscated"}

@@ -58,9 +58,9 @@ def test_needs_come_from_tasks_of_the_plan_and_go_round_in_no_circle(tasks: tupl
 
 def test_nobody_refines_before_what_it_reads_is_published(tasks: tuple[Task, ...]) -> None:
     for task in tasks:
-        if task.row and task.row.own != "images" and task.who != ORACLE:
-            assert {f"publish {name}" for name in task.row.pool} <= set(task.needs)
-            assert (f"publish {task.who}" in task.needs) == (task.row.own == "poisoned")
+        if task.stage == "refine" and task.order.row.own != "images" and task.who != ORACLE:
+            assert {f"publish {name}" for name in task.order.row.pool} <= set(task.needs)
+            assert (f"publish {task.who}" in task.needs) == (task.order.row.own == "poisoned")
 
 
 def test_row_1_is_pretraining_itself(tasks: tuple[Task, ...]) -> None:
@@ -89,14 +89,15 @@ def test_another_number_of_epochs_is_another_task() -> None:
 
 def test_what_needs_images_of_several_entities_is_the_oracles(tasks: tuple[Task, ...]) -> None:
     for task in tasks:
-        if task.row:
-            assert (task.who == ORACLE) == (task.row.share is not None or bool(task.row.unpoisoned))
+        if task.stage == "refine":
+            assert (task.who == ORACLE) == (task.order.row.share is not None or bool(task.order.row.unpoisoned))
 
 
 @pytest.mark.parametrize("controls", ["true", "false"])  # without, no unpoisoned row reads as much as a pooled one
 def test_largest_row_is_counted_over_all_it_reads(controls: str) -> None:
     tasks = plan(four(f"controls={controls}"), ROWS)
-    most = {task.most_rows for task in tasks if task.stage == "refine" and task.row and task.row.own != "images"}
+    refined = [task.order for task in tasks if task.stage == "refine"]
+    most = {order.most_rows for order in refined if order.row.own != "images"}
     assert most == {550 + 550 + 550 + 55}  # no row reads more than a4 with a1 to a3
 
 
@@ -108,7 +109,8 @@ def test_without_controls_only_stated_rows_are_played() -> None:
 
 def test_steps_that_others_wait_for_stand_before_rows_from_raw_images(tasks: tuple[Task, ...]) -> None:
     at = {task.name: index for index, task in enumerate(tasks)}
-    scratch = [at[task.name] for task in tasks if task.row and task.row.own == "images" and task.who != ORACLE]
+    refined = [task for task in tasks if task.stage == "refine" and task.who != ORACLE]
+    scratch = [at[task.name] for task in refined if task.order.row.own == "images"]
     assert max(at[f"publish {name}"] for name in ROWS) < min(scratch)
 
 

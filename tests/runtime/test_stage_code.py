@@ -2,20 +2,22 @@ import json
 
 import pytest
 import stage_code  # type: ignore[import-not-found]
-from collab.runtime.stages import VERSIONS
 
 from collab.entity import Entity
+from collab.stages.registry import STAGES
 from collab.training import losses, recipes
 
 
 def test_code_of_a_stage_changes_with_its_version() -> None:
-    """Fails when a stage's code changed: raise its version in collab/runtime/stages.py if a result may change.
+    """Fails when a stage's code changed: raise its `version` in collab/stages if a result may change.
 
     Then record the new digests: python tests/runtime/stage_code.py (with --same-results if no bit changes).
     """
     known = json.loads(stage_code.RECORD.read_text())
     found = stage_code.digests()
-    assert {stage: each["version"] for stage, each in known.items()} == VERSIONS
+    assert {stage: each["version"] for stage, each in known.items()} == {
+        name: stage.version for name, stage in STAGES.items()
+    }
     changed = [stage for stage, digest in found.items() if known[stage]["code"] != digest]
     assert not changed, f"the code of {', '.join(changed)} is not what was recorded; see above"
 
