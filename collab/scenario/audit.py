@@ -25,7 +25,7 @@ QUICK: tuple[dict[str, Any], ...] = tuple(
         {"kind": "membership_inference", "candidates": 1000, "by": "span"},
     )
 )
-"""Minutes on two cores: the least honest set of ATTACKS.md, few modules and steps, as few rows as it allows."""
+"""Minutes on two cores: the least honest set (ATTACKS 2), few modules and steps, as few rows as it allows."""
 
 FULL: tuple[dict[str, Any], ...] = (
     {"kind": "shadow_modules", "modules": 8, "images": 2500, "module_epochs": 6},
