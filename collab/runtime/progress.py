@@ -19,7 +19,12 @@ def watching(console: Console) -> Iterator[Emit]:
 
         def line(event: Event) -> None:
             if event["event"] != "epoch":  # an epoch each would bury what matters in a log
-                console.print(f"{time.perf_counter() - start:7.1f} s  {_told(event)}", highlight=False, soft_wrap=True)
+                console.print(
+                    f"{time.perf_counter() - start:7.1f} s  {_told(event)}",
+                    highlight=False,
+                    markup=False,
+                    soft_wrap=True,
+                )
 
         yield line
         return
@@ -27,6 +32,9 @@ def watching(console: Console) -> Iterator[Emit]:
     with Live(board.table(), console=console, refresh_per_second=4, transient=True) as live:
 
         def show(event: Event) -> None:
+            if event["event"] == "notice":
+                live.console.print(_told(event), highlight=False, markup=False)  # stays above the table
+                return
             board.take(event)
             live.update(board.table())
 
@@ -37,6 +45,8 @@ def _told(event: Event) -> str:
     match event["event"]:
         case "planned":
             return f"{event['tasks']} tasks"
+        case "notice":
+            return f"note: {event['text']}"
         case "host":
             return f"{event['entity']}: process ready after {event['seconds']} s"
         case "cached":
@@ -58,14 +68,17 @@ def watching_sweep(console: Console) -> Iterator[Emit]:
 
         def line(event: Event) -> None:
             board.take(event)
-            if event["event"] in ("sweep", "cell", "cell_done", "restart", "failed"):
-                console.print(f"{board.summary()}: {board.told(event)}", highlight=False, soft_wrap=True)
+            if event["event"] in ("notice", "sweep", "cell", "cell_done", "restart", "failed"):
+                console.print(f"{board.summary()}: {board.told(event)}", highlight=False, markup=False, soft_wrap=True)
 
         yield line
         return
     with Live(board.table(), console=console, refresh_per_second=4, transient=True) as live:
 
         def show(event: Event) -> None:
+            if event["event"] == "notice":
+                live.console.print(_told(event), highlight=False, markup=False)
+                return
             board.take(event)
             live.update(board.table())
 
@@ -113,6 +126,8 @@ class _Cells:
                 return f"{event['cell']}: started"
             case "cell_done":
                 return f"{event['cell']}: {'failed' if event['failed'] else 'done'}"
+            case "notice":
+                return _told(event)
         return f"{self._labels.get(str(event.get('run', '')), '')}: {_told(event)}"
 
     def table(self) -> Table:
