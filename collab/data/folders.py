@@ -75,10 +75,7 @@ class ImageFolders:
         """Identity of all files: class, name, size and time of each."""
         names = hashlib.sha256(json.dumps([self._names["train"], self._names["test"]]).encode()).hexdigest()
         files = (folder / name for split, folder in self._folders.items() for name in self._names[split])
-        try:
-            return digest_of("imagefolder", [self._side, *self.classes, names], files)
-        except OSError as cause:
-            raise DataError(f"{cause.filename} cannot be looked at: {cause.strerror}. Repair or remove it.") from cause
+        return digest_of("imagefolder", [self._side, *self.classes, names], files)
 
     def _heldout_folder(self, stated: str | None) -> Path:
         """The folder of held-out images; DataError if it is not there, or if it could be either of two."""

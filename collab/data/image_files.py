@@ -37,5 +37,4 @@ def decoded_files(files: Sequence[Path], side: int) -> Iterator[UInt8[np.ndarray
     if len(broken) == 1:
         raise broken[0]
     if broken:
-        each = in_lines(str(error).removesuffix(" Repair or remove it.") for error in broken)
-        raise DataError(f"{len(broken):,} of {len(files):,} images do not decode. Repair or remove them:{each}")
+        raise DataError(f"{len(broken):,} of {len(files):,} images do not decode:{in_lines(map(str, broken))}")

@@ -7,7 +7,6 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Int64
 
-from collab.data.words import did_you_mean, shown
 from collab.errors import DataError
 
 Rows = Int64[np.ndarray, " rows"]
@@ -36,17 +35,13 @@ def split_classes(
     else:
         unknown = sorted(set(private) - set(classes))
         if unknown:
-            hint = did_you_mean(unknown[0], classes)
-            raise DataError(
-                f"data.private_classes names {shown(unknown)}; the source has {shown(classes)}{hint or '.'}"
-            )
+            raise DataError(f"data.private_classes names {', '.join(unknown)}; the source has {_shown(classes)}.")
         chosen = {classes.index(name) for name in private}
     others = tuple(label for label in range(len(classes)) if label not in chosen)
     if len(chosen) < 2 or not others:
         raise DataError(
-            f"of {len(classes)} classes {len(chosen)} would be private and {len(others)} public; at least two must be "
-            "private and one public, whose images train the reconstructor. If there are but two, add a class of other "
-            "images that anybody may see, and name the two in data.private_classes."
+            f"of {len(classes)} classes {len(chosen)} would be private and {len(others)} public; "
+            "at least two must be private and one public."
         )
     return ClassSplit(tuple(sorted(chosen)), others)
 
@@ -71,7 +66,11 @@ def labels_of(names: Sequence[str], classes: Sequence[str], split: ClassSplit, e
     if wrong:
         told = ", ".join(f"{name} ({'public' if name in classes else 'not in the source'})" for name in wrong)
         raise DataError(
-            f"entity {entity!r} chose {told}; the private classes are {shown(private)}. "
+            f"entity {entity!r} chose {told}; the private classes are {_shown(private)}. "
             "Name them in data.private_classes, or choose among these."
         )
     return tuple(sorted(private.index(name) for name in names))
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")

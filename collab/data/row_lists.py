@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from collab.data.partition import LEAST, ClassSplit, Rows
-from collab.data.words import did_you_mean, shown
+from collab.data.words import shown
 from collab.errors import DataError
+from collab.meant import did_you_mean
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
 """Digits that fit into 64 bits; Python would read `1_0` too."""

@@ -1,7 +1,6 @@
 """Names and counts as messages about images tell them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 
 MOST_IN_LINE, MOST_LINES = 20, 10
 """Names in one line, and texts on lines of their own; more are counted."""
@@ -24,12 +23,6 @@ def in_lines(texts: Iterable[str]) -> str:
     lines = list(texts)
     more = [f"and {len(lines) - MOST_LINES:,} more"] if len(lines) > MOST_LINES else []
     return readable("".join(f"\n  {line}" for line in [*lines[:MOST_LINES], *more]))
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`; did you mean cat?`, or nothing where no name is near."""
-    near = get_close_matches(name, list(known), n=1)
-    return readable(f"; did you mean {near[0]}?") if near else ""
 
 
 def readable(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Who holds which rows of the source: decided once by the driver, which sees labels and row numbers but no pixels."""
+"""Who holds which rows of the source: decided once by the driver, which sees labels and names of rows but no pixels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

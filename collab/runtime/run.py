@@ -67,7 +67,7 @@ class Prepared:
         """Opens the source, tells `watch` its notices, deals its rows out, and plans; reads labels, no pixels."""
         source = open_scenario_source(scenario)
         for notice in source.notices():  # before rows are dealt: what was passed over may be why they are too few
-            watch({"event": "notice", "text": notice})
+            watch({"event": "note", "text": notice})
         assignment = assign(scenario, source)
         counts = {name: len(holding) for name, holding in assignment.entities.items()}
         tasks = _needed(plan(scenario, counts), where.only)

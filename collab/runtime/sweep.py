@@ -17,7 +17,7 @@ from collab.report.verdicts import Verdict
 from collab.report.verdicts import verdicts as of_scenario
 from collab.runtime.audit import refuse
 from collab.runtime.cache import Cache
-from collab.runtime.host import Emit, Event
+from collab.runtime.host import Emit
 from collab.runtime.play import backend_for
 from collab.runtime.run import Prepared, Run, Where
 from collab.runtime.schedule import schedule
@@ -81,14 +81,7 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
     """
     start = time.perf_counter()
     folder = where.out / spec.name
-    notices = set[str]()
-
-    def watch_once(event: Event) -> None:  # cells of one source have the same to say
-        if event["event"] != "notice" or event["text"] not in notices:
-            notices.add(str(event.get("text")))
-            watch(event)
-
-    prepared = [Prepared.of(cell.scenario, where, watch_once) for cell in cells]
+    prepared = [Prepared.of(cell.scenario, where, watch) for cell in cells]
     places = [_place(folder, each) for each in prepared]
     todo = [at for at, place in enumerate(places) if where.is_fresh or not place.exists()]
     watch({"event": "sweep", "cells": len(cells), "todo": len(todo), "keys": len(_missing(prepared, todo, where))})

@@ -105,18 +105,18 @@ def test_keys_follow_the_names_that_are_listed(root: Path) -> None:
 def test_notices_are_told_before_rows_are_dealt(root: Path) -> None:
     events: list[Event] = []
     assert prepared(with_heic(root), events.append).assignment.notices == (PASSED,)
-    assert events == [{"event": "notice", "text": PASSED}]
+    assert events == [{"event": "note", "text": PASSED}]
     (root.parent / "rows.txt").write_text("fish/*\n")
     with pytest.raises(DataError):
         prepared(root, events.append)
-    assert events == 2 * [{"event": "notice", "text": PASSED}]
+    assert events == 2 * [{"event": "note", "text": PASSED}]
 
 
 def test_record_and_page_keep_notices_and_a_digest_of_names(root: Path) -> None:
     events: list[Event] = []
     few = read(with_heic(root), "refinements=[{row: 1, entity: a1, own: images}]", "controls=false", "expect=null")
     played = play(few, Where("inprocess", out=root.parent / "runs"), events.append)
-    assert [event["event"] for event in events[:2]] == ["notice", "planned"]
+    assert [event["event"] for event in events[:2]] == ["note", "planned"]
     record = json.loads((played.run / "record.json").read_text())
     assert record["notices"] == [PASSED]
     lines = "".join(f"{name}\n" for name in sorted(files_of(root, "a1")))
@@ -130,9 +130,10 @@ def test_record_and_page_keep_notices_and_a_digest_of_names(root: Path) -> None:
 def test_a_sweep_tells_each_notice_once(root: Path) -> None:
     few = ["refinements=[{row: 1, entity: a1, own: images}]", "controls=false", "expect=null"]
     spec, cells = read_sweep(SCENARIOS / "tiny.yaml", (), seeds=2, overrides=[*overrides(with_heic(root)), *few])
-    events: list[Event] = []
-    sweep(spec, cells, Where("inprocess", out=root.parent / "runs"), events.append)
-    assert [event["text"] for event in events if event["event"] == "notice"] == [PASSED]
+    console = Console(file=io.StringIO(), width=200)
+    with watching_sweep(console) as watch:
+        sweep(spec, cells, Where("inprocess", out=root.parent / "runs"), watch)
+    assert console.file.getvalue().count(f"note: {PASSED}") == 1  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("shown", [watching, watching_sweep])
@@ -140,7 +141,8 @@ def test_a_sweep_tells_each_notice_once(root: Path) -> None:
 def test_whoever_watches_sees_a_notice_as_it_is(is_terminal: bool, shown: Callable[[Console], object]) -> None:
     console = Console(file=io.StringIO(), force_terminal=is_terminal, width=200)
     with shown(console) as watch:  # type: ignore[attr-defined]
-        watch({"event": "notice", "text": "2 files [of cat] passed over."})
+        watch({"event": "note", "text": "2 files [of cat] passed over."})
+        watch({"event": "note", "text": "[/cat] too."})  # rich would read both as markup
     assert "note: 2 files [of cat] passed over." in console.file.getvalue()  # type: ignore[attr-defined]
 
 
