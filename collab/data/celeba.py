@@ -1,20 +1,19 @@
 """CelebA as its authors distribute it: aligned faces, and list files of attributes, identities and splits."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 
-from collab.data.decoding import decoded, digest_of
-from collab.data.source import BLOCK, Split
+from collab.data.decoding import digest_of
+from collab.data.image_files import decoded_files
+from collab.data.source import Split
 from collab.errors import DataError
 
 ATTRIBUTES_FILE, IDENTITIES_FILE, SPLITS_FILE = "list_attr_celeba.txt", "identity_CelebA.txt", "list_eval_partition.txt"
 IMAGES_FOLDER = "img_align_celeba"
 _PARTS = {"train": (0,), "test": (1, 2)}  # validation images are held-out ones: nothing here is chosen by them
-_DECODERS = 4
 
 
 class CelebA:
@@ -56,17 +55,18 @@ class CelebA:
         """The identity of every image, counted within `classes`."""
         return self._labels[split]
 
+    def names(self, split: Split) -> tuple[str, ...]:
+        """The file name of every row, `000001.jpg`."""
+        return tuple(self._files[split])
+
+    def notices(self) -> tuple[str, ...]:
+        """None: what the lists do not name is no image of this source."""
+        return ()
+
     def images(self, split: Split, rows: np.ndarray) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
         """Decodes the files of `rows`, some at a time."""
-        files = self._files[split]
-
-        def one(row: int) -> np.ndarray:
-            file = self._root / IMAGES_FOLDER / files[row]
-            return decoded(file, self._side, where=str(file))
-
-        with ThreadPoolExecutor(_DECODERS) as pool:
-            for start in range(0, len(rows), BLOCK):
-                yield np.stack(list(pool.map(one, rows[start : start + BLOCK].tolist())))
+        files, folder = self._files[split], self._root / IMAGES_FOLDER
+        return decoded_files([folder / files[row] for row in rows.tolist()], self._side)
 
     def identities(self, split: Split, rows: np.ndarray) -> Int64[np.ndarray, " rows"]:
         """Whom each of `rows` shows."""

@@ -37,5 +37,11 @@ def decoded(image: bytes | Path, side: int, *, where: str) -> UInt8[np.ndarray, 
 
 def digest_of(kind: str, options: Any, files: Iterable[Path]) -> str:
     """Identity of a source on disk: its options, and name, size and time of each file; contents are not read."""
-    lines = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    lines = []
+    for file in files:
+        try:
+            found = file.stat()
+        except OSError as cause:
+            raise DataError(f"{file} cannot be read: {cause.strerror}. Repair or remove it.") from cause
+        lines.append((file.name, found.st_size, found.st_mtime_ns))
     return hashlib.sha256(json.dumps([kind, options, lines]).encode()).hexdigest()

@@ -64,6 +64,10 @@ class ParquetFiles:
         if block:
             yield np.stack(block)
 
+    def notices(self) -> tuple[str, ...]:
+        """None: every row is an image."""
+        return ()
+
     def digest(self) -> str:
         """Identity of both files."""
         return digest_of("parquet", [self._side, self._image, self._label], self._paths.values())

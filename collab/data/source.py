@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -27,8 +27,24 @@ class Source(Protocol):
         """The images of `rows`, in that order, in blocks of at most 256; DataError names what does not decode."""
         ...
 
+    def notices(self) -> tuple[str, ...]:
+        """Sentences about what is there and not played, to be told before anything is; they name no file of an image.
+
+        Opens no image; empty where there is nothing to say.
+        """
+        ...
+
     def digest(self) -> str:
         """Identity of the content: kind, options, and name, size and time of each file."""
+        ...
+
+
+@runtime_checkable
+class WithNames(Protocol):
+    """A source of one file for each image: its rows have names, which stay when others come or go."""
+
+    def names(self, split: Split) -> tuple[str, ...]:
+        """The name of every row: its file, relative to the folder of the split."""
         ...
 
 

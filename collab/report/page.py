@@ -1,6 +1,7 @@
 """One offline HTML page from the files of a run, or from the means of a sweep."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ def page_of(run: Opened) -> str:
     names = [entity.name for entity in scenario.entities]
     sent = boundaries(names, run.crossings, scenario.data.image_size, run.rows)
     told = summary(scenario, run.rows, sent, run.pictures)
+    told = replace(told, cautions=(*told.cautions, *record.get("notices", ())))
     made = tables(scenario, run.rows)
     table_5 = next((table for table in made if table.title.startswith("Table 5")), None)
     others = tuple(table for table in made if table is not table_5)

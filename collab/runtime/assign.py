@@ -1,12 +1,14 @@
-"""Who holds which rows of the source: decided once by the driver, which sees labels and row numbers but no pixels."""
+"""Who holds which rows of the source: decided once by the driver, which sees labels and names of rows but no pixels."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from collab.data.partition import ClassSplit, labels_of, listed_rows, relabel, rows_of, split_classes
-from collab.data.source import Source, Split, open_source
+from collab.data.partition import ClassSplit, labels_of, relabel, rows_of, split_classes
+from collab.data.row_lists import RowLists, names_digest
+from collab.data.source import Source, Split, WithNames, open_source
 from collab.data.subsets import Wish, skewed_shares, subsets
 from collab.data.targets import PLAIN, Asked
 from collab.errors import DataError
@@ -34,7 +36,11 @@ class Holding:
 
 @dataclass(frozen=True)
 class Assignment:
-    """The rows of each entity, of the public set Q, of the held-out set, and of the whole private set X."""
+    """The rows of each entity, of the public set Q, of the held-out set, and of the whole private set X.
+
+    `names_digests` are the sha256 of the sorted file names of each entity, where the source has such names; `notices`
+    are the source's, about what is there and not played.
+    """
 
     classes: tuple[str, ...]
     entities: dict[str, Holding]
@@ -44,6 +50,8 @@ class Assignment:
     source_digest: str
     asked: Asked = PLAIN
     is_dealt_by_class: bool = True
+    names_digests: Mapping[str, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -96,23 +104,26 @@ def assign(scenario: Scenario, source: Source) -> Assignment:
         raise DataError(
             "no held-out image is of a private class, so nothing could be scored. Make more classes private."
         )
+    names = source.names("train") if isinstance(source, WithNames) else None
+    lists = RowLists(train, source.classes, split, names)
     given = {
-        entity.name: np.searchsorted(
-            everything.rows, listed_rows(Path(entity.rows), train, source.classes, split, entity.name)
-        )
+        entity.name: np.searchsorted(everything.rows, lists.read(Path(entity.rows), entity.name))
         for entity in scenario.entities
         if entity.rows is not None
     }
     dealt = _dealt(scenario, source.classes, split, everything, given, stream, by_class=by_class)
+    entities = {entity.name: everything.part(dealt[entity.name]) for entity in scenario.entities}
     return Assignment(
         classes=tuple(source.classes[label] for label in split.private),
-        entities={entity.name: everything.part(dealt[entity.name]) for entity in scenario.entities},
+        entities=entities,
         everything=everything,
         public=_capped(_holding("train", train, split.public), data.public_images, stream.numpy("public")),
         heldout=_capped(shown, data.test_images, stream.numpy("heldout")),
         source_digest=source.digest(),
         asked=asked,
         is_dealt_by_class=by_class,
+        names_digests={name: names_digest(names, held.rows) for name, held in entities.items()} if names else {},
+        notices=source.notices(),
     )
 
 

@@ -16,7 +16,7 @@ from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.assign import ORACLE, Assignment, assign, label_distribution, open_scenario_source
 from collab.runtime.audit import Audit, Leak, unlisted
 from collab.runtime.cache import Cache
-from collab.runtime.host import Job, Outcome, environment, put_elsewhere
+from collab.runtime.host import Emit, Job, Outcome, environment, put_elsewhere
 from collab.runtime.plan import Task, plan
 from collab.runtime.stages import Setting, stage_keys
 from collab.runtime.tabulate import result_rows
@@ -63,9 +63,12 @@ class Prepared:
     setting: Setting
 
     @classmethod
-    def of(cls, scenario: Scenario, where: Where) -> "Prepared":
-        """Opens the source, deals its rows out, and plans; reads labels, no pixels."""
-        assignment = assign(scenario, open_scenario_source(scenario))
+    def of(cls, scenario: Scenario, where: Where, watch: Emit = lambda event: None) -> "Prepared":
+        """Opens the source, tells `watch` its notices, deals its rows out, and plans; reads labels, no pixels."""
+        source = open_scenario_source(scenario)
+        for notice in source.notices():  # before rows are dealt: what was passed over may be why they are too few
+            watch({"event": "note", "text": notice})
+        assignment = assign(scenario, source)
         counts = {name: len(holding) for name, holding in assignment.entities.items()}
         tasks = _needed(plan(scenario, counts), where.only)
         compute = str(resolve_compute(scenario.precision, where.device))
@@ -215,6 +218,8 @@ class Run:
             "compute": self.job.setting.compute,
             "store": uri_of_run(uri, self.folder) if uri else "store",
             "source": self.assignment.source_digest,
+            "file_names": self.assignment.names_digests,
+            "notices": self.assignment.notices,
             "classes": self.assignment.classes,
             "images": {name: len(holding) for name, holding in self.assignment.entities.items()},
             "labels": label_distribution(self.assignment),

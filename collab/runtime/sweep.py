@@ -81,7 +81,7 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
     """
     start = time.perf_counter()
     folder = where.out / spec.name
-    prepared = [Prepared.of(cell.scenario, where) for cell in cells]
+    prepared = [Prepared.of(cell.scenario, where, watch) for cell in cells]
     places = [_place(folder, each) for each in prepared]
     todo = [at for at, place in enumerate(places) if where.is_fresh or not place.exists()]
     watch({"event": "sweep", "cells": len(cells), "todo": len(todo), "keys": len(_missing(prepared, todo, where))})

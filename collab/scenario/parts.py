@@ -92,7 +92,8 @@ class Entity(Part):
     overlap: Overlap | None = Field(None, description="Images that another entity holds too; none unless given.")
     rows: str | None = Field(
         None,
-        description="File, relative to this one, with a row of the source's training images on each line, from 0.",
+        description="File, relative to this one, with a training image on each line: its file name or a glob "
+        "(`cat/IMG_0001.jpg`, `cat/a_*`), or its number from 0 where images are no files of their own.",
     )
     options: Annotated[SerializeAsAny[EntityOptions], PlainValidator(validated_options)] = Field(
         EntityOptions(), validate_default=True, description="Options of its kind."

@@ -68,12 +68,15 @@ class Parquet(Data):
 
 
 class ImageFolder(Data):
-    """`root/train/<class>/*` and `root/val/<class>/*`."""
+    """`root/train/<class>/*` and `root/val/<class>/*`, or `root/test/<class>/*`."""
 
     source: Literal["imagefolder", "imagenet"] = Field(
-        description="A folder for each class; imagefolder takes `test` for `val` too."
+        description="A folder for each class; imagenet is the same, and takes `val` where `test` is there too."
     )
-    root: str = Field(description="Folder with `train` and `val`, relative to this file.")
+    root: str = Field(description="Folder with `train` and `val` or `test`, relative to this file.")
+    test: Literal["val", "test"] | None = Field(
+        None, description="The folder of held-out images, the one that is there unless given; if both are, say which."
+    )
 
 
 class Cifar(Data):
