@@ -35,8 +35,8 @@ class ParquetFiles:
         self._files = {split: self._opened(path) for split, path in self._paths.items()}
         if self._paths["train"].samefile(self._paths["test"]):
             raise DataError(
-                f"`data.train` and `data.test` are one file, {self._paths['test']}: the same images would be trained on "
-                "and held out. Name a file of other images in `data.test`."
+                f"`data.train` and `data.test` are one file, {self._paths['test']}: the same images would be trained "
+                "on and held out. Name a file of other images in `data.test`."
             )
         self._labels = {split: self._read_labels(split) for split in self._files}
         self.classes = self._named_classes(1 + max(int(labels.max()) for labels in self._labels.values()))
@@ -122,8 +122,8 @@ class ParquetFiles:
         encoded = value.get("bytes") if isinstance(value, dict) else value
         if encoded is None and isinstance(value, dict) and value.get("path"):
             raise DataError(
-                f"{where} holds no bytes, only the path {value['path']!r}, and files beside a Parquet file are not read. "
-                f"Write the content of each file into `bytes` of column {self._image!r}."
+                f"{where} holds no bytes, only the path {value['path']!r}, and files beside a Parquet file are not "
+                f"read. Write the content of each file into `bytes` of column {self._image!r}."
             )
         if encoded is None:
             raise DataError(f"{where} holds no image. Repair or remove it.")

@@ -41,7 +41,9 @@ def explained(
         is_part_right = any(trail == other[: len(trail)] for other in told if len(other) > len(trail))
         if is_part_right and not any(sentence.startswith(("is", "unknown")) for sentence in sentences):
             continue  # a list with one wrong item also complains that it is not the word it could have been
-        got = "" if sentences[0].startswith(_SAY_ALL) else _got(content, trail)
+        got = (
+            "" if sentences[0].startswith(_SAY_ALL) else _got(content, trail, sentences == [_SENTENCES["string_type"]])
+        )
         yield trail, ", or ".join(dict.fromkeys(sentences)) + got
 
 
@@ -90,7 +92,7 @@ def _choice(expected: str) -> str:
     return f"must be {words[0]}" if len(words) == 1 else f"must be one of {', '.join(words)}"
 
 
-def _got(content: Any, trail: Trail) -> str:
+def _got(content: Any, trail: Trail, is_text_due: bool) -> str:
     here = content
     for step in trail:
         if isinstance(here, str) or (isinstance(here, dict) and step not in here):
@@ -101,7 +103,8 @@ def _got(content: Any, trail: Trail) -> str:
     if "://" in str(here):  # people put credentials there, and messages into logs
         return ""
     text = repr(here).replace("True", "true").replace("False", "false").replace("None", "null")
-    return f" (got {text if len(text) <= 60 else text[:57] + '...'})"
+    hint = "; in quotes it is one" if is_text_due and isinstance(here, bool | int | float) else ""
+    return f" (got {text if len(text) <= 60 else text[:57] + '...'}){hint}"
 
 
 def allowed_keys(steps: Sequence[str | int], content: Any, kinds: Kinds, root: type[BaseModel] = Scenario) -> list[str]:

@@ -45,7 +45,10 @@ def opened(folder: Path, **changed: str) -> Source:
 def test_classes_are_named_by_the_column_that_is_asked_for(
     tmp_path: Path, label: str, classes: tuple[str, ...]
 ) -> None:
-    metadata = features(fine_label=FINE, coarse_label=COARSE) | {"tags": '["a", "b"]', "pandas": '{"names": ["c", "d"]}'}
+    metadata = features(fine_label=FINE, coarse_label=COARSE) | {
+        "tags": '["a", "b"]',
+        "pandas": '{"names": ["c", "d"]}',
+    }
     for name in ("train", "test"):
         write(tmp_path / f"{name}.parquet", metadata, fine_label=[0, 1, 2, 3], coarse_label=[0, 0, 1, 1])
     assert opened(tmp_path, label=label).classes == classes
@@ -102,7 +105,11 @@ def test_a_column_without_encoded_images_is_told_before_anything_is_played(tmp_p
 
 
 def test_a_path_beside_the_file_is_not_read_and_named(tmp_path: Path) -> None:
-    rows = [{"bytes": image(3), "path": "3.png"}, {"bytes": None, "path": "images/4.png"}, {"bytes": None, "path": None}]
+    rows = [
+        {"bytes": image(3), "path": "3.png"},
+        {"bytes": None, "path": "images/4.png"},
+        {"bytes": None, "path": None},
+    ]
     for name in ("train", "test"):
         write(tmp_path / f"{name}.parquet", image=[*rows, None])
     source = opened(tmp_path)
