@@ -113,9 +113,10 @@ def read_value(text: str) -> Any:
         if document.mistakes or document.content is None or len(document.content) > 1:
             why = document.mistakes[0].text if document.mistakes else "it is more than one value"
             raise ValueError(f"the value {text!r} cannot be read: {why}{_COMMENT if ' #' in text else ''}")
-        node = _Loader(f"value: {text}").get_single_node().value[0][1]
+        mapping: Any = _Loader(f"value: {text}").get_single_node()
     except yaml.YAMLError as cause:
         raise ValueError(f"the value {text!r} cannot be read: {_syntax(cause, text).text}") from cause
+    _, node = mapping.value[0]
     if lost := text[node.end_mark.index - len("value: ") :].strip():
         raise ValueError(f"the value {text!r} cannot be read: {lost!r} would be lost{_COMMENT}")
     return document.content["value"]
