@@ -106,9 +106,8 @@ def read_value(text: str) -> Any:
     try:
         if text[:1] not in _INDICATORS:
             loader = _Loader(text)
-            return loader.construct_document(
-                yaml.ScalarNode(loader.resolve(yaml.ScalarNode, text, (True, False)), text)
-            )
+            tag = loader.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+            return loader.construct_document(yaml.ScalarNode(tag, text))
         document = read_document(f"value: {text}")
         if document.mistakes or document.content is None or len(document.content) > 1:
             why = document.mistakes[0].text if document.mistakes else "it is more than one value"
