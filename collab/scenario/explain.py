@@ -41,9 +41,7 @@ def explained(
         is_part_right = any(trail == other[: len(trail)] for other in told if len(other) > len(trail))
         if is_part_right and not any(sentence.startswith(("is", "unknown")) for sentence in sentences):
             continue  # a list with one wrong item also complains that it is not the word it could have been
-        got = (
-            "" if sentences[0].startswith(_SAY_ALL) else _got(content, trail, sentences == [_SENTENCES["string_type"]])
-        )
+        got = "" if sentences[0].startswith(_SAY_ALL) else _got(content, trail)
         yield trail, ", or ".join(dict.fromkeys(sentences)) + got
 
 
@@ -92,7 +90,7 @@ def _choice(expected: str) -> str:
     return f"must be {words[0]}" if len(words) == 1 else f"must be one of {', '.join(words)}"
 
 
-def _got(content: Any, trail: Trail, is_text_due: bool) -> str:
+def _got(content: Any, trail: Trail) -> str:
     here = content
     for step in trail:
         if isinstance(here, str) or (isinstance(here, dict) and step not in here):
@@ -103,8 +101,7 @@ def _got(content: Any, trail: Trail, is_text_due: bool) -> str:
     if "://" in str(here):  # people put credentials there, and messages into logs
         return ""
     text = repr(here).replace("True", "true").replace("False", "false").replace("None", "null")
-    hint = "; in quotes it is one" if is_text_due and isinstance(here, bool | int | float) else ""
-    return f" (got {text if len(text) <= 60 else text[:57] + '...'}){hint}"
+    return f" (got {text if len(text) <= 60 else text[:57] + '...'})"
 
 
 def allowed_keys(steps: Sequence[str | int], content: Any, kinds: Kinds, root: type[BaseModel] = Scenario) -> list[str]:

@@ -39,7 +39,7 @@ FAULTS = {
     "a date is a word": ("name: small", "name: small\n@seed: 2020-01-01", "must be a whole number (got '2020-01-01')"),
     "0x10 is a word": ("name: small", "name: small\n@seed: 0x10", "must be a whole number (got '0x10')"),
     "thousands of digits": ("name: small", "name: small\n@seed: " + 5000 * "9", "must be a whole number"),
-    "number as name": ("name: small", "@name: 010", "must be a text (got 10); in quotes it is one"),
+    "number as name": ("name: small", "@name: 010", "must be a text (got 10)"),
     "name with capitals": ("name: small", "@name: Small", "must be lower-case letters, digits and _"),
     "name of an entity": ("name: a2", "@name: 2a", "must be 1 to 32 of a-z, 0-9, _ and -, a letter first"),
     "list for a mapping": ("name: small", "name: small\n@store: [float16]", "must be a mapping of keys to values"),

@@ -103,7 +103,7 @@ def test_later_overrides_win_and_the_seed_option_comes_last(scenario_file: Write
         ("about=[a] #2", "the value '[a] #2' cannot be read: '#2' would be lost; ` #` begins a comment, unless it"),
         ('about="a" #2', "cannot be read: '#2' would be lost"),
         ("about=[/run #2, b]", "while parsing a flow sequence; ` #` begins a comment, unless it stands in quotes"),
-        ("about=2024", "about: must be a text (got 2024); in quotes it is one"),
+        ("about=2024", "about: must be a text (got 2024)"),
         ("model.pretrain=epochs: 1", "model.pretrain: must be a mapping of keys to values (got 'epochs: 1')"),
         ("seed=3 # three", "seed: must be a whole number (got '3 # three')"),
         ("name=&a x", "the value '&a x' cannot be read: aliases and anchors are refused"),
