@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 
-from collab.data.decoding import digest_of
+from collab.data.decoding import digest_of, refuse_lfs_pointer
 from collab.data.image_files import decoded_files
 from collab.data.source import Split
 from collab.errors import DataError
@@ -26,8 +26,13 @@ class CelebA:
     def __init__(self, *, image_size: int, seed: int, root: str | Path) -> None:
         self._side, self._root = image_size, Path(root)
         if not (self._root / IMAGES_FOLDER).is_dir():
-            raise DataError(f"{self._root} has no folder {IMAGES_FOLDER}. Unpack img_align_celeba.zip there.")
+            raise DataError(
+                f"{self._root} has no folder {IMAGES_FOLDER}. Unpack img_align_celeba.zip there, beside {SPLITS_FILE}, "
+                f"{IDENTITIES_FILE} and {ATTRIBUTES_FILE}; no other folders are looked into."
+            )
         splits = self._listed(SPLITS_FILE, 1)
+        if wrong := next(((name, part) for name, (part,) in splits.items() if part not in (0, 1, 2)), None):
+            raise DataError(f"{self._root / SPLITS_FILE} puts {wrong[0]} in part {wrong[1]}; there are 0, 1 and 2.")
         people = self._listed(IDENTITIES_FILE, 1)
         lines = self._lines(ATTRIBUTES_FILE)
         if len(lines) < 2:
@@ -87,9 +92,14 @@ class CelebA:
 
     def _lines(self, name: str) -> list[str]:
         try:
-            return (self._root / name).read_text(encoding="utf-8").splitlines()
+            text = (self._root / name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as cause:
-            raise DataError(f"{self._root / name} cannot be read: {cause}. It belongs to CelebA.") from cause
+            why = cause.strerror if isinstance(cause, OSError) else cause
+            raise DataError(
+                f"{self._root / name} cannot be read: {why}. It belongs to CelebA, in the authors' own layout (.txt)."
+            ) from cause
+        refuse_lfs_pointer(text[:64].encode(), str(self._root / name))
+        return text.splitlines()
 
     def _numbers(self, name: str, lines: list[str], count: int, *, first: int) -> dict[str, tuple[int, ...]]:
         """A file name and `count` whole numbers on each line; `first` is the number of the first one."""

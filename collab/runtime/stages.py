@@ -19,7 +19,7 @@ from collab.scenario.model import Dpm, Refinement, Scenario
 from collab.scenario.parts import Federation
 
 VERSIONS = {
-    "decode": 1,
+    "decode": 2,
     "pretrain": 2,
     "reconstruct": 2,
     "featurize": 1,

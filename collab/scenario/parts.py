@@ -8,6 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, Serializ
 from collab.architectures import ARCHITECTURES, RECONSTRUCTOR
 from collab.scenario.base import (
     MEMORY,
+    ClassName,
     DefenseOptions,
     EntityOptions,
     Kind,
@@ -86,7 +87,7 @@ class Entity(Part):
     share: Share | None = Field(
         None, description="Fraction of the private images, or of those of `classes`, that it holds; not with `rows`."
     )
-    classes: tuple[str, ...] | None = Field(
+    classes: tuple[ClassName, ...] | None = Field(
         None, description="Private classes that it has images of, all unless given; `share` counts within them."
     )
     overlap: Overlap | None = Field(None, description="Images that another entity holds too; none unless given.")

@@ -1,6 +1,7 @@
 """A sweep: one scenario over the values of axes and over seeds, as a list of cells, each a scenario of its own."""
 
 import itertools
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -196,12 +197,21 @@ def _overlaps(value: Value, who: str, entities: Sequence[Mapping[str, Any]]) -> 
 
 
 def _text(value: Value) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """What `--set` reads back to `value`: the text "5" in quotes; but a text such as `[none, dpm]` means the list."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    with suppress(ValueError):  # told when the cells are read
+        if isinstance(value, str) and not isinstance(read_value(value), str | list | dict):
+            return json.dumps(value)
+    return str(value)
 
 
 def _axis(text: str) -> Axis:
     where, equals, values = text.partition("=")
-    found = read_value(f"[{values}]") if equals else None
+    try:
+        found = read_value(f"[{values}]") if equals else None
+    except ValueError as cause:
+        raise ScenarioError(f"--vary {text}: {cause}.") from cause
     try:
         return Axis.model_validate({"vary": where.strip(), "values": tuple(found or ())})
     except ValidationError as error:

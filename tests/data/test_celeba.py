@@ -78,6 +78,8 @@ def test_the_digest_follows_the_lists(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("file", "old", "new", "told"), [
     ("list_eval_partition.txt", "000001.jpg ", "../1.jpg ", "is not the name of an image"),
     ("list_eval_partition.txt", "000001.jpg ", "000002.jpg ", "each once"),
+    ("list_eval_partition.txt", "000001.jpg ", "000001.jpg 3", r"puts 000001.jpg in part 3\d; there are 0, 1 and 2"),
+    ("list_eval_partition.txt", "", "version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
     ("identity_CelebA.txt", "000003.jpg ", "000003.jpg x", "whole number"),
     ("identity_CelebA.txt", "000003.jpg ", "other.jpg ", "has no line for 000003.jpg"),
     ("list_attr_celeba.txt", "Bald ", "Bald Young ", "5 whole numbers"),

@@ -131,7 +131,7 @@ FAULTS = {
         "name: small\nexpect: {metric: top1, row: 5, @entity: a2, at_least: 0.5}",
         "row 5 is nobody's; leave it out",
     ),
-    "class names": ("classes: 6", "private_classes: [a, @3]", "data.private_classes.1: must be a text (got 3)"),
+    "class names": ("classes: 6", "private_classes: [a, @3.5]", "data.private_classes.1: must be a text (got 3.5)"),
     "classes, a word": ("classes: 6", "@private_classes: all", "must be half, or must be a list (got 'all')"),
     "one class": ("classes: 6", "@private_classes: [a]", "name two classes or more, each once"),
     "class twice": ("classes: 6", "@private_classes: [a, a]", "name two classes or more, each once"),

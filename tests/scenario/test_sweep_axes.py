@@ -108,3 +108,21 @@ def test_a_mistake_of_the_scenario_itself_is_told_once(cells: Cells, valid: str)
 def test_a_wrong_override_of_every_cell_is_told(cells: Cells) -> None:
     with pytest.raises(ScenarioError, match=r"--set zzz\.epochs=1: the scenario has no 'zzz'"):
         cells("refine.epochs", "[1, 2]", "zzz.epochs=1")
+
+
+def test_a_text_of_an_axis_stays_the_text_it_is(cells: Cells) -> None:
+    """Values go through `--set`, which would read "2024" as a number and once took `#2` for a comment."""
+    found = cells("about", """["2024", "true", "", "run #2", "a: b", it's]""")
+    assert [cell.scenario.about for cell in found] == ["2024", "true", "", "run #2", "a: b", "it's"]
+
+
+def test_overrides_of_a_sweep_file_are_taken_whole(scenario_file: Write) -> None:
+    path = scenario_file().parent / "sweep.yaml"
+    path.write_text('name: s\nscenario: small.yaml\nset: ["about=run #2"]\naxes: []\n')
+    assert [cell.scenario.about for cell in read_sweep(path)[1]] == ["run #2"]
+
+
+def test_values_on_the_command_line_that_cannot_be_read_are_told(scenario_file: Write) -> None:
+    with pytest.raises(ScenarioError, match=r"^--vary about=a,b #2: the value .* ` #` begins a comment, unless it"):
+        read_sweep(scenario_file(), ["about=a,b #2"])
+    assert [cell.scenario.about for cell in read_sweep(scenario_file(), ["about=a,'b #2'"])[1]] == ["a", "b #2"]
