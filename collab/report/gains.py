@@ -56,6 +56,7 @@ def gain_rows(scenario: Scenario, rows: Sequence[Row]) -> list[Row]:
         change = gain_of(main, found, row)
         if change is not None:
             this = found[str(row.row), row.entity or "", main.name]
-            of_change = replace(this, value=change.value, low=change.low, high=change.high)
-            made.append(replace(of_change, metric=gain_metric(main), seconds=None, device=None))
+            apart = replace(this, paper=None, verdict=None, seconds=None, device=None)
+            apart = replace(apart, value=change.value, low=change.low, high=change.high)
+            made.append(replace(apart, metric=gain_metric(main)))
     return made

@@ -214,9 +214,8 @@ def _about_name(row: Mapping[str, Any], seen: set[str]) -> Iterator[Found]:
     label = str(row.get("row"))
     if "row" in row and label in seen:
         yield ("row",), f"row {label} is there already; rows differ"
-    if label.startswith((stage_rows.OF_CONTROLS, stage_rows.OF_ATTACKS)) or label in stage_rows.RESERVED:
-        told = "as is all that starts with c_ (control rows) or `by ` (attacks)"
-        yield ("row",), f"{label!r} is reserved, {told}; choose another"
+    if label.startswith(stage_rows.OF_CONTROLS) or label in stage_rows.RESERVED:
+        yield ("row",), f"{label!r} is reserved, as is all that starts with c_ (control rows); choose another"
     if len(label) > ROW_LETTERS:
         yield ("row",), f"{label!r} is longer than {ROW_LETTERS} letters"
     seen.add(label)

@@ -25,4 +25,4 @@ RESERVED: Final = frozenset(
 
 OF_CONTROLS: Final = "c_"
 OF_ATTACKS: Final = "by "
-"""What names of control rows begin with, and those of attacks (`by a1`, who attacks); no stated row may."""
+"""What names of control rows begin with, and those of attacks: `by a1`, who attacks. No stated row has a space."""
