@@ -32,7 +32,7 @@ def gains_table(found: Sequence[Mean], axes: Sequence[str], rows: Sequence[Refin
     """What sharing brings each entity at each point, and whether the seeds agree that it does."""
     main = main_metric_in(each.metric for each in found)
     lines = [
-        (*_values(each), each.entity or NO_INTERVAL, each.row, f"{main.scale * each.mean:+.1f}",
+        (*_values(each), each.entity or NO_INTERVAL, each.row, f"{round(main.scale * each.mean, 1) + 0.0:+.1f}",
          _interval(each, main.scale, "+.1f"), str(each.seeds), _reading(each))
         for each in headline_gains(found, rows)
     ]  # fmt: skip
