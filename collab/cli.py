@@ -1,6 +1,5 @@
 """The command line; torch, ray, pyarrow and jinja2 are imported inside the commands that need them."""
 
-import json
 import signal
 import sys
 from collections.abc import Callable, Iterable
@@ -14,6 +13,7 @@ from collab.cli_options import Address, AsJson, BackendName, Device, Fresh, Out,
 from collab.cli_plugins import PluginDirs, new, plugins_app, schema
 from collab.cli_store import cache_app, store_app
 from collab.errors import INTERRUPTED, CollabError, ScenarioError
+from collab.plain_json import json_text
 
 app = typer.Typer(
     help="Who gains what, and who discloses what, when parties share poisoned features instead of images.",
@@ -90,7 +90,7 @@ def run(
             "rows": [asdict(row) for row in played.rows],
             "verdicts": [asdict(each) for each in found],
         }
-        print(json.dumps(result))
+        print(json_text(result))
     else:
         _print_tables(tables(loaded.scenario, played.rows))
         took = f"{played.seconds:.0f} s, of which {played.start_seconds:.1f} s until work began"
@@ -151,7 +151,7 @@ def sweep(
     if as_json:
         from dataclasses import asdict
 
-        print(json.dumps({**asdict(swept), "folder": str(swept.folder)}))
+        print(json_text({**asdict(swept), "folder": str(swept.folder)}))
     else:
         if swept.verdicts:
             _print_tables([verdict_table(swept.verdicts, "of each point")])
@@ -232,7 +232,7 @@ def _print_outlook(outlook: Any, as_json: bool) -> None:
     if as_json:
         from dataclasses import asdict
 
-        print(json.dumps(asdict(outlook)))
+        print(json_text(asdict(outlook)))
         return
     for cell in outlook.cells:
         new = cell.tasks - cell.shared - cell.cached

@@ -3,8 +3,10 @@
 import os
 from collections.abc import Iterator
 
+import jinja2
 import pytest
 import torch
+from html_tables import ragged_tables  # type: ignore[import-not-found]
 from hypothesis import settings
 
 settings.register_profile("collab", deadline=None, derandomize=True, max_examples=25)
@@ -12,6 +14,21 @@ settings.load_profile("collab")
 torch.set_num_threads(1)
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_page_has_a_ragged_table() -> Iterator[None]:
+    """Every page that any test draws in this process has as many cells in each line of a table as it has heads."""
+    drawn = jinja2.Template.render
+
+    def checked(self: jinja2.Template, *given: object, **parts: object) -> str:
+        page = drawn(self, *given, **parts)
+        assert not (found := ragged_tables(page)), f"{self.name}: {found}"
+        return page
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jinja2.Template, "render", checked)
+        yield
 
 
 @pytest.fixture(scope="session")

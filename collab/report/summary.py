@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from collab.report.crossings import Boundary
-from collab.report.words import Difference, best, difference, gained, listed, size
+from collab.report.gains import gain_of, largest_pool, without_sharing
+from collab.report.words import Difference, difference, gained, listed, size
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import played_rows
 from collab.store.pictures import Pictures
@@ -111,13 +112,12 @@ def summary(
 def _gain(scenario: Scenario, pooled: Sequence[Refinement], found: Found, name: str) -> Gain | None:
     """Of the row with the largest pool, so that none is picked for its figure; the later of equal ones."""
     main = scenario.data.main_metric
-    without = best(main, (found.get((f"c_own_{name}", name, main.name)), found.get(("c_public", "", main.name))))
-    stated = [row for row in pooled if row.entity == name and found.get((str(row.row), name, main.name))]
-    if without is None or not stated:
+    without = without_sharing(main, found, name)
+    row = largest_pool([each for each in pooled if found.get((str(each.row), name, main.name))], name)
+    if without is None or row is None:
         return None
-    row = max(reversed(stated), key=lambda each: len(each.pool))
     with_pool = found[str(row.row), name, main.name]
-    change = gained(main, with_pool, without)
+    change = gain_of(main, found, row)
     if change is None:
         return None
     raw = [str(each.row) for each in scenario.refinements if (each.own, each.entity) == ("images", name)]

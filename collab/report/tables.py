@@ -7,11 +7,12 @@ from collab.report.cells import Found, Table, percent, plain, scaled
 from collab.report.disclosed import likeness_table, recognition_table
 from collab.report.exposed import exposure_tables
 from collab.report.federated import exchange_table
+from collab.report.gains import gain_of
 from collab.report.inferred import inference_table
 from collab.report.perturbed import perturbation_table
 from collab.report.published import published_images
-from collab.report.verdicts import Verdict, found_of, verdicts
-from collab.report.words import basis, best
+from collab.report.verdicts import Verdict, found_of, measured, verdicts
+from collab.report.words import basis, signed
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import played_rows
 from collab.store.results import Row
@@ -19,6 +20,7 @@ from collab.store.results import Row
 
 def tables(scenario: Scenario, rows: Sequence[Row]) -> tuple[Table, ...]:
     """Tables 1 to 3 and 5 of Guo et al. for what was measured, disclosure, who was left out, attacks, and verdicts."""
+    rows = measured(rows)
     found = {(row.row, row.entity or "", row.metric): row for row in rows if row.attack is None}
     made = (
         _table_1(scenario, found),
@@ -139,11 +141,8 @@ def _table_5(scenario: Scenario, found: Found) -> Table:
         return (name, entity or "—", data, *cells, gain, *[paper] * has_paper)
 
     def gain(row: Refinement) -> str:
-        own, this = (found.get((name, row.entity or "", main.name)) for name in (f"c_own_{row.entity}", str(row.row)))
-        if not (row.pool or row.unpoisoned) or this is None or own is None or public is None:
-            return ""
-        without = best(main, (own, public))
-        return f"{main.gain(this.value or 0, (without.value if without else None) or 0):+.1f}"
+        change = gain_of(main, found, row)
+        return signed(change, main.scale) if change else ""
 
     if not scenario.refinements:
         return Table("Table 5: refinement", columns, ())  # nobody trains further
@@ -153,7 +152,9 @@ def _table_5(scenario: Scenario, found: Found) -> Table:
     rules = [len(lines)]
     if public:
         lines.append(line("c_public", "", "released C, untouched"))
-    lines += [line(str(row.row), row.entity or "", describe(row)) for row in played if str(row.row) not in stated]
+    lines += [
+        line(str(row.row), row.entity or "", describe(row), gain(row)) for row in played if str(row.row) not in stated
+    ]
     notes = [
         "Scored on held-out images of the private classes. Rows from c_ on are controls.",
         f"gain: {main.points} better than the better of c_public and c_own: what sharing itself brings (or costs).",

@@ -19,7 +19,7 @@ from collab.data.source import Source
 from collab.defenses.base import Protection
 from collab.defenses.chain import Chain
 from collab.entity import Entity
-from collab.errors import CollabError, ResourceError
+from collab.errors import CollabError, EntityError, ResourceError
 from collab.plugins.discovery import Plugins
 from collab.runtime.assign import ORACLE, Assignment, Holding, open_scenario_source
 from collab.runtime.cache import Cache, places_of
@@ -166,6 +166,12 @@ class Host:
         with participant.stream(task.stage).initialization("otherwise"):  # whatever else draws from torch's generator
             found = self._played(job, task, participant, progress)
         report = checked(found, f"{type(participant).__name__}.{task.stage}")
+        metrics = [measure.metric for measure in report.measures]
+        if repeated := sorted({metric for metric in metrics if metrics.count(metric) > 1}):
+            raise EntityError(
+                f"{type(participant).__name__}.{task.stage} measured {', '.join(repeated)} twice. A metric has one "
+                "value in a report; give the others names of their own."
+            )
         losses = tuple(tuple(curve) for curve in progress.curves)
         seconds = time.perf_counter() - start
         device, peak = str(compute), _peak_bytes()

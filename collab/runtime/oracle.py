@@ -210,7 +210,7 @@ class Oracle(Participant):
         there = np.stack([to_uint8(part[torch.from_numpy(shown)]) for part in (images, rebuilt)])
         np.save(self.private / judged_file(attacker, attack, victim), there)
         measures = [
-            *likeness(rebuilt, images, seed),
+            *(each for each in likeness(rebuilt, images, seed) if each.metric not in by_attack),
             *priors(images, labels, unrelated(), seed),
             *compared_measures(by_attack, seed),
             *(mean_measure(f"{metric}_open", values, seed) for metric, values in by_open.items()),

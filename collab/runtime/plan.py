@@ -6,10 +6,11 @@ from typing import Any
 
 from collab.errors import ScenarioError
 from collab.runtime.assign import ORACLE
+from collab.scenario import stage_rows
 from collab.scenario.base import AttackOptions
 from collab.scenario.model import Entity, Refinement, Scenario
 from collab.scenario.parts import Federation
-from collab.scenario.rows import part_mistakes, played_rows
+from collab.scenario.rows import is_pretraining, part_mistakes, played_rows
 
 RECOGNIZE = "recognize oracle"
 """The name of the task that trains the independent recognizer."""
@@ -52,7 +53,7 @@ def plan(scenario: Scenario, rows: Mapping[str, int]) -> tuple[Task, ...]:
     refinements = played_rows(scenario)
     scratch = [row for row in refinements if row.own in ("images", "published")]
     from_features = [row for row in refinements if row not in scratch]
-    is_pretraining = [row for row in scratch if _is_pretraining(scenario, row)]
+    pretraining = [row for row in scratch if is_pretraining(scenario, row)]
     names = [entity.name for entity in scenario.entities]
 
     tasks = [
@@ -63,16 +64,16 @@ def plan(scenario: Scenario, rows: Mapping[str, int]) -> tuple[Task, ...]:
             leader,
             "pretrain",
             (f"decode {leader}", "decode heldout"),
-            tuple((str(row.row), leader) for row in is_pretraining) or (("pretrain", leader),),
+            tuple((str(row.row), leader) for row in pretraining) or ((stage_rows.PRETRAIN, leader),),
         ),
         Task("decode public", leader, "decode_public"),
-        Task("featurize heldout", ORACLE, "featurize_heldout", (f"pretrain {leader}",), (("c_public", ""),)),
+        Task("featurize heldout", ORACLE, "featurize_heldout", (f"pretrain {leader}",), ((stage_rows.PUBLIC, ""),)),
         Task(
             f"reconstruct {leader}",
             leader,
             "reconstruct",
             (f"pretrain {leader}", "decode public"),
-            (("reconstructor", leader),),
+            ((stage_rows.RECONSTRUCTOR, leader),),
         ),
     ]
     tasks += [Task(f"decode {name}", name, "decode") for name in names if name != leader]
@@ -83,13 +84,15 @@ def plan(scenario: Scenario, rows: Mapping[str, int]) -> tuple[Task, ...]:
     if is_judged or any(_by_oracle(row) for row in refinements):
         tasks.append(Task("decode oracle", ORACLE, "decode"))
     if scenario.disclosure is not None:
-        tasks.append(Task(RECOGNIZE, ORACLE, "recognize", ("decode oracle", "decode heldout"), (("recognizer", ""),)))
+        tasks.append(
+            Task(RECOGNIZE, ORACLE, "recognize", ("decode oracle", "decode heldout"), ((stage_rows.RECOGNIZER, ""),))
+        )
 
     if scenario.embeds:
-        tasks.append(Task(EMBED, ORACLE, "embed", ("decode public", "decode heldout"), (("embedding", ""),)))
+        tasks.append(Task(EMBED, ORACLE, "embed", ("decode public", "decode heldout"), ((stage_rows.EMBEDDING, ""),)))
 
     everything = [row for row in scratch if row.share is not None]  # the longest: it starts as early as it can
-    single = [row for row in scratch if row.share is None and row not in is_pretraining]
+    single = [row for row in scratch if row.share is None and row not in pretraining]
     tasks[3:3] = [_scratch_task(row) for row in everything]
     tasks += [_scratch_task(row) for row in single]
     most = max((_count(row, rows) for row in from_features), default=0)
@@ -115,17 +118,19 @@ def _publishing(scenario: Scenario, entity: Entity) -> list[Task]:
     tasks = [Task(f"featurize {name}", name, "featurize", ready)]
     if entity.options.publishes:
         released = (f"featurize {name}", f"reconstruct {leader}", "featurize heldout")
-        tasks.append(Task(f"poison {name}", name, "poison", released, (("tables_1_2", name),)))
-        tasks.append(Task(f"publish {name}", name, "publish", (f"poison {name}",), (("publish", name),)))
+        tasks.append(Task(f"poison {name}", name, "poison", released, ((stage_rows.TABLES_1_2, name),)))
+        tasks.append(Task(f"publish {name}", name, "publish", (f"poison {name}",), ((stage_rows.PUBLISH, name),)))
         if scenario.disclosure is not None:
             needs = (f"poison {name}", RECOGNIZE)
-            tasks.append(Task(f"disclose {name}", name, "disclose", needs, (("disclosure", name),)))
+            tasks.append(Task(f"disclose {name}", name, "disclose", needs, ((stage_rows.DISCLOSURE, name),)))
         if scenario.inference is not None:
             needs = (f"publish {name}", "decode oracle")
-            tasks.append(Task(f"infer {name}", ORACLE, "infer", needs, (("inference", name),), victim=name))
+            tasks.append(Task(f"infer {name}", ORACLE, "infer", needs, ((stage_rows.INFERENCE, name),), victim=name))
         if scenario.exposure is not None:
             embedded = (EMBED,) if scenario.embeds else ()
-            tasks.append(Task(f"expose {name}", name, "expose", (f"poison {name}", *embedded), (("exposure", name),)))
+            tasks.append(
+                Task(f"expose {name}", name, "expose", (f"poison {name}", *embedded), ((stage_rows.EXPOSURE, name),))
+            )
     return tasks
 
 
@@ -151,7 +156,7 @@ def _attack_tasks(scenario: Scenario) -> list[Task]:
                 name = f"rehearse {who} {attack.label} for {first}"
                 if first == victim:
                     ready = (f"reconstruct {leader}", *own)
-                    label = ((f"by {who}", victim),)
+                    label = ((f"{stage_rows.OF_ATTACKS}{who}", victim),)
                     tasks.append(Task(name, who, "rehearse", ready, label, attack=attack, victim=victim))
                 made.append(name)
             about: dict[str, Any] = {"attack": attack, "victim": victim, "attacker": who, "rehearsed_on": first}
@@ -164,7 +169,7 @@ def _attack_tasks(scenario: Scenario) -> list[Task]:
             recognize = () if scenario.disclosure is None else (RECOGNIZE,)
             needs = (done.name, f"publish {victim}", "decode oracle", *recognize)
             name = f"judge {who} {attack.label} on {victim}"
-            tasks += [done, Task(name, ORACLE, "judge", needs, ((f"by {who}", victim),), **about)]
+            tasks += [done, Task(name, ORACLE, "judge", needs, ((f"{stage_rows.OF_ATTACKS}{who}", victim),), **about)]
     return tasks
 
 
@@ -199,7 +204,9 @@ def _withdrawals(scenario: Scenario, tasks: Sequence[Task]) -> list[Task]:
         if entity.options.leaves_after is not None:
             readers = [task.name for task in tasks if _attacks(task, name) or _reads(task.row, name)]
             found.append(
-                Task(f"withdraw {name}", name, "withdraw", (f"publish {name}", *readers), (("withdraw", name),))
+                Task(
+                    f"withdraw {name}", name, "withdraw", (f"publish {name}", *readers), ((stage_rows.WITHDRAW, name),)
+                )
             )
     return found
 
@@ -244,12 +251,6 @@ def _scratch_task(row: Refinement) -> Task:
 
 def _by_oracle(row: Refinement) -> bool:
     return row.share is not None or bool(row.unpoisoned)
-
-
-def _is_pretraining(scenario: Scenario, row: Refinement) -> bool:
-    """A row from scratch that asks for what pre-training does anyway: same images, same recipe."""
-    is_leaders = row.own == "images" and row.entity == scenario.model.pretrain.by
-    return is_leaders and row.epochs is None and scenario.scratch is None
 
 
 def _count(row: Refinement, rows: Mapping[str, int]) -> int:

@@ -1,6 +1,5 @@
 """One scenario while it is played: its folder, its tasks and their keys, what came of each."""
 
-import json
 import os
 import secrets
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from collab.errors import BoundaryError, CollabError, EntityError, ResourceError, StoreError
+from collab.plain_json import json_text
 from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.assign import ORACLE, Assignment, assign, label_distribution, open_scenario_source
 from collab.runtime.audit import Audit, Leak, unlisted
@@ -228,7 +228,7 @@ class Run:
             "failures": {name: each.failure for name, each in self.failures.items()},
             "facts": {name: each.report.facts for name, each in outcomes.items() if each.report.facts},
         }
-        (self.folder / "record.json").write_text(json.dumps(record, indent=1))
+        (self.folder / "record.json").write_text(json_text(record, indent=1))
 
 
 def _needed(tasks: tuple[Task, ...], only: str | None) -> tuple[Task, ...]:

@@ -38,7 +38,7 @@ VERSIONS = {
     "rehearse": 2,
     "hand_out": 1,
     "attack": 2,
-    "judge": 3,
+    "judge": 4,
 }
 """Meaning of each stage's code: raise one whenever its results may change; tests/runtime/test_stage_code.py watches."""
 

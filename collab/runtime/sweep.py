@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from collab.errors import BoundaryError
+from collab.errors import BoundaryError, ScenarioError
 from collab.report.aggregate import means, write_cells, write_means
 from collab.report.claims_of_sweeps import sweep_verdicts
 from collab.report.page import write_sweep_page
@@ -21,7 +21,7 @@ from collab.runtime.host import Emit
 from collab.runtime.play import backend_for
 from collab.runtime.run import Prepared, Run, Where
 from collab.runtime.schedule import schedule
-from collab.scenario.sweep import Cell, Sweep
+from collab.scenario.sweep import Cell, Sweep, told_of_cells
 from collab.store.files import place_file
 from collab.store.pictures import read_sheet, write_sheet
 from collab.store.results import Row, read_results, write_results
@@ -31,6 +31,10 @@ LANES = 64
 
 AT_ONCE = 4
 """Cells under way at a time in one process or lane, so that one cell's last tasks do not leave cores idle."""
+
+
+RESULTS = 2
+"""Meaning of what a cell's results hold beside what its stages measured; raise it when that changes."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
     """
     start = time.perf_counter()
     folder = where.out / spec.name
-    prepared = [Prepared.of(cell.scenario, where, watch) for cell in cells]
+    prepared = _prepared(cells, where, watch)
     places = [_place(folder, each) for each in prepared]
     todo = [at for at, place in enumerate(places) if where.is_fresh or not place.exists()]
     watch({"event": "sweep", "cells": len(cells), "todo": len(todo), "keys": len(_missing(prepared, todo, where))})
@@ -123,7 +127,7 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
 
 def outlook(spec: Sweep, cells: Sequence[Cell], where: Where) -> Outlook:
     """What `sweep` would play, and about how long it would take on this machine's cores."""
-    prepared = [Prepared.of(cell.scenario, where) for cell in cells]
+    prepared = _prepared(cells, where)
     cache, seen, forecasts = Cache(where.cache), set[str](), []
     known: dict[str, list[float]] = {}
     for entry in cache.entries():
@@ -150,6 +154,22 @@ def outlook(spec: Sweep, cells: Sequence[Cell], where: Where) -> Outlook:
     return Outlook(tuple(forecasts), total / slots if has_guess else None, tuple(sorted(unknown)))
 
 
+def _prepared(cells: Sequence[Cell], where: Where, watch: Emit = lambda event: None) -> list[Prepared]:
+    """All cells with their images dealt out, before any is played; `watch` is told what sources have to say.
+
+    Raises ScenarioError, which names each cell that cannot be (a share that is too small, say) and why.
+    """
+    prepared, wrong = list[Prepared](), dict[str, str]()
+    for cell in cells:
+        try:
+            prepared.append(Prepared.of(cell.scenario, where, watch))
+        except ScenarioError as error:
+            wrong[cell.label] = str(error)
+    if wrong:
+        raise ScenarioError(told_of_cells(wrong, len(cells)))
+    return prepared
+
+
 def _missing(prepared: Sequence[Prepared], todo: Sequence[int], where: Where) -> set[str]:
     """Keys that have to be played."""
     cache = Cache(where.cache)
@@ -165,7 +185,7 @@ def _place(folder: Path, prepared: Prepared) -> Path:
     """Where a cell's results lie: named by everything that they depend on."""
     tasks = [[task.name, prepared.keys[task.name], task.labels] for task in prepared.tasks]
     scenario = prepared.scenario.model_dump(mode="json", include={"name", "expect"})
-    digest = hashlib.sha256(json.dumps([tasks, scenario], sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([RESULTS, tasks, scenario], sort_keys=True).encode()).hexdigest()
     return folder / "cells" / f"{digest[:32]}.parquet"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from collab.architectures import ARCHITECTURES
+from collab.scenario import stage_rows
 
 Found = tuple[tuple[str | int, ...], str]
 """Where in the scenario, and what is wrong and allowed."""
@@ -18,11 +19,6 @@ RESERVED = {"oracle", "public", "store", "release", "heldout", "con", "prn", "au
     f"{port}{number}" for port in ("com", "lpt") for number in range(10)
 }
 """Names of no entity: folders and parties of a run, and devices of Windows."""
-
-RESERVED_ROWS = {"pretrain", "reconstructor", "recognizer", "embedding", "tables_1_2", "publish"} | {
-    *("disclosure", "inference", "exposure")
-}
-"""Names that results of other stages go by."""
 
 WITH_ATTRIBUTES, WITH_POSE = ("creatures", "celeba"), ("creatures",)
 """Sources that tell more of an image than its class."""
@@ -218,7 +214,7 @@ def _about_name(row: Mapping[str, Any], seen: set[str]) -> Iterator[Found]:
     label = str(row.get("row"))
     if "row" in row and label in seen:
         yield ("row",), f"row {label} is there already; rows differ"
-    if label.startswith("c_") or label in RESERVED_ROWS:
+    if label.startswith(stage_rows.OF_CONTROLS) or label in stage_rows.RESERVED:
         yield ("row",), f"{label!r} is reserved, as is all that starts with c_ (control rows); choose another"
     if len(label) > ROW_LETTERS:
         yield ("row",), f"{label!r} is longer than {ROW_LETTERS} letters"
