@@ -43,8 +43,8 @@ def at_a_glance(told: Summary, sent: Sequence[Boundary], main: MainMetric) -> Ta
         f"gain: {main.points} (without → with, in {main.unit}) that the largest pool adds to the better of own "
         "features alone and the released network as it is; its interval takes both as independent, so that what is "
         "clear is clear.",
-        "SSIM of the released reconstructor on held-out images, as they are and as published; "
-        "times raw: bytes sent for an image in sizes of its pixels.",
+        "SSIM of the released reconstructor on held-out images (1: the same), from features as they are and "
+        "as published; times raw: bytes sent for an image in sizes of its pixels.",
         "of best attack: the largest mean SSIM, of the image or its negative, that an attack on published rows reached; "
         "verdict: the worst of all attacks, as in audit.html."
         if told.verdicts
