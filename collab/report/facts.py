@@ -45,7 +45,7 @@ def at_a_glance(told: Summary, sent: Sequence[Boundary], main: MainMetric) -> Ta
         "clear is clear.",
         "SSIM of the released reconstructor on held-out images (1: the same), from features as they are and "
         "as published; times raw: bytes sent for an image in sizes of its pixels.",
-        "of best attack: the largest mean SSIM, of the image or its negative, that an attack on published rows reached; "
+        "of best attack: the largest mean SSIM, of the image or its negative, that an attack on published rows has; "
         "verdict: the worst of all attacks, as in audit.html."
         if told.verdicts
         else "",
