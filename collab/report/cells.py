@@ -35,6 +35,16 @@ class Table:
         places = range(1, len(self.columns))
         return frozenset(at for at in places if all(_NUMBER.fullmatch(line[at]) for line in self.lines))
 
+    @property
+    def long(self) -> frozenset[int]:
+        """Columns that hold a sentence, by place: there a line is broken, and nowhere else."""
+        return frozenset(
+            at for at in range(1, len(self.columns)) if any(len(line[at]) > MOST_UNBROKEN for line in self.lines)
+        )
+
+
+MOST_UNBROKEN = 48
+"""Characters of a cell that stand in one line."""
 
 _NUMBER = re.compile(r"(?:[+\-±]?[\d.,]+(?: %| [kMGT]?B| bytes)?(?: [±→] ?[\d.,]+)*)|—|")
 

@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from collab.report.aggregate import Mean
+from collab.report.audit_cells import cells_of
 from collab.report.bars import MEANINGS, bars_of
 from collab.report.compare import in_words, scenario_differences, side_by_side, the_runs
 from collab.report.crossings import boundaries
@@ -67,7 +68,7 @@ def page_of(run: Opened) -> str:
     scenario, record = run.scenario, run.record
     names = [entity.name for entity in scenario.entities]
     sent = boundaries(names, run.crossings, scenario.data.image_size, run.rows)
-    told = summary(scenario, run.rows, sent, run.pictures)
+    told = summary(scenario, run.rows, sent, run.pictures, cells_of(run))
     told = replace(told, cautions=(*told.cautions, *record.get("notices", ())))
     made = tables(scenario, run.rows)
     table_5 = next((table for table in made if table.title.startswith("Table 5")), None)

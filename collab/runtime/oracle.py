@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from collab.data.subsets import stratified_subsets
+from collab.metric import MetricName
 from collab.metrics.identity import cosine_similarity
 from collab.metrics.perceptual import lpips_network
 from collab.metrics.reidentification import embedded
@@ -99,7 +100,7 @@ class Oracle(Participant):
             told += [mean_measure(f"{metric}_prior_{name}", values, seed) for metric, values in found.items()]
         if self.eye.recognizer is not None:
             hits = topk_hits(embedded(self.eye.recognizer, images), labels, 1)
-            told.append(mean_measure("recognized_true", hits.double(), seed))
+            told.append(mean_measure("recognized_true", hits, seed))
         return Report(tuple(told))
 
     def embed(self, progress: Progress) -> Report:
@@ -205,7 +206,8 @@ class Oracle(Participant):
             name: compared(_rows_of(guess), _rows_of(images), labels, self.eye)
             for name, guess in guesses(images, labels, unrelated()).items()
         }
-        worst, _ = worst_and_median(next(v for name, v in by_attack.items() if name.startswith("ssim_max[")).numpy())
+        ssim_max = next(name for name in by_attack if MetricName.parse(name).quantity == "ssim_max")
+        worst, _ = worst_and_median(by_attack[ssim_max].numpy())
         shown = np.concatenate([worst, np.arange(min(PICTURES, len(images)))])
         there = np.stack([to_uint8(part[torch.from_numpy(shown)]) for part in (images, rebuilt)])
         np.save(self.private / judged_file(attacker, attack, victim), there)

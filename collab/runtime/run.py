@@ -203,6 +203,7 @@ class Run:
         """What the run was made on and what each task took; the figures of results.parquet do not depend on it."""
         tasks = {
             name: {
+                **_about(self._named[name]),
                 "seconds": round(each.seconds, 3),
                 "peak_bytes": each.peak_bytes,
                 "cached": each.is_cached,
@@ -229,6 +230,17 @@ class Run:
             "facts": {name: each.report.facts for name, each in outcomes.items() if each.report.facts},
         }
         (self.folder / "record.json").write_text(json_text(record, indent=1))
+
+
+def _about(task: Task) -> dict[str, str | None]:
+    """What a task is, so that nobody takes its name apart: stage, who plays it, and of an attack whom it is about."""
+    return {
+        "stage": task.stage,
+        "entity": task.who,
+        "attack": task.attack.label if task.attack else None,
+        "victim": task.victim or None,
+        "rehearsed_on": task.rehearsed_on,
+    }
 
 
 def _needed(tasks: tuple[Task, ...], only: str | None) -> tuple[Task, ...]:
