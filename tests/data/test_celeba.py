@@ -54,6 +54,7 @@ def test_rows_follow_the_list_of_splits_and_agree_with_each_other(tmp_path: Path
     for split, parts, count in (("train", "0", 30), ("test", "12", 18)):
         listed = [name for name, part in files if part in parts]
         assert len(source.labels(split)) == len(listed) == count
+        assert source.names(split) == tuple(listed)
         rows = np.array([count - 1, 0, 7])
         people = [(int(listed[row][:6]) - 1) % 8 for row in rows]
         assert [source.classes[label] for label in source.labels(split)[rows]] == [f"id_{1000 - who}" for who in people]

@@ -96,9 +96,9 @@ def test_formats_of_which_pillow_reads_no_pixels_are_none() -> None:
 
 
 def test_of_an_animated_file_the_first_frame_is_taken(root: Path) -> None:
-    frames = [Image.new("RGB", (16, 16), color) for color in COLORS]
+    frames = [Image.new("RGB", (16, 16), color) for color in COLORS[::-1]]
     frames[0].save(root / "train/cat/9.gif", save_all=True, append_images=frames[1:])
-    assert decoded(opened(root), [3])[0, :, 8, 8].tolist() == [255, 0, 0]
+    assert decoded(opened(root), [3])[0, :, 8, 8].tolist() == [0, 0, 255]
 
 
 def test_what_is_passed_over_is_counted_and_no_file_is_named(root: Path) -> None:

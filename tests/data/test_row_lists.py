@@ -96,6 +96,17 @@ def test_a_wrong_name_is_told_with_its_line(text: str, words: str, tmp_path: Pat
         named(tmp_path / "rows.txt", text)
 
 
+def test_names_without_a_folder_are_those_of_celeba(tmp_path: Path) -> None:
+    lists = RowLists(np.array([0, 0, 2]), CLASSES, SPLIT, ["000001.jpg", "000010.jpg", "000002.jpg"])
+    (tmp_path / "rows.txt").write_text("00000?.jpg\n")
+    assert lists.read(tmp_path / "rows.txt", "a").tolist() == [0, 2]
+    for line, told in (("1", r"1 is a number.*\(000010\.jpg, which is row 1 now\) or a glob \(000\*\)"),
+                       ("000011.jpg", "did you mean `000010.jpg`")):  # fmt: skip
+        (tmp_path / "rows.txt").write_text(line)
+        with pytest.raises(DataError, match=told):
+            lists.read(tmp_path / "rows.txt", "a")
+
+
 def test_a_digest_of_names_is_that_of_the_sorted_lines(tmp_path: Path) -> None:
     rows = np.array([6, 0, 2])
     (tmp_path / "names.txt").write_text("".join(f"{FILES[row]}\n" for row in rows), encoding="utf-8")
