@@ -16,6 +16,7 @@ from collab.report.facts import (
     at_a_glance,
     beside_the_paper,
     bytes_sent,
+    copies,
     environment,
     not_measured,
     refusals,
@@ -65,7 +66,7 @@ def page_of(run: Opened) -> str:
     scenario, record = run.scenario, run.record
     names = [entity.name for entity in scenario.entities]
     sent = boundaries(names, run.crossings, scenario.data.image_size, run.rows)
-    told = summary(scenario, run.rows, sent, run.pictures)
+    told = summary(scenario, run.rows, sent, run.pictures, copies(record))
     made = tables(scenario, run.rows)
     table_5 = next((table for table in made if table.title.startswith("Table 5")), None)
     others = tuple(table for table in made if table is not table_5)

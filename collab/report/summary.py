@@ -96,15 +96,19 @@ class Summary:
 
 
 def summary(
-    scenario: Scenario, rows: Sequence[Row], sent: Sequence[Boundary], pictures: Mapping[str, Pictures]
+    scenario: Scenario,
+    rows: Sequence[Row],
+    sent: Sequence[Boundary],
+    pictures: Mapping[str, Pictures],
+    copies: Sequence[str] = (),
 ) -> Summary:
-    """What rows, ledger and pictures of a run say."""
+    """What rows, ledger and pictures of a run say; `copies` are sentences about images that stand twice."""
     found = {(row.row, row.entity or "", row.metric): row for row in rows if row.attack is None}
     attacks = [row for row in rows if row.attack is not None]
     pooled = [row for row in played_rows(scenario) if row.own == "features" and row.pool]
     gains = tuple(filter(None, (_gain(scenario, pooled, found, entity.name) for entity in scenario.entities)))
     shown = tuple(filter(None, (_disclosure(found, attacks, entity.name, pictures) for entity in scenario.entities)))
-    cautions = (*_alone_is_better(gains), *_cautions(scenario, rows, attacks))
+    cautions = (*_alone_is_better(gains), *copies, *_cautions(scenario, rows, attacks))
     return Summary(gains, shown, _gained(scenario, gains), _disclosed(shown), _cost(sent), cautions)
 
 

@@ -27,6 +27,8 @@ def watching(console: Console) -> Iterator[Emit]:
     with Live(board.table(), console=console, refresh_per_second=4, transient=True) as live:
 
         def show(event: Event) -> None:
+            if event["event"] == "note":  # stays above the table, and when that has gone
+                console.print(_told(event), highlight=False)
             board.take(event)
             live.update(board.table())
 
@@ -41,6 +43,8 @@ def _told(event: Event) -> str:
             return f"{event['entity']}: process ready after {event['seconds']} s"
         case "cached":
             return f"{event['task']}: from the cache"
+        case "note":
+            return f"note: {event['text']}"
         case "restart":
             return f"{event['task']}: its process died and is started again ({event['reason']})"
         case "start":
@@ -52,13 +56,19 @@ def _told(event: Event) -> str:
 
 @contextmanager
 def watching_sweep(console: Console) -> Iterator[Emit]:
-    """The same for a sweep: cells done, what is under way, and about how long the rest takes."""
-    board = _Cells()
+    """The same for a sweep: cells done, what is under way, about how long the rest takes; notes of all cells once."""
+    board, noted = _Cells(), set[str]()
+
+    def is_new(event: Event) -> bool:
+        is_noted = str(event.get("text", "")) in noted
+        noted.update({str(event["text"])} if event["event"] == "note" else ())
+        return not is_noted
+
     if not console.is_terminal:
 
         def line(event: Event) -> None:
             board.take(event)
-            if event["event"] in ("sweep", "cell", "cell_done", "restart", "failed"):
+            if event["event"] in ("sweep", "cell", "cell_done", "restart", "failed", "note") and is_new(event):
                 console.print(f"{board.summary()}: {board.told(event)}", highlight=False, soft_wrap=True)
 
         yield line
@@ -66,6 +76,8 @@ def watching_sweep(console: Console) -> Iterator[Emit]:
     with Live(board.table(), console=console, refresh_per_second=4, transient=True) as live:
 
         def show(event: Event) -> None:
+            if event["event"] == "note" and is_new(event):
+                console.print(board.told(event), highlight=False)
             board.take(event)
             live.update(board.table())
 
@@ -139,7 +151,7 @@ class _Board:
     def take(self, event: Event) -> None:
         if event["event"] == "planned":
             self._tasks += int(event["tasks"])
-        if event["event"] in ("planned", "host"):
+        if event["event"] in ("planned", "host", "note"):
             return
         who, task = str(event["entity"]), str(event["task"]).replace(f" {event['entity']}", "")
         self._done += event["event"] in ("done", "cached")
