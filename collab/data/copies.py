@@ -82,14 +82,14 @@ def copies_told(entities: Mapping[str, Holder], heldout: Holder, public: Holder)
     private, told = _private(entities), dict[str, str]()
     known = {name: {digest for _, digest in each.pictures} for name, each in ((HELDOUT, heldout), (PUBLIC, public))}
     for name, why in (
-        (HELDOUT, "the score on them says nothing about new images"),
-        (PUBLIC, "they are no secret, and the reconstructor has learned from them"),
+        (HELDOUT, "a score there says nothing about new images"),
+        (PUBLIC, "no secret, and part of what the reconstructor has learned from"),
     ):
         by_entity = {who: sum(digest in known[name] for _, digest in each.pictures) for who, each in entities.items()}
         if count := sum(digest in known[name] for _, digest in private):
             told[f"private, {name}"] = f"{_images(count, 'private')} also {name} ({_named(by_entity)}): {why}."
     if count := sum(digest in known[PUBLIC] for _, digest in heldout.pictures):
-        why = "the reconstructor has learned from them, so what it makes of them flatters it"
+        why = "part of what the reconstructor has learned from, which flatters what it makes of held-out images"
         told[f"{HELDOUT}, {PUBLIC}"] = f"{_images(count, 'held-out')} also public: {why}."
     if pairs := _shared(entities):
         count = len({digest for digest, _ in pairs})
