@@ -145,6 +145,11 @@ def stages(tasks: Mapping[str, Mapping[str, Any]]) -> Table:
     return Table("Stages", ("stage", "time", "memory", "from the cache"), lines, (note,))
 
 
+def copies(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a run said of images that stand twice."""
+    return tuple(record.get("facts", {}).get("find copies", {}).values())
+
+
 def refusals(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What was refused in which task, and why; what attacks knew is told with them."""
     facts = record.get("facts", {}).items()

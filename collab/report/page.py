@@ -1,7 +1,6 @@
 """One offline HTML page from the files of a run, or from the means of a sweep."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from collab.report.facts import (
     at_a_glance,
     beside_the_paper,
     bytes_sent,
+    copies,
     environment,
     not_measured,
     refusals,
@@ -68,8 +68,7 @@ def page_of(run: Opened) -> str:
     scenario, record = run.scenario, run.record
     names = [entity.name for entity in scenario.entities]
     sent = boundaries(names, run.crossings, scenario.data.image_size, run.rows)
-    told = summary(scenario, run.rows, sent, run.pictures, cells_of(run))
-    told = replace(told, cautions=(*told.cautions, *record.get("notices", ())))
+    told = summary(scenario, run.rows, sent, run.pictures, cells_of(run), (*copies(record), *record.get("notices", ())))
     made = tables(scenario, run.rows)
     table_5 = next((table for table in made if table.title.startswith("Table 5")), None)
     others = tuple(table for table in made if table is not table_5)

@@ -85,9 +85,13 @@ def summary(
     rows: Sequence[Row],
     sent: Sequence[Boundary],
     pictures: Mapping[str, Pictures],
-    cells: Sequence[Cell],
+    cells: Sequence[Cell] = (),
+    notices: Sequence[str] = (),
 ) -> Summary:
-    """What rows, ledger and pictures of a run say, and the `cells` of its audit."""
+    """What rows, ledger and pictures of a run say, and the `cells` of its audit.
+
+    `notices` are sentences about the images: what was passed over, and which stand twice.
+    """
     found = {(row.row, row.entity or "", row.metric): row for row in rows if row.attack is None}
     attacks = [row for row in rows if row.attack is not None]
     pooled = [row for row in played_rows(scenario) if row.own == "features" and row.pool]
@@ -97,7 +101,7 @@ def summary(
     worst = worst_by_defense(judged)
     verdicts = {name: worst[defense].word for name, defense in defenses.items() if defense in worst}
     told = " ".join(filter(None, (in_words(judged, defenses), disclosed(shown))))
-    cautions = (*_alone_is_better(gains), *_not_hidden(scenario, shown), *_cautions(scenario, rows, attacks))
+    cautions = (*_alone_is_better(gains), *_not_hidden(scenario, shown), *notices, *_cautions(scenario, rows, attacks))
     return Summary(gains, shown, verdicts, _gained(scenario, gains), told, _cost(sent), cautions)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from collab.data.copies import Holder, copies_told, refuse_test_split_of_training_images
 from collab.data.subsets import stratified_subsets
 from collab.metric import MetricName
 from collab.metrics.identity import cosine_similarity
@@ -61,6 +62,20 @@ class Oracle(Participant):
 
     assignment: Assignment
     holding: Holding
+
+    def find_copies(self, progress: Progress) -> Report:
+        """Counts images that stand twice, before anything is trained; DataError if held-out ones are training images.
+
+        What it answers is counts in words; digests stay here.
+        """
+        rows = {name: each.rows for name, each in self.assignment.entities.items()}
+        entities = {
+            name: Holder.of(rows[name], load_images(private_folder(self.layout.run, name)).images) for name in rows
+        }
+        heldout = Holder.of(self.assignment.heldout.rows, self.heldout.images)
+        public = Holder.of(self.assignment.public.rows, load_images(self.layout.public).images)
+        refuse_test_split_of_training_images(entities, heldout)
+        return Report(facts=copies_told(entities, heldout, public))
 
     def featurize_heldout(self, progress: Progress) -> Report:
         """F of the held-out images, once for all; scores the released C (control `c_public`), and guesses on 2,000."""

@@ -12,6 +12,9 @@ from collab.scenario.model import Entity, Refinement, Scenario
 from collab.scenario.parts import Federation
 from collab.scenario.rows import is_pretraining, part_mistakes, played_rows
 
+COPIES = "find copies"
+"""The name of the task that counts images which stand twice; whatever trains on images waits until it has ended."""
+
 RECOGNIZE = "recognize oracle"
 """The name of the task that trains the independent recognizer."""
 
@@ -24,7 +27,11 @@ Label = tuple[str, str]
 
 @dataclass(frozen=True)
 class Task:
-    """One stage of one participant."""
+    """One stage of one participant.
+
+    It needs what tasks in `needs` leave behind; those in `after` must have ended, and are passed over where they could
+    not be played. If one of them fails by itself, this task is not played.
+    """
 
     name: str
     who: str
@@ -39,6 +46,7 @@ class Task:
     federation: Federation | None = None
     number: int = 0
     rehearsed_on: str | None = None
+    after: tuple[str, ...] = ()
 
 
 def plan(scenario: Scenario, rows: Mapping[str, int]) -> tuple[Task, ...]:
@@ -56,17 +64,21 @@ def plan(scenario: Scenario, rows: Mapping[str, int]) -> tuple[Task, ...]:
     pretraining = [row for row in scratch if is_pretraining(scenario, row)]
     names = [entity.name for entity in scenario.entities]
 
-    tasks = [
+    decodes = [
         Task("decode heldout", ORACLE, "decode_heldout"),
         Task(f"decode {leader}", leader, "decode"),
+        Task("decode public", leader, "decode_public"),
+        *(Task(f"decode {name}", name, "decode") for name in names if name != leader),
+    ]
+    tasks = [
         Task(
             f"pretrain {leader}",
             leader,
             "pretrain",
             (f"decode {leader}", "decode heldout"),
             tuple((str(row.row), leader) for row in pretraining) or ((stage_rows.PRETRAIN, leader),),
+            after=(COPIES,),
         ),
-        Task("decode public", leader, "decode_public"),
         Task("featurize heldout", ORACLE, "featurize_heldout", (f"pretrain {leader}",), ((stage_rows.PUBLIC, ""),)),
         Task(
             f"reconstruct {leader}",
@@ -76,7 +88,6 @@ def plan(scenario: Scenario, rows: Mapping[str, int]) -> tuple[Task, ...]:
             ((stage_rows.RECONSTRUCTOR, leader),),
         ),
     ]
-    tasks += [Task(f"decode {name}", name, "decode") for name in names if name != leader]
     for entity in scenario.entities:
         tasks += _publishing(scenario, entity)
     attacks = _attack_tasks(scenario)
@@ -84,23 +95,24 @@ def plan(scenario: Scenario, rows: Mapping[str, int]) -> tuple[Task, ...]:
     if is_judged or any(_by_oracle(row) for row in refinements):
         tasks.append(Task("decode oracle", ORACLE, "decode"))
     if scenario.disclosure is not None:
-        tasks.append(
-            Task(RECOGNIZE, ORACLE, "recognize", ("decode oracle", "decode heldout"), ((stage_rows.RECOGNIZER, ""),))
-        )
+        needs, label = ("decode oracle", "decode heldout"), ((stage_rows.RECOGNIZER, ""),)
+        tasks.append(Task(RECOGNIZE, ORACLE, "recognize", needs, label, after=(COPIES,)))
 
     if scenario.embeds:
-        tasks.append(Task(EMBED, ORACLE, "embed", ("decode public", "decode heldout"), ((stage_rows.EMBEDDING, ""),)))
+        needs, label = ("decode public", "decode heldout"), ((stage_rows.EMBEDDING, ""),)
+        tasks.append(Task(EMBED, ORACLE, "embed", needs, label, after=(COPIES,)))
 
     everything = [row for row in scratch if row.share is not None]  # the longest: it starts as early as it can
     single = [row for row in scratch if row.share is None and row not in pretraining]
-    tasks[3:3] = [_scratch_task(row) for row in everything]
+    tasks[1:1] = [_scratch_task(row) for row in everything]
     tasks += [_scratch_task(row) for row in single]
     most = max((_count(row, rows) for row in from_features), default=0)
     tasks += _refine_tasks(from_features, most)
     tasks += [task for federation in scenario.federated for task in _federated_tasks(federation)]
     tasks += attacks
     tasks += _withdrawals(scenario, tasks)
-    return tuple(tasks)
+    copies = Task(COPIES, ORACLE, "find_copies", tuple(task.name for task in decodes))
+    return (*decodes, copies, *tasks)
 
 
 def participants(scenario: Scenario) -> tuple[str, ...]:
@@ -246,7 +258,7 @@ def _scratch_task(row: Refinement) -> Task:
     label = ((str(row.row), row.entity or ""),)
     senders = sorted({who, *row.pool}) if row.own == "published" else []
     needs = (f"decode {who}", "decode heldout", *(f"publish {name}" for name in senders))
-    return Task(f"refine {who} row {row.row}", who, "refine", needs, label, row)
+    return Task(f"refine {who} row {row.row}", who, "refine", needs, label, row, after=(COPIES,))
 
 
 def _by_oracle(row: Refinement) -> bool:

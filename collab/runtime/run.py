@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from collab.errors import BoundaryError, CollabError, EntityError, ResourceError, StoreError
+from collab.errors import BoundaryError, CollabError, DataError, EntityError, ResourceError, StoreError
 from collab.plain_json import json_text
 from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.assign import ORACLE, Assignment, assign, label_distribution, open_scenario_source
@@ -115,11 +115,16 @@ class Run:
     def ready(self) -> Iterator[Task]:
         """Tasks that could start now, most urgent first; what needs a failed one is given up."""
         for task in tuple(self._waiting):
-            if any(need not in self._named or need in self.failures for need in task.needs):
+            if any(need not in self._named or need in self.failures for need in task.needs) or any(
+                each in self.failures and self.failures[each].exit_code for each in task.after
+            ):
                 self._waiting.remove(task)
                 self.failures[task.name] = Outcome(task.name, Report(), 0.0, "", 0, "what it needs has failed")
-            elif all(need in self.outcomes for need in task.needs):
+            elif all(need in self.outcomes for need in task.needs) and not any(map(self._is_to_come, task.after)):
                 yield task
+
+    def _is_to_come(self, name: str) -> bool:
+        return name in self._named and name not in self.outcomes and name not in self.failures
 
     def handed_out(self, task: Task) -> None:
         """`task` is under way."""
@@ -138,6 +143,11 @@ class Run:
         self._waiting.remove(task)
         self.outcomes[task.name] = Outcome.of_entry(task.name, kept)
         return True
+
+    def notes(self, task: str) -> list[str]:
+        """Sentences that whoever plays this should read as soon as `task` has ended: which images stand twice."""
+        is_telling = self._named[task].stage == "find_copies" and task in self.outcomes
+        return list(self.outcomes[task].report.facts.values()) if is_telling else []
 
     def take(self, outcome: Outcome) -> None:
         """Notes what came of a task that was handed out."""
@@ -187,6 +197,8 @@ class Run:
         return time.perf_counter() - self._began
 
     def _error(self, task: Task, outcome: Outcome) -> CollabError:
+        if task.stage == "find_copies" and outcome.exit_code == DataError.exit_code:
+            return DataError(outcome.failure)  # nobody failed: the images are not fit for this
         kinds = {each.exit_code: each for each in (StoreError, ResourceError, BoundaryError)}
         kind = kinds.get(outcome.exit_code, EntityError)
         who = "the oracle" if task.who == ORACLE else f"entity {task.who!r}"

@@ -20,6 +20,7 @@ from collab.scenario.parts import Federation
 
 VERSIONS = {
     "decode": 2,
+    "find_copies": 1,
     "pretrain": 3,
     "reconstruct": 2,
     "featurize": 1,
@@ -115,6 +116,11 @@ class _Keys:
 
     def decode(self, holding: Holding) -> str:
         return _digest("decode", VERSIONS["decode"], self._content(holding))
+
+    def find_copies(self, who: str) -> str:
+        held = [[name, self.decode(holding)] for name, holding in self._given.entities.items()]
+        public = self.decode(self._given.public)
+        return _digest("find_copies", VERSIONS["find_copies"], held, self._heldout(), public)
 
     def pretrain(self, who: str) -> str:
         model = _plain(self._scenario.model)

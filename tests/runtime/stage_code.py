@@ -83,6 +83,7 @@ class Member(NamedTuple):
 
 ROOTS: dict[str, list[Any]] = {
     "decode": [Member(Host, "_decode"), open_scenario_source, celeba, creatures, folders, parquet, torchvision_sets],
+    "find_copies": [Member(Oracle, "find_copies")],
     "pretrain": [Member(Entity, "pretrain")],
     "reconstruct": [Member(Entity, "reconstruct")],
     "featurize": [Member(Entity, "featurize")],

@@ -11,7 +11,9 @@ from collab.runtime.stages import Setting, stage_keys
 from collab.scenario.model import Scenario
 
 NONE: set[str] = set()
-DECODES = {"decode", "decode_heldout", "decode_public"}
+DECODES = {"decode", "decode_heldout", "decode_public", "find_copies"}
+"""Stages that depend on images alone."""
+
 REFINES = {"refine"}
 PUBLISHED = {"poison", "publish", "refine"}
 RELEASED = {"pretrain", "reconstruct", "featurize", "featurize_heldout", *PUBLISHED}
@@ -25,8 +27,8 @@ CHANGES: dict[str, set[str]] = {
     "data.classes=6": EVERYTHING,
     "data.train=200": EVERYTHING,
     "data.image_size=32": EVERYTHING,
-    "data.public_images=24": {"decode_public", "reconstruct", *PUBLISHED},
-    "data.test_images=12": {"decode_heldout", *RELEASED},
+    "data.public_images=24": {"decode_public", "find_copies", "reconstruct", *PUBLISHED},
+    "data.test_images=12": {"decode_heldout", "find_copies", *RELEASED},
     "model.backbone=resnet14": RELEASED,
     "model.width=8": RELEASED,
     "model.hook=conv2_1": RELEASED,
@@ -40,8 +42,8 @@ CHANGES: dict[str, set[str]] = {
     "entities.a1.share=0.2": EVERYTHING - {"decode_heldout", "decode_public"},
     "partition={kind: dirichlet, alpha: 1}": EVERYTHING - {"decode_heldout", "decode_public"},
     "partition={kind: quantity, alpha: 1e5}": NONE,  # so even that round(share x size) stays what it is
-    "entities.a4.classes=[species_00]": {"decode", "featurize", *PUBLISHED},
-    "entities.a4.overlap={with: a1, fraction: 0.5}": {"decode", "featurize", *PUBLISHED},
+    "entities.a4.classes=[species_00]": {"decode", "find_copies", "featurize", *PUBLISHED},
+    "entities.a4.overlap={with: a1, fraction: 0.5}": {"decode", "find_copies", "featurize", *PUBLISHED},
     "entities.a2.defense.lambda=2.0": PUBLISHED,
     "entities.a2.defense.blocks=2": PUBLISHED,
     "entities.a2.defense=none": PUBLISHED,
@@ -131,7 +133,9 @@ def test_who_holds_other_images_leaves_those_before_it_alone(
 ) -> None:
     before, after = prepared(small(partition)), prepared(small(partition, override))
     again = {
-        task.who for task in after.tasks if task.stage != "refine" and before.keys[task.name] != after.keys[task.name]
+        task.who
+        for task in after.tasks
+        if task.stage not in ("refine", "find_copies") and before.keys[task.name] != after.keys[task.name]
     }
     assert again == {"a4"}
 
@@ -164,4 +168,4 @@ def test_another_machine_is_another_result(small: Callable[..., Scenario], other
     keys = stage_keys(found.scenario, found.assignment, found.tasks, Setting("cpu float32", 1))
     others = stage_keys(found.scenario, found.assignment, found.tasks, other)
     same = {task.stage for task in found.tasks if keys[task.name] == others[task.name]}
-    assert same == {"decode", "decode_heldout", "decode_public"}
+    assert same == DECODES
