@@ -17,6 +17,7 @@ from collab.report.verdicts import Verdict
 from collab.report.verdicts import verdicts as of_scenario
 from collab.runtime.audit import refuse
 from collab.runtime.cache import Cache
+from collab.runtime.deal import deal_cells
 from collab.runtime.host import Emit
 from collab.runtime.play import backend_for
 from collab.runtime.run import Prepared, Run, Where
@@ -81,7 +82,7 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
     """
     start = time.perf_counter()
     folder = where.out / spec.name
-    prepared = [Prepared.of(cell.scenario, where) for cell in cells]
+    prepared = [Prepared.of_dealt(dealt, where) for dealt in deal_cells(cells)]
     places = [_place(folder, each) for each in prepared]
     todo = [at for at, place in enumerate(places) if where.is_fresh or not place.exists()]
     watch({"event": "sweep", "cells": len(cells), "todo": len(todo), "keys": len(_missing(prepared, todo, where))})
@@ -123,7 +124,7 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
 
 def outlook(spec: Sweep, cells: Sequence[Cell], where: Where) -> Outlook:
     """What `sweep` would play, and about how long it would take on this machine's cores."""
-    prepared = [Prepared.of(cell.scenario, where) for cell in cells]
+    prepared = [Prepared.of_dealt(dealt, where) for dealt in deal_cells(cells)]
     cache, seen, forecasts = Cache(where.cache), set[str](), []
     known: dict[str, list[float]] = {}
     for entry in cache.entries():

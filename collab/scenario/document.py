@@ -91,12 +91,29 @@ def read_document(text: str) -> Document:
 
 
 def read_value(text: str) -> Any:
-    """A value as it could stand in a scenario. Raises ValueError with a sentence where it could not."""
-    document = read_document(f"value: {text}")
-    if document.mistakes or document.content is None or len(document.content) > 1:
-        why = document.mistakes[0].text if document.mistakes else "it is more than one value"
-        raise ValueError(f"the value {text!r} cannot be read: {why}")
+    """A value as it could stand in a scenario. Raises ValueError with a sentence where it could not.
+
+    A comment is refused: who writes `/data/run #2` on a command line means a folder, and YAML would read `/data/run`.
+    """
+    line = f"value: {text}"
+    document = read_document(line)
+    why = document.mistakes[0].text if document.mistakes else ""
+    if not why and (document.content is None or len(document.content) > 1):
+        why = "it is more than one value"
+    if not why and line[_end_of_value(line) :].strip().startswith("#"):
+        why = "a # after a space begins a comment"
+    if why or document.content is None:
+        raise ValueError(
+            f"the value {text!r} cannot be read: {why}. A text with such signs stands in quotes: '\"...\"'"
+        )
     return document.content["value"]
+
+
+def _end_of_value(line: str) -> int:
+    """Where the one value of a line of YAML ends; what follows it is a comment or nothing."""
+    node: Any = yaml.compose(line, Loader=_Loader)
+    ends: int = node.value[0][1].end_mark.index
+    return ends
 
 
 def write_document(content: dict[str, Any]) -> str:

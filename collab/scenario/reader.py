@@ -67,23 +67,38 @@ def read_scenario(
     found, places, content = list(document.mistakes), dict(document.places), document.content
     scenario = None
     if content is not None:
+        if is_sweep(content):
+            raise ScenarioError(f"{path} is a sweep, of {content.get('scenario')}: play it with `collab sweep {path}`.")
         _resolve_paths(content, path.parent)
         found += _changed(content, places, overrides, seed)
         _resolve_paths(content, Path.cwd())
         if entities is not None:
             _keep_first(content, entities)
-        if audit is not None:
-            content = audited(content, audit)
-        scenario, wrong = _validated(content, kinds)
-        if check_paths:
-            wrong += [*_about_root(content), *_about_row_lists(content)]
-        wrong += part_mistakes(scenario) if scenario else ()
+        scenario, wrong = _validated(content, kinds, check_paths=check_paths)
         found += placed_mistakes(places, wrong)
+        if audit is not None and scenario is not None and not found:  # so that no mistake of the file names an auditor
+            option = Place(len(overrides) + 1, 0, f"--audit {audit}")
+            if not any(entity.options.publishes for entity in scenario.entities):
+                found.append(Mistake(option, (), "attacks what is published, and no entity here publishes"))
+            content = audited(content, audit)
+            places |= {("entities", place): option for place in range(len(scenario.entities), len(content["entities"]))}
+            scenario, wrong = _validated(content, kinds, check_paths=check_paths)
+            found += placed_mistakes(places, wrong)
     if found or scenario is None:
         raise _refusal(told(path, found), kinds)
     lines = {trail: place.line for trail, place in places.items() if not place.option}
     origins = tuple(f"{GROUPS[group]} {kind}: {origin}" for (group, kind), origin in kinds.origins.items())
     return Loaded(scenario, path, lines, plugins, origins)
+
+
+def is_sweep_file(path: Path) -> bool:
+    """Whether `path` is a sweep, as far as it can be read."""
+    return is_sweep(read_document(read_text(path)).content or {})
+
+
+def is_sweep(content: Mapping[str, Any]) -> bool:
+    """Whether a file that holds `content` is meant to be a sweep: it names the scenario that it varies."""
+    return "entities" not in content and ("scenario" in content or "axes" in content)
 
 
 def to_yaml(scenario: Scenario) -> str:
@@ -137,11 +152,16 @@ def _refusal(text: str, kinds: Kinds) -> ScenarioError:
     return error
 
 
-def _validated(content: dict[str, Any], kinds: Kinds) -> tuple[Scenario | None, list[tuple[Trail, str]]]:
+def _validated(
+    content: dict[str, Any], kinds: Kinds, *, check_paths: bool
+) -> tuple[Scenario | None, list[tuple[Trail, str]]]:
     wrong = list(cross_mistakes(content))
+    if check_paths:
+        wrong += [*_about_root(content), *_about_row_lists(content)]
     content = {**content, "entities": _long_forms(content.get("entities"))} if "entities" in content else content
     try:
-        return Scenario.model_validate(with_tuples(content), context=kinds), wrong
+        scenario = Scenario.model_validate(with_tuples(content), context=kinds)
+        return scenario, [*wrong, *part_mistakes(scenario)]
     except ValidationError as error:
         # what has no place is the scenario's own cross-check, which `wrong` holds already, with places
         return None, [*explained([each for each in error.errors() if each["loc"]], content, kinds), *wrong]
