@@ -30,16 +30,21 @@ app.add_typer(plugins_app, name="plugins")
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file.")]
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        print(f"collab {version('collab')}")
+        raise typer.Exit
+
+
 @app.callback()
 def collab(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Say which version this is.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Says which version this is.")
+    ] = False,
 ) -> None:
     """Who gains what, and who discloses what, when parties share poisoned features instead of images."""
-    if version:
-        from importlib.metadata import version as version_of
-
-        print(f"collab {version_of('collab')}")
-        raise typer.Exit
 
 
 @app.command()
@@ -107,8 +112,8 @@ def run(
         took = f"{played.seconds:.0f} s, of which {played.start_seconds:.1f} s until work began"
         cached = f"{played.cached} of {played.tasks} tasks from the cache"
         if only is not None:
-            needed = played.tasks - 1
-            cached += f"\nplayed   {only!r} and {needed or 'no'} task{'s' * (needed != 1)} that it needs, nothing else"
+            needed = f"with {played.tasks - 1} tasks that it needs" if played.tasks > 1 else "which needs no other task"
+            cached += f"\nplayed   {only!r} alone, {needed}"
         audited = f"audit    {audit_page}\n" if audit_page else ""
         print(f"\n{took}; {cached}\nreport   {page}\n{audited}results  {played.run / 'results.parquet'}")
     if played.failures:

@@ -45,8 +45,9 @@ def explained(
         if is_part_right and not any(sentence.startswith(("is", "unknown")) for sentence in sentences):
             continue  # a list with one wrong item also complains that it is not the word it could have been
         got = "" if sentences[0].startswith(_SAY_ALL) else _got(content, trail)
-        advice = "; write it in quotes" if trail in unquoted and len(sentences) == 1 else ""
-        yield trail, ", or ".join(dict.fromkeys(sentences)) + advice + got
+        told_once, mark, meant = ", or ".join(dict.fromkeys(sentences)).partition("; did you mean")
+        advice = "; write it in quotes" if trail in unquoted and len(sentences) == 1 else f"{mark}{meant}"
+        yield trail, f"{told_once}{got}{advice}"
 
 
 def _trail(error: Any, content: Any) -> Trail:
