@@ -1,5 +1,6 @@
 """YAML to a scenario and back: every mistake at once, each with its line and column."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -54,8 +55,8 @@ def read_scenario(
     Raises ScenarioError with all mistakes as `file:line:column: path: what is wrong (got value)`, those of an override
     as `--set path.to.key=value: ...`. `check_paths`: a data root that is no folder and a list of rows that is no file
     are among them. A path in the file is relative to it, one in an override to the working directory; the scenario
-    holds it absolute. `entities` keeps the first so many of them, and the rows that need no other; `audit` adds an
-    adversary with the suite of attacks.
+    holds it absolute, `~` and `$HOME` and the like expanded. `entities` keeps the first so many of them, and the rows that need no other; `audit` adds
+    adversaries with the suite of attacks, of whom no mistake of the file speaks.
 
     Kinds are those of installed packages, of the folders beside `path` and in the working directory, and of
     `plugin_dirs`. PluginError, with tracebacks as notes, says that one of them cannot be had. Without `check_plugins`
@@ -194,7 +195,7 @@ def _resolve_paths(content: dict[str, Any], base: Path) -> None:
         if isinstance(part, dict) and isinstance(part.get(key), str):
             # no such user, a loop of links: told as a folder or file that is not there
             with suppress(OSError, RuntimeError, ValueError):
-                part[key] = str((base / Path(part[key]).expanduser()).resolve())
+                part[key] = str((base / Path(os.path.expandvars(part[key])).expanduser()).resolve())
 
 
 def _about_root(content: dict[str, Any]) -> list[tuple[Trail, str]]:

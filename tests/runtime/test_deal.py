@@ -44,13 +44,13 @@ def sets(*overrides: str) -> list[str]:
     return [word for each in (*SMALL, *overrides) for word in ("--set", each)]
 
 
+EVERY = "[species_00, species_01, species_02, species_03]"
 REFUSED = {
     "a class that is not there": (["data.private_classes=[species_00, specie_01]"], "; did you mean `species_01`?"),
-    "all classes private": (["data.classes=4", f"data.private_classes=[{', '.join(f'species_0{it}' for it in range(4))}]"],
-                            "of 4 classes 4 would be private and 0 public"),
-    "a row beyond the data": (["entities.a4.share=null", "entities.a4.rows=rows.txt"], "rows.txt:2: '99999' is no row"),
+    "all classes private": ([f"data.private_classes={EVERY}"], "of 4 classes 4 would be private and 0 public"),
+    "a row beyond the data": (["entities.a4.share=null", "entities.a4.rows=rows.txt"], "rows.txt:1: '99999' is no row"),
     "a share without an image": (["entities.a4.share=0.0001"], "'a4' with share 0.0001 would get no image of class"),
-    "a chosen class that is public": (["entities.a4.classes=[species_00, species_01, species_02, species_03]"], "(public)"),
+    "a chosen class that is public": ([f"entities.a4.classes={EVERY}"], "(public)"),
     "an attribute that is not there": (["data.private_attributes=[glases]"], "; did you mean `glasses`?"),
     "a key of the file": (["modl.hook=x"], "the scenario has no 'modl'; there are name, "),
 }  # fmt: skip
@@ -63,7 +63,7 @@ def test_there_are_refusals() -> None:
 @pytest.mark.parametrize("fault", REFUSED)
 def test_validate_and_run_refuse_alike(fault: str, collab: Command) -> None:
     overrides, words = REFUSED[fault]
-    Path("rows.txt").write_text("0\n99999\n")
+    Path("rows.txt").write_text("99999\n0\n")
     asked = [str(TINY), *sets(*overrides)]
     code, _, told = collab("validate", *asked)
     assert (code, words in told) == (2, True), told
@@ -147,9 +147,12 @@ def keys(scenario: Scenario, out: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("shares", "stated"),
-    [((), {"share": 0.01}), (("0.4", "0.3", "0.2", "0.1"), {"share": 0.01, "overlap": {"with": "a1", "fraction": 1.0}})],
+    [
+        ((), {"share": 0.01}),
+        (("0.4", "0.3", "0.2", "0.1"), {"share": 0.01, "overlap": {"with": "a1", "fraction": 1.0}}),
+    ],
     ids=["room for a hundredth", "all is held"],
-)  # fmt: skip
+)
 def test_an_audit_is_played_as_when_it_stated_what_auditors_hold(
     shares: tuple[str, ...], stated: dict[str, object], small: Small, tmp_path: Path
 ) -> None:
