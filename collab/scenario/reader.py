@@ -55,8 +55,8 @@ def read_scenario(
     Raises ScenarioError with all mistakes as `file:line:column: path: what is wrong (got value)`, those of an override
     as `--set path.to.key=value: ...`. `check_paths`: a data root that is no folder and a list of rows that is no file
     are among them. A path in the file is relative to it, one in an override to the working directory; the scenario
-    holds it absolute, `~` and `$HOME` and the like expanded. `entities` keeps the first so many of them, and the rows that need no other; `audit` adds
-    adversaries with the suite of attacks, of whom no mistake of the file speaks.
+    holds it absolute, `~` and variables such as `$HOME` expanded. `entities` keeps the first so many of them, and the
+    rows that need no other; `audit` adds adversaries with the suite of attacks, of whom no mistake of the file speaks.
 
     Kinds are those of installed packages, of the folders beside `path` and in the working directory, and of
     `plugin_dirs`. PluginError, with tracebacks as notes, says that one of them cannot be had. Without `check_plugins`
