@@ -42,9 +42,7 @@ def validate(
             if audit is not None:
                 raise ScenarioError(f"--audit is for a scenario; {file} is a sweep, and `collab sweep` has no --audit.")
             given = [*(overrides or ()), *([] if seed is None else [f"seed={seed}"])]
-            _, found = read_sweep(
-                file, overrides=given, plugin_dirs=plugin_dirs or (), check_paths=not without_data
-            )  # fmt: skip
+            found = read_sweep(file, overrides=given, plugin_dirs=plugin_dirs or (), check_paths=not without_data)[1]
         else:
             found = read_scenario(
                 file, overrides or (), seed, plugin_dirs=plugin_dirs or (), audit=audit, check_paths=not without_data
@@ -62,7 +60,8 @@ def _about(loaded: "Loaded", has_data: bool) -> Sequence[str]:
     for origin in loaded.origins:
         print(origin, file=sys.stderr)
     stated = [entity.name for entity in scenario.entities if not entity.is_onlooker]
-    told = f"{loaded.path}: valid: {len(stated)} entities, {len(scenario.refinements)} refinements"
+    entities = f"{len(stated)} entities" if len(stated) != 1 else "1 entity"
+    told = f"{loaded.path}: valid: {entities}, {len(scenario.refinements)} refinements"
     if not has_data:
         return [told]
 
