@@ -75,9 +75,9 @@ def test_options_that_validation_knows_without_torch_are_those_of_the_classes() 
             assert INSTALLED.load(group, kind).Options is options
 
 
-def test_an_unknown_kind_names_what_there_is_the_nearest_first() -> None:
+def test_an_unknown_kind_names_what_there_is_and_the_nearest() -> None:
     with pytest.raises(
-        PluginError, match=r"no defense 'nome'; there are none, pixel_noise, .*\. .*defenses/nome\.py.*--plugin-dir"
+        PluginError, match=r"'nome'; there are adversarial, .*; did you mean `none`\? .*defenses/nome\.py.*--plugin-dir"
     ):
         INSTALLED.load("defenses", "nome")
 

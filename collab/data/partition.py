@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from collab.errors import DataError
+from collab.meant import did_you_mean
 
 Rows = Int64[np.ndarray, " rows"]
 
@@ -35,13 +36,21 @@ def split_classes(
     else:
         unknown = sorted(set(private) - set(classes))
         if unknown:
-            raise DataError(f"data.private_classes names {', '.join(unknown)}; the source has {_shown(classes)}.")
+            meant = did_you_mean(unknown[0], classes)
+            raise DataError(
+                f"data.private_classes names {', '.join(unknown)}; the source has {_shown(classes)}{meant or '.'}"
+            )
         chosen = {classes.index(name) for name in private}
     others = tuple(label for label in range(len(classes)) if label not in chosen)
     if len(chosen) < 2 or not others:
         raise DataError(
-            f"of {len(classes)} classes {len(chosen)} would be private and {len(others)} public; "
-            "at least two must be private and one public."
+            f"of {len(classes)} classes {len(chosen)} would be private and {len(others)} public; at least two must be "
+            "private and one public: the reconstructor is trained on images of other classes. "
+            + (
+                f"Name two or more in data.private_classes, of {_shown(classes)}."
+                if len(classes) > 2
+                else "Add images of a further class to the source."
+            )
         )
     return ClassSplit(tuple(sorted(chosen)), others)
 
@@ -65,8 +74,10 @@ def labels_of(names: Sequence[str], classes: Sequence[str], split: ClassSplit, e
     wrong = [name for name in names if name not in private]
     if wrong:
         told = ", ".join(f"{name} ({'public' if name in classes else 'not in the source'})" for name in wrong)
+        unknown = [name for name in wrong if name not in classes]
+        meant = did_you_mean(unknown[0], private) if unknown else ""
         raise DataError(
-            f"entity {entity!r} chose {told}; the private classes are {_shown(private)}. "
+            f"entity {entity!r} chose {told}; the private classes are {_shown(private)}{meant or '.'} "
             "Name them in data.private_classes, or choose among these."
         )
     return tuple(sorted(private.index(name) for name in names))

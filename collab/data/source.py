@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from collab.errors import DataError
+from collab.meant import did_you_mean
 
 Split = Literal["train", "test"]
 BLOCK = 256
@@ -62,7 +63,9 @@ _KINDS = {
 def open_source(kind: str, *, image_size: int, seed: int, **options: Any) -> Source:
     """The source of a kind, images as squares of `image_size`; DataError if it is unknown or not there."""
     if kind not in _KINDS:
-        raise DataError(f"there is no source {kind!r}. Take one of {', '.join(_KINDS)}.")
+        raise DataError(
+            f"there is no source {kind!r}. Take one of {', '.join(_KINDS)}{did_you_mean(kind, _KINDS) or '.'}"
+        )
     module, name = _KINDS[kind].split(":")
     build: Callable[..., Source] = getattr(import_module(module), name)
     return build(image_size=image_size, seed=seed, **options)

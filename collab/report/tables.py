@@ -35,9 +35,11 @@ def tables(scenario: Scenario, rows: Sequence[Row]) -> tuple[Table, ...]:
         exchange_table(scenario, found),
         _left_out(scenario, found),
         _attacks([row for row in rows if row.attack is not None]),
-        verdict_table(verdicts(scenario, rows), f"seed {scenario.seed}"),
     )
-    return tuple(replace(table, notes=tuple(filter(None, table.notes))) for table in made if table.lines)
+    judged, shown = verdicts(scenario, rows), [table for table in made if table.lines]
+    if shown or any(each.value is not None for each in judged):  # else no part of what is expected was played
+        shown += [table for table in [verdict_table(judged, f"seed {scenario.seed}")] if table.lines]
+    return tuple(replace(table, notes=tuple(filter(None, table.notes))) for table in shown)
 
 
 def _table_1(scenario: Scenario, found: Found) -> Table:
@@ -168,8 +170,10 @@ def _table_5(scenario: Scenario, found: Found) -> Table:
             "creatures are drawn, a stand-in for trying things out; no figure here says anything about photographs."
         )
     names = {(str(row.row), row.entity or "") for row in played} | {("c_public", "")}
-    notes.append(basis([row for key, row in found.items() if key[:2] in names and main.includes(key[2])]))
-    return Table("Table 5: refinement", columns, tuple(lines), tuple(notes), tuple(rules))
+    measured = [row for key, row in found.items() if key[:2] in names and main.includes(key[2])]
+    if not measured:
+        return Table("Table 5: refinement", columns, ())
+    return Table("Table 5: refinement", columns, tuple(lines), (*notes, basis(measured)), tuple(rules))
 
 
 def _left_out(scenario: Scenario, found: Found) -> Table:

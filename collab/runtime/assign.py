@@ -1,12 +1,13 @@
 """Who holds which rows of the source: decided once by the driver, which sees labels and names of rows but no pixels."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from collab.data.partition import ClassSplit, labels_of, relabel, rows_of, split_classes
+from collab.data.partition import LEAST, ClassSplit, labels_of, relabel, rows_of, split_classes
 from collab.data.row_lists import RowLists, names_digest
 from collab.data.source import Source, Split, WithNames, open_source
 from collab.data.subsets import Wish, skewed_shares, subsets
@@ -16,6 +17,12 @@ from collab.scenario.model import Scenario
 from collab.seeding import Stream
 
 ORACLE = "oracle"
+
+A_LITTLE = 0.01
+"""Share of an onlooker."""
+
+Deal = Callable[[dict[str, Wish]], dict[str, np.ndarray]]
+"""The positions that each entity holds, as it wishes."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +167,8 @@ def _dealt(
         )
         for entity in drawing
     }
-    try:
+
+    def deal(wishes: dict[str, Wish]) -> dict[str, np.ndarray]:
         return subsets(
             everything.labels if by_class else np.zeros_like(everything.labels),
             wishes,
@@ -169,6 +177,9 @@ def _dealt(
             alpha=partition.alpha if partition.kind == "dirichlet" else None,
             given=given,
         )
+
+    try:
+        return _with_onlookers(scenario, wishes, deal)
     except DataError as cause:
         if partition.kind != "quantity":
             raise
@@ -176,6 +187,24 @@ def _dealt(
         raise DataError(
             f"{cause} `partition.alpha` {partition.alpha:g} drew the shares {told}; a larger one evens them."
         ) from cause
+
+
+def _with_onlookers(scenario: Scenario, wishes: dict[str, Wish], deal: Deal) -> dict[str, np.ndarray]:
+    """What `deal` makes of `wishes`, and of onlookers after them, so that nobody has fewer images for theirs.
+
+    Each onlooker holds a hundredth of what nobody has or, where shares leave too little, of what the first entity has;
+    where that cannot be dealt either, the first images of that entity. No result depends on which they are.
+    """
+    onlookers = [entity.name for entity in scenario.entities if entity.is_onlooker]
+    if not onlookers:
+        return deal(wishes)
+    first = next(entity.name for entity in scenario.entities if not entity.is_onlooker)  # who pre-trains is none
+    has_room = sum(entity.share or 0 for entity in scenario.entities) + len(onlookers) * A_LITTLE <= 1
+    a_little = Wish(A_LITTLE) if has_room else Wish(A_LITTLE, None, first, 1.0)
+    with suppress(DataError):  # of what others ask for it is raised below
+        return deal({**wishes, **dict.fromkeys(onlookers, a_little)})
+    dealt = deal(wishes)
+    return dealt | dict.fromkeys(onlookers, dealt[first][:LEAST])
 
 
 def _holding(split: Split, labels: np.ndarray, classes: tuple[int, ...]) -> Holding:

@@ -43,6 +43,11 @@ Event = dict[str, str | int | float]
 Emit = Callable[[Event], None]
 
 
+def noting(emit: Emit) -> Callable[[str], None]:
+    """Tells sentences as events of their own: what somebody should read before a run, or while it is played."""
+    return lambda text: emit({"event": "note", "text": text})
+
+
 @dataclass(frozen=True)
 class Job:
     """What a host needs to know of a run: its scenario and folder, who holds which rows, what to reuse, its plugins.

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,11 +14,12 @@ from typing import Literal
 from collab.errors import BoundaryError, CollabError, DataError, EntityError, ResourceError, StoreError
 from collab.plain_json import json_text
 from collab.plugins.discovery import INSTALLED, Plugins
-from collab.runtime.assign import ORACLE, Assignment, assign, label_distribution, open_scenario_source
+from collab.runtime.assign import ORACLE, Assignment, label_distribution
 from collab.runtime.audit import Audit, Leak, unlisted
 from collab.runtime.cache import Cache
-from collab.runtime.host import Emit, Job, Outcome, environment, put_elsewhere
-from collab.runtime.plan import Task, plan
+from collab.runtime.deal import Dealt, deal
+from collab.runtime.host import Emit, Job, Outcome, environment, noting, put_elsewhere
+from collab.runtime.plan import Task
 from collab.runtime.stages import Setting, stage_keys
 from collab.runtime.tabulate import result_rows
 from collab.scenario.model import Scenario
@@ -64,13 +66,13 @@ class Prepared:
 
     @classmethod
     def of(cls, scenario: Scenario, where: Where, watch: Emit = lambda event: None) -> "Prepared":
-        """Opens the source, tells `watch` its notices, deals its rows out, and plans; reads labels, no pixels."""
-        source = open_scenario_source(scenario)
-        for notice in source.notices():  # before rows are dealt: what was passed over may be why they are too few
-            watch({"event": "note", "text": notice})
-        assignment = assign(scenario, source)
-        counts = {name: len(holding) for name, holding in assignment.entities.items()}
-        tasks = _needed(plan(scenario, counts), where.only)
+        """A scenario that is dealt here; `watch` is told what its source has to say."""
+        return cls.of_dealt(deal(scenario, only=where.only, tell=noting(watch)), where)
+
+    @classmethod
+    def of_dealt(cls, dealt: Dealt, where: Where) -> "Prepared":
+        """Tasks with their keys, as device, threads and plugins make them."""
+        scenario, assignment, tasks = dealt.scenario, dealt.assignment, dealt.tasks
         compute = str(resolve_compute(scenario.precision, where.device))
         setting = Setting(compute, scenario.resources.entity.cpus)
         drawn = [each.name for each in scenario.entities if scenario.private_seeds == "drawn"]
@@ -202,14 +204,22 @@ class Run:
         kinds = {each.exit_code: each for each in (StoreError, ResourceError, BoundaryError)}
         kind = kinds.get(outcome.exit_code, EntityError)
         who = "the oracle" if task.who == ORACLE else f"entity {task.who!r}"
-        again = f"collab run {self.folder / 'scenario.yaml'} --out {self.folder.parents[1]} --backend inprocess"
         error = kind(
             f"{who} failed in stage {task.stage.split('_')[0]!r} ({task.name}): {outcome.failure}\n"
-            f"What was finished is kept. To play this stage again in one process:\n  {again} --only '{task.name}'"
+            f"What was finished is kept. To play this stage again in one process:\n  {self._again(task)}"
         )
         if outcome.trace:
             error.add_note(outcome.trace)
         return error
+
+    def _again(self, task: Task) -> str:
+        """The command that plays a task alone, from any folder and with the plugins and the device of this run."""
+        words = ["collab", "run", self.folder / "scenario.yaml", "--out", self.folder.parents[1]]
+        words += ["--backend", "inprocess"]
+        words += [] if self.job.device == "auto" else ["--device", self.job.device]
+        for folder in self.job.plugins.folders_of(sorted(self.scenario.kinds)):
+            words += ["--plugin-dir", folder]
+        return shlex.join(map(str, [*words, "--only", task.name]))
 
     def _record(self, outcomes: dict[str, Outcome]) -> None:
         """What the run was made on and what each task took; the figures of results.parquet do not depend on it."""
@@ -253,21 +263,6 @@ def _about(task: Task) -> dict[str, str | None]:
         "victim": task.victim or None,
         "rehearsed_on": task.rehearsed_on,
     }
-
-
-def _needed(tasks: tuple[Task, ...], only: str | None) -> tuple[Task, ...]:
-    """All tasks, or one and what it needs."""
-    if only is None:
-        return tasks
-    named = {task.name: task for task in tasks}
-    if only not in named:
-        raise ResourceError(f"there is no task {only!r}. There are: {', '.join(named)}.")
-    wanted, stack = set[str](), [only]
-    while stack:
-        name = stack.pop()
-        wanted.add(name)
-        stack.extend(named[name].needs)
-    return tuple(task for task in tasks if task.name in wanted)
 
 
 def _new_folder(parent: Path) -> Path:

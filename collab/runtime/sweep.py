@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from collab.errors import BoundaryError, ScenarioError
+from collab.errors import BoundaryError
 from collab.report.aggregate import means, write_cells, write_means
 from collab.report.claims_of_sweeps import sweep_verdicts
 from collab.report.page import write_sweep_page
@@ -17,11 +17,12 @@ from collab.report.verdicts import Verdict
 from collab.report.verdicts import verdicts as of_scenario
 from collab.runtime.audit import refuse
 from collab.runtime.cache import Cache
-from collab.runtime.host import Emit
+from collab.runtime.deal import deal_cells
+from collab.runtime.host import Emit, noting
 from collab.runtime.play import backend_for
 from collab.runtime.run import Prepared, Run, Where
 from collab.runtime.schedule import schedule
-from collab.scenario.sweep import Cell, Sweep, told_of_cells
+from collab.scenario.sweep import Cell, Sweep
 from collab.store.files import place_file
 from collab.store.pictures import read_sheet, write_sheet
 from collab.store.results import Row, read_results, write_results
@@ -85,7 +86,7 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
     """
     start = time.perf_counter()
     folder = where.out / spec.name
-    prepared = _prepared(cells, where, watch)
+    prepared = [Prepared.of_dealt(dealt, where) for dealt in deal_cells(cells, noting(watch))]
     places = [_place(folder, each) for each in prepared]
     todo = [at for at, place in enumerate(places) if where.is_fresh or not place.exists()]
     watch({"event": "sweep", "cells": len(cells), "todo": len(todo), "keys": len(_missing(prepared, todo, where))})
@@ -127,7 +128,7 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
 
 def outlook(spec: Sweep, cells: Sequence[Cell], where: Where) -> Outlook:
     """What `sweep` would play, and about how long it would take on this machine's cores."""
-    prepared = _prepared(cells, where)
+    prepared = [Prepared.of_dealt(dealt, where) for dealt in deal_cells(cells)]
     cache, seen, forecasts = Cache(where.cache), set[str](), []
     known: dict[str, list[float]] = {}
     for entry in cache.entries():
@@ -152,22 +153,6 @@ def outlook(spec: Sweep, cells: Sequence[Cell], where: Where) -> Outlook:
     slots = 1 if where.backend == "inprocess" else max(1, (os.cpu_count() or 1) // prepared[0].setting.threads)
     has_guess = bool(known) or not keys
     return Outlook(tuple(forecasts), total / slots if has_guess else None, tuple(sorted(unknown)))
-
-
-def _prepared(cells: Sequence[Cell], where: Where, watch: Emit = lambda event: None) -> list[Prepared]:
-    """All cells with their images dealt out, before any is played; `watch` is told what sources have to say.
-
-    Raises ScenarioError, which names each cell that cannot be (a share that is too small, say) and why.
-    """
-    prepared, wrong = list[Prepared](), dict[str, str]()
-    for cell in cells:
-        try:
-            prepared.append(Prepared.of(cell.scenario, where, watch))
-        except ScenarioError as error:
-            wrong[cell.label] = str(error)
-    if wrong:
-        raise ScenarioError(told_of_cells(wrong, len(cells)))
-    return prepared
 
 
 def _missing(prepared: Sequence[Prepared], todo: Sequence[int], where: Where) -> set[str]:

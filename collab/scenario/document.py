@@ -121,6 +121,13 @@ def read_value(text: str) -> Any:
     return document.content["value"]
 
 
+def _end_of_value(line: str) -> int:
+    """Where the one value of a line of YAML ends; what follows it is a comment or nothing."""
+    node: Any = yaml.compose(line, Loader=_Loader)
+    ends: int = node.value[0][1].end_mark.index
+    return ends
+
+
 def write_document(content: dict[str, Any]) -> str:
     """YAML that `read_document` reads back to the same values."""
     return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from collab.errors import ScenarioError
+from collab.meant import did_you_mean
 from collab.scenario import stage_rows
 from collab.scenario.checks import Found
 from collab.scenario.expect import Bound
@@ -141,9 +142,13 @@ def _expectation_mistakes(scenario: Scenario) -> Iterator[Found]:
         row = str(bound.row)
         if row not in owned:
             off = " (the scenario has `controls: false`)" if row.startswith("c_") and not scenario.controls else ""
-            yield (*at, "row"), f"there is no row {row}{off}; there are {', '.join(owned)}"
+            yield (*at, "row"), f"there is no row {row}{off}; there are {', '.join(owned)}{did_you_mean(row, owned)}"
         elif bound.entity is not None and bound.entity not in everybody:
-            yield (*at, "entity"), f"there is no entity {bound.entity!r}; there are {', '.join(sorted(everybody))}"
+            meant = did_you_mean(bound.entity, everybody)
+            yield (
+                (*at, "entity"),
+                f"there is no entity {bound.entity!r}; there are {', '.join(sorted(everybody))}{meant}",
+            )
         elif bound.entity is not None and bound.entity not in owned[row]:
             whose = ", ".join(sorted(owned[row]))
             yield (

@@ -21,7 +21,7 @@ from collab.scenario.explain import explained
 from collab.scenario.kinds import Kinds
 from collab.scenario.model import Scenario
 from collab.scenario.overrides import apply_override
-from collab.scenario.reader import Loaded, placed_mistakes, read_scenario, read_text, told, with_tuples
+from collab.scenario.reader import placed_mistakes, read_scenario, read_text, told, with_tuples
 
 AXES = {
     "subset_size": "entities.*.share",
@@ -95,16 +95,23 @@ def read_sweep(
     combine: Literal["grid", "zip"] | None = None,
     overrides: Sequence[str] = (),
     plugin_dirs: Sequence[Path] = (),
+    check_paths: bool = True,
 ) -> tuple[Sweep, tuple[Cell, ...]]:
     """The sweep in `path`, which may also be a scenario, with axes of the command line (`path=v1,v2`) added.
 
-    One that the file has too takes its place. `seed=1,2,3` is no axis: it says which seeds are played.
+    One that the file has too takes its place. `seed=1,2,3` is no axis: it says which seeds are played. Without
+    `check_paths` no image and no list of rows need be there.
 
     Raises ScenarioError with the mistakes of the file, of the command line, or of the first cells that are no scenario.
     """
     document = read_document(read_text(path))
     content = document.content or {}
     if document.content is not None and "axes" not in content and "refinements" in content:
+        if not varied and seeds is None:
+            raise ScenarioError(
+                f"{path} is a scenario, and nothing varies: add --vary PATH=VALUE,VALUE or --seeds NUMBER, or play it "
+                f"once with `collab run {path}`."
+            )
         sweep = Sweep(name=f"{content.get('name', 'sweep')}_sweep", scenario=path.name, axes=())
     else:
         sweep = _validated(path)
@@ -121,10 +128,10 @@ def read_sweep(
     changes |= {"seeds": _seeds(seed_axes)} if seed_axes else {}
     changes |= {"combine": combine} if combine else {}
     sweep = sweep.model_copy(update=changes | {"overrides": (*sweep.overrides, *overrides)})
-    return sweep, _cells(path, sweep, plugin_dirs)
+    return sweep, _cells(path, sweep, plugin_dirs, check_paths=check_paths)
 
 
-def _cells(path: Path, sweep: Sweep, plugin_dirs: Sequence[Path]) -> tuple[Cell, ...]:
+def _cells(path: Path, sweep: Sweep, plugin_dirs: Sequence[Path], *, check_paths: bool) -> tuple[Cell, ...]:
     names = [axis.vary for axis in sweep.axes]
     if len(set(names)) < len(names):
         raise ScenarioError(f"{path}: one axis is named twice: {', '.join(names)}.")
@@ -154,21 +161,39 @@ def _cells(path: Path, sweep: Sweep, plugin_dirs: Sequence[Path]) -> tuple[Cell,
             cells += [
                 Cell(values, loaded.scenario.seed, loaded.scenario, loaded.plugins)
                 for seed in seeds
-                for loaded in [_loaded(base, sets, seed, values.get("entities"), plugin_dirs)]
+                for loaded in [
+                    read_scenario(
+                        base,
+                        sets,
+                        seed,
+                        plugin_dirs=plugin_dirs,
+                        entities=_count(values.get("entities")),
+                        check_paths=check_paths,
+                    )
+                ]
             ]
         except ScenarioError as error:
             wrong[label] = str(error)
     if wrong:
-        raise ScenarioError(told_of_cells(wrong, len(points)))
+        raise ScenarioError(told_cells(wrong, len(points)))
     return tuple(cells)
 
 
-def told_of_cells(wrong: Mapping[str, str], count: int) -> str:
-    """The first of the cells that cannot be played, and why; what is wrong with all `count` is wrong without axes."""
-    if len(wrong) == count and len(set(wrong.values())) == 1:
-        return next(iter(wrong.values()))
-    told = [f"cell {label}:\n{text}" for label, text in wrong.items()]
-    return "\n".join([*told[:5], *([f"... and {len(told) - 5} more cells"] if told[5:] else [])])
+def told_cells(wrong: Mapping[str, str], count: int) -> str:
+    """What is wrong with which cells of `count`, by their labels; with all of them alike it is told once.
+
+    Of cells with one and the same mistake, as that of a value with every seed, the mistake stands once below them.
+    """
+    alike: dict[str, list[str]] = {}
+    for label, text in wrong.items():
+        alike.setdefault(text, []).append(label)
+    if len(wrong) == count and len(alike) == 1:
+        return next(iter(alike))
+    return "\n".join(f"{_named(labels)}:\n{text}" for text, labels in alike.items())
+
+
+def _named(labels: Sequence[str]) -> str:
+    return f"cell {labels[0]}" if len(labels) == 1 else f"cells {', '.join(labels)}"
 
 
 def _stated(base: Path, overrides: Sequence[str]) -> dict[str, Any]:
@@ -215,11 +240,10 @@ def _refuse_overruled(values: Mapping[str, Value], stated: Mapping[str, Any]) ->
                 )
 
 
-def _loaded(
-    base: Path, overrides: Sequence[str], seed: int | None, count: Value | None, plugin_dirs: Sequence[Path]
-) -> Loaded:
-    kept = None if count is None else int(count)
-    return read_scenario(base, overrides, seed, plugin_dirs=plugin_dirs, entities=kept)
+def _count(entities: Value | None) -> int | None:
+    if entities is not None and (isinstance(entities, bool) or not isinstance(entities, int)):
+        raise ScenarioError(f"the axis `entities` keeps the first so many, a whole number (got {entities!r})")
+    return entities
 
 
 def _sets(axis: str, value: Value, stated: Mapping[str, Any]) -> list[str]:
@@ -266,7 +290,7 @@ def _axis(text: str) -> Axis:
         raise ScenarioError(f"--vary {text}: {cause}.") from cause
     try:
         return Axis.model_validate({"vary": where.strip(), "values": tuple(found or ())})
-    except ValidationError as error:
+    except ValueError as error:
         raise ScenarioError(f"--vary {text}: write path.to.key=value,value,... with plain values.") from error
 
 

@@ -260,10 +260,9 @@ def test_an_audit_adds_an_outsider_with_the_suite_and_touches_nobody_else(
     assert stated.disclosure is not None
 
 
-def test_an_audit_of_full_shares_holds_images_that_another_has() -> None:
+def test_attacks_go_through_as_many_blocks_as_there_are() -> None:
     content = {"entities": [{"name": "a1", "share": 1.0}], "model": {"backbone": "resnet8", "hook": "conv3_1"}}
     auditors = audited(content, "full")["entities"][-len(AUDITORS) :]
-    assert all(auditor["overlap"] == {"with": "a1", "fraction": 1.0} for auditor in auditors)
     depths = [each["depth"] for auditor in auditors for each in auditor["options"]["attacks"] if "depth" in each]
     assert depths == [1]  # resnet8 has one block behind conv3_1
 

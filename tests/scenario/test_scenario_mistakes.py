@@ -18,8 +18,8 @@ FAULTS = {
     "missing source": ("{source: creatures, ", "{", "2:1: data.source: is missing; one of creatures, parquet"),
     "unknown source": ("source: creatures", "@source: creature", "must be one of creatures, parquet, imagefolder"),
     "unknown backbone": ("backbone: resnet8", "@backbone: resnet9", "must be one of resnet8, resnet14"),
-    "unknown defense": ("defense: none", "@defense: nope", "must be one of none, "),
-    "unknown defense, long": ("kind: dpm", "@kind: dpn", "must be one of dpm, "),
+    "unknown defense": ("defense: none", "@defense: nope", "must be one of adversarial, class_gaussian, "),
+    "unknown defense, long": ("kind: dpm", "@kind: dpn", "(got 'dpn'); did you mean `dpm`?"),
     "defense without kind": (
         "defense: none",
         "@defense: {blocks: 2}",
@@ -187,7 +187,7 @@ FAULTS = {
     "unknown partition": (
         "entities:",
         "partition: {@kind: dirichelet}\nentities:",
-        "partition.kind: must be one of iid, dirichlet, quantity (got 'dirichelet')",
+        "partition.kind: must be one of iid, dirichlet, quantity (got 'dirichelet'); did you mean `dirichlet`?",
     ),
     "unknown partition, short": ("entities:", "@partition: even\nentities:", "must be one of iid, dirichlet, quantity"),
     "partition without kind": ("entities:", "@partition: {alpha: 1}\nentities:", "partition.kind: is missing; one of"),
