@@ -20,6 +20,8 @@ SWITCH = "COLLAB_FAST_BF16"
 So one machine plays what another would. It stands in a run's record; Ray's workers inherit it from the driver.
 """
 
+CPUINFO = Path("/proc/cpuinfo")
+
 
 @dataclass(frozen=True)
 class Compute:
@@ -69,5 +71,4 @@ def _has_fast_bf16(device: str) -> bool:
         return stated == "1"
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    cpuinfo = Path("/proc/cpuinfo")
-    return cpuinfo.is_file() and " amx_bf16" in cpuinfo.read_text()
+    return CPUINFO.is_file() and " amx_bf16" in CPUINFO.read_text()
