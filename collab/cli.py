@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from collab.cli_bench import bench_app
 from collab.cli_options import Address, AsJson, AuditDepth, BackendName, Device, Fresh, Out, Overrides, Seed
 from collab.cli_plugins import PluginDirs, new, plugins_app, schema
 from collab.cli_store import cache_app, store_app
@@ -24,7 +23,6 @@ app = typer.Typer(
 )
 app.add_typer(store_app, name="store")
 app.add_typer(cache_app, name="cache")
-app.add_typer(bench_app, name="bench")
 app.add_typer(plugins_app, name="plugins")
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file.")]

@@ -27,6 +27,9 @@ BASES = {
 }
 """What a plugin of a group subclasses; of its base it has the `group` that it says it belongs to."""
 
+OURS = ("collab", "collab_entities")
+"""The top-level packages that this project installs. `entities/` of the repository is the second."""
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -47,7 +50,7 @@ class Origin:
     @property
     def is_ours(self) -> bool:
         """Whether it comes with this package, whose stages have versions and whose kinds are in the documentation."""
-        return isinstance(self.source, EntryPoint) and self.source.module.split(".")[0] in ("collab", "entities")
+        return isinstance(self.source, EntryPoint) and is_ours(self.source.module)
 
     def is_same(self, other: "Origin") -> bool:
         """Whether both are one plugin: the same entry point, or one file or a copy of it, as after `pip install .`."""
@@ -174,6 +177,11 @@ def _arrived(folders: tuple[Path, ...], files: Mapping[Path, Mapping[str, bytes]
     for folder in folders:
         unpack(folder, files[folder])
     return Plugins(folders)
+
+
+def is_ours(module: str) -> bool:
+    """Whether a module of this dotted name comes with this package."""
+    return module.partition(".")[0] in OURS
 
 
 @cache  # what is installed stays so while a process lives, and reading it for each of a hundred entities is slow

@@ -121,7 +121,8 @@ def environment(record: Mapping[str, Any]) -> Table:
     """Versions and machine; no paths, so that the page can be sent to anybody."""
     known = {
         "collab": record.get("collab"), "Python": record.get("python"), "torch": record.get("torch"),
-        "computed on": record.get("compute"), "machine": " ".join(
+        "computed on": record.get("compute"), "COLLAB_FAST_BF16": record.get("COLLAB_FAST_BF16"),
+        "machine": " ".join(
             str(record[key]) for key in ("system", "machine") if record.get(key)
         ),
         "cores": record.get("cores"), "took": duration(record["seconds"]), "images from": record.get("source"),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import platform
 import resource
 import time
@@ -31,7 +32,7 @@ from collab.scenario.model import Scenario
 from collab.store.files import place_file
 from collab.store.private import private_folder, private_seed
 from collab.store.remote import send_again
-from collab.training.precision import Compute, resolve_compute
+from collab.training.precision import SWITCH, Compute, resolve_compute
 from collab.training.progress import Progress
 from collab.training.tasks import task_of
 from collab.types import Crossing, Measure, Report, checked
@@ -269,13 +270,14 @@ def host_names(participants: tuple[str, ...], workers: int) -> tuple[tuple[str, 
 
 def environment() -> Mapping[str, str]:
     """What this process runs on, for the record of a run."""
-    return {
+    known = {
         "collab": version("collab"),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "system": platform.system(),
         "machine": platform.machine(),
     }
+    return {**known, SWITCH: os.environ[SWITCH]} if SWITCH in os.environ else known
 
 
 def _participant(job: Job, name: str, compute: Compute) -> Entity | Oracle:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from collab.plugins.discovery import INSTALLED, Plugins
+from collab.plugins.discovery import INSTALLED, Plugins, is_ours
 from collab.runtime.assign import ORACLE, Assignment, Holding
 from collab.runtime.plan import Task
 from collab.scenario.base import AttackOptions, EntityOptions
@@ -288,7 +288,7 @@ class _Keys:
         Its author raises no version; ours have theirs above.
         """
         plugin = self._plugins.load(group, kind)
-        if plugin.__module__.split(".")[0] in ("collab", "entities"):
+        if is_ours(plugin.__module__):
             return ""
         file = Path(inspect.getfile(plugin))
         return _digest(*(path.read_text(encoding="utf-8") for path in (file, *sorted(file.parent.glob("_*.py")))))

@@ -16,10 +16,8 @@ SMALL = tuple(name for name, kind in ARCHITECTURES.items() if kind.is_small)
 ROW_LETTERS = 20
 """Longest name of a row, so that a prefix of ours still fits in a column."""
 
-RESERVED = {"oracle", "public", "store", "release", "heldout", "con", "prn", "aux", "nul"} | {
-    f"{port}{number}" for port in ("com", "lpt") for number in range(10)
-}
-"""Names of no entity: folders and parties of a run, and devices of Windows."""
+RESERVED = {"oracle", "public", "store", "release", "heldout"}
+"""Names of no entity: folders and parties of a run."""
 
 NEEDS_NO_IMAGES = ("auditor",)
 """Kinds of entities that do their work without images of their own: they may have neither `share` nor `rows`."""

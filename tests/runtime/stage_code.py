@@ -16,6 +16,10 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
+from collab_entities.mislabeler import Mislabeler
+from collab_entities.noisy import Noisy
+from collab_entities.selective import Selective
+
 from collab.attacks.adversarial_alignment import AdversarialAlignment
 from collab.attacks.attribute_inference import AttributeInference
 from collab.attacks.distribution_matching import DistributionMatching
@@ -47,13 +51,11 @@ from collab.defenses.pooling import Pooling
 from collab.defenses.quantization import Quantization
 from collab.defenses.visual_mixer import VisualMixer
 from collab.entity import Entity
+from collab.plugins.discovery import is_ours
 from collab.runtime.assign import open_scenario_source
 from collab.runtime.host import Host
 from collab.runtime.oracle import Oracle
 from collab.runtime.stages import VERSIONS
-from entities.mislabeler import Mislabeler
-from entities.noisy import Noisy
-from entities.selective import Selective
 
 DEFENSES = [
     Adversarial,
@@ -190,7 +192,7 @@ def _used(tree: ast.AST, function: FunctionType, owner: type | None) -> Iterator
 
 
 def _is_ours(code: Any) -> bool:
-    return code.__module__.split(".")[0] in ("collab", "entities") and not code.__module__.startswith(NOT_CODE)
+    return is_ours(code.__module__) and not code.__module__.startswith(NOT_CODE)
 
 
 def _is_written(function: FunctionType) -> bool:

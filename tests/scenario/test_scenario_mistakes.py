@@ -138,7 +138,6 @@ FAULTS = {
     "entity twice": ("name: a2", "@name: a1", "'a1' is the name of an entity before it"),
     "entity twice but for case": ("name: a2", "@name: A1", "is the name of an entity before it"),
     "reserved oracle": ("name: a3", "@name: oracle", "'oracle' is reserved"),
-    "reserved device": ("name: a3", "@name: com1", "'com1' is reserved"),
     "shares": ("share: 0.3", "share: 0.45", "7:1: entities: the shares add up to 1.05"),
     "share of nothing": ("share: 0.3", "@share: 0", "must be greater than 0 (got 0)"),
     "neither share nor rows": ("share: 0.3, ", "", "9:5: entities.1.share: is missing; without it only `rows` says"),
