@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-COLLAB = [sys.executable, "-c", "from collab.cli import main; main()"]
+COLLAB = [sys.executable, "-m", "collab"]
 PLAIN_LOOP = Path(__file__).with_name("plain_loop.py")
 
 

@@ -21,7 +21,7 @@ from collab.runtime.play import Where
 from collab.runtime.sweep import sweep
 from collab.scenario.sweep import read_sweep
 
-COLLAB = [sys.executable, "-c", "from collab.cli import main; main()"]
+COLLAB = [sys.executable, "-m", "collab"]
 SIZES = (0.05, 0.1, 0.15, 0.2)
 
 
