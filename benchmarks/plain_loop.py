@@ -2,7 +2,7 @@
 
     python benchmarks/plain_loop.py scenarios/four_entities.yaml [--set path=value ...]
 
-The contender of `collab bench overhead`. It takes sizes from the scenario; images, networks and scores from the
+The contender of `benchmarks/overhead.py`. It takes sizes from the scenario; images, networks and scores from the
 package; loops, batches and features in memory are written out here. Its random draws are its own, so its figures agree
 with a run's only within their noise. It plays what the scenarios of this repository ask for and refuses the rest.
 """
@@ -23,7 +23,7 @@ from collab.models.backbones import build_split
 from collab.models.dpm import build_dpm
 from collab.models.freeze import folded
 from collab.models.reconstructors import build_reconstructor
-from collab.party.scoring import disparity, equivalence, priors
+from collab.party.scoring import distances, equivalence, means, priors
 from collab.scenario.reader import read_scenario
 from collab.training.precision import resolve_compute
 from collab.training.tasks import CLASSES
@@ -119,9 +119,9 @@ def play(scenario):
         freeze(p)
         poisoned[entity.name] = through(p, own)
         hidden = through(p, f_test)
-        known = {"seed": scenario.seed, "compute": COMPUTE}
-        equivalence(c, f_test, hidden, y_test, task=CLASSES, **known)
-        disparity(r, f_test, hidden, lambda a, b: pixels(x_test, torch.arange(a, b)), **known)
+        equivalence(c, f_test, hidden, y_test, task=CLASSES, seed=scenario.seed, compute=COMPUTE)
+        true = lambda start, stop: pixels(x_test, torch.arange(start, stop))  # noqa: E731
+        means(distances(r, f_test, hidden, true, compute=COMPUTE), scenario.seed)
 
     def refine(parts, epochs=None):
         x = torch.cat([part for part, _ in parts])
@@ -224,47 +224,66 @@ def batch(features, at):
     return features[at].to(DEVICE).float().contiguous(memory_format=torch.channels_last)
 
 
-@torch.no_grad()
-@COMPUTE.autocast()
 def featurize(f, images):
     """F(x) of all images, as float16 in memory."""
-    return torch.cat([f(pixels(images, at)).half().cpu() for at in torch.arange(len(images)).split(EVAL)])
+    return evaluated(f, images, torch.float16)
 
 
-@torch.no_grad()
-@COMPUTE.autocast()
 def through(p, features):
-    """P(f) of all rows."""
-    return torch.cat([p(batch(features, at)).half().cpu() for at in torch.arange(len(features)).split(EVAL)])
+    """P(f) of all rows, as float16 in memory."""
+    return evaluated(p, features, torch.float16)
 
 
-@torch.no_grad()
-@COMPUTE.autocast()
 def logits(net, inputs):
     """Logits of images (uint8) or of features."""
-    net.eval()
+    return evaluated(net.eval(), inputs, torch.float32)
+
+
+@torch.no_grad()
+def evaluated(net, inputs, dtype):
+    """What `net` makes of images (uint8) or of features (float16), in memory.
+
+    Only `net` runs in mixed precision: within autocast to bf16 torch refuses to concatenate float16.
+    """
     take = pixels if inputs.dtype == torch.uint8 else batch
-    return torch.cat([net(take(inputs, at)).float().cpu() for at in torch.arange(len(inputs)).split(EVAL)])
+    parts = []
+    for at in torch.arange(len(inputs)).split(EVAL):
+        with COMPUTE.autocast():
+            part = net(take(inputs, at))
+        parts.append(part.to(dtype).cpu())
+    return torch.cat(parts)
 
 
 def refuse_what_is_not_here(scenario):
-    """Options that would make this script do less work than the run beside it."""
-    recipes = [
-        scenario.model.pretrain,
-        scenario.reconstructor,
-        scenario.refine,
-        *(e.defense for e in scenario.entities),
-    ]
-    if (
-        any(entity.kind != "contributor" or entity.defense.kind not in ("dpm", "none") for entity in scenario.entities)
-        or scenario.refine.budget != "epochs"
-        or scenario.refine.bn != "update"
-        or any(getattr(recipe, "schedule", "") == "constant" for recipe in recipes)
-        or any(getattr(entity.defense, "ssim_loss", "abs") != "abs" for entity in scenario.entities)
-        or resolve_compute(scenario.precision, "auto") != COMPUTE
-    ):
+    """Refuses what this script would leave out, so that it never does less work than the run beside it."""
+    entities, refine = scenario.entities, scenario.refine
+    modules = [defense for entity in entities for defense in entity.defenses if defense.kind == "dpm"]
+    learned = [scenario.model.pretrain, scenario.scratch, scenario.reconstructor, refine, *modules]
+    rest = ("federated", "disclosure", "exposure", "inference")
+    left_out = {
+        f"`precision: {scenario.precision}`": resolve_compute(scenario.precision, "auto") != COMPUTE,
+        "`task` other than classification": scenario.data.task != "classification",
+        "`partition` other than iid": scenario.partition.kind != "iid",
+        "entities other than contributors": any(entity.kind != "contributor" for entity in entities),
+        "`classes`, `overlap` or `rows` of an entity": any(e.classes or e.overlap or e.rows for e in entities),
+        "defenses other than one of dpm and none": any(
+            len(entity.defenses) > 1 or entity.defense.kind not in ("dpm", "none") for entity in entities
+        ),
+        "`against`, `adapt`, `rotate`, `confuse` or `ssim_loss` of a DPM": any(
+            (dpm.against, dpm.adapt, dpm.rotate, dpm.confuse, dpm.ssim_loss) != ((), False, 1, "reconstruction", "abs")
+            for dpm in modules
+        ),
+        "`schedule: constant`": any(recipe is not None and recipe.schedule == "constant" for recipe in learned),
+        "`budget: steps`": refine.budget != "epochs",
+        "`bn: frozen`": refine.bn != "update",
+        "`vet: holdout`": "holdout" in (refine.vet, *(row.vet for row in scenario.refinements)),
+        "`own: published`": any(row.own == "published" for row in scenario.refinements),
+        "stores other than of float16": scenario.store.codec != "float16",
+        **{f"`{part}`": bool(getattr(scenario, part)) for part in rest},
+    }
+    if asked := [what for what, is_asked in left_out.items() if is_asked]:
         raise SystemExit(
-            "plain_loop.py knows no plugins, `budget: steps`, `bn: frozen`, `schedule: constant`, other `ssim_loss`."
+            f"plain_loop.py does not play {', '.join(asked)}. Take another scenario, or `--set` other values."
         )
 
 

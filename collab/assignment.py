@@ -1,12 +1,15 @@
-"""Who holds which rows of the source: decided once by the driver, which sees labels and row numbers but no pixels."""
+"""Who holds which rows of the source: decided once by the driver, which sees labels and names of rows but no pixels."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from collab.data.partition import ClassSplit, labels_of, listed_rows, relabel, rows_of, split_classes
-from collab.data.source import Source, Split, open_source
+from collab.data.partition import LEAST, ClassSplit, labels_of, relabel, rows_of, split_classes
+from collab.data.row_lists import RowLists, names_digest
+from collab.data.source import Source, Split, WithNames, open_source
 from collab.data.subsets import Wish, skewed_shares, subsets
 from collab.data.targets import PLAIN, Asked
 from collab.errors import DataError
@@ -14,6 +17,12 @@ from collab.scenario.model import Scenario
 from collab.seeding import Stream
 
 ORACLE = "oracle"
+
+A_LITTLE = 0.01
+"""Share of an onlooker."""
+
+Deal = Callable[[dict[str, Wish]], dict[str, np.ndarray]]
+"""The positions that each entity holds, as it wishes."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,11 @@ class Holding:
 
 @dataclass(frozen=True)
 class Assignment:
-    """The rows of each entity, of the public set Q, of the held-out set, and of the whole private set X."""
+    """The rows of each entity, of the public set Q, of the held-out set, and of the whole private set X.
+
+    `names_digests` are the sha256 of the sorted file names of each entity, where the source has such names; `notices`
+    are the source's, about what is there and not played.
+    """
 
     classes: tuple[str, ...]
     entities: dict[str, Holding]
@@ -44,6 +57,8 @@ class Assignment:
     source_digest: str
     asked: Asked = PLAIN
     is_dealt_by_class: bool = True
+    names_digests: Mapping[str, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -96,23 +111,26 @@ def assign(scenario: Scenario, source: Source) -> Assignment:
         raise DataError(
             "no held-out image is of a private class, so nothing could be scored. Make more classes private."
         )
+    names = source.names("train") if isinstance(source, WithNames) else None
+    lists = RowLists(train, source.classes, split, names)
     given = {
-        entity.name: np.searchsorted(
-            everything.rows, listed_rows(Path(entity.rows), train, source.classes, split, entity.name)
-        )
+        entity.name: np.searchsorted(everything.rows, lists.read(Path(entity.rows), entity.name))
         for entity in scenario.entities
         if entity.rows is not None
     }
     dealt = _dealt(scenario, source.classes, split, everything, given, stream, by_class=by_class)
+    entities = {entity.name: everything.part(dealt[entity.name]) for entity in scenario.entities}
     return Assignment(
         classes=tuple(source.classes[label] for label in split.private),
-        entities={entity.name: everything.part(dealt[entity.name]) for entity in scenario.entities},
+        entities=entities,
         everything=everything,
         public=_capped(_holding("train", train, split.public), data.public_images, stream.numpy("public")),
         heldout=_capped(shown, data.test_images, stream.numpy("heldout")),
         source_digest=source.digest(),
         asked=asked,
         is_dealt_by_class=by_class,
+        names_digests={name: names_digest(names, held.rows) for name, held in entities.items()} if names else {},
+        notices=source.notices(),
     )
 
 
@@ -149,7 +167,8 @@ def _dealt(
         )
         for entity in drawing
     }
-    try:
+
+    def deal(wishes: dict[str, Wish]) -> dict[str, np.ndarray]:
         return subsets(
             everything.labels if by_class else np.zeros_like(everything.labels),
             wishes,
@@ -158,6 +177,9 @@ def _dealt(
             alpha=partition.alpha if partition.kind == "dirichlet" else None,
             given=given,
         )
+
+    try:
+        return _with_onlookers(scenario, wishes, deal)
     except DataError as cause:
         if partition.kind != "quantity":
             raise
@@ -165,6 +187,24 @@ def _dealt(
         raise DataError(
             f"{cause} `partition.alpha` {partition.alpha:g} drew the shares {told}; a larger one evens them."
         ) from cause
+
+
+def _with_onlookers(scenario: Scenario, wishes: dict[str, Wish], deal: Deal) -> dict[str, np.ndarray]:
+    """What `deal` makes of `wishes`, and of onlookers after them, so that nobody has fewer images for theirs.
+
+    Each onlooker holds a hundredth of what nobody has or, where shares leave too little, of what the first entity has;
+    where that cannot be dealt either, the first images of that entity. No result depends on which they are.
+    """
+    onlookers = [entity.name for entity in scenario.entities if entity.is_onlooker]
+    if not onlookers:
+        return deal(wishes)
+    first = next(entity.name for entity in scenario.entities if not entity.is_onlooker)  # who pre-trains is none
+    has_room = sum(entity.share or 0 for entity in scenario.entities) + len(onlookers) * A_LITTLE <= 1
+    a_little = Wish(A_LITTLE) if has_room else Wish(A_LITTLE, None, first, 1.0)
+    with suppress(DataError):  # of what others ask for it is raised below
+        return deal({**wishes, **dict.fromkeys(onlookers, a_little)})
+    dealt = deal(wishes)
+    return dealt | dict.fromkeys(onlookers, dealt[first][:LEAST])
 
 
 def _holding(split: Split, labels: np.ndarray, classes: tuple[int, ...]) -> Holding:

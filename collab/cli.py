@@ -1,32 +1,48 @@
 """The command line; torch, ray, pyarrow and jinja2 are imported inside the commands that need them."""
 
-import json
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
-from collab.cli_bench import bench_app
-from collab.cli_options import Address, AsJson, BackendName, Device, Fresh, Out, Overrides, Seed
+from collab.cli_options import Address, AsJson, AuditDepth, BackendName, Device, Fresh, Out, Overrides, Seed
 from collab.cli_plugins import PluginDirs, new, plugins_app, schema
 from collab.cli_store import cache_app, store_app
+from collab.cli_validate import validate
 from collab.errors import INTERRUPTED, CollabError, ScenarioError
+from collab.plain_json import json_text
 
 app = typer.Typer(
-    help="Who gains what, and who discloses what, when parties share poisoned features instead of images.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(store_app, name="store")
 app.add_typer(cache_app, name="cache")
-app.add_typer(bench_app, name="bench")
 app.add_typer(plugins_app, name="plugins")
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file.")]
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        print(f"collab {version('collab')}")
+        raise typer.Exit
+
+
+@app.callback()
+def collab(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Says which version this is.")
+    ] = False,
+) -> None:
+    """Who gains what, and who discloses what, when parties share poisoned features instead of images."""
 
 
 @app.command()
@@ -41,9 +57,7 @@ def run(
     fresh: Fresh = False,
     check: Annotated[bool, typer.Option("--check", help="Exit with 1 if what the scenario expects fails.")] = False,
     only: Annotated[str | None, typer.Option(metavar="TASK", help="Play one task and what it needs.")] = None,
-    audit: Annotated[
-        Literal["quick", "full"] | None, typer.Option(help="Attack what everybody publishes, and draw audit.html.")
-    ] = None,
+    audit: AuditDepth = None,
     plugin_dirs: PluginDirs = None,
     as_json: AsJson = False,
 ) -> None:
@@ -63,7 +77,7 @@ def run(
     for origin in loaded.origins:
         _say(origin)
     quiet = Console(stderr=True)
-    with quiet.status("loading torch …") if quiet.is_terminal else _nothing():
+    with quiet.status("loading torch …") if quiet.is_terminal else nullcontext():
         from collab.report import verdicts
         from collab.report.audit import write_audit
         from collab.report.page import write_page
@@ -71,7 +85,7 @@ def run(
         from collab.runtime.audit import Audit, refuse
         from collab.runtime.play import Where, play
         from collab.runtime.progress import watching
-    with watching(quiet) as watch:
+    with _going_on(fresh), watching(quiet) as watch:
         where = Where(backend, address, device, out, fresh, only, loaded.plugins)
         played = play(loaded.scenario, where, watch)
     page = write_page(played.run)
@@ -90,11 +104,14 @@ def run(
             "rows": [asdict(row) for row in played.rows],
             "verdicts": [asdict(each) for each in found],
         }
-        print(json.dumps(result))
+        print(json_text(result))
     else:
         _print_tables(tables(loaded.scenario, played.rows))
         took = f"{played.seconds:.0f} s, of which {played.start_seconds:.1f} s until work began"
         cached = f"{played.cached} of {played.tasks} tasks from the cache"
+        if only is not None:
+            needed = f"with {played.tasks - 1} tasks that it needs" if played.tasks > 1 else "which needs no other task"
+            cached += f"\nplayed   {only!r} alone, {needed}"
         audited = f"audit    {audit_page}\n" if audit_page else ""
         print(f"\n{took}; {cached}\nreport   {page}\n{audited}results  {played.run / 'results.parquet'}")
     if played.failures:
@@ -136,7 +153,7 @@ def sweep(
     if check and spec.expect is None and not any(cell.scenario.expectations for cell in cells):
         raise ScenarioError(f"--check needs `expect`, and {file} has none.")
     quiet = Console(stderr=True)
-    with quiet.status("loading torch …") if quiet.is_terminal else _nothing():
+    with quiet.status("loading torch …") if quiet.is_terminal else nullcontext():
         from collab.report import verdicts
         from collab.report.tables import verdict_table
         from collab.runtime import sweep as played
@@ -146,12 +163,12 @@ def sweep(
     if dry_run:
         _print_outlook(played.outlook(spec, cells, where), as_json)
         return
-    with watching_sweep(quiet) as watch:
+    with _going_on(fresh), watching_sweep(quiet) as watch:
         swept = played.sweep(spec, cells, where, watch)
     if as_json:
         from dataclasses import asdict
 
-        print(json.dumps({**asdict(swept), "folder": str(swept.folder)}))
+        print(json_text({**asdict(swept), "folder": str(swept.folder)}))
     else:
         if swept.verdicts:
             _print_tables([verdict_table(swept.verdicts, "of each point")])
@@ -166,18 +183,7 @@ def sweep(
         verdicts.check(swept.verdicts)
 
 
-@app.command()
-def validate(scenario: ScenarioFile, overrides: Overrides = None, plugin_dirs: PluginDirs = None) -> None:
-    """Lists all mistakes of a scenario at once, each with its line and column."""
-    from collab.scenario.reader import read_scenario
-
-    loaded = read_scenario(scenario, overrides or (), plugin_dirs=plugin_dirs or ())
-    for origin in loaded.origins:
-        _say(origin)
-    count = len(loaded.scenario.refinements)
-    print(f"{scenario}: valid: {len(loaded.scenario.entities)} entities, {count} refinements")
-
-
+app.command()(validate)
 app.command()(schema)
 app.command()(new)
 
@@ -224,6 +230,17 @@ def main() -> None:
         sys.exit(2)
 
 
+@contextmanager
+def _going_on(is_fresh: bool) -> Iterator[None]:
+    """Says to whom Ctrl-C interrupts that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        again = "the same command without --fresh" if is_fresh else "the same command"
+        _say(f"What was finished is kept; {again} goes on from there.")
+        raise
+
+
 def _say(text: str) -> None:
     print(text, file=sys.stderr)
 
@@ -232,7 +249,7 @@ def _print_outlook(outlook: Any, as_json: bool) -> None:
     if as_json:
         from dataclasses import asdict
 
-        print(json.dumps(asdict(outlook)))
+        print(json_text(asdict(outlook)))
         return
     for cell in outlook.cells:
         new = cell.tasks - cell.shared - cell.cached
@@ -244,12 +261,6 @@ def _print_outlook(outlook: Any, as_json: bool) -> None:
         unknown = f"; not counting {', '.join(outlook.unknown)}" if outlook.unknown else ""
         guess = f"about {outlook.seconds / 60:.1f} min by the median of like stages in the cache{unknown}"
     print(f"{todo} of {len(outlook.cells)} cells to play, {guess}")
-
-
-def _nothing() -> Any:
-    from contextlib import nullcontext
-
-    return nullcontext()
 
 
 def _print_tables(made: Iterable[Any]) -> None:

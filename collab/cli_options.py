@@ -12,6 +12,9 @@ Seed = Annotated[int | None, typer.Option(help="Another seed than the scenario's
 Out = Annotated[Path, typer.Option(help="Folder for run directories and their cache.")]
 BackendName = Annotated[Literal["ray", "inprocess"], typer.Option(help="Actors side by side, or one process.")]
 Address = Annotated[str, typer.Option(help="Ray cluster: local (a new one), auto, or HOST:PORT.")]
+AuditDepth = Annotated[
+    Literal["quick", "full"] | None, typer.Option("--audit", help="Attack what everybody publishes: audit.html.")
+]
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks are computed.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Play every stage, whatever the cache holds.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Results as JSON on standard output.")]

@@ -112,7 +112,7 @@ def new(
     from collab.plugins.new import write_new
 
     plugin, test = write_new(what, name, project)
-    print(f"{plugin}\n{test}\nnext: python -m pytest {test}")
+    print(f"{plugin}\n{test}\nnext: python -m pytest {test}  (pip install pytest, if it is not there)")
 
 
 def _described(offer: "Offer") -> str:

@@ -75,4 +75,4 @@ def main_metric_in(metrics: Iterable[str]) -> MainMetric:
 def is_share(metric: str) -> bool:
     """Whether a metric is a part of 1 that is shown in percent."""
     shares = [name for main in MAIN_METRIC.values() if main.scale == 100 for name, _ in ((main.name, ""), *main.others)]
-    return metric.startswith(("agreement", "harm[", *shares))
+    return metric.removeprefix("gain[").startswith(("agreement", "harm[", *shares))

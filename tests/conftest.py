@@ -2,9 +2,12 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
+import jinja2
 import pytest
 import torch
+from html_tables import ragged_tables  # type: ignore[import-not-found]
 from hypothesis import settings
 
 settings.register_profile("collab", deadline=None, derandomize=True, max_examples=25)
@@ -12,6 +15,51 @@ settings.load_profile("collab")
 torch.set_num_threads(1)
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+TESTS = Path(__file__).parent
+ARITHMETIC = [
+    "data/test_celeba.py",
+    "entities/test_kinds.py",
+    "runtime/test_audit.py",
+    "runtime/test_chains.py",
+    "runtime/test_check.py",
+    "runtime/test_pictures.py",
+    "runtime/test_play.py",
+    "runtime/test_private_seeds.py",
+    "runtime/test_stage_keys.py",
+    "runtime/test_tasks_played.py",
+    "test_attack_suite.py",
+    "test_attacks.py",
+    "test_disclosure.py",
+    "test_encoders_played.py",
+    "test_exposure.py",
+    "test_federation.py",
+    "test_image_publishing.py",
+]
+"""Files whose tests play stages: together every stage, attack and defense, as `precision: auto` computes them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests that `.ci/run` plays in bf16 and in fp32."""
+    assert all((TESTS / file).is_file() for file in ARITHMETIC)
+    for item in items:
+        if item.path.is_relative_to(TESTS) and item.path.relative_to(TESTS).as_posix() in ARITHMETIC:
+            item.add_marker("arithmetic")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_page_has_a_ragged_table() -> Iterator[None]:
+    """Every page that any test draws in this process has as many cells in each line of a table as it has heads."""
+    drawn = jinja2.Template.render
+
+    def checked(self: jinja2.Template, *given: object, **parts: object) -> str:
+        page = drawn(self, *given, **parts)
+        assert not (found := ragged_tables(page)), f"{self.name}: {found}"
+        return page
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jinja2.Template, "render", checked)
+        yield
 
 
 @pytest.fixture(scope="session")

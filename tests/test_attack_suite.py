@@ -1,4 +1,4 @@
-"""The suite of ATTACKS.md: what each attack breaks, what none may break, and what none is given."""
+"""The suite (ATTACKS 2): what each attack breaks, what none may break, and what none is given."""
 
 import math
 from collections.abc import Mapping

@@ -75,9 +75,9 @@ def test_options_that_validation_knows_without_torch_are_those_of_the_classes() 
             assert INSTALLED.load(group, kind).Options is options
 
 
-def test_an_unknown_kind_names_what_there_is_the_nearest_first() -> None:
+def test_an_unknown_kind_names_what_there_is_and_the_nearest() -> None:
     with pytest.raises(
-        PluginError, match=r"no defense 'nome'; there are none, pixel_noise, .*\. .*defenses/nome\.py.*--plugin-dir"
+        PluginError, match=r"'nome'; there are adversarial, .*; did you mean `none`\? .*defenses/nome\.py.*--plugin-dir"
     ):
         INSTALLED.load("defenses", "nome")
 
@@ -154,15 +154,15 @@ def test_two_packages_or_a_package_and_a_file_of_one_kind_clash(
     points += [EntryPoint("dpm", value, "collab.defenses") for value in ("first:A", "second:B")]
     with pytest.raises(PluginError, match=r"first:A and second:B"):
         INSTALLED.load("defenses", "dpm")
-    points[:] = [EntryPoint("contributor", "entities.contributor:Contributor", "collab.entities")]
+    points[:] = [EntryPoint("contributor", "collab_entities.contributor:Contributor", "collab.entities")]
     file = write("entities/contributor.py")
-    with pytest.raises(PluginError, match=rf"entities.contributor:Contributor and {file}"):
+    with pytest.raises(PluginError, match=rf"collab_entities.contributor:Contributor and {file}"):
         Plugins.of(tmp_path).load("entities", "contributor")
 
 
 def test_a_file_reached_twice_or_copied_is_one_plugin(write: Write, tmp_path: Path) -> None:
     assert Plugins.of(ROOT, ROOT, plugin_dirs=[ROOT]).load("entities", "contributor").__module__ == (
-        "entities.contributor"  # an entry point and, from the working directory, a file
+        "collab_entities.contributor"  # an entry point and, from the working directory, a file
     )
     copied = tmp_path / "entities" / "contributor.py"  # what a checkout has after `pip install .`
     copied.parent.mkdir()

@@ -1,20 +1,19 @@
 """CelebA as its authors distribute it: aligned faces, and list files of attributes, identities and splits."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 
-from collab.data.decoding import decoded, digest_of
-from collab.data.source import BLOCK, Split
+from collab.data.decoding import digest_of, refuse_lfs_pointer
+from collab.data.image_files import decoded_files
+from collab.data.source import Split
 from collab.errors import DataError
 
 ATTRIBUTES_FILE, IDENTITIES_FILE, SPLITS_FILE = "list_attr_celeba.txt", "identity_CelebA.txt", "list_eval_partition.txt"
 IMAGES_FOLDER = "img_align_celeba"
 _PARTS = {"train": (0,), "test": (1, 2)}  # validation images are held-out ones: nothing here is chosen by them
-_DECODERS = 4
 
 
 class CelebA:
@@ -27,8 +26,13 @@ class CelebA:
     def __init__(self, *, image_size: int, seed: int, root: str | Path) -> None:
         self._side, self._root = image_size, Path(root)
         if not (self._root / IMAGES_FOLDER).is_dir():
-            raise DataError(f"{self._root} has no folder {IMAGES_FOLDER}. Unpack img_align_celeba.zip there.")
+            raise DataError(
+                f"{self._root} has no folder {IMAGES_FOLDER}. Unpack img_align_celeba.zip there, beside {SPLITS_FILE}, "
+                f"{IDENTITIES_FILE} and {ATTRIBUTES_FILE}; no other folders are looked into."
+            )
         splits = self._listed(SPLITS_FILE, 1)
+        if wrong := next(((name, part) for name, (part,) in splits.items() if part not in (0, 1, 2)), None):
+            raise DataError(f"{self._root / SPLITS_FILE} puts {wrong[0]} in part {wrong[1]}; there are 0, 1 and 2.")
         people = self._listed(IDENTITIES_FILE, 1)
         lines = self._lines(ATTRIBUTES_FILE)
         if len(lines) < 2:
@@ -56,17 +60,18 @@ class CelebA:
         """The identity of every image, counted within `classes`."""
         return self._labels[split]
 
+    def names(self, split: Split) -> tuple[str, ...]:
+        """The file name of every row, `000001.jpg`."""
+        return tuple(self._files[split])
+
+    def notices(self) -> tuple[str, ...]:
+        """None: what the lists do not name is no image of this source."""
+        return ()
+
     def images(self, split: Split, rows: np.ndarray) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
         """Decodes the files of `rows`, some at a time."""
-        files = self._files[split]
-
-        def one(row: int) -> np.ndarray:
-            file = self._root / IMAGES_FOLDER / files[row]
-            return decoded(file, self._side, where=str(file))
-
-        with ThreadPoolExecutor(_DECODERS) as pool:
-            for start in range(0, len(rows), BLOCK):
-                yield np.stack(list(pool.map(one, rows[start : start + BLOCK].tolist())))
+        files, folder = self._files[split], self._root / IMAGES_FOLDER
+        return decoded_files([folder / files[row] for row in rows.tolist()], self._side)
 
     def identities(self, split: Split, rows: np.ndarray) -> Int64[np.ndarray, " rows"]:
         """Whom each of `rows` shows."""
@@ -87,9 +92,14 @@ class CelebA:
 
     def _lines(self, name: str) -> list[str]:
         try:
-            return (self._root / name).read_text(encoding="utf-8").splitlines()
+            text = (self._root / name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as cause:
-            raise DataError(f"{self._root / name} cannot be read: {cause}. It belongs to CelebA.") from cause
+            why = cause.strerror if isinstance(cause, OSError) else cause
+            raise DataError(
+                f"{self._root / name} cannot be read: {why}. It belongs to CelebA, in the authors' own layout (.txt)."
+            ) from cause
+        refuse_lfs_pointer(text[:64].encode(), str(self._root / name))
+        return text.splitlines()
 
     def _numbers(self, name: str, lines: list[str], count: int, *, first: int) -> dict[str, tuple[int, ...]]:
         """A file name and `count` whole numbers on each line; `first` is the number of the first one."""

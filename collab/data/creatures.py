@@ -49,6 +49,10 @@ class Creatures:
         traits = self._traits(split, rows)
         return np.stack([traits["roll"], traits["pitch"], traits["yaw"]], axis=1)
 
+    def notices(self) -> tuple[str, ...]:
+        """None: every row is drawn."""
+        return ()
+
     def digest(self) -> str:
         """Identity of the pictures: options, seed, and the version of the drawing."""
         told = ["creatures", DRAWING, self._side, self._seed, len(self.classes), self._sizes]

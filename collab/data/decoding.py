@@ -9,33 +9,97 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
+from collab.data.modes import gray_of, to_rgb
 from collab.errors import DataError
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns a picture upright, by the orientation of its EXIF data."""
+
+_MOST_SHORTER_SIDES = 17
+"""So much of a longer side is looked at: what lies beyond is far from the center square, and may be gigabytes of it."""
+
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def decoded(image: bytes | Path, side: int, *, where: str) -> UInt8[np.ndarray, "3 side side"]:
-    """The center square of an image in RGB, turned as its EXIF data says.
+    """The center square of an image in RGB, turned as its EXIF data says; of several frames the first.
 
     The shorter side is resized to `side`, or to `side` × 256 / 224 from 128 pixels up, as is usual for ImageNet.
-    Raises DataError with `where` if it does not decode.
+    Raises DataError with `where` if it does not decode, or has pixels of which nobody can say what is black and white.
     """
+    content = image if isinstance(image, bytes) else _content_of(image)
+    refuse_lfs_pointer(content, where)
     try:
-        with Image.open(BytesIO(image) if isinstance(image, bytes) else image) as opened:
-            picture = ImageOps.exif_transpose(opened).convert("RGB")
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as cause:
-        why = "its format is unknown" if isinstance(cause, UnidentifiedImageError) else cause
-        raise DataError(f"{where} does not decode as an image: {why}. Repair or remove it.") from cause
-    if picture.size != (side, side):
-        shorter = round(side * 256 / 224) if side >= 128 else side
-        scale = shorter / min(picture.size)
-        wide, high = (max(shorter, round(length * scale)) for length in picture.size)
-        left, top = (wide - side) // 2, (high - side) // 2
-        picture = picture.resize((wide, high), Image.Resampling.BILINEAR).crop((left, top, left + side, top + side))
+        with Image.open(BytesIO(content)) as opened:
+            opened.load()
+            turn = _TURNS.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
+            gray, picture = gray_of(opened), _middle(opened)
+            picture = to_rgb(picture if turn is None else picture.transpose(turn), gray, where=where)
+            if picture.size != (side, side):
+                picture = _center_square(picture, side)
+    except DataError:
+        raise
+    except Exception as cause:  # Pillow's readers raise whatever they stumble over
+        raise DataError(f"{where} does not decode as an image: {_why(cause, content)}") from cause
     return np.asarray(picture, dtype=np.uint8).transpose(2, 0, 1)
+
+
+def refuse_lfs_pointer(content: bytes, where: str) -> None:
+    """Raises DataError for the few lines that Git leaves in the place of a large file that it has not fetched."""
+    if content.startswith(_LFS_POINTER):
+        raise DataError(f"{where} is a Git LFS pointer, not the file itself. Run `git lfs pull` in its folder.")
 
 
 def digest_of(kind: str, options: Any, files: Iterable[Path]) -> str:
     """Identity of a source on disk: its options, and name, size and time of each file; contents are not read."""
-    lines = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    lines = []
+    for file in files:
+        try:
+            found = file.stat()
+        except OSError as cause:
+            raise DataError(f"{file} cannot be read: {cause.strerror}. Repair or remove it.") from cause
+        lines.append((file.name, found.st_size, found.st_mtime_ns))
     return hashlib.sha256(json.dumps([kind, options, lines]).encode()).hexdigest()
+
+
+def _content_of(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as cause:
+        raise DataError(f"{file} cannot be read: {cause.strerror}. Repair or remove it.") from cause
+    except MemoryError as cause:
+        raise DataError(f"{file} cannot be read: there is not enough memory. Make it smaller or remove it.") from cause
+
+
+def _middle(picture: Image.Image) -> Image.Image:
+    """Without the ends of a longer side that is more than `_MOST_SHORTER_SIDES` shorter ones; the center stays."""
+    most = _MOST_SHORTER_SIDES * min(picture.size)
+    left, top = (max(0, (length - most) // 2) for length in picture.size)
+    wide, high = picture.size
+    return picture.crop((left, top, wide - left, high - top)) if left or top else picture
+
+
+def _center_square(picture: Image.Image, side: int) -> Image.Image:
+    shorter = round(side * 256 / 224) if side >= 128 else side
+    scale = shorter / min(picture.size)
+    wide, high = (max(shorter, round(length * scale)) for length in picture.size)
+    left, top = (wide - side) // 2, (high - side) // 2
+    return picture.resize((wide, high), Image.Resampling.BILINEAR).crop((left, top, left + side, top + side))
+
+
+def _why(cause: Exception, content: bytes) -> str:
+    if isinstance(cause, MemoryError | Image.DecompressionBombError):
+        return f"{str(cause) or 'there is not enough memory for it'}. Make it smaller or remove it."
+    if isinstance(cause, UnidentifiedImageError):
+        return f"{'its format is unknown' if content else 'it is empty'}. Repair or remove it."
+    return f"{str(cause) or type(cause).__name__}. Repair or remove it."

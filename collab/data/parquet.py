@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 from jaxtyping import Int64, UInt8
 from pyarrow import parquet
 
-from collab.data.decoding import decoded, digest_of
+from collab.data.decoding import decoded, digest_of, refuse_lfs_pointer
 from collab.data.source import BLOCK, Split
 from collab.errors import DataError
 
@@ -22,7 +23,8 @@ MOST_CLASSES = 1 << 15
 class ParquetFiles:
     """One file for each split: a column of encoded images (binary, or a struct with `bytes`) and one of labels.
 
-    Only row groups that hold a wanted row are read, one at a time; only wanted rows are decoded.
+    Classes have the names that the files' metadata give the labels, as on public hubs, or else their numbers. Only row
+    groups that hold a wanted row are read, one at a time; only wanted rows are decoded.
     """
 
     def __init__(
@@ -31,12 +33,13 @@ class ParquetFiles:
         self._side, self._image, self._label = image_size, image, label
         self._paths = {"train": Path(root) / train, "test": Path(root) / test}
         self._files = {split: self._opened(path) for split, path in self._paths.items()}
+        if self._paths["train"].samefile(self._paths["test"]):
+            raise DataError(
+                f"`data.train` and `data.test` are one file, {self._paths['test']}: the same images would be trained "
+                "on and held out. Name a file of other images in `data.test`."
+            )
         self._labels = {split: self._read_labels(split) for split in self._files}
-        count = 1 + max(int(labels.max()) for labels in self._labels.values())
-        names = _class_names(self._files["train"].schema_arrow)
-        if names and len(names) < count:
-            raise DataError(f"{self._paths['train']} names {len(names)} classes, and its labels go up to {count - 1}.")
-        self.classes = names or tuple(map(str, range(count)))
+        self.classes = self._named_classes(1 + max(int(labels.max()) for labels in self._labels.values()))
 
     def labels(self, split: Split) -> Int64[np.ndarray, " rows"]:
         """The label of every row."""
@@ -54,15 +57,17 @@ class ParquetFiles:
             if group != held:
                 column, held = self._encoded(split, group), group
             where = f"row {row} of {path}"
-            value = column[row - int(starts[group])].as_py()
-            if value is None:
-                raise DataError(f"{where} holds no image. Repair or remove it.")
-            block.append(decoded(value, self._side, where=where))
+            encoded = self._bytes_of(column[row - int(starts[group])].as_py(), where)
+            block.append(decoded(encoded, self._side, where=where))
             if len(block) == BLOCK:
                 yield np.stack(block)
                 block = []
         if block:
             yield np.stack(block)
+
+    def notices(self) -> tuple[str, ...]:
+        """None: every row is an image."""
+        return ()
 
     def digest(self) -> str:
         """Identity of both files."""
@@ -74,6 +79,8 @@ class ParquetFiles:
                 f"there is no file {path}. `data.root` names the folder, `data.train` and `data.test` its files."
             )
         try:
+            with path.open("rb") as begun:
+                refuse_lfs_pointer(begun.read(64), str(path))
             file = parquet.ParquetFile(path)
             names = file.schema_arrow.names
         except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError, MemoryError) as cause:
@@ -84,7 +91,47 @@ class ParquetFiles:
                 f"{path} has no column {', '.join(sorted(missing))}; it has {', '.join(names)}. "
                 "Name the columns in `data.image` and `data.label`."
             )
+        kind = file.schema_arrow.field(names.index(self._image)).type
+        encoded = [part.type for part in kind if part.name == "bytes"] if pa.types.is_struct(kind) else [kind]
+        if not any(pa.types.is_binary(each) or pa.types.is_large_binary(each) for each in encoded):
+            raise DataError(
+                f"column {self._image!r} of {path} is {kind}; encoded images are needed, as binary or as a struct with "
+                "`bytes`. Files beside a Parquet file are not read: write their content into the column."
+            )
         return file
+
+    def _named_classes(self, count: int) -> tuple[str, ...]:
+        """Names of at least `count` classes, which are numbers where neither file names them."""
+        named = {split: _class_names(file.schema_arrow, self._label) for split, file in self._files.items()}
+        names = named["train"] or named["test"]
+        path = self._paths["train" if named["train"] else "test"]
+        if named["test"] and named["test"] != names:
+            pairs = enumerate(zip_longest(names, named["test"]))
+            label, (one, other) = next((label, pair) for label, pair in pairs if pair[0] != pair[1])
+            raise DataError(
+                f"{path} and {self._paths['test']} name the classes of {self._label!r} differently: label {label} is "
+                f"{one!r} in the first and {other!r} in the second."
+            )
+        if len(set(names)) < len(names):
+            twice = next(name for at, name in enumerate(names) if name in names[:at])
+            raise DataError(f"{path} names two classes of {self._label!r} alike: {twice!r}.")
+        if names and len(names) < count:
+            raise DataError(
+                f"{path} names {len(names)} classes of {self._label!r}, and the labels go up to {count - 1}."
+            )
+        return names or tuple(map(str, range(count)))
+
+    def _bytes_of(self, value: Any, where: str) -> bytes:
+        """The encoded image in a cell; a struct of the hubs may name a path instead."""
+        encoded = value.get("bytes") if isinstance(value, dict) else value
+        if encoded is None and isinstance(value, dict) and value.get("path"):
+            raise DataError(
+                f"{where} holds no bytes, only the path {value['path']!r}, and files beside a Parquet file are not "
+                f"read. Write the content of each file into `bytes` of column {self._image!r}."
+            )
+        if encoded is None:
+            raise DataError(f"{where} holds no image. Repair or remove it.")
+        return bytes(encoded)
 
     def _read_labels(self, split: str) -> Int64[np.ndarray, " rows"]:
         where = f"column {self._label!r} of {self._paths[split]}"
@@ -92,8 +139,15 @@ class ParquetFiles:
             table = self._files[split].read(columns=[self._label])
             table.validate(full=True)
             column = table.column(self._label)
-            if column.null_count or not pa.types.is_integer(column.type) or len(column) == 0:
-                raise DataError(f"{where} must hold an integer in every row.")
+            if not pa.types.is_integer(column.type):
+                raise DataError(
+                    f"{where} is {column.type}; it must hold an integer in every row, the number of the class from 0."
+                )
+            if len(column) == 0:
+                raise DataError(f"{where} has no rows.")
+            if column.null_count:
+                row = int(np.flatnonzero(column.is_null().to_numpy())[0])
+                raise DataError(f"row {row} of {where} is empty; it must hold an integer in every row.")
             labels: Int64[np.ndarray, " rows"] = column.cast(pa.int64()).to_numpy()
         if labels.min() < 0 or labels.max() >= MOST_CLASSES:
             raise DataError(
@@ -107,14 +161,8 @@ class ParquetFiles:
             table = self._files[split].read_row_group(group, columns=[self._image])
             table.validate(full=True)
             column = table.column(self._image).combine_chunks()
-            if pa.types.is_struct(column.type):
-                column = column.field("bytes")
             if len(column) != self._files[split].metadata.row_group(group).num_rows:
                 raise DataError(f"{where} has {len(column)} images, not as many as it says.")
-        if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
-            raise DataError(
-                f"column {self._image!r} of {self._paths[split]} is {column.type}; encoded images are needed."
-            )
         return column
 
 
@@ -127,26 +175,13 @@ def _readable(where: str) -> Iterator[None]:
         raise DataError(f"{where} does not read: {cause}.") from cause
 
 
-def _class_names(schema: pa.Schema) -> tuple[str, ...]:
-    """Class names from the schema's metadata: a list under `classes`, or a `ClassLabel` of the hubs' `features`."""
-    metadata = schema.metadata or {}
-    for value in metadata.values():
-        try:
-            found = _find_names(json.loads(value))
-        except (ValueError, RecursionError):
-            continue
-        if found:
-            return found
-    return ()
-
-
-def _find_names(value: Any) -> tuple[str, ...]:
-    if isinstance(value, list) and value and all(isinstance(name, str) for name in value):
-        return tuple(value)
-    if isinstance(value, dict):
-        if "names" in value:
-            return _find_names(value["names"])
-        for inner in value.values():
-            if found := _find_names(inner) if isinstance(inner, dict) else ():
-                return found
-    return ()
+def _class_names(schema: pa.Schema, label: str) -> tuple[str, ...]:
+    """The names of the column `label` from the hubs' metadata, none if it has none: `info.features.<label>.names`."""
+    try:
+        found = json.loads((schema.metadata or {}).get(b"huggingface", b""))
+    except (ValueError, RecursionError):
+        return ()
+    for key in ("info", "features", label, "names"):
+        found = found.get(key) if isinstance(found, dict) else None
+    is_named = isinstance(found, list) and all(isinstance(name, str) for name in found)
+    return tuple(found) if is_named else ()

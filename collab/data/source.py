@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 
 from collab.errors import DataError
+from collab.meant import did_you_mean
 
 Split = Literal["train", "test"]
 BLOCK = 256
@@ -27,8 +28,24 @@ class Source(Protocol):
         """The images of `rows`, in that order, in blocks of at most 256; DataError names what does not decode."""
         ...
 
+    def notices(self) -> tuple[str, ...]:
+        """Sentences about what is there and not played, to be told before anything is; they name no file of an image.
+
+        Opens no image; empty where there is nothing to say.
+        """
+        ...
+
     def digest(self) -> str:
         """Identity of the content: kind, options, and name, size and time of each file."""
+        ...
+
+
+@runtime_checkable
+class WithNames(Protocol):
+    """A source of one file for each image: its rows have names, which stay when others come or go."""
+
+    def names(self, split: Split) -> tuple[str, ...]:
+        """The name of every row: its file, relative to the folder of the split."""
         ...
 
 
@@ -49,7 +66,9 @@ MODULES = tuple(dict.fromkeys(place.split(":")[0] for place in _KINDS.values()))
 def open_source(kind: str, *, image_size: int, seed: int, **options: Any) -> Source:
     """The source of a kind, images as squares of `image_size`; DataError if it is unknown or not there."""
     if kind not in _KINDS:
-        raise DataError(f"there is no source {kind!r}. Take one of {', '.join(_KINDS)}.")
+        raise DataError(
+            f"there is no source {kind!r}. Take one of {', '.join(_KINDS)}{did_you_mean(kind, _KINDS) or '.'}"
+        )
     module, name = _KINDS[kind].split(":")
     build: Callable[..., Source] = getattr(import_module(module), name)
     return build(image_size=image_size, seed=seed, **options)

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from collab.data.source import Source, Split
 from collab.errors import DataError
+from collab.meant import did_you_mean
 from collab.tasks import TaskKind
 
 ANGLES = ("roll", "pitch", "yaw")
@@ -74,9 +75,10 @@ class Asked:
             if private is None:
                 private = tuple(name for name in names[-_default(names) :] if name not in utility)
         for name in (*(utility or ()), *(private or ())):
-            if name not in _attribute_names(source):
+            if name not in (names := _attribute_names(source)):
+                meant = did_you_mean(name, names)
                 raise DataError(
-                    f"there is no attribute {name!r} in this source; there are {', '.join(_attribute_names(source))}."
+                    f"there is no attribute {name!r} in this source; there are {', '.join(names)}{meant or '.'}"
                 )
         for needed, wanted, what in (
             (WithPose, task == "pose", "a pose"),

@@ -36,6 +36,10 @@ class Cifar10:
         for start in range(0, len(rows), BLOCK):
             yield self._sets[split].data[rows[start : start + BLOCK]].transpose(0, 3, 1, 2)
 
+    def notices(self) -> tuple[str, ...]:
+        """None: every row is an image."""
+        return ()
+
     def digest(self) -> str:
         """Identity of the files under `root` that belong to the set."""
         folder = self._root / self._sets["train"].base_folder

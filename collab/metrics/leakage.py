@@ -26,15 +26,19 @@ def normalized_leakage(
     rng: np.random.Generator,
     resamples: int = 1000,
     level: float = 0.95,
+    *,
+    higher_discloses: bool,
 ) -> Leakage | None:
     r"""$L = (m - m_\mathrm{prior}) / (m_\mathrm{open} - m_\mathrm{prior})$; None, printed `undefined`, without a scale.
 
     Each $m$ is the mean of one metric over images nested in random seeds: one array for each seed, and the three arrays
     of a seed score the same images in the same order, for resamples draw whole images. `opened` is attack A1 on
-    unpoisoned features, `prior` the best prior. Metrics may rise or fall with disclosure: $L$ is the same.
+    unpoisoned features, `prior` the best prior. `higher_discloses` is true of SSIM, false of a distance.
 
-    Without a scale: the interval of $m_\mathrm{open} - m_\mathrm{prior}$ covers 0. If it does not, the few resamples
-    that turn or lose the sign of this difference have no $L$ and no part in the interval of $L$.
+    Without a scale: plain features do not disclose more than the prior beyond the interval of
+    $m_\mathrm{open} - m_\mathrm{prior}$. Where they disclose *less*, the scale would be turned over: an attack that
+    rebuilds nothing would come out at 1. The few resamples that turn or lose the sign of this difference have no $L$
+    and no part in the interval of $L$.
 
     Raises CollabError for arrays that are no pairs, values that are not finite, no seeds, a seed without images, or a
     level outside (0, 1).
@@ -51,19 +55,19 @@ def normalized_leakage(
     if not all(np.isfinite(seed).all() for seed in seeds):
         raise CollabError("a leakage was asked of scores that are not finite. Look for the image whose score is NaN.")
     ends = [(1 - level) / 2, (1 + level) / 2]
-    gained, scale = _differences(nested_means(seeds, rng, resamples))
-    low, high = np.quantile(scale, ends)
-    if low <= 0 <= high:
+    sign = 1 if higher_discloses else -1
+    gained, scale = sign * _differences(nested_means(seeds, rng, resamples))
+    if np.quantile(scale, ends[0]) <= 0:
         return None
-    whole_gained, whole_scale = _differences(np.mean([seed.mean(0) for seed in seeds], 0)[None])
-    has_sign = scale * whole_scale > 0
+    whole_gained, whole_scale = sign * _differences(np.mean([seed.mean(0) for seed in seeds], 0)[None])
+    has_sign = scale > 0
     low, high = np.quantile(gained[has_sign] / scale[has_sign], ends)
     return Leakage(float(whole_gained[0] / whole_scale[0]), float(low), float(high))
 
 
-def _differences(means: Float[np.ndarray, "rows 3"]) -> tuple[Float[np.ndarray, " rows"], Float[np.ndarray, " rows"]]:
+def _differences(means: Float[np.ndarray, "rows 3"]) -> Float[np.ndarray, "2 rows"]:
     """Attack less prior, and open less prior."""
-    return means[:, 0] - means[:, 2], means[:, 1] - means[:, 2]
+    return np.stack((means[:, 0] - means[:, 2], means[:, 1] - means[:, 2]))
 
 
 @dataclass(frozen=True)

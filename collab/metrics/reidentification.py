@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -10,8 +9,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from collab.errors import DataError
-from collab.metrics.priors import class_mean_prior, mean_image_prior
-from collab.metrics.utility import topk_hits
 
 SMALLEST_GALLERY = 1000
 """Among fewer images a good rank is too easy to be called re-identification (SCIENCE 5.3)."""
@@ -71,44 +68,9 @@ def guesses(scores: Float[Tensor, "batch candidates"], truth: Int[Tensor, " batc
     return _middle_ranks(-scores, truth)
 
 
-@dataclass(frozen=True)
-class Chance:
-    """What ranks say of an adversary who sees nothing: shares at rank 1 and up to 5, and the median rank."""
-
-    top1: float
-    top5: float
-    median_rank: float
-
-
-def chance(images: int) -> Chance:
-    """Chance levels 1/N, 5/N and (N + 1)/2 of a gallery of N images."""
-    return Chance(1 / images, min(5 / images, 1.0), (images + 1) / 2)
-
-
 def rank_hits(ranks: Float[Tensor, " batch"], k: int) -> Bool[Tensor, " batch"]:
     """Whether the truth is among the k nearest; a tie across place k is decided by its middle rank."""
     return ranks <= k
-
-
-def recognizability(
-    recognize: Callable[[Tensor], Tensor],
-    rebuilt: Float[Tensor, "batch channel height width"],
-    images: Float[Tensor, "batch channel height width"],
-    labels: Int[Tensor, " batch"],
-) -> dict[str, Bool[Tensor, " batch"]]:
-    """Whether a recognizer names the class of each rebuilt image, and beside it of each true, mean and class-mean one.
-
-    `recognize` turns images into logits: a classifier of another architecture and another random seed than C, never C,
-    in eval mode. Its rate on true images is the most it can show, that on mean images what no attack is needed for.
-    Raises DataError for fewer than two images.
-    """
-    shown = {
-        "rebuilt": rebuilt,
-        "true": images,
-        "mean": mean_image_prior(images),
-        "class_mean": class_mean_prior(images, labels),
-    }
-    return {what: topk_hits(embedded(recognize, each), labels, 1) for what, each in shown.items()}
 
 
 def embedded(

@@ -1,11 +1,11 @@
-"""Figures with their 95 % bootstrap intervals over images: means, mean average precision, mean correlation."""
+"""Figures with their 95 % intervals over images: shares, means, mean average precision, mean correlation."""
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from collab.metrics.intervals import bootstrap_interval
+from collab.metrics.intervals import bootstrap_interval, share_interval
 from collab.metrics.utility import mcc, mean_average_precision
 from collab.seeding import Stream
 from collab.types import Measure
@@ -15,7 +15,11 @@ RESAMPLES = 400
 
 
 def mean_measure(metric: str, values: Tensor, seed: int) -> Measure:
-    """The mean of one value per image [batch], with its 95 % bootstrap interval."""
+    """The mean of one value per image [batch], with its 95 % interval: by bootstrap, of truth values by Wilson."""
+    if values.dtype == torch.bool:
+        hits, count = int(values.sum()), len(values)
+        low, high = share_interval(hits, count)
+        return Measure(metric, hits / count, low, high, count)
     sample = values.double().cpu().numpy()
     low, high = bootstrap_interval(sample, Stream(seed, "metrics", "bootstrap").numpy(metric))
     return Measure(metric, float(sample.mean()), low, high, len(sample))

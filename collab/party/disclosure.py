@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from collab.metric import MetricName
 from collab.metrics.intervals import quantile_interval
 from collab.metrics.leakage import normalized_leakage, spread
 from collab.metrics.perceptual import lpips_distance, pdist
@@ -34,6 +35,10 @@ Images = Callable[[np.ndarray], Tensor]
 """Images of these rows of a set, [rows, 3, side, side] in [0, 1], on the device."""
 
 
+HIGHER_DISCLOSES = {"ssim_max": True, "pdist": False}
+"""The quantities that leakage is measured by, and whether they rise or fall with disclosure."""
+
+
 @dataclass(frozen=True)
 class Eye:
     """Networks that look at images and that no defense and no attack was trained with; either may be missing."""
@@ -55,7 +60,7 @@ class Eye:
                 shown = self.recognizer.activations(rebuilt.float())
                 there = self.recognizer.activations(images.float())
                 logits = self.recognizer.head(shown[-1].mean((2, 3)))
-            found |= {"pdist": pdist(shown, there), "recognized": topk_hits(logits, labels, 1).double()}
+            found |= {"pdist": pdist(shown, there), "recognized": topk_hits(logits, labels, 1)}
         if self.lpips is not None:
             found[f"lpips[{self.trunk}]"] = lpips_distance(rebuilt, images, self.lpips)
         return found
@@ -128,14 +133,15 @@ def compared(rebuilt: Images, truth: Images, labels: Tensor, eye: Eye) -> dict[s
     found: dict[str, list[Tensor]] = {}
     for rows in np.split(np.arange(len(labels)), range(IMAGES_AT_ONCE, len(labels), IMAGES_AT_ONCE)):
         for name, values in eye.compare(rebuilt(rows), truth(rows), labels[rows]).items():
-            found.setdefault(name, []).append(values.double().cpu())
+            kept = values if values.dtype == torch.bool else values.double()
+            found.setdefault(name, []).append(kept.cpu())
     return {name: torch.cat(values) for name, values in found.items()}
 
 
 def compared_measures(found: Mapping[str, Tensor], seed: int, suffix: str = "") -> tuple[Measure, ...]:
     """The mean of each metric, and of the SSIM how it is spread: a mean hides whom it hits."""
     measures = [mean_measure(f"{name}{suffix}", values, seed) for name, values in found.items()]
-    name = next(name for name in found if name.startswith("ssim_max["))
+    name = next(name for name in found if MetricName.parse(name).quantity == "ssim_max")
     return (*measures, *_spread(f"{name}{suffix}", found[name], seed))
 
 
@@ -147,7 +153,7 @@ def _spread(name: str, values: Tensor, seed: int) -> tuple[Measure, ...]:
         Measure(f"{name}_{what}", value, *quantile_interval(scores, quantile, draw(f"{name}_{what}")), len(scores))
         for what, quantile, value in (("median", 0.5, found.median), ("p95", 0.95, found.p95), ("p99", 0.99, found.p99))
     ]
-    above = mean_measure(f"{name}_above_half", (values > 0.5).double(), seed)
+    above = mean_measure(f"{name}_above_half", values > 0.5, seed)
     return (*told, Measure(f"{name}_worst", found.worst, n=len(scores)), above)
 
 
@@ -155,7 +161,7 @@ def rank_measures(found: Mapping[str, Tensor], seed: int, suffix: str = "") -> t
     """Shares at rank 1 and up to 5, and the median rank, for each way to look up."""
     told = []
     for way, ranks in found.items():
-        told += [mean_measure(f"rank{k}[{way}]{suffix}", rank_hits(ranks, k).double(), seed) for k in (1, 5)]
+        told += [mean_measure(f"rank{k}[{way}]{suffix}", rank_hits(ranks, k), seed) for k in (1, 5)]
         name, values = f"rank_median[{way}]{suffix}", ranks.double().cpu().numpy()
         bounds = quantile_interval(values, 0.5, Stream(seed, "metrics", "bootstrap").numpy(name))
         told.append(Measure(name, float(np.median(values)), *bounds, len(values)))
@@ -167,18 +173,23 @@ def leakage_measures(
 ) -> tuple[Measure, ...]:
     """Normalized leakage by SSIM and pdist of the same images; none where plain features disclose no more than a guess.
 
-    `opened` is what R makes of unpoisoned features, `priors` what each guess scores; the best on the average counts.
+    `opened` is what R makes of unpoisoned features, `priors` what each guess scores; the best on the average counts,
+    and what the guesses score stands beside the attack.
     """
     told = []
-    for name in (name for name in attack if name.startswith(("ssim_max[", "pdist"))):
-        guesses = [guess[name] for guess in priors.values()]
-        best = (min if name == "pdist" else max)(guesses, key=lambda values: float(values.mean()))
+    for name in attack:
+        quantity = MetricName.parse(name).quantity
+        if quantity not in HIGHER_DISCLOSES:
+            continue
+        rises = HIGHER_DISCLOSES[quantity]
+        told += [mean_measure(f"{name}_prior_{guess}", found[name], seed) for guess, found in priors.items()]
+        guesses = [found[name] for found in priors.values()]
+        best = (max if rises else min)(guesses, key=lambda values: float(values.mean()))
         rng = Stream(seed, "metrics", "bootstrap").numpy(f"leakage {name}")
         scores, plain, least = ([values.numpy()] for values in (attack[name], opened[name], best))
-        found = normalized_leakage(scores, plain, least, rng)
-        if found is not None:
-            metric = f"leakage[{name.partition('[')[0]}]"
-            told.append(Measure(metric, found.value, found.low, found.high, len(best)))
+        leakage = normalized_leakage(scores, plain, least, rng, higher_discloses=rises)
+        if leakage is not None:
+            told.append(Measure(f"leakage[{quantity}]", leakage.value, leakage.low, leakage.high, len(best)))
     return tuple(told)
 
 
@@ -186,3 +197,8 @@ def to_uint8(images: Tensor) -> np.ndarray:
     """Images in [0, 1], or a little beyond, as they are kept to look at."""
     kept: np.ndarray = images.detach().clamp(0, 1).mul(255).round().to("cpu", torch.uint8).numpy()
     return kept
+
+
+def by_row(images: Tensor) -> Images:
+    """`images` [rows, 3, side, side] by their row numbers."""
+    return lambda rows: images[torch.from_numpy(rows)]

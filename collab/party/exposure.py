@@ -150,7 +150,7 @@ def attribute_measures(
         column = task.names.index(name)
         is_true = labels[:, column] > 0.5
         rate = float(is_true.double().mean())
-        hits = knn_hits(it.shown.float(), is_true).double()
+        hits = knn_hits(it.shown.float(), is_true)
         told += [
             mcc_measure(f"mcc[{name}]", outputs[:, column, None].sigmoid(), is_true[:, None], bench.seed),
             mean_measure(f"knn[{name}]", hits, bench.seed),

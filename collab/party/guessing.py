@@ -26,7 +26,7 @@ def match_measures(scores: Tensor, places: Tensor, seed: int) -> tuple[Measure, 
     is_there, told = places >= 0, list[Measure]()
     if bool(is_there.any()):
         ranks = guesses(scores[is_there], places[is_there])
-        told += [mean_measure(f"match_top{k}", rank_hits(ranks, k).double(), seed) for k in (1, 5)]
+        told += [mean_measure(f"match_top{k}", rank_hits(ranks, k), seed) for k in (1, 5)]
         told += [
             Measure("match_rank_median", float(ranks.median()), n=len(ranks)),
             mean_measure("match_guesswork", ranks.double(), seed),
@@ -36,7 +36,7 @@ def match_measures(scores: Tensor, places: Tensor, seed: int) -> tuple[Measure, 
     told.append(Measure("match_sure", float(sure.double().mean()), n=rows))
     if bool(sure.any()):
         right = (scores.argmax(1) == places)[sure]
-        told.append(mean_measure("match_sure_right", right.double(), seed))
+        told.append(mean_measure("match_sure_right", right, seed))
     return tuple(told)
 
 

@@ -39,19 +39,6 @@ def equivalence(
     )
 
 
-def disparity(
-    reconstructor: nn.Module,
-    features: Tensor,
-    poisoned: Tensor,
-    images: Callable[[int, int], Tensor],
-    *,
-    seed: int,
-    compute: Compute,
-) -> tuple[Measure, ...]:
-    """Table 2: R on original and on poisoned features; `images(a, b)` gives the true rows a to b in [0, 1]."""
-    return means(distances(reconstructor, features, poisoned, images, compute=compute), seed)
-
-
 def means(found: Mapping[str, Tensor], seed: int) -> tuple[Measure, ...]:
     """The mean of each metric over its values [batch], with its interval."""
     return tuple(mean_measure(name, values, seed) for name, values in found.items())

@@ -5,7 +5,6 @@ import re
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from collab.errors import PluginError
+from collab.meant import did_you_mean
 from collab.plugins.modules import here, import_file, unpack
 
 KIND = r"^[a-z][a-z0-9_]*$"
@@ -26,6 +26,9 @@ BASES = {
     "attacks": "collab.attacks.base.Attack",
 }
 """What a plugin of a group subclasses; of its base it has the `group` that it says it belongs to."""
+
+OURS = ("collab", "collab_entities")
+"""The top-level packages that this project installs. `entities/` of the repository is the second."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Origin:
     @property
     def is_ours(self) -> bool:
         """Whether it comes with this package, whose stages have versions and whose kinds are in the documentation."""
-        return isinstance(self.source, EntryPoint) and self.source.module.split(".")[0] in ("collab", "entities")
+        return isinstance(self.source, EntryPoint) and is_ours(self.source.module)
 
     def is_same(self, other: "Origin") -> bool:
         """Whether both are one plugin: the same entry point, or one file or a copy of it, as after `pip install .`."""
@@ -119,10 +122,11 @@ class Plugins:
         """The one origin of `kind`. Raises PluginError where there is none, or two."""
         found = self.origins(group, kind)
         if not found:
-            known = ", ".join(nearest(kind, self.installed(group).keys() - {kind})) or "none"
+            known = sorted(self.installed(group).keys() - {kind})
             raise PluginError(
-                f"there is no {GROUPS[group]} {kind!r}; there are {known}. Put it into {group}/{kind}.py beside the "
-                "scenario, or name its folder with --plugin-dir."
+                f"there is no {GROUPS[group]} {kind!r}; there are {', '.join(known) or 'none'}"
+                f"{did_you_mean(kind, known) or '.'} Put it into {group}/{kind}.py beside the scenario, or name its "
+                "folder with --plugin-dir."
             )
         if len(found) > 1:
             raise PluginError(
@@ -150,6 +154,11 @@ class Plugins:
             raise PluginError(f"the plugin {kind!r} ({origin}) has two classes of this kind: {names}. Rename one.")
         return found[0]
 
+    def folders_of(self, kinds: Iterable[tuple[str, str]]) -> tuple[Path, ...]:
+        """The folders that `kinds`, each with its group before it, come from; none for what is installed."""
+        sources = [origin.source for group, kind in kinds for origin in self.origins(group, kind)]
+        return tuple(dict.fromkeys(source.parent for source in sources if isinstance(source, Path)))
+
     def _origins(self, group: str) -> Iterator[tuple[str, Origin]]:
         for point in _points(group):
             yield point.name, Origin(point)
@@ -170,9 +179,9 @@ def _arrived(folders: tuple[Path, ...], files: Mapping[Path, Mapping[str, bytes]
     return Plugins(folders)
 
 
-def nearest(name: str, known: Iterable[str]) -> list[str]:
-    """What is known, the most similar to `name` first."""
-    return sorted(known, key=lambda each: (-SequenceMatcher(None, name, each).ratio(), each))
+def is_ours(module: str) -> bool:
+    """Whether a module of this dotted name comes with this package."""
+    return module.partition(".")[0] in OURS
 
 
 @cache  # what is installed stays so while a process lives, and reading it for each of a hundred entities is slow

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from collab.metric import MetricName
 from collab.report.audit_cells import Cell, cells_of, defense_names, in_order
 from collab.report.audit_tables import curves, details, matrix, verdicts
 from collab.report.curves import draw_panels
@@ -91,13 +92,18 @@ def _sheets(run: Opened, cells: Sequence[Cell]) -> list[tuple[str, ContactSheet]
     outsiders = {(cell.defense, cell.attack) for cell in cells if cell.adversary == "outsider"}
     likeness = [
         row for row in run.rows
-        if row.attack and row.entity in names and row.metric.startswith("ssim_max[") and row.metric.endswith("]")
+        if row.attack and row.entity in names and _is_likeness(row.metric)
     ]  # fmt: skip
     for defense in in_order(cell.defense for cell in cells):
         rows = [row for row in likeness if names[str(row.entity)] == defense]
         for some in ([row for row in rows if (defense, row.attack) in outsiders], rows):
             made |= _sheet(run, defense, max(some, key=lambda row: row.value or 0, default=None))
     return list(made.items())
+
+
+def _is_likeness(metric: str) -> bool:
+    name = MetricName.parse(metric)
+    return name.quantity == "ssim_max" and name.is_plain
 
 
 def _sheet(run: Opened, defense: str, row: Row | None) -> dict[str, ContactSheet]:
@@ -115,5 +121,11 @@ def _sheet(run: Opened, defense: str, row: Row | None) -> dict[str, ContactSheet
         for name, images in (("true", truth), ("rebuilt", rebuilt))
     )
     side = max(40, min(96, truth.shape[-1]))
-    title = f"{defense}: {row.attack} on {row.entity}, SSIM {row.value:.2f} on the average"
+    guesses = [
+        each.value or 0.0 for each in run.rows
+        if (each.row, each.attack, each.entity) == (row.row, row.attack, row.entity)
+        and (name := MetricName.parse(each.metric)).quantity == "ssim_max" and name.of.startswith("prior_")
+    ]  # fmt: skip
+    beside = f"; the best guess has {max(guesses):.2f}" if guesses else ""
+    title = f"{defense}: {row.attack} on {row.entity}, SSIM {row.value:.2f} on the average{beside}"
     return {title: ContactSheet(lines, "SSIM", 0, side, 0)}

@@ -1,41 +1,27 @@
 """What an audit found, one cell for each defense and attack, and the word that it earns (ATTACKS 3.2)."""
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from collab.metric import MetricName
+from collab.report.audit_scores import Score, Scored, pooled
+from collab.report.audit_words import CONTROL_FAILED, WORDS, leakage_of, word_of
 from collab.report.opened import Opened
 from collab.scenario.base import CONTROL
 from collab.scenario.model import Entity
 from collab.store.results import Row
 
-BROKEN_LEAKAGE, BROKEN_MATCHES = 0.5, 0.2
-"""Where a defense is called broken: half of what plain features disclose, or a fifth of all rows found."""
-
-WORDS = ("not broken by this suite", "leaks", "broken")
-"""From the least to the worst; `CONTROL_FAILED` and a dash stand where nothing can be said."""
-
-CONTROL_FAILED = "control failed"
-
-
-@dataclass(frozen=True)
-class Score:
-    """A mean over victims with a 95 % interval, in which images of a victim and victims vary; None: no interval."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-    def __str__(self) -> str:
-        if self.low is None or self.high is None:
-            return f"{self.value:.2f}"
-        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+UNKNOWN = "unknown"
+"""The class of an adversary in a run of before it was recorded."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One attack on all victims of one defense: what it reached, and the verdict on it."""
+    """One attack by one class of adversary on all victims of one defense: what it reached, and the verdict on it.
+
+    `seconds` are those of its attacks and of the rehearsals that they rest on; `rows` were attacked of each victim.
+    """
 
     defense: str
     attack: str
@@ -46,23 +32,75 @@ class Cell:
     likeness: Score | None
     matches: Score | None
     worst: float | None
-    victims: int
+    victims: tuple[str, ...]
     rows: int
     seconds: float
 
 
+@dataclass(frozen=True)
+class _Attacked:
+    """One attack of one adversary on one victim: its scores, the class of adversary, and on whom it was rehearsed."""
+
+    who: str
+    attack: str
+    victim: str
+    scores: Scored
+    adversary: str
+    rehearsed_on: str | None
+
+
 def cells_of(run: Opened) -> list[Cell]:
-    """One cell for each defense and attack, in the order of entities and of the suite."""
-    stated = {entity.name: entity for entity in run.scenario.entities}
+    """One cell for each defense, attack and class of adversary, in the order of entities and of the suite."""
     names = defense_names(run.scenario.entities)
-    groups: dict[tuple[str, str], dict[str, dict[str, Row]]] = {}
-    for row in run.rows:
-        if row.attack is not None and row.entity in stated:
-            found = groups.setdefault((names[row.entity], row.attack), {})
-            found.setdefault(f"{row.row} {row.entity}", {})[row.metric] = row
+    scores = _scores(run.rows)
+    groups: dict[tuple[str, str, str], list[_Attacked]] = {}
+    for (who, attack, victim), found in scores.items():
+        if victim in names and set(found) != {CONTROL}:  # a rehearsal alone, whose attack failed, attacks nobody
+            task = next(_tasks(run, "attack", who, attack, victim), {})
+            adversary = (task.get("facts") or {}).get("adversary", UNKNOWN)
+            one = _Attacked(who, attack, victim, found, adversary, task.get("rehearsed_on"))
+            groups.setdefault((names[victim], attack, adversary), []).append(one)
     order = {name: place for place, name in enumerate(dict.fromkeys(names.values()))}
     in_turn = sorted(groups.items(), key=lambda group: order[group[0][0]])
-    return _controlled([_cell(run, *key, list(found.values())) for key, found in in_turn])
+    return _controlled([_cell(run, defense, group, scores) for (defense, _, _), group in in_turn])
+
+
+def _scores(rows: Iterable[Row]) -> dict[tuple[str, str, str], dict[str, Row]]:
+    """Results of attacks by adversary, attack and victim."""
+    found: dict[tuple[str, str, str], dict[str, Row]] = {}
+    for row in rows:
+        if row.attack is not None and row.entity is not None:
+            found.setdefault((row.row.removeprefix("by "), row.attack, row.entity), {})[row.metric] = row
+    return found
+
+
+def _tasks(run: Opened, stage: str, who: str, attack: str, victim: str | None) -> Iterator[Mapping[str, Any]]:
+    """Tasks of the record by what they are; their names are for people, and one may begin like another."""
+    wanted = (stage, who, attack, victim)
+    known = run.record.get("tasks", {}).values()
+    return (task for task in known if tuple(map(task.get, ("stage", "entity", "attack", "victim"))) == wanted)
+
+
+def _cell(run: Opened, defense: str, group: Sequence[_Attacked], scores: Mapping[tuple[str, str, str], Scored]) -> Cell:
+    victims, first = [each.scores for each in group], group[0]
+    rehearsals = dict.fromkeys((each.who, each.attack, each.rehearsed_on or each.victim) for each in group)
+    control = pooled([scores[key] for key in rehearsals if key in scores], CONTROL)
+    word, how = word_of(victims, control)
+    metrics = {name: MetricName.parse(name) for each in victims for name in each}
+    likeness = next((name for name, parts in metrics.items() if parts.quantity == "ssim_max" and parts.is_plain), "")
+    worst = [
+        row.value or 0.0 for each in victims for name, row in each.items()
+        if metrics[name].statistic == "worst" and not metrics[name].of
+    ]  # fmt: skip
+    spent = [task for each in group for task in _tasks(run, "attack", each.who, each.attack, each.victim)]
+    spent += [task for key in rehearsals for task in _tasks(run, "rehearse", *key)]
+    return Cell(
+        defense, first.attack, first.adversary, word, how, leakage_of(victims), pooled(victims, likeness),
+        pooled(victims, "match_top1"), max(worst, default=None),
+        victims=in_order(each.victim for each in group),
+        rows=max(row.n or 0 for each in victims for row in each.values()),
+        seconds=sum(task["seconds"] for task in spent),
+    )  # fmt: skip
 
 
 def _controlled(cells: Sequence[Cell]) -> list[Cell]:
@@ -70,10 +108,10 @@ def _controlled(cells: Sequence[Cell]) -> list[Cell]:
 
     A collaborator's attack may rest on a module of its own, and has no such control.
     """
-    blind = {cell.attack for cell in cells if cell.defense == "none" and cell.word == WORDS[0]}
+    blind = {(cell.attack, cell.adversary) for cell in cells if cell.defense == "none" and cell.word == WORDS[0]}
 
     def judged(cell: Cell) -> Cell:
-        if cell.word != WORDS[0] or cell.attack not in blind or cell.adversary == "collaborator":
+        if cell.word != WORDS[0] or (cell.attack, cell.adversary) not in blind or cell.adversary == "collaborator":
             return cell
         return replace(cell, word=CONTROL_FAILED, how="finds nothing in plain features either")
 
@@ -93,101 +131,6 @@ def defense_names(entities: Sequence[Entity]) -> dict[str, str]:
             known.append((options, name))
         named[entity.name] = name
     return named
-
-
-def _cell(run: Opened, defense: str, attack: str, victims: Sequence[Mapping[str, Row]]) -> Cell:
-    leakages = [score for name in ("ssim_max", "pdist") if (score := _pooled(victims, f"leakage[{name}]"))]
-    leakage = max(leakages, key=lambda score: score.value, default=None)
-    likeness = next(
-        (s for name in _names(victims, "ssim_max[") if name.endswith("]") and (s := _pooled(victims, name))), None
-    )
-    matches = _pooled(victims, "match_top1")
-    rank = _pooled(victims, "rank1[embedding]") or _pooled(victims, "rank1[pixels]")
-    worst = max(
-        (row.value or 0 for each in victims for name, row in each.items() if name.endswith("]_worst")), default=None
-    )
-    word, how = _verdict(victims, leakage, matches, rank)
-    any_row = next(iter(victims[0].values()))
-    who = any_row.row.removeprefix("by ")
-    tasks = run.record.get("tasks", {})
-    names = [name for name in tasks if name.startswith((f"attack {who} {attack} ", f"rehearse {who} {attack} "))]
-    facts = next((tasks[name].get("facts") or {} for name in names if name.startswith("attack")), {})
-    rows = max(row.n or 0 for each in victims for row in each.values())
-    seconds = sum(
-        tasks[name]["seconds"]
-        for name in names
-        if any(f" {row.entity}" in name for each in victims for row in each.values())
-    )
-    return Cell(
-        defense, attack, facts.get("adversary", "unknown"), word, how, leakage, likeness, matches, worst, len(victims),
-        rows, seconds,
-    )  # fmt: skip
-
-
-def _verdict(
-    victims: Sequence[Mapping[str, Row]], leakage: Score | None, matches: Score | None, rank: Score | None
-) -> tuple[str, str]:
-    """The word of ATTACKS 3.2(6) for one attack, and what it rests on."""
-    chance = _pooled(victims, "match_chance")
-    gallery = _pooled(victims, "gallery")
-    told: list[tuple[int, str]] = []
-    if leakage is not None:
-        level = 2 if leakage.value >= BROKEN_LEAKAGE else int(leakage.low is not None and leakage.low > 0)
-        told.append((level, f"leakage {leakage}"))
-    for score, floor, what in (
-        (matches, chance, "of the rows matched"),
-        (rank, gallery and Score(1 / max(gallery.value, 1), None, None), "of the images re-identified"),
-    ):
-        if score is not None:
-            beyond = score.low is not None and score.low > (floor.value if floor else 0)
-            level = 2 if score.value >= BROKEN_MATCHES and beyond else int(beyond)
-            told.append((level, f"{100 * score.value:.0f} % {what}"))
-    if (area := _pooled(victims, "membership_auc")) is not None:
-        told.append((int(area.low is not None and area.low > 0.5), f"membership told with AUC {area}"))
-    for name in _names(victims, "attribute_r2["):
-        score, prior = _pooled(victims, name), _pooled(victims, f"{name}_prior_class_mean")
-        if name.endswith("]") and score is not None and prior is not None:
-            beyond = score.low is not None and prior.high is not None and score.low > prior.high
-            told.append((int(beyond), f"{name[13:-1]} read with R² {score.value:.2f} (labels: {prior.value:.2f})"))
-    if not told and (alarms := _pooled(victims, "match_sure")) is not None:
-        return "—", f"{100 * alarms.value:.0f} % of the rows called sure, and no candidate is theirs"
-    if not told:
-        return "—", "nothing to compare with: R makes no more of plain features than a guess does"
-    level, how = max(told, key=lambda each: each[0])
-    control = _pooled(victims, CONTROL)
-    if level == 0 and control is not None and (control.low is None or control.low <= 0):
-        return CONTROL_FAILED, f"on a module of its own that it has not seen it gains {control} SSIM over a guess"
-    return WORDS[level], how
-
-
-def _names(victims: Sequence[Mapping[str, Row]], start: str) -> list[str]:
-    return [name for name in victims[0] if name.startswith(start)]
-
-
-def _pooled(victims: Sequence[Mapping[str, Row]], metric: str) -> Score | None:
-    r"""The mean over victims; its variance is that of images within them and that between them."""
-    rows = [each[metric] for each in victims if metric in each and each[metric].value is not None]
-    if not rows:
-        return None
-    values = [row.value or 0.0 for row in rows]
-    halves = [(row.high - row.low) / 2 for row in rows if row.low is not None and row.high is not None]
-    mean, count = sum(values) / len(values), len(values)
-    if len(halves) < count:
-        return Score(mean, None, None)
-    if count == 1:
-        return Score(mean, rows[0].low, rows[0].high)
-    between = sum((value - mean) ** 2 for value in values) / (count - 1)
-    half = math.sqrt(sum(each**2 for each in halves) / count**2 + 1.96**2 * between / count)
-    return Score(mean, mean - half, mean + half)
-
-
-def best_of(cells: Iterable[Cell]) -> Cell | None:
-    """The attack of the worst verdict, then of the largest leakage or share of rows matched."""
-
-    def reached(cell: Cell) -> tuple[int, float]:
-        return WORDS.index(cell.word), max((each.value for each in (cell.leakage, cell.matches) if each), default=0.0)
-
-    return max((cell for cell in cells if cell.word in WORDS), key=reached, default=None)
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:

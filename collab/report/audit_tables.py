@@ -3,38 +3,40 @@
 import re
 from collections.abc import Sequence
 
-from collab.report.audit_cells import CONTROL_FAILED, Cell, Score, best_of, in_order
+from collab.report.audit_cells import Cell, in_order
+from collab.report.audit_scores import Score
+from collab.report.audit_verdicts import judgements, worst_of
+from collab.report.audit_words import CANNOT, CONTROL_FAILED, NOTHING, R_IS_BLIND
 from collab.report.cells import Table
 
 
 def matrix(cells: Sequence[Cell]) -> Table:
-    """Defenses by attacks, the verdict in each place."""
-    attacks = in_order(cell.attack for cell in cells)
-    by_place = {(cell.defense, cell.attack): cell for cell in cells}
-    lines = [
-        (attack, *(by_place[defense, attack].word if (defense, attack) in by_place else "" for defense in defenses))
-        for defenses in [in_order(cell.defense for cell in cells)]
-        for attack in attacks
-    ]
+    """Defenses by attacks, in each place the worst verdict of all classes of adversaries."""
+    defenses = in_order(cell.defense for cell in cells)
+
+    def word(defense: str, attack: str) -> str:
+        here = [cell for cell in cells if (cell.defense, cell.attack) == (defense, attack)]
+        worst = worst_of(here)
+        return worst.word if worst else NOTHING if here else ""
+
+    lines = [(attack, *(word(defense, attack) for defense in defenses)) for attack in in_order(c.attack for c in cells)]
     note = (
         "broken: leakage of .5 or more (0 is the best guess without features, 1 what the released R makes of plain "
         "features), or a fifth of the rows matched or re-identified. leaks: the 95 % interval lies above the guess. "
-        f"{CONTROL_FAILED}: it finds nothing here, nor where it must."
+        f"{CONTROL_FAILED}: it finds nothing here, nor where it must. {CANNOT}: {R_IS_BLIND}, so that leakage has no "
+        "scale."
     )
-    return Table("Attacks by defenses", ("attack", *in_order(cell.defense for cell in cells)), tuple(lines), (note,))
+    return Table("Attacks by defenses", ("attack", *defenses), tuple(lines), (note,))
 
 
 def verdicts(cells: Sequence[Cell]) -> Table:
     """For each defense and class of adversary the worst of its attacks, in a sentence."""
     lines = []
-    for defense in in_order(cell.defense for cell in cells):
-        for adversary in ("outsider", "collaborator", "insider", "module leaked", "unknown"):
-            here = [cell for cell in cells if (cell.defense, cell.adversary) == (defense, adversary)]
-            best = best_of(here)
-            if best is None:
-                continue
-            tried = f"{len(here)} attacks, {best.victims} victims, {best.rows} rows"
-            lines.append((defense, adversary, best.word, f"{best.attack}: {best.how} ({tried})"))
+    for each in judgements(cells):
+        cell = each.cell
+        tried = [f"{each.tried} attack{'s' * (each.tried != 1)}", f"{len(cell.victims)} victims", f"{cell.rows} rows"]
+        tried[1:1] = [f"{each.unjudged} of them without a verdict"] * (0 < each.unjudged < each.tried)
+        lines.append((each.defense, each.adversary, each.word, f"{cell.attack}: {cell.how} ({', '.join(tried)})"))
     note = (
         "An outsider reads store and release; an insider also has pairs of the victim, their number in brackets. "
         "A lower bound: no attack here uses a strong image prior, such as a GAN or a diffusion model."
@@ -48,7 +50,7 @@ def details(cells: Sequence[Cell]) -> Table:
         (
             f"{cell.defense}: {cell.attack}", cell.adversary, str(cell.leakage or "—"), str(cell.likeness or "—"),
             "—" if cell.worst is None else f"{cell.worst:.2f}", str(cell.matches or "—"), f"{cell.seconds:.0f}",
-            str(cell.victims), str(cell.rows),
+            str(len(cell.victims)), str(cell.rows),
         )
         for cell in cells
     ]  # fmt: skip
@@ -63,9 +65,11 @@ def details(cells: Sequence[Cell]) -> Table:
         "victims",
         "n",
     )
-    return Table(
-        "Every attack", columns, tuple(lines), ("SSIM: of the image or its negative, whichever is more alike.",)
+    notes = (
+        "SSIM: of the image or its negative, whichever is more alike. seconds: of the attacks and of the rehearsals "
+        "that they rest on; one that serves several defenses counts for each.",
     )
+    return Table("Every attack", columns, tuple(lines), notes)
 
 
 def curves(cells: Sequence[Cell]) -> Table | None:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from collab.errors import CollabError
 from collab.store.results import Row
 
 
@@ -10,7 +11,8 @@ from collab.store.results import Row
 class Table:
     """A titled table of text cells; `rules` are the numbers of lines that a rule stands above.
 
-    The last of `notes` says what the figures rest on, and what they cost.
+    The last of `notes` says what the figures rest on, and what they cost. Raises CollabError for a line of more or
+    fewer cells than there are columns: its figures would stand under the wrong heads.
     """
 
     title: str
@@ -19,18 +21,41 @@ class Table:
     notes: tuple[str, ...] = ()
     rules: tuple[int, ...] = ()
 
+    def __post_init__(self) -> None:
+        for line in self.lines:
+            if len(line) != len(self.columns):
+                raise CollabError(
+                    f"table {self.title!r} has {len(self.columns)} columns ({', '.join(self.columns)}) and a line of "
+                    f"{len(line)} cells ({', '.join(line)}). This is a fault of the program; please report it."
+                )
+
     @property
     def numeric(self) -> frozenset[int]:
         """Columns of numbers, by place; the first names its line and is none."""
         places = range(1, len(self.columns))
         return frozenset(at for at in places if all(_NUMBER.fullmatch(line[at]) for line in self.lines))
 
+    @property
+    def long(self) -> frozenset[int]:
+        """Columns that hold a sentence, by place: there a line is broken, and nowhere else."""
+        return frozenset(
+            at for at in range(1, len(self.columns)) if any(len(line[at]) > MOST_UNBROKEN for line in self.lines)
+        )
+
+
+MOST_UNBROKEN = 48
+"""Characters of a cell that stand in one line."""
 
 _NUMBER = re.compile(r"(?:[+\-±]?[\d.,]+(?: %| [kMGT]?B| bytes)?(?: [±→] ?[\d.,]+)*)|—|")
 
 
 Found = dict[tuple[str, str, str], Row]
 """Results by row, entity (or nothing) and metric."""
+
+
+def text(value: object) -> str:
+    """A value of an axis, as it stands in a cell: `0.1`, `true`, `conv3_1`."""
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def percent(row: Row | None) -> str:

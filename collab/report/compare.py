@@ -115,7 +115,7 @@ def _gains(runs: Sequence[Opened]) -> Table:
     for run in runs:
         entities = [entity.name for entity in run.scenario.entities]
         sent = boundaries(entities, run.crossings, run.scenario.data.image_size)
-        gains = {gain.entity: gain for gain in summary(run.scenario, run.rows, sent, run.pictures).gains}
+        gains = {gain.entity: gain for gain in summary(run.scenario, run.rows, sent, run.pictures, ()).gains}
         told.append((gains, {each.entity: each for each in sent}))
     lines = []
     for name in names:

@@ -1,11 +1,14 @@
 """Figures of a sweep: accuracy against an axis, a line for each row, bands over seeds; gain against disclosure."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from collab.report.aggregate import Mean, is_number
 from collab.report.svg import inline_svg
+from collab.scenario.stage_rows import TABLES_1_2
 from collab.tasks import main_metric_in
+
+Values = tuple[tuple[str, bool | int | float | str], ...]
 
 MOST_PANELS = 12
 COLORS = ("#0b6e99", "#d9730d", "#448361", "#9065b0", "#c14c8a", "#937264", "#787774", "#cb912f")
@@ -63,30 +66,28 @@ def set_across(panel: Any, axis: str, found: Iterable[Mean]) -> None:
         panel.set_xscale("log")
 
 
-def frontier(found: Sequence[Mean], axes: Sequence[str], pooled: Collection[str]) -> str:
+def frontier(found: Sequence[Mean], axes: Sequence[str], gains: Sequence[Mean]) -> str:
     """What sharing brings an entity against what it discloses to the released reconstructor, as SVG.
 
-    Across: SSIM of reconstructions from what the entity publishes, mean over seeds. Up: points of its best row of
-    `pooled` above the better of its own features alone and the public decider.
+    Across: SSIM of reconstructions from what the entity publishes, mean over seeds. Up: its gain there, one of `gains`.
+    Nothing where no entity has both.
     """
-    figure, (panel,) = draw_panels(1)
-    by_point: dict[Any, list[Mean]] = {}
+    main, gain_of = main_metric_in(each.metric for each in found), {(each.values, each.entity): each for each in gains}
+    points_of: dict[str, list[tuple[float, float, Values]]] = {}
     for each in found:
-        by_point.setdefault(each.values, []).append(each)
-    names = sorted({each.entity for each in found if each.row == "tables_1_2" and each.entity})
-    for index, name in enumerate(names):
-        points = [
-            (*place, values)
-            for values, means in by_point.items()
-            if (place := _gain_and_disclosure(means, name, pooled))
-        ]
-        if not points:
-            continue
+        is_ssim = each.metric.startswith("ssim[") and each.metric.endswith("_poisoned")
+        gain = gain_of.get((each.values, each.entity))
+        if each.row == TABLES_1_2 and is_ssim and each.entity and gain is not None:
+            points_of.setdefault(each.entity, []).append((each.mean, main.scale * gain.mean, each.values))
+    if not points_of:
+        return ""
+    figure, (panel,) = draw_panels(1)
+    for index, (name, points) in enumerate(sorted(points_of.items())):
         panel.scatter(
             [point[0] for point in points], [point[1] for point in points], s=36, label=name,
             color=COLORS[index % len(COLORS)], marker=MARKS[index % len(MARKS)], zorder=3,
         )  # fmt: skip
-        if len(by_point) <= MOST_PANELS:
+        if axes and len(points) <= MOST_PANELS:
             for across, up, values in points:
                 told = ", ".join(f"{value:g}" if is_number(value) else str(value) for _, value in values)
                 panel.annotate(
@@ -94,25 +95,10 @@ def frontier(found: Sequence[Mean], axes: Sequence[str], pooled: Collection[str]
                 )
     panel.axhline(0, color="#787774", linewidth=0.8)
     panel.set_xlabel("SSIM of the released reconstructor on what is published (right: more disclosed)")
-    panel.set_ylabel(f"gain of sharing, {main_metric_in(each.metric for each in found).points}")
-    panel.set_title(f"each point: {', '.join(axes)}", fontsize=9, loc="left")
+    panel.set_ylabel(f"gain of sharing, {main.points}")
+    panel.set_title(f"each point: {', '.join(axes) or 'an entity, mean over seeds'}", fontsize=9, loc="left")
     panel.legend(fontsize=8, frameon=False, title="entity", title_fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return inline_svg(figure)
-
-
-def _gain_and_disclosure(means: Iterable[Mean], name: str, rows: Collection[str]) -> tuple[float, float] | None:
-    found = {(each.row, each.entity, each.metric): each.mean for each in means}
-    of_poisoned = [(metric, value) for (row, who, metric), value in found.items() if (row, who) == ("tables_1_2", name)]
-    ssim = [value for metric, value in of_poisoned if metric.startswith("ssim[") and metric.endswith("_poisoned")]
-    main = main_metric_in(metric for _, _, metric in found)
-    scored = {(row, who): value for (row, who, metric), value in found.items() if metric == main.name}
-    pooled = [value for (row, who), value in scored.items() if who == name and row in rows]
-    alone = [scored.get((f"c_own_{name}", name)), scored.get(("c_public", None))]
-    known = [value for value in alone if value is not None]
-    if not ssim or not pooled or not known:
-        return None
-    after, before = (max(each, key=lambda value: main.sign * value) for each in (pooled, known))
-    return ssim[0], main.gain(after, before)
 
 
 def draw_line(panel: Any, points: Sequence[Mean], label: str, dashes: str, index: int, *, scale: float = 100) -> None:

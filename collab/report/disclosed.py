@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from collab.metric import MetricName
 from collab.report.cells import Found, Table, percent, plain
 from collab.report.words import basis
 from collab.scenario.model import Scenario
@@ -20,7 +21,7 @@ class Column:
 
 def likeness_table(scenario: Scenario, found: Found) -> Table:
     """How near reconstructions come by other distances, and how near the nearest come."""
-    multi, ssim, lpips = (_stem(found, begin) for begin in ("ms_ssim[", "ssim_max[", "lpips["))
+    multi, ssim, lpips = (_stem(found, quantity) for quantity in ("ms_ssim", "ssim_max", "lpips"))
     columns = [Column("MS-SSIM original", f"{multi}_original"), Column("poisoned", f"{multi}_poisoned")]
     if has_pdist := _has(found, "pdist_poisoned"):
         columns += [Column("pdist original", "pdist_original"), Column("poisoned", "pdist_poisoned")]
@@ -104,15 +105,14 @@ def _table(title: str, scenario: Scenario, found: Found, columns: Sequence[Colum
     return Table(title, ("entity", "defense", *(column.title for column in columns)), tuple(lines), notes)
 
 
-def _stem(found: Found, begin: str) -> str:
-    """The metric that begins so, with its window and without what it was measured on; nothing if there is none."""
-    named = (metric for row, _, metric in found if row == "disclosure" and metric.startswith(begin))
-    return next(named, "").partition("]")[0] + "]" if _has(found, begin, prefix=True) else ""
+def _stem(found: Found, quantity: str) -> str:
+    """A quantity with its setting, as the results of the run name it; nothing if there is none."""
+    named = (MetricName.parse(metric) for row, _, metric in found if row == "disclosure")
+    return next((f"{quantity}[{name.setting}]" for name in named if name.quantity == quantity), "")
 
 
-def _has(found: Found, metric: str, *, prefix: bool = False) -> bool:
-    there = (known for row, _, known in found if row == "disclosure")
-    return any(known.startswith(metric) if prefix else known == metric for known in there)
+def _has(found: Found, metric: str) -> bool:
+    return any((row, known) == ("disclosure", metric) for row, _, known in found)
 
 
 def _measured(found: Found) -> list[Row]:

@@ -8,7 +8,7 @@ from typing import Literal
 from collab.report.judging import Comparison, Found, Region, difference
 from collab.report.papers import paper_figure
 from collab.scenario.model import Dpm, Refinement, Scenario
-from collab.scenario.rows import played_rows
+from collab.scenario.rows import owners, played_rows
 from collab.store.results import Row
 from collab.tasks import MainMetric
 
@@ -102,13 +102,7 @@ class Evidence:
 
     def owners(self, row: str) -> list[str | None]:
         """Entities that have results of a row; None for one that is nobody's."""
-        if row in ("tables_1_2", "disclosure", "inference", "exposure", "publish"):
-            return [each.name for each in self.scenario.entities if each.options.publishes]
-        if row == "reconstructor":
-            return [self.scenario.model.pretrain.by]
-        if federated := [name for each in self.scenario.federated if str(each.row) == row for name in each.entities]:
-            return list(federated)
-        return [self._played[row].entity if row in self._played else None]
+        return list(owners(self.scenario).get(row) or (None,))
 
     @property
     def is_by_logits(self) -> bool:

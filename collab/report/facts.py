@@ -18,7 +18,7 @@ def at_a_glance(told: Summary, sent: Sequence[Boundary], main: MainMetric) -> Ta
     has_attack = any(each.attack for each in told.disclosures)
     columns = (
         "entity", "gain", "without → with", "SSIM of plain", "of published", "worst image",
-        *["best attack"] * has_attack, "sent", "times raw",
+        *["of best attack"] * has_attack, *["verdict"] * bool(told.verdicts), "sent", "times raw",
     )  # fmt: skip
     lines = []
     for each in sent:
@@ -34,6 +34,7 @@ def at_a_glance(told: Summary, sent: Sequence[Boundary], main: MainMetric) -> Ta
                 plain(seen.poisoned) if seen else "—",
                 f"{seen.worst:.3f}" if seen and seen.worst is not None else "—",
                 *[plain(seen.attack) if seen else "—"] * has_attack,
+                *[told.verdicts.get(each.entity, "—")] * bool(told.verdicts),
                 size(each.published) if each.published else "—",
                 f"{each.factor:.1f}" if each.published else "—",
             )
@@ -42,8 +43,12 @@ def at_a_glance(told: Summary, sent: Sequence[Boundary], main: MainMetric) -> Ta
         f"gain: {main.points} (without → with, in {main.unit}) that the largest pool adds to the better of own "
         "features alone and the released network as it is; its interval takes both as independent, so that what is "
         "clear is clear.",
-        "SSIM of the released reconstructor on held-out images, from features as they are and as published; times raw: "
-        "bytes sent for an image in sizes of its pixels.",
+        "SSIM of the released reconstructor on held-out images (1: the same), from features as they are and "
+        "as published; times raw: bytes sent for an image in sizes of its pixels.",
+        "of best attack: the largest mean SSIM, of the image or its negative, that an attack on published rows has; "
+        "verdict: the worst of all attacks, as in audit.html."
+        if told.verdicts
+        else "",
         basis([gain.with_pool for gain in told.gains] + [gain.without for gain in told.gains]),
     ]
     return Table("At a glance", columns, tuple(lines), tuple(filter(None, notes)))
@@ -116,7 +121,8 @@ def environment(record: Mapping[str, Any]) -> Table:
     """Versions and machine; no paths, so that the page can be sent to anybody."""
     known = {
         "collab": record.get("collab"), "Python": record.get("python"), "torch": record.get("torch"),
-        "computed on": record.get("compute"), "machine": " ".join(
+        "computed on": record.get("compute"), "COLLAB_FAST_BF16": record.get("COLLAB_FAST_BF16"),
+        "machine": " ".join(
             str(record[key]) for key in ("system", "machine") if record.get(key)
         ),
         "cores": record.get("cores"), "took": duration(record["seconds"]), "images from": record.get("source"),
@@ -138,6 +144,11 @@ def stages(tasks: Mapping[str, Mapping[str, Any]]) -> Table:
         "once took. Memory: the largest that the process had needed by then."
     )
     return Table("Stages", ("stage", "time", "memory", "from the cache"), lines, (note,))
+
+
+def copies(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a run said of images that stand twice."""
+    return tuple(record.get("facts", {}).get("find copies", {}).values())
 
 
 def refusals(record: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -5,7 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from collab.report.cells import Table
 from collab.report.svg import inline_svg
+from collab.report.words import listed
+from collab.scenario.model import Scenario
 
 Labels = Mapping[str, Sequence[int]]
 """How many images of each class every entity holds."""
@@ -15,6 +18,8 @@ MOST_COUNTS = 16
 MOST_NAMES = 60
 """Classes and entities up to which each has its name beside the map, and its counts in the table."""
 LETTERS = 24
+MOST_WORDS = 8
+"""Statements about single entities below the table."""
 VECTOR_CELLS = 1000
 """A map of more cells is drawn as an image: each cell would be some hundred bytes of the page."""
 
@@ -46,6 +51,50 @@ def held_labels(labels: Labels, classes: Sequence[str]) -> tuple[Held, ...]:
         )
         for name, counts in labels.items()
     )
+
+
+def held_table(held: Sequence[Held], classes: int, dealt: str) -> Table:
+    """Images and classes of each entity; `dealt` says how they came to them."""
+    lines = [
+        (
+            each.entity, str(each.images), f"{each.classes} of {classes}", f"{each.effective:.1f}",
+            f"{each.most} ({100 * each.most_share:.1f} %)",
+        )
+        for each in held
+    ]  # fmt: skip
+    columns = ("entity", "images", "classes", "effective classes", "most frequent")
+    effective = "Effective classes: as many classes of equal size would be as uneven (the exponential of the entropy)."
+    return Table("Images and classes of each entity", columns, tuple(lines), (dealt, effective))
+
+
+def counts_table(held: Sequence[Held], classes: Sequence[str]) -> Table:
+    """A line for each class, a column for each entity."""
+    lines = [(name, *(str(each.counts[at]) for each in held)) for at, name in enumerate(classes)]
+    return Table("Images of each class", ("class", *(each.entity for each in held)), tuple(lines))
+
+
+def dealt_in_words(scenario: Scenario) -> str:
+    """How the entities came to their images: the partition of those that have a share, and whose images are listed."""
+    listing = [entity.name for entity in scenario.entities if entity.rows is not None]
+    if len(listing) == len(scenario.entities):
+        return "Partition: none; the scenario lists every entity's images (`rows`)."
+    partition = scenario.partition
+    told = [f"Partition: {partition.kind}" + ("" if partition.kind == "iid" else f", alpha {partition.alpha:g}")]
+    told += [f"images listed by the scenario (`rows`): {listed(listing)}"] if listing else []
+    told += [
+        f"{entity.name} draws from {len(entity.classes)} classes only"
+        for entity in scenario.entities
+        if entity.classes is not None
+    ]
+    told += [
+        f"{entity.name} shares {100 * entity.overlap.fraction:g} % of its images with {entity.overlap.entity}"
+        for entity in scenario.entities
+        if entity.overlap is not None
+    ]
+    shown = (
+        told if len(told) <= MOST_WORDS else [*told[:MOST_WORDS], f"and {len(told) - MOST_WORDS} more such entities"]
+    )
+    return f"{'; '.join(shown)}."
 
 
 def effective_classes(counts: Sequence[int]) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from collab.errors import StoreError
+from collab.report.verdicts import measured
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.store.ledger import read_ledger
@@ -20,7 +21,10 @@ Losses = tuple[tuple[float, ...], ...]
 
 @dataclass(frozen=True)
 class Opened:
-    """What a run left: `losses` by task, None where neither record nor events have them; `source` is the scenario."""
+    """What a run left: `losses` by task, None where neither record nor events have them; `source` is the scenario.
+
+    `rows` are without those of verdicts, which pages draw from the others.
+    """
 
     folder: Path
     scenario: Scenario
@@ -60,7 +64,7 @@ def open_run(folder: Path) -> Opened:
         folder=folder,
         scenario=scenario,
         source=(folder / "scenario.yaml").read_text(encoding="utf-8"),
-        rows=tuple(read_results(folder / "results.parquet")),
+        rows=measured(read_results(folder / "results.parquet")),
         crossings=tuple(read_ledger(folder / "ledger.parquet")),
         record=record,
         pictures={name: pictures for name, pictures in found.items() if pictures is not None},

@@ -7,6 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from collab.report.aggregate import Mean
+from collab.report.audit_cells import cells_of
 from collab.report.bars import MEANINGS, bars_of
 from collab.report.compare import in_words, scenario_differences, side_by_side, the_runs
 from collab.report.crossings import boundaries
@@ -16,15 +17,17 @@ from collab.report.facts import (
     at_a_glance,
     beside_the_paper,
     bytes_sent,
+    copies,
     environment,
     not_measured,
     refusals,
     stages,
 )
 from collab.report.federated import exchange_curve
-from collab.report.labels import MOST_NAMES, held_labels, label_map
+from collab.report.labels import MOST_NAMES, counts_table, dealt_in_words, held_labels, held_table, label_map
 from collab.report.losses import curves_of
 from collab.report.opened import Opened, open_run
+from collab.report.over_seeds import failures_table, gains_table, headline_gains, means_table
 from collab.report.poisoning import cost_frontier, poisoning_curves, poisoning_table
 from collab.report.published import entropy_curve
 from collab.report.sheets import contact_sheet
@@ -65,11 +68,12 @@ def page_of(run: Opened) -> str:
     scenario, record = run.scenario, run.record
     names = [entity.name for entity in scenario.entities]
     sent = boundaries(names, run.crossings, scenario.data.image_size, run.rows)
-    told = summary(scenario, run.rows, sent, run.pictures)
+    told = summary(scenario, run.rows, sent, run.pictures, cells_of(run), (*copies(record), *record.get("notices", ())))
     made = tables(scenario, run.rows)
     table_5 = next((table for table in made if table.title.startswith("Table 5")), None)
     others = tuple(table for table in made if table is not table_5)
     labels, classes = record.get("labels", {}), record["classes"]  # no labels: a run from before they were recorded
+    held = held_labels(labels, classes)
     strips, left_out = strips_of(run.pictures, classes)
     curves = curves_of(run.losses, record.get("tasks", {}))
     beside = beside_the_paper(run.rows)
@@ -81,8 +85,10 @@ def page_of(run: Opened) -> str:
         "sheet": contact_sheet({_titled(scenario, name): each for name, each in run.sheets.items()}),
         "decoded": decoded_sheet(run.exhibits), "maps": feature_maps(run.exhibits),
         "beside": beside, "strips": strips, "strips_left_out": left_out, "curves": curves,
-        "held": held_labels(labels, classes), "label_map": label_map(labels, classes) if labels else "",
-        "has_counts": max(len(labels), len(classes)) <= MOST_NAMES, "bytes": bytes_sent(sent),
+        "held": held_table(held, len(classes), dealt_in_words(scenario)) if held else None,
+        "label_map": label_map(labels, classes) if held else "",
+        "counts": counts_table(held, classes) if max(len(held), len(classes)) <= MOST_NAMES else None,
+        "bytes": bytes_sent(sent),
         "entropy": entropy_curve(scenario, run.rows), "exchange": exchange_curve(scenario, run.rows),
         "environment": environment(record), "stages": stages(record.get("tasks", {})),
     }  # fmt: skip
@@ -112,19 +118,17 @@ def write_sweep_page(
     `rows` are those of the scenarios; `sheets` are named by the values of their cell, and the entity if there are more.
     """
     axes = [axis.vary for axis in spec.axes]
-    pooled = {str(row.row) for row in rows if row.pool}
     main = main_metric_in(each.metric for each in found)
-    scored = [each for each in found if each.metric == main.name]
-    is_banded = any(each.low is not None for each in scored)
+    is_banded = any(each.low is not None for each in found)
     band = "Bands: 95 % interval of the mean over seeds (Student)." if is_banded else "One seed: no bands; see --seeds."
     target = folder / "report.html"
     page = drawn(
-        "sweep.html", spec=spec, axes=axes or ["seed"], main=main, scored=scored, failures=failures,
-        missing=missing, band=band,
-        curves=accuracy_curves(found, axes or ["all cells"], {str(row.row): describe(row) for row in rows}),
-        poisoning=poisoning_curves(found, axes or ["all cells"]), poisoned=poisoning_table(found),
-        frontier=frontier(found, axes, pooled) if pooled else "", costs=cost_frontier(found, axes),
+        "sweep.html", spec=spec, axes=axes, main=main, missing=missing, band=band,
+        curves=accuracy_curves(found, axes, {str(row.row): describe(row) for row in rows}) if axes else "",
+        poisoning=poisoning_curves(found, axes) if axes else "", poisoned=poisoning_table(found, axes),
+        frontier=frontier(found, axes, headline_gains(found, rows)), costs=cost_frontier(found, axes) if axes else "",
         sheet=contact_sheet(sheets or {}), verdicts=verdict_table(verdicts, "of each point") if verdicts else None,
+        gains=gains_table(found, axes, rows), means=means_table(found, axes), failures=failures_table(failures),
     )  # fmt: skip
     target.write_text(page, encoding="utf-8")
     return target

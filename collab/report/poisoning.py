@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from collab.report.aggregate import Mean, is_number
+from collab.report.cells import Table, text
 from collab.report.curves import COLORS, MARKS, draw_line, draw_panels, set_across
 from collab.report.svg import inline_svg
 from collab.tasks import main_metric_in
@@ -18,15 +19,32 @@ def columns_of(found: Sequence[Mean]) -> tuple[str, ...]:
     return (f"{main.name}_original", f"{main.name}_poisoned", *LIKENESS)
 
 
-def poisoning_table(found: Sequence[Mean]) -> list[tuple[tuple[Any, ...], str, tuple[float | None, ...]]]:
-    """Of each point and entity, in the order of the cells: its values on the axes, its name, and a mean per column."""
+def poisoning_table(found: Sequence[Mean], axes: Sequence[str]) -> Table:
+    """A line for each point and entity, in the order of the cells; a dash where nothing was measured."""
+    main = main_metric_in(each.metric for each in found)
     means: dict[tuple[Any, str], dict[str, float]] = {}
     for each in _of_tables(found):
         means.setdefault((each.values, str(each.entity)), {})[_plain(each.metric)] = each.mean
-    return [
-        (tuple(value for _, value in values), entity, tuple(of_point.get(column) for column in columns_of(found)))
+    wanted = [(column, main.scale, 1) for column in columns_of(found)[:2]] + [(column, 1, 3) for column in LIKENESS]
+    lines = [
+        (
+            *(text(value) for _, value in values),
+            entity,
+            *(
+                "—" if (mean := of_point.get(column)) is None else f"{scale * mean:.{digits}f}"
+                for column, scale, digits in wanted
+            ),
+        )
         for (values, entity), of_point in means.items()
     ]
+    columns = (
+        *axes, "entity", f"{main.head} original", "poisoned", "L1 original", "poisoned", "SSIM original", "poisoned"
+    )  # fmt: skip
+    note = (
+        "Tables 1 and 2: the released decider and the released reconstructor on held-out images. SSIM near zero says "
+        "that this reconstructor is fooled, not that the image is gone."
+    )
+    return Table("Poisoned features", columns, tuple(lines), (note,))
 
 
 def poisoning_curves(found: Sequence[Mean], axes: Sequence[str]) -> str:

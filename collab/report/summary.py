@@ -1,10 +1,15 @@
 """The answer in plain words: who gained how much, what was disclosed, what it cost; every word follows from rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from collab.metric import MetricName
+from collab.report.audit_cells import Cell, defense_names
+from collab.report.audit_verdicts import in_words, judgements, worst_by_defense
 from collab.report.crossings import Boundary
-from collab.report.words import Difference, best, difference, gained, listed, size
+from collab.report.gains import gain_of, largest_pool, without_sharing
+from collab.report.shown import Disclosure, disclosed, disclosure_of
+from collab.report.words import Difference, gained, listed, size
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import played_rows
 from collab.store.pictures import Pictures
@@ -63,32 +68,12 @@ class Gain:
 
 
 @dataclass(frozen=True)
-class Disclosure:
-    """What the released reconstructor shows of held-out images, and the best attack on what an entity published."""
-
-    entity: str
-    original: Row
-    poisoned: Row
-    guess: Row | None
-    worst: float | None
-    attack: Row | None
-    attack_guess: Row | None
-
-    @property
-    def is_beyond_a_guess(self) -> bool:
-        """Whether the best attack's images are clearly nearer to the truth than a guess from labels."""
-        if self.attack is None or self.attack_guess is None:
-            return False
-        change = difference(self.attack, self.attack_guess)
-        return change is not None and change.direction > 0
-
-
-@dataclass(frozen=True)
 class Summary:
-    """What the page begins with."""
+    """What the page begins with; `verdicts` are the audit's words by entity, none where nobody attacked."""
 
     gains: tuple[Gain, ...]
     disclosures: tuple[Disclosure, ...]
+    verdicts: Mapping[str, str]
     gained: str
     disclosed: str
     cost: str
@@ -96,55 +81,44 @@ class Summary:
 
 
 def summary(
-    scenario: Scenario, rows: Sequence[Row], sent: Sequence[Boundary], pictures: Mapping[str, Pictures]
+    scenario: Scenario,
+    rows: Sequence[Row],
+    sent: Sequence[Boundary],
+    pictures: Mapping[str, Pictures],
+    cells: Sequence[Cell] = (),
+    notices: Sequence[str] = (),
 ) -> Summary:
-    """What rows, ledger and pictures of a run say."""
+    """What rows, ledger and pictures of a run say, and the `cells` of its audit.
+
+    `notices` are sentences about the images: what was passed over, and which stand twice.
+    """
     found = {(row.row, row.entity or "", row.metric): row for row in rows if row.attack is None}
     attacks = [row for row in rows if row.attack is not None]
     pooled = [row for row in played_rows(scenario) if row.own == "features" and row.pool]
     gains = tuple(filter(None, (_gain(scenario, pooled, found, entity.name) for entity in scenario.entities)))
-    shown = tuple(filter(None, (_disclosure(found, attacks, entity.name, pictures) for entity in scenario.entities)))
-    cautions = (*_alone_is_better(gains), *_cautions(scenario, rows, attacks))
-    return Summary(gains, shown, _gained(scenario, gains), _disclosed(shown), _cost(sent), cautions)
+    shown = tuple(filter(None, (disclosure_of(found, attacks, entity.name, pictures) for entity in scenario.entities)))
+    judged, defenses = judgements(cells), defense_names(scenario.entities)
+    worst = worst_by_defense(judged)
+    verdicts = {name: worst[defense].word for name, defense in defenses.items() if defense in worst}
+    told = " ".join(filter(None, (in_words(judged, defenses), disclosed(shown))))
+    cautions = (*_alone_is_better(gains), *_not_hidden(scenario, shown), *notices, *_cautions(scenario, rows, attacks))
+    return Summary(gains, shown, verdicts, _gained(scenario, gains), told, _cost(sent), cautions)
 
 
 def _gain(scenario: Scenario, pooled: Sequence[Refinement], found: Found, name: str) -> Gain | None:
     """Of the row with the largest pool, so that none is picked for its figure; the later of equal ones."""
     main = scenario.data.main_metric
-    without = best(main, (found.get((f"c_own_{name}", name, main.name)), found.get(("c_public", "", main.name))))
-    stated = [row for row in pooled if row.entity == name and found.get((str(row.row), name, main.name))]
-    if without is None or not stated:
+    without = without_sharing(main, found, name)
+    row = largest_pool([each for each in pooled if found.get((str(each.row), name, main.name))], name)
+    if without is None or row is None:
         return None
-    row = max(reversed(stated), key=lambda each: len(each.pool))
     with_pool = found[str(row.row), name, main.name]
-    change = gained(main, with_pool, without)
+    change = gain_of(main, found, row)
     if change is None:
         return None
     raw = [str(each.row) for each in scenario.refinements if (each.own, each.entity) == ("images", name)]
     scratch = next((found[each, name, main.name] for each in raw if (each, name, main.name) in found), None)
     return Gain(name, str(row.row), row.pool, main, with_pool, without, change, scratch)
-
-
-def _disclosure(found: Found, attacks: Sequence[Row], name: str, pictures: Mapping[str, Pictures]) -> Disclosure | None:
-    ssim = {metric: row for (row_name, who, metric), row in found.items()
-            if (row_name, who) == ("tables_1_2", name) and metric.startswith("ssim[")}  # fmt: skip
-    poisoned = next((row for metric, row in ssim.items() if metric.endswith("_poisoned")), None)
-    original = next((row for metric, row in ssim.items() if metric.endswith("_original")), None)
-    if poisoned is None or original is None or poisoned.value is None or original.value is None:
-        return None
-    guess = found.get(("c_public", "", poisoned.metric.replace("_poisoned", "_prior_class_mean")))
-    tried = [row for row in attacks if row.entity == name and row.value is not None]
-    scored = [row for row in tried if row.metric.startswith("ssim_max[") and "_prior_" not in row.metric]
-    attack = max(scored, key=lambda row: row.value or 0, default=None)
-    beside = None
-    if attack is not None:
-        wanted = f"{attack.metric.replace('ssim_max', 'ssim')}_prior_class_mean"
-        beside = next(
-            (row for row in tried if (row.row, row.attack, row.metric) == (attack.row, attack.attack, wanted)), None
-        )
-    seen = pictures.get(name)
-    worst = float(seen.ssim_poisoned.max()) if seen is not None and len(seen) else None
-    return Disclosure(name, original, poisoned, guess, worst, attack, beside)
 
 
 def _gained(scenario: Scenario, gains: Sequence[Gain]) -> str:
@@ -172,33 +146,6 @@ def _gained(scenario: Scenario, gains: Sequence[Gain]) -> str:
     return " ".join(told)
 
 
-def _disclosed(shown: Sequence[Disclosure]) -> str:
-    if not shown:
-        return "What is disclosed was not measured: no entity poisoned anything."
-    most = max(shown, key=lambda each: each.poisoned.value or 0)
-    original, published = most.original.value or 0, most.poisoned.value or 0
-    told = (
-        f"The released reconstructor rebuilds images with SSIM {original:.3f} from features as they are, and with "
-        f"{published:.3f} at the most ({most.entity}) from what is published"
-    )
-    if most.guess and most.guess.value is not None:
-        than = "more than the" if published > most.guess.value else "less than the"
-        told += f", {than} {most.guess.value:.3f} of a guess that knows only the class"
-    told += "."
-    worst = max((each for each in shown if each.worst is not None), key=lambda each: each.worst or 0, default=None)
-    if worst is not None:
-        told += f" The worst single image reaches {worst.worst:.3f} ({worst.entity})."
-    attacked = [each for each in shown if each.attack is not None]
-    beyond = [each for each in attacked if each.is_beyond_a_guess]
-    if beyond:
-        best = max((each.attack.value or 0 for each in beyond if each.attack), default=0.0)
-        names = listed([each.entity for each in beyond])
-        told += f" Attacks rebuilt images of {names} better than a guess from labels, at best with SSIM {best:.3f}."
-    elif attacked:
-        told += " No attack that was played rebuilt images clearly better than a guess from labels."
-    return told
-
-
 def _cost(sent: Sequence[Boundary]) -> str:
     publishers = [each for each in sent if each.published]
     if not publishers:
@@ -224,6 +171,18 @@ def _alone_is_better(gains: Sequence[Gain]) -> tuple[str, ...]:
     )
 
 
+def _not_hidden(scenario: Scenario, shown: Sequence[Disclosure]) -> tuple[str, ...]:
+    """Whose defense leaves to R more than a guess has: it may be no better than none."""
+    protected = {each.name: each.protection for each in scenario.entities if each.protection != "none"}
+    return tuple(
+        f"The defense of {each.entity} ({protected[each.entity]}) does not hide its images: the released reconstructor "
+        f"rebuilds them with SSIM {each.poisoned.value:.3f}, and a guess from labels has {each.guess.value:.3f}. Train "
+        "it longer or on more images, or do not publish."
+        for each in shown
+        if each.entity in protected and each.is_above_a_guess and each.guess is not None
+    )
+
+
 def _cautions(scenario: Scenario, rows: Sequence[Row], attacks: Sequence[Row]) -> tuple[str, ...]:
     told = []
     if scenario.data.source == "creatures":
@@ -236,7 +195,8 @@ def _cautions(scenario: Scenario, rows: Sequence[Row], attacks: Sequence[Row]) -
     seeds = {row.seed for row in rows if row.seed is not None}
     if len(seeds) == 1:
         told.append("One seed: intervals tell the noise of the held-out images, not that of another training.")
-    shown = next((row for row in rows if row.metric.startswith("ssim[") and row.metric.endswith("_original")), None)
+    plain = MetricName("ssim", of="original")
+    shown = next((row for row in rows if replace(MetricName.parse(row.metric), setting="") == plain), None)
     if shown and shown.value is not None and shown.value < 0.5:
         told.append(
             f"The reconstructor reaches SSIM {shown.value:.3f} even from features as they are; below .5 it is too weak "

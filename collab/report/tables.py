@@ -7,11 +7,12 @@ from collab.report.cells import Found, Table, percent, plain, scaled
 from collab.report.disclosed import likeness_table, recognition_table
 from collab.report.exposed import exposure_tables
 from collab.report.federated import exchange_table
+from collab.report.gains import gain_of
 from collab.report.inferred import inference_table
 from collab.report.perturbed import perturbation_table
 from collab.report.published import published_images
-from collab.report.verdicts import Verdict, found_of, verdicts
-from collab.report.words import basis, best
+from collab.report.verdicts import Verdict, found_of, measured, verdicts
+from collab.report.words import basis, signed
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import played_rows
 from collab.store.results import Row
@@ -19,6 +20,7 @@ from collab.store.results import Row
 
 def tables(scenario: Scenario, rows: Sequence[Row]) -> tuple[Table, ...]:
     """Tables 1 to 3 and 5 of Guo et al. for what was measured, disclosure, who was left out, attacks, and verdicts."""
+    rows = measured(rows)
     found = {(row.row, row.entity or "", row.metric): row for row in rows if row.attack is None}
     made = (
         _table_1(scenario, found),
@@ -33,9 +35,11 @@ def tables(scenario: Scenario, rows: Sequence[Row]) -> tuple[Table, ...]:
         exchange_table(scenario, found),
         _left_out(scenario, found),
         _attacks([row for row in rows if row.attack is not None]),
-        verdict_table(verdicts(scenario, rows), f"seed {scenario.seed}"),
     )
-    return tuple(replace(table, notes=tuple(filter(None, table.notes))) for table in made if table.lines)
+    judged, shown = verdicts(scenario, rows), [table for table in made if table.lines]
+    if shown or any(each.value is not None for each in judged):  # else no part of what is expected was played
+        shown += [table for table in [verdict_table(judged, f"seed {scenario.seed}")] if table.lines]
+    return tuple(replace(table, notes=tuple(filter(None, table.notes))) for table in shown)
 
 
 def _table_1(scenario: Scenario, found: Found) -> Table:
@@ -139,11 +143,8 @@ def _table_5(scenario: Scenario, found: Found) -> Table:
         return (name, entity or "—", data, *cells, gain, *[paper] * has_paper)
 
     def gain(row: Refinement) -> str:
-        own, this = (found.get((name, row.entity or "", main.name)) for name in (f"c_own_{row.entity}", str(row.row)))
-        if not (row.pool or row.unpoisoned) or this is None or own is None or public is None:
-            return ""
-        without = best(main, (own, public))
-        return f"{main.gain(this.value or 0, (without.value if without else None) or 0):+.1f}"
+        change = gain_of(main, found, row)
+        return signed(change, main.scale) if change else ""
 
     if not scenario.refinements:
         return Table("Table 5: refinement", columns, ())  # nobody trains further
@@ -153,7 +154,9 @@ def _table_5(scenario: Scenario, found: Found) -> Table:
     rules = [len(lines)]
     if public:
         lines.append(line("c_public", "", "released C, untouched"))
-    lines += [line(str(row.row), row.entity or "", describe(row)) for row in played if str(row.row) not in stated]
+    lines += [
+        line(str(row.row), row.entity or "", describe(row), gain(row)) for row in played if str(row.row) not in stated
+    ]
     notes = [
         "Scored on held-out images of the private classes. Rows from c_ on are controls.",
         f"gain: {main.points} better than the better of c_public and c_own: what sharing itself brings (or costs).",
@@ -167,8 +170,10 @@ def _table_5(scenario: Scenario, found: Found) -> Table:
             "creatures are drawn, a stand-in for trying things out; no figure here says anything about photographs."
         )
     names = {(str(row.row), row.entity or "") for row in played} | {("c_public", "")}
-    notes.append(basis([row for key, row in found.items() if key[:2] in names and main.includes(key[2])]))
-    return Table("Table 5: refinement", columns, tuple(lines), tuple(notes), tuple(rules))
+    measured = [row for key, row in found.items() if key[:2] in names and main.includes(key[2])]
+    if not measured:
+        return Table("Table 5: refinement", columns, ())
+    return Table("Table 5: refinement", columns, tuple(lines), (*notes, basis(measured)), tuple(rules))
 
 
 def _left_out(scenario: Scenario, found: Found) -> Table:

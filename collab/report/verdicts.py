@@ -1,6 +1,6 @@
 """A verdict for each thing that a scenario expects, from its result rows alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from collab.errors import ExpectationFailed
@@ -8,6 +8,7 @@ from collab.report.claims import claims
 from collab.report.evidence import Evidence
 from collab.report.judging import Comparison, Found, Region
 from collab.report.papers import figures, named, paper_figure, paper_tables, papers
+from collab.scenario import stage_rows
 from collab.scenario.expect import Bound, PaperTable
 from collab.scenario.model import Scenario
 from collab.store.results import Row
@@ -95,7 +96,7 @@ def verdicts(scenario: Scenario, rows: Sequence[Row]) -> tuple[Verdict, ...]:
 
 
 def judged(scenario: Scenario, rows: Sequence[Row]) -> list[Row]:
-    """`rows` with the papers' figures and the verdicts on them and on bounds; claims compare rows and stand in none."""
+    """`rows` with the papers' figures and the verdicts on them and on bounds; those on claims: see `verdict_rows`."""
     evidence = Evidence(scenario, rows)
     bounds = [each for each in scenario.expectations if isinstance(each, Bound)]
     tables = [each.paper for each in scenario.expectations if isinstance(each, PaperTable)]
@@ -110,6 +111,23 @@ def judged(scenario: Scenario, rows: Sequence[Row]) -> list[Row]:
         told += [f"{_said(bound)}: {_compared(bound, row).verdict}" for bound in bounds if _is_meant(bound, row)]
         found.append(replace(row, paper=paper, verdict="; ".join(told) or None))
     return found
+
+
+def verdict_rows(scenario: Scenario, rows: Sequence[Row]) -> list[Row]:
+    """Every verdict as a row of results of its own: `metric` says what was expected, `value` what was found."""
+    made = {}
+    for each in verdicts(scenario, rows):
+        metric = ": ".join(filter(None, (each.source, each.claim, each.expected)))
+        made[metric] = Row(
+            scenario.name, stage_rows.VERDICT, None, None, None, metric, each.value, each.low, each.high, each.n,
+            seed=scenario.seed, paper=each.paper, verdict=each.verdict,
+        )  # fmt: skip
+    return list(made.values())
+
+
+def measured(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """The rows without those of verdicts, which follow from the others; pages draw them from these anew."""
+    return tuple(row for row in rows if row.row != stage_rows.VERDICT)
 
 
 def check(found: Sequence[Verdict]) -> None:

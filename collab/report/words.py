@@ -105,7 +105,7 @@ def basis(rows: Sequence[Row]) -> str:
     if seeds:
         told.append(f"seed {', '.join(map(str, seeds))}")
     if any(row.low is not None for row in measured):
-        told.append("± is half of the 95 % bootstrap interval over images")
+        told.append("± is half of the 95 % interval over images")
     stages = {(row.seconds, row.device) for row in measured if row.seconds is not None}
     cost = f" Cost: {duration(sum(seconds for seconds, _ in stages if seconds))} in the stages that measured it."
     return (("; ".join(told) + "." if told else "") + (cost if stages else "")).strip()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import platform
 import resource
 import time
@@ -18,19 +19,19 @@ import torch
 from collab.assignment import ORACLE, Assignment, open_scenario_source
 from collab.data.source import Source
 from collab.entity import Entity
-from collab.errors import CollabError, ResourceError
+from collab.errors import CollabError, EntityError, ResourceError
 from collab.oracle import Oracle
 from collab.plugins.discovery import Plugins
 from collab.runtime.cache import Cache, places_of
 from collab.scenario.model import Scenario
-from collab.stages.attack import defense_of
 from collab.stages.base import Playing, Task
 from collab.stages.keys import Setting
 from collab.stages.registry import STAGES
+from collab.stages.trials import defense_of
 from collab.store.files import place_file
 from collab.store.private import private_folder, private_seed
 from collab.store.remote import send_again
-from collab.training.precision import Compute, resolve_compute
+from collab.training.precision import SWITCH, Compute, resolve_compute
 from collab.training.progress import Progress
 from collab.training.tasks import task_of
 from collab.types import Crossing, Measure, Report, checked
@@ -40,6 +41,11 @@ DRIVER = "driver"
 
 Event = dict[str, str | int | float]
 Emit = Callable[[Event], None]
+
+
+def noting(emit: Emit) -> Callable[[str], None]:
+    """Tells sentences as events of their own: what somebody should read before a run, or while it is played."""
+    return lambda text: emit({"event": "note", "text": text})
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,11 @@ class Host:
         """Plays `task`, or takes it from the cache if another process has played it; a failure is an outcome."""
         torch.set_num_threads(job.setting.threads)
         start = time.perf_counter()
-        say: dict[str, str | int | float] = {"entity": task.who, "stage": task.stage.replace("_", " "), "task": task.name}
+        say: dict[str, str | int | float] = {
+            "entity": task.who,
+            "stage": task.stage.replace("_", " "),
+            "task": task.name,
+        }
         emit({"event": "start", **say})
         device = ""
         try:
@@ -168,6 +178,12 @@ class Host:
             )
             found = STAGES[task.stage].play(participant, task, playing, progress)
         report = checked(found, f"{type(participant).__name__}.{task.stage}")
+        metrics = [measure.metric for measure in report.measures]
+        if repeated := sorted({metric for metric in metrics if metrics.count(metric) > 1}):
+            raise EntityError(
+                f"{type(participant).__name__}.{task.stage} measured {', '.join(repeated)} twice. A metric has one "
+                "value in a report; give the others names of their own."
+            )
         losses = tuple(tuple(curve) for curve in progress.curves)
         seconds = time.perf_counter() - start
         device, peak = str(compute), _peak_bytes()
@@ -209,13 +225,14 @@ def host_names(participants: tuple[str, ...], workers: int) -> tuple[tuple[str, 
 
 def environment() -> Mapping[str, str]:
     """What this process runs on, for the record of a run."""
-    return {
+    known = {
         "collab": version("collab"),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "system": platform.system(),
         "machine": platform.machine(),
     }
+    return {**known, SWITCH: os.environ[SWITCH]} if SWITCH in os.environ else known
 
 
 def _participant(job: Job, name: str, compute: Compute) -> Entity | Oracle:

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from collab.assignment import ORACLE, Assignment
 from collab.errors import ScenarioError
+from collab.meant import did_you_mean
 from collab.plugins.discovery import INSTALLED, Plugins
 from collab.scenario.model import Scenario
-from collab.scenario.rows import part_mistakes, played_rows
+from collab.scenario.rows import played_rows, refuse_mistakes
 from collab.stages.base import Planning, Task
 from collab.stages.keys import Keys, Setting
 from collab.stages.registry import STAGES
@@ -17,12 +18,25 @@ def plan(scenario: Scenario, images: Mapping[str, int]) -> tuple[Task, ...]:
 
     Raises ScenarioError where rows and kinds of entities do not go together.
     """
-    if wrong := list(part_mistakes(scenario)):
-        raise ScenarioError("\n".join(f"{'.'.join(map(str, trail))}: {text}" for trail, text in wrong))
+    refuse_mistakes(scenario)
     planning = Planning(scenario, played_rows(scenario), images)
     tasks = [task for stage in STAGES.values() for task in stage.tasks(planning)]
     tasks += [task for stage in STAGES.values() for task in stage.tasks_after(planning, tasks)]
     return tuple(sorted(tasks, key=lambda task: task.place))
+
+
+def needed(tasks: Sequence[Task], only: str) -> tuple[Task, ...]:
+    """The task called `only` and all that it needs. Raises ScenarioError if there is none, and says which there are."""
+    named = {task.name: task for task in tasks}
+    if only not in named:
+        meant = did_you_mean(only, named, "'")
+        raise ScenarioError(f"there is no task {only!r}{meant or '.'} There are: {', '.join(named)}.")
+    wanted, stack = set[str](), [only]
+    while stack:
+        name = stack.pop()
+        wanted.add(name)
+        stack.extend(named[name].needs)
+    return tuple(task for task in tasks if task.name in wanted)
 
 
 def stage_keys(

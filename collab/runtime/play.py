@@ -40,7 +40,7 @@ def play(scenario: Scenario, where: Where, watch: Emit) -> Played:
     Raises ScenarioError, ResourceError, EntityError, StoreError, or BoundaryError if something private leaked; what was
     published and measured by then stays, and the next run goes on from there.
     """
-    run = Run(Prepared.of(scenario, where), where)
+    run = Run(Prepared.of(scenario, where, watch), where)
     watch({"event": "planned", "tasks": len(run.tasks), "run": run.folder.name})
     start_seconds, leaks = 0.0, list[Leak]()
     try:

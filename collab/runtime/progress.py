@@ -19,7 +19,8 @@ def watching(console: Console) -> Iterator[Emit]:
 
         def line(event: Event) -> None:
             if event["event"] != "epoch":  # an epoch each would bury what matters in a log
-                console.print(f"{time.perf_counter() - start:7.1f} s  {_told(event)}", highlight=False, soft_wrap=True)
+                seconds = time.perf_counter() - start
+                console.print(f"{seconds:7.1f} s  {_told(event)}", highlight=False, markup=False, soft_wrap=True)
 
         yield line
         return
@@ -27,6 +28,8 @@ def watching(console: Console) -> Iterator[Emit]:
     with Live(board.table(), console=console, refresh_per_second=4, transient=True) as live:
 
         def show(event: Event) -> None:
+            if event["event"] == "note":  # stays above the table, and when that has gone
+                console.print(_told(event), highlight=False, markup=False)
             board.take(event)
             live.update(board.table())
 
@@ -41,6 +44,8 @@ def _told(event: Event) -> str:
             return f"{event['entity']}: process ready after {event['seconds']} s"
         case "cached":
             return f"{event['task']}: from the cache"
+        case "note":
+            return f"note: {event['text']}"
         case "restart":
             return f"{event['task']}: its process died and is started again ({event['reason']})"
         case "start":
@@ -52,20 +57,28 @@ def _told(event: Event) -> str:
 
 @contextmanager
 def watching_sweep(console: Console) -> Iterator[Emit]:
-    """The same for a sweep: cells done, what is under way, and about how long the rest takes."""
-    board = _Cells()
+    """The same for a sweep: cells done, what is under way, about how long the rest takes; notes of all cells once."""
+    board, noted = _Cells(), set[str]()
+
+    def is_new(event: Event) -> bool:
+        is_noted = str(event.get("text", "")) in noted
+        noted.update({str(event["text"])} if event["event"] == "note" else ())
+        return not is_noted
+
     if not console.is_terminal:
 
         def line(event: Event) -> None:
             board.take(event)
-            if event["event"] in ("sweep", "cell", "cell_done", "restart", "failed"):
-                console.print(f"{board.summary()}: {board.told(event)}", highlight=False, soft_wrap=True)
+            if event["event"] in ("sweep", "cell", "cell_done", "restart", "failed", "note") and is_new(event):
+                console.print(f"{board.summary()}: {board.told(event)}", highlight=False, markup=False, soft_wrap=True)
 
         yield line
         return
     with Live(board.table(), console=console, refresh_per_second=4, transient=True) as live:
 
         def show(event: Event) -> None:
+            if event["event"] == "note" and is_new(event):
+                console.print(board.told(event), highlight=False, markup=False)
             board.take(event)
             live.update(board.table())
 
@@ -113,6 +126,8 @@ class _Cells:
                 return f"{event['cell']}: started"
             case "cell_done":
                 return f"{event['cell']}: {'failed' if event['failed'] else 'done'}"
+            case "note" if not event.get("run"):  # of the images that all cells take
+                return _told(event)
         return f"{self._labels.get(str(event.get('run', '')), '')}: {_told(event)}"
 
     def table(self) -> Table:
@@ -139,7 +154,7 @@ class _Board:
     def take(self, event: Event) -> None:
         if event["event"] == "planned":
             self._tasks += int(event["tasks"])
-        if event["event"] in ("planned", "host"):
+        if event["event"] in ("planned", "host", "note"):
             return
         who, task = str(event["entity"]), str(event["task"]).replace(f" {event['entity']}", "")
         self._done += event["event"] in ("done", "cached")

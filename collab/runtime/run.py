@@ -1,8 +1,8 @@
 """One scenario while it is played: its folder, its tasks and their keys, what came of each."""
 
-import json
 import os
 import secrets
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,18 +11,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from collab.assignment import ORACLE, Assignment, assign, label_distribution, open_scenario_source
-from collab.errors import BoundaryError, CollabError, EntityError, ResourceError, StoreError
+from collab.assignment import ORACLE, Assignment, label_distribution
+from collab.errors import BoundaryError, CollabError, DataError, EntityError, ResourceError, StoreError
+from collab.plain_json import json_text
 from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.audit import Audit, Leak, unlisted
 from collab.runtime.cache import Cache
-from collab.runtime.host import Job, Outcome, environment, put_elsewhere
-from collab.runtime.plan import plan, stage_keys
+from collab.runtime.deal import Dealt, deal
+from collab.runtime.host import Emit, Job, Outcome, environment, noting, put_elsewhere
+from collab.runtime.plan import needed, plan, stage_keys
 from collab.runtime.tabulate import result_rows
 from collab.scenario.model import Scenario
 from collab.scenario.reader import to_yaml
 from collab.stages.base import Task
 from collab.stages.keys import Setting
+from collab.stages.registry import STAGES
 from collab.store.ledger import write_ledger
 from collab.store.pictures import Sheet, read_sheet
 from collab.store.private import private_seed
@@ -64,11 +67,16 @@ class Prepared:
     setting: Setting
 
     @classmethod
-    def of(cls, scenario: Scenario, where: Where) -> "Prepared":
-        """Opens the source, deals its rows out, and plans; reads labels, no pixels."""
-        assignment = assign(scenario, open_scenario_source(scenario))
-        counts = {name: len(holding) for name, holding in assignment.entities.items()}
-        tasks = _needed(plan(scenario, counts), where.only)
+    def of(cls, scenario: Scenario, where: Where, watch: Emit = lambda event: None) -> "Prepared":
+        """A scenario that is dealt here; `watch` is told what its source has to say."""
+        return cls.of_dealt(deal(scenario, tell=noting(watch)), where)
+
+    @classmethod
+    def of_dealt(cls, dealt: Dealt, where: Where) -> "Prepared":
+        """Tasks with their keys, as device, threads and plugins make them."""
+        scenario, assignment = dealt.scenario, dealt.assignment
+        tasks = plan(scenario, dealt.images)
+        tasks = tasks if where.only is None else needed(tasks, where.only)
         compute = str(resolve_compute(scenario.precision, where.device))
         setting = Setting(compute, scenario.resources.entity.cpus)
         drawn = [each.name for each in scenario.entities if scenario.private_seeds == "drawn"]
@@ -113,11 +121,16 @@ class Run:
     def ready(self) -> Iterator[Task]:
         """Tasks that could start now, most urgent first; what needs a failed one is given up."""
         for task in tuple(self._waiting):
-            if any(need not in self._named or need in self.failures for need in task.needs):
+            if any(need not in self._named or need in self.failures for need in task.needs) or any(
+                each in self.failures and self.failures[each].exit_code for each in task.after
+            ):
                 self._waiting.remove(task)
                 self.failures[task.name] = Outcome(task.name, Report(), 0.0, "", 0, "what it needs has failed")
-            elif all(need in self.outcomes for need in task.needs):
+            elif all(need in self.outcomes for need in task.needs) and not any(map(self._is_to_come, task.after)):
                 yield task
+
+    def _is_to_come(self, name: str) -> bool:
+        return name in self._named and name not in self.outcomes and name not in self.failures
 
     def handed_out(self, task: Task) -> None:
         """`task` is under way."""
@@ -136,6 +149,11 @@ class Run:
         self._waiting.remove(task)
         self.outcomes[task.name] = Outcome.of_entry(task.name, kept)
         return True
+
+    def notes(self, task: str) -> list[str]:
+        """Sentences that whoever plays this should read as soon as `task` has ended: which images stand twice."""
+        is_telling = STAGES[self._named[task].stage].tells and task in self.outcomes
+        return list(self.outcomes[task].report.facts.values()) if is_telling else []
 
     def take(self, outcome: Outcome) -> None:
         """Notes what came of a task that was handed out."""
@@ -185,22 +203,33 @@ class Run:
         return time.perf_counter() - self._began
 
     def _error(self, task: Task, outcome: Outcome) -> CollabError:
+        if STAGES[task.stage].tells and outcome.exit_code == DataError.exit_code:
+            return DataError(outcome.failure)  # nobody failed: the images are not fit for this
         kinds = {each.exit_code: each for each in (StoreError, ResourceError, BoundaryError)}
         kind = kinds.get(outcome.exit_code, EntityError)
         who = "the oracle" if task.who == ORACLE else f"entity {task.who!r}"
-        again = f"collab run {self.folder / 'scenario.yaml'} --out {self.folder.parents[1]} --backend inprocess"
         error = kind(
             f"{who} failed in stage {task.stage.replace('_', ' ')!r} ({task.name}): {outcome.failure}\n"
-            f"What was finished is kept. To play this stage again in one process:\n  {again} --only '{task.name}'"
+            f"What was finished is kept. To play this stage again in one process:\n  {self._again(task)}"
         )
         if outcome.trace:
             error.add_note(outcome.trace)
         return error
 
+    def _again(self, task: Task) -> str:
+        """The command that plays a task alone, from any folder and with the plugins and the device of this run."""
+        words = ["collab", "run", self.folder / "scenario.yaml", "--out", self.folder.parents[1]]
+        words += ["--backend", "inprocess"]
+        words += [] if self.job.device == "auto" else ["--device", self.job.device]
+        for folder in self.job.plugins.folders_of(sorted(self.scenario.kinds)):
+            words += ["--plugin-dir", folder]
+        return shlex.join(map(str, [*words, "--only", task.name]))
+
     def _record(self, outcomes: dict[str, Outcome]) -> None:
         """What the run was made on and what each task took; the figures of results.parquet do not depend on it."""
         tasks = {
             name: {
+                **_about(self._named[name]),
                 "seconds": round(each.seconds, 3),
                 "peak_bytes": each.peak_bytes,
                 "cached": each.is_cached,
@@ -216,6 +245,8 @@ class Run:
             "compute": self.job.setting.compute,
             "store": uri_of_run(uri, self.folder) if uri else "store",
             "source": self.assignment.source_digest,
+            "file_names": self.assignment.names_digests,
+            "notices": self.assignment.notices,
             "classes": self.assignment.classes,
             "images": {name: len(holding) for name, holding in self.assignment.entities.items()},
             "labels": label_distribution(self.assignment),
@@ -224,22 +255,18 @@ class Run:
             "failures": {name: each.failure for name, each in self.failures.items()},
             "facts": {name: each.report.facts for name, each in outcomes.items() if each.report.facts},
         }
-        (self.folder / "record.json").write_text(json.dumps(record, indent=1))
+        (self.folder / "record.json").write_text(json_text(record, indent=1))
 
 
-def _needed(tasks: tuple[Task, ...], only: str | None) -> tuple[Task, ...]:
-    """All tasks, or one and what it needs."""
-    if only is None:
-        return tasks
-    named = {task.name: task for task in tasks}
-    if only not in named:
-        raise ResourceError(f"there is no task {only!r}. There are: {', '.join(named)}.")
-    wanted, stack = set[str](), [only]
-    while stack:
-        name = stack.pop()
-        wanted.add(name)
-        stack.extend(named[name].needs)
-    return tuple(task for task in tasks if task.name in wanted)
+def _about(task: Task) -> dict[str, str | None]:
+    """What a task is, so that nobody takes its name apart: stage, who plays it, and of an attack whom it is about."""
+    return {
+        "stage": task.stage,
+        "entity": task.who,
+        "attack": task.attack,
+        "victim": task.victim,
+        "rehearsed_on": task.rehearsed_on,
+    }
 
 
 def _new_folder(parent: Path) -> Path:

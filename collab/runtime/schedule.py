@@ -71,6 +71,7 @@ def schedule(
                         if run.restored(task):
                             watch({"event": "cached", "entity": task.who, "stage": task.stage.replace("_", " "),
                                    "task": task.name, "run": run.folder.name})  # fmt: skip
+                            _tell(run, task.name, watch)
                             is_changed = True
                             continue
                         missed.add(looked)
@@ -95,8 +96,14 @@ def schedule(
                 key = run.keys[outcome.task]
                 del playing[key]
                 run.take(outcome)
+                _tell(run, outcome.task, watch)
                 made.add(key)
                 if outcome.failure and run.scenario.on_failure == "stop":
                     run.stop()
                     if at_once == 1:  # nobody else is served by waiting for what it has under way
                         return hosts.start_seconds
+
+
+def _tell(run: Run, task: str, watch: Emit) -> None:
+    for text in run.notes(task):
+        watch({"event": "note", "text": text, "run": run.folder.name})

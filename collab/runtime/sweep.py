@@ -17,7 +17,8 @@ from collab.report.verdicts import Verdict
 from collab.report.verdicts import verdicts as of_scenario
 from collab.runtime.audit import refuse
 from collab.runtime.cache import Cache
-from collab.runtime.host import Emit
+from collab.runtime.deal import deal_cells
+from collab.runtime.host import Emit, noting
 from collab.runtime.play import backend_for
 from collab.runtime.run import Prepared, Run, Where
 from collab.runtime.schedule import schedule
@@ -31,6 +32,10 @@ LANES = 64
 
 AT_ONCE = 4
 """Cells under way at a time in one process or lane, so that one cell's last tasks do not leave cores idle."""
+
+
+RESULTS = 2
+"""Meaning of what a cell's results hold beside what its stages measured; raise it when that changes."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
     """
     start = time.perf_counter()
     folder = where.out / spec.name
-    prepared = [Prepared.of(cell.scenario, where) for cell in cells]
+    prepared = [Prepared.of_dealt(dealt, where) for dealt in deal_cells(cells, noting(watch))]
     places = [_place(folder, each) for each in prepared]
     todo = [at for at, place in enumerate(places) if where.is_fresh or not place.exists()]
     watch({"event": "sweep", "cells": len(cells), "todo": len(todo), "keys": len(_missing(prepared, todo, where))})
@@ -123,7 +128,7 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
 
 def outlook(spec: Sweep, cells: Sequence[Cell], where: Where) -> Outlook:
     """What `sweep` would play, and about how long it would take on this machine's cores."""
-    prepared = [Prepared.of(cell.scenario, where) for cell in cells]
+    prepared = [Prepared.of_dealt(dealt, where) for dealt in deal_cells(cells)]
     cache, seen, forecasts = Cache(where.cache), set[str](), []
     known: dict[str, list[float]] = {}
     for entry in cache.entries():
@@ -165,7 +170,7 @@ def _place(folder: Path, prepared: Prepared) -> Path:
     """Where a cell's results lie: named by everything that they depend on."""
     tasks = [[task.name, prepared.keys[task.name], task.labels] for task in prepared.tasks]
     scenario = prepared.scenario.model_dump(mode="json", include={"name", "expect"})
-    digest = hashlib.sha256(json.dumps([tasks, scenario], sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([RESULTS, tasks, scenario], sort_keys=True).encode()).hexdigest()
     return folder / "cells" / f"{digest[:32]}.parquet"
 
 

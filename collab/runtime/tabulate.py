@@ -1,8 +1,9 @@
-"""Outcomes of tasks as rows of results.parquet."""
+"""Outcomes of tasks as rows of results.parquet, and what follows from them: gains and verdicts."""
 
 from collections.abc import Mapping, Sequence
 
-from collab.report.verdicts import judged
+from collab.report.gains import gain_rows
+from collab.report.verdicts import judged, verdict_rows
 from collab.runtime.host import Outcome
 from collab.scenario.model import Scenario
 from collab.stages.base import Task
@@ -10,7 +11,7 @@ from collab.store.results import Row
 
 
 def result_rows(scenario: Scenario, tasks: Sequence[Task], outcomes: Mapping[str, Outcome]) -> list[Row]:
-    """One row for each measure and label of each finished task, in the order of the plan."""
+    """One row for each measure and label of each finished task, in the order of the plan; then gains, then verdicts."""
     defenses = {entity.name: entity.protection for entity in scenario.entities}
     rows = []
     for task in tasks:
@@ -34,4 +35,5 @@ def result_rows(scenario: Scenario, tasks: Sequence[Task], outcomes: Mapping[str
                         device=outcome.device,
                     )
                 )
-    return judged(scenario, rows)
+    rows += gain_rows(scenario, rows)
+    return [*judged(scenario, rows), *verdict_rows(scenario, rows)]

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from typing_extensions import override
 
 from collab.errors import ScenarioError
+from collab.meant import did_you_mean
 from collab.scenario.base import AttackOptions, EntityOptions, Name
 from collab.scenario.kinds import AnyAttack
 
@@ -32,6 +33,6 @@ class Attacking(EntityOptions):
     def attacks_on(self, peers: Sequence[str]) -> Sequence[tuple[str, AttackOptions]]:
         victims = peers if self.victims is None else self.victims
         if nobody := sorted(set(victims) - set(peers)):
-            among = ", ".join(peers)
+            among = f"{', '.join(peers) or 'nobody'}{did_you_mean(nobody[0], peers)}"
             raise ScenarioError(f"nobody else publishes as {', '.join(nobody)}; victims are among {among}")
         return [(victim, attack) for victim in victims for attack in self.attacks]

@@ -1,8 +1,10 @@
 """The suite of attacks that an audit adds to a scenario (ATTACKS 2), and who runs it; free of torch."""
 
+import itertools
 from typing import Any, Literal
 
 from collab.architectures import ARCHITECTURES
+from collab.scenario.checks import items
 
 Depth = Literal["quick", "full"]
 AUDITORS = ("auditor", "auditor_2")
@@ -25,7 +27,7 @@ QUICK: tuple[dict[str, Any], ...] = tuple(
         {"kind": "membership_inference", "candidates": 1000, "by": "span"},
     )
 )
-"""Minutes on two cores: the least honest set of ATTACKS.md, few modules and steps, as few rows as it allows."""
+"""Minutes on two cores: the least honest set (ATTACKS 2), few modules and steps, as few rows as it allows."""
 
 FULL: tuple[dict[str, Any], ...] = (
     {"kind": "shadow_modules", "modules": 8, "images": 2500, "module_epochs": 6},
@@ -66,19 +68,19 @@ DISCLOSURE: dict[Depth, dict[str, Any]] = {
 def audited(content: dict[str, Any], depth: Depth) -> dict[str, Any]:
     """A scenario's content with auditors that attack everybody who publishes, and with disclosure measured.
 
-    What was played before stays as it is: who comes last changes nobody's images, and no pool names an auditor.
+    What was played before stays as it is: auditors say nothing of images of their own, so that nobody has fewer for
+    them (`collab.assignment`), and no pool names an auditor. They take names that no entity has.
     """
-    entities = list(content.get("entities", ()))
+    stated = [entity for _, entity in items(content.get("entities"))]
+    taken = {str(entity.get("name")).casefold() for entity in stated}
+    further = (f"{AUDITORS[0]}_{number}" for number in itertools.count(len(AUDITORS) + 1))
+    names = itertools.islice((name for name in itertools.chain(AUDITORS, further) if name not in taken), len(AUDITORS))
     attacks = [dict(each) for each in SUITES[depth] if each.get("depth", 0) <= _blocks_of_c(content)]
-    used = sum(float(each.get("share") or 0) for each in entities)
-    auditors = list[dict[str, Any]]()
-    for place, name in enumerate(AUDITORS):
-        share, tried = 0.01, attacks[place :: len(AUDITORS)]
-        auditor = {"name": name, "kind": "auditor", "share": share, "defense": "none", "options": {"attacks": tried}}
-        if used + len(AUDITORS) * share > 1 and entities:  # nothing is left: it holds images of another's, which its
-            auditor["overlap"] = {"with": entities[0]["name"], "fraction": 1.0}  # attacks never look at
-        auditors.append(auditor)
-    return {"disclosure": DISCLOSURE[depth], **content, "entities": [*entities, *auditors]}
+    auditors = [
+        {"name": name, "kind": "auditor", "defense": "none", "options": {"attacks": attacks[place :: len(AUDITORS)]}}
+        for place, name in enumerate(names)
+    ]
+    return {"disclosure": DISCLOSURE[depth], **content, "entities": [*stated, *auditors]}
 
 
 def _blocks_of_c(content: dict[str, Any]) -> int:

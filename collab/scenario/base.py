@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from collab.architectures import RECONSTRUCTOR
 from collab.errors import ScenarioError
@@ -27,6 +27,14 @@ PATTERNS = {
 Kind = Annotated[str, Field(pattern=KIND)]
 Name = Annotated[str, Field(pattern=NAME)]
 Share = Annotated[float, Field(gt=0, le=1)]
+ClassName = Annotated[
+    str,
+    BeforeValidator(
+        lambda name: str(name) if isinstance(name, int) and not isinstance(name, bool) else name,
+        json_schema_input_type=str | int,
+    ),
+]
+"""A class; 7 is short for "7", as folders and numbered labels are named like that."""
 RowName = Annotated[int, Field(ge=0, le=9999)] | Annotated[str, Field(pattern=ROW)]
 
 

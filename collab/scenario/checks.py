@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from collab.architectures import ARCHITECTURES
+from collab.meant import did_you_mean
+from collab.scenario import stage_rows
 
 Found = tuple[tuple[str | int, ...], str]
 """Where in the scenario, and what is wrong and allowed."""
@@ -14,15 +16,11 @@ SMALL = tuple(name for name, kind in ARCHITECTURES.items() if kind.is_small)
 ROW_LETTERS = 20
 """Longest name of a row, so that a prefix of ours still fits in a column."""
 
-RESERVED = {"oracle", "public", "store", "release", "heldout", "con", "prn", "aux", "nul"} | {
-    f"{port}{number}" for port in ("com", "lpt") for number in range(10)
-}
-"""Names of no entity: folders and parties of a run, and devices of Windows."""
+RESERVED = {"oracle", "public", "store", "release", "heldout"}
+"""Names of no entity: folders and parties of a run."""
 
-RESERVED_ROWS = {"pretrain", "reconstructor", "recognizer", "embedding", "tables_1_2", "publish"} | {
-    *("disclosure", "inference", "exposure")
-}
-"""Names that results of other stages go by."""
+NEEDS_NO_IMAGES = ("auditor",)
+"""Kinds of entities that do their work without images of their own: they may have neither `share` nor `rows`."""
 
 WITH_ATTRIBUTES, WITH_POSE = ("creatures", "celeba"), ("creatures",)
 """Sources that tell more of an image than its class."""
@@ -40,6 +38,7 @@ def cross_mistakes(content: Mapping[str, Any]) -> Iterator[Found]:
     for place, (index, entity) in enumerate(entities):
         before = [other for _, other in entities[:place]]
         yield from ((("entities", index, *at), text) for at, text in _about_holding(entity, before, names, private))
+    yield from _about_onlookers(content, entities)
     if entities:
         yield from _about_partition(content, entities)
     yield from _about_data(content)
@@ -75,14 +74,17 @@ def _about_holding(
         for key in ("share", "classes", "overlap"):
             if entity.get(key) is not None:
                 yield (key,), "excludes `rows`, which names every image of the entity"
-    elif entity.get("share") is None:
+    elif entity.get("share") is None and not _is_onlooker(entity):
         yield ("share",), "is missing; without it only `rows` says which images the entity has"
     classes = entity.get("classes")
     if isinstance(classes, list | tuple) and (not classes or len(set(_names(entity, "classes"))) < len(classes)):
         yield ("classes",), "name one class or more, each once"
     for place, name in enumerate(_names(entity, "classes")):
         if private is not None and name not in private:
-            yield ("classes", place), f"{name!r} is no private class; those are {', '.join(private)}"
+            yield (
+                ("classes", place),
+                f"{name!r} is no private class; those are {', '.join(private)}{did_you_mean(name, private)}",
+            )
     donor = _get(_get(entity, "overlap", dict), "with", str)
     known = {_get(other, "name", str): other for other in before}
     if donor is not None and donor == _get(entity, "name", str):
@@ -96,11 +98,31 @@ def _about_holding(
             yield ("overlap", "with"), f"{donor!r} has images of {', '.join(theirs)} only, this entity of none of them"
 
 
+def _is_onlooker(entity: Mapping[str, Any]) -> bool:
+    """Whether an entity says nothing of images of its own, and need not."""
+    return entity.get("kind") in NEEDS_NO_IMAGES and entity.get("share") is None and entity.get("rows") is None
+
+
+def _about_onlookers(content: Mapping[str, Any], entities: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[Found]:
+    """Entities without images of their own: they train on none, and say nothing about which they are."""
+    rows = [row for _, row in items(content.get("refinements"))]
+    trained = {_get(_get(_get(content, "model", dict), "pretrain", dict), "by", str)}
+    trained |= {_get(row, "entity", str) for row in rows} | {name for row in rows for name in _names(row, "unpoisoned")}
+    trained |= {name for _, each in items(content.get("federated")) for name in _names(each, "entities")}
+    for index, entity in entities:
+        if _is_onlooker(entity):
+            if (name := _get(entity, "name", str)) in trained:
+                yield ("entities", index, "share"), f"is missing; the images of {name!r} are trained on"
+            for key in ("classes", "overlap"):
+                if entity.get(key) is not None:
+                    yield ("entities", index, key), "has no effect without `share`"
+
+
 def _about_partition(content: Mapping[str, Any], entities: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[Found]:
     """The kind of partition against the entities whose images are drawn."""
     stated = content.get("partition")
     kind = stated if isinstance(stated, str) else _get(stated, "kind", str) or "iid"
-    drawn = [(index, entity) for index, entity in entities if entity.get("rows") is None]
+    drawn = [(index, entity) for index, entity in entities if entity.get("rows") is None and not _is_onlooker(entity)]
     if kind == "dirichlet" and all(len(_names(entity, "classes")) == 1 for _, entity in drawn):
         yield ("partition",), "has no effect: no entity draws from more than one class"
     if kind == "quantity" and len(drawn) < 2:
@@ -193,7 +215,8 @@ def _about_model(content: Mapping[str, Any], names: Sequence[str]) -> Iterator[F
     hook = _get(model, "hook", str)
     side = _get({"image_size": 32, **(_get(content, "data", dict) or {})}, "image_size", int)  # the default of Data
     if hook is not None and hook not in kind.hooks:
-        yield ("model", "hook"), f"{backbone} cannot be split at {hook!r}; it has {', '.join(kind.hooks)}"
+        meant = did_you_mean(hook, kind.hooks)
+        yield ("model", "hook"), f"{backbone} cannot be split at {hook!r}; it has {', '.join(kind.hooks)}{meant}"
     if side is not None and not kind.sides[0] <= side <= kind.sides[1]:
         yield ("data", "image_size"), f"{backbone} takes {kind.sides[0]} to {kind.sides[1]} px, not {side}"
     if _get(model, "width", int) is not None and backbone not in SMALL:
@@ -218,7 +241,7 @@ def _about_name(row: Mapping[str, Any], seen: set[str]) -> Iterator[Found]:
     label = str(row.get("row"))
     if "row" in row and label in seen:
         yield ("row",), f"row {label} is there already; rows differ"
-    if label.startswith("c_") or label in RESERVED_ROWS:
+    if label.startswith(stage_rows.OF_CONTROLS) or label in stage_rows.RESERVED:
         yield ("row",), f"{label!r} is reserved, as is all that starts with c_ (control rows); choose another"
     if len(label) > ROW_LETTERS:
         yield ("row",), f"{label!r} is longer than {ROW_LETTERS} letters"
@@ -314,7 +337,7 @@ def _about_resources(entity: Mapping[str, Any] | None) -> Iterator[Found]:
 
 
 def _unknown(name: str, names: Sequence[str]) -> str:
-    return f"there is no entity {name!r}; there are {', '.join(names)}"
+    return f"there is no entity {name!r}; there are {', '.join(names)}{did_you_mean(name, names)}"
 
 
 def items(value: Any) -> list[tuple[int, dict[str, Any]]]:

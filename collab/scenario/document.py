@@ -14,6 +14,12 @@ DEEPEST = 20
 """Levels of nesting; a scenario has six, and a deeper file only keeps the parser busy."""
 
 
+_INDICATORS = tuple("[]{},\"'&*!|>%@`")
+"""What begins a value that is more than a plain word: quotes, lists, mappings, and what YAML keeps for itself."""
+
+_COMMENT = "; ` #` begins a comment, unless it stands in quotes"
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a value stands: line and column from 1, or the option that set it and, as line, its number."""
@@ -91,12 +97,35 @@ def read_document(text: str) -> Document:
 
 
 def read_value(text: str) -> Any:
-    """A value as it could stand in a scenario. Raises ValueError with a sentence where it could not."""
-    document = read_document(f"value: {text}")
-    if document.mistakes or document.content is None or len(document.content) > 1:
-        why = document.mistakes[0].text if document.mistakes else "it is more than one value"
-        raise ValueError(f"the value {text!r} cannot be read: {why}")
+    """A value as it is given on the command line. Raises ValueError with a sentence where it is none.
+
+    A text in quotes, `[a, b]` and `{key: a}` are YAML. Anything else is one number, truth value, null or text to its
+    end: `/data/run #2` and `a: b` are texts, as nobody writes comments there.
+    """
+    text = text.strip()
+    try:
+        if text[:1] not in _INDICATORS:
+            loader = _Loader(text)
+            tag = loader.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+            return loader.construct_document(yaml.ScalarNode(tag, text))
+        document = read_document(f"value: {text}")
+        if document.mistakes or document.content is None or len(document.content) > 1:
+            why = document.mistakes[0].text if document.mistakes else "it is more than one value"
+            raise ValueError(f"the value {text!r} cannot be read: {why}{_COMMENT if ' #' in text else ''}")
+        mapping: Any = _Loader(f"value: {text}").get_single_node()
+    except yaml.YAMLError as cause:
+        raise ValueError(f"the value {text!r} cannot be read: {_syntax(cause, text).text}") from cause
+    _, node = mapping.value[0]
+    if lost := text[node.end_mark.index - len("value: ") :].strip():
+        raise ValueError(f"the value {text!r} cannot be read: {lost!r} would be lost{_COMMENT}")
     return document.content["value"]
+
+
+def _end_of_value(line: str) -> int:
+    """Where the one value of a line of YAML ends; what follows it is a comment or nothing."""
+    node: Any = yaml.compose(line, Loader=_Loader)
+    ends: int = node.value[0][1].end_mark.index
+    return ends
 
 
 def write_document(content: dict[str, Any]) -> str:

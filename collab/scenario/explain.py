@@ -1,12 +1,12 @@
 """Pydantic's errors as places in a scenario and sentences that say what is allowed."""
 
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from collab.meant import did_you_mean
 from collab.scenario.base import PATTERNS, DefenseOptions
 from collab.scenario.document import Trail
 from collab.scenario.kinds import Kinds
@@ -35,14 +35,19 @@ def explained(
     The members of a union each complain; their sentences become one. `kinds` know which options may stand where.
     """
     told: dict[Trail, list[str]] = {}
+    unquoted = set[Trail]()
     for error in errors:
-        told.setdefault(_trail(error, content), []).append(_sentence(error, content, kinds, root))
+        told.setdefault(trail := _trail(error, content), []).append(_sentence(error, content, kinds, root))
+        if error["type"] == "string_type" and isinstance(error["input"], bool | int | float):
+            unquoted.add(trail)
     for trail, sentences in told.items():
         is_part_right = any(trail == other[: len(trail)] for other in told if len(other) > len(trail))
         if is_part_right and not any(sentence.startswith(("is", "unknown")) for sentence in sentences):
             continue  # a list with one wrong item also complains that it is not the word it could have been
         got = "" if sentences[0].startswith(_SAY_ALL) else _got(content, trail)
-        yield trail, ", or ".join(dict.fromkeys(sentences)) + got
+        told_once, mark, meant = ", or ".join(dict.fromkeys(sentences)).partition("; did you mean")
+        advice = "; write it in quotes" if trail in unquoted and len(sentences) == 1 else f"{mark}{meant}"
+        yield trail, f"{told_once}{got}{advice}"
 
 
 def _trail(error: Any, content: Any) -> Trail:
@@ -69,25 +74,24 @@ def _sentence(error: Any, content: Any, kinds: Kinds, root: type[BaseModel]) -> 
     kind, about = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
         allowed = allowed_keys(error["loc"][:-1], content, kinds, root)
-        close = difflib.get_close_matches(str(error["loc"][-1]), allowed, 1)
-        return "unknown key; " + (
-            f"did you mean `{close[0]}`?" if close else f"allowed: {', '.join(allowed) or 'none'}"
-        )
+        meant = did_you_mean(error["loc"][-1], allowed)
+        return f"unknown key{meant or '; allowed: ' + (', '.join(allowed) or 'none')}"
     if kind == "union_tag_not_found":
         models = _models_at(error["loc"], content, kinds, root)
         return f"is missing; one of {', '.join(tag for model in models for tag in tags(model))}"
     if kind == "union_tag_invalid":
-        return _choice(about["expected_tags"])
+        return _choice(about["expected_tags"], about["tag"])
     if kind == "literal_error":
-        return _choice(about["expected"])
+        return _choice(about["expected"], error["input"])
     if kind == "string_pattern_mismatch" and about["pattern"] in PATTERNS:
         return PATTERNS[about["pattern"]]
     return _SENTENCES.get(kind) or error["msg"].replace("Input should be", "must be").removeprefix("Value error, ")
 
 
-def _choice(expected: str) -> str:
+def _choice(expected: str, written: object) -> str:
     words = re.findall(r"'([^']*)'", expected)
-    return f"must be {words[0]}" if len(words) == 1 else f"must be one of {', '.join(words)}"
+    allowed = f"must be {words[0]}" if len(words) == 1 else f"must be one of {', '.join(words)}"
+    return allowed + (did_you_mean(written, words) if isinstance(written, str) else "")
 
 
 def _got(content: Any, trail: Trail) -> str:

@@ -7,7 +7,8 @@ from pydantic import ConfigDict, PlainValidator, PydanticUserError, SerializeAsA
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
 from collab.errors import PluginError
-from collab.plugins.discovery import GROUPS, INSTALLED, Origin, Plugins, nearest
+from collab.meant import did_you_mean
+from collab.plugins.discovery import GROUPS, INSTALLED, Origin, Plugins
 from collab.scenario.base import AttackOptions, DefenseOptions, EntityOptions, Part
 from collab.scenario.defenses import (
     Adversarial,
@@ -81,9 +82,9 @@ class Kinds:
                 raise
         return self._options[key]
 
-    def known(self, group: str, kind: str = "") -> tuple[str, ...]:
-        """The kinds of a group, those most like `kind` first; none if every kind is let pass."""
-        return tuple(nearest(kind, self._plugins.installed(group))) if self._plugins else ()
+    def known(self, group: str) -> tuple[str, ...]:
+        """The kinds of a group in alphabetical order; none if every kind is let pass."""
+        return tuple(self._plugins.installed(group)) if self._plugins else ()
 
     def _found(self, group: str, kind: str) -> type[Part]:
         built_in = BUILT_IN.get(group, {}).get(kind)
@@ -180,8 +181,9 @@ def _options(group: str, kind: str, info: ValidationInfo) -> type[Part]:
     try:
         return kinds.options(group, kind)
     except PluginError as cause:
-        known = kinds.known(group, kind)
-        raise _wrong(str(cause) if kind in known else f"must be one of {', '.join(known)}") from None
+        known = kinds.known(group)
+        allowed = f"must be one of {', '.join(known)}{did_you_mean(kind, known)}"
+        raise _wrong(str(cause) if kind in known else allowed) from None
 
 
 def _kinds(info: ValidationInfo) -> Kinds:

@@ -84,6 +84,17 @@ class Scenario(Part):
         return self.expect if isinstance(self.expect, tuple) else (self.expect,)
 
     @property
+    def kinds(self) -> frozenset[tuple[str, str]]:
+        """Every kind of entity, defense and attack that plays in it, after the name of its group."""
+        publishers = {entity.name for entity in self.entities if entity.options.publishes}
+        found = {("entities", entity.kind) for entity in self.entities}
+        found |= {("defenses", defense.kind) for entity in self.entities for defense in entity.defenses}
+        for entity in self.entities:
+            peers = sorted(publishers - {entity.name})
+            found |= {("attacks", attack.kind) for _, attack in entity.options.attacks_on(peers)}
+        return frozenset(found)
+
+    @property
     def asks_identities(self) -> bool:
         """Whether anything here needs to know whom an image shows."""
         return self.inference is not None or self.embeds

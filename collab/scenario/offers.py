@@ -6,7 +6,8 @@ from inspect import getdoc
 from pathlib import Path
 
 from collab.errors import PluginError
-from collab.plugins.discovery import GROUPS, Plugins, nearest
+from collab.meant import did_you_mean
+from collab.plugins.discovery import GROUPS, Plugins
 from collab.scenario.base import Part
 from collab.scenario.kinds import checked_options
 
@@ -45,8 +46,11 @@ def offers_called(plugins: Plugins, kind: str) -> tuple[Offer, ...]:
     known = [(group, each) for group in GROUPS for each in plugins.installed(group)]
     found = tuple(offer for group, each in known if each == kind for offer in _offers_of(plugins, group, each))
     if not found:
-        names = ", ".join(nearest(kind, {each for _, each in known}))
-        raise PluginError(f"there is no plugin {kind!r}; there are {names}. --plugin-dir names another folder of them.")
+        names = sorted({each for _, each in known})
+        raise PluginError(
+            f"there is no plugin {kind!r}; there are {', '.join(names)}{did_you_mean(kind, names) or '.'} "
+            "--plugin-dir names another folder of them."
+        )
     return found
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from collab.meant import did_you_mean
 from collab.scenario.base import long_form
 from collab.scenario.document import Trail, read_value
 
@@ -62,7 +63,7 @@ def _positions(here: Any, key: str, trail: Trail) -> list[Any]:
     if isinstance(here, dict):
         if key in here or key in _MAY_BE_LEFT_OUT:
             return [key]
-        raise ValueError(f"{_dotted(trail)} has no {key!r}; there are {', '.join(map(str, here)) or 'no keys'}")
+        raise ValueError(_missing(trail, key, list(map(str, here)), "no keys"))
     if not isinstance(here, list):
         raise ValueError(f"{_dotted(trail)} is {here!r} and has no keys")
     is_chain = trail[-1:] == ("defense",)
@@ -71,8 +72,12 @@ def _positions(here: Any, key: str, trail: Trail) -> list[Any]:
     if not found and key.isdecimal() and int(key) < len(here) and not any(label.isdecimal() for label in labels):
         found = [int(key)]  # rows are numbers themselves, so an index would be taken for one
     if not found:
-        raise ValueError(f"{_dotted(trail)} has no {key!r}; there are {', '.join(labels) or 'no items'}")
+        raise ValueError(_missing(trail, key, labels, "no items"))
     return found
+
+
+def _missing(trail: Trail, key: str, known: list[str], none: str) -> str:
+    return f"{_dotted(trail)} has no {key!r}; there are {', '.join(known) or none}{did_you_mean(key, known)}"
 
 
 def _label(item: Any, index: int) -> str:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, Serializ
 from collab.architectures import ARCHITECTURES, RECONSTRUCTOR
 from collab.scenario.base import (
     MEMORY,
+    ClassName,
     DefenseOptions,
     EntityOptions,
     Kind,
@@ -18,6 +19,7 @@ from collab.scenario.base import (
     Share,
     bytes_of,
 )
+from collab.scenario.checks import NEEDS_NO_IMAGES
 from collab.scenario.kinds import validated_defense, validated_kind, validated_options
 from collab.scenario.partitions import Overlap
 
@@ -75,7 +77,15 @@ class Reconstructor(Schedule):
 class Entity(Part):
     """One party."""
 
-    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["share"]}, {"required": ["rows"]}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["share"]},
+                {"required": ["rows"]},
+                {"properties": {"kind": {"enum": list(NEEDS_NO_IMAGES)}}, "required": ["kind"]},
+            ]
+        }
+    )
 
     name: Name = Field(description="Its name in store, ledger and tables.")
     kind: Annotated[Kind, AfterValidator(validated_kind)] = Field(
@@ -84,15 +94,18 @@ class Entity(Part):
         description="The entity plugin that plays it; `collab plugins list` names all.",
     )
     share: Share | None = Field(
-        None, description="Fraction of the private images, or of those of `classes`, that it holds; not with `rows`."
+        None,
+        description="Fraction of the private images, or of those of `classes`, that it holds; not with `rows`. An "
+        "auditor may go without: whatever it then holds, nobody else has fewer.",
     )
-    classes: tuple[str, ...] | None = Field(
+    classes: tuple[ClassName, ...] | None = Field(
         None, description="Private classes that it has images of, all unless given; `share` counts within them."
     )
     overlap: Overlap | None = Field(None, description="Images that another entity holds too; none unless given.")
     rows: str | None = Field(
         None,
-        description="File, relative to this one, with a row of the source's training images on each line, from 0.",
+        description="File, relative to this one, with a training image on each line: its file name or a glob "
+        "(`cat/IMG_0001.jpg`, `cat/a_*`), or its number from 0 where images are no files of their own.",
     )
     options: Annotated[SerializeAsAny[EntityOptions], PlainValidator(validated_options)] = Field(
         EntityOptions(), validate_default=True, description="Options of its kind."
@@ -105,6 +118,11 @@ class Entity(Part):
         False,
         description="Publish the fitted defense too, as if it had leaked: anybody can run it.",
     )
+
+    @property
+    def is_onlooker(self) -> bool:
+        """Whether it says nothing of images of its own, since its kind needs none."""
+        return self.share is None and self.rows is None
 
     @property
     def defenses(self) -> tuple[DefenseOptions, ...]:

@@ -1,5 +1,6 @@
 """YAML to a scenario and back: every mistake at once, each with its line and column."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -54,8 +55,8 @@ def read_scenario(
     Raises ScenarioError with all mistakes as `file:line:column: path: what is wrong (got value)`, those of an override
     as `--set path.to.key=value: ...`. `check_paths`: a data root that is no folder and a list of rows that is no file
     are among them. A path in the file is relative to it, one in an override to the working directory; the scenario
-    holds it absolute. `entities` keeps the first so many of them, and the rows that need no other; `audit` adds an
-    adversary with the suite of attacks.
+    holds it absolute, `~` and variables such as `$HOME` expanded. `entities` keeps the first so many of them, and the
+    rows that need no other; `audit` adds adversaries with the suite of attacks, of whom no mistake of the file speaks.
 
     Kinds are those of installed packages, of the folders beside `path` and in the working directory, and of
     `plugin_dirs`. PluginError, with tracebacks as notes, says that one of them cannot be had. Without `check_plugins`
@@ -67,23 +68,38 @@ def read_scenario(
     found, places, content = list(document.mistakes), dict(document.places), document.content
     scenario = None
     if content is not None:
+        if is_sweep(content):
+            raise ScenarioError(f"{path} is a sweep, of {content.get('scenario')}: play it with `collab sweep {path}`.")
         _resolve_paths(content, path.parent)
         found += _changed(content, places, overrides, seed)
         _resolve_paths(content, Path.cwd())
         if entities is not None:
             _keep_first(content, entities)
-        if audit is not None:
-            content = audited(content, audit)
-        scenario, wrong = _validated(content, kinds)
-        if check_paths:
-            wrong += [*_about_root(content), *_about_row_lists(content)]
-        wrong += part_mistakes(scenario) if scenario else ()
+        scenario, wrong = _validated(content, kinds, check_paths=check_paths)
         found += placed_mistakes(places, wrong)
+        if audit is not None and scenario is not None and not found:  # so that no mistake of the file names an auditor
+            option = Place(len(overrides) + 1, 0, f"--audit {audit}")
+            if not any(entity.options.publishes for entity in scenario.entities):
+                found.append(Mistake(option, (), "attacks what is published, and no entity here publishes"))
+            content = audited(content, audit)
+            places |= {("entities", place): option for place in range(len(scenario.entities), len(content["entities"]))}
+            scenario, wrong = _validated(content, kinds, check_paths=check_paths)
+            found += placed_mistakes(places, wrong)
     if found or scenario is None:
         raise _refusal(told(path, found), kinds)
     lines = {trail: place.line for trail, place in places.items() if not place.option}
     origins = tuple(f"{GROUPS[group]} {kind}: {origin}" for (group, kind), origin in kinds.origins.items())
     return Loaded(scenario, path, lines, plugins, origins)
+
+
+def is_sweep_file(path: Path) -> bool:
+    """Whether `path` is a sweep, as far as it can be read."""
+    return is_sweep(read_document(read_text(path)).content or {})
+
+
+def is_sweep(content: Mapping[str, Any]) -> bool:
+    """Whether a file that holds `content` is meant to be a sweep: it names the scenario that it varies."""
+    return "entities" not in content and ("scenario" in content or "axes" in content)
 
 
 def to_yaml(scenario: Scenario) -> str:
@@ -137,11 +153,16 @@ def _refusal(text: str, kinds: Kinds) -> ScenarioError:
     return error
 
 
-def _validated(content: dict[str, Any], kinds: Kinds) -> tuple[Scenario | None, list[tuple[Trail, str]]]:
+def _validated(
+    content: dict[str, Any], kinds: Kinds, *, check_paths: bool
+) -> tuple[Scenario | None, list[tuple[Trail, str]]]:
     wrong = list(cross_mistakes(content))
+    if check_paths:
+        wrong += [*_about_root(content), *_about_row_lists(content)]
     content = {**content, "entities": _long_forms(content.get("entities"))} if "entities" in content else content
     try:
-        return Scenario.model_validate(with_tuples(content), context=kinds), wrong
+        scenario = Scenario.model_validate(with_tuples(content), context=kinds)
+        return scenario, [*wrong, *part_mistakes(scenario)]
     except ValidationError as error:
         # what has no place is the scenario's own cross-check, which `wrong` holds already, with places
         return None, [*explained([each for each in error.errors() if each["loc"]], content, kinds), *wrong]
@@ -174,7 +195,7 @@ def _resolve_paths(content: dict[str, Any], base: Path) -> None:
         if isinstance(part, dict) and isinstance(part.get(key), str):
             # no such user, a loop of links: told as a folder or file that is not there
             with suppress(OSError, RuntimeError, ValueError):
-                part[key] = str((base / Path(part[key]).expanduser()).resolve())
+                part[key] = str((base / Path(os.path.expandvars(part[key])).expanduser()).resolve())
 
 
 def _about_root(content: dict[str, Any]) -> list[tuple[Trail, str]]:

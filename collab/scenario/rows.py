@@ -1,11 +1,19 @@
-"""The rows that are played: those a scenario states, as who takes part makes them, and control rows."""
+"""The rows that are played, stated ones and control rows, and whose every row of results is."""
 
 from collections.abc import Iterator, Mapping
 
 from collab.errors import ScenarioError
+from collab.meant import did_you_mean
+from collab.scenario import stage_rows
 from collab.scenario.checks import Found
 from collab.scenario.expect import Bound
 from collab.scenario.model import Refinement, Scenario
+
+
+def refuse_mistakes(scenario: Scenario) -> None:
+    """Raises ScenarioError where rows and kinds of entities do not go together, with all that is wrong."""
+    if wrong := list(part_mistakes(scenario)):
+        raise ScenarioError("\n".join(f"{'.'.join(map(str, trail))}: {text}" for trail, text in wrong))
 
 
 def played_rows(scenario: Scenario) -> tuple[Refinement, ...]:
@@ -37,6 +45,40 @@ def played_rows(scenario: Scenario) -> tuple[Refinement, ...]:
         if row.entity in publishers
     ]
     return (*stated, *own, *plain, *poisoned)
+
+
+def is_pretraining(scenario: Scenario, row: Refinement) -> bool:
+    """Whether a row from scratch asks for what pre-training does anyway: same images, same recipe."""
+    is_leaders = row.own == "images" and row.entity == scenario.model.pretrain.by
+    return is_leaders and row.epochs is None and scenario.scratch is None
+
+
+def owners(scenario: Scenario) -> dict[str, tuple[str, ...]]:
+    """Every row that results will have, and the entities that have it; none where it is nobody's.
+
+    Results of attacks are apart from these: theirs are the victims, in rows that are called `by` and the attacker. So
+    are verdicts.
+    """
+    publishers = tuple(entity.name for entity in scenario.entities if entity.options.publishes)
+    leavers = tuple(entity.name for entity in scenario.entities if entity.options.leaves_after is not None)
+    leader, played = (scenario.model.pretrain.by,), played_rows(scenario)
+    has_own = not any(is_pretraining(scenario, row) for row in played)  # else its figures stand in that row
+    of_stages = (
+        (stage_rows.PRETRAIN, leader, has_own),
+        (stage_rows.PUBLIC, (), True),
+        (stage_rows.RECONSTRUCTOR, leader, True),
+        (stage_rows.TABLES_1_2, publishers, bool(publishers)),
+        (stage_rows.PUBLISH, publishers, bool(publishers)),
+        (stage_rows.EXPOSURE, publishers, scenario.exposure is not None and bool(publishers)),
+        (stage_rows.EMBEDDING, (), scenario.embeds),
+        (stage_rows.DISCLOSURE, publishers, scenario.disclosure is not None and bool(publishers)),
+        (stage_rows.RECOGNIZER, (), scenario.disclosure is not None),
+        (stage_rows.INFERENCE, publishers, scenario.inference is not None and bool(publishers)),
+        (stage_rows.WITHDRAW, leavers, bool(leavers)),
+    )
+    found = {name: who for name, who, is_there in of_stages if is_there}
+    found |= {str(row.row): (row.entity,) if row.entity else () for row in played}
+    return found | {str(each.row): each.entities for each in scenario.federated}
 
 
 def part_mistakes(scenario: Scenario) -> Iterator[Found]:
@@ -97,30 +139,24 @@ def _image_mistakes(scenario: Scenario) -> Iterator[Found]:
 
 def _expectation_mistakes(scenario: Scenario) -> Iterator[Found]:
     """Bounds on rows that no result will have, or on a row of somebody else."""
-    publishers = {entity.name for entity in scenario.entities if entity.options.publishes}
     everybody = {entity.name for entity in scenario.entities}
-    owners: dict[str, set[str]] = {"c_public": set(), "tables_1_2": publishers, "publish": publishers}
-    if scenario.exposure is not None:
-        owners |= {"exposure": publishers, "embedding": set()}
-    if scenario.disclosure is not None:
-        owners |= {"disclosure": publishers, "recognizer": set()}
-    if scenario.inference is not None:
-        owners |= {"inference": publishers}
-    owners["reconstructor"] = {scenario.model.pretrain.by}
-    owners |= {str(row.row): {row.entity} if row.entity else set() for row in played_rows(scenario)}
-    owners |= {str(each.row): set(each.entities) for each in scenario.federated}
+    owned = owners(scenario)
     for place, bound in enumerate(scenario.expectations):
         if not isinstance(bound, Bound):
             continue
         at: tuple[str | int, ...] = ("expect", place) if isinstance(scenario.expect, tuple) else ("expect",)
         row = str(bound.row)
-        if row not in owners:
+        if row not in owned:
             off = " (the scenario has `controls: false`)" if row.startswith("c_") and not scenario.controls else ""
-            yield (*at, "row"), f"there is no row {row}{off}; there are {', '.join(owners)}"
+            yield (*at, "row"), f"there is no row {row}{off}; there are {', '.join(owned)}{did_you_mean(row, owned)}"
         elif bound.entity is not None and bound.entity not in everybody:
-            yield (*at, "entity"), f"there is no entity {bound.entity!r}; there are {', '.join(sorted(everybody))}"
-        elif bound.entity is not None and bound.entity not in owners[row]:
-            whose = ", ".join(sorted(owners[row]))
+            meant = did_you_mean(bound.entity, everybody)
+            yield (
+                (*at, "entity"),
+                f"there is no entity {bound.entity!r}; there are {', '.join(sorted(everybody))}{meant}",
+            )
+        elif bound.entity is not None and bound.entity not in owned[row]:
+            whose = ", ".join(sorted(owned[row]))
             yield (
                 (*at, "entity"),
                 f"row {row} is of {whose}, not of {bound.entity!r}"

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from collab.scenario.base import Part
+from collab.scenario.base import ClassName, Part
 from collab.tasks import MAIN_METRIC, MainMetric, TaskKind
 
 
@@ -14,7 +14,7 @@ class Data(Part):
     image_size: int = Field(
         32, ge=16, le=512, description="Side of the square images, in pixels; time and disk grow with its square."
     )
-    private_classes: Literal["half"] | tuple[str, ...] = Field(
+    private_classes: Literal["half"] | tuple[ClassName, ...] = Field(
         "half", description="Private classes S: a seeded random half, or names; the rest is the public set Q."
     )
     task: TaskKind = Field(
@@ -62,18 +62,25 @@ class Parquet(Data):
     source: Literal["parquet"] = Field(description="Parquet files.")
     root: str = Field(description="Folder of the files, relative to this file.")
     train: str = Field("train.parquet", description="File of training images.")
-    test: str = Field("test.parquet", description="File of test images.")
-    image: str = Field("image", description="Column of image bytes, plain or as a struct with `bytes`.")
-    label: str = Field("label", description="Column of integer labels.")
+    test: str = Field("test.parquet", description="File of other images, which are held out.")
+    image: str = Field(
+        "image", description="Column of encoded images, plain or as a struct with `bytes`; no `path` in it is read."
+    )
+    label: str = Field(
+        "label", description="Column of integer labels; its `ClassLabel` in the metadata names the classes."
+    )
 
 
 class ImageFolder(Data):
-    """`root/train/<class>/*` and `root/val/<class>/*`."""
+    """`root/train/<class>/*` and `root/val/<class>/*`, or `root/test/<class>/*`."""
 
     source: Literal["imagefolder", "imagenet"] = Field(
-        description="A folder for each class; imagefolder takes `test` for `val` too."
+        description="A folder for each class; imagenet is the same, and takes `val` where `test` is there too."
     )
-    root: str = Field(description="Folder with `train` and `val`, relative to this file.")
+    root: str = Field(description="Folder with `train` and `val` or `test`, relative to this file.")
+    test: Literal["val", "test"] | None = Field(
+        None, description="The folder of held-out images, the one that is there unless given; if both are, say which."
+    )
 
 
 class Cifar(Data):

@@ -1,13 +1,16 @@
 """A sweep: one scenario over the values of axes and over seeds, as a list of cells, each a scenario of its own."""
 
+import copy
 import itertools
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from collab.errors import ScenarioError
 from collab.plugins.discovery import Plugins
@@ -18,7 +21,7 @@ from collab.scenario.explain import explained
 from collab.scenario.kinds import Kinds
 from collab.scenario.model import Scenario
 from collab.scenario.overrides import apply_override
-from collab.scenario.reader import Loaded, placed_mistakes, read_scenario, read_text, told, with_tuples
+from collab.scenario.reader import placed_mistakes, read_scenario, read_text, told, with_tuples
 
 AXES = {
     "subset_size": "entities.*.share",
@@ -39,6 +42,11 @@ MOST_CELLS = 10_000
 
 Value = bool | int | float | str
 
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
+
+SEED = "seed"
+"""No axis: what is given for one is `Sweep.seeds`, over which means are taken."""
+
 
 class Axis(Part):
     """One thing that varies."""
@@ -55,7 +63,9 @@ class Sweep(Part):
     scenario: str = Field(description="The scenario that varies; relative to this file.")
     axes: tuple[Axis, ...] = Field(description="What varies.")
     combine: Literal["grid", "zip"] = Field("grid", description="Every combination, or the first values together, ...")
-    seeds: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="How many, from the scenario's own upward.")
+    seeds: Annotated[int, Field(ge=1, le=1000)] | Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000)] = (
+        Field(1, description="How many, from the scenario's own upward; or a list of those that are played.")
+    )
     expect: Literal["dpf_table4", "apt_table3"] | None = Field(
         None, description="The table of the papers that it replays; its claims get verdicts, for `--check` too."
     )
@@ -85,66 +95,105 @@ def read_sweep(
     combine: Literal["grid", "zip"] | None = None,
     overrides: Sequence[str] = (),
     plugin_dirs: Sequence[Path] = (),
+    check_paths: bool = True,
 ) -> tuple[Sweep, tuple[Cell, ...]]:
     """The sweep in `path`, which may also be a scenario, with axes of the command line (`path=v1,v2`) added.
 
-    One that the file has too takes its place.
+    One that the file has too takes its place. `seed=1,2,3` is no axis: it says which seeds are played. Without
+    `check_paths` no image and no list of rows need be there.
 
     Raises ScenarioError with the mistakes of the file, of the command line, or of the first cells that are no scenario.
     """
     document = read_document(read_text(path))
     content = document.content or {}
     if document.content is not None and "axes" not in content and "refinements" in content:
+        if not varied and seeds is None:
+            raise ScenarioError(
+                f"{path} is a scenario, and nothing varies: add --vary PATH=VALUE,VALUE or --seeds NUMBER, or play it "
+                f"once with `collab run {path}`."
+            )
         sweep = Sweep(name=f"{content.get('name', 'sweep')}_sweep", scenario=path.name, axes=())
     else:
         sweep = _validated(path)
     added = [_axis(text) for text in varied]
+    seed_axes, added = [axis for axis in added if axis.vary == SEED], [axis for axis in added if axis.vary != SEED]
+    if seed_axes and seeds:
+        raise ScenarioError(
+            f"--vary seed=... says which seeds are played, --seeds {seeds} how many from the scenario's own upward. "
+            "Leave one of them out."
+        )
     kept = [axis for axis in sweep.axes if axis.vary not in {each.vary for each in added}]
     changes: dict[str, Any] = {"axes": (*kept, *added)}
     changes |= {"seeds": seeds} if seeds else {}
+    changes |= {"seeds": _seeds(seed_axes)} if seed_axes else {}
     changes |= {"combine": combine} if combine else {}
     sweep = sweep.model_copy(update=changes | {"overrides": (*sweep.overrides, *overrides)})
-    return sweep, _cells(path, sweep, plugin_dirs)
+    return sweep, _cells(path, sweep, plugin_dirs, check_paths=check_paths)
 
 
-def _cells(path: Path, sweep: Sweep, plugin_dirs: Sequence[Path]) -> tuple[Cell, ...]:
+def _cells(path: Path, sweep: Sweep, plugin_dirs: Sequence[Path], *, check_paths: bool) -> tuple[Cell, ...]:
     names = [axis.vary for axis in sweep.axes]
     if len(set(names)) < len(names):
         raise ScenarioError(f"{path}: one axis is named twice: {', '.join(names)}.")
+    if SEED in names:
+        raise ScenarioError(f"{path}: `seed` is no axis; write `seeds: [1, 2, 3]` beside `axes`, or `seeds: 3`.")
     lengths = {len(axis.values) for axis in sweep.axes}
     if sweep.combine == "zip" and len(lengths) > 1:
         raise ScenarioError(f"{path}: zipped axes have the same number of values; these have {sorted(lengths)}.")
     all_values = [axis.values for axis in sweep.axes]
     points = list(zip(*all_values, strict=True) if sweep.combine == "zip" and names else itertools.product(*all_values))
-    if len(points) * sweep.seeds > MOST_CELLS:
-        raise ScenarioError(f"{path}: {len(points) * sweep.seeds} cells; a sweep has at most {MOST_CELLS}.")
+    if repeated := [point for point, count in Counter(points).items() if count > 1]:
+        told = " ".join(f"{axis}={value}" for axis, value in zip(names, repeated[0], strict=True))
+        raise ScenarioError(f"{path}: two cells have the same values, {told}. Each is played once; take one out.")
     cells: list[Cell] = []
     wrong: dict[str, str] = {}
     base = path.parent / sweep.scenario
     stated = _stated(base, sweep.overrides)
+    seeds = _played_seeds(path, sweep, stated)
+    if len(points) * len(seeds) > MOST_CELLS:
+        raise ScenarioError(f"{path}: {len(points) * len(seeds)} cells; a sweep has at most {MOST_CELLS}.")
     for point in points:
         values = dict(zip(names, point, strict=True))
         sets = [*sweep.overrides, *(each for axis, value in values.items() for each in _sets(axis, value, stated))]
         label = " ".join(f"{axis}={value}" for axis, value in values.items())
         try:
+            _refuse_overruled(values, stated)
             cells += [
                 Cell(values, loaded.scenario.seed, loaded.scenario, loaded.plugins)
-                for number in range(sweep.seeds)
-                for loaded in [_loaded(base, sets, _seed(stated, number), values.get("entities"), plugin_dirs)]
+                for seed in seeds
+                for loaded in [
+                    read_scenario(
+                        base,
+                        sets,
+                        seed,
+                        plugin_dirs=plugin_dirs,
+                        entities=_count(values.get("entities")),
+                        check_paths=check_paths,
+                    )
+                ]
             ]
         except ScenarioError as error:
             wrong[label] = str(error)
     if wrong:
-        raise ScenarioError(_told(wrong, len(points)))
+        raise ScenarioError(told_cells(wrong, len(points)))
     return tuple(cells)
 
 
-def _told(wrong: Mapping[str, str], points: int) -> str:
-    """The first cells that are no scenario; what is wrong with all of them alike is wrong without axes."""
-    if len(wrong) == points and len(set(wrong.values())) == 1:
-        return next(iter(wrong.values()))
-    told = [f"cell {label}:\n{text}" for label, text in wrong.items()]
-    return "\n".join([*told[:5], *([f"... and {len(told) - 5} more cells"] if told[5:] else [])])
+def told_cells(wrong: Mapping[str, str], count: int) -> str:
+    """What is wrong with which cells of `count`, by their labels; with all of them alike it is told once.
+
+    Of cells with one and the same mistake, as that of a value with every seed, the mistake stands once below them.
+    """
+    alike: dict[str, list[str]] = {}
+    for label, text in wrong.items():
+        alike.setdefault(text, []).append(label)
+    if len(wrong) == count and len(alike) == 1:
+        return next(iter(alike))
+    return "\n".join(f"{_named(labels)}:\n{text}" for text, labels in alike.items())
+
+
+def _named(labels: Sequence[str]) -> str:
+    return f"cell {labels[0]}" if len(labels) == 1 else f"cells {', '.join(labels)}"
 
 
 def _stated(base: Path, overrides: Sequence[str]) -> dict[str, Any]:
@@ -156,17 +205,45 @@ def _stated(base: Path, overrides: Sequence[str]) -> dict[str, Any]:
     return content
 
 
-def _seed(stated: Mapping[str, Any], number: int) -> int | None:
-    seed = stated.get("seed", 0)
-    is_seed = isinstance(seed, int) and not isinstance(seed, bool)
-    return seed + number if is_seed else None  # what is no seed is told when the cells are read
+def _seeds(axes: Sequence[Axis]) -> tuple[int, ...]:
+    """The values of `--vary seed=...` as seeds."""
+    try:
+        return tuple(TypeAdapter(Seed).validate_python(value) for axis in axes for value in axis.values)
+    except ValidationError as error:
+        told = ",".join(str(value) for axis in axes for value in axis.values)
+        raise ScenarioError(f"--vary seed={told}: a seed is a whole number from 0 to 2^63 - 1.") from error
 
 
-def _loaded(
-    base: Path, overrides: Sequence[str], seed: int | None, count: Value | None, plugin_dirs: Sequence[Path]
-) -> Loaded:
-    kept = None if count is None else int(count)
-    return read_scenario(base, overrides, seed, plugin_dirs=plugin_dirs, entities=kept)
+def _played_seeds(path: Path, sweep: Sweep, stated: Mapping[str, Any]) -> tuple[int | None, ...]:
+    """The seeds of every point; None where the scenario's own is none, which is told when the cells are read."""
+    if isinstance(sweep.seeds, tuple):
+        if twice := sorted({seed for seed in sweep.seeds if sweep.seeds.count(seed) > 1}):
+            raise ScenarioError(f"{path}: seed {twice[0]} is named twice; each is played once. Take one out.")
+        return sweep.seeds
+    own = stated.get(SEED, 0)
+    is_seed = isinstance(own, int) and not isinstance(own, bool)
+    return tuple(own + number if is_seed else None for number in range(sweep.seeds))
+
+
+def _refuse_overruled(values: Mapping[str, Value], stated: Mapping[str, Any]) -> None:
+    """Raises ScenarioError if a later axis sets again all that an axis has set: the column of that one would lie."""
+    content = copy.deepcopy(dict(stated))
+    with suppress(ValueError):  # told when the cells are read
+        reached = {
+            axis: [trail for override in _sets(axis, value, stated) for trail in apply_override(content, override)]
+            for axis, value in values.items()
+        }
+        for (axis, trails), (later, others) in itertools.combinations(reached.items(), 2):
+            if trails and all(any(trail[: len(other)] == other for other in others) for trail in trails):
+                raise ScenarioError(
+                    f"axis {axis!r} has no effect, since {later!r} sets the same after it; leave one out"
+                )
+
+
+def _count(entities: Value | None) -> int | None:
+    if entities is not None and (isinstance(entities, bool) or not isinstance(entities, int)):
+        raise ScenarioError(f"the axis `entities` keeps the first so many, a whole number (got {entities!r})")
+    return entities
 
 
 def _sets(axis: str, value: Value, stated: Mapping[str, Any]) -> list[str]:
@@ -196,15 +273,24 @@ def _overlaps(value: Value, who: str, entities: Sequence[Mapping[str, Any]]) -> 
 
 
 def _text(value: Value) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """What `--set` reads back to `value`: the text "5" in quotes; but a text such as `[none, dpm]` means the list."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    with suppress(ValueError):  # told when the cells are read
+        if isinstance(value, str) and not isinstance(read_value(value), str | list | dict):
+            return json.dumps(value)
+    return str(value)
 
 
 def _axis(text: str) -> Axis:
     where, equals, values = text.partition("=")
-    found = read_value(f"[{values}]") if equals else None
+    try:
+        found = read_value(f"[{values}]") if equals else None
+    except ValueError as cause:
+        raise ScenarioError(f"--vary {text}: {cause}.") from cause
     try:
         return Axis.model_validate({"vary": where.strip(), "values": tuple(found or ())})
-    except ValidationError as error:
+    except ValueError as error:
         raise ScenarioError(f"--vary {text}: write path.to.key=value,value,... with plain values.") from error
 
 

@@ -32,10 +32,10 @@ Player = TypeVar("Player", bound=Entity | Oracle)
 class Urgency(IntEnum):
     """In which part of a plan a task stands: steps that others wait for come first, rows from raw images fill gaps."""
 
-    RELEASE = 0  # one entity pre-trains, and whatever that needs
-    BOUND = 1  # rows from scratch on everybody's images: the longest, so they start as early as they can
-    RECONSTRUCT = 2
-    DECODE = 3
+    DECODE = 0
+    RELEASE = 1  # one entity pre-trains, and releases F and C
+    BOUND = 2  # rows from scratch on everybody's images: the longest, so they start as early as they can
+    RECONSTRUCT = 3
     PUBLISH = 4  # entity by entity
     JUDGES = 5  # networks that look at what others made
     SCRATCH = 6
@@ -49,9 +49,11 @@ class Urgency(IntEnum):
 class Task:
     """A stage of one participant: `order` says of what, in a type of the stage's own.
 
-    `needs` are names of tasks that must have ended, `reads` entities whose shards it reads, so that nobody withdraws
-    them before. `attack` and `victim` say which attack on whom it belongs to. `place` is where in the plan it stands:
-    its urgency, then whatever orders tasks of equal urgency.
+    It needs what tasks in `needs` leave behind; those in `after` must have ended, and are passed over where they could
+    not be played. If one of them fails by itself, this task is not played. `reads` are entities whose shards it reads,
+    so that nobody withdraws them before. `attack`, `victim` and `rehearsed_on` say which attack on whom it belongs to,
+    and whom that was rehearsed for. `place` is where in the plan it stands: its urgency, then whatever orders tasks of
+    equal urgency.
     """
 
     name: str
@@ -62,8 +64,10 @@ class Task:
     labels: tuple[Label, ...] = ()
     order: Any = None
     reads: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
     attack: str | None = None
     victim: str | None = None
+    rehearsed_on: str | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,8 @@ class Stage(ABC, Generic[Player]):
     name: ClassVar[str]
     version: ClassVar[int]
     runs: ClassVar[tuple[str, ...]] = ()
+    tells: ClassVar[bool] = False
+    """Whether facts of its report are sentences about the images, to be told as soon as they are known."""
 
     @abstractmethod
     def tasks(self, planning: Planning) -> Iterable[Task]:
@@ -140,5 +146,5 @@ class Stage(ABC, Generic[Player]):
         """A digest of all that the outcome of `task` depends on."""
 
     @abstractmethod
-    def play(self, player: Player, task: Task, playing: Playing, progress: Progress) -> Report:
+    def play(self, player: Player, task: Task, playing: Playing, progress: Progress, /) -> Report:
         """Does the work; what it leaves lies in files, and what it answers passes the gate."""

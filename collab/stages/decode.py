@@ -27,17 +27,17 @@ NUMBERS = ("labels", "groups", "private", "identities")
 class Decode(Stage[Entity | Oracle]):
     """Each host reads its rows itself, block by block; never more than a block in memory."""
 
-    name, version, runs = "decode", 1, ("sources",)
+    name, version, runs = "decode", 2, ("sources",)
 
     def tasks(self, planning: Planning) -> Iterator[Task]:
         """The held-out and the public images, those of every entity, and the oracle's where somebody asks it."""
-        leader, entities = planning.leader, planning.scenario.entities
-        yield self._task("decode heldout", ORACLE, (Urgency.RELEASE, 0), "heldout")
-        yield self._task(f"decode {leader}", leader, (Urgency.RELEASE, 1))
-        yield self._task("decode public", leader, (Urgency.RECONSTRUCT, 0), "public")
-        for number, entity in enumerate(entities):
+        leader = planning.leader
+        yield self._task("decode heldout", ORACLE, (Urgency.DECODE, 0), "heldout")
+        yield self._task(f"decode {leader}", leader, (Urgency.DECODE, 1))
+        yield self._task("decode public", leader, (Urgency.DECODE, 2), "public")
+        for entity in planning.scenario.entities:
             if entity.name != leader:
-                yield self._task(f"decode {entity.name}", entity.name, (Urgency.DECODE, number))
+                yield self._task(f"decode {entity.name}", entity.name, (Urgency.DECODE, 3))
         if asks_oracle(planning):
             yield self._task("decode oracle", ORACLE, (Urgency.JUDGES, 0))
 
@@ -45,7 +45,7 @@ class Decode(Stage[Entity | Oracle]):
         """The rows and their labels, the size of the images, and the source."""
         return decoded(keys, task.who if task.order == "own" else task.order)
 
-    def play(self, player: Entity | Oracle, task: Task, playing: Playing, progress: Progress) -> Report:
+    def play(self, player: Entity | Oracle, task: Task, playing: Playing, progress: Progress, /) -> Report:
         """Draws or reads the images, and writes what the scenario asks of each beside them."""
         part: Part = task.order
         folder = {"own": player.private, "heldout": player.layout.heldout, "public": player.layout.public}[part]

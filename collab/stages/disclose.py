@@ -3,15 +3,30 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+import torch
+
 from collab.assignment import ORACLE
 from collab.entity import Entity
+from collab.metrics.perceptual import lpips_network
+from collab.metrics.reidentification import embedded
+from collab.metrics.scores import mean_measure
+from collab.metrics.utility import topk_hits
 from collab.oracle import Oracle
+from collab.party.disclosure import by_row, compared
+from collab.party.scoring import guesses
+from collab.scenario import stage_rows
 from collab.stages.base import Planning, Playing, Stage, Task, Urgency
 from collab.stages.decode import decoded
+from collab.stages.find_copies import COPIES
 from collab.stages.keys import Keys, plain, remembered
 from collab.stages.publish import poisoned
+from collab.store.release import write_release
+from collab.training.feeds import ImageSet
+from collab.training.loop import Recipe
 from collab.training.progress import Progress
-from collab.types import Report
+from collab.training.recipes import blurred, train_classifier
+from collab.types import Measure, Report
 
 RECOGNIZE = "recognize oracle"
 """The name of the task that trains the independent recognizer."""
@@ -20,32 +35,59 @@ RECOGNIZE = "recognize oracle"
 class Recognize(Stage[Oracle]):
     """Trains the recognizer, and asks it about held-out images and guesses."""
 
-    name, version = "recognize", 2
+    name, version = "recognize", 3
 
     def tasks(self, planning: Planning) -> Iterator[Task]:
         """One, if the scenario measures disclosure."""
         if planning.scenario.disclosure is not None:
-            needs, labels = ("decode oracle", "decode heldout"), (("recognizer", ""),)
-            yield Task(RECOGNIZE, ORACLE, self.name, (Urgency.JUDGES, 1), needs, labels)
+            needs, labels = ("decode oracle", "decode heldout"), ((stage_rows.RECOGNIZER, ""),)
+            yield Task(RECOGNIZE, ORACLE, self.name, (Urgency.JUDGES, 1), needs, labels, after=(COPIES,))
 
     def key(self, keys: Keys, task: Task) -> str:
         """The recognizer's training, the oracle's images and the held-out ones."""
         return recognized(keys)
 
-    def play(self, player: Oracle, task: Task, playing: Playing, progress: Progress) -> Report:
-        """Asks the oracle."""
-        return player.recognize(progress)
+    def play(self, oracle: Oracle, task: Task, playing: Playing, progress: Progress, /) -> Report:
+        """Trains the recognizer on all images that the oracle reads, and asks it about held-out images and guesses.
+
+        Half of what it sees is blurred, so that it can tell what a coarse reconstruction shows.
+        """
+        wanted, seed = oracle.scenario.disclosure, oracle.scenario.seed
+        assert wanted is not None  # else this stage is not played
+        if wanted.lpips is not None:
+            lpips_network(wanted.lpips)  # if it is not there, that is told before anything is trained
+        if wanted.recognizer is not None:
+            stream = oracle.stream("recognize")
+            with stream.initialization():
+                network = oracle.new_recognizer(wanted.recognizer.width)
+            recipe = Recipe.of(wanted.recognizer)
+            shown = ImageSet(oracle.images.images, oracle.images.classes)
+            train_classifier(
+                network, shown, recipe, stream=stream, compute=oracle.compute, progress=progress, spoil=blurred
+            )
+            write_release(oracle.layout.heldout, "recognizer", network.state_dict(), {})
+        count = min(len(oracle.heldout), 2000)
+        images = oracle.heldout.take(np.arange(count), oracle.compute.device)
+        labels = torch.from_numpy(oracle.heldout.classes[:count]).to(oracle.compute.device)
+        told = list[Measure]()
+        for name, guess in guesses(images, labels, oracle.stream("priors").torch("unrelated")).items():
+            found = compared(by_row(guess), by_row(images), labels, oracle.eye)
+            told += [mean_measure(f"{metric}_prior_{name}", values, seed) for metric, values in found.items()]
+        if oracle.eye.recognizer is not None:
+            hits = topk_hits(embedded(oracle.eye.recognizer, images), labels, 1)
+            told.append(mean_measure("recognized_true", hits, seed))
+        return Report(tuple(told))
 
 
 class Disclose(Stage[Entity]):
     """Looks at reconstructions before and after the own module."""
 
-    name, version, runs = "disclose", 2, ("defenses",)
+    name, version, runs = "disclose", 3, ("defenses",)
 
     def tasks(self, planning: Planning) -> Iterator[Task]:
         """One of each entity that publishes, if the scenario measures disclosure."""
         for name in planning.publishers if planning.scenario.disclosure is not None else ():
-            needs, labels = (f"poison {name}", RECOGNIZE), (("disclosure", name),)
+            needs, labels = (f"poison {name}", RECOGNIZE), ((stage_rows.DISCLOSURE, name),)
             yield Task(f"disclose {name}", name, self.name, planning.publishing(name, 3), needs, labels)
 
     def key(self, keys: Keys, task: Task) -> str:
@@ -53,9 +95,9 @@ class Disclose(Stage[Entity]):
         options, seen = looked_at(keys)
         return keys.computed(Disclose, task.who, options, [poisoned(keys, task.who), *seen])
 
-    def play(self, player: Entity, task: Task, playing: Playing, progress: Progress) -> Report:
+    def play(self, entity: Entity, task: Task, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
-        return player.disclose(progress)
+        return entity.disclose(progress)
 
 
 @remembered

@@ -2,14 +2,28 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+import torch
+
 from collab.assignment import ORACLE
 from collab.entity import Entity
+from collab.metrics.identity import cosine_similarity
+from collab.metrics.reidentification import embedded
+from collab.metrics.scores import mean_measure
+from collab.models.recognizer import Individuals
 from collab.oracle import Oracle
+from collab.party.layout import load_images, load_numbers
+from collab.scenario import stage_rows
 from collab.stages.base import Planning, Playing, Stage, Task, Urgency
 from collab.stages.decode import decoded
+from collab.stages.find_copies import COPIES
 from collab.stages.keys import Keys, plain, remembered
 from collab.stages.publish import poisoned
+from collab.store.release import write_release
+from collab.training.feeds import ImageSet
+from collab.training.loop import Recipe
 from collab.training.progress import Progress
+from collab.training.recipes import train_classifier
 from collab.types import Report
 
 EMBED = "embed oracle"
@@ -24,28 +38,50 @@ class Embed(Stage[Oracle]):
     def tasks(self, planning: Planning) -> Iterator[Task]:
         """One, if the scenario asks for an embedding."""
         if planning.scenario.embeds:
-            needs, labels = ("decode public", "decode heldout"), (("embedding", ""),)
-            yield Task(EMBED, ORACLE, self.name, (Urgency.JUDGES, 2), needs, labels)
+            needs, labels = ("decode public", "decode heldout"), ((stage_rows.EMBEDDING, ""),)
+            yield Task(EMBED, ORACLE, self.name, (Urgency.JUDGES, 2), needs, labels, after=(COPIES,))
 
     def key(self, keys: Keys, task: Task) -> str:
         """Its training, the public images and the held-out ones."""
         return embedding(keys)
 
-    def play(self, player: Oracle, task: Task, playing: Playing, progress: Progress) -> Report:
-        """Asks the oracle."""
-        return player.embed(progress)
+    def play(self, oracle: Oracle, task: Task, playing: Playing, progress: Progress, /) -> Report:
+        """Trains the embedding of individuals on those of the public images, and tells what guesses score with it."""
+        wanted = None if oracle.scenario.exposure is None else oracle.scenario.exposure.embedding
+        individuals = load_numbers(oracle.layout.public, "identities")
+        assert wanted is not None  # else this stage is not played
+        assert individuals is not None
+        stream, public = oracle.stream("embed"), load_images(oracle.layout.public)
+        labels = np.unique(individuals, return_inverse=True)[1].astype(np.int64)
+        with stream.initialization():
+            network = Individuals(int(labels.max()) + 1, oracle.scenario.data.image_size)
+        shown = ImageSet(public.images, labels)
+        train_classifier(network, shown, Recipe.of(wanted), stream=stream, compute=oracle.compute, progress=progress)
+        known = public.take(np.arange(len(public)), oracle.compute.device)
+        network.center.copy_(embedded(network.embedding, known).mean(0))
+        write_release(oracle.layout.heldout, "embedding", network.state_dict(), {})
+        images = oracle.heldout.take(np.arange(len(oracle.heldout)), oracle.compute.device)
+        true, rows = embedded(network.embedding, images), torch.randperm(len(images), generator=stream.torch("others"))
+        mean = embedded(network.embedding, images.mean(0, keepdim=True)).expand_as(true)
+        told = (("unrelated", true[rows.to(true.device)]), ("mean", mean))
+        return Report(
+            tuple(
+                mean_measure(f"face_similarity_prior_{name}", cosine_similarity(guess, true), oracle.scenario.seed)
+                for name, guess in told
+            )
+        )
 
 
 class Expose(Stage[Entity]):
     """Trains decoders and readers on what would be published of held-out images."""
 
-    name, version = "expose", 3
+    name, version = "expose", 4
 
     def tasks(self, planning: Planning) -> Iterator[Task]:
         """One of each entity that publishes, if the scenario measures exposure."""
         embedded = (EMBED,) if planning.scenario.embeds else ()
         for name in planning.publishers if planning.scenario.exposure is not None else ():
-            needs, labels = (f"poison {name}", *embedded), (("exposure", name),)
+            needs, labels = (f"poison {name}", *embedded), ((stage_rows.EXPOSURE, name),)
             yield Task(f"expose {name}", name, self.name, planning.publishing(name, 5), needs, labels)
 
     def key(self, keys: Keys, task: Task) -> str:
@@ -55,9 +91,9 @@ class Expose(Stage[Entity]):
         options = {} if wanted is None else plain(wanted)
         return keys.computed(Expose, task.who, options, [poisoned(keys, task.who), *seen])
 
-    def play(self, player: Entity, task: Task, playing: Playing, progress: Progress) -> Report:
+    def play(self, entity: Entity, task: Task, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
-        return player.expose(progress)
+        return entity.expose(progress)
 
 
 @remembered

@@ -2,9 +2,14 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+import torch
+
 from collab.assignment import ORACLE
 from collab.entity import Entity
 from collab.oracle import Oracle
+from collab.party.scoring import priors
+from collab.scenario import stage_rows
 from collab.stages.base import Planning, Playing, Stage, Task, Urgency
 from collab.stages.decode import decoded
 from collab.stages.keys import Keys, remembered
@@ -31,28 +36,34 @@ class Featurize(Stage[Entity]):
         """F, the entity's images, and how features are stored."""
         return featurized(keys, task.who)
 
-    def play(self, player: Entity, task: Task, playing: Playing, progress: Progress) -> Report:
+    def play(self, entity: Entity, task: Task, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
-        return player.featurize(progress)
+        return entity.featurize(progress)
 
 
 class FeaturizeHeldout(Stage[Oracle]):
     """Everything is scored on these features; the released C as it is (control `c_public`), and guesses."""
 
-    name, version = "featurize_heldout", 1
+    name, version = "featurize_heldout", 2
 
     def tasks(self, planning: Planning) -> Iterator[Task]:
         """One."""
-        needs, labels = (f"pretrain {planning.leader}",), (("c_public", ""),)
+        needs, labels = (f"pretrain {planning.leader}",), ((stage_rows.PUBLIC, ""),)
         yield Task("featurize heldout", ORACLE, self.name, (Urgency.RECONSTRUCT, 1), needs, labels)
 
     def key(self, keys: Keys, task: Task) -> str:
         """F, the held-out images, and how features are stored."""
         return featurized_heldout(keys)
 
-    def play(self, player: Oracle, task: Task, playing: Playing, progress: Progress) -> Report:
-        """Asks the oracle."""
-        return player.featurize_heldout(progress)
+    def play(self, oracle: Oracle, task: Task, playing: Playing, progress: Progress, /) -> Report:
+        """F of the held-out images, once for all; scores the released C (control `c_public`), and guesses on 2,000."""
+        oracle.write_features(oracle.layout.heldout, oracle.heldout)
+        count = min(len(oracle.heldout), 2000)
+        images = oracle.heldout.take(np.arange(count), oracle.compute.device)
+        labels = torch.from_numpy(oracle.heldout.classes[:count]).to(oracle.compute.device)
+        guesses = priors(images, labels, oracle.stream("priors").torch("unrelated"), oracle.scenario.seed)
+        chance = oracle.task.chance(oracle.heldout_features[1])
+        return Report((*oracle.score_features(oracle.released.decider), *chance, *guesses))
 
 
 @remembered

@@ -40,15 +40,15 @@ class Federate(Stage[Entity]):
         """How is trained, the own features, and the round before."""
         return _federated(keys, task.who, task.order.federation, task.order.number)
 
-    def play(self, player: Entity, task: Task, playing: Playing, progress: Progress) -> Report:
+    def play(self, entity: Entity, task: Task, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
-        return player.federate(task.order.federation, task.order.number, progress)
+        return entity.federate(task.order.federation, task.order.number, progress)
 
 
 class Average(Stage[Entity]):
     """An entity scores what has come of the last round."""
 
-    name, version = "average", 1
+    name, version = "average", 2
 
     def tasks(self, planning: Planning) -> Iterator[Task]:
         """One of each entity that took part."""
@@ -67,9 +67,9 @@ class Average(Stage[Entity]):
         used = [featurized_heldout(keys), *_round(keys, federation, federation.rounds)]
         return keys.computed(Average, task.who, {"rounds": federation.rounds}, used)
 
-    def play(self, player: Entity, task: Task, playing: Playing, progress: Progress) -> Report:
+    def play(self, entity: Entity, task: Task, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
-        return player.average(task.order, progress)
+        return entity.average(task.order, progress)
 
 
 def _round_of(who: str, federation: Federation, number: int) -> str:

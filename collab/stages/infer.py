@@ -1,28 +1,48 @@
 """What classifiers read from what an entity published that nobody meant to tell (`inference`)."""
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
 
 from collab.assignment import ORACLE
+from collab.models.freeze import freeze
 from collab.oracle import Oracle
+from collab.party.inference import (
+    IDENTIFIER,
+    identifier_of,
+    kept_numbers,
+    read_off,
+    reader_of,
+    what_is_private,
+    who_is_it,
+)
+from collab.scenario import stage_rows
+from collab.seeding import Stream
 from collab.stages.base import Planning, Playing, Stage, Task
 from collab.stages.decode import decoded
 from collab.stages.keys import Keys, plain
 from collab.stages.publish import published
+from collab.store.private import private_folder
+from collab.store.release import read_release
 from collab.training.progress import Progress
-from collab.types import Report
+from collab.types import Measure, Report
 
 
 class Infer(Stage[Oracle]):
     """Trains classifiers of private attributes, or of who is shown, on plain and on published features."""
 
-    name, version = "infer", 2
+    name, version = "infer", 3
 
     def tasks(self, planning: Planning) -> Iterator[Task]:
         """One of each entity that publishes, if the scenario measures inference."""
         for name in planning.publishers if planning.scenario.inference is not None else ():
             yield Task(
                 f"infer {name}", ORACLE, self.name, planning.publishing(name, 4),
-                needs=(f"publish {name}", "decode oracle"), labels=(("inference", name),), reads=(name,), victim=name,
+                needs=(f"publish {name}", "decode oracle"), labels=((stage_rows.INFERENCE, name),),
+                reads=(name,), victim=name,
             )  # fmt: skip
 
     def key(self, keys: Keys, task: Task) -> str:
@@ -31,6 +51,39 @@ class Infer(Stage[Oracle]):
         options = {} if wanted is None else plain(wanted)
         return keys.computed(Infer, ORACLE, options, [published(keys, str(task.victim)), decoded(keys, ORACLE)])
 
-    def play(self, player: Oracle, task: Task, playing: Playing, progress: Progress) -> Report:
-        """Asks the oracle."""
-        return player.infer(str(task.victim), progress)
+    def play(self, oracle: Oracle, task: Task, playing: Playing, progress: Progress, /) -> Report:
+        """What classifiers read from what `victim` published: its private attributes, or whom its images show.
+
+        Rows are those of the victim, in its order; who was trained on plain features saw the same ones.
+        """
+        victim = str(task.victim)
+        wanted, private = oracle.scenario.inference, private_folder(oracle.layout.run, victim)
+        assert wanted is not None  # else this stage is not played
+        order = torch.from_numpy(np.load(private / "published.npy", allow_pickle=False))
+        sent = torch.cat([shard.load()[0] for shard in oracle.shards_of(victim)])
+        published = torch.empty_like(sent)
+        published[order] = sent
+        plain, told = oracle.features_of_entity(victim).load()[0], list[Measure]()
+        at = np.searchsorted(oracle.holding.rows, oracle.assignment.entities[victim].rows)
+        identities, stream = kept_numbers(oracle, "identities")[at], Stream(oracle.scenario.seed, victim, "infer")
+        if "attributes" in wanted.of:
+            names, attributes = oracle.assignment.asked.private, kept_numbers(oracle, "private")[at]
+            question = what_is_private(attributes, names, identities, stream)
+            fixed, fresh = (reader_of(oracle, each, question, stream, progress) for each in (plain, published))
+            told += read_off(oracle, plain, published, question, fixed, fresh, "privacy")
+            told += [
+                replace(each, metric=f"privacy_{each.metric}")
+                for each in question.task.chance(question.targets[question.tried])
+                if math.isfinite(each.value)  # of few images none may have an attribute
+            ]
+        if "identities" in wanted.of:
+            if (private / f"{IDENTIFIER}.safetensors").exists():
+                question = who_is_it(identities, Stream(oracle.scenario.seed, victim, "identify"))
+                fixed = oracle.new_split(question.task.outputs).decider
+                fixed.load_state_dict(read_release(private, IDENTIFIER)[0])
+            else:
+                fixed, question = identifier_of(oracle, victim, plain, identities, progress)
+            fresh = reader_of(oracle, published, question, stream, progress)
+            told += read_off(oracle, plain, published, question, freeze(fixed), fresh, "identity")
+            told.append(Measure("identity_top1_chance", 1 / question.task.outputs))
+        return Report(tuple(told))

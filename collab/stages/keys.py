@@ -13,7 +13,7 @@ from typing import Any, Concatenate, ParamSpec
 import numpy as np
 
 from collab.assignment import Assignment, Holding
-from collab.plugins.discovery import Plugins
+from collab.plugins.discovery import Plugins, is_ours
 from collab.scenario.base import EntityOptions
 from collab.scenario.model import Entity, Scenario
 from collab.stages.base import Stage
@@ -67,7 +67,7 @@ class Keys:
         Its author raises no version; the versions of stages stand for our own code.
         """
         plugin = self._plugins.load(group, kind)
-        if plugin.__module__.split(".")[0] in ("collab", "entities"):
+        if is_ours(plugin.__module__):
             return ""
         file = Path(inspect.getfile(plugin))
         return digest(*(path.read_text(encoding="utf-8") for path in (file, *sorted(file.parent.glob("_*.py")))))

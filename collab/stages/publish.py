@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from collab.entity import Entity
+from collab.scenario import stage_rows
 from collab.scenario.model import Dpm
 from collab.stages.base import Planning, Playing, Stage, Task, Urgency
 from collab.stages.featurize import featurized, featurized_heldout
@@ -16,22 +17,22 @@ from collab.types import Report
 class Poison(Stage[Entity]):
     """Fits the defense, and measures on held-out images what it costs and hides (Tables 1 and 2)."""
 
-    name, version, runs = "poison", 5, ("defenses",)
+    name, version, runs = "poison", 6, ("defenses",)
 
     def tasks(self, planning: Planning) -> Iterator[Task]:
         """One of each entity that publishes."""
         for name in planning.publishers:
             needs = (f"featurize {name}", f"reconstruct {planning.leader}", "featurize heldout")
-            labels = (("tables_1_2", name),)
+            labels = ((stage_rows.TABLES_1_2, name),)
             yield Task(f"poison {name}", name, self.name, planning.publishing(name, 1), needs, labels)
 
     def key(self, keys: Keys, task: Task) -> str:
         """The defense and its code, the entity's features, R, and F of the held-out images."""
         return poisoned(keys, task.who)
 
-    def play(self, player: Entity, task: Task, playing: Playing, progress: Progress) -> Report:
+    def play(self, entity: Entity, task: Task, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
-        return player.poison(progress)
+        return entity.poison(progress)
 
 
 class Publish(Stage[Entity]):
@@ -42,16 +43,16 @@ class Publish(Stage[Entity]):
     def tasks(self, planning: Planning) -> Iterator[Task]:
         """One of each entity that publishes."""
         for name in planning.publishers:
-            needs, labels = (f"poison {name}",), (("publish", name),)
+            needs, labels = (f"poison {name}",), ((stage_rows.PUBLISH, name),)
             yield Task(f"publish {name}", name, self.name, planning.publishing(name, 2), needs, labels)
 
     def key(self, keys: Keys, task: Task) -> str:
         """The fitted defense, the features, and whether the module is released."""
         return published(keys, task.who)
 
-    def play(self, player: Entity, task: Task, playing: Playing, progress: Progress) -> Report:
+    def play(self, entity: Entity, task: Task, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
-        return player.publish(progress)
+        return entity.publish(progress)
 
 
 class Withdraw(Stage[Entity]):
@@ -71,16 +72,16 @@ class Withdraw(Stage[Entity]):
                 readers = (task.name for task in sorted(others, key=lambda task: task.place) if name in task.reads)
                 yield Task(
                     f"withdraw {name}", name, self.name, (Urgency.WITHDRAW, number),
-                    needs=(f"publish {name}", *readers), labels=(("withdraw", name),),
+                    needs=(f"publish {name}", *readers), labels=((stage_rows.WITHDRAW, name),),
                 )  # fmt: skip
 
     def key(self, keys: Keys, task: Task) -> str:
         """What was published."""
         return keys.computed(Withdraw, task.who, {}, [published(keys, task.who)])
 
-    def play(self, player: Entity, task: Task, playing: Playing, progress: Progress) -> Report:
+    def play(self, entity: Entity, task: Task, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
-        return player.withdraw(progress)
+        return entity.withdraw(progress)
 
 
 @remembered

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from collab.entity import Entity
+from collab.scenario import stage_rows
 from collab.stages.base import Planning, Playing, Stage, Task, Urgency
 from collab.stages.decode import decoded
 from collab.stages.keys import Keys, plain, remembered
@@ -21,16 +22,16 @@ class Reconstruct(Stage[Entity]):
         leader = planning.leader
         yield Task(
             f"reconstruct {leader}", leader, self.name, (Urgency.RECONSTRUCT, 2),
-            needs=(f"pretrain {leader}", "decode public"), labels=(("reconstructor", leader),),
+            needs=(f"pretrain {leader}", "decode public"), labels=((stage_rows.RECONSTRUCTOR, leader),),
         )  # fmt: skip
 
     def key(self, keys: Keys, task: Task) -> str:
         """R's kind and training, F, and the public images."""
         return reconstructed(keys)
 
-    def play(self, player: Entity, task: Task, playing: Playing, progress: Progress) -> Report:
+    def play(self, entity: Entity, task: Task, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
-        return player.reconstruct(progress)
+        return entity.reconstruct(progress)
 
 
 @remembered

@@ -7,11 +7,12 @@ from collab.assignment import ORACLE
 from collab.entity import Entity
 from collab.oracle import Oracle
 from collab.scenario.parts import Refinement
+from collab.scenario.rows import is_pretraining
 from collab.stages.base import Planning, Playing, Stage, Task, Urgency
 from collab.stages.decode import EVERYTHING, decoded
 from collab.stages.featurize import featurized, featurized_heldout
+from collab.stages.find_copies import COPIES
 from collab.stages.keys import Keys, plain
-from collab.stages.pretrain import is_pretraining
 from collab.stages.publish import published
 from collab.training.progress import Progress
 from collab.types import Report
@@ -28,7 +29,7 @@ class Training:
 class Refine(Stage[Entity | Oracle]):
     """Rows that ask for the same thing share a task; upper bounds that need others' images are the oracle's."""
 
-    name, version = "refine", 1
+    name, version = "refine", 2
 
     def tasks(self, planning: Planning) -> Iterator[Task]:
         """From scratch, each row for itself; from features, one for all rows that are alike."""
@@ -49,7 +50,7 @@ class Refine(Stage[Entity | Oracle]):
         row, most = task.order.row, task.order.most_rows
         return _from_scratch(keys, row) if row.is_from_scratch else _from_features(keys, row, most)
 
-    def play(self, player: Entity | Oracle, task: Task, playing: Playing, progress: Progress) -> Report:
+    def play(self, player: Entity | Oracle, task: Task, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity, or the oracle."""
         return player.refine(task.order.row, task.order.most_rows, progress)
 
@@ -60,7 +61,7 @@ class Refine(Stage[Entity | Oracle]):
             f"refine {who} row {row.row}", who, self.name,
             (Urgency.SCRATCH if row.share is None else Urgency.BOUND, number),
             needs=(f"decode {who}", "decode heldout", *(f"publish {name}" for name in senders)),
-            labels=((str(row.row), row.entity or ""),), order=Training(row), reads=row.senders,
+            labels=((str(row.row), row.entity or ""),), order=Training(row), reads=row.senders, after=(COPIES,),
         )  # fmt: skip
 
     def _from_features(self, alike: list[Refinement], most: int, number: int) -> Task:

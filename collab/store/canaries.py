@@ -4,17 +4,12 @@ import base64
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-WINDOW = 32
-"""Bytes of a canary, at most a few more: two contents that are not copies do not share so many by chance."""
+from collab.store.windows import SPAN, WINDOW, starts_in, telling_starts
 
-SPAN = 8
-"""Elements that are looked at when a telling window is chosen; at least TELLING of them must differ."""
-
-TELLING = 5
-CANDIDATES = 64
 ANCHOR = 8
 
 PLAIN = 3
@@ -27,6 +22,17 @@ ENOUGH = 1000
 _SLOTS = 24
 
 
+Piece = tuple[int, bytes]
+"""A piece of private content, and the number of the row or image that it is a piece of."""
+
+
+class Sign(NamedTuple):
+    """What a canary is a sign of: the kind of content and its owner, and the row of it."""
+
+    what: str
+    row: int
+
+
 class Canaries:
     """Byte strings of 15 or more by what they are a piece of; such as text may hold by chance are not to be added.
 
@@ -34,27 +40,27 @@ class Canaries:
     word for each of the eight ways in which the canary can lie.
     """
 
-    def __init__(self, names: Mapping[bytes, str] | None = None) -> None:
+    def __init__(self, names: Mapping[bytes, Sign] | None = None) -> None:
         self.names = dict(names or {})
         self._index: tuple[np.ndarray, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def add(self, name: str, pieces: Iterable[bytes]) -> None:
+    def add(self, name: str, pieces: Iterable[Piece]) -> None:
         """More pieces of `name`; a piece that is there keeps its name."""
-        for piece in pieces:
-            self.names.setdefault(piece, name)
+        for row, piece in pieces:
+            self.names.setdefault(piece, Sign(name, row))
         self._index = None
 
     def without(self, pieces: Iterable[bytes], name: str = "") -> "Canaries":
         """These but `pieces`, and but those of `name`."""
         gone = set(pieces)
-        return Canaries({piece: other for piece, other in self.names.items() if piece not in gone and other != name})
+        return Canaries({piece: sign for piece, sign in self.names.items() if piece not in gone and sign.what != name})
 
     def found_in(self, content: bytes | memoryview | np.ndarray) -> Counter[str]:
         """How many different canaries of each name occur in `content`, at whatever offset."""
-        return Counter(self.names[piece] for piece in self.pieces_in(content))
+        return Counter(self.names[piece].what for piece in self.pieces_in(content))
 
     def pieces_in(self, content: bytes | memoryview | np.ndarray, enough: int = ENOUGH) -> set[bytes]:
         """The canaries that occur in `content`; not all of them where there are more than `enough`."""
@@ -128,36 +134,20 @@ def _slot(words: np.ndarray) -> np.ndarray:
     return slots
 
 
-def telling_starts(rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """For each row [n, elements] the one of `starts` whose next eight numbers differ most; -1 where all are plain.
-
-    Numbers that only rise, or only fall, are plain: so do smooth backgrounds, and so do the counters of file formats.
-    """
-    best, score = np.full(len(rows), -1), np.full(len(rows), TELLING - 1)
-    for start in starts.tolist():
-        piece = np.sort(rows[:, start : start + SPAN], axis=1)
-        differing = 1 + (np.diff(piece, axis=1) != 0).sum(axis=1)
-        before, after = rows[:, start : start + SPAN - 1], rows[:, start + 1 : start + SPAN]
-        is_wavy = (after > before).any(axis=1) & (after < before).any(axis=1)
-        is_led = (rows[:, start] != 0) & (rows[:, start + 1] != 0) & (rows[:, start] != rows[:, start + 1])
-        is_better = is_wavy & is_led & (differing > score)
-        best[is_better], score[is_better] = start, differing[is_better]
-    return best
-
-
-def numbers(rows: np.ndarray, kinds: Sequence[str]) -> Iterator[bytes]:
+def numbers(rows: np.ndarray, kinds: Sequence[str], allowed: np.ndarray | None = None) -> Iterator[Piece]:
     """A piece of each row of floats [n, elements >= 32], as it would lie there in each of `kinds`, and as text.
 
-    Kinds: `as it is`, `float32`, `float64`, `float16`, `bfloat16`. Rows without a telling piece give none.
+    Kinds: `as it is`, `float32`, `float64`, `float16`, `bfloat16`. Rows without a telling piece give none; `allowed`
+    [n, starts] says which candidate windows may be one, all unless given.
     """
     last = rows.shape[1] - WINDOW
-    best = telling_starts(rows, np.unique(np.linspace(0, max(last, 0), CANDIDATES).astype(int)))
-    for row, start in zip(rows, best.tolist(), strict=True):
+    best = telling_starts(rows, starts_in(rows.shape[1]), allowed)
+    for number, start in enumerate(best.tolist()):
         if start >= 0 and last >= 0:
-            piece = row[start : start + WINDOW]
+            piece = rows[number, start : start + WINDOW]
             for kind in kinds:
-                yield _rendered(piece, kind)[:WINDOW]
-            yield from _as_text(piece)
+                yield number, _rendered(piece, kind)[:WINDOW]
+            yield from ((number, text) for text in _as_text(piece))
 
 
 def _rendered(piece: np.ndarray, kind: str) -> bytes:
@@ -186,7 +176,7 @@ def _as_text(piece: np.ndarray) -> Iterator[bytes]:
         yield digits[1].encode()
 
 
-def pictures(images: np.ndarray) -> Iterator[bytes]:
+def pictures(images: np.ndarray) -> Iterator[Piece]:
     """A piece of each image of uint8 [n, 3, H, W >= 11]: by channel, by pixel, as floats, as text."""
     side = images.shape[3]
     starts = [
@@ -194,17 +184,20 @@ def pictures(images: np.ndarray) -> Iterator[bytes]:
         for y in np.unique(np.linspace(0, images.shape[2] - 4, 24).astype(int)).tolist()
         for x in sorted({0, (side - 11) // 2, side - 11})
     ]
-    flat = images.reshape(len(images), -1)
+    flat = images.reshape(len(images), images.shape[1] * images.shape[2] * side)
     for number, start in enumerate(telling_starts(flat, np.array(starts)).tolist()):
-        if start < 0:
-            continue
-        piece, y, x = flat[number, start : start + WINDOW], start // side, start % side
-        yield piece.tobytes()
-        yield images[number, :, y, x : x + 11].T.tobytes()
-        floats = piece[:16].astype(np.float32) / np.float32(255)
-        yield floats[:SPAN].tobytes()
-        yield floats.astype(np.float16).tobytes()
-        yield ", ".join(map(str, piece[:11].tolist())).encode()[:WINDOW]
-        yield piece[:16].tobytes().hex().encode()
-        for phase in range(3):
-            yield base64.b64encode(piece[phase : phase + 24].tobytes())
+        if start >= 0:
+            by_pixel = images[number, :, start // side, start % side : start % side + 11].T.tobytes()
+            piece = flat[number, start : start + WINDOW]
+            yield from ((number, form) for form in (piece.tobytes(), by_pixel, *_forms(piece)))
+
+
+def _forms(piece: np.ndarray) -> Iterator[bytes]:
+    """Of 32 bytes of pixels: as floats of both sizes, as JSON, in hexadecimal, in base64 whatever stands before."""
+    floats = piece[:16].astype(np.float32) / np.float32(255)
+    yield floats[:SPAN].tobytes()
+    yield floats.astype(np.float16).tobytes()
+    yield ", ".join(map(str, piece[:11].tolist())).encode()[:WINDOW]
+    yield piece[:16].tobytes().hex().encode()
+    for phase in range(3):
+        yield base64.b64encode(piece[phase : phase + 24].tobytes())

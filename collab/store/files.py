@@ -64,7 +64,7 @@ def place_file(
 @contextmanager
 def _removed_on_failure(path: Path) -> Iterator[BinaryIO]:
     """A new file, open for writing and reading, that is deleted if the block fails."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     file = open(os.open(path, flags, 0o600), "w+b")  # noqa: SIM115 - closing may fail too
     try:
         yield file
@@ -85,8 +85,6 @@ def make_folder(folder: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":  # elsewhere folders cannot be opened
-        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -98,7 +96,7 @@ def open_regular(path: Path) -> BinaryIO:
     """Opens `path` for reading if it is a regular file; FileNotFoundError, or StoreError for links and others."""
     if not stat.S_ISREG(path.lstat().st_mode):
         raise StoreError(f"{path} is no regular file; links, folders and devices are not followed.")
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # it may have been swapped since
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # it may have been swapped since
     return open(os.open(path, flags), "rb")
 
 

@@ -6,20 +6,17 @@ from pathlib import Path
 from collab.errors import StoreError
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-_DEVICES = {"con", "prn", "aux", "nul"} | {f"{port}{number}" for port in ("com", "lpt") for number in range(10)}
 
 
 def check_name(name: str) -> str:
     """Returns `name` if it may name an entity or a network, else raises StoreError.
 
-    Lower case only, so that no two names are one on a file system that ignores case; no name of a Windows device.
+    Lower case only, so that no two names are one on a file system that ignores case.
     """
     if not _NAME.fullmatch(name):
         raise StoreError(
             f"{name!r} cannot be a name in the store. Take 1 to 32 of a-z, 0-9, '_' and '-', a letter first."
         )
-    if name in _DEVICES:
-        raise StoreError(f"{name!r} cannot be a name in the store: Windows keeps it for a device. Take another one.")
     return name
 
 

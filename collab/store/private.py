@@ -55,8 +55,6 @@ def _close(folder: Path, entity: str) -> None:
         raise BoundaryError(
             f"{folder}, private to entity {entity!r}, is a link or a file. Remove it: nothing is followed."
         )
-    if os.name != "posix":  # elsewhere there are no modes; the folder of the user's account protects
-        return
     if before.st_uid == os.geteuid():
         folder.chmod(0o700)
     status = folder.lstat()

@@ -82,17 +82,28 @@ def shared_memory(pid: int) -> Iterator[np.ndarray]:
                 os.close(descriptor)
 
 
-def stored_rows(path: Path, most: int) -> np.ndarray:
-    """At most `most` rows of features [n, elements] of a shard, evenly spaced over it, as they are stored."""
+def stored_batches(path: Path) -> Iterator[np.ndarray]:
+    """Features [rows, elements] of each record batch of a shard, as they are stored; mapped, not read."""
     with pa.memory_map(str(path)) as file:
         reader = ipc.open_file(file)
-        rows, batch_rows = [], reader.get_batch(0).num_rows
-        total = batch_rows * (reader.num_record_batches - 1) + reader.get_batch(reader.num_record_batches - 1).num_rows
-        wanted = np.unique(np.linspace(0, total - 1, min(most, total)).astype(int))
         for number in range(reader.num_record_batches):
-            inside = wanted[wanted // batch_rows == number] - number * batch_rows
-            if len(inside):
-                batch = reader.get_batch(number)
-                values = batch.column("x").storage.values.to_numpy(zero_copy_only=False)
-                rows.append(values.reshape(batch.num_rows, -1)[inside])
+            batch = reader.get_batch(number)
+            yield batch.column("x").storage.values.to_numpy(zero_copy_only=False).reshape(batch.num_rows, -1)
+
+
+def stored_rows(path: Path, most: int) -> np.ndarray:
+    """At most `most` rows of features [n, elements] of a shard, those that `spread` names, as they are stored."""
+    with pa.memory_map(str(path)) as file:
+        reader = ipc.open_file(file)
+        total = sum(reader.get_batch(number).num_rows for number in range(reader.num_record_batches))
+    wanted, rows, first = spread(total, most), [], 0
+    for batch in stored_batches(path):
+        inside = wanted[(wanted >= first) & (wanted < first + len(batch))] - first
+        rows.append(batch[inside])
+        first += len(batch)
     return np.concatenate(rows)
+
+
+def spread(total: int, most: int) -> np.ndarray:
+    """At most `most` numbers below `total`, evenly spaced: which of so many rows are looked for."""
+    return np.unique(np.linspace(0, total - 1, min(most, total)).astype(int))

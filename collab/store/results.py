@@ -1,7 +1,5 @@
 """Results: one tidy Parquet table for each run, and a line of JSON for each event while it runs. Free of torch."""
 
-import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from collab.errors import StoreError
+from collab.plain_json import json_text
 from collab.store.tables import VERSION_KEY, read_table, write_table
 
 
@@ -18,8 +17,10 @@ from collab.store.tables import VERSION_KEY, read_table, write_table
 class Row:
     """One number of a run, where it comes from, and what the paper says of it; None is what was not measured or stated.
 
-    `row` names a line of a table ("7", "c_own"), `low` and `high` bound the 95 % interval over `n` images, `paper` is
-    the published figure and `verdict` what became of it here; `seconds` is the time of the stage on `device`.
+    `row` names a line of a table ("7", "c_own_a1"), or of an attack who attacks ("by a1"); `entity` is whose number it
+    is, of an attack the victim. `low` and `high` bound the 95 % interval over `n` images, `paper` is the published
+    figure and `verdict` what became of it here; `seconds` is the time of the stage on `device`. No two rows of a table
+    agree in all of `KEY`. docs/results.md explains every column and metric.
     """
 
     scenario: str
@@ -55,12 +56,31 @@ RESULT_FIELDS = [
 ]
 """The columns of results, in their order."""
 
+KEY = ("scenario", "row", "entity", "attack", "metric", "seed")
+"""The columns that tell rows apart: no two rows of a table have the same values in all of them."""
+
 _SCHEMA = pa.schema(RESULT_FIELDS, metadata={VERSION_KEY: "1"})
 
 
 def write_results(path: Path, rows: Sequence[Row]) -> None:
-    """Replaces the table at `path` by `rows`, in their order; StoreError if a value does not fit its column."""
-    write_table(path, _SCHEMA, [asdict(row) for row in rows], what="the results")
+    """Replaces the table at `path` by `rows`, in their order.
+
+    Raises StoreError if a value does not fit its column, or two rows have one key.
+    """
+    told = [asdict(row) for row in rows]
+    refuse_repeats(told, KEY, what="the results")
+    write_table(path, _SCHEMA, told, what="the results")
+
+
+def refuse_repeats(rows: Sequence[Mapping[str, Any]], key: Sequence[str], *, what: str) -> None:
+    """Raises StoreError, which names the first key that two rows have."""
+    seen = set[tuple[Any, ...]]()
+    for row in rows:
+        values = tuple(row[name] for name in key)
+        if values in seen:
+            told = ", ".join(f"{name} {value!r}" for name, value in zip(key, values, strict=True))
+            raise StoreError(f"{what}: two rows have the key {told}. A stage has measured this twice; look there.")
+        seen.add(values)
 
 
 def read_results(path: Path) -> list[Row]:
@@ -70,11 +90,8 @@ def read_results(path: Path) -> list[Row]:
 
 def append_metrics(path: Path, event: Mapping[str, Any]) -> None:
     """Adds one line of JSON to `path`, whole even if several processes write; what is not finite becomes null."""
-    finite = {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in event.items()
-    }
     try:
-        line = json.dumps(finite, allow_nan=False) + "\n"
+        line = json_text(event) + "\n"
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:

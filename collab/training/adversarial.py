@@ -73,16 +73,6 @@ def feature_attack_loss(
     return (predicted.float() - embedded.detach().float()).square().mean()
 
 
-def uncertainty(pixel: Tensor, perceptual: Tensor | float = 0.0) -> Tensor:
-    r"""(14), and with the second term (15): what stands for $H(X | \hat X)$ in (13)."""
-    return pixel + perceptual
-
-
-def information_objective(uncertainty: Tensor, utility: Tensor, *, beta: float) -> Tensor:
-    r"""(13): $-H(X | \hat X) + \beta H(Y | Z)$, minimized over Enc and f; $H(Y | Z)$ is bounded by (6)."""
-    return beta * utility - uncertainty
-
-
 @dataclass(frozen=True)
 class Game:
     """The networks of the game and its weights; without a discriminator there is no (2), (3), without g no (4), (8)."""

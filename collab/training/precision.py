@@ -1,5 +1,6 @@
 """Where and how arithmetic is done: device, compute type, threads; resolved once, written into the run record."""
 
+import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,14 @@ from collab.errors import ResourceError
 
 Network = TypeVar("Network", bound=nn.Module)
 Precision = Literal["auto", "bf16", "fp32"]
+
+SWITCH = "COLLAB_FAST_BF16"
+"""A switch for tests: `1` or `0` in this environment variable says whether `auto` takes bf16, whatever the hardware.
+
+So one machine plays what another would. It stands in a run's record; Ray's workers inherit it from the driver.
+"""
+
+CPUINFO = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,10 @@ def resolve_compute(precision: Precision, device: Literal["auto", "cpu", "cuda"]
 
 
 def _has_fast_bf16(device: str) -> bool:
+    if (stated := os.environ.get(SWITCH)) is not None:
+        if stated not in ("0", "1"):
+            raise ResourceError(f"the environment variable {SWITCH} is {stated!r}. It may be 0 or 1; or unset it.")
+        return stated == "1"
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    cpuinfo = Path("/proc/cpuinfo")
-    return cpuinfo.is_file() and " amx_bf16" in cpuinfo.read_text()
+    return CPUINFO.is_file() and " amx_bf16" in CPUINFO.read_text()

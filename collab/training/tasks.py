@@ -101,12 +101,12 @@ class Classification(Task):
     def measures(self, outputs: Tensor, targets: Tensor, seed: int, suffix: str = "") -> tuple[Measure, ...]:
         """Top-1, and top-5 where there are more than 5 classes."""
         ranks = (1, 5) if outputs.shape[1] > 5 else (1,)
-        return tuple(mean_measure(f"top{k}{suffix}", topk_hits(outputs, targets, k).double(), seed) for k in ranks)
+        return tuple(mean_measure(f"top{k}{suffix}", topk_hits(outputs, targets, k), seed) for k in ranks)
 
     @override
     def fidelity(self, changed: Tensor, original: Tensor, seed: int) -> tuple[Measure, ...]:
         return (
-            mean_measure("agreement", agreement(changed, original).double(), seed),
+            mean_measure("agreement", agreement(changed, original), seed),
             mean_measure("kl", kl(original, changed), seed),
         )
 

@@ -54,6 +54,7 @@ def test_rows_follow_the_list_of_splits_and_agree_with_each_other(tmp_path: Path
     for split, parts, count in (("train", "0", 30), ("test", "12", 18)):
         listed = [name for name, part in files if part in parts]
         assert len(source.labels(split)) == len(listed) == count
+        assert source.names(split) == tuple(listed)
         rows = np.array([count - 1, 0, 7])
         people = [(int(listed[row][:6]) - 1) % 8 for row in rows]
         assert [source.classes[label] for label in source.labels(split)[rows]] == [f"id_{1000 - who}" for who in people]
@@ -78,6 +79,8 @@ def test_the_digest_follows_the_lists(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("file", "old", "new", "told"), [
     ("list_eval_partition.txt", "000001.jpg ", "../1.jpg ", "is not the name of an image"),
     ("list_eval_partition.txt", "000001.jpg ", "000002.jpg ", "each once"),
+    ("list_eval_partition.txt", "000001.jpg ", "000001.jpg 3", r"puts 000001.jpg in part 3\d; there are 0, 1 and 2"),
+    ("list_eval_partition.txt", "", "version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
     ("identity_CelebA.txt", "000003.jpg ", "000003.jpg x", "whole number"),
     ("identity_CelebA.txt", "000003.jpg ", "other.jpg ", "has no line for 000003.jpg"),
     ("list_attr_celeba.txt", "Bald ", "Bald Young ", "5 whole numbers"),

@@ -3,10 +3,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collab.errors import CollabError
 from collab.metrics import intervals
-from collab.metrics.intervals import bootstrap_interval, nested_interval, nested_means
+from collab.metrics.intervals import bootstrap_interval, nested_interval, nested_means, share_interval
 
 
 def test_shares_follow_the_normal_approximation() -> None:
@@ -80,6 +82,29 @@ def test_memory_is_bounded_whatever_the_number_of_values(monkeypatch: pytest.Mon
     assert sum(drawn) == 300_000
     assert max(drawn) <= 1000
     assert low < values.mean() < high
+
+
+@pytest.mark.parametrize(
+    ("hits", "count", "low", "high"),
+    [(18, 18, 0.8241, 1.0), (0, 18, 0.0, 0.1759), (81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605)],
+)
+def test_a_share_has_wilsons_interval(hits: int, count: int, low: float, high: float) -> None:
+    """The last two are examples of Newcombe (1998), Table I, method 3; of 18 of 18 the end is n / (n + z^2)."""
+    assert share_interval(hits, count) == pytest.approx((low, high), abs=5e-5)
+
+
+@given(st.integers(1, 5000).flatmap(lambda count: st.tuples(st.integers(0, count), st.just(count))))
+def test_the_interval_of_a_share_holds_it_and_stays_between_nothing_and_all(found: tuple[int, int]) -> None:
+    hits, count = found
+    low, high = share_interval(hits, count)
+    assert 0 <= low <= hits / count <= high <= 1
+    assert low < high
+
+
+@pytest.mark.parametrize(("count", "level"), [(0, 0.95), (5, 1.0)])
+def test_no_share_is_refused(count: int, level: float) -> None:
+    with pytest.raises(CollabError, match=f"{count} values"):
+        share_interval(0, count, level)
 
 
 @pytest.mark.parametrize(("count", "level"), [(0, 0.95), (5, 1.0), (5, 0.0)])

@@ -20,7 +20,9 @@ def scored(seeds: int = 3, n: int = 200, noise: float = 0.05) -> tuple[Scores, S
 
 
 def leakage(attack: Scores, opened: Scores, prior: Scores, seed: int = 0, **options: float) -> Leakage:
-    found = normalized_leakage(attack, opened, prior, np.random.default_rng(seed), **options)  # type: ignore[arg-type]
+    found = normalized_leakage(
+        attack, opened, prior, np.random.default_rng(seed), **{"higher_discloses": True, **options}
+    )  # type: ignore[arg-type]
     assert found is not None
     return found
 
@@ -46,9 +48,9 @@ def test_leakage_is_not_clipped() -> None:
 
 
 @given(gain=st.floats(-50, 50).filter(lambda x: abs(x) > 0.01), offset=st.floats(-5, 5))
-def test_leakage_has_no_unit_and_no_direction(gain: float, offset: float) -> None:
+def test_leakage_has_no_unit_and_its_metric_may_rise_or_fall_with_disclosure(gain: float, offset: float) -> None:
     plain = scored(seeds=2, n=20)
-    changed = leakage(*([gain * seed + offset for seed in each] for each in plain))
+    changed = leakage(*([gain * seed + offset for seed in each] for each in plain), higher_discloses=gain > 0)
     np.testing.assert_allclose(
         [changed.value, changed.low, changed.high],
         [leakage(*plain).value, leakage(*plain).low, leakage(*plain).high],
@@ -81,18 +83,20 @@ def test_seeds_that_differ_widen_the_interval() -> None:
     assert wide.high - wide.low > 5 * (narrow.high - narrow.low)
 
 
-@pytest.mark.parametrize(("shift", "is_defined"), [(0.0, False), (0.01, False), (0.2, True), (-0.2, True)])
-def test_leakage_is_undefined_where_open_does_not_differ_from_the_prior(shift: float, is_defined: bool) -> None:
+@pytest.mark.parametrize(("shift", "is_defined"), [(0.0, False), (0.01, False), (0.2, True), (-0.2, False)])
+def test_leakage_is_undefined_where_open_discloses_no_more_than_the_prior(shift: float, is_defined: bool) -> None:
     attack, _, prior = scored(n=50)
     rng = np.random.default_rng(2)
     opened = [seed + shift + rng.normal(0, 0.3, 50) for seed in prior]
-    found = normalized_leakage(attack, opened, prior, np.random.default_rng(0))
-    assert (found is not None) == is_defined
+    for rises in (True, False):
+        scores = [[seed if rises else -seed for seed in each] for each in (attack, opened, prior)]
+        found = normalized_leakage(*scores, np.random.default_rng(0), higher_discloses=rises)
+        assert (found is not None) == is_defined
 
 
 def test_equal_open_and_prior_are_undefined() -> None:
     attack, _, prior = scored()
-    assert normalized_leakage(attack, prior, prior, np.random.default_rng(0)) is None
+    assert normalized_leakage(attack, prior, prior, np.random.default_rng(0), higher_discloses=True) is None
 
 
 def test_resamples_without_the_sign_of_the_scale_have_no_say() -> None:
@@ -107,14 +111,14 @@ def test_scores_of_other_images_are_refused() -> None:
     attack, opened, prior = scored()
     for wrong in ((attack[:2], opened, prior), (attack, [seed[1:] for seed in opened], prior), (attack, opened, [])):
         with pytest.raises(CollabError, match="same images"):
-            normalized_leakage(*wrong, np.random.default_rng(0))
+            normalized_leakage(*wrong, np.random.default_rng(0), higher_discloses=True)
     attack[1][7] = np.nan
     with pytest.raises(CollabError, match="finite"):
-        normalized_leakage(attack, opened, prior, np.random.default_rng(0))
+        normalized_leakage(attack, opened, prior, np.random.default_rng(0), higher_discloses=True)
     with pytest.raises(CollabError, match="level"):
-        normalized_leakage(opened, opened, prior, np.random.default_rng(0), level=0.0)
+        normalized_leakage(opened, opened, prior, np.random.default_rng(0), level=0.0, higher_discloses=True)
     with pytest.raises(CollabError, match="one seed"):
-        normalized_leakage([], [], [], np.random.default_rng(0))
+        normalized_leakage([], [], [], np.random.default_rng(0), higher_discloses=True)
 
 
 def test_spread_of_a_ladder_has_a_closed_form() -> None:

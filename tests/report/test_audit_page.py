@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from collab.metrics.intervals import share_interval
 from collab.report.audit import _gains, frontier, write_audit
-from collab.report.audit_cells import BROKEN_LEAKAGE, CONTROL_FAILED, cells_of, defense_names
-from collab.report.audit_tables import curves, matrix, verdicts
+from collab.report.audit_cells import cells_of, defense_names
+from collab.report.audit_tables import curves, details, matrix, verdicts
+from collab.report.audit_verdicts import in_words, judgements
+from collab.report.audit_words import BROKEN_LEAKAGE, CANNOT, CONTROL_FAILED, R_IS_BLIND
 from collab.report.opened import open_run
 from collab.scenario.audit import AUDITORS, FULL, QUICK, audited
 from collab.scenario.reader import read_scenario, to_yaml
@@ -23,10 +26,19 @@ def made(folder: Path, rows: list[Row], tasks: dict[str, dict[str, object]] | No
     (folder / "scenario.yaml").write_text(to_yaml(read_scenario(SCENARIO).scenario))
     write_results(folder / "results.parquet", rows)
     write_ledger(folder / "ledger.parquet", [])
-    facts = {"seconds": 2.0, "facts": {"adversary": "insider"}, "cached": False, "losses": [], "peak_bytes": 1}
-    named = {f"attack spy {row.attack} on {row.entity}": facts for row in rows if row.attack}
+    named = {
+        f"attack spy {row.attack} on {row.entity}": task("attack", row.attack, row.entity) for row in rows if row.attack
+    }
     (folder / "record.json").write_text(json.dumps({"tasks": tasks or named, "classes": ["cat", "dog"]}))
     return folder
+
+
+def task(stage: str, attack: str | None, victim: str | None, seconds: float = 2.0, **more: object) -> dict[str, object]:
+    """A line of the record: the spy's, unless `more` says otherwise."""
+    return {
+        "stage": stage, "entity": "spy", "attack": attack, "victim": victim, "rehearsed_on": None, "seconds": seconds,
+        "facts": {"adversary": "insider"}, "cached": False, "losses": [], "peak_bytes": 1, **more,
+    }  # fmt: skip
 
 
 def found(attack: str, entity: str, metric: str, value: float, reach: float | None = 0.01) -> Row:
@@ -51,7 +63,12 @@ def found(attack: str, entity: str, metric: str, value: float, reach: float | No
             [("attribute_r2[red]", 0.2, 0.05), ("attribute_r2[red]_prior_class_mean", 0.2, 0.05)],
             "not broken by this suite",
         ),
-        ([("l1", 0.2, 0.01)], "—"),
+        ([("l1", 0.2, 0.01), ("ssim_max[7]", 0.05, 0.01)], CANNOT),
+        ([("ssim_max[7]", 0.05, 0.01), ("rank1[pixels]", 0.01, 0.01), ("gallery", 1000, None)], CANNOT),
+        ([("ssim_max[7]", 0.05, 0.01), ("rank1[pixels]", 0.30, 0.01), ("gallery", 1000, None)], "broken"),
+        ([("ssim_max[7]", 0.30, 0.01), ("ssim_max[7]_prior_mean", 0.16, 0.01)], "leaks"),
+        ([("ssim_max[7]", 0.17, 0.01), ("ssim_max[7]_prior_mean", 0.16, 0.01)], CANNOT),
+        ([("match_top1", 0.9, 0.02), ("match_chance", 0.01, None)], "broken"),
         ([("match_sure", 0.02, None)], "—"),
         ([("leakage[ssim_max]", 0.01, 0.05), ("control", 0.01, 0.02)], CONTROL_FAILED),
         ([("leakage[ssim_max]", 0.01, 0.05), ("control", 0.10, 0.02)], "not broken by this suite"),
@@ -68,13 +85,110 @@ def test_victims_of_one_defense_are_one_cell_whose_interval_knows_both(tmp_path:
     rows = [found("any", name, "leakage[ssim_max]", value) for name, value in (("a1", 0.2), ("a2", 0.4), ("a3", 0.9))]
     run = open_run(made(tmp_path / "run", rows))
     (cell,) = cells_of(run)
-    assert cell.victims == 3
+    assert cell.victims == ("a1", "a2", "a3")
     assert cell.leakage is not None
     assert cell.leakage.value == pytest.approx(0.5)
     assert cell.leakage.low is not None
     assert cell.leakage.low < 0.2  # three victims that differ by so much say little of the next one
     assert [line[2] for line in verdicts(cells_of(run)).lines] == ["broken"]
     assert matrix(cells_of(run)).lines == (("any", "broken"),)
+
+
+def test_a_time_is_that_of_its_own_tasks_though_names_begin_alike(tmp_path: Path) -> None:
+    text = SCENARIO.read_text().partition("refinements:")[0] + "refinements: []\n"
+    text = text.replace(
+        "name: a2, share: 0.10, defense: {kind: dpm, blocks: 2",
+        "name: a12, share: 0.10, defense: {kind: dpm, blocks: 3",
+    )
+    rows = [found(attack, who, "leakage[ssim_max]", 0.1) for attack in ("noise", "noise_long") for who in ("a1", "a12")]
+    tasks = {
+        "attack spy noise on a1": task("attack", "noise", "a1", 1.0, rehearsed_on="a1"),
+        "attack spy noise on a12": task("attack", "noise", "a12", 10.0, rehearsed_on="a1"),
+        "attack spy noise_long on a1": task("attack", "noise_long", "a1", 100.0),
+        "attack spy noise_long on a12": task("attack", "noise_long", "a12", 1000.0),
+        "attack spy2 noise on a1": task("attack", "noise", "a1", 1e4, entity="spy2"),
+        "rehearse spy noise for a1": task("rehearse", "noise", "a1", 0.5),
+        "judge spy noise on a1": task("judge", "noise", "a1", 1e5, entity="oracle"),
+    }  # fmt: skip
+    run = made(tmp_path / "run", rows, tasks)
+    (run / "scenario.yaml").write_text(text)
+    cells = cells_of(open_run(run))
+    assert {(cell.defense, cell.attack): cell.seconds for cell in cells} == {
+        ("dpm", "noise"): 1.5, ("dpm of a12", "noise"): 10.5,
+        ("dpm", "noise_long"): 100.0, ("dpm of a12", "noise_long"): 1000.0,
+    }  # fmt: skip
+
+
+def test_what_collaborators_and_outsiders_do_with_one_attack_are_two_cells(tmp_path: Path) -> None:
+    rows = [found("any", "a1", "leakage[ssim_max]", 0.0), found("any", "a2", "leakage[ssim_max]", 0.9)]
+    tasks = {
+        "1": task("attack", "any", "a1", facts={"adversary": "outsider"}),
+        "2": task("attack", "any", "a2", facts={"adversary": "collaborator"}),
+    }
+    cells = cells_of(open_run(made(tmp_path / "run", rows, tasks)))
+    assert {cell.adversary: (cell.word, cell.seconds) for cell in cells} == {
+        "outsider": ("not broken by this suite", 2.0), "collaborator": ("broken", 2.0),
+    }  # fmt: skip
+    assert matrix(cells).lines == (("any", "broken"),)
+
+
+@pytest.mark.parametrize("values", [(0.99, 1.0, 1.0), (0.0, 0.01, 0.0), (1.0, 1.0), (0.9, 0.97)])
+def test_the_interval_of_a_share_stays_between_nothing_and_all(tmp_path: Path, values: tuple[float, ...]) -> None:
+    rows = []
+    for who, value in zip(("a1", "a2", "a3"), values, strict=False):
+        low, high = share_interval(round(100 * value), 100)
+        rows.append(Row("tiny", "by spy", who, "dpm", "any", "match_top1", value, low, high, n=100, seed=0))
+    (cell,) = cells_of(open_run(made(tmp_path / "run", rows)))
+    assert cell.matches is not None
+    assert cell.matches.low is not None
+    assert cell.matches.high is not None
+    assert 0 <= cell.matches.low <= cell.matches.value <= cell.matches.high <= 1
+    assert cell.matches.low < cell.matches.high
+
+
+def test_of_two_victims_the_interval_is_students(tmp_path: Path) -> None:
+    rows = [found("any", who, "leakage[ssim_max]", value, 0.0) for who, value in (("a1", 0.4), ("a2", 0.6))]
+    (cell,) = cells_of(open_run(made(tmp_path / "run", rows)))
+    assert cell.leakage is not None
+    assert cell.leakage.low == pytest.approx(
+        0.5 - 12.706 * 0.1, abs=1e-3
+    )  # t of one degree of freedom; s / sqrt 2 = .1
+
+
+def test_where_r_rebuilds_nothing_no_part_of_the_page_builds_on_leakage(tmp_path: Path) -> None:
+    rows = [found("straw_man", who, "ssim_max[7]", 0.05) for who in ("a1", "a2")]
+    run = open_run(made(tmp_path / "blind", rows))
+    cells = cells_of(run)
+    assert verdicts(cells).lines == (
+        ("dpm", "insider", CANNOT, f"straw_man: {R_IS_BLIND} (1 attack, 2 victims, 100 rows)"),
+    )
+    assert matrix(cells).lines == (("straw_man", CANNOT),)
+    assert (curves(cells), frontier(run, cells), details(cells).lines[0][2]) == (None, "", "—")
+    told = in_words(judgements(cells), defense_names(run.scenario.entities))
+    assert told == f"Cannot be judged: {R_IS_BLIND}: what a1 and a2 publish (dpm), one attack."
+    matched = [found("matching", "a1", "match_top1", 0.9), found("matching", "a1", "match_chance", 0.01, None)]
+    told = in_words(judgements(cells_of(open_run(made(tmp_path / "matched", [*rows, *matched])))), {"a1": "dpm"})
+    assert told == (
+        "Broken by an insider who has images of the victim: what a1 publishes (dpm), by matching: "
+        "90 % of the rows matched."
+    )
+
+
+def test_of_victims_of_whom_r_rebuilds_nothing_leakage_says_so(tmp_path: Path) -> None:
+    rows = [found("any", who, "ssim_max[7]", 0.3) for who in ("a1", "a2")] + [
+        found("any", "a1", "leakage[ssim_max]", 0.7)
+    ]
+    (cell,) = cells_of(open_run(made(tmp_path / "run", rows)))
+    assert cell.word == "broken"
+    assert cell.how == f"leakage 0.70 [0.69, 0.71], of 1 of 2 victims: of the others {R_IS_BLIND}"
+
+
+def test_a_control_holds_for_all_victims_that_a_rehearsal_serves(tmp_path: Path) -> None:
+    rows = [found("any", who, "leakage[ssim_max]", 0.0) for who in ("a1", "a2")] + [found("any", "a1", "control", 0.0)]
+    tasks = {who: task("attack", "any", who, rehearsed_on="a1") for who in ("a1", "a2")}
+    run = made(tmp_path / "run", rows, tasks)
+    (run / "scenario.yaml").write_text(to_yaml(read_scenario(SCENARIO, ["entities.a2.defense.blocks=3"]).scenario))
+    assert [cell.word for cell in cells_of(open_run(run))] == [CONTROL_FAILED, CONTROL_FAILED]
 
 
 def test_who_finds_nothing_in_plain_features_says_nothing_of_poisoned_ones(tmp_path: Path) -> None:
@@ -84,8 +198,8 @@ def test_who_finds_nothing_in_plain_features_says_nothing_of_poisoned_ones(tmp_p
         text = to_yaml(read_scenario(SCENARIO, ["entities.a2.defense=none"]).scenario)
         (run / "scenario.yaml").write_text(text)
         record = json.loads((run / "record.json").read_text())
-        for task in record["tasks"].values():
-            task["facts"] = {"adversary": adversary}
+        for each in record["tasks"].values():
+            each["facts"] = {"adversary": adversary}
         (run / "record.json").write_text(json.dumps(record))
         return [cell.word for cell in cells_of(open_run(run))]
 
@@ -146,10 +260,9 @@ def test_an_audit_adds_an_outsider_with_the_suite_and_touches_nobody_else(
     assert stated.disclosure is not None
 
 
-def test_an_audit_of_full_shares_holds_images_that_another_has() -> None:
+def test_attacks_go_through_as_many_blocks_as_there_are() -> None:
     content = {"entities": [{"name": "a1", "share": 1.0}], "model": {"backbone": "resnet8", "hook": "conv3_1"}}
     auditors = audited(content, "full")["entities"][-len(AUDITORS) :]
-    assert all(auditor["overlap"] == {"with": "a1", "fraction": 1.0} for auditor in auditors)
     depths = [each["depth"] for auditor in auditors for each in auditor["options"]["attacks"] if "depth" in each]
     assert depths == [1]  # resnet8 has one block behind conv3_1
 

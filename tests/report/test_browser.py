@@ -7,10 +7,13 @@ import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
-from made_up import pictures, rows, scenario, write_run  # type: ignore[import-not-found]
+from made_up import pictures, row, rows, scenario, write_run  # type: ignore[import-not-found]
 
+from collab.report.audit import write_audit
 from collab.report.page import write_comparison, write_page
+from collab.store.pictures import judged_file
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium to look with (apt install chromium)")
@@ -26,6 +29,14 @@ addEventListener("load", () => {
     width: innerWidth,
     asked: performance.getEntriesByType("resource").filter(each => !each.name.startsWith("data:")).length,
     ink: getComputedStyle(document.body).color,
+    cut: [...document.querySelectorAll("table")].filter(each => {
+      if (!each.offsetParent) return false;
+      const room = each.closest(".scroll");
+      const bar = room && room.scrollWidth > room.clientWidth && room.offsetHeight - room.clientHeight >= 8;
+      const end = (room || each).getBoundingClientRect().right;
+      return end > document.documentElement.clientWidth + 1 || (room && room.scrollWidth > room.clientWidth && !bar);
+    }).length,
+    scrolled: [...document.querySelectorAll(".scroll")].filter(each => each.scrollWidth > each.clientWidth).length,
     nameless: [...document.querySelectorAll("svg")].filter(
       each => !each.closest("[aria-hidden=true], [role=img][aria-label]")).length,
   }), "*");
@@ -73,10 +84,50 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_browser_shows_the_page_without_a_complaint(page: Path, width: int) -> None:
     found, console = looked_at(page, width=width)
     assert console == []
+    assert found["cut"] == 0
     assert found["width"] == width
     assert (found["missing"], found["unnamed"], found["nameless"], found["asked"]) == (0, 0, 0, 0)
     assert found["images"] == 4 * 16 * 3
     assert not found["wide"]
+
+
+@pytest.fixture(scope="module")
+def audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An audit with every attack of the quick suite, long sentences and pictures."""
+    stated = scenario()
+    made, tasks = rows(stated), dict[str, dict[str, object]]()
+    labels = ["straw_man", "leaked_module", "distribution_matching[zca]", "leaked_pairs[4]", "leaked_pairs[64]"]
+    for label in labels:
+        for name in ("a1", "a2", "a3", "a4"):
+            about = {"leakage[ssim_max]": 0.5, "ssim_max[7]": 0.4, "ssim_max[7]_worst": 0.9, "match_top1": 0.9}
+            made += [row("by auditor", name, metric, value, attack=label) for metric, value in about.items()]
+            tasks[f"attack auditor {label} on {name}"] = {
+                "stage": "attack", "entity": "auditor", "attack": label, "victim": name, "rehearsed_on": None,
+                "seconds": 12_345.0, "peak_bytes": 1, "cached": False, "losses": [],
+                "facts": {"adversary": "module leaked"},
+            }  # fmt: skip
+    run = write_run(tmp_path_factory.mktemp("audited"), stated, made, shown=pictures(), record={"tasks": tasks})
+    seen = np.random.default_rng(0).integers(0, 256, (2, 16, 3, 96, 96), dtype=np.uint8)
+    for label in labels:
+        file = run / "private" / "oracle" / judged_file("auditor", label, "a1")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, seen)
+    write_page(run)
+    page = write_audit(run)
+    assert page is not None
+    return page
+
+
+@in_a_browser
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("name", ["audit.html", "report.html"])
+def test_no_table_of_an_audited_run_is_cut_off(audit: Path, name: str, width: int) -> None:
+    found, console = looked_at(audit.with_name(name), width=width)
+    assert console == []
+    assert (found["cut"], found["wide"]) == (0, False)
+    assert (found["missing"], found["unnamed"], found["nameless"], found["asked"]) == (0, 0, 0, 0)
+    if (name, width) == ("audit.html", 1280):  # its tables fit; the sheet, 16 pictures of 96 px, goes on at the side
+        assert found["scrolled"] == 1
 
 
 @in_a_browser
@@ -93,10 +144,13 @@ def test_the_browser_would_tell_of_a_missing_picture_an_error_and_a_wide_page(tm
     page = tmp_path / "bad.html"
     page.write_text(
         "<!doctype html><html><head></head><body><img src='data:image/png;base64,AAAA' alt='x'><img src='gone.png'>"
-        "<svg></svg><div style='width: 3000px'>wide</div><script>console.error('oh')</script></body></html>"
+        "<svg></svg><table><tr><td><div style='width: 3000px'>wide</div></td></tr></table>"
+        "<div class='scroll' style='overflow: hidden; width: 300px'><table><tr><td><div style='width: 600px'>cut</div>"
+        "</td></tr></table></div><script>console.error('oh')</script></body></html>"
     )
     found, console = looked_at(page)
     assert (found["missing"], found["unnamed"], found["nameless"], found["wide"]) == (2, 1, 1, True)
+    assert (found["cut"], found["scrolled"]) == (2, 1)
     assert any("oh" in line for line in console)
 
 

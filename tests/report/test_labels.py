@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab.report.labels import MOST_COUNTS, MOST_NAMES, effective_classes, held_labels, label_map
+from collab.report.labels import MOST_COUNTS, MOST_NAMES, dealt_in_words, effective_classes, held_labels, label_map
 from collab.report.page import write_page
 from collab.scenario.reader import read_scenario, to_yaml
 from collab.store.ledger import write_ledger
@@ -166,3 +166,25 @@ def test_counts_of_hundreds_of_classes_are_left_to_the_record(run: Path) -> None
     page = write_page(run).read_text(encoding="utf-8")
     assert ["a1", "200", "200 of 200", "200.0", "c0 (0.5 %)"] in Cells(page).lines
     assert "Images of each class" not in page
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ([], "Partition: iid."),
+        (["partition={kind: dirichlet, alpha: 0.5}"], "Partition: dirichlet, alpha 0.5."),
+        (["entities.a4.overlap={with: a1, fraction: 0.5}"], "Partition: iid; a4 shares 50 % of its images with a1."),
+        (["entities.a4.classes=[species_00, species_01]"], "Partition: iid; a4 draws from 2 classes only."),
+        (["a3", "a4"], "Partition: iid; images listed by the scenario (`rows`): a3 and a4."),
+        (["a1", "a2", "a3", "a4"], "Partition: none; the scenario lists every entity's images (`rows`)."),
+    ],
+)
+def test_the_page_says_how_images_were_really_dealt(overrides: list[str], words: str) -> None:
+    """`partition` has a default, which says nothing of images that are listed one by one."""
+    listed = [name for name in overrides if "=" not in name]
+    stated = read_scenario(TINY, [each for each in overrides if "=" in each]).scenario
+    dealt = tuple(
+        each.model_copy(update={"rows": "rows.txt", "share": None}) if each.name in listed else each
+        for each in stated.entities
+    )
+    assert dealt_in_words(stated.model_copy(update={"entities": dealt})) == words

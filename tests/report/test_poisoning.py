@@ -1,5 +1,7 @@
 """What a sweep in which nobody refines still shows."""
 
+from dataclasses import replace
+
 import pytest
 
 from collab.report.aggregate import Mean
@@ -24,16 +26,16 @@ FOUND = [
 
 
 def test_a_point_and_entity_are_a_line_with_what_was_measured() -> None:
-    table = poisoning_table(FOUND)
-    assert [(values, entity) for values, entity, _ in table] == [((0.0, 2), "a1"), ((1.0, 2), "a1"), ((1.0, 2), "a2")]
-    assert dict(zip(columns_of(FOUND), table[0][2], strict=True)) == {
-        "top1_original": 0.8,
-        "top1_poisoned": 0.7,
-        "l1_original": None,
-        "l1_poisoned": None,
-        "ssim_original": 0.6,
-        "ssim_poisoned": 0.01,
-    }
+    table = poisoning_table(FOUND, ["lambda", "blocks"])
+    assert [line[:3] for line in table.lines] == [("0", "2", "a1"), ("1", "2", "a1"), ("1", "2", "a2")]
+    assert table.columns[:5] == ("lambda", "blocks", "entity", "top-1 % original", "poisoned")
+    assert columns_of(FOUND)[2:] == ("l1_original", "l1_poisoned", "ssim_original", "ssim_poisoned")
+    assert table.lines[0][3:] == ("80.0", "70.0", "—", "—", "0.600", "0.010")
+
+
+def test_points_of_seeds_alone_have_no_column_of_an_axis() -> None:
+    (line,) = poisoning_table([replace(FOUND[2], values=())], []).lines
+    assert line == ("a1", "—", "—", "—", "—", "0.600", "—")
 
 
 def test_the_figure_has_a_line_for_each_entity_and_other_point() -> None:
@@ -45,7 +47,7 @@ def test_the_figure_has_a_line_for_each_entity_and_other_point() -> None:
 @pytest.mark.parametrize("found", [[], FOUND[-1:]])
 def test_nothing_measured_is_nothing_drawn(found: list[Mean]) -> None:
     assert poisoning_curves(found, ["lambda"]) == ""
-    assert poisoning_table(found) == []
+    assert poisoning_table(found, ["lambda", "blocks"]).lines == ()
 
 
 def test_rows_of_nobody_draw_no_accuracy() -> None:

@@ -1,6 +1,7 @@
 """The answer in plain words says what rows say, and nothing else."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ SENT = boundaries([entity.name for entity in SCENARIO.entities], crossings(SCENA
 
 def told(attacked: float | None = None, **top1: float) -> Summary:
     return summary(
-        SCENARIO, rows(SCENARIO, {key.removeprefix("r"): at for key, at in top1.items()}, attacked), SENT, {}
+        SCENARIO, rows(SCENARIO, {key.removeprefix("r"): at for key, at in top1.items()}, attacked), SENT, {}, ()
     )
 
 
@@ -44,11 +45,11 @@ def test_the_row_of_the_largest_pool_speaks_for_an_entity_even_if_another_is_bet
 
 def test_without_a_reference_or_a_pool_nothing_is_claimed() -> None:
     bare = [each for each in rows(SCENARIO) if not each.row.startswith("c_")]
-    answer = summary(SCENARIO, bare, SENT, {})
+    answer = summary(SCENARIO, bare, SENT, {}, ())
     assert not answer.gains
     assert "was not measured" in answer.gained
     alone = scenario("refinements=[{row: 1, entity: a1, own: images}]")
-    assert "No row of this scenario reads a pool" in summary(alone, rows(alone), SENT, {}).gained
+    assert "No row of this scenario reads a pool" in summary(alone, rows(alone), SENT, {}, ()).gained
 
 
 def test_who_does_better_alone_is_told_so() -> None:
@@ -56,24 +57,38 @@ def test_who_does_better_alone_is_told_so() -> None:
     assert not any("without any" in each for each in told(r2=0.6, r8=0.6).cautions)
 
 
-@pytest.mark.parametrize(
-    ("attacked", "said"),
-    [
-        (None, None),
-        (0.15, "No attack that was played rebuilt images clearly better"),
-        (0.4, "Attacks rebuilt images of a2, a3 and a4 better than a guess from labels, at best with SSIM 0.400."),
-    ],
-)
-def test_attacks_are_measured_by_a_guess_from_labels(attacked: float | None, said: str | None) -> None:
-    answer = told(attacked)
-    assert ("ttack" in answer.disclosed) == (said is not None)
-    assert any("No attack was played" in each for each in answer.cautions) == (said is None)
-    if said:
-        assert said in answer.disclosed
+def test_the_nearest_images_of_an_attack_are_told_by_their_mean_and_beside_a_guess() -> None:
+    """A share or a worst case of `ssim_max` is larger than any mean, and no SSIM of an attack."""
+    about = {"above_half": 1.0, "worst": 0.97, "p95": 0.9, "open": 0.8, "prior_mean": 0.1, "prior_class_mean": 0.15}
+    made = rows(SCENARIO, attacked=0.4)
+    made += [row("by a1", "a2", f"ssim_max[7]_{what}", value, attack="own_module") for what, value in about.items()]
+    answer = summary(SCENARIO, made, SENT, {}, ())
+    told = "reach SSIM 0.400 on the average (own_module on a2); the best guess about them has 0.150."
+    assert told in answer.disclosed
+    shown = {each.entity: each.attack.value if each.attack else None for each in answer.disclosures}
+    assert shown == {"a1": None, "a2": 0.4, "a3": 0.4, "a4": 0.4}
+
+
+def test_where_nobody_attacked_that_is_said() -> None:
+    assert "ttack" not in told().disclosed
+    assert any("No attack was played" in each for each in told().cautions)
+    assert not any("No attack was played" in each for each in told(0.15).cautions)
+
+
+def test_a_defense_that_hides_less_than_a_guess_knows_is_told_with_what_to_do() -> None:
+    made = [
+        replace(each, value=0.6, low=0.59, high=0.61)
+        if (each.row, each.entity, each.metric) == ("tables_1_2", "a2", "ssim[7]_poisoned") else each
+        for each in rows(SCENARIO)
+    ]  # fmt: skip
+    (caution,) = (each for each in summary(SCENARIO, made, SENT, {}, ()).cautions if "does not hide" in each)
+    assert caution.startswith("The defense of a2 (dpm) does not hide its images: the released reconstructor rebuilds")
+    assert "SSIM 0.600, and a guess from labels has 0.150" in caution
+    assert not any("does not hide" in each for each in told().cautions)
 
 
 def test_the_worst_single_image_is_named() -> None:
-    answer = summary(SCENARIO, rows(SCENARIO), SENT, {"a3": pictures(worst=0.375), "a1": pictures(worst=0.25)})
+    answer = summary(SCENARIO, rows(SCENARIO), SENT, {"a3": pictures(worst=0.375), "a1": pictures(worst=0.25)}, ())
     assert "The worst single image reaches 0.375 (a3)." in answer.disclosed
     assert "0.020 at the most" in answer.disclosed
     assert "less than the 0.150 of a guess" in answer.disclosed
@@ -116,7 +131,7 @@ def test_what_figures_rest_on_and_a_stage_of_several_rows_is_paid_once() -> None
     same = [row("1", "a1", metric, 0.5, seconds=30.25) for metric in ("top1", "top5")]
     other = row("2", "a2", "top1", 0.5, n=50, seconds=1.0)
     assert basis([*same, other]) == (
-        "n = 50 to 100 images; seed 0; ± is half of the 95 % bootstrap interval over images. "
+        "n = 50 to 100 images; seed 0; ± is half of the 95 % interval over images. "
         "Cost: 31 s in the stages that measured it."
     )
     assert basis([]) == ""

@@ -27,8 +27,8 @@ def test_gain_is_counted_from_the_better_of_public_decider_and_own_features(scen
     rows += [row("12", "a4", 0.58)]
     (table_5,) = [table for table in tables(scenario, rows) if table.title.startswith("Table 5")]
     gain = {line[0]: line[table_5.columns.index("gain")] for line in table_5.lines}
-    assert gain["7"] == "+7.0"
-    assert gain["12"] == "+8.0"
+    assert gain["7"] == "+7.0 ±3.2"
+    assert gain["12"] == "+8.0 ±3.2"
     assert gain["1"] == ""
 
 

@@ -21,7 +21,7 @@ from collab.assignment import open_scenario_source
 from collab.data.source import MODULES
 from collab.defenses.chain import Chain
 from collab.entity import Entity
-from collab.plugins.discovery import INSTALLED
+from collab.plugins.discovery import INSTALLED, is_ours
 from collab.stages.base import Stage
 from collab.stages.registry import STAGES
 
@@ -133,7 +133,7 @@ def _players(function: FunctionType, parameter: str) -> list[type]:
 
 
 def _is_ours(code: Any) -> bool:
-    return code.__module__.split(".")[0] in ("collab", "entities") and not code.__module__.startswith(NOT_CODE)
+    return is_ours(code.__module__) and not code.__module__.startswith(NOT_CODE)
 
 
 def _is_written(function: FunctionType) -> bool:

@@ -61,7 +61,7 @@ def test_an_honest_run_has_no_leak_and_there_is_enough_to_look_for(
     played: Played, small: Callable[..., Scenario]
 ) -> None:
     audit = Audit(played.run, small())
-    names = list(audit._canaries.names.values())
+    names = [sign.what for sign in audit._canaries.names.values()]
     for entity in ("a1", "a2", "a3", "a4"):
         for kind in ("weights of the defense of", "images of", "unpoisoned features of"):
             assert names.count(f"{kind} {entity}") >= 8
@@ -185,7 +185,7 @@ def test_a_run_that_leaks_ends_with_code_6_and_names_place_and_owner(
 
     monkeypatch.setattr(Entity, "publish", Leaking.publish)
     run_and_fail(tmp_path, monkeypatch)
-    assert "store/entity=a2/note.bin holds images of a2 (1 pieces)" in capsys.readouterr().err
+    assert "store/entity=a2/note.bin holds images of a2 (of its image 1)" in capsys.readouterr().err
     run = next(tmp_path.glob("tiny/*"))
     assert (run / "results.parquet").is_file()
     monkeypatch.setattr("sys.argv", ["collab", "store", "audit", str(run)])

@@ -1,36 +1,44 @@
+import importlib.util
 import json
 import os
 import subprocess
 import sys
-from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from conftest import SCENARIOS, SMALL  # type: ignore[import-not-found]
 
-from collab.errors import CollabError, ScenarioError
-from collab.runtime import overhead
 from collab.runtime.plan import plan
 from collab.scenario.reader import read_scenario
+from collab.training.precision import SWITCH
 
 ROOT = SCENARIOS.parent
 NOT_TOP1 = {"pretrain", "reconstructor", "tables_1_2", "publish"}
 
 
-def test_the_plain_loop_plays_the_rows_of_the_plan() -> None:
-    file = SCENARIOS / "tiny.yaml"
+def benchmark(name: str) -> ModuleType:
+    """A script of `benchmarks/`, not run."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("fast_bf16", ["0", "1"])
+def test_the_plain_loop_plays_the_rows_of_the_plan(fast_bf16: str) -> None:
     sets = [part for override in SMALL for part in ("--set", override)]
     done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "plain_loop.py"), str(file), *sets],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        [sys.executable, str(ROOT / "benchmarks" / "plain_loop.py"), str(SCENARIOS / "tiny.yaml"), *sets],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", SWITCH: fast_bf16},
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     top1 = json.loads(done.stdout.splitlines()[-1])["rows"]
-    tasks = plan(read_scenario(file, SMALL).scenario, {"a1": 8, "a2": 8, "a3": 8, "a4": 4})
+    tasks = plan(read_scenario(SCENARIOS / "tiny.yaml", SMALL).scenario, {"a1": 8, "a2": 8, "a3": 8, "a4": 4})
     planned = {row for task in tasks for row, _ in task.labels} - NOT_TOP1
     assert {"1", "12", "c_public", "c_own_a4", "c_all_poisoned_12"} <= planned
     assert set(top1) == planned
@@ -38,8 +46,33 @@ def test_the_plain_loop_plays_the_rows_of_the_plan() -> None:
     assert top1["6"] == top1["c_unpoisoned_7"]  # the same question, answered once
 
 
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("precision=bf16", "`precision: bf16`"),
+        ("partition={kind: dirichlet, alpha: 1}", "`partition` other than iid"),
+        ("entities.a2.defense=[dpm, none]", "defenses other than one of dpm and none"),
+        ("entities.a2.defense.adapt=true", "`against`, `adapt`"),
+        ("federated=[{row: fed, entities: [a1, a2]}]", "`federated`"),
+    ],
+)
+def test_the_plain_loop_refuses_what_it_would_leave_out(
+    override: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SWITCH, "0")
+    script = benchmark("plain_loop")
+    script.refuse_what_is_not_here(read_scenario(SCENARIOS / "tiny.yaml", SMALL).scenario)
+    with pytest.raises(SystemExit, match=f"plain_loop.py does not play {words}"):
+        script.refuse_what_is_not_here(read_scenario(SCENARIOS / "tiny.yaml", [*SMALL, override]).scenario)
+
+
+@pytest.fixture
+def overhead() -> ModuleType:
+    return benchmark("overhead")
+
+
 def test_the_ratio_is_that_of_medians_with_and_without_the_start(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    overhead: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     turns = {"run": iter([(30.0, 6.0), (28.0, 4.0), (99.0, 70.0)]), "plain": iter([20.0, 19.0, 90.0])}
 
@@ -52,23 +85,16 @@ def test_the_ratio_is_that_of_medians_with_and_without_the_start(
         return SimpleNamespace(returncode=0, stderr="", stdout=json.dumps({"seconds": next(turns["plain"])}))
 
     monkeypatch.setattr(subprocess, "run", fake)
-    monkeypatch.chdir(ROOT)
     overhead.measure(SCENARIOS / "tiny.yaml", 3, [])
     figures = {line[:25].strip(): line.split()[-1] for line in capsys.readouterr().out.splitlines() if "ratio" in line}
     assert figures["ratio"] == "1.50"
     assert figures["ratio without the start"] == "1.20"
 
 
-def test_a_contender_that_fails_is_an_error_with_its_last_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_contender_that_fails_is_an_error_with_its_last_lines(
+    overhead: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     failed = SimpleNamespace(returncode=134, stderr="double free or corruption", stdout="")
     monkeypatch.setattr(subprocess, "run", lambda command, **options: failed)
-    monkeypatch.chdir(ROOT)
-    with pytest.raises(CollabError, match="ended with 134:\ndouble free"):
-        overhead.measure(SCENARIOS / "tiny.yaml", 1, [])
-
-
-def test_outside_a_checkout_there_is_no_plain_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(overhead, "__file__", str(tmp_path / "site" / "collab" / "runtime" / "overhead.py"))
-    with pytest.raises(ScenarioError, match="checkout"):
+    with pytest.raises(SystemExit, match="ended with 134:\ndouble free"):
         overhead.measure(SCENARIOS / "tiny.yaml", 1, [])

@@ -1,6 +1,10 @@
 """The commands of docs/reuse.md, as a user types them."""
 
 import json
+import shlex
+import subprocess
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -52,18 +56,47 @@ def test_run_takes_from_the_cache_and_says_so_and_gc_empties_it(collab, tmp_path
     assert list((tmp_path / "runs/tiny").glob("*/private/a2/images.npy"))
 
 
-def test_the_command_that_an_error_prints_plays_that_stage_again(collab, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    tiny = str(SCENARIOS / "tiny.yaml")
-    code, _, err = collab("run", tiny, *SETS, *DIVERGES, "--backend", "inprocess")
+def test_the_command_that_an_error_prints_plays_that_stage_again(  # type: ignore[no-untyped-def]
+    collab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As pasted, in another folder: paths with spaces, a plugin of a folder of its own, the device."""
+    (tmp_path / "my plugins").mkdir()
+    (tmp_path / "my plugins" / "slow.py").write_text(
+        "from typing import ClassVar\n\nfrom collab.entity import Entity\n\n\nclass Slow(Entity):\n"
+        '    kind: ClassVar[str] = "slow"\n'
+    )
+    given = ("--plugin-dir", "my plugins", "--set", "entities.a2.kind=slow", "--device", "cpu", "--out", "my runs")
+    code, _, err = collab("run", str(SCENARIOS / "tiny.yaml"), *SETS, *DIVERGES, *given, "--backend", "inprocess")
     assert code == 4
     command = next(line for line in err.splitlines() if line.strip().startswith("collab run"))
-    before, _, task = command.strip().partition(" --only ")
-    assert task == "'poison a2'"
-    code, _, err = collab(*before.split()[1:], "--only", task.strip("'"))
+    words = shlex.split(command)
+    assert words[-2:] == ["--only", "poison a2"]
+    assert words[words.index("--device") + 1] == "cpu"
+    monkeypatch.chdir("/")
+    code, _, err = collab(*words[1:])
     assert code == 4
     assert "entity 'a2' failed in stage 'poison'" in err
     assert "pretrain a1: from the cache" in err
     assert "poison a3" not in err
+
+
+def test_who_interrupts_a_run_is_told_how_it_goes_on(collab, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    def interrupted(*words: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("collab.runtime.play.play", interrupted)
+    code, _, err = collab("run", str(SCENARIOS / "tiny.yaml"), *SETS, "--backend", "inprocess")
+    assert code == 130
+    assert err == "What was finished is kept; the same command goes on from there.\ninterrupted\n"
+    code, _, err = collab("run", str(SCENARIOS / "tiny.yaml"), *SETS, "--backend", "inprocess", "--fresh")
+    assert "the same command without --fresh goes on from there" in err
+
+
+def test_the_version_is_told_and_the_package_is_a_command(collab) -> None:  # type: ignore[no-untyped-def]
+    told = f"collab {version('collab')}\n"
+    assert collab("--version")[:2] == (0, told)
+    done = subprocess.run([sys.executable, "-m", "collab", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == told
 
 
 def test_on_failure_continue_prints_what_there_is_and_keeps_the_exit_code(collab) -> None:  # type: ignore[no-untyped-def]
@@ -102,7 +135,8 @@ def test_mistakes_of_a_sweep_name_the_line_or_the_cell(collab, tmp_path: Path) -
     assert code == 2
     assert "cell hook=conv9_9:" in err
     assert "conv9_9" in err
-    assert collab("sweep", str(SCENARIOS / "tiny.yaml"), "--vary", "hook")[0] == 2
+    for vary in ("hook", "hook=[a", "entities=some"):
+        assert collab("sweep", str(SCENARIOS / "tiny.yaml"), "--vary", vary)[0] == 2
 
 
 def test_zip_and_the_ready_made_axes(collab) -> None:  # type: ignore[no-untyped-def]

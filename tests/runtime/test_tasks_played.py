@@ -82,7 +82,7 @@ def test_tables_and_summary_are_about_the_main_metric(played: Played) -> None:
     assert main.head in made["Table 5"].columns
     assert len(made["Table 1"].lines) == 4
     assert "Private facts that are read from published features" in made
-    gains = summary(opened.scenario, opened.rows, [], opened.pictures).gains
+    gains = summary(opened.scenario, opened.rows, [], opened.pictures, ()).gains
     assert {gain.entity for gain in gains} == {"a1", "a2", "a3", "a4"}
     for gain in gains:
         values = (gain.with_pool.value or 0, gain.without.value or 0)

@@ -84,8 +84,8 @@ def test_a_name_in_a_chain_becomes_a_mapping_where_an_override_needs_one(
 
 
 FAULTS = {
-    "unknown kind": ("[none, @dpn]", "entities.0.defense.1.kind: must be one of dpm, "),
-    "unknown kind, long": ("[{@kind: dpn}, none]", "entities.0.defense.0.kind: must be one of dpm, "),
+    "unknown kind": ("[none, @dpn]", "entities.0.defense.1.kind: must be one of adversarial, class_gaussian, dpm, "),
+    "unknown kind, long": ("[{@kind: dpn}, none]", "visual_mixer (got 'dpn'); did you mean `dpm`?"),
     "unknown key": ("[none, {kind: dpm, @lamda: 2}]", "unknown key; did you mean `lambda`?"),
     "out of range": ("[none, {kind: dpm, @blocks: 0}]", "entities.0.defense.1.blocks: must be greater than"),
     "no kind": (

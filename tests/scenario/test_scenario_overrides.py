@@ -45,6 +45,17 @@ Complaints = Callable[..., list[str]]
         ("model.width=null", lambda it: it.model.width is None),
         ("about=no", lambda it: it.about == "no"),
         ("about=a=b", lambda it: it.about == "a=b"),
+        ("about=/data/run #2", lambda it: it.about == "/data/run #2"),
+        ("about= #2 ", lambda it: it.about == "#2"),
+        ("about=a: b", lambda it: it.about == "a: b"),
+        ("about=- a", lambda it: it.about == "- a"),
+        ('about="2024"', lambda it: it.about == "2024"),
+        ("about='a #2'", lambda it: it.about == "a #2"),
+        (
+            "data={source: creatures, private_classes: [0, 1]}",
+            lambda it: it.data.private_classes == ("0", "1"),
+        ),
+        ("entities.a2.classes=[7]", lambda it: it.entities[1].classes == ("7",)),
         (
             "partition={kind: dirichlet, alpha: 0.3}",
             lambda it: (it.partition.kind, it.partition.alpha) == ("dirichlet", 0.3),
@@ -89,6 +100,12 @@ def test_later_overrides_win_and_the_seed_option_comes_last(scenario_file: Write
         ("=3", "write path.to.key=value"),
         ("a..b=3", "write path.to.key=value"),
         ("name=[", "the value '[' cannot be read: this is not YAML"),
+        ("about=[a] #2", "the value '[a] #2' cannot be read: '#2' would be lost; ` #` begins a comment, unless it"),
+        ('about="a" #2', "cannot be read: '#2' would be lost"),
+        ("about=[/run #2, b]", "while parsing a flow sequence; ` #` begins a comment, unless it stands in quotes"),
+        ("about=2024", "about: must be a text (got 2024)"),
+        ("model.pretrain=epochs: 1", "model.pretrain: must be a mapping of keys to values (got 'epochs: 1')"),
+        ("seed=3 # three", "seed: must be a whole number (got '3 # three')"),
         ("name=&a x", "the value '&a x' cannot be read: aliases and anchors are refused"),
         ("model.pretrain={epochs: 1, epochs: 2}", "cannot be read: key stands twice"),
         ("model.hok=conv2", "model.hok: unknown key; did you mean `hook`?"),
@@ -122,3 +139,38 @@ def test_an_override_mends_a_fault_of_the_file(valid: str, complaints: Complaint
     broken = valid.replace("hook: conv3_1", "hook: conv9")
     assert complaints(broken)
     assert complaints(broken, "model.hook=conv2") == []
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("about=/data/run #2", "the value '/data/run #2' cannot be read: a # after a space begins a comment"),
+        ("about=# all", "a # after a space begins a comment"),
+        ("about=2024", "about: must be a text (got 2024); write it in quotes"),
+        ("data.private_classes=[0, 1]", "data.private_classes.0: must be a text (got 0); write it in quotes"),
+        ("model.hook=conv31", "; did you mean `conv3_1`?"),
+        ("model.backbone=resnet88", "(got 'resnet88'); did you mean `resnet8`?"),
+        ("entities.a1.defense=dmp", "(got 'dmp'); did you mean `dpm`?"),
+        ("entities.A1.share=0.2", "entities has no 'A1'; there are a1, a2, a3; did you mean `a1`?"),
+        ("model.pretrain.optimizer=adm", "must be one of sgd, adam, adamw (got 'adm'); did you mean `adam`?"),
+    ],
+)
+def test_a_value_that_is_not_what_it_looks_like_is_told(
+    override: str, told: str, complaints: Callable[..., list[str]], valid: str
+) -> None:
+    (found,) = complaints(valid, override)[:1]
+    assert told in found
+
+
+def test_a_folder_may_be_named_by_a_variable(
+    scenario_file: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMAGES", str(tmp_path))
+    data = read_scenario(scenario_file(), ["data={source: imagefolder, root: $IMAGES}"]).scenario.data
+    assert data.source_options()["root"] == str(tmp_path)
+
+
+def test_a_text_in_quotes_may_hold_anything(scenario_file: Callable[..., Path]) -> None:
+    scenario = read_scenario(scenario_file(), ['about="a: /data/run #2"']).scenario
+    assert scenario.about == "a: /data/run #2"
+    assert read_scenario(scenario_file(), ["about=run#2"]).scenario.about == "run#2"

@@ -112,7 +112,7 @@ def test_a_plugin_folder_may_lie_elsewhere(scenario_file: Write, valid: str, tmp
     away.mkdir(parents=True)
     for group in ("entities", "defenses"):
         (tmp_path / group).rename(away / group)
-    with pytest.raises(PluginError, match=r"must be one of obfuscator, .*, dpm, none \(got 'blur'\)"):
+    with pytest.raises(PluginError, match=r"must be one of adversarial, .*, visual_mixer \(got 'blur'\)"):
         read(scenario_file, valid)
     assert read_scenario(scenario_file(valid), plugin_dirs=[away]).scenario.entities[2].kind == "late"
     path = tmp_path / "elsewhere" / "try.yaml"
@@ -152,12 +152,12 @@ FAULTS = {
     "unknown entity": (
         "kind: late, options",
         "@kind: latte, options",
-        "entities.1.kind: must be one of late, leaver, late_joiner, ",
+        "selective (got 'latte'); did you mean `late`?",
     ),
     "unknown defense": (
         "defense: sharp",
         "@defense: shard",
-        "entities.2.defense.kind: must be one of sharp, ",
+        "visual_mixer (got 'shard'); did you mean `sharp`?",
     ),
     "broken": (
         "defense: sharp",

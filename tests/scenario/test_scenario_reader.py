@@ -20,9 +20,7 @@ from collab.scenario.reader import read_scenario, to_yaml
 
 Write = Callable[..., Path]
 
-names = st.from_regex(r"[a-z][a-z0-9_-]{0,8}", fullmatch=True).filter(
-    lambda name: name not in {"con", "prn", "aux", "nul"}
-)
+names = st.from_regex(r"[a-z][a-z0-9_-]{0,8}", fullmatch=True)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.sampled_from(
     [
         "no",

@@ -108,3 +108,74 @@ def test_a_mistake_of_the_scenario_itself_is_told_once(cells: Cells, valid: str)
 def test_a_wrong_override_of_every_cell_is_told(cells: Cells) -> None:
     with pytest.raises(ScenarioError, match=r"--set zzz\.epochs=1: the scenario has no 'zzz'"):
         cells("refine.epochs", "[1, 2]", "zzz.epochs=1")
+
+
+def test_a_text_of_an_axis_stays_the_text_it_is(cells: Cells) -> None:
+    """Values go through `--set`, which would read "2024" as a number and once took `#2` for a comment."""
+    found = cells("about", """["2024", "true", "", "run #2", "a: b", it's]""")
+    assert [cell.scenario.about for cell in found] == ["2024", "true", "", "run #2", "a: b", "it's"]
+
+
+def test_overrides_of_a_sweep_file_are_taken_whole(scenario_file: Write) -> None:
+    path = scenario_file().parent / "sweep.yaml"
+    path.write_text('name: s\nscenario: small.yaml\nset: ["about=run #2"]\naxes: []\n')
+    assert [cell.scenario.about for cell in read_sweep(path)[1]] == ["run #2"]
+
+
+def test_values_on_the_command_line_that_cannot_be_read_are_told(scenario_file: Write) -> None:
+    with pytest.raises(ScenarioError, match=r"^--vary about=a,b #2: the value .* ` #` begins a comment, unless it"):
+        read_sweep(scenario_file(), ["about=a,b #2"])
+    assert [cell.scenario.about for cell in read_sweep(scenario_file(), ["about=a,'b #2'"])[1]] == ["a", "b #2"]
+
+
+def seeds_of(found: tuple[Cell, ...]) -> list[tuple[dict[str, object], int, int]]:
+    return [(dict(cell.values), cell.seed, cell.scenario.seed) for cell in found]
+
+
+def test_seeds_of_the_command_line_are_those_that_are_played(scenario_file: Write) -> None:
+    """`--vary seed=7,3` is two seeds, no axis: no column is called `seed` but that of results."""
+    sweep, found = read_sweep(scenario_file(), ["seed=7,3"])
+    assert sweep.axes == ()
+    assert seeds_of(found) == [({}, 7, 7), ({}, 3, 3)]
+    _, found = read_sweep(scenario_file(), ["refine.epochs=1,2", "seed=7,3"])
+    assert [(cell.values["refine.epochs"], cell.seed) for cell in found] == [(1, 7), (1, 3), (2, 7), (2, 3)]
+
+
+def test_a_file_may_list_seeds(scenario_file: Write) -> None:
+    path = scenario_file().parent / "sweep.yaml"
+    path.write_text("name: s\nscenario: small.yaml\naxes: []\nseeds: [7, 3]\n", encoding="utf-8")
+    assert [cell.seed for cell in read_sweep(path)[1]] == [7, 3]
+    assert [cell.seed for cell in read_sweep(path, seeds=2)[1]] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("varied", "seeds", "words"),
+    [
+        (["seed=1,2"], 3, "Leave one of them out"),
+        (["seed=1,x"], None, "--vary seed=1,x: a seed is a whole number"),
+        (["seed=1.5"], None, "a seed is a whole number"),
+        (["seed=-1"], None, "a seed is a whole number"),
+        (["seed=1,2,1"], None, "seed 1 is named twice"),
+        (["refine.epochs=1,2,1"], None, "two cells have the same values, refine.epochs=1"),
+        (["subset_size=0.1,0.2", "entities.*.share=0.1,0.2"], None, "axis 'subset_size' has no effect"),
+        (["lambda=0.1", "defense=dpm"], None, "axis 'lambda' has no effect, since 'defense' sets the same after it"),
+    ],
+)
+def test_an_axis_means_what_it_says_or_is_refused(
+    varied: list[str], seeds: int | None, words: str, scenario_file: Write
+) -> None:
+    with pytest.raises(ScenarioError, match=words):
+        read_sweep(scenario_file(), varied, seeds=seeds)
+
+
+def test_an_axis_of_all_and_one_of_a_part_of_it_go_together(cells: Cells, scenario_file: Write) -> None:
+    _, found = read_sweep(scenario_file(), ["subset_size=0.1,0.2", "subset_size.a3=0.05"])
+    assert [[entity.share for entity in cell.scenario.entities] for cell in found] == [
+        [0.1, 0.1, 0.05],
+        [0.2, 0.2, 0.05],
+    ]
+
+
+def test_a_sweep_file_with_an_axis_of_seeds_is_told_what_to_write(cells: Cells) -> None:
+    with pytest.raises(ScenarioError, match=r"`seed` is no axis; write `seeds: \[1, 2, 3\]`"):
+        cells("seed", "[1, 2]")

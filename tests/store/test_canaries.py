@@ -9,7 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab.store.canaries import CHUNK, WINDOW, Canaries, numbers, pictures
+from collab.store.canaries import CHUNK, Canaries, numbers, pictures
+from collab.store.windows import WINDOW
 
 RNG = np.random.default_rng(0)
 WEIGHTS = RNG.standard_normal((20, 200)).astype(np.float32)
@@ -79,7 +80,7 @@ def test_plain_content_is_no_canary() -> None:
     ramp = np.arange(3 * 16 * 16, dtype=np.uint8).reshape(
         1, 3, 16, 16
     )  # a smooth background, and the counters of Parquet
-    assert not [piece for piece in pictures(ramp) if piece in bytes(range(256))]
+    assert not [piece for _, piece in pictures(ramp) if piece in bytes(range(256))]
 
 
 def test_digits_that_sizes_share_with_halves_are_no_canary() -> None:

@@ -280,9 +280,7 @@ def test_an_entity_folder_that_is_a_link_is_not_followed(store: Store, tmp_path:
         store.publish("ann", rows(2), SPEC, run="one")
 
 
-@pytest.mark.parametrize(
-    "name", ["", "Ann", "ann/bob", "../ann", "a" * 33, "1ann", "ann\n", ".tmp", "nul", "com1", "ä"]
-)
+@pytest.mark.parametrize("name", ["", "Ann", "ann/bob", "../ann", "a" * 33, "1ann", "ann\n", ".tmp", "ä"])
 def test_what_cannot_be_a_name_publishes_nothing(name: str, store: Store) -> None:
     with pytest.raises(StoreError, match="cannot be a name"):
         store.publish(name, rows(1), SPEC, run="one")

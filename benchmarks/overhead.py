@@ -1,5 +1,11 @@
-"""What the runtime costs: a run against the same work as one plain script, in turn, on this machine."""
+"""What the runtime costs: a run against the same work as one plain script, in turn, on this machine.
 
+    python benchmarks/overhead.py [--scenario FILE] [--repeats N] [--set path=value ...]
+
+For docs/performance.md. Both play the scenario from this checkout: `collab run`, and `benchmarks/plain_loop.py`.
+"""
+
+import argparse
 import json
 import statistics
 import subprocess
@@ -7,33 +13,29 @@ import sys
 import tempfile
 from pathlib import Path
 
-from collab.errors import CollabError, ScenarioError
+COLLAB = [sys.executable, "-m", "collab"]
+PLAIN_LOOP = Path(__file__).with_name("plain_loop.py")
+
+
+def main() -> None:
+    """Reads the command line."""
+    arguments = argparse.ArgumentParser(description="Times a run against the same work as one plain loop, in turn.")
+    arguments.add_argument("--scenario", type=Path, default=Path("scenarios/four_entities.yaml"), help="what both play")
+    arguments.add_argument("--repeats", type=int, default=1, help="runs of each")
+    arguments.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="as of `collab run`")
+    given = arguments.parse_args()
+    measure(given.scenario, given.repeats, given.set)
 
 
 def measure(scenario: Path, repeats: int, overrides: list[str]) -> None:
     """Plays `scenario` both ways `repeats` times in turn and prints medians and their ratio.
 
-    Raises ScenarioError outside a checkout, where there is no `benchmarks/plain_loop.py`, and CollabError with the last
-    lines of whichever failed.
+    Ends with the last lines of whichever failed.
     """
-    places = (Path.cwd(), Path(__file__).parents[2])
-    plain_loop = next((place / "benchmarks" / "plain_loop.py" for place in places
-                       if (place / "benchmarks" / "plain_loop.py").is_file()), None)  # fmt: skip
-    if plain_loop is None:
-        raise ScenarioError("benchmarks/plain_loop.py is neither here nor beside the package. Run this in a checkout.")
     even = ["disclosure=null", *overrides]  # the plain loop measures Tables 1, 2 and 5, nothing beyond them
     sets = [part for override in even for part in ("--set", override)]
-    ours = [
-        sys.executable,
-        "-c",
-        "from collab.cli import main; main()",
-        "run",
-        str(scenario),
-        "--json",
-        "--fresh",
-        *sets,
-    ]
-    theirs = [sys.executable, str(plain_loop), str(scenario), *sets]
+    ours = [*COLLAB, "run", str(scenario), "--json", "--fresh", *sets]
+    theirs = [sys.executable, str(PLAIN_LOOP), str(scenario), *sets]
     walls: list[float] = []
     starts: list[float] = []
     plains: list[float] = []
@@ -59,6 +61,10 @@ def measure(scenario: Path, repeats: int, overrides: list[str]) -> None:
 def _played(command: list[str]) -> dict[str, float]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise CollabError(f"{' '.join(command[1:3])} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,11 @@
-"""What a sweep saves over separate runs, and whether its memory stays flat, measured on this machine."""
+"""What a sweep saves over separate runs, and whether its memory stays flat, measured on this machine.
 
+    python benchmarks/sweep_cost.py [--scenario FILE] [--seeds N] [--cells N] [--set path=value ...]
+
+For docs/performance.md.
+"""
+
+import argparse
 import statistics
 import subprocess
 import sys
@@ -10,42 +16,41 @@ from pathlib import Path
 
 import psutil
 
-from collab.errors import CollabError
 from collab.runtime.host import Event
 from collab.runtime.play import Where
 from collab.runtime.sweep import sweep
 from collab.scenario.sweep import read_sweep
 
+COLLAB = [sys.executable, "-m", "collab"]
 SIZES = (0.05, 0.1, 0.15, 0.2)
+
+
+def main() -> None:
+    """Reads the command line."""
+    arguments = argparse.ArgumentParser(description="Times a sweep against separate runs; watches the memory of one.")
+    arguments.add_argument("--scenario", type=Path, default=Path("scenarios/tiny.yaml"), help="what is swept")
+    arguments.add_argument("--seeds", type=int, default=3, help="seeds of each of four subset sizes")
+    arguments.add_argument("--cells", type=int, default=100, help="cells of the memory measurement; 0 leaves it out")
+    arguments.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="as of `collab run`")
+    given = arguments.parse_args()
+    measure_saving(given.scenario, given.seeds, given.set)
+    if given.cells:
+        measure_memory(given.scenario, given.cells, given.set)
 
 
 def measure_saving(scenario: Path, seeds: int, overrides: Sequence[str]) -> None:
     """Times one sweep of four subset sizes and `seeds` seeds, then as many fresh runs of its cells, one by one."""
     axis = "entities.*.share"
     sets = [part for override in overrides for part in ("--set", override)]
-    collab = [sys.executable, "-c", "from collab.cli import main; main()"]
     with tempfile.TemporaryDirectory(prefix="collab-bench-") as out:
-        values = ",".join(map(str, SIZES))
-        swept = _timed(
-            [
-                *collab,
-                "sweep",
-                str(scenario),
-                *sets,
-                "--vary",
-                f"{axis}={values}",
-                "--seeds",
-                str(seeds),
-                "--out",
-                f"{out}/sweep",
-            ]
-        )
+        vary = ["--vary", f"{axis}={','.join(map(str, SIZES))}", "--seeds", str(seeds)]
+        swept = _timed([*COLLAB, "sweep", str(scenario), *sets, *vary, "--out", f"{out}/sweep"])
         print(f"one sweep of {len(SIZES)} sizes and {seeds} seeds  {swept:8.1f} s")
         single = []
         for size in SIZES:
             for seed in range(seeds):
                 cell = ["--set", f"{axis}={size}", "--seed", str(seed), "--out", f"{out}/{size}-{seed}"]
-                single.append(_timed([*collab, "run", str(scenario), *sets, *cell]))
+                single.append(_timed([*COLLAB, "run", str(scenario), *sets, *cell]))
     total = sum(single)
     print(f"{len(single)} separate fresh runs            {total:8.1f} s  (median {statistics.median(single):.1f} s)")
     print(f"ratio                              {swept / total:8.2f}")
@@ -65,7 +70,7 @@ def measure_memory(scenario: Path, cells: int, overrides: Sequence[str]) -> None
     with tempfile.TemporaryDirectory(prefix="collab-bench-") as out:
         swept = sweep(spec, all_cells, Where(out=Path(out), plugins=all_cells[0].plugins), sample)
     if swept.failures:
-        raise CollabError(f"{len(swept.failures)} cells failed: {swept.failures[0].reason}")
+        sys.exit(f"{len(swept.failures)} cells failed: {swept.failures[0].reason}")
     print(f"{cells} cells in {swept.seconds:.0f} s; resident memory in MB, medians over tenths of the sweep")
     width = max(1, cells // 10)
     for name, found in (("driver", driver), ("Ray session", session)):
@@ -85,5 +90,9 @@ def _timed(command: list[str]) -> float:
     start = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise CollabError(f"{' '.join(command[3:5])} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
     return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()

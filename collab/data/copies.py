@@ -1,0 +1,148 @@
+"""Images that stand more than once: found by digests of their pixels, counted by who holds them, put into words."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from collab.data.source import BLOCK
+from collab.errors import DataError
+
+MOST_ALIKE = 0.9
+"""Share of held-out images that are training images, or the other way round, above which nothing can be scored."""
+
+MOST_NAMED = 8
+"""Holders that a sentence names, those with the most copies."""
+
+HELDOUT, PUBLIC = "held-out", "public"
+
+
+def digests_of(images: np.ndarray) -> list[bytes]:
+    """The sha256 of each image of uint8 [n, 3, H, W]; equal ones belong to images that are equal in every pixel."""
+    return [hashlib.sha256(image).digest() for block in blocks(images) for image in block]
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Images of an entity, or of the held-out or public set: row of the source, digest, whether it is one color."""
+
+    rows: tuple[int, ...]
+    digests: tuple[bytes, ...]
+    is_blank: tuple[bool, ...]
+
+    @classmethod
+    def of(cls, rows: np.ndarray, images: np.ndarray) -> "Holder":
+        """A look at each of `images`, uint8 [n, 3, H, W], which come from these rows of a split."""
+        blank = [(block == block[:, :, :1, :1]).all(axis=(1, 2, 3)) for block in blocks(images)]
+        return cls(tuple(rows.tolist()), tuple(digests_of(images)), tuple(np.concatenate([[], *blank]).tolist()))
+
+    @property
+    def blanks(self) -> int:
+        """How many images are of a single color."""
+        return int(sum(self.is_blank))
+
+    @property
+    def pictures(self) -> list[tuple[int, bytes]]:
+        """Row and digest of each image that is not of a single color."""
+        each = zip(self.rows, self.digests, self.is_blank, strict=True)
+        return [(row, digest) for row, digest, is_blank in each if not is_blank]
+
+    @property
+    def repeated(self) -> int:
+        """How many different pictures it holds more than once."""
+        return sum(1 for count in Counter(digest for _, digest in self.pictures).values() if count > 1)
+
+
+def refuse_test_split_of_training_images(entities: Mapping[str, Holder], heldout: Holder) -> None:
+    """Raises DataError if nearly all held-out images are training images, or nearly all training images held out."""
+    private = [digest for _, digest in _private(entities)]
+    shown = [digest for _, digest in heldout.pictures]
+    for part, whole, what in (
+        (shown, private, "held-out images are also private images of entities, which train on them"),
+        (private, shown, "private images of entities are also held-out images"),
+    ):
+        count = sum(digest in set(whole) for digest in set(part)) if whole else 0
+        if count > MOST_ALIKE * len(set(part)):
+            raise DataError(
+                f"{count} of {len(set(part))} different {what}: the test split is a copy of the training split, or "
+                f"nearly. Scores would tell what was learned by heart; at most {MOST_ALIKE:.0%} may be the same. "
+                "Give the source other images to test on (another file in `data.test`, another folder `val` or `test`)."
+            )
+
+
+def copies_told(entities: Mapping[str, Holder], heldout: Holder, public: Holder) -> dict[str, str]:
+    """A sentence for each way in which images stand twice, by a short name; nothing where none does.
+
+    An image that two entities hold because the scenario gives both the same row (`overlap`) is no copy. Images of a
+    single color are counted by themselves, and in no other sentence. Counts only: no digest leaves this function.
+    """
+    private, told = _private(entities), dict[str, str]()
+    known = {name: {digest for _, digest in each.pictures} for name, each in ((HELDOUT, heldout), (PUBLIC, public))}
+    for name, why in (
+        (HELDOUT, "a score there says nothing about new images"),
+        (PUBLIC, "no secret, and part of what the reconstructor has learned from"),
+    ):
+        by_entity = {who: sum(digest in known[name] for _, digest in each.pictures) for who, each in entities.items()}
+        if count := sum(digest in known[name] for _, digest in private):
+            told[f"private, {name}"] = f"{_images(count, 'private')} also {name} ({_named(by_entity)}): {why}."
+    if count := sum(digest in known[PUBLIC] for _, digest in heldout.pictures):
+        why = "part of what the reconstructor has learned from, which flatters what it makes of held-out images"
+        told[f"{HELDOUT}, {PUBLIC}"] = f"{_images(count, 'held-out')} also public: {why}."
+    if pairs := _shared(entities):
+        count = len({digest for digest, _ in pairs})
+        by_pair = Counter(f"{one} and {other}" for _, (one, other) in pairs)
+        told["of several entities"] = (
+            f"{_images(count)} held by several entities ({_named(by_pair)}): matching cannot tell them apart, and what "
+            "one of them gives away is given away for all."
+        )
+    repeated = {who: each.repeated for who, each in {**entities, HELDOUT: heldout}.items()}
+    if count := sum(repeated.values()):
+        verb = "stand" if count > 1 else "stands"
+        told["in one set"] = (
+            f"{count} {'images' if count > 1 else 'image'} {verb} more than once in one set ({_named(repeated)}): each "
+            "counts as often in training and scores, and matching cannot tell them apart."
+        )
+    blanks = {who: each.blanks for who, each in {**entities, HELDOUT: heldout, PUBLIC: public}.items()}
+    if count := sum(blanks.values()):
+        why = "counted nowhere else here: there is nothing on them to learn, to hide or to rebuild"
+        told["single color"] = f"{_images(count)} of a single color ({_named(blanks)}), {why}."
+    return told
+
+
+def _private(entities: Mapping[str, Holder]) -> list[tuple[int, bytes]]:
+    """Row and digest of all that entities hold together; a row that several hold stands here once."""
+    return list({row: (row, digest) for each in entities.values() for row, digest in each.pictures}.values())
+
+
+def _shared(entities: Mapping[str, Holder]) -> list[tuple[bytes, tuple[str, str]]]:
+    """Pictures that two entities hold in different rows, with the names of both."""
+    holders: dict[bytes, dict[str, set[int]]] = {}
+    for who, each in entities.items():
+        for row, digest in each.pictures:
+            holders.setdefault(digest, {}).setdefault(who, set()).add(row)
+    return [
+        (digest, (one, other))
+        for digest, rows in holders.items()
+        for one, other in combinations(rows, 2)
+        if len(rows[one] | rows[other]) > 1
+    ]
+
+
+def _images(count: int, what: str = "") -> str:
+    return f"{count} {what} {'images are' if count > 1 else 'image is'}".replace("  ", " ")
+
+
+def _named(counts: Mapping[str, int]) -> str:
+    """The holders with the most, and how many others there are: `a1: 3, a2: 1`."""
+    some = sorted(((name, count) for name, count in counts.items() if count), key=lambda each: -each[1])
+    told = [f"{name}: {count}" for name, count in some[:MOST_NAMED]]
+    return ", ".join([*told, f"and {len(some) - MOST_NAMED} more"] if len(some) > MOST_NAMED else told)
+
+
+def blocks(images: np.ndarray) -> Iterator[np.ndarray]:
+    """`images`, which may be mapped and not read, some at a time."""
+    for start in range(0, len(images), BLOCK):
+        yield np.ascontiguousarray(images[start : start + BLOCK])

@@ -1,0 +1,164 @@
+"""What lies in the folder of a split: images by class, and a count of all that is no image of a class."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from PIL import Image
+
+from collab.data.words import counted, in_lines, readable, shown
+from collab.errors import DataError
+
+_LITTER = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "#recycle", "$recycle.bin", "lost+found",
+           "system volume information", "__macosx"}  # fmt: skip
+"""What systems and network drives leave in folders, in lower case; what begins with a dot is hidden and litter too."""
+
+_WITHOUT_PIXELS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
+"""Formats of which Pillow alone reads the head: pixels need another program, another library, or Windows."""
+
+_ENDING = re.compile(r"\.[a-z0-9]{1,8}")
+
+
+@cache
+def endings() -> frozenset[str]:
+    """The endings of files that Pillow decodes, in lower case with their dot; the first frame stands for a film."""
+    known = Image.registered_extensions()
+    return frozenset(ending for ending, kind in known.items() if kind in Image.OPEN and kind not in _WITHOUT_PIXELS)
+
+
+@dataclass
+class Listing:
+    """The classes of a split in alphabetical order, the file names of their images likewise, and what else is there.
+
+    Passed over by class are files whose ending is no image's (`others`, by ending) and the number of `inner` folders;
+    `loose` files lie in no folder of a class. `broken` are paths of what cannot be an image, and why.
+    """
+
+    folder: Path
+    images: dict[str, list[str]] = field(default_factory=dict)
+    others: dict[str, Counter[str]] = field(default_factory=dict)
+    inner: dict[str, int] = field(default_factory=dict)
+    loose: int = 0
+    broken: dict[Path, str] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """How many images there are."""
+        return sum(map(len, self.images.values()))
+
+    def notices(self, classes: Sequence[str]) -> Iterator[str]:
+        """What of this split is not played where its classes are `classes`: counts, and no name of a file."""
+        split = f"`{self.folder.name}`"
+        there = [name for name in classes if name in self.images]
+        if passed := sum((self.others[name] for name in there), Counter[str]()):
+            yield (
+                f"{counted(passed.total(), 'file')} in {split} passed over: Pillow reads no image with such an ending "
+                f"({_shown_endings(passed)})."
+            )
+        if inner := {name: self.inner[name] for name in there if self.inner[name]}:
+            yield (
+                f"{counted(sum(inner.values()), 'folder')} inside classes of {split} not looked into ({shown(inner)}): "
+                "images lie directly in the folder of their class."
+            )
+        if self.loose:
+            yield f"{counted(self.loose, 'file')} in {split} passed over: in no folder of a class."
+        if strange := {name: len(images) for name, images in self.images.items() if images and name not in classes}:
+            yield (
+                f"{counted(sum(strange.values()), 'image')} in {split} passed over: `train` has no such class "
+                f"({shown(strange)})."
+            )
+        if empty := [name for name in there if not self.images[name]]:
+            yield f"{split} has no image of class {shown(empty)}: no figure says anything of it."
+
+
+def listed(folder: Path) -> Listing:
+    """What lies in `folder`, hidden files and other litter aside; no file is opened.
+
+    Raises DataError for a folder that cannot be read.
+    """
+    found = Listing(folder)
+    for entry in _entries(folder):
+        match _kind(entry):
+            case "folder":
+                _list_class(found, entry)
+            case "file":
+                found.loose += 1
+            case why:
+                found.broken[Path(entry.path)] = why
+    return found
+
+
+def refuse_broken(listings: Sequence[Listing]) -> None:
+    """Raises DataError for what cannot be an image, ten of them by name."""
+    broken = {path: why for listing in listings for path, why in listing.broken.items()}
+    if broken:
+        raise DataError(
+            f"{counted(len(broken), 'entry', 'entries')} of the image folders cannot be read. Repair or remove:"
+            f"{in_lines(f'{path} {why}' for path, why in broken.items())}"
+        )
+
+
+def refuse_empty_classes(train: Listing) -> None:
+    """Raises DataError with the classes that have a folder and no image in it, and what lies there instead."""
+    empty = [name for name, images in train.images.items() if not images]
+    if empty:
+        raise DataError(
+            f"{train.folder} has no image of class {shown(empty)}. Put images there, or remove the folder:"
+            f"{in_lines(f'{name}: {_instead(train, name)}' for name in empty)}"
+        )
+
+
+def _list_class(found: Listing, folder: "os.DirEntry[str]") -> None:
+    images, others, inner = [], Counter[str](), 0
+    for entry in _entries(Path(folder.path)):
+        ending, kind = os.path.splitext(entry.name)[1].lower(), _kind(entry)
+        if ending in endings() and kind == "file":
+            images.append(entry.name)
+        elif ending in endings() and kind == "folder":
+            found.broken[Path(entry.path)] = "is a folder with the name of an image"
+        elif kind == "folder":
+            inner += 1
+        elif kind == "file":
+            others[ending if _ENDING.fullmatch(ending) else "no ending"] += 1
+        else:
+            found.broken[Path(entry.path)] = kind
+    found.images[folder.name], found.others[folder.name], found.inner[folder.name] = images, others, inner
+
+
+def _entries(folder: Path) -> "list[os.DirEntry[str]]":
+    try:
+        with os.scandir(folder) as entries:
+            clean = [entry for entry in entries if entry.name[0] != "." and entry.name.lower() not in _LITTER]
+    except OSError as cause:
+        raise DataError(f"the folder {readable(str(folder))} cannot be read: {cause.strerror}.") from cause
+    return sorted(clean, key=lambda entry: entry.name)
+
+
+def _kind(entry: "os.DirEntry[str]") -> str:
+    """`file`, `folder`, or why it is neither; links are followed."""
+    try:
+        if entry.is_file():
+            return "file"
+        if entry.is_dir():
+            return "folder"
+    except OSError as cause:
+        return f"cannot be looked at: {cause.strerror}"
+    return "is a link to what is not there" if entry.is_symlink() else "is neither a file nor a folder"
+
+
+def _instead(train: Listing, name: str) -> str:
+    parts = []
+    if passed := train.others[name]:
+        parts.append(f"{counted(passed.total(), 'file')} that Pillow does not read ({_shown_endings(passed)})")
+    if inner := train.inner[name]:
+        parts.append(f"{counted(inner, 'folder')} inside, not looked into")
+    return ", ".join(parts) or "empty"
+
+
+def _shown_endings(passed: Counter[str]) -> str:
+    """Endings with their counts, the most frequent first."""
+    return shown(dict(sorted(passed.items(), key=lambda each: (-each[1], each[0]))))

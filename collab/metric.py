@@ -1,0 +1,51 @@
+"""The name of a metric, taken apart in one place: what it measures, with which setting, of what, and which statistic.
+
+`ssim_max[11]_poisoned_worst` is the worst (`statistic`) `ssim_max` (`quantity`) with a window of 11 pixels (`setting`)
+of what is rebuilt from poisoned features (`of`).
+"""
+
+import re
+from dataclasses import dataclass
+
+_PARTS = re.compile(
+    r"(?P<quantity>[^\[\]]+?)(?:\[(?P<setting>[^\[\]]*)\])?"
+    r"(?:_(?P<of>original|poisoned|published|open|prior_[a-z_]+?))?"
+    r"(?:_(?P<statistic>median|p95|p99|worst|above_half))?"
+)
+
+SHARES = frozenset(
+    ("match_top1", "match_top5", "match_sure", "match_sure_right", "rank1", "rank5", "recognized", "recognized_true",
+     "top1", "top5", "agreement", "membership_auc", "membership_tpr")
+)  # fmt: skip
+"""Quantities that are parts of 1, or probabilities: neither they nor the ends of their intervals leave [0, 1]."""
+
+
+@dataclass(frozen=True)
+class MetricName:
+    """The parts of a name; `setting`, `of` and `statistic` are empty where the name has none.
+
+    `of` is `original`, `poisoned`, `published`, `open` (what R makes of plain features), or `prior_` and the name of a
+    guess; it is empty for what an attack rebuilt. `statistic` is `median`, `p95`, `p99`, `worst` or `above_half`, and
+    empty for the mean over images.
+    """
+
+    quantity: str
+    setting: str = ""
+    of: str = ""
+    statistic: str = ""
+
+    @classmethod
+    def parse(cls, name: str) -> "MetricName":
+        """The parts of a name as it stands in results; a name of another form is a quantity as a whole."""
+        found = _PARTS.fullmatch(name)
+        return cls(name) if found is None else cls(*(part or "" for part in found.groups()))
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is a part of 1, such as the rows that were matched or the images above an SSIM of .5."""
+        return self.statistic == "above_half" or (self.quantity in SHARES and not self.statistic)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is the mean score of the thing itself: no guess beside it, no percentile, no share of images."""
+        return not self.of and not self.statistic

@@ -1,0 +1,49 @@
+"""Which images stand twice, before anything is trained: among entities, held-out and public ones."""
+
+from collections.abc import Iterator
+
+from collab.assignment import ORACLE
+from collab.data.copies import Holder, copies_told, refuse_test_split_of_training_images
+from collab.oracle import Oracle
+from collab.party.layout import load_images
+from collab.stages.base import Planning, Playing, Stage, Task, Urgency
+from collab.stages.decode import decoded
+from collab.stages.keys import Keys, digest
+from collab.store.private import private_folder
+from collab.training.progress import Progress
+from collab.types import Report
+
+COPIES = "find copies"
+"""The name of the task; whatever trains on images waits until it has ended."""
+
+
+class FindCopies(Stage[Oracle]):
+    """Only the oracle may compare images of different entities; what it answers is counts in words."""
+
+    name, version = "find_copies", 1
+    tells = True
+
+    def tasks(self, planning: Planning) -> Iterator[Task]:
+        """One, after all images but those that the oracle has of others."""
+        names = [planning.leader, *(each.name for each in planning.scenario.entities if each.name != planning.leader)]
+        needs = ("decode heldout", *(f"decode {name}" for name in names), "decode public")
+        yield Task(COPIES, ORACLE, self.name, (Urgency.DECODE, 4), needs)
+
+    def key(self, keys: Keys, task: Task) -> str:
+        """All these images, and whose they are; nothing is computed, so no setting."""
+        held = [[name, decoded(keys, name)] for name in keys.given.entities]
+        return digest(self.name, self.version, held, decoded(keys, "heldout"), decoded(keys, "public"))
+
+    def play(self, oracle: Oracle, task: Task, playing: Playing, progress: Progress, /) -> Report:
+        """Counts images that stand twice, before anything is trained; DataError if held-out ones are training images.
+
+        What it answers is counts in words; digests stay here.
+        """
+        rows = {name: each.rows for name, each in oracle.assignment.entities.items()}
+        entities = {
+            name: Holder.of(rows[name], load_images(private_folder(oracle.layout.run, name)).images) for name in rows
+        }
+        heldout = Holder.of(oracle.assignment.heldout.rows, oracle.heldout.images)
+        public = Holder.of(oracle.assignment.public.rows, load_images(oracle.layout.public).images)
+        refuse_test_split_of_training_images(entities, heldout)
+        return Report(facts=copies_told(entities, heldout, public))

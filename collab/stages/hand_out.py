@@ -1,0 +1,84 @@
+"""The oracle gives an adversary what its class has of the truth: pairs, candidates, a stolen module."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from collab.assignment import ORACLE
+from collab.oracle import Oracle
+from collab.party.attacking import STOLEN, dealt, guess_name
+from collab.stages.base import Planning, Playing, Stage, Task
+from collab.stages.decode import decoded
+from collab.stages.keys import Keys
+from collab.stages.publish import published
+from collab.stages.trials import Trial, attack_code, trial_task, trials
+from collab.store.private import private_folder
+from collab.store.release import read_release, write_release
+from collab.training.progress import Progress
+from collab.types import Crossing, Report
+
+
+class HandOut(Stage[Oracle]):
+    """The oracle gives an adversary what its class has of the truth: pairs, candidates, a stolen module."""
+
+    name, version = "hand_out", 1
+
+    def tasks(self, planning: Planning) -> Iterator[Task]:
+        """One for each trial of an attack that is given something."""
+        for number, trial in enumerate(trials(planning)):
+            if trial.attack.hand_out is not None:
+                needs = (f"publish {trial.victim}", "decode oracle")
+                yield trial_task(self, trial, trial.handing_out, (number, 1), needs, who=ORACLE)
+
+    def key(self, keys: Keys, task: Task) -> str:
+        """The attack, who gets it, what the victim published, and the oracle's images."""
+        return handed_out(keys, task.order)
+
+    def play(self, oracle: Oracle, task: Task, playing: Playing, progress: Progress, /) -> Report:
+        """Writes what it gives into the adversary's own folder; every part is a line of the ledger."""
+        trial: Trial = task.order
+        wanted = trial.attack.hand_out
+        assert wanted is not None  # else this stage is not played
+        given, sent = dict[str, Tensor](), list[Crossing]()
+        if wanted.pairs:
+            rows = oracle.published_rows(trial.victim)
+            _, pairs = dealt(len(rows), trial.attack)
+            given["pairs"] = torch.from_numpy(oracle.images_at(rows[len(rows) - pairs :]).images)
+        if wanted.candidates:
+            given["candidates"] = torch.from_numpy(oracle.images_at(candidates_of(oracle, trial)[0]).images)
+        if wanted.module:
+            state, _ = read_release(private_folder(oracle.layout.run, trial.victim), "defense")
+            given |= {f"{STOLEN}{name}": value for name, value in state.items()}
+        digest = write_release(
+            oracle.layout.handed(trial.attacker), guess_name(trial.attack.label, trial.victim), given, {}
+        )
+        for kind in dict.fromkeys(name.partition(".")[0] for name in given):
+            parts = [value for name, value in given.items() if name.partition(".")[0] == kind]
+            shape = tuple(parts[0].shape) if len(parts) == 1 else (len(parts),)
+            size, dtype = sum(part.nbytes for part in parts), str(parts[0].dtype).removeprefix("torch.")
+            sent.append(Crossing("hand_out", trial.victim, trial.attacker, kind, digest, size, dtype, shape))
+        return Report((), tuple(sent))
+
+
+def handed_out(keys: Keys, trial: Trial) -> str:
+    """The key of what an adversary was given."""
+    options = {**attack_code(keys, trial), "to": trial.attacker, "of": trial.victim}
+    return keys.computed(HandOut, ORACLE, options, [published(keys, trial.victim), decoded(keys, ORACLE)])
+
+
+def candidates_of(oracle: Oracle, trial: Trial) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the source that an adversary's candidates are, and where those of attacked rows are; -1: nowhere."""
+    wanted = trial.attack.hand_out
+    assert wanted is not None
+    published = oracle.published_rows(trial.victim)
+    rows, _ = dealt(len(published), trial.attack)
+    draw = oracle.stream("hand_out").numpy(f"{trial.attacker} {trial.attack.label} {trial.victim}")
+    there = draw.permutation(rows)[: min(round(wanted.present * rows), wanted.candidates)]
+    others = np.setdiff1d(oracle.holding.rows, oracle.assignment.entities[trial.victim].rows)
+    others = draw.permutation(others)[: wanted.candidates - len(there)]
+    order = draw.permutation(len(there) + len(others))
+    places = np.full(rows, -1)
+    places[there] = np.argsort(order)[: len(there)]
+    return np.concatenate([published[there], others])[order], places

@@ -1,0 +1,123 @@
+"""The oracle scores what adversaries answered: the only place where an attack meets the truth."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from collab.assignment import ORACLE
+from collab.metric import MetricName
+from collab.metrics.scores import mean_measure
+from collab.oracle import Oracle
+from collab.party.attacking import guess_name
+from collab.party.disclosure import (
+    Gallery,
+    by_row,
+    compared,
+    compared_measures,
+    leakage_measures,
+    rank_measures,
+    to_uint8,
+)
+from collab.party.guessing import attribute_measures, match_measures, membership_measures
+from collab.party.scoring import PICTURES, guesses, likeness, priors, worst_and_median
+from collab.stages.attack import attacked
+from collab.stages.base import Planning, Playing, Stage, Task
+from collab.stages.decode import decoded
+from collab.stages.disclose import RECOGNIZE, looked_at
+from collab.stages.hand_out import candidates_of
+from collab.stages.keys import Keys
+from collab.stages.publish import published
+from collab.stages.trials import Trial, trial_task, trials
+from collab.store.codec import as_stored
+from collab.store.pictures import judged_file
+from collab.store.private import private_folder
+from collab.store.release import read_release
+from collab.training.progress import Progress
+from collab.types import Measure, Report
+
+
+class Judge(Stage[Oracle]):
+    """The only place where an attack meets the truth."""
+
+    name, version = "judge", 4
+
+    def tasks(self, planning: Planning) -> Iterator[Task]:
+        """One for each trial."""
+        recognize = () if planning.scenario.disclosure is None else (RECOGNIZE,)
+        for number, trial in enumerate(trials(planning)):
+            needs = (trial.attacking, f"publish {trial.victim}", "decode oracle", *recognize)
+            yield trial_task(self, trial, trial.judging, (number, 3), needs, who=ORACLE, labels=trial.labels)
+
+    def key(self, keys: Keys, task: Task) -> str:
+        """The answer, what was published, the oracle's images, and who looks at reconstructions."""
+        options, seen = looked_at(keys)
+        used = [attacked(keys, task.order), published(keys, task.order.victim), decoded(keys, ORACLE), *seen]
+        return keys.computed(Judge, ORACLE, options, used)
+
+    def play(self, oracle: Oracle, task: Task, playing: Playing, progress: Progress, /) -> Report:
+        """How near the answer comes to the truth, and what guesses do."""
+        trial: Trial = task.order
+        guess, _ = read_release(
+            private_folder(oracle.layout.run, trial.attacker), guess_name(trial.attack.label, trial.victim)
+        )
+        answer = guess[trial.attack.answers]
+        match trial.attack.answers:
+            case "images":
+                return _judge_images(oracle, trial, answer.to(oracle.compute.device).float() / 255)
+            case "attributes":
+                truth = oracle.images_at(oracle.published_rows(trial.victim)[: len(answer)])
+                return Report(attribute_measures(answer, truth, oracle.scenario.seed))
+            case "matches":
+                _, places = candidates_of(oracle, trial)
+                return Report(match_measures(answer, torch.from_numpy(places), oracle.scenario.seed))
+            case "members":
+                _, places = candidates_of(oracle, trial)
+                is_member = np.isin(np.arange(len(answer)), places)
+                return Report(membership_measures(answer.numpy(), is_member, oracle.scenario.seed))
+
+
+def _judge_images(oracle: Oracle, trial: Trial, rebuilt: Tensor) -> Report:
+    device = oracle.compute.device
+    order = oracle.published_order(trial.victim)[: len(rebuilt)]
+    truth = oracle.images_at(oracle.assignment.entities[trial.victim].rows[order])
+    images = truth.take(np.arange(len(truth)), device)
+    seed, labels = oracle.scenario.seed, torch.from_numpy(truth.classes).to(device)
+    unrelated = partial(oracle.stream("judge").torch, f"unrelated {trial.victim}")
+
+    def opened(rows: np.ndarray) -> Tensor:
+        with torch.no_grad(), oracle.compute.autocast():
+            features = oracle.released.featurizer(images[rows])
+        return oracle.reconstruction(as_stored(features, oracle.spec.dtype))
+
+    by_attack, by_open = (compared(shown, by_row(images), labels, oracle.eye) for shown in (by_row(rebuilt), opened))
+    by_guess = {
+        name: compared(by_row(guess), by_row(images), labels, oracle.eye)
+        for name, guess in guesses(images, labels, unrelated()).items()
+    }
+    ssim_max = next(name for name in by_attack if MetricName.parse(name).quantity == "ssim_max")
+    worst, _ = worst_and_median(by_attack[ssim_max].numpy())
+    shown = np.concatenate([worst, np.arange(min(PICTURES, len(images)))])
+    there = np.stack([to_uint8(part[torch.from_numpy(shown)]) for part in (images, rebuilt)])
+    np.save(oracle.private / judged_file(trial.attacker, trial.attack.label, trial.victim), there)
+    measures = [
+        *(each for each in likeness(rebuilt, images, seed) if each.metric not in by_attack),
+        *priors(images, labels, unrelated(), seed),
+        *compared_measures(by_attack, seed),
+        *(mean_measure(f"{metric}_open", values, seed) for metric, values in by_open.items()),
+        *leakage_measures(by_attack, by_open, by_guess, seed),
+    ]
+    wanted = oracle.scenario.disclosure
+    if wanted is not None:
+        others = np.setdiff1d(
+            oracle.holding.rows, oracle.assignment.entities[trial.victim].rows[order], assume_unique=True
+        )
+        room = max(wanted.gallery - len(images), 0)
+        more = oracle.stream("judge").numpy(f"gallery {trial.victim}").permutation(others)[:room]
+        gallery = torch.cat([images, oracle.images_at(np.sort(more)).take(np.arange(len(more)), device)])
+        places = torch.arange(min(len(images), wanted.queries), device=device)
+        ranks = Gallery(gallery, oracle.eye.recognizer).ranks(rebuilt[: len(places)], places)
+        measures += [*rank_measures(ranks, seed), Measure("gallery", len(gallery))]
+    return Report(tuple(measures))

@@ -1,0 +1,83 @@
+"""Trials: one attack of one adversary on one victim, as the stages around it need to know of each other."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from collab.defenses.base import Protection
+from collab.defenses.chain import Chain
+from collab.plugins.discovery import Plugins
+from collab.scenario import stage_rows
+from collab.scenario.base import AttackOptions
+from collab.scenario.model import Entity
+from collab.stages.base import Planning, Stage, Task, Urgency
+from collab.stages.keys import Keys, plain
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One attack of one adversary on one victim; `rehearsed_on` is whom the attack was rehearsed for, if it was."""
+
+    attacker: str
+    attack: AttackOptions
+    victim: str
+    rehearsed_on: str | None = None
+
+    @property
+    def rehearsal(self) -> str:
+        """The name of the task in which the attack is rehearsed."""
+        return f"rehearse {self.attacker} {self.attack.label} for {self.rehearsed_on}"
+
+    @property
+    def handing_out(self) -> str:
+        """The name of the task in which the oracle gives the adversary what its class has."""
+        return f"hand out to {self.attacker} {self.attack.label} on {self.victim}"
+
+    @property
+    def attacking(self) -> str:
+        """The name of the task in which the adversary answers."""
+        return f"attack {self.attacker} {self.attack.label} on {self.victim}"
+
+    @property
+    def judging(self) -> str:
+        """The name of the task in which the oracle scores the answer."""
+        return f"judge {self.attacker} {self.attack.label} on {self.victim}"
+
+    @property
+    def labels(self) -> tuple[tuple[str, str], ...]:
+        """Row and entity of its results."""
+        return ((f"{stage_rows.OF_ATTACKS}{self.attacker}", self.victim),)
+
+
+def trials(planning: Planning) -> Iterator[Trial]:
+    """Every attack on every victim, in the order of the scenario."""
+    defenses = {entity.name: entity.defenses for entity in planning.scenario.entities}
+    first: dict[tuple[str, str], str] = {}
+    for attacker, victim, attack in planning.attacks:
+        if attack.rehearses == "never":
+            yield Trial(attacker, attack, victim)
+            continue
+        recipe = [] if attack.rehearses == "once" else [each.model_dump() for each in defenses[victim]]
+        yield Trial(attacker, attack, victim, first.setdefault((attacker, str((attack.label, recipe))), victim))
+
+
+def trial_task(
+    stage: Stage[Any], trial: Trial, name: str, place: tuple[int, int], needs: tuple[str, ...], *,
+    who: str = "", labels: tuple[tuple[str, str], ...] = (), reads: tuple[str, ...] | None = None,
+) -> Task:  # fmt: skip
+    """A task of `stage` about a trial, of the attacker unless `who` is given; it reads the victim's shards."""
+    return Task(
+        name, who or trial.attacker, stage.name, (Urgency.ATTACK, *place), needs, labels, trial,
+        (trial.victim,) if reads is None else reads, (), trial.attack.label, trial.victim, trial.rehearsed_on,
+    )  # fmt: skip
+
+
+def defense_of(stated: Entity, plugins: Plugins) -> Protection:
+    """The defense that an entity states, a chain where there are several."""
+    defenses = [plugins.load("defenses", each.kind).from_options(each) for each in stated.defenses]
+    return defenses[0] if len(defenses) == 1 else Chain(tuple(defenses))
+
+
+def attack_code(keys: Keys, trial: Trial) -> dict[str, Any]:
+    """The part of a key that says which attack it is, and its code."""
+    return {"attack": plain(trial.attack), "code": keys.code("attacks", trial.attack.kind)}

@@ -1,0 +1,72 @@
+"""Windows of rows of numbers: which piece of a row tells this row from all others."""
+
+import numpy as np
+
+WINDOW = 32
+"""Numbers of a window, and bytes of a canary: two contents that are not copies do not share so many by chance."""
+
+SPAN = 8
+"""Elements that are looked at when a telling window is chosen; at least TELLING of them must differ."""
+
+HEAD = 2
+"""Elements that a window begins with and every form of it shows, also the shortest text."""
+
+TELLING = 5
+CANDIDATES = 64
+
+
+def starts_in(elements: int) -> np.ndarray:
+    """Where the windows begin that are candidates in a row of so many elements: 64 places, evenly spaced."""
+    return np.unique(np.linspace(0, max(elements - WINDOW, 0), CANDIDATES).astype(int))
+
+
+def signatures(rows: np.ndarray) -> np.ndarray:
+    """A number for the head of each candidate window of rows [n, elements >= 32], and one for all windows of a row.
+
+    uint64 [n, starts + 1], equal for equal numbers; sums of bytes times odd factors, so that unequal ones agree by
+    chance once in 2^56.
+    """
+    factors = np.random.default_rng(0).integers(0, 1 << 63, WINDOW * rows.itemsize, dtype=np.uint64) * 2 + 1
+    starts, head = starts_in(rows.shape[1]), HEAD * rows.itemsize
+    found = np.zeros((len(rows), len(starts) + 1), np.uint64)
+    for place, start in enumerate(starts.tolist()):
+        weighed = np.ascontiguousarray(rows[:, start : start + WINDOW]).view(np.uint8) * factors
+        found[:, place] = weighed[:, :head].sum(axis=1)
+        found[:, -1] = found[:, -1] * factors[0] + weighed.sum(axis=1)
+    return found
+
+
+def own_windows(rows: np.ndarray, is_first: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Which candidate windows of `rows` are signs of one image: bool [n, starts].
+
+    Not those whose head two different images have (a dark border, a network that answers everything alike); `is_first`
+    [n] is False where an earlier row is of the same image. Nor those whose head a row of others has at the same place,
+    with the signatures `known` [m, starts + 1]; but where others have the whole row, it was copied, and they count.
+    """
+    mine = signatures(rows)
+    is_common, is_known = np.empty_like(mine, bool), np.empty_like(mine, bool)
+    for place in range(mine.shape[1]):
+        values, counts = np.unique(mine[is_first, place], return_counts=True)
+        is_common[:, place] = np.isin(mine[:, place], values[counts > 1])
+        is_known[:, place] = np.isin(mine[:, place], known[:, place])
+    found: np.ndarray = (~is_common & (~is_known | is_known[:, -1:]))[:, :-1]
+    return found
+
+
+def telling_starts(rows: np.ndarray, starts: np.ndarray, allowed: np.ndarray | None = None) -> np.ndarray:
+    """For each row [n, elements] the one of `starts` whose next eight numbers differ most; -1 where all are plain.
+
+    Numbers that only rise, or only fall, are plain: so do smooth backgrounds, and so do the counters of file formats.
+    `allowed` [n, starts] says which may be chosen, all unless given.
+    """
+    best, score = np.full(len(rows), -1), np.full(len(rows), TELLING - 1)
+    for place, start in enumerate(starts.tolist()):
+        piece = np.sort(rows[:, start : start + SPAN], axis=1)
+        differing = 1 + (np.diff(piece, axis=1) != 0).sum(axis=1)
+        before, after = rows[:, start : start + SPAN - 1], rows[:, start + 1 : start + SPAN]
+        is_wavy = (after > before).any(axis=1) & (after < before).any(axis=1)
+        is_led = (rows[:, start] != 0) & (rows[:, start + 1] != 0) & (rows[:, start] != rows[:, start + 1])
+        is_better = is_wavy & is_led & (differing > score)
+        is_better &= True if allowed is None else allowed[:, place]
+        best[is_better], score[is_better] = start, differing[is_better]
+    return best

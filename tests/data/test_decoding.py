@@ -1,0 +1,110 @@
+"""Files that are odd beside their pixels: strange EXIF data, extreme shapes, and what is no image at all."""
+
+import io
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from collab.data.decoding import decoded, digest_of
+from collab.errors import DataError
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 1234\n"
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def test_only_the_orientation_is_wanted_of_odd_exif_data() -> None:
+    """A width of -1 in a tag that has no sign: Pillow reads it, and cannot write it again."""
+    entries = [(0x0100, 8, struct.pack(">hxx", -1)), (0x0112, 3, struct.pack(">Hxx", 3))]
+    table = b"".join(struct.pack(">HHI", tag, kind, 1) + value for tag, kind, value in entries)
+    exif = b"Exif\0\0MM\0*" + struct.pack(">IH", 8, len(entries)) + table + bytes(4)
+    half = Image.new("L", (16, 16))
+    half.paste(255, (0, 0, 16, 8))
+    shown = decoded(encoded(half, exif=exif), 16, where="x")[0]
+    assert shown[0].tolist() == [0] * 16  # upside down
+    assert shown[15].tolist() == [255] * 16
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_turned_upright(orientation: int) -> None:
+    """A corner that is white lands where the EXIF standard puts it: the first row and column of each orientation."""
+    picture = Image.new("L", (16, 16))
+    picture.paste(255, (0, 0, 8, 8))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    shown = decoded(encoded(picture, exif=exif), 16, where="x")[0]
+    top = {1: True, 2: True, 3: False, 4: False, 5: True, 6: True, 7: False, 8: False}[orientation]
+    left = {1: True, 2: False, 3: False, 4: True, 5: True, 6: False, 7: False, 8: True}[orientation]
+    corner = shown[:8] if top else shown[8:]
+    assert ((corner[:, :8] if left else corner[:, 8:]) == 255).all()
+    assert int(shown.astype(int).sum()) == 255 * 64
+
+
+@pytest.mark.parametrize("size", [(1, 100_000), (100_000, 1), (2, 99_999)])
+def test_the_ends_of_an_extreme_shape_are_not_resized(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few hundred bytes would be resized to 585 × 58,500,000 pixels."""
+    asked: list[tuple[int, int]] = []
+    resize = Image.Image.resize
+
+    def watched(self: Image.Image, size: tuple[int, int], *rest: object) -> Image.Image:
+        asked.append(size)
+        return resize(self, size, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Image.Image, "resize", watched)
+    longest = Image.new("L", size, 10)
+    middle = tuple(length // 2 for length in size)
+    longest.paste(200, tuple(at - 2 for at in middle) + tuple(at + 3 for at in middle))
+    assert (decoded(encoded(longest), 512, where="x") == 200).all()
+    assert max(asked[0]) <= 18 * 585
+
+
+def test_a_photograph_of_an_ordinary_shape_is_resized_as_a_whole() -> None:
+    """Cropping first would round otherwise: results that are known were made from these bits."""
+    pixels = np.random.default_rng(0).integers(0, 256, (31, 31 * 17, 3), dtype=np.uint8)
+    image = Image.fromarray(pixels)
+    wide = image.resize((round(31 * 17 * 48 / 31), 48), Image.Resampling.BILINEAR)
+    expected = np.asarray(wide.crop(((wide.width - 48) // 2, 0, (wide.width - 48) // 2 + 48, 48)))
+    assert np.array_equal(decoded(encoded(image), 48, where="x"), expected.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize(("cause", "words"), [
+    (MemoryError(), "does not decode as an image: there is not enough memory for it. Make it smaller"),
+    (struct.error("ushort format"), "does not decode as an image: ushort format. Repair or remove it."),
+    (IndexError(), "does not decode as an image: IndexError. Repair or remove it."),
+])  # fmt: skip
+def test_whatever_pillow_raises_names_the_file(cause: Exception, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise cause
+
+    monkeypatch.setattr(Image.Image, "resize", fail)
+    with pytest.raises(DataError, match=f"^a/b\\.png {words}"):
+        decoded(encoded(Image.new("L", (8, 8))), 16, where="a/b.png")
+
+
+@pytest.mark.parametrize(("content", "words"), [
+    (POINTER, r"is a Git LFS pointer, not the file itself\. Run `git lfs pull`"),
+    (b"", "does not decode as an image: it is empty"),
+    (b"<html>", "does not decode as an image: its format is unknown"),
+])  # fmt: skip
+def test_what_is_no_image_is_called_what_it_is(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "a.png").write_bytes(content)
+    for image in (content, tmp_path / "a.png"):
+        with pytest.raises(DataError, match=rf"a\.png {words}"):
+            decoded(image, 16, where=str(tmp_path / "a.png"))
+
+
+def test_what_cannot_be_read_is_no_broken_image(tmp_path: Path) -> None:
+    (tmp_path / "x.png").mkdir()
+    for name, why in (("x.png", "Is a directory"), ("gone.png", "No such file")):
+        with pytest.raises(DataError, match=rf"{name} cannot be read: {why}"):
+            decoded(tmp_path / name, 16, where=str(tmp_path / name))
+    (tmp_path / "link.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(DataError, match=r"link\.png cannot be read: No such file"):
+        digest_of("imagefolder", [], [tmp_path / "link.png"])
