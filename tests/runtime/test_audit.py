@@ -97,7 +97,7 @@ def told(run: Path) -> None:
 
 
 def as_results(run: Path) -> None:
-    rows = [Row("tiny", "7", "a2", "dpm", None, "m", number) for number in weights(run).tolist()]
+    rows = [Row("tiny", "7", "a2", "dpm", None, f"m[{at}]", number) for at, number in enumerate(weights(run).tolist())]
     write_results(run / "results.parquet", [*read_results(run / "results.parquet"), *rows])
 
 

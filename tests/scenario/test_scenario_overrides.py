@@ -144,10 +144,7 @@ def test_an_override_mends_a_fault_of_the_file(valid: str, complaints: Complaint
 @pytest.mark.parametrize(
     ("override", "told"),
     [
-        ("about=/data/run #2", "the value '/data/run #2' cannot be read: a # after a space begins a comment"),
-        ("about=# all", "a # after a space begins a comment"),
         ("about=2024", "about: must be a text (got 2024); write it in quotes"),
-        ("data.private_classes=[0, 1]", "data.private_classes.0: must be a text (got 0); write it in quotes"),
         ("model.hook=conv31", "; did you mean `conv3_1`?"),
         ("model.backbone=resnet88", "(got 'resnet88'); did you mean `resnet8`?"),
         ("entities.a1.defense=dmp", "(got 'dmp'); did you mean `dpm`?"),
