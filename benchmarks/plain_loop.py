@@ -23,7 +23,7 @@ from collab.models.backbones import build_split
 from collab.models.dpm import build_dpm
 from collab.models.freeze import folded
 from collab.models.reconstructors import build_reconstructor
-from collab.party.scoring import distances, equivalence, means, priors
+from collab.participants.scoring import distances, equivalence, means, priors
 from collab.scenario.reader import read_scenario
 from collab.training.precision import resolve_compute
 from collab.training.tasks import CLASSES

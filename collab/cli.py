@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from collab.cli_options import Address, AsJson, AuditDepth, BackendName, Device, Fresh, Out, Overrides, Seed
-from collab.cli_plugins import PluginDirs, new, plugins_app, schema
+from collab.cli_options import Address, AsJson, AuditDepth, BackendName, Device, Fresh, Out, Overrides, PluginDirs, Seed
+from collab.cli_plugins import new, plugins_app, schema
 from collab.cli_store import cache_app, store_app
 from collab.cli_validate import validate
 from collab.errors import INTERRUPTED, CollabError, ScenarioError
@@ -78,19 +78,19 @@ def run(
         _say(origin)
     quiet = Console(stderr=True)
     with quiet.status("loading torch …") if quiet.is_terminal else nullcontext():
-        from collab.report import verdicts
-        from collab.report.audit import write_audit
-        from collab.report.page import write_page
-        from collab.report.tables import tables
-        from collab.runtime.audit import Audit, refuse
+        from collab.report.attack_page.page import write_audit
+        from collab.report.pages.page import write_page
+        from collab.report.tables.tables import tables
+        from collab.runtime.leak_check import LeakCheck, refuse
         from collab.runtime.play import Where, play
         from collab.runtime.progress import watching
+        from collab.verdicts import verdicts
     with _going_on(fresh), watching(quiet) as watch:
         where = Where(backend, address, device, out, fresh, only, loaded.plugins)
         played = play(loaded.scenario, where, watch)
     page = write_page(played.run)
     audit_page = write_audit(played.run)
-    refuse(Audit(played.run, loaded.scenario, loaded.plugins).of_page(page), played.run)
+    refuse(LeakCheck(played.run, loaded.scenario, loaded.plugins).of_page(page), played.run)
     found = verdicts.verdicts(loaded.scenario, played.rows)
     if as_json:
         from dataclasses import asdict
@@ -154,11 +154,11 @@ def sweep(
         raise ScenarioError(f"--check needs `expect`, and {file} has none.")
     quiet = Console(stderr=True)
     with quiet.status("loading torch …") if quiet.is_terminal else nullcontext():
-        from collab.report import verdicts
-        from collab.report.tables import verdict_table
+        from collab.report.tables.tables import verdict_table
         from collab.runtime import sweep as played
         from collab.runtime.play import Where
         from collab.runtime.progress import watching_sweep
+        from collab.verdicts import verdicts
     where = Where(backend, address, device, out, fresh, plugins=cells[0].plugins)
     if dry_run:
         _print_outlook(played.outlook(spec, cells, where), as_json)
@@ -197,7 +197,7 @@ def report(
     ] = None,
 ) -> None:
     """Draws the report of a run again from its files, or sets several runs side by side in one page."""
-    from collab.report.page import write_comparison, write_page
+    from collab.report.pages.page import write_comparison, write_page
 
     if len(runs) == 1:
         print(write_page(runs[0], out))

@@ -18,3 +18,8 @@ AuditDepth = Annotated[
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks are computed.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Play every stage, whatever the cache holds.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Results as JSON on standard output.")]
+
+PluginDirs = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin-dir", metavar="DIR", help="Another folder of plugins (docs/plugins.md); repeatable."),
+]

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from collab.cli_options import PluginDirs
+
 if TYPE_CHECKING:
     from collab.scenario.offers import Offer
 
 plugins_app = typer.Typer(help="What is installed, and where it came from.", no_args_is_help=True)
-
-PluginDirs = Annotated[
-    list[Path] | None,
-    typer.Option("--plugin-dir", metavar="DIR", help="Another folder of plugins (docs/plugins.md); repeatable."),
-]
 
 
 @plugins_app.command("list")

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from collab.cli_options import Out
-from collab.cli_plugins import PluginDirs
+from collab.cli_options import Out, PluginDirs
 
 StorePlace = Annotated[str, typer.Argument(metavar="STORE", help="RUN/store, or where that is as a URI.")]
 
@@ -51,13 +50,13 @@ def store_audit(run: Annotated[Path, typer.Argument(metavar="RUN")], plugin_dirs
     Every run ends with this; here for one that was killed before its end, or that somebody has added files to.
     """
     from collab.errors import StoreError
-    from collab.runtime.audit import Audit, refuse
+    from collab.runtime.leak_check import LeakCheck, refuse
     from collab.scenario.reader import read_scenario
 
     if not (run / "scenario.yaml").is_file():
         raise StoreError(f"{run} is no run directory: there is no scenario.yaml. Name one as `collab run` prints it.")
     loaded = read_scenario(run / "scenario.yaml", plugin_dirs=plugin_dirs or (), check_paths=False)
-    audit = Audit(run, loaded.scenario, loaded.plugins)
+    audit = LeakCheck(run, loaded.scenario, loaded.plugins)
     refuse(audit.of_run() + audit.of_store(), run)
     print(f"{run}: nothing private was found outside of {run / 'private'}")
 

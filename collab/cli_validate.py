@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from collab.cli_options import AuditDepth, Overrides, Seed
-from collab.cli_plugins import PluginDirs
+from collab.cli_options import AuditDepth, Overrides, PluginDirs, Seed
 from collab.errors import ScenarioError
 
 if TYPE_CHECKING:

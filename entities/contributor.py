@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from collab.entity import Entity
+from collab.participants.entity import Entity
 
 
 class Contributor(Entity):

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from collab.entity import Entity
+from collab.participants.entity import Entity
 from collab.scenario.attacking import Attacking
 from collab.scenario.kinds import AnyAttack
 

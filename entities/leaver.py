@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import Field
 from typing_extensions import override
 
-from collab.entity import Entity
+from collab.participants.entity import Entity
 from collab.scenario.base import EntityOptions, RowName
 
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
-from collab.entity import Entity
+from collab.participants.entity import Entity
 from collab.scenario.base import EntityOptions
 
 

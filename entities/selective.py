@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from typing_extensions import override
 
-from collab.entity import Entity
-from collab.pool import Pooled, harm, of_classes
+from collab.participants.entity import Entity
+from collab.participants.pool import Pooled, harm, of_classes
 from collab.scenario.base import EntityOptions, Name
 from collab.scenario.model import Refinement
 from collab.training.progress import Progress

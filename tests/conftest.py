@@ -20,7 +20,7 @@ TESTS = Path(__file__).parent
 ARITHMETIC = [
     "data/test_celeba.py",
     "entities/test_kinds.py",
-    "runtime/test_audit.py",
+    "runtime/test_leak_check.py",
     "runtime/test_chains.py",
     "runtime/test_check.py",
     "runtime/test_pictures.py",

@@ -30,7 +30,7 @@ packages = ["quiet_parties"]
     "quiet_parties/quiet.py": '''
 from typing import ClassVar
 from pydantic import Field
-from collab.entity import Entity
+from collab.participants.entity import Entity
 from collab.scenario.base import EntityOptions
 
 class Quiet(Entity):

@@ -26,7 +26,7 @@ from collab.errors import EntityError
 from collab.metrics.priors import class_mean_prior
 from collab.metrics.visual import ssim
 from collab.models.freeze import freeze
-from collab.party.guessing import attributes_of, match_measures, membership_measures
+from collab.participants.guessing import attributes_of, match_measures, membership_measures
 from collab.seeding import Stream
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe

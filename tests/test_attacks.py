@@ -10,7 +10,7 @@ import torch
 
 from collab.attacks.base import Knowledge
 from collab.errors import EntityError, ScenarioError
-from collab.party.attacking import guess_name
+from collab.participants.attacking import guess_name
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario

@@ -13,7 +13,7 @@ import os, time
 from typing import ClassVar
 import torch
 from pydantic import Field, field_validator
-from collab.entity import Entity
+from collab.participants.entity import Entity
 from collab.scenario.base import EntityOptions
 from collab.types import Measure, Report
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from collab.assignment import assign, open_scenario_source
 from collab.errors import ResourceError
 from collab.metrics.intervals import quantile_interval
 from collab.models.recognizer import Recognizer
-from collab.party.disclosure import Eye, Gallery, compared, compared_measures, leakage_measures, rank_measures
+from collab.participants.assignment import assign, open_scenario_source
+from collab.participants.disclosure import Eye, Gallery, compared, compared_measures, leakage_measures, rank_measures
 from collab.runtime.plan import plan, stage_keys
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario

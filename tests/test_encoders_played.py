@@ -12,15 +12,15 @@ import torch
 from collab.errors import ScenarioError
 from collab.metrics.reidentification import embedded
 from collab.models.recognizer import Individuals
-from collab.report.opened import open_run
-from collab.report.page import write_page
-from collab.report.tables import tables
+from collab.report.pages.page import write_page
+from collab.report.tables.tables import tables
+from collab.results.opened import open_run
+from collab.results.table import Row
 from collab.runtime.play import Played, Where, play
 from collab.scenario.reader import read_scenario
 from collab.store.ledger import read_ledger
 from collab.store.pictures import read_exhibit
 from collab.store.release import read_release
-from collab.store.results import Row
 
 OBFUSCATOR = "{kind: obfuscator, epochs: 1, initial_epochs: 1}"
 ENCODERS = f"""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from collab.errors import EntityError
 from collab.metrics.reidentification import embedded
 from collab.models.recognizer import Recognizer
-from collab.party.exposure import (
+from collab.participants.exposure import (
     Bench,
     Exposed,
     attribute_measures,

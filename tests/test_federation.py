@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from collab.errors import ScenarioError
-from collab.party.federation import average, file_name
-from collab.party.participant import Participant
-from collab.runtime.audit import unlisted
+from collab.participants.federation import average, file_name
+from collab.participants.participant import Participant
+from collab.runtime.leak_check import unlisted
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario

@@ -13,15 +13,15 @@ from collab.attacks.thumbnail import thumbnail
 from collab.errors import EntityError, ScenarioError
 from collab.metrics.vfe import visual_feature_entropy
 from collab.models.mixing import Mixer
-from collab.party.participant import Participant
-from collab.party.published_images import LEVELS, as_published, read_images
-from collab.pool import offer
+from collab.participants.participant import Participant
+from collab.participants.pool import offer
+from collab.participants.published_images import LEVELS, as_published, read_images
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
-from collab.store.layout import IMAGES
 from collab.store.ledger import read_ledger
 from collab.store.release import read_release
+from collab.store.shard_schema import IMAGES
 from collab.store.shards import ShardSpec
 from collab.store.store import Store
 from collab.training.precision import resolve_compute

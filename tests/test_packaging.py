@@ -28,7 +28,7 @@ resources: {workers: 1}
 """
 NIGHT_SHIFT = """
 from typing import ClassVar
-from collab.entity import Entity
+from collab.participants.entity import Entity
 class NightShift(Entity):
     kind: ClassVar[str] = "night_shift"
 """

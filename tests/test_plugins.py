@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from collab.defenses.dpm import DpmDefense
-from collab.entity import Entity
 from collab.errors import PluginError
+from collab.participants.entity import Entity
 from collab.plugins import discovery
 from collab.plugins.discovery import GROUPS, INSTALLED, Plugins
 from collab.runtime.host import Job
@@ -209,7 +209,7 @@ def test_an_entry_point_that_does_not_import_says_why(points: list[EntryPoint]) 
 @pytest.mark.parametrize(
     ("group", "kind", "words"),
     [
-        ("entities", "other", "no class of this kind in collab.entities. Subclass collab.entity.Entity"),
+        ("entities", "other", "no class of this kind in collab.entities. Subclass collab.participants.entity.Entity"),
         ("defenses", "late", "no class of this kind in collab.entities"),  # a defense in the folder `entities`
     ],
 )

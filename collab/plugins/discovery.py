@@ -21,7 +21,7 @@ GROUPS = {"entities": "entity", "defenses": "defense", "attacks": "attack"}
 """The groups, which are also names of folders, and what one of each is called."""
 
 BASES = {
-    "entities": "collab.entity.Entity",
+    "entities": "collab.participants.entity.Entity",
     "defenses": "collab.defenses.base.Defense",
     "attacks": "collab.attacks.base.Attack",
 }

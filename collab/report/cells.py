@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from collab.errors import CollabError
-from collab.store.results import Row
+from collab.results.table import Row
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ pixels, and torch is not imported (but by the sources of torchvision).
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from collab.assignment import Assignment, assign, open_scenario_source
 from collab.data.source import Source
 from collab.errors import DataError, ScenarioError
+from collab.participants.assignment import Assignment, assign, open_scenario_source
 from collab.scenario.model import Scenario
 from collab.scenario.rows import refuse_mistakes
 from collab.scenario.sweep import Cell, told_cells

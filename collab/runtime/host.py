@@ -16,11 +16,11 @@ from typing import Any, Literal
 
 import torch
 
-from collab.assignment import ORACLE, Assignment, open_scenario_source
 from collab.data.source import Source
-from collab.entity import Entity
 from collab.errors import CollabError, EntityError, ResourceError
-from collab.oracle import Oracle
+from collab.participants.assignment import ORACLE, Assignment, open_scenario_source
+from collab.participants.entity import Entity
+from collab.participants.oracle import Oracle
 from collab.plugins.discovery import Plugins
 from collab.runtime.cache import Cache, places_of
 from collab.scenario.model import Scenario

@@ -2,9 +2,9 @@
 
 from typing import Self
 
+from collab.results.table import append_metrics
 from collab.runtime.host import Emit, Event, Host, Job, Outcome
 from collab.stages.base import Task
-from collab.store.results import append_metrics
 
 
 class InProcess:

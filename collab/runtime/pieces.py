@@ -13,8 +13,8 @@ from collab.data.copies import blocks, digests_of
 from collab.errors import ShardMissing
 from collab.scenario.model import Entity, Scenario
 from collab.store.canaries import Canaries, Piece, numbers, pictures
-from collab.store.layout import Written
 from collab.store.residue import spread, stored_batches, stored_rows
+from collab.store.shard_schema import Written
 from collab.store.windows import WINDOW, own_windows, signatures, starts_in
 
 MOST_ROWS = 2048

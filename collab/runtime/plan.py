@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from collab.assignment import ORACLE, Assignment
 from collab.errors import ScenarioError
 from collab.meant import did_you_mean
+from collab.participants.assignment import ORACLE, Assignment
 from collab.plugins.discovery import INSTALLED, Plugins
 from collab.scenario.model import Scenario
 from collab.scenario.rows import played_rows, refuse_mistakes

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collab.errors import CollabError
-from collab.runtime.audit import Content, Leak, refuse
+from collab.results.table import Row
 from collab.runtime.demand import Demand
 from collab.runtime.host import Emit, host_names
 from collab.runtime.inprocess import InProcess
+from collab.runtime.leak_check import Content, Leak, refuse
 from collab.runtime.plan import participants
 from collab.runtime.ray_backend import RayBackend
 from collab.runtime.run import Prepared, Run, Where
 from collab.runtime.schedule import Backend, schedule
 from collab.scenario.model import Scenario
-from collab.store.results import Row
 from collab.training.precision import resolve_compute
 
 __all__ = ["Played", "Where", "backend_for", "play"]

@@ -17,12 +17,12 @@ from typing import Any, Self
 import psutil
 
 from collab.errors import BoundaryError, EntityError, ResourceError, StoreError
-from collab.runtime.audit import Content
+from collab.results.table import append_metrics
 from collab.runtime.demand import Demand, share_of
 from collab.runtime.host import Emit, Event, Host, Job, Outcome
+from collab.runtime.leak_check import Content
 from collab.stages.base import Task
 from collab.store.residue import shared_memory, unpacked
-from collab.store.results import append_metrics
 from collab.store.shelves import shelf_at, uri_of_run
 from collab.types import Report
 

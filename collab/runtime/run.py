@@ -11,14 +11,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from collab.assignment import ORACLE, Assignment, label_distribution
 from collab.errors import BoundaryError, CollabError, DataError, EntityError, ResourceError, StoreError
+from collab.participants.assignment import ORACLE, Assignment, label_distribution
 from collab.plain_json import json_text
 from collab.plugins.discovery import INSTALLED, Plugins
-from collab.runtime.audit import Audit, Leak, unlisted
+from collab.results.table import Row, write_results
 from collab.runtime.cache import Cache
 from collab.runtime.deal import Dealt, deal
 from collab.runtime.host import Emit, Job, Outcome, environment, noting, put_elsewhere
+from collab.runtime.leak_check import Leak, LeakCheck, unlisted
 from collab.runtime.plan import needed, plan, stage_keys
 from collab.runtime.tabulate import result_rows
 from collab.scenario.model import Scenario
@@ -29,7 +30,6 @@ from collab.stages.registry import STAGES
 from collab.store.ledger import write_ledger
 from collab.store.pictures import Sheet, read_sheet
 from collab.store.private import private_seed
-from collab.store.results import Row, write_results
 from collab.store.shelves import shelf_at, uri_of_run
 from collab.training.precision import resolve_compute
 from collab.types import Crossing, Report
@@ -180,9 +180,9 @@ class Run:
             yield from outcome.crossings(task.who, task.stage)
 
     @cached_property
-    def audit(self) -> Audit:
+    def audit(self) -> LeakCheck:
         """An audit of what is private in this run, when it is first asked for: after all is played."""
-        return Audit(self.folder, self.scenario, self.job.plugins)
+        return LeakCheck(self.folder, self.scenario, self.job.plugins)
 
     def leaks(self) -> list[Leak]:
         """What of it lies where others can read, and what crossed without a line of the ledger; after `write`."""

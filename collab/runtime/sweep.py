@@ -10,22 +10,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from collab.errors import BoundaryError
-from collab.report.aggregate import means, write_cells, write_means
-from collab.report.claims_of_sweeps import sweep_verdicts
-from collab.report.page import write_sweep_page
-from collab.report.verdicts import Verdict
-from collab.report.verdicts import verdicts as of_scenario
-from collab.runtime.audit import refuse
+from collab.report.pages.page import write_sweep_page
+from collab.results.aggregate import means, write_cells, write_means
+from collab.results.table import Row, read_results, write_results
 from collab.runtime.cache import Cache
 from collab.runtime.deal import deal_cells
 from collab.runtime.host import Emit, noting
+from collab.runtime.leak_check import refuse
 from collab.runtime.play import backend_for
 from collab.runtime.run import Prepared, Run, Where
 from collab.runtime.schedule import schedule
 from collab.scenario.sweep import Cell, Sweep
 from collab.store.files import place_file
 from collab.store.pictures import read_sheet, write_sheet
-from collab.store.results import Row, read_results, write_results
+from collab.verdicts.claims_of_sweeps import sweep_verdicts
+from collab.verdicts.verdicts import Verdict
+from collab.verdicts.verdicts import verdicts as of_scenario
 
 LANES = 64
 """Sets of hosts that a sweep starts at most; each plays whole cells, and there are as many as there is room for."""

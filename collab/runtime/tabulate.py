@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from collab.report.gains import gain_rows
-from collab.report.verdicts import judged, verdict_rows
+from collab.results.gains import gain_rows
+from collab.results.table import Row
 from collab.runtime.host import Outcome
 from collab.scenario.model import Scenario
 from collab.stages.base import Task
-from collab.store.results import Row
+from collab.verdicts.verdicts import judged, verdict_rows
 
 
 def result_rows(scenario: Scenario, tasks: Sequence[Task], outcomes: Mapping[str, Outcome]) -> list[Row]:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from collab.errors import PluginError, ScenarioError
 from collab.plugins.discovery import GROUPS, Plugins
-from collab.scenario.audit import Depth, audited
+from collab.scenario.attack_suite import Depth, audited
 from collab.scenario.base import long_form
 from collab.scenario.checks import cross_mistakes, items
 from collab.scenario.document import Mistake, Place, Trail, read_document, write_document

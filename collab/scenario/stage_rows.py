@@ -15,7 +15,7 @@ EXPOSURE: Final = "exposure"
 WITHDRAW: Final = "withdraw"
 
 VERDICT: Final = "verdict"
-"""The row of what became of each expectation; `collab.report.verdicts` makes it of the others."""
+"""The row of what became of each expectation; `collab.verdicts.verdicts` makes it of the others."""
 
 RESERVED: Final = frozenset(
     {PRETRAIN, PUBLIC, RECONSTRUCTOR, RECOGNIZER, EMBEDDING, TABLES_1_2, PUBLISH, DISCLOSURE, INFERENCE, EXPOSURE}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from collab.attacks.base import Attack as AttackPlugin
-from collab.entity import Entity
+from collab.participants.entity import Entity
 from collab.plugins.discovery import Plugins
 from collab.scenario.base import AttackOptions
 from collab.stages.base import Planning, Playing, Stage, Task

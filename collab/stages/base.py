@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from collab.assignment import Assignment
 from collab.data.source import Source
-from collab.entity import Entity
-from collab.oracle import Oracle
+from collab.participants.assignment import Assignment
+from collab.participants.entity import Entity
+from collab.participants.oracle import Oracle
 from collab.plugins.discovery import Plugins
 from collab.scenario.base import AttackOptions
 from collab.scenario.model import Entity as Stated

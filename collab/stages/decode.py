@@ -5,9 +5,9 @@ from typing import Literal
 
 import numpy as np
 
-from collab.assignment import ORACLE, Assignment, Holding
-from collab.entity import Entity
-from collab.oracle import Oracle
+from collab.participants.assignment import ORACLE, Assignment, Holding
+from collab.participants.entity import Entity
+from collab.participants.oracle import Oracle
 from collab.scenario.model import Scenario
 from collab.stages.base import Planning, Playing, Stage, Task, Urgency
 from collab.stages.keys import Keys, digest, remembered

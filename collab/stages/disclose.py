@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from collab.assignment import ORACLE
-from collab.entity import Entity
 from collab.metrics.perceptual import lpips_network
 from collab.metrics.reidentification import embedded
 from collab.metrics.scores import mean_measure
 from collab.metrics.utility import topk_hits
-from collab.oracle import Oracle
-from collab.party.disclosure import by_row, compared
-from collab.party.scoring import guesses
+from collab.participants.assignment import ORACLE
+from collab.participants.disclosure import by_row, compared
+from collab.participants.entity import Entity
+from collab.participants.oracle import Oracle
+from collab.participants.scoring import guesses
 from collab.scenario import stage_rows
 from collab.stages.base import Planning, Playing, Stage, Task, Urgency
 from collab.stages.decode import decoded

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from collab.assignment import ORACLE
-from collab.entity import Entity
 from collab.metrics.identity import cosine_similarity
 from collab.metrics.reidentification import embedded
 from collab.metrics.scores import mean_measure
 from collab.models.recognizer import Individuals
-from collab.oracle import Oracle
-from collab.party.layout import load_images, load_numbers
+from collab.participants.assignment import ORACLE
+from collab.participants.entity import Entity
+from collab.participants.layout import load_images, load_numbers
+from collab.participants.oracle import Oracle
 from collab.scenario import stage_rows
 from collab.stages.base import Planning, Playing, Stage, Task, Urgency
 from collab.stages.decode import decoded

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from collab.assignment import ORACLE
-from collab.entity import Entity
-from collab.oracle import Oracle
-from collab.party.scoring import priors
+from collab.participants.assignment import ORACLE
+from collab.participants.entity import Entity
+from collab.participants.oracle import Oracle
+from collab.participants.scoring import priors
 from collab.scenario import stage_rows
 from collab.stages.base import Planning, Playing, Stage, Task, Urgency
 from collab.stages.decode import decoded

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from collab.entity import Entity
+from collab.participants.entity import Entity
 from collab.scenario.parts import Federation
 from collab.stages.base import Planning, Playing, Stage, Task, Urgency
 from collab.stages.featurize import featurized, featurized_heldout

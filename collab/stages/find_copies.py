@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from collab.assignment import ORACLE
 from collab.data.copies import Holder, copies_told, refuse_test_split_of_training_images
-from collab.oracle import Oracle
-from collab.party.layout import load_images
+from collab.participants.assignment import ORACLE
+from collab.participants.layout import load_images
+from collab.participants.oracle import Oracle
 from collab.stages.base import Planning, Playing, Stage, Task, Urgency
 from collab.stages.decode import decoded
 from collab.stages.keys import Keys, digest

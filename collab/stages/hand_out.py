@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from collab.assignment import ORACLE
-from collab.oracle import Oracle
-from collab.party.attacking import STOLEN, dealt, guess_name
+from collab.participants.assignment import ORACLE
+from collab.participants.attacking import STOLEN, dealt, guess_name
+from collab.participants.oracle import Oracle
 from collab.stages.base import Planning, Playing, Stage, Task
 from collab.stages.decode import decoded
 from collab.stages.keys import Keys

@@ -7,10 +7,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from collab.assignment import ORACLE
 from collab.models.freeze import freeze
-from collab.oracle import Oracle
-from collab.party.inference import (
+from collab.participants.assignment import ORACLE
+from collab.participants.inference import (
     IDENTIFIER,
     identifier_of,
     kept_numbers,
@@ -19,6 +18,7 @@ from collab.party.inference import (
     what_is_private,
     who_is_it,
 )
+from collab.participants.oracle import Oracle
 from collab.scenario import stage_rows
 from collab.seeding import Stream
 from collab.stages.base import Planning, Playing, Stage, Task

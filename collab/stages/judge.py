@@ -7,12 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from collab.assignment import ORACLE
 from collab.metric import MetricName
 from collab.metrics.scores import mean_measure
-from collab.oracle import Oracle
-from collab.party.attacking import guess_name
-from collab.party.disclosure import (
+from collab.participants.assignment import ORACLE
+from collab.participants.attacking import guess_name
+from collab.participants.disclosure import (
     Gallery,
     by_row,
     compared,
@@ -21,8 +20,9 @@ from collab.party.disclosure import (
     rank_measures,
     to_uint8,
 )
-from collab.party.guessing import attribute_measures, match_measures, membership_measures
-from collab.party.scoring import PICTURES, guesses, likeness, priors, worst_and_median
+from collab.participants.guessing import attribute_measures, match_measures, membership_measures
+from collab.participants.oracle import Oracle
+from collab.participants.scoring import PICTURES, guesses, likeness, priors, worst_and_median
 from collab.stages.attack import attacked
 from collab.stages.base import Planning, Playing, Stage, Task
 from collab.stages.decode import decoded

@@ -12,7 +12,7 @@ from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
 
-from collab.assignment import Assignment, Holding
+from collab.participants.assignment import Assignment, Holding
 from collab.plugins.discovery import Plugins, is_ours
 from collab.scenario.base import EntityOptions
 from collab.scenario.model import Entity, Scenario

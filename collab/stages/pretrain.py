@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from collab.entity import Entity
+from collab.participants.entity import Entity
 from collab.scenario import stage_rows
 from collab.scenario.rows import is_pretraining
 from collab.stages.base import Planning, Playing, Stage, Task, Urgency

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from collab.entity import Entity
+from collab.participants.entity import Entity
 from collab.scenario import stage_rows
 from collab.scenario.model import Dpm
 from collab.stages.base import Planning, Playing, Stage, Task, Urgency

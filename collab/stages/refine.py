@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from collab.assignment import ORACLE
-from collab.entity import Entity
-from collab.oracle import Oracle
+from collab.participants.assignment import ORACLE
+from collab.participants.entity import Entity
+from collab.participants.oracle import Oracle
 from collab.scenario.parts import Refinement
 from collab.scenario.rows import is_pretraining
 from collab.stages.base import Planning, Playing, Stage, Task, Urgency

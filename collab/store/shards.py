@@ -18,8 +18,8 @@ from torch import Tensor
 from collab.errors import CollabError, ShardCorrupt, ShardMissing, StoreError
 from collab.store.codec import CODECS, decoded, encoded, is_finite
 from collab.store.files import open_regular, place_file
-from collab.store.layout import BATCH_ROWS, BATCH_SLACK, FILE_SLACK, IMAGES, Sealed, ShardSpec, Written
 from collab.store.names import check_name
+from collab.store.shard_schema import BATCH_ROWS, BATCH_SLACK, FILE_SLACK, IMAGES, Sealed, ShardSpec, Written
 
 __all__ = [
     "BATCH_ROWS",

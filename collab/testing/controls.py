@@ -8,7 +8,7 @@ import torch
 from collab.metrics.priors import class_mean_prior
 from collab.metrics.scores import mean_measure
 from collab.metrics.visual import ssim
-from collab.party.attacking import guess_name
+from collab.participants.attacking import guess_name
 from collab.runtime.play import Played
 from collab.scenario.base import Answers
 from collab.store.release import read_release

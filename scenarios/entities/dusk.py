@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
-from collab.entity import Entity
+from collab.participants.entity import Entity
 from collab.scenario.base import EntityOptions
 from collab.training.feeds import ImageSet
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from collab.assignment import assign
 from collab.data.source import open_source
 from collab.data.targets import PLAIN, Asked
 from collab.errors import DataError
+from collab.participants.assignment import assign
 from collab.runtime.play import Where, play
 from collab.scenario.reader import read_scenario
 

@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from collab.errors import EntityError, ScenarioError, ShardMissing
-from collab.party.attacking import guess_name
+from collab.participants.attacking import guess_name
+from collab.participants.pool import hurts
 from collab.plugins.discovery import INSTALLED
-from collab.pool import hurts
+from collab.results.table import Row
 from collab.runtime.play import Played
 from collab.scenario.model import Scenario
 from collab.scenario.offers import our_options
 from collab.store.release import read_release
-from collab.store.results import Row
 from collab.store.shards import ShardSpec
 from collab.store.store import Store
 from collab.training.feeds import ImageSet

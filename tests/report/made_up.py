@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from collab.results.table import Row, write_results
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario, to_yaml
 from collab.scenario.rows import played_rows
 from collab.store.ledger import write_ledger
 from collab.store.pictures import Pictures, write_pictures
-from collab.store.results import Row, write_results
 from collab.types import Crossing
 
 TINY = Path(__file__).parents[2] / "scenarios" / "tiny.yaml"

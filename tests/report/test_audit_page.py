@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from collab.metrics.intervals import share_interval
-from collab.report.audit import _gains, frontier, write_audit
-from collab.report.audit_cells import cells_of, defense_names
-from collab.report.audit_tables import curves, details, matrix, verdicts
-from collab.report.audit_verdicts import in_words, judgements
-from collab.report.audit_words import BROKEN_LEAKAGE, CANNOT, CONTROL_FAILED, R_IS_BLIND
-from collab.report.opened import open_run
-from collab.scenario.audit import AUDITORS, FULL, QUICK, audited
+from collab.report.attack_page.cells import cells_of, defense_names
+from collab.report.attack_page.page import _gains, frontier, write_audit
+from collab.report.attack_page.tables import curves, details, matrix, verdicts
+from collab.report.attack_page.verdicts import in_words, judgements
+from collab.report.attack_page.words import BROKEN_LEAKAGE, CANNOT, CONTROL_FAILED, R_IS_BLIND
+from collab.results.opened import open_run
+from collab.results.table import Row, write_results
+from collab.scenario.attack_suite import AUDITORS, FULL, QUICK, audited
 from collab.scenario.reader import read_scenario, to_yaml
 from collab.store.ledger import write_ledger
-from collab.store.results import Row, write_results
 
 SCENARIO = Path(__file__).parents[2] / "scenarios" / "tiny.yaml"
 

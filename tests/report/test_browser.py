@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from made_up import pictures, row, rows, scenario, write_run  # type: ignore[import-not-found]
 
-from collab.report.audit import write_audit
-from collab.report.page import write_comparison, write_page
+from collab.report.attack_page.page import write_audit
+from collab.report.pages.page import write_comparison, write_page
 from collab.store.pictures import judged_file
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

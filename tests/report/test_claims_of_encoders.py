@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from collab.report.claims_of_encoders import partners
-from collab.report.claims_of_sweeps import sweep_verdicts
-from collab.report.evidence import Evidence
-from collab.report.papers import paper_figure
-from collab.report.verdicts import Verdict, verdicts
+from collab.results.table import Row
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
-from collab.store.results import Row
+from collab.verdicts.claims_of_encoders import partners
+from collab.verdicts.claims_of_sweeps import sweep_verdicts
+from collab.verdicts.evidence import Evidence
+from collab.verdicts.papers import paper_figure
+from collab.verdicts.verdicts import Verdict, verdicts
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from collab.report.tables import tables
-from collab.report.verdicts import verdicts
+from collab.report.tables.tables import tables
+from collab.results.table import Row
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
-from collab.store.results import Row
+from collab.verdicts.verdicts import verdicts
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 

@@ -9,15 +9,15 @@ import pytest
 from made_up import row, rows, scenario, write_run  # type: ignore[import-not-found]
 
 from collab.errors import StoreError
-from collab.report.aggregate import Mean
 from collab.report.cells import Table
-from collab.report.page import write_page
-from collab.report.poisoning import cost_frontier
-from collab.report.sheets import contact_sheet
-from collab.report.tables import tables
+from collab.report.figures.poisoning import cost_frontier
+from collab.report.figures.sheets import contact_sheet
+from collab.report.pages.page import write_page
+from collab.report.tables.tables import tables
+from collab.results.aggregate import Mean
+from collab.results.table import Row
 from collab.scenario.model import Scenario
 from collab.store.pictures import Sheet, read_sheet, write_sheet
-from collab.store.results import Row
 
 
 def sheet(seed: int = 0, *, gallery: int = 1000, count: int = 4) -> Sheet:

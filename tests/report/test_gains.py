@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from made_up import row, rows, scenario, write_run  # type: ignore[import-not-found]
 
-from collab.report.gains import gain_rows, without_sharing
-from collab.report.opened import open_run
-from collab.report.page import page_of
-from collab.report.summary import summary
-from collab.report.tables import tables
-from collab.report.verdicts import verdict_rows, verdicts
-from collab.store.results import Row
+from collab.report.pages.page import page_of
+from collab.report.pages.summary import summary
+from collab.report.tables.tables import tables
+from collab.results.gains import gain_rows, without_sharing
+from collab.results.opened import open_run
+from collab.results.table import Row
 from collab.tasks import MAIN_METRIC, is_share
+from collab.verdicts.verdicts import verdict_rows, verdicts
 
 
 def test_a_gain_is_the_row_minus_the_better_control_with_both_intervals() -> None:

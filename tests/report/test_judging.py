@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab.report.judging import Comparison, Found, Region, difference
-from collab.store.results import Row
+from collab.results.table import Row
+from collab.verdicts.judging import Comparison, Found, Region, difference
 
 
 def row(value: float | None, low: float | None = None, high: float | None = None, n: int = 100) -> Row:

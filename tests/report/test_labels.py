@@ -10,11 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab.report.labels import MOST_COUNTS, MOST_NAMES, dealt_in_words, effective_classes, held_labels, label_map
-from collab.report.page import write_page
+from collab.report.figures.labels import (
+    MOST_COUNTS,
+    MOST_NAMES,
+    dealt_in_words,
+    effective_classes,
+    held_labels,
+    label_map,
+)
+from collab.report.pages.page import write_page
+from collab.results.table import write_results
 from collab.scenario.reader import read_scenario, to_yaml
 from collab.store.ledger import write_ledger
-from collab.store.results import write_results
 
 TINY = Path(__file__).parents[2] / "scenarios" / "tiny.yaml"
 CLASSES = ["cat", "dog", "fox"]

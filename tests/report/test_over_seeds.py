@@ -7,13 +7,13 @@ from html_tables import ragged_tables  # type: ignore[import-not-found]
 from made_up import rows, scenario  # type: ignore[import-not-found]
 
 from collab.errors import CollabError
-from collab.report.aggregate import means
 from collab.report.cells import Table
-from collab.report.gains import gain_rows
-from collab.report.over_seeds import gains_table, headline_gains
-from collab.report.page import write_sweep_page
+from collab.report.pages.page import write_sweep_page
+from collab.report.tables.over_seeds import gains_table, headline_gains
+from collab.results.aggregate import means
+from collab.results.gains import gain_rows
+from collab.results.table import Row
 from collab.scenario.sweep import Axis, Sweep
-from collab.store.results import Row
 
 Cells = list[tuple[dict[str, bool | int | float | str], list[Row]]]
 

@@ -11,11 +11,11 @@ from made_up import CLASSES, pictures, row, rows, scenario, write_run  # type: i
 from PIL import Image
 
 from collab.errors import StoreError
-from collab.report.bars import MOST_GROUPS, bars_of
-from collab.report.compare import UTILITY, in_words, scenario_differences, side_by_side
-from collab.report.losses import MOST_POINTS, curves_of
-from collab.report.opened import curves_of_events, open_run
-from collab.report.strips import LARGEST, MOST_BYTES, data_url, strips_of
+from collab.report.figures.bars import MOST_GROUPS, bars_of
+from collab.report.figures.losses import MOST_POINTS, curves_of
+from collab.report.figures.strips import LARGEST, MOST_BYTES, data_url, strips_of
+from collab.report.pages.compare import UTILITY, in_words, scenario_differences, side_by_side
+from collab.results.opened import curves_of_events, open_run
 
 SCENARIO = scenario()
 

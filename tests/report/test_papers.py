@@ -6,7 +6,7 @@ from importlib.resources import files
 import pytest
 
 from collab.errors import CollabError
-from collab.report.papers import figures, paper_figure, paper_tables, papers, read_tables
+from collab.verdicts.papers import figures, paper_figure, paper_tables, papers, read_tables
 
 # copied by hand from the papers, not from the data file: table, row, metric, as printed
 PRINTED = [
@@ -80,7 +80,7 @@ def test_percent_become_parts_of_one_and_what_is_not_printed_is_none() -> None:
     assert paper_figure("dp_table4", "DPM", "sharing_ssim") is None  # "Denied"
 
 
-TEXT = files("collab.report").joinpath("papers.json").read_text(encoding="utf-8")
+TEXT = files("collab.verdicts").joinpath("papers.json").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

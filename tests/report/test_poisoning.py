@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from collab.report.aggregate import Mean
-from collab.report.curves import accuracy_curves, draw_line, draw_panels, set_across
-from collab.report.poisoning import columns_of, poisoning_curves, poisoning_table
+from collab.report.figures.curves import accuracy_curves, draw_line, draw_panels, set_across
+from collab.report.figures.poisoning import columns_of, poisoning_curves, poisoning_table
+from collab.results.aggregate import Mean
 
 
 def mean(metric: str, value: float, weight: float = 0.0, entity: str = "a1", row: str = "tables_1_2") -> Mean:

@@ -4,13 +4,13 @@ import pytest
 from made_up import TINY, row  # type: ignore[import-not-found]
 
 from collab.report.cells import Found
-from collab.report.federated import exchange_curve, exchange_table, ways
-from collab.report.published import entropy_curve, published_images
-from collab.report.tables import describe, tables
-from collab.report.verdicts import verdicts
+from collab.report.tables.federated import exchange_curve, exchange_table, ways
+from collab.report.tables.published import entropy_curve, published_images
+from collab.report.tables.tables import describe, tables
+from collab.results.table import Row
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
-from collab.store.results import Row
+from collab.verdicts.verdicts import verdicts
 
 ENTITIES = (
     "entities=[{name: a1, share: 0.1, defense: none}, "

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up import crossings, pictures, row, rows, scenario  # type: ignore[import-not-found]
 
-from collab.report.crossings import boundaries
-from collab.report.summary import Summary, summary
-from collab.report.words import basis, difference, duration, listed, signed, size
+from collab.report.pages.summary import Summary, summary
+from collab.report.tables.crossings import boundaries
+from collab.results.words import basis, difference, duration, listed, signed, size
 
 SCENARIO = scenario()
 SENT = boundaries([entity.name for entity in SCENARIO.entities], crossings(SCENARIO), 16)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from collab.report.audit import write_audit
-from collab.report.audit_cells import cells_of, defense_names
-from collab.report.audit_verdicts import in_words, judgements, worst_by_defense
-from collab.report.audit_words import CANNOT, R_IS_BLIND
-from collab.report.opened import Opened, open_run
-from collab.report.page import write_page
+from collab.report.attack_page.cells import cells_of, defense_names
+from collab.report.attack_page.page import write_audit
+from collab.report.attack_page.verdicts import in_words, judgements, worst_by_defense
+from collab.report.attack_page.words import CANNOT, R_IS_BLIND
+from collab.report.pages.page import write_page
+from collab.results.opened import Opened, open_run
 from collab.runtime.play import Where, play
-from collab.scenario import audit
+from collab.scenario import attack_suite as audit
 from collab.scenario.reader import read_scenario
 
 SCENARIO = """

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from collab.errors import ExpectationFailed
-from collab.report.evidence import Evidence
-from collab.report.papers import figures
-from collab.report.tables import tables
-from collab.report.verdicts import Verdict, check, judged, verdicts
+from collab.report.tables.tables import tables
+from collab.results.table import Row
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
-from collab.store.results import Row
+from collab.verdicts.evidence import Evidence
+from collab.verdicts.papers import figures
+from collab.verdicts.verdicts import Verdict, check, judged, verdicts
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from collab.results.table import Row
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
-from collab.store.results import Row
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 SMALL = [

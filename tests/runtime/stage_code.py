@@ -17,10 +17,10 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple, get_args
 
-from collab.assignment import open_scenario_source
 from collab.data.source import MODULES
 from collab.defenses.chain import Chain
-from collab.entity import Entity
+from collab.participants.assignment import open_scenario_source
+from collab.participants.entity import Entity
 from collab.plugins.discovery import INSTALLED, is_ours
 from collab.stages.base import Stage
 from collab.stages.registry import STAGES

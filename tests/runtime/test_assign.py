@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from collab.assignment import Assignment, assign, label_distribution, open_scenario_source
 from collab.errors import DataError
+from collab.participants.assignment import Assignment, assign, label_distribution, open_scenario_source
 from collab.runtime.play import Where, play
 from collab.runtime.run import Prepared, Run
 from collab.scenario import stage_rows

@@ -9,7 +9,7 @@ import pytest
 from conftest import SCENARIOS, SMALL  # type: ignore[import-not-found]
 
 from collab import cli
-from collab.store.results import read_results
+from collab.results.table import read_results
 
 Command = Callable[..., tuple[int, str, str]]
 

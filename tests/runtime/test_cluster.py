@@ -22,6 +22,7 @@ import pytest
 from conftest import SCENARIOS, SMALL, bits, shards  # type: ignore[import-not-found]
 
 from collab.errors import ResourceError
+from collab.results.table import read_results
 from collab.runtime import ray_backend
 from collab.runtime.demand import share_of
 from collab.runtime.host import Job
@@ -29,7 +30,6 @@ from collab.runtime.play import Where, play
 from collab.runtime.ray_backend import RayBackend
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
-from collab.store.results import read_results
 from collab.store.store import Store
 
 DEFAULT = SCENARIOS / "four_entities.yaml"

@@ -14,16 +14,16 @@ from rich.console import Console
 
 from collab.cli import main
 from collab.errors import DataError, EntityError
-from collab.report.page import write_page
-from collab.runtime.audit import Audit
+from collab.report.pages.page import write_page
 from collab.runtime.host import Event
+from collab.runtime.leak_check import LeakCheck
 from collab.runtime.play import Played, Where, play
 from collab.runtime.progress import watching, watching_sweep
 from collab.runtime.run import Prepared
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
-from collab.store.layout import Written
 from collab.store.residue import stored_batches, stored_rows
+from collab.store.shard_schema import Written
 
 BLACK = np.zeros((16, 16, 3), np.uint8)
 
@@ -131,9 +131,9 @@ def test_leaks_are_found_beside_copies_and_named_by_their_image(images: Images, 
     features = stored_rows(next((run / "private/a1/features").glob("*.arrow")), 1000)
     pixels = np.load(run / "private/a1/images.npy")
     (run / "release/more.bin").write_bytes(features[[0, 2]].tobytes() + pixels[[0, 2]].tobytes())
-    assert Audit(run, images.scenario).of_run() == []  # a black frame, and an image that is held out as well
+    assert LeakCheck(run, images.scenario).of_run() == []  # a black frame, and an image that is held out as well
     (run / "release/more.bin").write_bytes(features[[0, 5]].tobytes() + pixels[[2, 5]].tobytes())
-    assert [str(leak) for leak in Audit(run, images.scenario).of_run()] == [
+    assert [str(leak) for leak in LeakCheck(run, images.scenario).of_run()] == [
         "release/more.bin holds images of a1 (of its image 5)",
         "release/more.bin holds unpoisoned features of a1 (of its image 5)",
     ]
@@ -150,7 +150,7 @@ def test_a_row_that_was_put_among_held_out_features_is_found(images: Images, tmp
     content[at : at + len(there)] = stolen
     shard.unlink()  # the cache holds the same file
     shard.write_bytes(content)
-    (leak,) = Audit(run, images.scenario).of_run()
+    (leak,) = LeakCheck(run, images.scenario).of_run()
     assert str(leak) == f"{shard.relative_to(run)} holds unpoisoned features of a2 (of its image 7)"
 
 
@@ -169,7 +169,7 @@ def test_images_that_are_alike_in_a_part_end_no_run_and_are_looked_for_by_the_re
     for number, rows in enumerate((slice(0, 1), slice(15, 16), slice(8, 9))):  # together they show all of it
         images.put("val", "a", 1 + number, with_other(other, rows))
     run = images.played(tmp_path / "runs").run
-    audit = Audit(run, images.scenario)
+    audit = LeakCheck(run, images.scenario)
     assert audit.of_run() == []
     features = stored_rows(next((run / "private/a1/features").glob("*.arrow")), 1000)
     (run / "release/more.bin").write_bytes(features[1].tobytes())

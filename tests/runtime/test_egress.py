@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from collab.entity import Entity
 from collab.errors import BoundaryError
+from collab.participants.entity import Entity
 from collab.runtime.demand import Demand
 from collab.runtime.play import Where, play
 from collab.runtime.ray_backend import RayBackend

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from collab.report.facts import environment
+from collab.report.pages.facts import environment
 from collab.runtime.play import Where, play
 from collab.scenario.model import Scenario
 from collab.training.precision import SWITCH, resolve_compute

@@ -16,8 +16,8 @@ from PIL import Image
 from pyarrow import parquet
 
 from collab.cli import main
-from collab.entity import Entity
 from collab.errors import DataError, EntityError, ResourceError, StoreError
+from collab.participants.entity import Entity
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario

@@ -14,10 +14,10 @@ from conftest import SCENARIOS, SMALL  # type: ignore[import-not-found]
 from PIL import Image
 from rich.console import Console
 
-from collab.assignment import open_scenario_source
 from collab.data.source import WithNames
 from collab.errors import DataError
-from collab.report.page import write_page
+from collab.participants.assignment import open_scenario_source
+from collab.report.pages.page import write_page
 from collab.runtime.host import Event
 from collab.runtime.play import Where, play
 from collab.runtime.progress import watching, watching_sweep
@@ -148,7 +148,7 @@ def test_whoever_watches_sees_a_notice_as_it_is(is_terminal: bool, shown: Callab
 
 def test_notices_and_names_need_no_torch(root: Path) -> None:
     code = (
-        "import sys; from collab.data.source import open_source; import collab.assignment;"
+        "import sys; from collab.data.source import open_source; import collab.participants.assignment;"
         f"source = open_source('imagefolder', image_size=16, seed=0, root={str(with_heic(root))!r});"
         "print(source.notices()[0], len(source.names('train')), 'torch' in sys.modules)"
     )

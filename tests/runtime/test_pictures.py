@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from collab.party.scoring import PICTURES, worst_and_median
+from collab.participants.scoring import PICTURES, worst_and_median
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.store.pictures import FILE, read_pictures

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from collab.assignment import ORACLE
+from collab.participants.assignment import ORACLE
 from collab.runtime.host import host_names
 from collab.runtime.plan import plan
 from collab.scenario.reader import read_scenario

@@ -6,13 +6,13 @@ from pathlib import Path
 import torch
 from conftest import bits, shards  # type: ignore[import-not-found]
 
-from collab.report.page import write_page
+from collab.report.pages.page import write_page
+from collab.results.table import read_results
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.store.ledger import read_ledger
 from collab.store.release import read_release
-from collab.store.results import read_results
 from collab.store.store import Store
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import bits, shards  # type: ignore[import-not-found]
 
-from collab.runtime.audit import Audit
+from collab.runtime.leak_check import LeakCheck
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.store.private import private_seed
@@ -57,7 +57,7 @@ def test_the_seed_stands_in_the_private_folder_only_and_a_leak_of_it_is_found(dr
     scenario, first = drawn
     secret = (first.run / "private/a2/seed").read_text()
     assert stat.S_IMODE((first.run / "private/a2/seed").stat().st_mode) == 0o400
-    audit = Audit(first.run, scenario)
+    audit = LeakCheck(first.run, scenario)
     assert audit.of_run() == []
     for number, text in enumerate((secret, str(int(secret, 16)), json.dumps({"seed": int(secret, 16)}))):
         leak = first.run / f"note{number}.txt"

@@ -12,9 +12,9 @@ import pytest
 from conftest import SCENARIOS, SMALL, bits, shards  # type: ignore[import-not-found]
 
 from collab.errors import ResourceError
+from collab.results.table import read_results
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
-from collab.store.results import read_results
 
 pytestmark = pytest.mark.ray
 COMMAND = [sys.executable, "-c", "from collab.cli import main; main()", "run", str(SCENARIOS / "tiny.yaml")]

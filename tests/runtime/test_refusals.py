@@ -13,13 +13,13 @@ import pyarrow as pa
 import pytest
 from pyarrow import ipc
 
-from collab.report.page import write_page
+from collab.report.pages.page import write_page
+from collab.results.table import Row
 from collab.runtime.host import Event
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.store.ledger import read_ledger
 from collab.store.manifest import manifest_name, read_manifest, shard_path
-from collab.store.results import Row
 
 ROW, TASK = "9", "refine a3 row 9"  # a3 on its own features and those of a1 and a2
 

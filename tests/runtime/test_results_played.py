@@ -11,12 +11,12 @@ from conftest import SCENARIOS, SMALL  # type: ignore[import-not-found]
 
 from collab.cli import main
 from collab.errors import ScenarioError, StoreError
-from collab.report.aggregate import column_of, write_cells
+from collab.results.aggregate import column_of, write_cells
+from collab.results.table import KEY, Row, write_results
 from collab.runtime.play import Played, Where, play
 from collab.runtime.sweep import outlook, sweep
 from collab.scenario.model import Scenario
 from collab.scenario.sweep import read_sweep
-from collab.store.results import KEY, Row, write_results
 
 WORDS = {
     "main": "top1|map|degrees",

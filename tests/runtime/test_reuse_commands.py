@@ -41,7 +41,7 @@ def test_run_takes_from_the_cache_and_says_so_and_gc_empties_it(collab, tmp_path
     assert "0 of 49 tasks from the cache" in out
     assert "poison a2: done" in err
     code, out, err = collab("run", tiny, *SETS, "--backend", "inprocess", "--json")
-    assert json.loads(out)["cached"] == 48
+    assert json.loads(out)["cached"] == 49
     assert "poison a2: from the cache" in err
     code, out, _ = collab("cache", "ls")
     assert code == 0
@@ -62,7 +62,7 @@ def test_the_command_that_an_error_prints_plays_that_stage_again(  # type: ignor
     """As pasted, in another folder: paths with spaces, a plugin of a folder of its own, the device."""
     (tmp_path / "my plugins").mkdir()
     (tmp_path / "my plugins" / "slow.py").write_text(
-        "from typing import ClassVar\n\nfrom collab.entity import Entity\n\n\nclass Slow(Entity):\n"
+        "from typing import ClassVar\n\nfrom collab.participants.entity import Entity\n\n\nclass Slow(Entity):\n"
         '    kind: ClassVar[str] = "slow"\n'
     )
     given = ("--plugin-dir", "my plugins", "--set", "entities.a2.kind=slow", "--device", "cpu", "--out", "my runs")

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from collab.errors import ScenarioError
-from collab.report.evidence import Evidence
 from collab.runtime.plan import plan
 from collab.scenario import stage_rows
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.scenario.rows import owners
+from collab.verdicts.evidence import Evidence
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 FILES = [

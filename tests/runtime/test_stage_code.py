@@ -3,7 +3,7 @@ import json
 import pytest
 import stage_code  # type: ignore[import-not-found]
 
-from collab.entity import Entity
+from collab.participants.entity import Entity
 from collab.stages.registry import STAGES
 from collab.training import losses, recipes
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from collab.assignment import Assignment, assign, open_scenario_source
+from collab.participants.assignment import Assignment, assign, open_scenario_source
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.scenario.sweep import read_sweep

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from collab.cli import app
 from collab.errors import BoundaryError, StoreError
-from collab.runtime.audit import Audit, unlisted
+from collab.runtime.leak_check import LeakCheck, unlisted
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.store.ledger import read_ledger
@@ -100,7 +100,7 @@ def test_a_leak_in_the_store_is_found_wherever_that_lies(small: Small, tmp_path:
     uri = (tmp_path / "elsewhere").as_uri()
     scenario = small(f"store.uri={uri}", "controls=false")
     run = play(scenario, Where("inprocess", out=tmp_path / "runs"), lambda event: None).run
-    audit, shelf = Audit(run, scenario), shelf_at(uri_of_run(uri, run))
+    audit, shelf = LeakCheck(run, scenario), shelf_at(uri_of_run(uri, run))
     assert audit.of_run() == audit.of_store() == unlisted(run, uri=uri) == []
     (tmp_path / "leak").write_bytes(weights(run).tobytes())
     shelf.put("entity=a2/more.bin", tmp_path / "leak")

@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from collab.assignment import assign, open_scenario_source
 from collab.errors import ScenarioError
-from collab.report.opened import open_run
-from collab.report.page import write_page
-from collab.report.summary import summary
-from collab.report.tables import tables
+from collab.participants.assignment import assign, open_scenario_source
+from collab.report.pages.page import write_page
+from collab.report.pages.summary import summary
+from collab.report.tables.tables import tables
+from collab.results.opened import open_run
+from collab.results.table import Row
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
-from collab.store.results import Row
 from collab.store.store import Store
 
 HERE = Path(__file__).parents[1]

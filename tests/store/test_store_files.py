@@ -13,12 +13,12 @@ import torch
 from pyarrow import ipc
 
 from collab.errors import BoundaryError, StoreError
+from collab.results.table import Row, write_results
 from collab.store import files as files_module
 from collab.store.files import place_file
 from collab.store.names import inside
 from collab.store.private import private_folder
 from collab.store.release import write_release
-from collab.store.results import Row, write_results
 from collab.store.shards import ShardSpec, write_shard
 from collab.store.store import Store
 

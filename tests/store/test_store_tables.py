@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from collab.errors import StoreError
+from collab.results.table import Row, append_metrics, read_results, write_results
 from collab.store.ledger import read_ledger, write_ledger
-from collab.store.results import Row, append_metrics, read_results, write_results
 from collab.types import Crossing
 
 FULL = Row("table5", "7", "ann", "dpm", "inversion", "top1", 0.5, 0.4, 0.6, 1000, 3, 0.55, "within", 12.5, "cpu")

@@ -1,0 +1,77 @@
+"""What a module costs and hides on held-out images (Tables 1 and 2), and pictures of that for the report."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from torch import Tensor, nn
+
+from collab.defenses.base import ImageDefense
+from collab.metrics.visual import ssim_window
+from collab.participants.crossings import pictures_crossing
+from collab.participants.defended import Defended
+from collab.participants.disclosure import to_uint8
+from collab.participants.published_images import as_published, discernibility
+from collab.participants.scoring import batched, distances, equivalence, means, worst_and_median
+from collab.store.pictures import Pictures, write_pictures
+from collab.training.recipes import outputs_of
+from collab.types import Crossing, Measure
+
+
+def cost_and_disclosure(entity: Defended, module: nn.Module) -> tuple[tuple[Measure, ...], Crossing]:
+    """Tables 1 and 2 on held-out images, from features as they would be stored; and the pictures kept of them."""
+    features, labels = entity.heldout_features
+    seed, compute = entity.scenario.seed, entity.compute
+    rows, poisoned = np.arange(len(features)), entity.whole_heldout_as_published(module)
+    found = distances(
+        entity.reconstructor,
+        features,
+        poisoned,
+        lambda start, stop: entity.heldout.take(rows[start:stop], entity.compute.device),
+        compute=compute,
+    )
+    if isinstance(entity.defense, ImageDefense):
+        found |= discernibility(entity.defense, module, entity.heldout.take(rows, compute.device))
+    scores = equivalence(
+        entity.released.decider,
+        features,
+        poisoned,
+        labels,
+        reader=entity.reader_of(module),
+        task=entity.task,
+        seed=seed,
+        compute=compute,
+    )
+    return (*scores, *means(found, seed)), _keep_pictures(entity, module, features, poisoned, found)
+
+
+def _keep_pictures(
+    entity: Defended, module: nn.Module, features: Tensor, poisoned: Tensor, found: Mapping[str, Tensor]
+) -> Crossing:
+    """Keeps what R makes of some held-out images, the most alike first, for whoever looks at the report.
+
+    Of a defense that publishes images, those as published.
+
+    Held-out images belong to no entity, so that none of its own leaves it here.
+    """
+    window = ssim_window(entity.scenario.data.image_size)[0]
+    seen = "published" if entity.publishes_images else "poisoned"
+    before, after = (found[f"ssim[{window}]_{what}"].numpy() for what in ("original", seen))
+    worst, median = worst_and_median(after)
+    rows = np.concatenate([worst, median])
+    rebuilt = [outputs_of(entity.reconstructor, batched(x[rows]), entity.compute) for x in (features, poisoned)]
+    if entity.publishes_images:  # nothing has to be rebuilt: they are what others see
+        rebuilt[1] = as_published(entity.protect(module, entity.heldout.take(rows, entity.compute.device)))
+    pictures = Pictures(
+        metric=f"ssim[{window}]",
+        heldout=len(after),
+        rows=rows,
+        labels=np.asarray(entity.heldout.classes)[rows],
+        is_worst=np.arange(len(rows)) < len(worst),
+        ssim_original=before[rows],
+        ssim_poisoned=after[rows],
+        original=np.asarray(entity.heldout.images[rows]),
+        from_original=to_uint8(rebuilt[0]),
+        from_poisoned=to_uint8(rebuilt[1]),
+    )
+    placed = write_pictures(entity.layout.pictures / entity.name, pictures)
+    return pictures_crossing("poison", entity.name, placed, pictures.original.shape)

@@ -1,0 +1,312 @@
+"""What an entity plugin must be: the base class plays the paper's entity, a plugin overrides what differs."""
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property, partial
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from collab.attacks.base import Attack
+from collab.defenses.base import PrivateView, Protection
+from collab.errors import EntityError
+from collab.metrics.sizes import jpeg_bytes
+from collab.models.backbones import feature_shape
+from collab.models.freeze import freeze
+from collab.participants.attacking import attacked, rehearsed
+from collab.participants.cost import cost_and_disclosure
+from collab.participants.crossings import EVERYONE, net_crossing, pictures_crossing, shard_crossing
+from collab.participants.defended import Defended
+from collab.participants.disclosure import disclosed
+from collab.participants.exposure import Exposed, exposed
+from collab.participants.federation import local_round, outcome
+from collab.participants.inference import IDENTIFIER, identifier_of, kept_numbers
+from collab.participants.layout import load_images, load_numbers
+from collab.participants.pool import Pooled, harm, hurts, offer
+from collab.participants.published_images import LEVELS, as_published, image_set
+from collab.scenario.base import AttackOptions, EntityOptions
+from collab.scenario.model import Refinement
+from collab.scenario.parts import Federation
+from collab.seeding import Stream
+from collab.store.pictures import write_exhibit, write_sheet
+from collab.store.release import write_release
+from collab.training.feeds import ImageSet
+from collab.training.loop import Recipe
+from collab.training.progress import Progress
+from collab.training.recipes import EVAL_BATCH, train_classifier, train_reconstructor
+from collab.types import Crossing, Measure, Report
+
+
+class Entity(Defended):
+    """One party with private images: they, their unpoisoned features, its DPM and its random streams stay with it.
+
+    A plugin overrides a hook (`prepare`, `published`, `choose`), or a whole stage. `options` are those of the scenario,
+    an instance of `Options`, which also say when it takes part.
+    """
+
+    group: ClassVar[str] = "entities"
+    kind: ClassVar[str]
+    Options: ClassVar[type[EntityOptions]] = EntityOptions
+    options: EntityOptions
+    defense: Protection
+    releases_module: bool = False
+
+    # ---- hooks ------------------------------------------------------------------------------------------------------
+    def prepare(self, images: ImageSet) -> ImageSet:
+        """What it makes of its images, once, before anything is computed from them; as many, in the same order."""
+        return images
+
+    def published(self, features: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """What it publishes of a batch of protected features [batch, channels, height, width] and labels [batch, ...].
+
+        Labels are what the task asks: classes, or lists of numbers; `self.task` knows. Of images [batch, 3, side, side]
+        in [0, 1] where its defense publishes those.
+        """
+        return features, labels
+
+    def choose(self, pool: Sequence[Pooled], row: Refinement, progress: Progress) -> Sequence[Pooled]:
+        """What it takes of the pool that `row` names; `collab.participants.pool` has what helps to choose."""
+        return pool
+
+    @cached_property
+    def images(self) -> ImageSet:
+        """The own images, prepared. Raises EntityError if preparing lost or added some."""
+        there = load_images(self.private)
+        prepared = self.prepare(there)
+        if len(prepared) != len(there) or len(prepared.images) != len(there):
+            raise EntityError(
+                f"{type(self).__name__}.prepare made {len(prepared.images)} images with {len(prepared)} labels of "
+                f"{len(there)}. It may change images, not their number or order; for fewer, give the entity fewer."
+            )
+        return prepared
+
+    # ---- step 1: one entity pre-trains, splits, releases ------------------------------------------------------------
+    def pretrain(self, progress: Progress) -> Report:
+        """Trains F and C on the own images and releases them (DP-1, DP-2)."""
+        stream = self.stream("pretrain")
+        with stream.initialization():
+            split = self.new_split()
+        network = nn.Sequential(split.featurizer, split.decider)
+        recipe = Recipe.of(self.scenario.model.pretrain)
+        train_classifier(
+            network, self.images, recipe, stream=stream, compute=self.compute, progress=progress, task=self.task
+        )
+        shape = feature_shape(split.featurizer, self.scenario.data.image_size)
+        released = (
+            self._release("featurizer", split.featurizer, {"feature": list(shape)}),
+            self._release("decider", split.decider, {}),
+        )
+        return Report(self.score_images(network), released)
+
+    def reconstruct(self, progress: Progress) -> Report:
+        """Trains R on public images and releases it (DP-3)."""
+        public = load_images(self.layout.public)
+        self.write_features(self.layout.public, public)
+        net, losses = self.trained_reconstructor(self.scenario.reconstructor.kind, self.stream("reconstruct"), progress)
+        card = {"l1_public": losses[-1], "public_images": len(public)}
+        return Report((Measure("l1_public", losses[-1], n=len(public)),), (self._release("reconstructor", net, card),))
+
+    # ---- step 2: every entity poisons and publishes -----------------------------------------------------------------
+    def featurize(self, progress: Progress) -> Report:
+        """Computes F of the own images once, into the private folder."""
+        return Report((Measure("rows", self.write_features(self.private, self.images).rows),))
+
+    def poison(self, progress: Progress) -> Report:
+        """Fits the defense on the own rows and measures on held-out images what it costs and hides (Tables 1 and 2)."""
+        stream = self.stream("poison")
+        with stream.initialization():
+            module = self.new_module()
+        view = PrivateView(
+            features=self.feed([self.own_features(self.private)], self.defense.batch_size),
+            images=self.images,
+            task=self.task,
+            public=load_images(self.layout.public),
+            decider=self.released.decider,
+            reconstructor=self.reconstructor,
+            stream=stream,
+            compute=self.compute,
+            progress=progress,
+            another=lambda kind: freeze(
+                self.trained_reconstructor(kind, self.stream(f"reconstruct {kind}"), progress)[0]
+            ),
+            identifier=partial(self._identifier, progress),
+            like_decider=lambda outputs: self.new_split(outputs).decider,
+            private=_tensor(load_numbers(self.private, "private")),
+        )
+        losses = self.defense.fit(module, view)
+        write_release(self.private, "defense", module.state_dict(), {})  # for this entity alone
+        measures, pictures = cost_and_disclosure(self, module)
+        return Report((*measures, *(Measure("poison_loss", loss) for loss in losses[-1:])), (pictures,))
+
+    def disclose(self, progress: Progress) -> Report:
+        """What R shows of held-out images, before and after the own module; see `collab.participants.disclosure`."""
+        wanted, features, module = self.scenario.disclosure, self.heldout_features[0], self.fitted_module()
+        assert wanted is not None  # else this stage is not played
+
+        def poisoned(rows: np.ndarray) -> Tensor:
+            return self.reconstruction(self.heldout_as_published(module, rows))
+
+        def original(rows: np.ndarray) -> Tensor:
+            return self.reconstruction(features[rows])
+
+        truth = partial(self.heldout.take, device=self.compute.device)
+        on_device = torch.from_numpy(self.heldout.classes).to(self.compute.device)
+        measures, sheet = disclosed(original, poisoned, truth, on_device, self.eye, wanted, self.scenario.seed)
+        placed = write_sheet(self.layout.pictures / self.name, sheet)
+        return Report(measures, (pictures_crossing("disclose", self.name, placed, sheet.original.shape),))
+
+    def expose(self, progress: Progress) -> Report:
+        """What features of held-out images, as they would be published, give away beside the task."""
+        module = self.fitted_module()
+        shown, encode = self.whole_heldout_as_published(module), self.encoder(self.defense, module)
+        measures, exhibit = exposed(self, Exposed(shown, encode, self.reader_of(module)), progress)
+        placed = write_exhibit(self.layout.pictures / self.name, exhibit)
+        return Report(measures, (pictures_crossing("expose", self.name, placed, exhibit.original.shape),))
+
+    def publish(self, progress: Progress) -> Report:
+        """Writes poisoned features and labels to the store, in an order that says nothing about the own images.
+
+        The order stays in the private folder, for whoever scores an attack.
+        """
+        module = self.fitted_module()
+        feed = self.feed([self.own_features(self.private)], EVAL_BATCH)
+        images, device = self.images, self.compute.device
+
+        stream, order = self.stream("publish"), list[Tensor]()
+        altering = stream.torch("altered")
+
+        def poisoned() -> Iterator[tuple[Tensor, Tensor]]:
+            for features, labels, rows in feed.batches(stream.torch("order")):
+                order.append(rows.clone())
+                is_image = self.defense.encodes or self.publishes_images
+                given = images.take(rows.numpy(), device) if is_image else features
+                changed, told = self.published(self.protect(module, given), labels, altering)
+                yield as_published(changed) * LEVELS if self.publishes_images else changed, told
+
+        record = self.layout.store.publish(self.name, poisoned(), self.spec_of(self.name), run=self.layout.run.name)
+        np.save(self.private / "published.npy", torch.cat(order).numpy())
+        sent = [shard_crossing("publish", self.name, EVERYONE, record)]
+        if self.releases_module:
+            folder, state = self.layout.modules / self.name, module.state_dict()
+            digest = write_release(folder, "defense", state, {})
+            sent.append(net_crossing("publish", self.name, "module", digest, folder / "defense.safetensors", state))
+        told = Measure("rows_published", record.rows), Measure("bytes_published", record.bytes)
+        return Report((*told, jpeg_bytes(self.images.images)), tuple(sent))
+
+    def withdraw(self, progress: Progress) -> Report:
+        """Marks what it has published as withdrawn; who has read it has read it."""
+        gone = self.layout.store.withdraw(self.name)
+        return Report((Measure("shards_withdrawn", len(gone)),))
+
+    # ---- step 3: every entity refines -------------------------------------------------------------------------------
+    def refine(self, row: Refinement, most_rows: int, progress: Progress) -> Report:
+        """Plays one row of the table: from scratch on own images, or the released C on own and pooled features."""
+        stream = self.stream("refine")
+        if row.own == "images":
+            return self.train_from_scratch(row, self.images, stream, progress)
+        if row.own == "published":
+            return self._train_on_published(row, stream, progress)
+        own = self.shards_of(self.name) if row.own == "poisoned" else [self.own_features(self.private)]
+        offered = [offer(self, sender) for sender in sorted(row.pool)]
+        pool, told = self.choose([peer for peer in offered if peer.shards], row, progress), list[Measure]()
+        told += [Measure(f"refused[{peer.sender}]", len(peer.refused)) for peer in offered if peer.refused]
+        if (row.vet or self.scenario.refine.vet) == "holdout":
+            found = harm(self, pool, row, progress)
+            pool = [peer for peer in pool if not hurts(found[peer.sender])]
+            told += found.values()
+        taken = {peer.sender: peer.rows for peer in pool}
+        told += [Measure(f"rows_from[{peer.sender}]", taken.get(peer.sender, 0)) for peer in offered]
+        shards = [*own, *(shard for peer in pool for shard in peer.shards)]
+        decider, report = self.refined(shards, most_rows, row, stream, progress)
+        name = f"decider_{hashlib.sha256(str(row.row).encode()).hexdigest()[:16]}"  # rows may have long names
+        write_release(self.private, name, decider.state_dict(), {"row": str(row.row)})
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        read = (shard_crossing("refine", peer.sender, self.name, each) for peer in offered for each in peer.records)
+        why = {f"refused[{peer.sender}]": " ".join(peer.refused)[:1000] for peer in offered if peer.refused}
+        return Report((*report.measures, *told), tuple(read), why)
+
+    def _train_on_published(self, row: Refinement, stream: Stream, progress: Progress) -> Report:
+        """A new network trained on images as they were published, own and pooled, as VisualMixer's paper does.
+
+        Scored on raw held-out images, and (`..._published`) on held-out ones that went through the own defense.
+        """
+        readers = [reader for name in (self.name, *sorted(row.pool)) for reader in self.read(name)]
+        network = self.network_from_scratch(row, image_set(self.scratch, readers), stream, progress)
+        module = self.fitted_module()
+        shown = self.score_images(network, lambda images: as_published(self.protect(module, images)), "_published")
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        rows = Measure("rows", sum(reader.rows for reader in readers))
+        read = (
+            shard_crossing("refine", sender, self.name, record)
+            for sender in sorted(row.pool)
+            for record in self.layout.store.records(sender)
+        )
+        return Report((*self.score_images(network), *shown, rows), tuple(read))
+
+    # ---- the same with weights in place of features -----------------------------------------------------------------
+    def federate(self, federation: Federation, number: int, progress: Progress) -> Report:
+        """Trains C on own features for a round of federated averaging, and publishes its weights."""
+        return local_round(self, federation, number, progress)
+
+    def average(self, federation: Federation, progress: Progress) -> Report:
+        """Scores what federated averaging has come to."""
+        return outcome(self, federation)
+
+    # ---- what a curious entity does ---------------------------------------------------------------------------------
+    def rehearse(
+        self, attack: Attack, stated: AttackOptions, victim: str, recipe: Protection, progress: Progress
+    ) -> Report:
+        """Lets an attack learn what it can before it sees a shard, for all victims whose `recipe` is this one."""
+        return rehearsed(self, attack, stated, victim, recipe, progress)
+
+    def attack(
+        self,
+        attack: Attack,
+        stated: AttackOptions,
+        victim: str,
+        recipe: Protection,
+        progress: Progress,
+        *,
+        is_open: bool = False,
+        rehearsed_on: str | None = None,
+    ) -> Report:
+        """Tries an attack on the first rows of what `victim` published, with what it asks for and nothing else.
+
+        `recipe` is how the victim makes its module, `is_open` that it has released it; `rehearsed_on` names the victim
+        that a rehearsal of this attack was for.
+        """
+        return attacked(self, attack, stated, victim, recipe, progress, is_open=is_open, rehearsed_on=rehearsed_on)
+
+    # ---- what a plugin may want to call ------------------------------------------------------------------------------
+    def trained_reconstructor(
+        self, kind: str, stream: Stream, progress: Progress
+    ) -> tuple[nn.Module, tuple[float, ...]]:
+        """A reconstructor of `kind` that has learned to invert F on the public set, and its loss in each epoch."""
+        public, wanted = load_images(self.layout.public), self.scenario.reconstructor
+        with stream.initialization():
+            net = self.new_reconstructor(kind)
+        feed = self.feed([self.own_features(self.layout.public)], wanted.batch_size)
+        losses = train_reconstructor(
+            net, feed, public, Recipe.of(wanted), stream=stream, compute=self.compute, progress=progress
+        )
+        return net, losses
+
+    def _identifier(self, progress: Progress) -> tuple[nn.Module, int]:
+        """A network that names who is on the own images, from F(x); kept, since the oracle asks it what is left."""
+        features, _ = self.own_features(self.private).load()
+        network, question = identifier_of(self, self.name, features, kept_numbers(self, "identities"), progress)
+        write_release(self.private, IDENTIFIER, network.state_dict(), {})
+        return network, question.task.outputs
+
+    def _release(self, name: str, net: nn.Module, card: Mapping[str, object]) -> Crossing:
+        state, model = net.state_dict(), self.scenario.model
+        about = {"backbone": model.backbone, "hook": model.hook, "classes": self.task.outputs, "trained_by": self.name}
+        digest = write_release(self.layout.release, name, state, {**about, **card})
+        return net_crossing("release", self.name, name, digest, self.layout.release / f"{name}.safetensors", state)
+
+
+def _tensor(numbers: np.ndarray | None) -> Tensor | None:
+    return None if numbers is None else torch.from_numpy(numbers)

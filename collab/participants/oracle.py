@@ -1,0 +1,54 @@
+"""The simulator's own participant: upper bounds that no real collaboration could compute, and the held-out set."""
+
+import numpy as np
+
+from collab.data.subsets import stratified_subsets
+from collab.participants.assignment import Assignment, Holding
+from collab.participants.participant import Participant
+from collab.scenario.model import Refinement
+from collab.store.private import private_folder
+from collab.store.shards import ShardReader
+from collab.training.feeds import ImageSet
+from collab.training.progress import Progress
+from collab.types import Report
+
+
+class Oracle(Participant):
+    """Holds what no entity may hold, images of all entities, and reads them from the source itself."""
+
+    assignment: Assignment
+    holding: Holding
+
+    def refine(self, row: Refinement, most_rows: int, progress: Progress) -> Report:
+        """From scratch on a share of all images, or the released C on unpoisoned features of several entities."""
+        if row.share is not None:
+            drawn = stratified_subsets(
+                self.assignment.strata, {"all": row.share}, self.stream("share").numpy(str(row.share))
+            )
+            images = self.images_at(self.assignment.everything.rows[np.sort(drawn["all"])])
+            return self.train_from_scratch(row, images, self.stream("refine"), progress)
+        entity = str(row.entity)
+        readers = [self.features_of_entity(name) for name in (entity, *sorted(row.unpoisoned))]
+        stream = self.stream_of(entity, "refine")  # the entity's own, so that only poisoning differs
+        _, report = self.refined(readers, most_rows, row, stream, progress)
+        return report
+
+    def published_order(self, victim: str) -> np.ndarray:
+        """The number among the victim's own of each row that it published."""
+        return np.load(private_folder(self.layout.run, victim) / "published.npy", allow_pickle=False)
+
+    def published_rows(self, victim: str) -> np.ndarray:
+        """The row of the source behind each row that the victim published."""
+        return self.assignment.entities[victim].rows[self.published_order(victim)]
+
+    def features_of_entity(self, name: str) -> ShardReader:
+        """Unpoisoned features of an entity's images, computed here from the source."""
+        folder = self.private / name
+        if not (folder / "features").exists():
+            self.write_features(folder, self.images_at(self.assignment.entities[name].rows))
+        return self.own_features(folder)
+
+    def images_at(self, rows: np.ndarray) -> ImageSet:
+        """The images of these rows of the source."""
+        at = np.searchsorted(self.holding.rows, rows)
+        return self.images.at(at)

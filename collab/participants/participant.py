@@ -1,0 +1,284 @@
+"""What every holder of images in a run does alike: find its files, rebuild released networks, train, refine, score."""
+
+import copy
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from collab.errors import ShardMissing
+from collab.metrics.perceptual import lpips_network
+from collab.models.backbones import Split, build_split, feature_shape
+from collab.models.freeze import freeze
+from collab.models.recognizer import Individuals, Recognizer
+from collab.models.reconstructors import build_reconstructor
+from collab.participants.disclosure import Eye
+from collab.participants.layout import Layout, load_images
+from collab.participants.published_images import read_images
+from collab.participants.scoring import batched
+from collab.scenario.model import Refinement, Scenario
+from collab.seeding import Stream
+from collab.store.codec import CODECS
+from collab.store.private import private_folder
+from collab.store.release import read_release
+from collab.store.shards import IMAGES, Batches, ShardReader, ShardSpec, Written, open_shard, write_shard
+from collab.training.feeds import FeatureFeed, ImageSet
+from collab.training.loop import Recipe
+from collab.training.precision import Compute
+from collab.training.progress import Progress
+from collab.training.recipes import features_of, outputs_of, refine_decider, train_classifier, with_budget
+from collab.training.tasks import Classification, Task
+from collab.types import Measure, Report
+
+
+class Participant:
+    """A holder of images of the private classes: an entity, or the simulator's oracle that computes upper bounds.
+
+    `class_names` are those of the private classes, in the order of their labels; `task` is what C is for, to tell these
+    classes unless given; `seeds` are secrets by name, of which an entity has its own, or none if its randomness follows
+    from the scenario's seed.
+    Stages communicate through files only, so that any stage can be played again, in any process.
+    """
+
+    class_names: tuple[str, ...]
+
+    def __init__(
+        self, name: str, scenario: Scenario, run: Path, *, classes: int, compute: Compute, task: Task | None = None
+    ) -> None:
+        self.seeds: Mapping[str, int] = {}
+        self.name = name
+        self.scenario = scenario
+        self.layout = Layout(run, name, scenario.store.uri)
+        self.task = task or Classification(tuple(map(str, range(classes))))
+        self.classes = classes
+        self.compute = compute
+
+    @cached_property
+    def private(self) -> Path:
+        """The folder that nobody else may read."""
+        return private_folder(self.layout.run, self.name)
+
+    @property
+    def scratch(self) -> Path:
+        """Shards that only the stage under way needs."""
+        return self.private / "scratch"
+
+    def scratch_shard(self, name: str, batches: Batches) -> ShardReader:
+        """A shard of this holder's own making, under its scratch."""
+        written = write_shard(self.scratch / name, batches, entity=self.name, spec=self.spec)
+        return open_shard(written.path, written, self.spec)
+
+    @cached_property
+    def images(self) -> ImageSet:
+        """This holder's own images."""
+        return load_images(self.private)
+
+    @cached_property
+    def heldout(self) -> ImageSet:
+        """The images that everything is scored on."""
+        return load_images(self.layout.heldout)
+
+    @cached_property
+    def released(self) -> Split:
+        """F and C as released, frozen; shared by this object's stages, so nobody may change them."""
+        split = self.new_split()
+        for name, part in (("featurizer", split.featurizer), ("decider", split.decider)):
+            self._load(name, part)
+        return split
+
+    @cached_property
+    def reconstructor(self) -> nn.Module:
+        """R as released, frozen."""
+        net = self.new_reconstructor()
+        self._load("reconstructor", net)
+        return net
+
+    @cached_property
+    def eye(self) -> Eye:
+        """Networks that neither defenses nor attacks know, as far as the scenario asks for them, frozen."""
+        wanted = self.scenario.disclosure
+        if wanted is None:
+            return Eye()
+        recognizer = None
+        if wanted.recognizer is not None:
+            recognizer = self.new_recognizer(wanted.recognizer.width)
+            recognizer.load_state_dict(read_release(self.layout.heldout, "recognizer")[0])
+            freeze(self.compute.place(recognizer))
+        lpips = None if wanted.lpips is None else lpips_network(wanted.lpips).to(self.compute.device)
+        return Eye(recognizer, lpips, wanted.lpips or "")
+
+    @cached_property
+    def embedding(self) -> Individuals | None:
+        """Our own embedding of individuals, frozen; it learned on those of the public images. None unless asked for."""
+        if self.scenario.exposure is None or self.scenario.exposure.embedding is None:
+            return None
+        state, _ = read_release(self.layout.heldout, "embedding")
+        network = Individuals(len(state["head.bias"]), self.scenario.data.image_size)
+        network.load_state_dict(state)
+        return freeze(self.compute.place(network))
+
+    def new_recognizer(self, width: int) -> Recognizer:
+        """An untrained independent classifier of the private classes."""
+        return Recognizer(self.classes, self.scenario.data.image_size, width=width)
+
+    def features(self, images: Tensor) -> Tensor:
+        """F of images [batch, 3, side, side] in [0, 1], fp32, on the device."""
+        with torch.no_grad(), self.compute.autocast():
+            x = images.to(self.compute.device).contiguous(memory_format=torch.channels_last)
+            found: Tensor = self.released.featurizer(x)
+        return found.float()
+
+    def reconstruction(self, features: Tensor) -> Tensor:
+        """What the released R makes of features [batch, channels, height, width], fp32."""
+        with torch.no_grad(), self.compute.autocast():
+            rebuilt: Tensor = self.reconstructor(features.to(self.compute.device).float())
+        return rebuilt.float()
+
+    @cached_property
+    def spec(self) -> ShardSpec:
+        """What shards of this run look like."""
+        _, card = read_release(self.layout.release, "featurizer")
+        channels, height, width = card["feature"]
+        shape, task = (channels, height, width), self.task
+        return ShardSpec(shape, self.scenario.store.codec, task.outputs, card["sha256"], task.stored)
+
+    def spec_of(self, sender: str) -> ShardSpec:
+        """What shards of `sender` look like: features, or images where it publishes those, in an exact codec."""
+        stated = next(entity for entity in self.scenario.entities if entity.name == sender)
+        side = self.scenario.data.image_size
+        if not stated.publishes_images:
+            return self.spec
+        codec = "float16" if CODECS[self.spec.dtype].is_quantized else self.spec.dtype  # whole numbers must stay exact
+        return replace(self.spec, shape=(3, side, side), dtype=codec, featurizer=IMAGES)
+
+    def stream(self, stage: str) -> Stream:
+        """This holder's randomness in `stage`."""
+        return self.stream_of(self.name, stage)
+
+    def stream_of(self, name: str, stage: str) -> Stream:
+        """The randomness of `name` in `stage`; of others only the simulator knows it where it is secret."""
+        return Stream(self.seeds.get(name, self.scenario.seed), name, stage)
+
+    def new_split(self, outputs: int | None = None) -> Split:
+        """An untrained F and C of the scenario's architecture, with other `outputs` than those of the task if given."""
+        model = self.scenario.model
+        return build_split(model.backbone, model.hook, classes=outputs or self.task.outputs, width=model.width)
+
+    def new_reconstructor(self, kind: str | None = None) -> nn.Module:
+        """An untrained R of `kind`, the scenario's unless given."""
+        wanted, side = self.scenario.reconstructor, self.scenario.data.image_size
+        shape = feature_shape(self.released.featurizer, side)
+        return build_reconstructor(
+            kind or wanted.kind, shape, side, tail_blocks=wanted.tail_blocks, upscale=wanted.upscale
+        )
+
+    def train_from_scratch(self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress) -> Report:
+        """Rows 1 to 5: a new network trained on raw images, scored on held-out ones."""
+        return Report(self.score_images(self.network_from_scratch(row, images, stream, progress)))
+
+    def network_from_scratch(self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress) -> nn.Module:
+        """A new network of the scenario's architecture, trained on images."""
+        stated = self.scenario.scratch or self.scenario.model.pretrain
+        with stream.initialization():
+            split = self.new_split()
+        network = nn.Sequential(split.featurizer, split.decider)
+        recipe = Recipe.of(stated, epochs=row.epochs)
+        train_classifier(
+            network, images, recipe, stream=stream, compute=self.compute, progress=progress, task=self.task
+        )
+        return network
+
+    def refined(
+        self, readers: Sequence[ShardReader], most_rows: int, row: Refinement, stream: Stream, progress: Progress
+    ) -> tuple[nn.Module, Report]:
+        """Step 3: C trained further on the rows of all `readers`, scored on unpoisoned held-out features."""
+        decider = self.trained_further(readers, most_rows, row, stream, progress)
+        rows = sum(reader.rows for reader in readers)
+        return decider, Report((*self.score_features(decider), Measure("rows", rows)))
+
+    def trained_further(
+        self, readers: Sequence[ShardReader], most_rows: int, row: Refinement, stream: Stream, progress: Progress
+    ) -> nn.Module:
+        """A copy of the released C, trained further on the rows of all `readers`."""
+        options = self.scenario.refine
+        feed = self.feed(readers, options.batch_size)
+        decider = copy.deepcopy(self.released.decider).requires_grad_(True)
+        recipe = with_budget(Recipe.of(options, epochs=row.epochs), feed.rows, most_rows, options.budget)
+        refine_decider(
+            decider, feed, recipe, bn=options.bn,
+            stream=stream, compute=self.compute, progress=progress, task=self.task,
+        )  # fmt: skip
+        return decider
+
+    def feed(self, readers: Sequence[ShardReader], batch_size: int) -> FeatureFeed:
+        """The rows of `readers` as one mixture in the stored type."""
+        spec = self.spec
+        return FeatureFeed(
+            readers, spec.shape, batch_size, self.compute.device, spec.torch_dtype,
+            label_shape=spec.targets.shape, label_dtype=spec.targets.dtype,
+        )  # fmt: skip
+
+    def own_features(self, folder: Path) -> ShardReader:
+        """The shard of unpoisoned features in a folder of this holder."""
+        written = Written.read(folder / "features")
+        return open_shard(written.path, written, self.spec)
+
+    def shards_of(self, sender: str) -> list[ShardReader]:
+        """Features that `sender` published, or F of the images that it did, in the scratch; ShardMissing if nothing."""
+        return self.as_features(sender, self.read(sender))
+
+    def as_features(self, sender: str, readers: Sequence[ShardReader]) -> list[ShardReader]:
+        """Shards of `sender` as they are, or where their rows are images, one of F of them, in the scratch."""
+        if not readers or not readers[0].spec.shows_images:
+            return list(readers)
+        batches = ((self.features(images), labels) for images, labels in read_images(readers))
+        return [self.scratch_shard(f"features_of_{sender}", batches)]
+
+    def read(self, sender: str) -> list[ShardReader]:
+        """What `sender` published, verified; ShardMissing if that is nothing."""
+        store = self.layout.store
+        records = store.records(sender)
+        if not records:
+            published = ", ".join(sorted({record.entity for record in store.records()})) or "nothing"
+            raise ShardMissing(
+                f"entity {self.name!r} wants to read {sender!r}, which has published nothing or withdrawn it. "
+                f"There is: {published}. Take {sender!r} out of `pool`, or look above for its failed publish stage."
+            )
+        return [store.open(record, self.spec_of(sender)) for record in records]
+
+    def write_features(self, folder: Path, images: ImageSet) -> Written:
+        """Computes F of `images` once, as the only shard under `folder`."""
+        target = folder / "features"
+        shutil.rmtree(target, ignore_errors=True)
+        batches = features_of(self.released.featurizer, images, self.compute)
+        written = write_shard(target, batches, entity=self.name, spec=self.spec)
+        written.save()
+        return written
+
+    @cached_property
+    def heldout_features(self) -> tuple[Tensor, Tensor]:
+        """F of the held-out images as stored, and their labels."""
+        return self.own_features(self.layout.heldout).load()
+
+    def score_images(
+        self, network: nn.Module, changed: Callable[[Tensor], Tensor] | None = None, suffix: str = ""
+    ) -> tuple[Measure, ...]:
+        """How well a whole network does on held-out images, or on what `changed` makes of them."""
+        pieces = batched(torch.arange(len(self.heldout)))
+        shown = (self.heldout.take(rows.numpy(), self.compute.device) for rows in pieces)
+        outputs = outputs_of(network, map(changed, shown) if changed else shown, self.compute)
+        return self.task.measures(outputs, torch.from_numpy(self.heldout.labels), self.scenario.seed, suffix)
+
+    def score_features(self, decider: nn.Module) -> tuple[Measure, ...]:
+        """How well a decider does on unpoisoned held-out features."""
+        features, labels = self.heldout_features
+        return self.task.measures(outputs_of(decider, batched(features), self.compute), labels, self.scenario.seed)
+
+    def _load(self, name: str, net: nn.Module) -> None:
+        state, _ = read_release(self.layout.release, name)
+        net.load_state_dict(state)
+        freeze(self.compute.place(net))

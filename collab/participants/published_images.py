@@ -1,0 +1,74 @@
+"""Images as what is published: rounded, read from shards, mapped to be trained on, and how hard to discern."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from collab.defenses.base import ImageDefense
+from collab.metrics.vfe import vfe_window, visual_feature_entropy
+from collab.metrics.visual import l1, psnr, ssim, ssim_window
+from collab.participants.scoring import batched
+from collab.store.shards import Batches, ShardReader
+from collab.training.feeds import ImageSet
+
+LEVELS = 255
+"""A published image has 8 bits; its shard holds them as whole numbers, exact in each codec that they take."""
+
+
+def as_published(images: Tensor) -> Tensor:
+    """Images [batch, 3, side, side] in [0, 1] with 8 bits a value, still in [0, 1]."""
+    return images.clamp(0, 1).mul(LEVELS).round().div(LEVELS)
+
+
+def read_images(readers: Sequence[ShardReader]) -> Batches:
+    """The images of shards in [0, 1] and their labels, batch by batch, in their order."""
+    for reader in readers:
+        x = torch.empty((reader.batch_rows, *reader.spec.shape))
+        y = reader.spec.targets.room(reader.batch_rows)
+        for batch in range(reader.batches):
+            count = reader.read_into(x, y, batch, 0)
+            yield x[:count] / LEVELS, y[:count].clone()
+
+
+def image_set(folder: Path, readers: Sequence[ShardReader]) -> ImageSet:
+    """The images of shards, written to `folder` and mapped from there, never all in memory."""
+    rows, spec = sum(reader.rows for reader in readers), readers[0].spec
+    folder.mkdir(parents=True, exist_ok=True)
+    place = folder / "images.npy"
+    images = np.lib.format.open_memmap(place, mode="w+", dtype=np.uint8, shape=(rows, *spec.shape))
+    labels, at = spec.targets.room(rows).numpy(), 0
+    for block, targets in read_images(readers):
+        images[at : at + len(block)] = block.mul(LEVELS).round().to(torch.uint8).numpy()
+        labels[at : at + len(block)] = targets.numpy()
+        at += len(block)
+    return ImageSet(images, labels)
+
+
+def discernibility(defense: ImageDefense, module: nn.Module, images: Tensor) -> dict[str, Tensor]:
+    """How far each of images [batch, 3, side, side] is changed when published, and how hard to discern: values [batch].
+
+    VFE with its window in the name, `vfe_inner` without what a border of zeros adds; distances are to the images.
+    """
+    side = images.shape[-1]
+    window = vfe_window(side)
+    found: dict[str, list[Tensor]] = {}
+    for part in batched(images):
+        with torch.no_grad():
+            changed, told = defense.shown(module, part)
+        shown = as_published(changed)
+        values = {
+            f"vfe[{window}]_original": visual_feature_entropy(part),
+            f"vfe[{window}]_published": visual_feature_entropy(shown),
+            f"vfe_inner[{window}]_original": visual_feature_entropy(part, border="replicate"),
+            f"vfe_inner[{window}]_published": visual_feature_entropy(shown, border="replicate"),
+            "l1_published": l1(shown, part),
+            "psnr_published": psnr(shown, part),
+            f"ssim[{ssim_window(side)[0]}]_published": ssim(shown, part),
+            **told,
+        }
+        for name, each in values.items():
+            found.setdefault(name, []).append(each.cpu())
+    return {name: torch.cat(parts) for name, parts in found.items()}

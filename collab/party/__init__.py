@@ -1,1 +1,0 @@
-"""What one party of a run does in its stages; `collab.entity` says which and when."""

@@ -1,0 +1,131 @@
+"""An audit as a page: which defense is broken by which attack, at what price, and what is seen (ATTACKS 3.2)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from collab.metric import MetricName
+from collab.report.attack_page.cells import Cell, cells_of, defense_names, in_order
+from collab.report.attack_page.tables import curves, details, matrix, verdicts
+from collab.report.figures.curves import draw_panels
+from collab.report.figures.sheets import ContactSheet, Line
+from collab.report.figures.strips import data_url
+from collab.report.svg import inline_svg
+from collab.results.opened import Opened, open_run
+from collab.results.table import Row
+from collab.store.pictures import judged_file
+
+
+def write_audit(run: Path) -> Path | None:
+    """Draws `audit.html` in a run directory; None where nobody attacked. It shows images that victims hold."""
+    opened = open_run(run)
+    if not any(row.attack for row in opened.rows):
+        return None
+    from collab.report.drawing import drawn
+
+    cells = cells_of(opened)
+    target = run / "audit.html"
+    page = drawn(
+        "audit.html", scenario=opened.scenario, run=opened, matrix=matrix(cells), verdicts=verdicts(cells),
+        curves=curves(cells), details=details(cells), frontier=frontier(opened, cells), sheets=_sheets(opened, cells),
+    )  # fmt: skip
+    target.write_text(page, encoding="utf-8")
+    return target
+
+
+def frontier(run: Opened, cells: Sequence[Cell]) -> str:
+    """What a defense is worth against what the best attack on it gets, as SVG; nothing where neither was measured.
+
+    Worth is what a peer gains from it where rows say so of two defenses or more, else what C loses on its rows.
+    """
+    main, gains = run.scenario.data.main_metric, _gains(run)
+    worth = gains if len(gains) > 1 else _costs(run)
+    told = f"{main.points} that a peer gains" if len(gains) > 1 else f"{main.points} that it costs"
+    points = []
+    for name in in_order(cell.defense for cell in cells):
+        worst = max((c.leakage.value for c in cells if c.defense == name and c.leakage is not None), default=None)
+        if name in worth and worst is not None:
+            points.append((worst, sum(worth[name]) / len(worth[name]), name))
+    if len(points) < 2:  # one alone has nothing to be compared with
+        return ""
+    figure, (panel,) = draw_panels(1)
+    for leakage, value, name in points:
+        panel.plot([leakage], [value], "o", color="#0b6e99")
+        panel.annotate(name, (leakage, value), textcoords="offset points", xytext=(4, 4), fontsize=7)
+    panel.ticklabel_format(useOffset=False)
+    panel.set_xlabel("leakage by the best attack")
+    panel.set_ylabel(told)
+    return inline_svg(figure)
+
+
+def _costs(run: Opened) -> dict[str, list[float]]:
+    """By defense what the main metric of C loses on what each of its entities publishes."""
+    names, main = defense_names(run.scenario.entities), run.scenario.data.main_metric
+    found = {(row.entity, row.metric): row.value for row in run.rows if row.row == "tables_1_2"}
+    costs: dict[str, list[float]] = {}
+    for entity, defense in names.items():
+        plain, poisoned = (found.get((entity, f"{main.name}_{what}")) for what in ("original", "poisoned"))
+        if poisoned is not None:
+            costs.setdefault(defense, []).append(main.gain(plain or 0, poisoned))
+    return costs
+
+
+def _gains(run: Opened) -> dict[str, list[float]]:
+    """By defense what the rows gain whose pool is one entity with it, over own features alone (or the control)."""
+    names, main = defense_names(run.scenario.entities), run.scenario.data.main_metric
+    found = {(row.row, row.entity): row.value for row in run.rows if row.metric == main.name}
+    features = [row for row in run.scenario.refinements if row.own == "features" and not row.unpoisoned]
+    alone = {who: found[name, who] for name, who in found if name == f"c_own_{who}"}
+    alone |= {row.entity: found.get((str(row.row), row.entity)) for row in features if not row.pool}
+    gains: dict[str, list[float]] = {}
+    for row in features:
+        own, shared = alone.get(row.entity), found.get((str(row.row), row.entity))
+        if len(row.pool) == 1 and own is not None and shared is not None:
+            gains.setdefault(names[row.pool[0]], []).append(main.gain(shared, own))
+    return gains
+
+
+def _sheets(run: Opened, cells: Sequence[Cell]) -> list[tuple[str, ContactSheet]]:
+    """Truth and answer of the attacks that rebuild most: for each defense an outsider's, and anybody's."""
+    names, made = defense_names(run.scenario.entities), dict[str, ContactSheet]()
+    outsiders = {(cell.defense, cell.attack) for cell in cells if cell.adversary == "outsider"}
+    likeness = [
+        row for row in run.rows
+        if row.attack and row.entity in names and _is_likeness(row.metric)
+    ]  # fmt: skip
+    for defense in in_order(cell.defense for cell in cells):
+        rows = [row for row in likeness if names[str(row.entity)] == defense]
+        for some in ([row for row in rows if (defense, row.attack) in outsiders], rows):
+            made |= _sheet(run, defense, max(some, key=lambda row: row.value or 0, default=None))
+    return list(made.items())
+
+
+def _is_likeness(metric: str) -> bool:
+    name = MetricName.parse(metric)
+    return name.quantity == "ssim_max" and name.is_plain
+
+
+def _sheet(run: Opened, defense: str, row: Row | None) -> dict[str, ContactSheet]:
+    """The sheet of one attack on one victim under its title; nothing where its pictures are not there."""
+    if row is None:
+        return {}
+    file = (
+        run.folder / "private" / "oracle" / judged_file(row.row.removeprefix("by "), str(row.attack), str(row.entity))
+    )
+    if not file.is_file():
+        return {}
+    truth, rebuilt = np.load(file, allow_pickle=False)
+    lines = tuple(
+        Line(name, tuple(map(data_url, images)), ("",) * len(images))
+        for name, images in (("true", truth), ("rebuilt", rebuilt))
+    )
+    side = max(40, min(96, truth.shape[-1]))
+    guesses = [
+        each.value or 0.0 for each in run.rows
+        if (each.row, each.attack, each.entity) == (row.row, row.attack, row.entity)
+        and (name := MetricName.parse(each.metric)).quantity == "ssim_max" and name.of.startswith("prior_")
+    ]  # fmt: skip
+    beside = f"; the best guess has {max(guesses):.2f}" if guesses else ""
+    title = f"{defense}: {row.attack} on {row.entity}, SSIM {row.value:.2f} on the average{beside}"
+    return {title: ContactSheet(lines, "SSIM", 0, side, 0)}

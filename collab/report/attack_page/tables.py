@@ -1,0 +1,113 @@
+"""Tables of an audit: attacks by defenses, verdicts in sentences, what more pairs and modules are worth, figures."""
+
+import re
+from collections.abc import Sequence
+
+from collab.report.attack_page.cells import Cell, in_order
+from collab.report.attack_page.scores import Score
+from collab.report.attack_page.verdicts import judgements, worst_of
+from collab.report.attack_page.words import CANNOT, CONTROL_FAILED, NOTHING, R_IS_BLIND
+from collab.report.cells import Table
+
+
+def matrix(cells: Sequence[Cell]) -> Table:
+    """Defenses by attacks, in each place the worst verdict of all classes of adversaries."""
+    defenses = in_order(cell.defense for cell in cells)
+
+    def word(defense: str, attack: str) -> str:
+        here = [cell for cell in cells if (cell.defense, cell.attack) == (defense, attack)]
+        worst = worst_of(here)
+        return worst.word if worst else NOTHING if here else ""
+
+    lines = [(attack, *(word(defense, attack) for defense in defenses)) for attack in in_order(c.attack for c in cells)]
+    note = (
+        "broken: leakage of .5 or more (0 is the best guess without features, 1 what the released R makes of plain "
+        "features), or a fifth of the rows matched or re-identified. leaks: the 95 % interval lies above the guess. "
+        f"{CONTROL_FAILED}: it finds nothing here, nor where it must. {CANNOT}: {R_IS_BLIND}, so that leakage has no "
+        "scale."
+    )
+    return Table("Attacks by defenses", ("attack", *defenses), tuple(lines), (note,))
+
+
+def verdicts(cells: Sequence[Cell]) -> Table:
+    """For each defense and class of adversary the worst of its attacks, in a sentence."""
+    lines = []
+    for each in judgements(cells):
+        cell = each.cell
+        tried = [f"{each.tried} attack{'s' * (each.tried != 1)}", f"{len(cell.victims)} victims", f"{cell.rows} rows"]
+        tried[1:1] = [f"{each.unjudged} of them without a verdict"] * (0 < each.unjudged < each.tried)
+        lines.append((each.defense, each.adversary, each.word, f"{cell.attack}: {cell.how} ({', '.join(tried)})"))
+    note = (
+        "An outsider reads store and release; an insider also has pairs of the victim, their number in brackets. "
+        "A lower bound: no attack here uses a strong image prior, such as a GAN or a diffusion model."
+    )
+    return Table("Verdicts", ("defense", "adversary", "verdict", "how"), tuple(lines), (note,))
+
+
+def details(cells: Sequence[Cell]) -> Table:
+    """Every cell with its figures and its cost."""
+    lines = [
+        (
+            f"{cell.defense}: {cell.attack}", cell.adversary, str(cell.leakage or "—"), str(cell.likeness or "—"),
+            "—" if cell.worst is None else f"{cell.worst:.2f}", str(cell.matches or "—"), f"{cell.seconds:.0f}",
+            str(len(cell.victims)), str(cell.rows),
+        )
+        for cell in cells
+    ]  # fmt: skip
+    columns = (
+        "defense and attack",
+        "adversary",
+        "leakage",
+        "SSIM",
+        "worst image",
+        "matched",
+        "seconds",
+        "victims",
+        "n",
+    )
+    notes = (
+        "SSIM: of the image or its negative, whichever is more alike. seconds: of the attacks and of the rehearsals "
+        "that they rest on; one that serves several defenses counts for each.",
+    )
+    return Table("Every attack", columns, tuple(lines), notes)
+
+
+def curves(cells: Sequence[Cell]) -> Table | None:
+    """Leakage over the number of pairs, and of shadow modules; None where no attack was given several numbers.
+
+    k50 is the least number of pairs that reaches half of what a leaked module discloses.
+    """
+    by_pairs, by_modules = (_numbered(cells, kind) for kind in ("leaked_pairs", "shadow_modules"))
+    counts = [sorted({k for _, k in found}) for found in (by_pairs, by_modules)]
+    if max(map(len, counts)) < 2:
+        return None
+    lines = []
+    for defense in in_order(cell.defense for cell in cells):
+        row = [
+            f"{found[defense, k].value:.2f}" if (defense, k) in found else "—"
+            for found, ks in zip((by_pairs, by_modules), counts, strict=True)
+            for k in ks
+        ]
+        leaked = next(
+            (c.leakage.value for c in cells if (c.defense, c.attack) == (defense, "leaked_module") and c.leakage), None
+        )
+        reached = [
+            k for k in counts[0] if (defense, k) in by_pairs and leaked and by_pairs[defense, k].value >= leaked / 2
+        ]
+        half = str(min(reached)) if reached else "not reached" if leaked and leaked > 0 else "—"
+        lines.append((defense, *row[: len(counts[0])], half, *row[len(counts[0]) :]))
+    headings = [
+        [f"{k} {what}{'s' if k > 1 else ''}" for k in ks] for ks, what in zip(counts, ("pair", "module"), strict=True)
+    ]
+    columns = ("defense", *headings[0], "k50", *headings[1])
+    note = "k50: the least number of pairs that reaches half of the leakage of the leaked module."
+    return Table("Leakage by pairs and by shadow modules", columns, tuple(lines), (note,))
+
+
+def _numbered(cells: Sequence[Cell], kind: str) -> dict[tuple[str, int], Score]:
+    """Leakage by defense and by the number in an attack's name."""
+    return {
+        (cell.defense, int(found[1])): cell.leakage
+        for cell in cells
+        if (found := re.fullmatch(rf"{kind}\[(\d+)\]", cell.attack)) and cell.leakage is not None
+    }

@@ -1,0 +1,105 @@
+"""What an audit says of each defense, by class of adversary: the one source of both pages' words."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from collab.report.attack_page.cells import UNKNOWN, Cell, in_order
+from collab.report.attack_page.words import CANNOT, CONTROL_FAILED, R_IS_BLIND, WORDS
+from collab.results.words import listed
+
+ADVERSARIES = {
+    "outsider": "an outsider",
+    "collaborator": "a collaborator",
+    "insider": "an insider who has images of the victim",
+    "module leaked": "whoever has the defense's module",
+    UNKNOWN: "an adversary whose class this run did not record",
+}
+"""Classes of adversaries, who knows least first, and how a sentence names them."""
+
+MOST_NAMED = 3
+"""Defenses in one sentence."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The worst that a class of adversaries does to a defense: `cell` earned `word`; of `tried` attacks so many."""
+
+    defense: str
+    adversary: str
+    word: str
+    cell: Cell
+    tried: int
+    unjudged: int
+
+
+def judgements(cells: Sequence[Cell]) -> list[Judgement]:
+    """One for each defense and class of adversary that has an attack with a word."""
+    made = []
+    for defense in in_order(cell.defense for cell in cells):
+        for adversary in in_order([*ADVERSARIES, *(cell.adversary for cell in cells)]):
+            here = [cell for cell in cells if (cell.defense, cell.adversary) == (defense, adversary)]
+            worst = worst_of(here)
+            if worst is not None:
+                unjudged = sum(cell.word not in WORDS for cell in here)
+                made.append(Judgement(defense, adversary, worst.word, worst, len(here), unjudged))
+    return made
+
+
+def worst_of(cells: Iterable[Cell]) -> Cell | None:
+    """The attack of the worst word, then of the largest leakage or share of rows matched; None if none has a word."""
+
+    def reached(cell: Cell) -> tuple[int, float]:
+        return _level(cell.word), max((each.value for each in (cell.leakage, cell.matches) if each), default=0.0)
+
+    return max((cell for cell in cells if _level(cell.word) >= 0), key=reached, default=None)
+
+
+def worst_by_defense(judged: Sequence[Judgement]) -> dict[str, Judgement]:
+    """Of each defense the worst, by who knows least of those that earn the same word."""
+    found: dict[str, Judgement] = {}
+    for each in judged:
+        if each.defense not in found or _level(each.word) > _level(found[each.defense].word):
+            found[each.defense] = each
+    return found
+
+
+def in_words(judged: Sequence[Judgement], defenses: Mapping[str, str]) -> str:
+    """Sentences that say each defense's worst verdict once, the worst first; `defenses` are those of the entities."""
+    groups: dict[tuple[str, str], list[Judgement]] = {}
+    for each in worst_by_defense(judged).values():
+        groups.setdefault((each.word, each.adversary), []).append(each)
+    turn = list(ADVERSARIES)
+
+    def urgency(group: tuple[str, str]) -> tuple[int, int]:
+        return -_level(group[0]), turn.index(group[1]) if group[1] in turn else len(turn)
+
+    sentences = []
+    for word, adversary in sorted(groups, key=urgency):
+        here = sorted(groups[word, adversary], key=lambda each: each.defense == "none")  # plain features hide nothing
+        who = ADVERSARIES.get(adversary, adversary)
+        begin = {
+            WORDS[2]: f"Broken by {who}",
+            WORDS[1]: f"Leaks to {who}",
+            WORDS[0]: "Not broken by this suite",
+            CONTROL_FAILED: "Control failed",
+            CANNOT: f"Cannot be judged: {R_IS_BLIND}",
+        }[word]
+        told = [_told(each, defenses) for each in here[:MOST_NAMED]]
+        more = f"; and {len(here) - MOST_NAMED} more defenses" if len(here) > MOST_NAMED else ""
+        sentences.append(f"{begin}: {'; '.join(told)}{more}.")
+    return " ".join(sentences)
+
+
+def _told(each: Judgement, defenses: Mapping[str, str]) -> str:
+    owners = [name for name, defense in defenses.items() if defense == each.defense and name in each.cell.victims]
+    verb = "publish" if len(owners) > 1 else "publishes"
+    told = f"what {listed(owners)} {verb} ({'no defense' if each.defense == 'none' else each.defense})"
+    if each.word in (CANNOT, WORDS[0]):
+        return f"{told}, {each.tried} attacks" if each.tried > 1 else f"{told}, one attack"
+    return f"{told}, by {each.cell.attack}: {each.cell.how}"
+
+
+def _level(word: str) -> int:
+    """How bad a word is; -1 for one that says nothing."""
+    order = (CANNOT, CONTROL_FAILED, *WORDS)
+    return order.index(word) if word in order else -1

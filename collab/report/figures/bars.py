@@ -1,0 +1,125 @@
+"""Table 5 as bars: for each entity what it has alone, what the pool makes of it, and what no real pool could give."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from collab.results.table import Row
+from collab.results.words import listed
+from collab.scenario.model import Refinement, Scenario
+from collab.scenario.rows import played_rows
+from collab.tasks import MainMetric
+
+Kind = Literal["images", "own", "pool", "bound"]
+
+MOST_GROUPS = 12
+"""Entities that are drawn; the table has all of them."""
+
+MEANINGS: Mapping[Kind, str] = {
+    "images": "raw images, from scratch",
+    "own": "own features alone",
+    "pool": "with the pool: poisoned features of others",
+    "bound": "upper bound: unpoisoned",
+}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One row: places are percent of the width, `told` is what stands beside it."""
+
+    row: str
+    label: str
+    kind: Kind
+    told: str
+    length: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Groups by entity on one scale; `reference` is the place of the released network as it is.
+
+    `about` says what the bars show; `is_longer_better` which way is better.
+    """
+
+    about: str
+    is_longer_better: bool
+    groups: tuple[tuple[str, tuple[Bar, ...]], ...]
+    ticks: tuple[tuple[float, str], ...]
+    reference: float | None
+    reference_told: str
+    left_out: int
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Those that occur, for the legend."""
+        found = {bar.kind for _, bars in self.groups for bar in bars}
+        return tuple(kind for kind in MEANINGS if kind in found)
+
+
+def bars_of(scenario: Scenario, rows: Sequence[Row]) -> Bars | None:
+    """The main metric of every row but those that poison own features too; None if there is nothing to draw."""
+    main = scenario.data.main_metric
+    found = {(row.row, row.entity or ""): row for row in rows if row.metric == main.name and row.value is not None}
+    drawn = {str(row.row): row for row in played_rows(scenario) if row.own != "poisoned"}
+    tops = [found[name, row.entity or ""] for name, row in drawn.items() if (name, row.entity or "") in found]
+    if not tops:
+        return None
+    scale = _scale(max(main.scale * (row.high or row.value or 0) for row in tops))
+    names = [entity.name for entity in scenario.entities]
+    groups = []
+    for name in [*names, ""]:
+        bars = tuple(_bar(row, kind, label, scale, main) for row, kind, label in _lines(name, drawn, found))
+        if bars:
+            groups.append((f"Entity {name}" if name else "All entities together", bars))
+    public = found.get(("c_public", ""))
+    shown = groups if len(groups) <= MOST_GROUPS else [*groups[: MOST_GROUPS - 1], groups[-1]]
+    return Bars(
+        about=f"{main.title}, {main.unit}",
+        is_longer_better=main.is_higher_better,
+        groups=tuple(shown),
+        ticks=tuple((100 * tick / scale, f"{tick:g}") for tick in range(0, scale + 1, 20 if scale > 50 else 10)),
+        reference=None if public is None else 100 * main.scale * (public.value or 0) / scale,
+        reference_told="" if public is None else main.told(public.value or 0),
+        left_out=len(groups) - len(shown),
+    )
+
+
+def _scale(highest: float) -> int:
+    """Percent, or degrees, at the right end: the next ten."""
+    return min(100, max(10, 10 * math.ceil(highest / 10 - 1e-9)))
+
+
+def _lines(
+    name: str, drawn: Mapping[str, Refinement], found: Mapping[tuple[str, str], Row]
+) -> Iterator[tuple[Row, Kind, str]]:
+    """Rows of one entity: from scratch, alone, then each pool with its own upper bound under it."""
+    own = found.get((f"c_own_{name}", name))
+    mine = [(key, row) for key, row in drawn.items() if (row.entity or "") == name and (key, name) in found]
+    for key, row in mine:
+        if row.own == "images":
+            share = "own images" if row.share is None else f"{100 * row.share:g} % of all images"
+            yield found[key, name], "images", f"{share}, from scratch"
+    if own is not None:
+        yield own, "own", "own features alone"
+    for key, row in mine:
+        if row.own != "features" or key.startswith("c_"):
+            continue
+        if row.pool:
+            yield found[key, name], "pool", f"with the pool of {listed(row.pool)}"
+            bound = found.get((f"c_unpoisoned_{key}", name))
+            if bound is not None:
+                yield bound, "bound", "the same, unpoisoned"
+        elif row.unpoisoned:
+            yield found[key, name], "bound", f"with unpoisoned features of {listed(row.unpoisoned)}"
+
+
+def _bar(row: Row, kind: Kind, label: str, scale: int, main: MainMetric) -> Bar:
+    value, name = main.scale * (row.value or 0), f"row {row.row}" if row.row.isdecimal() else row.row
+    if row.low is None or row.high is None:
+        return Bar(name, label, kind, f"{value:.1f}", 100 * value / scale, None, None)
+    told = f"{value:.1f} ±{main.scale / 2 * (row.high - row.low):.1f}"
+    low, high = (max(0.0, min(100.0, 100 * main.scale * bound / scale)) for bound in (row.low, row.high))
+    return Bar(name, label, kind, told, 100 * value / scale, low, high)

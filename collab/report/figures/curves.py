@@ -1,0 +1,139 @@
+"""Figures of a sweep: accuracy against an axis, a line for each row, bands over seeds; gain against disclosure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from collab.report.svg import inline_svg
+from collab.results.aggregate import Mean, is_number
+from collab.scenario.stage_rows import TABLES_1_2
+from collab.tasks import main_metric_in
+
+Values = tuple[tuple[str, bool | int | float | str], ...]
+
+MOST_PANELS = 12
+COLORS = ("#0b6e99", "#d9730d", "#448361", "#9065b0", "#c14c8a", "#937264", "#787774", "#cb912f")
+MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+WIDE = 20
+"""Factor between the largest and the smallest value of an axis from which on it is logarithmic."""
+
+
+def accuracy_curves(found: Sequence[Mean], axes: Sequence[str], labels: Mapping[str, str]) -> str:
+    """The main metric of each row against the first axis, as SVG: a panel for each entity and point of the other axes.
+
+    `labels` says what each row is trained on. Dashed: the entity's own features alone. Dotted: the public decider, and
+    rows that belong to nobody, the same in every panel. Nothing where no entity refines.
+    """
+    main = main_metric_in(each.metric for each in found)
+    scored = [each for each in found if each.metric == main.name]
+    rest = list(dict.fromkeys(each.values[1:] for each in scored))
+    names = sorted({each.entity for each in scored if each.entity and each.row in labels})
+    wanted = [(others, name) for others in rest for name in names][:MOST_PANELS]
+    if not wanted:
+        return ""
+    figure, panels = draw_panels(len(wanted))
+    for panel, (others, name) in zip(panels, wanted, strict=True):
+        here = [each for each in scored if each.values[1:] == others and each.entity in (name, None)]
+        rows = {each.row for each in here}
+        own, shared = f"c_own_{name}", [row for row in rows if row in labels and _entity(here, row) is None]
+        lines = [(row, labels[row], "-") for row in labels if row in rows and row not in shared]
+        lines += [(own, f"F({name}) alone", "--")] if own in rows else []
+        lines += [(row, labels[row], ":") for row in sorted(shared)]
+        lines += [("c_public", "released C, untouched", ":")] if "c_public" in rows else []
+        for index, (row, label, style) in enumerate(lines):
+            told = f"{row}: {label}" if row in labels else label
+            draw_line(panel, [each for each in here if each.row == row], told, style, index, scale=main.scale)
+        set_across(panel, axes[0], found)
+        panel.set_ylabel(f"{main.title}, {main.unit}")
+        bottom, top = panel.get_ylim()
+        panel.set_ylim(max(bottom, 0), min(top, 100))
+        title = ", ".join([f"entity {name}", *(f"{axis} = {value}" for axis, value in others)])
+        panel.set_title(title, fontsize=9, loc="left")
+        panel.legend(fontsize=6.5, frameon=False)
+    return inline_svg(figure)
+
+
+def _entity(found: Sequence[Mean], row: str) -> str | None:
+    return next((each.entity for each in found if each.row == row), None)
+
+
+def set_across(panel: Any, axis: str, found: Iterable[Mean]) -> None:
+    """Names the first axis, and makes it logarithmic if its values are numbers that span a factor of 20 or more."""
+    panel.set_xlabel(axis)
+    values = [each.values[0][1] for each in found if each.values]
+    numbers = [float(value) for value in values if is_number(value)]
+    if numbers and len(numbers) == len(values) and 0 < WIDE * min(numbers) <= max(numbers):
+        panel.set_xscale("log")
+
+
+def frontier(found: Sequence[Mean], axes: Sequence[str], gains: Sequence[Mean]) -> str:
+    """What sharing brings an entity against what it discloses to the released reconstructor, as SVG.
+
+    Across: SSIM of reconstructions from what the entity publishes, mean over seeds. Up: its gain there, one of `gains`.
+    Nothing where no entity has both.
+    """
+    main, gain_of = main_metric_in(each.metric for each in found), {(each.values, each.entity): each for each in gains}
+    points_of: dict[str, list[tuple[float, float, Values]]] = {}
+    for each in found:
+        is_ssim = each.metric.startswith("ssim[") and each.metric.endswith("_poisoned")
+        gain = gain_of.get((each.values, each.entity))
+        if each.row == TABLES_1_2 and is_ssim and each.entity and gain is not None:
+            points_of.setdefault(each.entity, []).append((each.mean, main.scale * gain.mean, each.values))
+    if not points_of:
+        return ""
+    figure, (panel,) = draw_panels(1)
+    for index, (name, points) in enumerate(sorted(points_of.items())):
+        panel.scatter(
+            [point[0] for point in points], [point[1] for point in points], s=36, label=name,
+            color=COLORS[index % len(COLORS)], marker=MARKS[index % len(MARKS)], zorder=3,
+        )  # fmt: skip
+        if axes and len(points) <= MOST_PANELS:
+            for across, up, values in points:
+                told = ", ".join(f"{value:g}" if is_number(value) else str(value) for _, value in values)
+                panel.annotate(
+                    told, (across, up), fontsize=6, xytext=(4, 3), textcoords="offset points", color="#787774"
+                )
+    panel.axhline(0, color="#787774", linewidth=0.8)
+    panel.set_xlabel("SSIM of the released reconstructor on what is published (right: more disclosed)")
+    panel.set_ylabel(f"gain of sharing, {main.points}")
+    panel.set_title(f"each point: {', '.join(axes) or 'an entity, mean over seeds'}", fontsize=9, loc="left")
+    panel.legend(fontsize=8, frameon=False, title="entity", title_fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    return inline_svg(figure)
+
+
+def draw_line(panel: Any, points: Sequence[Mean], label: str, dashes: str, index: int, *, scale: float = 100) -> None:
+    """Means over the first axis as a line, with its band where there are several seeds; `scale` 100 is for %."""
+    values = [each.values[0][1] if each.values else 0 for each in points]
+    is_numeric = all(is_number(value) for value in values)
+    order = sorted(range(len(points)), key=lambda at: values[at]) if is_numeric else list(range(len(points)))
+    across = [values[at] if is_numeric else str(values[at]) for at in order]
+    color = COLORS[index % len(COLORS)]
+    style = {
+        "marker": MARKS[index % len(MARKS)],
+        "markersize": 4,
+        "linewidth": 1.4,
+        "color": color,
+        "linestyle": dashes,
+    }
+    panel.plot(across, [scale * points[at].mean for at in order], label=label, **style)
+    banded = [points[at] for at in order]
+    if all(each.low is not None for each in banded):
+        low, high = ([scale * (bound or 0.0) for bound in bounds] for bounds in (
+            [each.low for each in banded], [each.high for each in banded]))  # fmt: skip
+        panel.fill_between(across, low, high, color=color, alpha=0.12, linewidth=0)
+
+
+def draw_panels(count: int) -> tuple[Any, list[Any]]:
+    """A figure of `count` panels, two side by side."""
+    from matplotlib.figure import Figure
+
+    columns = min(max(count, 1), 2)
+    lines = -(-max(count, 1) // columns)
+    figure = Figure(figsize=(6.4 if columns == 1 else 5.4 * columns, 4.2 * lines), layout="constrained")
+    panels = figure.subplots(lines, columns, squeeze=False).ravel().tolist()
+    for panel in panels[count or 1 :]:
+        panel.remove()
+    for panel in panels:
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.grid(alpha=0.25)
+    return figure, panels[: count or 1]

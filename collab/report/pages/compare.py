@@ -1,0 +1,193 @@
+"""Runs side by side: what their scenarios differ in, and the same rows beside each other with differences."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from collab.report.cells import Table, percent, plain
+from collab.report.pages.summary import summary
+from collab.report.tables.crossings import boundaries
+from collab.results.opened import Opened
+from collab.results.table import Row
+from collab.results.words import basis, difference, gained, listed, signed, size
+from collab.scenario.rows import played_rows
+from collab.tasks import MAIN_METRIC, is_share
+
+Key = tuple[str, str, str, str]
+"""Row, entity, attack, metric: what makes two numbers the same one of two runs."""
+
+ABSENT = "—"
+
+_MAIN = tuple(main.name for main in MAIN_METRIC.values())
+
+UTILITY, POISONING, ATTACKS, REST = (
+    "How well the task is done (Table 5)",
+    "What poisoning costs and hides (Tables 1 and 2)",
+    "Attacks by collaborators",
+    "Everything else",
+)
+"""The tables of numbers, in their order."""
+
+
+def letters(count: int) -> tuple[str, ...]:
+    """A short name for each run: A, B, ..., then R27, R28, ..."""
+    return tuple(chr(ord("A") + at) if at < 26 else f"R{at + 1}" for at in range(count))
+
+
+def the_runs(runs: Sequence[Opened]) -> Table:
+    """Which run is which."""
+    lines = tuple(
+        (
+            letter,
+            run.scenario.name,
+            run.name,
+            str(run.scenario.seed),
+            str(run.record.get("compute", ABSENT)),
+            str(run.record.get("torch", ABSENT)),
+            f"{run.record.get('seconds', 0):.0f}",
+        )
+        for letter, run in zip(letters(len(runs)), runs, strict=True)
+    )
+    columns = ("run", "scenario", "began", "seed", "computed on", "torch", "seconds")
+    return Table("The runs", columns, lines)
+
+
+def scenario_differences(runs: Sequence[Opened]) -> Table:
+    """Every key whose values differ, by its path; entities by name and refinements by row."""
+    flat = [_flat(run.scenario.model_dump(mode="json", by_alias=True)) for run in runs]
+    paths = dict.fromkeys(path for values in flat for path in values)
+    lines = []
+    for path in paths:
+        values = tuple(values.get(path, ABSENT) for values in flat)
+        if len(set(values)) > 1:
+            lines.append((path, *values))
+    return Table("What the scenarios differ in", ("key", *letters(len(runs))), tuple(lines))
+
+
+def _flat(value: Any, path: str = "") -> dict[str, str]:
+    """The leaves of a scenario by path; lists of plain values are one leaf."""
+    if isinstance(value, Mapping):
+        return {key: leaf for name, each in value.items() for key, leaf in _flat(each, f"{path}.{name}").items()}
+    if isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
+        found: dict[str, str] = {}
+        for at, each in enumerate(value):
+            name = each.get("name", each.get("row", at)) if isinstance(each, Mapping) else at
+            found |= _flat(each, f"{path}.{name}")
+        return found
+    if isinstance(value, list):
+        return {path.lstrip("."): ", ".join(map(str, value)) or "none"}
+    return {path.lstrip("."): "none" if value is None else str(value)}
+
+
+def by_key(rows: Sequence[Row]) -> dict[Key, Row]:
+    """Rows by what makes them comparable."""
+    return {(row.row, row.entity or "", row.attack or "", row.metric): row for row in rows}
+
+
+def side_by_side(runs: Sequence[Opened]) -> tuple[Table, ...]:
+    """Gains, then every number of any run: main metrics in the order of Table 5, Tables 1 and 2, attacks, the rest."""
+    found = [by_key(run.rows) for run in runs]
+    stated = dict.fromkeys(str(row.row) for run in runs for row in run.scenario.refinements)
+    played = dict.fromkeys([*stated, "c_public", *(str(row.row) for run in runs for row in played_rows(run.scenario))])
+    order = {name: at for at, name in enumerate(played)}
+    parts: dict[str, list[Key]] = {title: [] for title in (UTILITY, POISONING, ATTACKS, REST)}
+    for key in dict.fromkeys(key for rows in found for key in rows):
+        parts[_part(key)].append(key)
+    parts[UTILITY].sort(key=lambda key: order.get(key[0], len(order)))
+    made = (_gains(runs), *(_table(title, of_part, found) for title, of_part in parts.items()))
+    return tuple(table for table in made if table.lines)
+
+
+def _part(key: Key) -> str:
+    """Which table a number stands in."""
+    row, _, attack, metric = key
+    if attack:
+        return ATTACKS if metric.startswith(("l1", "ssim")) else REST
+    if row == "tables_1_2":
+        kept = (*_MAIN, *(main.fidelity for main in MAIN_METRIC.values()), "l1", "ssim[")
+        return POISONING if metric.startswith(kept) else REST
+    return UTILITY if metric in _MAIN else REST
+
+
+def _gains(runs: Sequence[Opened]) -> Table:
+    """What sharing brought each entity in each run, and what it sent."""
+    names = dict.fromkeys(entity.name for run in runs for entity in run.scenario.entities)
+    told = []
+    for run in runs:
+        entities = [entity.name for entity in run.scenario.entities]
+        sent = boundaries(entities, run.crossings, run.scenario.data.image_size)
+        gains = {gain.entity: gain for gain in summary(run.scenario, run.rows, sent, run.pictures, ()).gains}
+        told.append((gains, {each.entity: each for each in sent}))
+    lines = []
+    for name in names:
+        changes = (signed(gains[name].change, gains[name].main.scale) if name in gains else ABSENT for gains, _ in told)
+        published = (size(sent[name].published) if name in sent else ABSENT for _, sent in told)
+        lines.append((name, *changes, *published))
+    named, points = letters(len(runs)), dict.fromkeys(run.scenario.data.main_metric.points for run in runs)
+    columns = ("entity", *(f"gain in {each}" for each in named), *(f"sent in {each}" for each in named))
+    notes = (
+        f"gain: {listed(list(points))} with the largest pool, beyond the better of own features alone and the released "
+        "network as it is.",
+    )
+    return Table("What sharing brings, and what is sent", columns, tuple(lines), notes)
+
+
+def _table(title: str, keys: Sequence[Key], found: Sequence[Mapping[Key, Row]]) -> Table:
+    named = letters(len(found))
+    has_attack = any(attack for _, _, attack, _ in keys)
+    has_row = {row for row, *_ in keys} != {"tables_1_2"}
+    metrics = {metric for *_, metric in keys}
+    is_one = len(metrics) == 1
+    if metrics <= set(_MAIN):
+        title += (
+            f", {listed([f'{main.title} in {main.unit}' for main in MAIN_METRIC.values() if main.name in metrics])}"
+        )
+    lines, measured = [], list[Row]()
+    for key in keys:
+        row, entity, attack, metric = key
+        of_runs = [rows.get(key) for rows in found]
+        measured += [each for each in of_runs if each is not None]
+        shares = is_share(metric)
+        shown = (percent(each) if shares else _plain(each) for each in of_runs)
+        first = of_runs[0]
+        apart = [difference(each, first) if each is not None and first is not None else None for each in of_runs[1:]]
+        told = (signed(each, 100 if shares else 1, 1 if shares else 3) for each in apart)
+        clear = [letter for letter, each in zip(named[1:], apart, strict=True) if each is not None and each.direction]
+        names = (*[row] * has_row, entity or ABSENT, *[attack] * has_attack, *[metric] * (not is_one))
+        lines.append((*names, *shown, *told, ", ".join(clear)))
+    columns = (
+        *["row"] * has_row, "entity", *["attack"] * has_attack, *["metric"] * (not is_one), *named,
+        *(f"{each} − A" for each in named[1:]), "clear",
+    )  # fmt: skip
+    return Table(title, columns, tuple(lines), tuple(filter(None, (basis(measured),))))
+
+
+def _plain(row: Row | None) -> str:
+    if row is not None and row.value is not None and row.low is None and float(row.value).is_integer():
+        return f"{row.value:,.0f}"
+    return plain(row)
+
+
+def in_words(runs: Sequence[Opened], differing: Table) -> tuple[str, ...]:
+    """What a reader wants to know first: what was changed, and what of the task is clearly done otherwise than in A."""
+    told = []
+    if not differing.lines:
+        told.append("The scenarios are the same, seed included: what differs below comes from the machine or the code.")
+    elif len(differing.lines) <= 4:
+        told.append(f"The scenarios differ in {listed([line[0] for line in differing.lines])}.")
+    else:
+        told.append(f"The scenarios differ in {len(differing.lines)} keys.")
+    first = by_key(runs[0].rows)
+    for letter, run in zip(letters(len(runs))[1:], runs[1:], strict=True):
+        other = by_key(run.rows)
+        main = run.scenario.data.main_metric
+        shared = [key for key in other if key in first and key[3] == main.name and not key[2]]
+        ways = [apart.direction for key in shared if (apart := gained(main, other[key], first[key])) is not None]
+        if not ways:
+            told.append(f"Runs A and {letter} share no row of Table 5.")
+            continue
+        up, down = ways.count(1), ways.count(-1)
+        told.append(
+            f"Of the {len(ways)} rows in both, {letter} is clearly better than A in {up} and clearly worse in {down}; "
+            "what is left is within the noise of the held-out images."
+        )
+    return tuple(told)

@@ -1,0 +1,205 @@
+"""The answer in plain words: who gained how much, what was disclosed, what it cost; every word follows from rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from collab.metric import MetricName
+from collab.report.attack_page.cells import Cell, defense_names
+from collab.report.attack_page.shown import Disclosure, disclosed, disclosure_of
+from collab.report.attack_page.verdicts import in_words, judgements, worst_by_defense
+from collab.report.tables.crossings import Boundary
+from collab.results.gains import gain_of, largest_pool, without_sharing
+from collab.results.table import Row
+from collab.results.words import Difference, gained, listed, size
+from collab.scenario.model import Refinement, Scenario
+from collab.scenario.rows import played_rows
+from collab.store.pictures import Pictures
+from collab.tasks import MainMetric
+
+Found = Mapping[tuple[str, str, str], Row]
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What the largest pool brought one entity: figures of `row` against the better of what it has without sharing.
+
+    `with_pool`, `without` and `scratch` are rows of the task's main metric; `change` is above 0 where sharing helps.
+    `scratch` is a network of its own raw images, which owes nothing to anybody.
+    """
+
+    entity: str
+    row: str
+    pool: tuple[str, ...]
+    main: MainMetric
+    with_pool: Row
+    without: Row
+    change: Difference
+    scratch: Row | None
+
+    @property
+    def is_beaten_from_scratch(self) -> bool:
+        """Whether a network trained on its own raw images alone is clearly better than what sharing gives."""
+        apart = gained(self.main, self.scratch, self.with_pool) if self.scratch is not None else None
+        return apart is not None and apart.direction > 0
+
+    @property
+    def without_what(self) -> str:
+        """What is known without sharing."""
+        return "the released network as it is" if self.without.row == "c_public" else "its own features alone"
+
+    @property
+    def told(self) -> str:
+        """A sentence."""
+        main = self.main
+        before, after = (main.told(row.value or 0) for row in (self.without, self.with_pool))
+        points = f"{abs(main.scale * self.change.value):.1f} {main.points}"
+        reach = ""
+        if self.change.low is not None and self.change.high is not None:
+            reach = f" (95 % interval {main.scale * self.change.low:+.1f} to {main.scale * self.change.high:+.1f})"
+        pool = f"with the pool of {listed(self.pool)} (row {self.row})"
+        way = f"from {before} with {self.without_what} to {after} {pool}"
+        match self.change.direction:
+            case 1:
+                return f"gained {points}{reach}: {way}."
+            case -1:
+                return f"lost {points}{reach}: {way}."
+        short = main.points.split()[0]
+        return f"neither gained nor lost clearly, {main.scale * self.change.value:+.1f} {short}{reach}: {way}."
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the page begins with; `verdicts` are the audit's words by entity, none where nobody attacked."""
+
+    gains: tuple[Gain, ...]
+    disclosures: tuple[Disclosure, ...]
+    verdicts: Mapping[str, str]
+    gained: str
+    disclosed: str
+    cost: str
+    cautions: tuple[str, ...]
+
+
+def summary(
+    scenario: Scenario,
+    rows: Sequence[Row],
+    sent: Sequence[Boundary],
+    pictures: Mapping[str, Pictures],
+    cells: Sequence[Cell] = (),
+    notices: Sequence[str] = (),
+) -> Summary:
+    """What rows, ledger and pictures of a run say, and the `cells` of its audit.
+
+    `notices` are sentences about the images: what was passed over, and which stand twice.
+    """
+    found = {(row.row, row.entity or "", row.metric): row for row in rows if row.attack is None}
+    attacks = [row for row in rows if row.attack is not None]
+    pooled = [row for row in played_rows(scenario) if row.own == "features" and row.pool]
+    gains = tuple(filter(None, (_gain(scenario, pooled, found, entity.name) for entity in scenario.entities)))
+    shown = tuple(filter(None, (disclosure_of(found, attacks, entity.name, pictures) for entity in scenario.entities)))
+    judged, defenses = judgements(cells), defense_names(scenario.entities)
+    worst = worst_by_defense(judged)
+    verdicts = {name: worst[defense].word for name, defense in defenses.items() if defense in worst}
+    told = " ".join(filter(None, (in_words(judged, defenses), disclosed(shown))))
+    cautions = (*_alone_is_better(gains), *_not_hidden(scenario, shown), *notices, *_cautions(scenario, rows, attacks))
+    return Summary(gains, shown, verdicts, _gained(scenario, gains), told, _cost(sent), cautions)
+
+
+def _gain(scenario: Scenario, pooled: Sequence[Refinement], found: Found, name: str) -> Gain | None:
+    """Of the row with the largest pool, so that none is picked for its figure; the later of equal ones."""
+    main = scenario.data.main_metric
+    without = without_sharing(main, found, name)
+    row = largest_pool([each for each in pooled if found.get((str(each.row), name, main.name))], name)
+    if without is None or row is None:
+        return None
+    with_pool = found[str(row.row), name, main.name]
+    change = gain_of(main, found, row)
+    if change is None:
+        return None
+    raw = [str(each.row) for each in scenario.refinements if (each.own, each.entity) == ("images", name)]
+    scratch = next((found[each, name, main.name] for each in raw if (each, name, main.name) in found), None)
+    return Gain(name, str(row.row), row.pool, main, with_pool, without, change, scratch)
+
+
+def _gained(scenario: Scenario, gains: Sequence[Gain]) -> str:
+    if not any(row.pool for row in scenario.refinements):
+        return "No row of this scenario reads a pool: nobody could gain by sharing."
+    if not gains:
+        return "What sharing brings was not measured: a pooled row, or what it is compared with, is missing."
+    main = scenario.data.main_metric
+    up, down, none = ([gain.entity for gain in gains if gain.change.direction == way] for way in (1, -1, 0))
+    told = []
+    if up:
+        most_gained = max((gain for gain in gains if gain.entity in up), key=lambda gain: gain.change.value)
+        points = f"{main.scale * most_gained.change.value:+.1f} {main.points}"
+        most = f": {points}" if len(up) == 1 else f", {most_gained.entity} the most: {points}"
+        told.append(f"Sharing helped {listed(up)}{most}.")
+    if down:
+        told.append(f"It cost {listed(down)} accuracy.")
+    if none:
+        count = max((gain.with_pool.n or 0 for gain in gains), default=0)
+        noise = f"{count:,} held-out images and one seed can tell" if count else "can be told"
+        begin = (
+            f"For {listed(none)} the change is" if up or down else "Sharing made no clear difference: each change is"
+        )
+        told.append(f"{begin} smaller than {noise}.")
+    return " ".join(told)
+
+
+def _cost(sent: Sequence[Boundary]) -> str:
+    publishers = [each for each in sent if each.published]
+    if not publishers:
+        return "Nothing was published."
+    total = sum(each.published for each in publishers)
+    rows = sum(each.rows for each in publishers)
+    factor = total / rows / publishers[0].raw
+    than = f"{factor:.1f} times its raw pixels" if factor >= 1 else f"{100 * factor:.0f} % of its raw pixels"
+    entities = f"{len(publishers)} entities" if len(publishers) > 1 else publishers[0].entity
+    return (
+        f"{entities} published {size(total)} of poisoned features for {rows:,} images: {size(total / rows)} for each, "
+        f"{than}."
+    )
+
+
+def _alone_is_better(gains: Sequence[Gain]) -> tuple[str, ...]:
+    return tuple(
+        f"{gain.entity} does better without any of this: trained from scratch on its own raw images it reaches "
+        f"{gain.main.told(gain.scratch.value or 0)} (row {gain.scratch.row}), with the pool "
+        f"{gain.main.told(gain.with_pool.value or 0)}."
+        for gain in gains
+        if gain.scratch is not None and gain.is_beaten_from_scratch
+    )
+
+
+def _not_hidden(scenario: Scenario, shown: Sequence[Disclosure]) -> tuple[str, ...]:
+    """Whose defense leaves to R more than a guess has: it may be no better than none."""
+    protected = {each.name: each.protection for each in scenario.entities if each.protection != "none"}
+    return tuple(
+        f"The defense of {each.entity} ({protected[each.entity]}) does not hide its images: the released reconstructor "
+        f"rebuilds them with SSIM {each.poisoned.value:.3f}, and a guess from labels has {each.guess.value:.3f}. Train "
+        "it longer or on more images, or do not publish."
+        for each in shown
+        if each.entity in protected and each.is_above_a_guess and each.guess is not None
+    )
+
+
+def _cautions(scenario: Scenario, rows: Sequence[Row], attacks: Sequence[Row]) -> tuple[str, ...]:
+    told = []
+    if scenario.data.source == "creatures":
+        told.append("The images are drawn creatures, a stand-in: no figure here says anything about photographs.")
+    if not attacks:
+        told.append(
+            "No attack was played. The reconstructor is the one that the DPMs were trained against, the easiest "
+            "opponent: a low SSIM says that it is fooled, not that the image is gone."
+        )
+    seeds = {row.seed for row in rows if row.seed is not None}
+    if len(seeds) == 1:
+        told.append("One seed: intervals tell the noise of the held-out images, not that of another training.")
+    plain = MetricName("ssim", of="original")
+    shown = next((row for row in rows if replace(MetricName.parse(row.metric), setting="") == plain), None)
+    if shown and shown.value is not None and shown.value < 0.5:
+        told.append(
+            f"The reconstructor reaches SSIM {shown.value:.3f} even from features as they are; below .5 it is too weak "
+            "to show that poisoning hides anything."
+        )
+    return tuple(told)

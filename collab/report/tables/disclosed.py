@@ -1,0 +1,119 @@
+"""Tables of what reconstructions give away beyond their mean distance."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from collab.metric import MetricName
+from collab.report.cells import Found, Table, percent, plain
+from collab.results.table import Row
+from collab.results.words import basis
+from collab.scenario.model import Scenario
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its title, the metric that stands in it, and how its numbers are written."""
+
+    title: str
+    metric: str
+    show: Callable[[Row | None], str] = plain
+
+
+def likeness_table(scenario: Scenario, found: Found) -> Table:
+    """How near reconstructions come by other distances, and how near the nearest come."""
+    multi, ssim, lpips = (_stem(found, quantity) for quantity in ("ms_ssim", "ssim_max", "lpips"))
+    columns = [Column("MS-SSIM original", f"{multi}_original"), Column("poisoned", f"{multi}_poisoned")]
+    if has_pdist := _has(found, "pdist_poisoned"):
+        columns += [Column("pdist original", "pdist_original"), Column("poisoned", "pdist_poisoned")]
+    if lpips:
+        columns += [Column("LPIPS original", f"{lpips}_original"), Column("poisoned", f"{lpips}_poisoned")]
+    columns += [
+        Column("SSIM*: median", f"{ssim}_poisoned_median"),
+        Column("95 %", f"{ssim}_poisoned_p95"),
+        Column("99 %", f"{ssim}_poisoned_p99"),
+        Column("worst", f"{ssim}_poisoned_worst"),
+        Column("above .5, %", f"{ssim}_poisoned_above_half", percent),
+    ]
+    guesses = [
+        f"{stem} {plain(row)}"
+        for stem in (multi, ssim, "pdist")
+        if (row := found.get(("recognizer", "", f"{stem}_prior_class_mean"))) is not None
+    ]
+    notes = (
+        f"The released reconstructor on held-out images. {multi}: levels and window. SSIM*: {ssim} of poisoned "
+        "features, of the image or its negative, whichever is more alike; 95 %: what 5 % of the images exceed.",
+        "pdist: distance of the recognizer's activations, 0 for equal images; not LPIPS." if has_pdist else "",
+        f"The mean image of the class, a guess from labels alone: {', '.join(guesses)}." if guesses else "",
+        basis(_measured(found)),
+    )
+    return _table("Disclosure: how near reconstructions come", scenario, found, columns, notes)
+
+
+def recognition_table(scenario: Scenario, found: Found) -> Table:
+    """Whether reconstructions are found again among other images, and whether a network names what they show."""
+    columns = []
+    if _has(found, "recognized_poisoned"):
+        columns += [
+            Column("named: original, %", "recognized_original", percent),
+            Column("poisoned", "recognized_poisoned", percent),
+        ]
+    for way, title in (("pixels", "rank 1"), ("embedding", "by embedding")):
+        if _has(found, f"rank1[{way}]_poisoned"):
+            columns += [
+                Column(f"{title}: original, %", f"rank1[{way}]_original", percent),
+                Column("poisoned", f"rank1[{way}]_poisoned", percent),
+                Column("median rank", f"rank_median[{way}]_poisoned", lambda row: plain(row, 0)),
+            ]
+    notes = (_of_recognizer(found), _of_gallery(found), basis(_measured(found)))
+    return _table("Disclosure: whether they are recognized", scenario, found, columns, notes)
+
+
+def _of_recognizer(found: Found) -> str:
+    seen = found.get(("recognizer", "", "recognized_true"))
+    if seen is None:
+        return ""
+    guesses = (
+        f"{name} {percent(found.get(('recognizer', '', f'recognized_prior_{key}')))} %"
+        for name, key in (("unrelated image", "unrelated"), ("mean image", "mean"), ("class mean", "class_mean"))
+    )
+    return (
+        "named: an independent network, of no ResNet's form and unknown to defenses and attacks, names the class; "
+        f"it names {percent(seen)} % of true images. Guesses: {', '.join(guesses)}."
+    )
+
+
+def _of_gallery(found: Found) -> str:
+    sizes = {row.value for (name, _, metric), row in found.items() if (name, metric) == ("disclosure", "gallery")}
+    if not sizes:
+        return ""
+    size = max(value or 0 for value in sizes)
+    if not _has(found, "rank1[pixels]_poisoned"):
+        return f"Not looked up in a gallery: that needs 1,000 held-out images, and there are {size:,.0f}."
+    return (
+        f"Looked up among {size:,.0f} held-out images, by pixels and by the network's embedding; chance: "
+        f"{100 / size:.1f} % at rank 1, median rank {(size + 1) / 2:,.0f}."
+    )
+
+
+def _table(title: str, scenario: Scenario, found: Found, columns: Sequence[Column], notes: tuple[str, ...]) -> Table:
+    lines = []
+    for entity in scenario.entities:
+        rows = [found.get(("disclosure", entity.name, column.metric)) for column in columns]
+        if any(rows):
+            shown = (column.show(row) for column, row in zip(columns, rows, strict=True))
+            lines.append((entity.name, entity.protection, *shown))
+    return Table(title, ("entity", "defense", *(column.title for column in columns)), tuple(lines), notes)
+
+
+def _stem(found: Found, quantity: str) -> str:
+    """A quantity with its setting, as the results of the run name it; nothing if there is none."""
+    named = (MetricName.parse(metric) for row, _, metric in found if row == "disclosure")
+    return next((f"{quantity}[{name.setting}]" for name in named if name.quantity == quantity), "")
+
+
+def _has(found: Found, metric: str) -> bool:
+    return any((row, known) == ("disclosure", metric) for row, _, known in found)
+
+
+def _measured(found: Found) -> list[Row]:
+    return [row for (name, _, metric), row in found.items() if name == "disclosure" and metric != "gallery"]

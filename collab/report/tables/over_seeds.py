@@ -1,0 +1,78 @@
+"""Tables of a sweep: what sharing brings over seeds, every mean of the main metric, and what failed."""
+
+from collections.abc import Iterable, Sequence
+
+from collab.report.cells import Table, text
+from collab.results.aggregate import Mean
+from collab.results.gains import gain_metric, largest_pool
+from collab.scenario.model import Refinement
+from collab.tasks import main_metric_in
+
+Values = tuple[tuple[str, bool | int | float | str], ...]
+
+NO_INTERVAL = "—"
+
+
+def headline_gains(found: Sequence[Mean], rows: Sequence[Refinement]) -> list[Mean]:
+    """The mean gain of each entity's row with the largest pool, at each point; `rows` are those of the scenarios."""
+    main = main_metric_in(each.metric for each in found)
+    gains = [each for each in found if each.metric == gain_metric(main)]
+    at_point: dict[tuple[Values, str], set[str]] = {}
+    for each in gains:
+        at_point.setdefault((each.values, each.entity or ""), set()).add(each.row)
+    chosen = {
+        (*key, str(row.row))
+        for key, there in at_point.items()
+        if (row := largest_pool([row for row in rows if str(row.row) in there], key[1])) is not None
+    }
+    return [each for each in gains if (each.values, each.entity or "", each.row) in chosen]
+
+
+def gains_table(found: Sequence[Mean], axes: Sequence[str], rows: Sequence[Refinement]) -> Table:
+    """What sharing brings each entity at each point, and whether the seeds agree that it does."""
+    main = main_metric_in(each.metric for each in found)
+    lines = [
+        (*_values(each), each.entity or NO_INTERVAL, each.row, f"{round(main.scale * each.mean, 1) + 0.0:+.1f}",
+         _interval(each, main.scale, "+.1f"), str(each.seeds), _reading(each))
+        for each in headline_gains(found, rows)
+    ]  # fmt: skip
+    columns = (*axes, "entity", "row", "gain", "95 % interval", "seeds", "reading")
+    note = (
+        f"gain: {main.points} that the row with the largest pool adds to the better of own features alone and the "
+        "released network as it is; mean over seeds, with Student's interval. One seed says nothing of others."
+    )
+    return Table("What sharing brings, over seeds", columns, tuple(lines), (note,))
+
+
+def means_table(found: Sequence[Mean], axes: Sequence[str]) -> Table:
+    """The mean of the main metric of every row."""
+    main = main_metric_in(each.metric for each in found)
+    lines = [
+        (*_values(each), each.row, each.entity or NO_INTERVAL, f"{main.scale * each.mean:.1f}",
+         _interval(each, main.scale, ".1f"), str(each.seeds))
+        for each in found
+        if each.metric == main.name
+    ]  # fmt: skip
+    columns = (*axes, "row", "entity", main.head, "95 % interval", "seeds")
+    return Table("Means over seeds", columns, tuple(lines))
+
+
+def failures_table(failures: Iterable[tuple[str, str]]) -> Table:
+    """Cells that failed, and why."""
+    return Table("Cells that failed", ("cell", "why"), tuple(failures))
+
+
+def _values(each: Mean) -> tuple[str, ...]:
+    return tuple(text(value) for _, value in each.values)
+
+
+def _interval(each: Mean, scale: float, form: str) -> str:
+    if each.low is None or each.high is None:
+        return NO_INTERVAL
+    return f"{scale * each.low:{form}} to {scale * each.high:{form}}"
+
+
+def _reading(each: Mean) -> str:
+    if each.low is None or each.high is None:
+        return "one seed"
+    return "helps" if each.low > 0 else "costs" if each.high < 0 else "no clear difference"

@@ -1,0 +1,255 @@
+"""Result rows as the papers' tables: plain text cells, ready for a terminal or a page."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from collab.report.cells import Found, Table, percent, plain, scaled
+from collab.report.tables.disclosed import likeness_table, recognition_table
+from collab.report.tables.exposed import exposure_tables
+from collab.report.tables.federated import exchange_table
+from collab.report.tables.inferred import inference_table
+from collab.report.tables.perturbed import perturbation_table
+from collab.report.tables.published import published_images
+from collab.results.gains import gain_of
+from collab.results.table import Row, measured
+from collab.results.words import basis, signed
+from collab.scenario.model import Refinement, Scenario
+from collab.scenario.rows import played_rows
+from collab.verdicts.verdicts import Verdict, found_of, verdicts
+
+
+def tables(scenario: Scenario, rows: Sequence[Row]) -> tuple[Table, ...]:
+    """Tables 1 to 3 and 5 of Guo et al. for what was measured, disclosure, who was left out, attacks, and verdicts."""
+    rows = measured(rows)
+    found = {(row.row, row.entity or "", row.metric): row for row in rows if row.attack is None}
+    made = (
+        _table_1(scenario, found),
+        _table_2(scenario, found),
+        perturbation_table(scenario, found),
+        likeness_table(scenario, found),
+        recognition_table(scenario, found),
+        inference_table(scenario, found),
+        *exposure_tables(scenario, found),
+        published_images(scenario, found),
+        _table_5(scenario, found),
+        exchange_table(scenario, found),
+        _left_out(scenario, found),
+        _attacks([row for row in rows if row.attack is not None]),
+    )
+    judged, shown = verdicts(scenario, rows), [table for table in made if table.lines]
+    if shown or any(each.value is not None for each in judged):  # else no part of what is expected was played
+        shown += [table for table in [verdict_table(judged, f"seed {scenario.seed}")] if table.lines]
+    return tuple(replace(table, notes=tuple(filter(None, table.notes))) for table in shown)
+
+
+def _table_1(scenario: Scenario, found: Found) -> Table:
+    main, lines = scenario.data.main_metric, []
+    names = (f"{main.name}_original", f"{main.name}_poisoned")
+    has_kl = any(metric == "kl" for _, _, metric in found)
+    for entity in scenario.entities:
+        cells = [found.get(("tables_1_2", entity.name, name)) for name in (*names, main.fidelity)]
+        if cells[0] and cells[1]:
+            cost = main.gain(cells[0].value or 0, cells[1].value or 0)
+            kl = found.get(("tables_1_2", entity.name, "kl"))
+            lines.append(
+                (
+                    entity.name,
+                    entity.protection,
+                    *(scaled(cell, main.scale) for cell in cells[:2]),
+                    f"{cost:+.1f}",
+                    scaled(cells[2], main.fidelity_scale),
+                    *[plain(kl)] * has_kl,
+                )
+            )
+    columns = ("entity", "defense", "original", "poisoned", "cost", main.fidelity_title, *["KL"] * has_kl)
+    note = (
+        f"The released decider on held-out images: {main.title} in {main.unit}; cost in {main.points}; "
+        f"{main.fidelity}: of both answers."
+    )
+    measured = [row for key, row in found.items() if key[0] == "tables_1_2" and key[2] in (*names, main.fidelity)]
+    notes = (note, *_printed(found, *names), basis(measured))
+    return Table(f"Table 1: {scenario.data.task} equivalence", columns, tuple(lines), notes)
+
+
+def _table_2(scenario: Scenario, found: Found) -> Table:
+    lines, window = [], ""
+    for entity in scenario.entities:
+        of_entity = {
+            metric: row
+            for (row_name, name, metric), row in found.items()
+            if (row_name, name) == ("tables_1_2", entity.name)
+        }
+        ssim = next((metric for metric in of_entity if metric.startswith("ssim[")), None)
+        if ssim is None:
+            continue
+        window = ssim.removeprefix("ssim").split("_")[0]
+        wanted = (
+            "l1_original", "l1_poisoned", f"ssim{window}_original", f"ssim{window}_poisoned",
+            f"ssim_max{window}_poisoned", f"abs_ssim_map{window}_poisoned",
+        )  # fmt: skip
+        lines.append((entity.name, entity.protection, *(plain(of_entity.get(metric)) for metric in wanted)))
+    columns = (
+        "entity",
+        "defense",
+        "L1 original",
+        "L1 poisoned",
+        "SSIM original",
+        "SSIM poisoned",
+        "or its negative",
+        "abs. map",
+    )
+    prior = " · ".join(
+        f"{name} {plain(found.get(('c_public', '', f'ssim{window}_prior_{key}')))}"
+        for name, key in (("unrelated image", "unrelated"), ("mean image", "mean"), ("class mean", "class_mean"))
+    )
+    notes = (
+        f"The released reconstructor on held-out images; SSIM{window}. A guess without features scores SSIM: {prior}.",
+        "SSIM near zero says that this reconstructor is fooled, not that the image is gone.",
+        *_printed(found, "l1_original", "l1_poisoned", f"ssim{window}_original", f"ssim{window}_poisoned"),
+        basis([row for key, row in found.items() if key[0] == "tables_1_2" and f"ssim{window}_" in key[2]]),
+    )
+    return Table("Table 2: reconstruction disparity", columns, tuple(lines), notes)
+
+
+def _printed(found: Found, *metrics: str) -> tuple[str, ...]:
+    """The paper's figures beside Table 1 or 2, where the scenario expects them, and what they are worth here."""
+    beside = {row.metric: row for row in found.values() if row.metric in metrics and row.paper is not None}
+    if not beside:
+        return ()
+    told = ", ".join(f"{name} {row.paper:.4g}" for name, row in beside.items())
+    why = dict.fromkeys((row.verdict or "").partition(";")[0] for row in beside.values())
+    return (f"paper: {told}; {', '.join(why)}.",)
+
+
+def _table_5(scenario: Scenario, found: Found) -> Table:
+    main = scenario.data.main_metric
+    beside = [(name, title) for name, title in main.others if any(metric == name for _, _, metric in found)]
+    has_paper = any(row.paper is not None for row in found.values())
+    columns = (
+        "row",
+        "entity",
+        "trained on",
+        main.head,
+        *(title for _, title in beside),
+        "gain",
+        *["paper"] * has_paper,
+    )
+    public = found.get(("c_public", "", main.name))
+
+    def line(name: str, entity: str, data: str, gain: str = "") -> tuple[str, ...]:
+        first, *others = (found.get((name, entity, metric)) for metric in (main.name, *(name for name, _ in beside)))
+        paper = f"{main.scale * first.paper:.1f}" if first and first.paper is not None else ""
+        cells = (scaled(cell, main.scale) for cell in (first, *others))
+        return (name, entity or "—", data, *cells, gain, *[paper] * has_paper)
+
+    def gain(row: Refinement) -> str:
+        change = gain_of(main, found, row)
+        return signed(change, main.scale) if change else ""
+
+    if not scenario.refinements:
+        return Table("Table 5: refinement", columns, ())  # nobody trains further
+    played = played_rows(scenario)
+    stated = {str(row.row) for row in scenario.refinements}
+    lines = [line(str(row.row), row.entity or "", describe(row), gain(row)) for row in played if str(row.row) in stated]
+    rules = [len(lines)]
+    if public:
+        lines.append(line("c_public", "", "released C, untouched"))
+    lines += [
+        line(str(row.row), row.entity or "", describe(row), gain(row)) for row in played if str(row.row) not in stated
+    ]
+    notes = [
+        "Scored on held-out images of the private classes. Rows from c_ on are controls.",
+        f"gain: {main.points} better than the better of c_public and c_own: what sharing itself brings (or costs).",
+    ]
+    if has_paper:
+        told = {row.verdict.partition(":")[0] for row in found.values() if row.paper is not None and row.verdict}
+        is_apart = "; not comparable, shown for the order of rows" if "not comparable" in told else ""
+        notes.append(f"paper: Guo et al., Table 5, ImageNet and ResNet-101{is_apart}.")
+    if scenario.data.source == "creatures":
+        notes.append(
+            "creatures are drawn, a stand-in for trying things out; no figure here says anything about photographs."
+        )
+    names = {(str(row.row), row.entity or "") for row in played} | {("c_public", "")}
+    measured = [row for key, row in found.items() if key[:2] in names and main.includes(key[2])]
+    if not measured:
+        return Table("Table 5: refinement", columns, ())
+    return Table("Table 5: refinement", columns, tuple(lines), (*notes, basis(measured)), tuple(rules))
+
+
+def _left_out(scenario: Scenario, found: Found) -> Table:
+    """Whom a row did without, though the scenario names it: its entity vetted it, did not choose it, or it had left."""
+    lines, played = [], {str(row.row): row for row in played_rows(scenario)}
+    for stated in scenario.refinements:
+        row, entity = str(stated.row), stated.entity or ""
+        for sender in stated.pool:
+            offered = found.get(("publish", sender, "rows_published"))
+            taken = found.get((row, entity, f"rows_from[{sender}]"))
+            if sender not in played[row].pool:
+                lines.append((row, entity, sender, "—", "has withdrawn", ""))
+            elif offered and taken and taken.value != offered.value:
+                harm = found.get((row, entity, f"harm[{sender}]"))
+                counts = f"{taken.value:.0f} of {offered.value:.0f}"
+                lines.append(
+                    (row, entity, sender, counts, "vetted" if harm else "not chosen", percent(harm) if harm else "")
+                )
+    columns = ("row", "entity", "peer", "rows taken", "why", "harm")
+    note = "harm: how many more % of own held-out images are wrong with the peer's rows; left out if clearly above 0."
+    measured = [row for key, row in found.items() if key[2].startswith("harm[")]
+    return Table("What was left out of the pool", columns, tuple(lines), (note, basis(measured)))
+
+
+def _attacks(rows: Sequence[Row]) -> Table:
+    """What collaborators rebuilt of what others published, beside what a guess without features scores."""
+    found = {((row.row, row.entity or "", row.attack or ""), row.metric): row for row in rows}
+    ssim = next((row.metric for row in rows if row.metric.startswith("ssim[")), "ssim")
+    window = ssim.removeprefix("ssim")
+    lines = []
+    for key in dict.fromkeys(key for key, _ in found):
+        adversary, victim, attack = key
+        wanted = ("l1", ssim, f"ssim_max{window}", f"ssim_max{window}_worst", f"ssim{window}_prior_class_mean")
+        cells = [plain(found.get((key, metric))) for metric in (*wanted, "leakage[ssim_max]")]
+        cells += [percent(found.get((key, metric))) for metric in ("rank1[pixels]", "recognized")]
+        first = found.get((key, "l1"))
+        lines.append((adversary.removeprefix("by "), victim, attack, *cells, str(first.n if first else "")))
+    columns = (
+        "adversary", "victim", "attack", "L1", f"SSIM{window}", "negative", "worst", "class mean", "leakage",
+        "rank 1, %", "named, %", "n",
+    )  # fmt: skip
+    notes = (
+        "Images rebuilt from the rows that the victim published; worst: of the image or its negative. class mean: SSIM "
+        "of a guess from labels alone. leakage, by SSIM of the image or its negative: 0 is what the best guess scores, "
+        "1 what R makes of plain features. named: by the independent network of the disclosure tables.",
+        basis(rows),
+    )
+    return Table("Attacks by collaborators", columns, tuple(lines), notes)
+
+
+def verdict_table(found: Sequence[Verdict], seeds: str) -> Table:
+    """What was expected, what was found, and what the paper has; a rule stands above each claim."""
+    lines, rules, notes = [], [], dict[str, None]()
+    for place, each in enumerate(found):
+        is_first = place == 0 or (each.source, each.claim) != (found[place - 1].source, found[place - 1].claim)
+        if is_first and place:
+            rules.append(place)
+        if is_first and each.sentence:
+            notes[f"{each.claim}: {each.sentence}."] = None
+        about = (each.source, each.claim) if is_first else ("", "")
+        paper = "" if each.paper is None else f"{100 * each.paper:.1f}" if each.is_points else f"{each.paper:.4g}"
+        count = "" if each.n is None else str(each.n)
+        lines.append((*about, each.expected, found_of(each) or "—", count, paper, each.verdict))
+    rule = (
+        f"found: value and 95 % interval over n held-out images, {seeds}; differences of accuracies in points. "
+        "off by: the whole interval is against it; undecided, within the interval: a part of it is."
+    )
+    columns = ("expects", "claim", "expected", "found", "n", "paper", "verdict")
+    return Table("Verdicts", columns, tuple(lines), (*notes, rule), tuple(rules))
+
+
+def describe(row: Refinement) -> str:
+    """What a row is trained on, in the papers' letters."""
+    if row.own == "images":
+        return "raw images, from scratch" if row.share is None else f"raw images of all, {row.share:.0%}, from scratch"
+    if row.own == "published":
+        return " ∪ ".join(f"M({name})" for name in (row.entity, *row.pool)) + ", from scratch"
+    own = f"F({row.entity})" if row.own == "features" else f"P(F({row.entity}))"
+    return " ∪ ".join([own, *(f"F({name})" for name in row.unpoisoned), *(f"P(F({name}))" for name in row.pool)])

@@ -1,0 +1,108 @@
+"""Results: one tidy Parquet table for each run, and a line of JSON for each event while it runs. Free of torch."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from collab.errors import StoreError
+from collab.plain_json import json_text
+from collab.scenario import stage_rows
+from collab.store.tables import VERSION_KEY, read_table, write_table
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of a run, where it comes from, and what the paper says of it; None is what was not measured or stated.
+
+    `row` names a line of a table ("7", "c_own_a1"), or of an attack who attacks ("by a1"); `entity` is whose number it
+    is, of an attack the victim. `low` and `high` bound the 95 % interval over `n` images, `paper` is the published
+    figure and `verdict` what became of it here; `seconds` is the time of the stage on `device`. No two rows of a table
+    agree in all of `KEY`. docs/results.md explains every column and metric.
+    """
+
+    scenario: str
+    row: str
+    entity: str | None
+    defense: str | None
+    attack: str | None
+    metric: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    seed: int | None = None
+    paper: float | None = None
+    verdict: str | None = None
+    seconds: float | None = None
+    device: str | None = None
+
+
+RESULT_FIELDS = [
+    pa.field("scenario", pa.string(), nullable=False),
+    pa.field("row", pa.string(), nullable=False),
+    pa.field("entity", pa.string()),
+    pa.field("defense", pa.string()),
+    pa.field("attack", pa.string()),
+    pa.field("metric", pa.string(), nullable=False),
+    *(pa.field(name, pa.float64()) for name in ("value", "low", "high")),
+    *(pa.field(name, pa.int64()) for name in ("n", "seed")),
+    pa.field("paper", pa.float64()),
+    pa.field("verdict", pa.string()),
+    pa.field("seconds", pa.float64()),
+    pa.field("device", pa.string()),
+]
+"""The columns of results, in their order."""
+
+KEY = ("scenario", "row", "entity", "attack", "metric", "seed")
+"""The columns that tell rows apart: no two rows of a table have the same values in all of them."""
+
+_SCHEMA = pa.schema(RESULT_FIELDS, metadata={VERSION_KEY: "1"})
+
+
+def write_results(path: Path, rows: Sequence[Row]) -> None:
+    """Replaces the table at `path` by `rows`, in their order.
+
+    Raises StoreError if a value does not fit its column, or two rows have one key.
+    """
+    told = [asdict(row) for row in rows]
+    refuse_repeats(told, KEY, what="the results")
+    write_table(path, _SCHEMA, told, what="the results")
+
+
+def refuse_repeats(rows: Sequence[Mapping[str, Any]], key: Sequence[str], *, what: str) -> None:
+    """Raises StoreError, which names the first key that two rows have."""
+    seen = set[tuple[Any, ...]]()
+    for row in rows:
+        values = tuple(row[name] for name in key)
+        if values in seen:
+            told = ", ".join(f"{name} {value!r}" for name, value in zip(key, values, strict=True))
+            raise StoreError(f"{what}: two rows have the key {told}. A stage has measured this twice; look there.")
+        seen.add(values)
+
+
+def read_results(path: Path) -> list[Row]:
+    """The rows of the table at `path`, in their order; StoreError if there is none, or one of another version."""
+    return [Row(**row) for row in read_table(path, _SCHEMA, what="the results")]
+
+
+def append_metrics(path: Path, event: Mapping[str, Any]) -> None:
+    """Adds one line of JSON to `path`, whole even if several processes write; what is not finite becomes null."""
+    try:
+        line = json_text(event) + "\n"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            os.write(descriptor, line.encode())  # one call: appending is atomic, nothing waits in a buffer
+        finally:
+            os.close(descriptor)
+    except (OSError, TypeError, ValueError) as error:
+        raise StoreError(f"an event cannot be written to {path}: {error}.") from error
+
+
+def measured(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """The rows without those of verdicts, which follow from the others; pages draw them from these anew."""
+    return tuple(row for row in rows if row.row != stage_rows.VERDICT)
