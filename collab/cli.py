@@ -78,19 +78,15 @@ def run(
         _say(origin)
     quiet = Console(stderr=True)
     with quiet.status("loading torch …") if quiet.is_terminal else nullcontext():
-        from collab.report.attack_page.page import write_audit
-        from collab.report.pages.page import write_page
         from collab.report.tables.tables import tables
-        from collab.runtime.leak_check import LeakCheck, refuse
+        from collab.runtime.pages import draw_pages
         from collab.runtime.play import Where, play
         from collab.runtime.progress import watching
         from collab.verdicts import verdicts
     with _going_on(fresh), watching(quiet) as watch:
         where = Where(backend, address, device, out, fresh, only, loaded.plugins)
         played = play(loaded.scenario, where, watch)
-    page = write_page(played.run)
-    audit_page = write_audit(played.run)
-    refuse(LeakCheck(played.run, loaded.scenario, loaded.plugins).of_page(page), played.run)
+    pages = draw_pages(played.run, loaded.scenario, loaded.plugins)
     found = verdicts.verdicts(loaded.scenario, played.rows)
     if as_json:
         from dataclasses import asdict
@@ -112,8 +108,8 @@ def run(
         if only is not None:
             needed = f"with {played.tasks - 1} tasks that it needs" if played.tasks > 1 else "which needs no other task"
             cached += f"\nplayed   {only!r} alone, {needed}"
-        audited = f"audit    {audit_page}\n" if audit_page else ""
-        print(f"\n{took}; {cached}\nreport   {page}\n{audited}results  {played.run / 'results.parquet'}")
+        audited = f"audit    {pages.audit}\n" if pages.audit else ""
+        print(f"\n{took}; {cached}\nreport   {pages.report}\n{audited}results  {played.run / 'results.parquet'}")
     if played.failures:
         for failure in played.failures[:-1]:
             _say(f"error: {failure}")

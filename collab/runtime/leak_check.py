@@ -79,9 +79,9 @@ class LeakCheck:
         uri = self._scenario.store.uri
         return [] if uri is None else self.found(_on_shelf(shelf_at(uri_of_run(uri, self._run))))
 
-    def of_page(self, page: Path) -> list[Leak]:
-        """Looks through a report that was drawn after the run."""
-        return self.found(self._contents([page]))
+    def of_pages(self, pages: Sequence[Path]) -> list[Leak]:
+        """Looks through pages that were drawn after the run."""
+        return self.found(self._contents(pages))
 
     def found(self, contents: Iterable[Content]) -> list[Leak]:
         """What of all that is private lies in `contents`."""

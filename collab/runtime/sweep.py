@@ -17,9 +17,11 @@ from collab.runtime.cache import Cache
 from collab.runtime.deal import deal_cells
 from collab.runtime.host import Emit, noting
 from collab.runtime.leak_check import refuse
+from collab.runtime.pages import refuse_leaks
 from collab.runtime.play import backend_for
 from collab.runtime.run import Prepared, Run, Where
 from collab.runtime.schedule import schedule
+from collab.scenario.model import Scenario
 from collab.scenario.sweep import Cell, Sweep
 from collab.store.files import place_file
 from collab.store.pictures import read_sheet, write_sheet
@@ -91,7 +93,7 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
     todo = [at for at, place in enumerate(places) if where.is_fresh or not place.exists()]
     watch({"event": "sweep", "cells": len(cells), "todo": len(todo), "keys": len(_missing(prepared, todo, where))})
     failures: list[Failure] = []
-    at_of: dict[Path, int] = {}
+    at_of, scenarios_of = dict[Path, int](), dict[Path, Scenario]()
 
     def runs() -> Iterator[Run]:
         for at in todo:
@@ -102,6 +104,7 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
 
     def ended(run: Run) -> None:
         at = at_of.pop(run.folder)
+        scenarios_of[run.folder] = run.scenario
         rows, errors = run.write(), run.errors()
         try:
             refuse(run.leaks(), run.folder)
@@ -122,6 +125,8 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
             schedule(runs(), backend, watch, is_fresh=where.is_fresh, at_once=AT_ONCE * lanes, ended=ended)
     finally:
         found = _write(spec, cells, places, folder, failures)
+    if (page := folder / "report.html").exists():
+        refuse_leaks(page, scenarios_of, where.plugins)
     seconds = time.perf_counter() - start
     return Swept(folder, len(cells), len(cells) - len(todo), tuple(failures), seconds, found)
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,11 +22,13 @@ from collab.errors import BoundaryError
 from collab.participants.entity import Entity
 from collab.report.pages.page import write_page
 from collab.results.table import Row, append_metrics, read_results, write_results
+from collab.runtime import pages, sweep
 from collab.runtime.demand import Demand
 from collab.runtime.leak_check import Leak, LeakCheck, refuse, unlisted
 from collab.runtime.play import Played, Where, play
 from collab.runtime.ray_backend import RayBackend
 from collab.scenario.model import Scenario
+from collab.scenario.sweep import read_sweep
 from collab.store.ledger import read_ledger, write_ledger
 from collab.store.residue import stored_rows
 from collab.training.progress import Progress
@@ -107,7 +110,11 @@ def in_the_record(run: Path) -> None:
 
 
 def in_the_page(run: Path) -> None:
-    page, file = write_page(run), io.BytesIO()
+    shown_on(write_page(run), run)
+
+
+def shown_on(page: Path, run: Path) -> None:
+    file = io.BytesIO()
     Image.fromarray(image(run).transpose(1, 2, 0)).save(file, "PNG")
     source = f'<img src="data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}">'
     page.write_text(page.read_text().replace("</body>", f"{source}</body>"))
@@ -201,18 +208,34 @@ def test_a_picture_of_the_report_is_looked_at_when_it_is_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
 
-    from collab.report.pages import page
-
-    honest = page.write_page
+    honest = pages.write_page
 
     def leaking(run: Path) -> Path:
         honest(run)
         in_the_page(run)
         return run / "report.html"
 
-    monkeypatch.setattr(page, "write_page", leaking)
+    monkeypatch.setattr(pages, "write_page", leaking)
     run_and_fail(tmp_path, monkeypatch)
     assert "report.html holds images of a2" in capsys.readouterr().err
+
+
+def test_pictures_of_private_images_on_the_page_of_a_sweep_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = sweep.write_sweep_page
+
+    def leaking(folder: Path, *given: Any, **parts: Any) -> Path:
+        page = honest(folder, *given, **parts)
+        shown_on(page, next((tmp_path / "tiny").iterdir()))
+        return page
+
+    spec, cells = read_sweep(SCENARIOS / "tiny.yaml", ["refine.epochs=1"], overrides=SMALL)
+    where = Where("inprocess", out=tmp_path)
+    sweep.sweep(spec, cells, where, lambda event: None)  # an honest page passes
+    monkeypatch.setattr(sweep, "write_sweep_page", leaking)
+    with pytest.raises(BoundaryError, match=r"report.html holds images of a2"):
+        sweep.sweep(spec, cells, replace(where, is_fresh=True), lambda event: None)
 
 
 @pytest.mark.ray
