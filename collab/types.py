@@ -59,7 +59,7 @@ class Report:
     facts: dict[str, str] = field(default_factory=dict)
 
     def content(self) -> bytes:
-        """What of it crosses besides the crossings, as JSON that is the same for equal reports."""
+        """The part of the report that crosses besides its crossings, as JSON that is the same for equal reports."""
         return json.dumps([[asdict(each) for each in self.measures], self.facts], sort_keys=True).encode()
 
 

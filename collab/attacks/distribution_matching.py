@@ -32,7 +32,7 @@ class Moments:
 
     @classmethod
     def of(cls, batches: Iterable[Tensor]) -> "Moments":
-        """Of batches of features [rows, channels, height, width]."""
+        """Mean and covariance of batches of features [rows, channels, height, width]."""
         flat = torch.cat([part.double().permute(0, 2, 3, 1).flatten(0, 2).cpu() for part in batches])
         mean = flat.mean(0)
         values, axes = torch.linalg.eigh((flat - mean).T @ (flat - mean) / len(flat))

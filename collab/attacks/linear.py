@@ -47,7 +47,7 @@ class Grams:
 
     @classmethod
     def of(cls, features: Tensor, targets: Tensor, side: int) -> "Grams":
-        """Of rows of features and of what they are to be mapped to, [rows, channels, height, width] each."""
+        """The sums over rows of features and of what they are to be mapped to, [rows, channels, height, width] each."""
         wide = patches(features, side)
         flat = targets.float().permute(0, 2, 3, 1).flatten(0, 2)
         return cls((wide.T @ wide).double(), (wide.T @ flat).double())

@@ -51,7 +51,7 @@ class Listing:
         return sum(map(len, self.images.values()))
 
     def notices(self, classes: Sequence[str]) -> Iterator[str]:
-        """What of this split is not played where its classes are `classes`: counts, and no name of a file."""
+        """Sentences about what of this split is not played where its classes are `classes`: counts, no file names."""
         split = f"`{self.folder.name}`"
         there = [name for name in classes if name in self.images]
         if passed := sum((self.others[name] for name in there), Counter[str]()):

@@ -15,10 +15,10 @@ from collab.scenario import defenses
 from collab.scenario.base import DefenseOptions
 
 MOST_SIGMA = 8.0
-"""In pixels of [0, 1]: beyond it nearly every value is cut off at 0 or 1, and more noise changes nothing."""
+"""The largest deviation, for pixels in [0, 1]: beyond it nearly every value is cut off, and more changes nothing."""
 
 STEPS = 20
-"""Of the bisection: the strength is known to one part in a million."""
+"""Steps of the bisection: the strength is then known to one part in a million."""
 
 SAMPLE = 512
 """Own images that the strength is sought on."""

@@ -20,7 +20,7 @@ from collab.training.loop import Recipe
 from collab.training.recipes import train_classifier
 
 BATCH, RATE = 32, 2e-3
-"""Of the attention's training; no source states either, these suit a network of its size."""
+"""Batch size and learning rate of the attention's training: no source states either, these suit so small a network."""
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def tsne(features: Float[Tensor, "batch _ ..."], seed: int) -> Float[Tensor, "ba
 
 
 def _by_identity(features: Tensor, identities: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """In fp64: features [batch, values], means of identities; which of them each row belongs to, and their sizes."""
+    """Features [batch, values] and means of identities, in fp64; the identity of each row, and rows of each."""
     z = features.flatten(1).double()
     which = torch.unique(identities, return_inverse=True)[1]
     counts = which.bincount().double()

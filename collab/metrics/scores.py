@@ -11,7 +11,7 @@ from collab.seeding import Stream
 from collab.types import Measure
 
 RESAMPLES = 400
-"""Of figures that are no means of one value per image: each takes a pass over all images."""
+"""Bootstrap samples for a figure that is no mean of a value of each image: each takes a pass over all images."""
 
 
 def mean_measure(metric: str, values: Tensor, seed: int) -> Measure:

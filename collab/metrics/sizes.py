@@ -8,7 +8,7 @@ from PIL import Image
 from collab.types import Measure
 
 JPEG_QUALITY = 90
-"""Of Pillow's scale: visually lossless for most photographs."""
+"""The quality of the JPEG that sizes are compared with, on Pillow's scale: most photographs look the same."""
 
 MOST_IMAGES = 256
 

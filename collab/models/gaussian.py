@@ -14,7 +14,7 @@ Rows = Callable[[], Iterable[tuple[Features, Int[Tensor, " batch"]]]]
 """One pass over features and their classes, in the same order each time it is called."""
 
 PASSES = 4
-"""Of the subspace iteration: as many as leave its error far below that of a covariance of some thousand rows."""
+"""Passes of the subspace iteration: they leave its error far below that of a covariance of some thousand rows."""
 
 
 class ClassGaussian(Keyed):
@@ -34,7 +34,7 @@ class ClassGaussian(Keyed):
         for name in ("rows", "classes"):
             self.register_buffer(name, torch.empty(0, dtype=torch.int64))
         self.means: Tensor
-        """Of each class, [classes, channels, height, width]; that of all rows for a class without any."""
+        """The mean of each class, [classes, channels, height, width]; for a class without rows, that of all rows."""
         self.directions: Tensor
         """V, [rank, channels, height, width]; fewer where rows or values are."""
         self.rest: Tensor

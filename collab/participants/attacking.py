@@ -27,7 +27,7 @@ STOLEN = "module."
 """What the tensors of a module begin with among those that the oracle hands out."""
 
 OF_VICTIMS = frozenset({"images", "pairs", "candidates", "victim_module", "victim_encoder", "victim_weights"})
-"""What of an attack's knowledge belongs to one victim, and is not there in a rehearsal."""
+"""The knowledge that belongs to one victim, and is therefore not there in a rehearsal."""
 
 
 def dealt(published: int, attack: AttackOptions) -> tuple[int, int]:

@@ -37,7 +37,7 @@ MAPPED = 500
 """Held-out images on a map: more are a blot."""
 
 HIDDEN = 512
-"""Of M, two layers that read an embedding from features; Xiao et al. state none."""
+"""Units between the two layers of M, which reads an embedding from features; Xiao et al. state no number."""
 
 
 @dataclass(frozen=True)

@@ -43,4 +43,4 @@ class InProcess:
         return done
 
     def forget(self, job: Job) -> None:
-        """Nothing of a run is held here."""
+        """Does nothing: this backend holds nothing of a run."""

@@ -84,7 +84,7 @@ class LeakCheck:
         return self.found(self._contents(pages))
 
     def found(self, contents: Iterable[Content]) -> list[Leak]:
-        """What of all that is private lies in `contents`."""
+        """The private things that lie in `contents`."""
         seen: dict[tuple[str, str], set[bytes]] = {}
         for place, content in contents:
             for piece in self._looked_for(place).pieces_in(content):
@@ -108,7 +108,7 @@ class LeakCheck:
                 yield from ((place, content) for content in unpacked(path))
 
     def _looked_for(self, place: str) -> Canaries:
-        """All but what is at that place on purpose."""
+        """What is looked for at a place: all but what lies there on purpose."""
         if place == "audit.html":  # shows true images beside what attacks made of them, for the victims' own eyes
             return self._of_attacks()
         for entity in self._scenario.entities:
@@ -128,7 +128,7 @@ class LeakCheck:
         return self._canaries
 
     def _of_attacks(self) -> Canaries:
-        """All but images."""
+        """What is looked for on pages of attacks, which show images on purpose: all but images."""
         if "" not in self._narrowed:
             self._narrowed[""] = self._canaries
             for entity in self._scenario.entities:

@@ -88,7 +88,7 @@ class _Secrets:
             yield weights_of(entity.name), _weight_pieces(module)
 
     def _feature_pieces(self, rows: np.ndarray, of_image: Sequence[bytes]) -> Iterator[Piece]:
-        """Of `rows` of features, whose images have the digests `of_image`, the windows that are signs of one image."""
+        """The windows of `rows` of features that are signs of one image; `of_image` has the digests of their images."""
         if not len(rows) or rows.shape[1] < WINDOW:
             return
         is_first = np.isin(np.arange(len(rows)), np.unique(of_image, return_index=True)[1])

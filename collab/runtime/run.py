@@ -185,7 +185,7 @@ class Run:
         return LeakCheck(self.folder, self.scenario, self.job.plugins)
 
     def leaks(self) -> list[Leak]:
-        """What of it lies where others can read, and what crossed without a line of the ledger; after `write`."""
+        """Private things that lie where others can read, or crossed without a line of the ledger; after `write`."""
         found = self.audit.of_run(self._cache, self.keys.values()) + self.audit.of_store()
         facts = {fact for outcome in self.outcomes.values() for fact in outcome.report.facts}
         refused = {name for name in self.assignment.entities if f"refused[{name}]" in facts}

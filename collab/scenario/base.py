@@ -90,7 +90,7 @@ Answers = Literal["images", "matches", "members", "attributes"]
 
 
 class HandOut(Part):
-    """What of a victim's truth an adversary is given, because its class has it; the oracle hands it out."""
+    """The part of a victim's truth that an adversary is given, because its class has it; the oracle hands it out."""
 
     pairs: int = Field(
         0, ge=0, description="Images of the victim's last published rows, with these rows; half of them at most."

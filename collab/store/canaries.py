@@ -111,7 +111,7 @@ class Canaries:
 def _words(
     pieces: Sequence[bytes], numbers: np.ndarray, places: range
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Of pieces of one length the word at one of `places` that varies most, unless it is plain; its piece and place."""
+    """The word at one of `places` that varies most over pieces of one length, unless it is plain; its piece, place."""
     content = np.frombuffer(b"".join(pieces), np.uint8).reshape(len(pieces), -1)
     best, place_of = np.full(len(pieces), PLAIN), np.full(len(pieces), -1)
     for place in places:
@@ -193,7 +193,7 @@ def pictures(images: np.ndarray) -> Iterator[Piece]:
 
 
 def _forms(piece: np.ndarray) -> Iterator[bytes]:
-    """Of 32 bytes of pixels: as floats of both sizes, as JSON, in hexadecimal, in base64 whatever stands before."""
+    """The forms of 32 bytes of pixels: floats of both sizes, JSON, hexadecimal, base64 whatever stands before."""
     floats = piece[:16].astype(np.float32) / np.float32(255)
     yield floats[:SPAN].tobytes()
     yield floats.astype(np.float16).tobytes()

@@ -36,7 +36,7 @@ CODECS: dict[str, Codec] = {
     "bfloat16": Codec(pa.uint16(), torch.uint16, float.fromhex("0x1.fep127"), torch.bfloat16, 0x7F80),
     "int8": Codec(pa.uint8(), torch.uint8, 1e37, torch.float32, None, is_quantized=True),
 }
-"""By name. Arrow has no bfloat16. Quantized rows stay far enough from float32's end that no difference overflows."""
+"""The codecs by name. Arrow has no bfloat16. Quantized rows stay far from float32's end: no difference overflows."""
 
 QUANTIZED = ("low", "step")
 """Columns of a quantized shard beside the others: a stored q means low + step * q."""

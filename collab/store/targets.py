@@ -31,7 +31,7 @@ class Targets:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the target of one row."""
+        """The shape of the target of one row."""
         return (self.outputs,) if self.is_list else ()
 
     @property
@@ -46,7 +46,7 @@ class Targets:
 
     @property
     def type(self) -> pa.DataType:
-        """Of the column."""
+        """The Arrow type of the column."""
         return pa.list_(pa.field("item", pa.float32(), nullable=False), self.outputs) if self.is_list else pa.int16()
 
     def empty(self, rows: int) -> np.ndarray:
@@ -59,7 +59,7 @@ class Targets:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of what is read."""
+        """The torch type of what is read."""
         return torch.float32 if self.is_list else torch.int64
 
     def mistake(self, found: np.ndarray) -> str:

@@ -19,11 +19,11 @@ JUDGED: Mapping[str, tuple[str, str | None]] = {
     "members": ("membership_auc", None),
     "attributes": ("attribute_r2[brightness]", "attribute_r2[brightness]_prior_class_mean"),
 }
-"""By what an attack is judged that answers no images, and what a guess gets; None: one half."""
+"""The metric by which an attack is judged that answers no images, and that of a guess; None stands for one half."""
 
 
 def controls(played: Played, label: str, answers: Answers) -> Iterator[Check]:
-    """Of the attack called `label`, which a run has tried on `plain` features and on `noise`."""
+    """The controls of the attack called `label`, which a run has tried on `plain` features and on `noise`."""
     if answers != "images":
         yield from _by_the_oracle(played, label, *JUDGED[answers])
         return
@@ -39,7 +39,7 @@ def controls(played: Played, label: str, answers: Answers) -> Iterator[Check]:
 
 
 def _by_the_oracle(played: Played, label: str, metric: str, guess: str | None) -> Iterator[Check]:
-    """The same of an attack that rebuilds no images, by what the oracle says of plain features and of noise."""
+    """The controls of an attack that rebuilds no images, by what the oracle says of plain features and of noise."""
     found = {(row.entity, row.metric): row for row in played.rows if row.attack == label}
     for victim, name in (("plain", "positive control"), ("noise", "negative control: noise")):
         score, prior = found[victim, metric], found[victim, guess] if guess else None

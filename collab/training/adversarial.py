@@ -89,7 +89,7 @@ class Game:
 
     @property
     def players(self) -> Mapping[str, nn.Module]:
-        """By the names of the paper; Enc is first."""
+        """The networks that learn, by the names of the paper; Enc is first."""
         found = {"Enc": self.encoder, "f": self.head, "Dec": self.decoder}
         return found if self.discriminator is None else {**found, "D": self.discriminator}
 

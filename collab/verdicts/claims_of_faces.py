@@ -9,7 +9,7 @@ from collab.verdicts.judging import Claim, Comparison, Found, Region
 MOST_CHANCE = 5.0
 """Times a guess that who names people may still be right (SCIENCE 3)."""
 MOST_RISE = 0.10
-"""Of the pose's error."""
+"""By how much the error of the pose may rise, as a share of it."""
 
 
 def confusers(evidence: Evidence) -> list[str]:

@@ -55,7 +55,7 @@ def worst_of(cells: Iterable[Cell]) -> Cell | None:
 
 
 def worst_by_defense(judged: Sequence[Judgement]) -> dict[str, Judgement]:
-    """Of each defense the worst, by who knows least of those that earn the same word."""
+    """The worst judgment of each defense; of those that earn the same word, that of the adversary who knows least."""
     found: dict[str, Judgement] = {}
     for each in judged:
         if each.defense not in found or _level(each.word) > _level(found[each.defense].word):

@@ -18,7 +18,7 @@ CANNOT = "cannot be judged"
 """Images were rebuilt, no nearer than a guess, but R makes no more of plain features either: leakage has no scale."""
 
 NOTHING = "—"
-"""Nothing was scored that could be compared."""
+"""What stands where nothing was scored that could be compared."""
 
 R_IS_BLIND = "R rebuilds nothing from plain features"
 
@@ -50,7 +50,7 @@ def _leakages(victims: Sequence[Scored]) -> list[Score]:
 
 
 def _by_images(victims: Sequence[Scored]) -> list[tuple[int, str]]:
-    """By leakage; without its scale only whether images are clearly nearer to the truth than the best guess."""
+    """The word by leakage; where that has no scale, whether images are clearly nearer to the truth than a guess."""
     leakage = leakage_of(victims)
     if leakage is None:
         likeness = {name: score for name in _likeness(victims) if (score := pooled(victims, name)) is not None}

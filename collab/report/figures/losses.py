@@ -10,7 +10,7 @@ MOST_PANELS = 40
 """Panels of a stage; the record has the losses of all."""
 
 MARGIN = 3
-"""Of the box, above and below the curve."""
+"""Space above and below the curve, in units of the drawing."""
 
 STAGES = ("pretrain", "reconstruct", "poison", "refine", "attack")
 

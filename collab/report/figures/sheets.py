@@ -10,7 +10,7 @@ from collab.report.figures.strips import data_url
 from collab.store.pictures import Sheet
 
 MOST_LINES = 30
-"""Of a sheet: more do not fit on a page."""
+"""The most lines of a sheet: more do not fit on a page."""
 
 
 @dataclass(frozen=True)

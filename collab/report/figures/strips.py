@@ -11,10 +11,10 @@ from PIL import Image
 from collab.store.pictures import Pictures
 
 MOST_BYTES = 1_600_000
-"""Of all pictures of a page, as text: a page stays below 3 MB with everything else."""
+"""The most bytes of all pictures of a page, as text: with everything else a page then stays below 3 MB."""
 
 MOST_ENTITIES = 24
-"""Of which pictures are shown: more would be encoded in vain."""
+"""The most entities whose pictures are shown: more would be encoded in vain."""
 
 LARGEST = 112
 """Pixels of a side in the page; larger pictures are reduced, and kept as JPEG."""

@@ -106,7 +106,7 @@ def summary(
 
 
 def _gain(scenario: Scenario, pooled: Sequence[Refinement], found: Found, name: str) -> Gain | None:
-    """Of the row with the largest pool, so that none is picked for its figure; the later of equal ones."""
+    """The gain of the row with the largest pool, so that no row is picked for its figure; the later of equal ones."""
     main = scenario.data.main_metric
     without = without_sharing(main, found, name)
     row = largest_pool([each for each in pooled if found.get((str(each.row), name, main.name))], name)

@@ -14,7 +14,7 @@ from collab.scenario.model import Scenario
 from collab.store.pictures import Exhibit
 
 MOST_LINES = 30
-"""Of the sheet of decoders."""
+"""The most lines of the sheet of decoders."""
 
 
 def exposure_tables(scenario: Scenario, found: Found) -> Iterator[Table]:
