@@ -3,19 +3,29 @@
 import pkgutil
 from collections.abc import Mapping
 from importlib import import_module
+from inspect import isabstract
 from typing import Any
 
 from collab import stages
+from collab.errors import CollabError
 from collab.stages.base import Stage
 
 
-def _found() -> Mapping[str, Stage[Any]]:
-    modules = [import_module(f"{stages.__name__}.{module.name}") for module in pkgutil.iter_modules(stages.__path__)
-               if module.name not in ("base", "keys", "registry")]  # fmt: skip
-    kinds = [kind for module in modules for kind in vars(module).values()
-             if isinstance(kind, type) and issubclass(kind, Stage) and kind.__module__ == module.__name__]  # fmt: skip
-    return {kind.name: kind() for kind in sorted(kinds, key=lambda kind: kind.name)}
+def _find_stages() -> Mapping[str, Stage[Any]]:
+    """One object of each stage. Raises CollabError where two have one name: one of them would never be played."""
+    found: dict[str, Stage[Any]] = {}
+    for module in pkgutil.iter_modules(stages.__path__, f"{stages.__name__}."):
+        if module.name == __name__:
+            continue
+        for kind in vars(import_module(module.name)).values():
+            is_stage = isinstance(kind, type) and issubclass(kind, Stage) and not isabstract(kind)
+            if not is_stage or kind.__module__ != module.name:
+                continue  # an import of another module's stage
+            if kind.name in found:
+                raise CollabError(f"two stages are called {kind.name!r}: {found[kind.name]} and {kind}. Rename one.")
+            found[kind.name] = kind()
+    return dict(sorted(found.items()))
 
 
-STAGES = _found()
+STAGES = _find_stages()
 """Every stage by its name."""
