@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import bits, shards  # type: ignore[import-not-found]
 
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.store.shards import ShardSpec, Written, open_shard
 from collab.store.store import Store
+from tests.playing import bits, shards
 
 STATED = (
     "entities.a1.defense={kind: gaussian_noise, sigma: 2}",

@@ -5,8 +5,9 @@ from PIL import Image
 
 from collab.runtime.play import Where, play
 from collab.scenario.reader import read_scenario
+from tests.places import SCENARIOS
 
-FILE = Path(__file__).parents[2] / "scenarios" / "imagenet_four_entities.yaml"
+FILE = SCENARIOS / "imagenet_four_entities.yaml"
 
 
 def test_the_set_up_of_the_paper_runs_on_a_small_tree_of_its_layout(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from collab.runtime.host import host_names
 from collab.runtime.plan import plan
 from collab.scenario.reader import read_scenario
 from collab.stages.base import Task
+from tests.places import SCENARIOS
 
-FILES = sorted(Path(__file__).parents[2].glob("scenarios/*_four_entities*.yaml"))
+FILES = sorted(SCENARIOS.glob("*_four_entities*.yaml"))
 
 
 def planned(file: Path) -> tuple[Task, ...]:
@@ -63,7 +64,7 @@ def test_participants_are_dealt_to_hosts(workers: int, hosts: tuple[tuple[str, .
 
 
 def test_what_an_attack_learns_beforehand_is_learned_as_often_as_it_must_be() -> None:
-    path = Path(__file__).parents[2] / "scenarios" / "audit.yaml"
+    path = SCENARIOS / "audit.yaml"
     scenario = read_scenario(path, audit="quick").scenario
     tasks = plan(scenario, {entity.name: 100 for entity in scenario.entities})
     rehearsals = [task.name for task in tasks if task.stage == "rehearse"]
@@ -74,7 +75,7 @@ def test_what_an_attack_learns_beforehand_is_learned_as_often_as_it_must_be() ->
 
 
 def test_modules_are_attacked_where_features_pass_through_one() -> None:
-    path = Path(__file__).parents[2] / "scenarios" / "dp_table_4.yaml"
+    path = SCENARIOS / "dp_table_4.yaml"
     scenario = read_scenario(path, audit="full").scenario
     tasks = plan(scenario, {entity.name: 100 for entity in scenario.entities})
     victims: dict[str, set[str]] = {}

@@ -1,7 +1,5 @@
 """The plan: what is played, by whom, after what."""
 
-from pathlib import Path
-
 import pytest
 
 from collab.participants.assignment import ORACLE
@@ -11,11 +9,9 @@ from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.scenario.rows import played_rows
 from collab.stages.base import Task
+from tests.places import SCENARIOS
 
 ROWS = {"a1": 550, "a2": 550, "a3": 550, "a4": 55}
-
-
-SCENARIOS = Path(__file__).parents[2] / "scenarios"
 
 
 def four(*overrides: str) -> Scenario:

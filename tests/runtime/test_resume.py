@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import bits, shards  # type: ignore[import-not-found]
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,9 +13,9 @@ from collab.runtime.host import Event
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.training import progress
+from tests.playing import bits, shards
 
 LONGER = ["entities.*.defense.epochs=3", "model.pretrain.epochs=3"]
-KILLING = Path(__file__).with_name("killing.py")
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +28,8 @@ def undisturbed(small: Callable[..., Scenario], tmp_path_factory: pytest.TempPat
 
 def killed(out: Path, last_event: int) -> None:
     done = subprocess.run(
-        [sys.executable, str(KILLING), str(out), str(last_event), *LONGER],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(KILLING.parent), *sys.path])},
+        [sys.executable, "-m", "tests.runtime.killing", str(out), str(last_event), *LONGER],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         check=False, timeout=120, capture_output=True,
     )  # fmt: skip
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]

@@ -12,11 +12,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from conftest import SCENARIOS, SMALL  # type: ignore[import-not-found]
 
 from collab.runtime.play import Where
 from collab.runtime.sweep import Swept, outlook, sweep
 from collab.scenario.sweep import Cell, Sweep, read_sweep
+from tests.places import SCENARIOS
+from tests.playing import SMALL
 
 AXIS = "entities.a4.share=0.05,0.1"
 
