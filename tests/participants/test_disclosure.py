@@ -80,6 +80,7 @@ def test_what_is_compared_piece_by_piece_is_compared_row_by_row() -> None:
     found = compared(rows_of(rebuilt), rows_of(images), labels, eye())
     order = torch.randperm(300, generator=torch.Generator().manual_seed(3))
     turned = compared(rows_of(rebuilt[order]), rows_of(images[order]), labels[order], eye())
+    assert found.keys() == turned.keys() >= {"ssim_max[7]", "recognized"}
     for name, values in found.items():
         assert len(values) == 300
         torch.testing.assert_close(values[order], turned[name], atol=1e-5, rtol=1e-5)

@@ -101,9 +101,10 @@ def _parsed(function: FunctionType) -> tuple[ast.stmt, str]:
 
 
 def _constants(tree: ast.AST, function: FunctionType) -> Iterator[str]:
-    """Numbers and words of the module that `function` reads."""
+    """Numbers and words of the module that `function` reads; where its file lies is none of them."""
     for node in ast.walk(tree):
-        value = function.__globals__.get(node.id) if isinstance(node, ast.Name) else None
+        is_stated = isinstance(node, ast.Name) and not node.id.startswith("__")
+        value = function.__globals__.get(node.id) if is_stated else None
         if isinstance(value, int | float | str | tuple) and "<" not in repr(value):
             yield f"{function.__module__} {node.id} = {_told(value)}"
 

@@ -150,9 +150,9 @@ def test_who_holds_other_images_leaves_those_before_it_alone(
 
 def test_the_hook_does_not_touch_rows_from_raw_images(small: Callable[..., Scenario]) -> None:
     before, after = prepared(small()), prepared(small("model.hook=conv2_1"))
-    for task in after.tasks:
-        if task.stage == "refine" and task.order.row.own == "images":
-            assert before.keys[task.name] == after.keys[task.name]
+    raw = [task.name for task in after.tasks if task.stage == "refine" and task.order.row.own == "images"]
+    assert raw
+    assert [before.keys[name] for name in raw] == [after.keys[name] for name in raw]
 
 
 def test_the_name_of_a_row_is_no_dependency(small: Callable[..., Scenario]) -> None:
@@ -165,7 +165,7 @@ def test_no_two_different_stages_share_a_key(small: Callable[..., Scenario]) -> 
     by_key: dict[str, set[str]] = {}
     for task in found.tasks:
         by_key.setdefault(found.keys[task.name], set()).add(task.stage)
-    assert all(len(stages) == 1 for stages in by_key.values())
+    assert {len(stages) for stages in by_key.values()} == {1}
 
 
 @pytest.mark.parametrize(
