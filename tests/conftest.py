@@ -44,13 +44,20 @@ ARITHMETIC = [
 ]
 """Files whose tests play stages: together every stage, attack and defense, as `precision: auto` computes them."""
 
+LONG = [
+    "runtime/test_sweep.py",
+]
+"""Files whose tests take more than three seconds of a core together: they play scenarios, or start interpreters."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests that `.ci/run` plays in bf16 and in fp32."""
-    assert all((TESTS / file).is_file() for file in ARITHMETIC)
+    """Marks the tests that `.ci/run` plays in bf16 and in fp32, and those that `scripts/test fast` leaves out."""
+    marks = {"arithmetic": {TESTS / file for file in ARITHMETIC}, "long": {TESTS / file for file in LONG}}
+    assert all(file.is_file() for files in marks.values() for file in files)
     for item in items:
-        if item.path.is_relative_to(TESTS) and item.path.relative_to(TESTS).as_posix() in ARITHMETIC:
-            item.add_marker("arithmetic")
+        for mark, files in marks.items():
+            if item.path in files:
+                item.add_marker(mark)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,11 +11,12 @@ import torch
 from collab.attacks.base import Knowledge
 from collab.errors import EntityError, ScenarioError
 from collab.participants.attacking import guess_name
-from collab.runtime.play import Played, Where, play
+from collab.runtime.play import Played
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.store.ledger import read_ledger
 from collab.store.release import read_release
+from tests.playing import play_here
 
 LEAK = """
 name: leak
@@ -44,14 +45,10 @@ def leak(tmp_path: Path) -> Callable[..., Scenario]:
     return lambda *overrides: read_scenario(path, overrides).scenario
 
 
-def played(scenario: Scenario, out: Path) -> Played:
-    return play(scenario, Where("inprocess", device="cpu", out=out), lambda event: None)
-
-
 def test_a_released_module_is_public_and_in_the_ledger_and_others_are_not(
     leak: Callable[..., Scenario], tmp_path: Path
 ) -> None:
-    found = played(leak(), tmp_path)
+    found = play_here(leak(), tmp_path)
     open_one, _ = read_release(found.run / "modules" / "a1", "defense")
     kept, _ = read_release(found.run / "private" / "a1", "defense")
     assert open_one.keys() == kept.keys()
@@ -65,7 +62,7 @@ def test_a_released_module_is_public_and_in_the_ledger_and_others_are_not(
 
 def test_a_module_that_is_kept_is_not_had(leak: Callable[..., Scenario], tmp_path: Path) -> None:
     with pytest.raises(EntityError, match="'leaked_module' of entity 'spy' needs victim_encoder, which this adversary"):
-        played(leak("entities.spy.options.victims=[a2]"), tmp_path)
+        play_here(leak("entities.spy.options.victims=[a2]"), tmp_path)
 
 
 def test_two_attacks_of_one_name_are_a_mistake(leak: Callable[..., Scenario]) -> None:
@@ -113,7 +110,7 @@ controls: false
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Played:
     path = tmp_path_factory.mktemp("suite") / "suite.yaml"
     path.write_text(SUITE)
-    return played(read_scenario(path).scenario, path.parent / "runs")
+    return play_here(read_scenario(path).scenario, path.parent / "runs")
 
 
 def test_a_rehearsal_serves_all_victims_of_one_recipe(suite: Played) -> None:
@@ -153,8 +150,7 @@ def test_another_attack_leaves_what_was_played_as_it_is(suite: Played, tmp_path:
     path = tmp_path / "suite.yaml"
     path.write_text(SUITE.replace("kind: matching, rows", "kind: matching, boost: 0, rows"))
     scenario = read_scenario(path).scenario
-    where = Where("inprocess", device="cpu", out=suite.run.parents[1])
-    again = play(scenario, where, lambda event: None)
+    again = play_here(scenario, suite.run.parents[1])
     tasks = json.loads((again.run / "record.json").read_text())["tasks"]
     new = {name for name, task in tasks.items() if not task["cached"]}
     assert new

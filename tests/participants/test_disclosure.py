@@ -20,6 +20,7 @@ from collab.scenario.reader import read_scenario
 from collab.stages.keys import Setting
 from collab.training.recipes import blurred
 from collab.types import Measure
+from tests.playing import play_here
 
 OPEN = """
 name: open
@@ -170,8 +171,7 @@ def stated(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Scenario]:
 
 @pytest.fixture(scope="module")
 def run(stated: Callable[..., Scenario], tmp_path_factory: pytest.TempPathFactory) -> Played:
-    where = Where("inprocess", device="cpu", out=tmp_path_factory.mktemp("out"))
-    return play(stated(), where, lambda event: None)
+    return play_here(stated(), tmp_path_factory.mktemp("out"))
 
 
 def values(run: Played, row: str, entity: str | None) -> dict[str, float | None]:

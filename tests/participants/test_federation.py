@@ -17,6 +17,7 @@ from collab.store.ledger import read_ledger
 from collab.store.release import read_release
 from collab.training.precision import resolve_compute
 from collab.training.tasks import Classification
+from tests.playing import play_here
 
 TASK, COMPUTE = Classification(("one", "two")), resolve_compute("fp32", "cpu")
 
@@ -49,8 +50,7 @@ def stated(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Scenario]:
 
 @pytest.fixture(scope="module")
 def once(stated: Callable[..., Scenario], tmp_path_factory: pytest.TempPathFactory) -> Played:
-    out = tmp_path_factory.mktemp("runs")
-    return play(stated(), Where("inprocess", device="cpu", out=out), lambda event: None)
+    return play_here(stated(), tmp_path_factory.mktemp("runs"))
 
 
 def scores(played: Played, row: str, entity: str) -> dict[str, float]:

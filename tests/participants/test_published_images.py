@@ -25,6 +25,7 @@ from collab.store.shard_schema import IMAGES
 from collab.store.shards import ShardSpec
 from collab.store.store import Store
 from collab.training.precision import resolve_compute
+from tests.playing import play_here
 
 SHOWN = """
 name: shown
@@ -66,8 +67,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Scenario]:
 
 @pytest.fixture(scope="module")
 def once(shown: Callable[..., Scenario], tmp_path_factory: pytest.TempPathFactory) -> Played:
-    out = tmp_path_factory.mktemp("runs")
-    return play(shown(), Where("inprocess", device="cpu", out=out), lambda event: None)
+    return play_here(shown(), tmp_path_factory.mktemp("runs"))
 
 
 def value(played: Played, row: str, entity: str, metric: str, attack: str | None = None) -> float:
@@ -104,7 +104,7 @@ def test_what_is_published_has_eight_bits_and_every_value_of_the_image(once: Pla
 def test_images_stay_exact_in_a_store_that_quantizes_features(
     shown: Callable[..., Scenario], once: Played, tmp_path: Path
 ) -> None:
-    found = play(shown("store.codec=int8"), Where("inprocess", device="cpu", out=tmp_path), lambda event: None)
+    found = play_here(shown("store.codec=int8"), tmp_path)
     for name in ("mixed", "open", "noisy"):
         assert torch.equal(published(found, name)[0], published(once, name)[0])
     codecs = {record.entity: record.dtype for record in Store(found.run / "store").records()}

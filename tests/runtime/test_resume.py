@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from collab.runtime.host import Event
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
+from collab.stages.registry import STAGES
 from collab.training import progress
 from tests.playing import bits, shards
 
@@ -131,10 +132,8 @@ def test_a_single_task_can_be_played_with_what_it_needs(small: Callable[..., Sce
 def test_a_stage_of_another_code_version_is_played_again(
     small: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from collab.runtime import stages
-
     play(small(), Where("inprocess", out=tmp_path), lambda event: None)
-    monkeypatch.setitem(stages.VERSIONS, "publish", 99)
+    monkeypatch.setattr(type(STAGES["publish"]), "version", 99)
     told: list[Event] = []
     play(small(), Where("inprocess", out=tmp_path), told.append)
     played = {str(event["task"]).split()[0] for event in told if event["event"] == "done"}
