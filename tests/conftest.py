@@ -1,14 +1,20 @@
 """Settings for all tests: hypothesis without a deadline (the first torch call is slow), one thread; a bucket."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jinja2
 import pytest
 import torch
-from html_tables import ragged_tables  # type: ignore[import-not-found]
 from hypothesis import settings
+
+from collab.runtime.play import Played
+from collab.scenario.model import Scenario
+from collab.scenario.reader import read_scenario
+from tests.html_tables import ragged_tables
+from tests.places import TINY
+from tests.playing import SMALL, play_here
 
 settings.register_profile("collab", deadline=None, derandomize=True, max_examples=25)
 settings.load_profile("collab")
@@ -18,33 +24,40 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 TESTS = Path(__file__).parent
 ARITHMETIC = [
+    "attacks/test_suite.py",
     "data/test_celeba.py",
+    "defenses/test_encoders_played.py",
     "entities/test_kinds.py",
-    "runtime/test_leak_check.py",
+    "participants/test_attacking.py",
+    "participants/test_disclosure.py",
+    "participants/test_exposure.py",
+    "participants/test_federation.py",
+    "participants/test_published_images.py",
     "runtime/test_chains.py",
     "runtime/test_check.py",
+    "runtime/test_leak_check.py",
     "runtime/test_pictures.py",
     "runtime/test_play.py",
     "runtime/test_private_seeds.py",
-    "runtime/test_stage_keys.py",
     "runtime/test_tasks_played.py",
-    "test_attack_suite.py",
-    "test_attacks.py",
-    "test_disclosure.py",
-    "test_encoders_played.py",
-    "test_exposure.py",
-    "test_federation.py",
-    "test_image_publishing.py",
+    "stages/test_keys.py",
 ]
 """Files whose tests play stages: together every stage, attack and defense, as `precision: auto` computes them."""
 
+LONG = [
+    "runtime/test_sweep.py",
+]
+"""Files whose tests take more than three seconds of a core together: they play scenarios, or start interpreters."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests that `.ci/run` plays in bf16 and in fp32."""
-    assert all((TESTS / file).is_file() for file in ARITHMETIC)
+    """Marks the tests that `.ci/run` plays in bf16 and in fp32, and those that `scripts/test fast` leaves out."""
+    marks = {"arithmetic": {TESTS / file for file in ARITHMETIC}, "long": {TESTS / file for file in LONG}}
+    assert all(file.is_file() for files in marks.values() for file in files)
     for item in items:
-        if item.path.is_relative_to(TESTS) and item.path.relative_to(TESTS).as_posix() in ARITHMETIC:
-            item.add_marker("arithmetic")
+        for mark, files in marks.items():
+            if item.path in files:
+                item.add_marker(mark)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -60,6 +73,18 @@ def no_page_has_a_ragged_table() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jinja2.Template, "render", checked)
         yield
+
+
+@pytest.fixture(scope="session")
+def small() -> Callable[..., Scenario]:
+    """Reads `tiny.yaml` with fewer and smaller everything, and further overrides: a second or two to play."""
+    return lambda *overrides, seed=None: read_scenario(TINY, [*SMALL, *overrides], seed).scenario
+
+
+@pytest.fixture(scope="session")
+def played(small: Callable[..., Scenario], tmp_path_factory: pytest.TempPathFactory) -> Played:
+    """That scenario, played once for all tests that change nothing in its folder."""
+    return play_here(small(), tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,10 @@
 import inspect
 import re
-from pathlib import Path
 
 from collab import errors
+from tests.places import ROOT
 
-PAGE = (Path(__file__).parents[1] / "docs" / "errors.md").read_text()
+PAGE = (ROOT / "docs" / "errors.md").read_text()
 CLASSES = {
     name: kind for name, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.CollabError)
 }

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.places import ROOT
+
 OURS = {point.name for point in entry_points(group="collab.entities") if point.module.startswith("collab_entities.")}
 
 SCENARIO = """

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.places import ROOT
+
 PAGES = {"SCIENCE": ROOT / "docs" / "science.md", "ATTACKS": ROOT / "docs" / "threats.md"}
 FOLDERS = ("collab", "entities", "tests", "scenarios", "docs", "benchmarks")
 LINKING = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -154,7 +155,9 @@ def is_there(dotted: str) -> bool:
 
 
 def test_names_of_code_and_tests_on_the_page_exist() -> None:
-    named = re.findall(r"`([^`]+)`", PAGES["SCIENCE"].read_text() + PAGES["ATTACKS"].read_text())
+    pages = [*PAGES.values(), ROOT / "docs" / "reliability.md"]
+    named = [name for page in pages for name in re.findall(r"`([^`]+)`", page.read_text())]
+    assert sum(name.startswith("tests/") for name in named) > 30
     for name in named:
         if re.fullmatch(r"collab(\.\w+)+", name):
             assert is_there(name), name

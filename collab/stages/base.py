@@ -123,7 +123,7 @@ class Playing:
 class Stage(ABC, Generic[Player]):
     """One kind of work: which tasks of it a scenario has, what each depends on, and how it is played.
 
-    Raise `version` whenever its results may change; tests/runtime/test_stage_code.py watches the code that `play` runs,
+    Raise `version` whenever its results may change; tests/stages/test_stage_code.py watches the code that `play` runs,
     and that of plugins it runs by name: `runs` names their group and method, or the group alone for the whole class.
     """
 

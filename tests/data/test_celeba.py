@@ -12,6 +12,7 @@ from collab.errors import DataError
 from collab.participants.assignment import assign
 from collab.runtime.play import Where, play
 from collab.scenario.reader import read_scenario
+from tests.places import TINY
 
 ATTRIBUTES = ("Bald", "Eyeglasses", "Male", "Smiling")
 
@@ -144,7 +145,7 @@ def test_creatures_have_twenty_of_forty_and_all_angles() -> None:
 def test_a_folder_of_faces_is_played_from_files_to_results(tmp_path: Path) -> None:
     make(tmp_path / "celeba", people=16, each=6)
     stated = read_scenario(
-        Path(__file__).parents[2] / "scenarios" / "tiny.yaml",
+        TINY,
         [
             f"data={{source: celeba, root: {tmp_path / 'celeba'}, image_size: 16, task: attributes}}",
             "model.width=4", "model.pretrain.epochs=1", "reconstructor.epochs=1", "entities.*.defense.epochs=1",
@@ -171,6 +172,6 @@ def test_nobody_held_out_is_told_before_anything_is_played(tmp_path: Path) -> No
         f"data={{source: celeba, root: {tmp_path}, image_size: 16, task: attributes, "
         f"private_classes: [{trained[0]}, {trained[1]}]}}"
     ]
-    stated = read_scenario(Path(__file__).parents[2] / "scenarios" / "tiny.yaml", overrides).scenario
+    stated = read_scenario(TINY, overrides).scenario
     with pytest.raises(DataError, match="no held-out image is of a private class"):
         assign(stated, source)

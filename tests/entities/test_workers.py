@@ -6,8 +6,8 @@ import pytest
 
 from collab.runtime.play import Played, Where, play
 from collab.scenario.reader import read_scenario
+from tests.places import SCENARIOS
 
-SCENARIOS = Path(__file__).parents[2] / "scenarios"
 SHRUNK = [
     "data.image_size=16", "data.train=2400", "data.test=40", "data.public_images=64", "model.width=4",
     "model.pretrain.epochs=1", "reconstructor.epochs=1", "refine.epochs=1",

@@ -30,10 +30,11 @@ from collab.store.codec import CODECS
 from collab.store.manifest import Record, read_manifest, shard_path
 from collab.store.shards import ShardSpec, Written, open_shard, write_shard
 from collab.store.store import Store
+from tests.places import TINY
 
 pytestmark = pytest.mark.slow
 SCALE = float(os.environ.get("COLLAB_FUZZ", "1"))
-SCENARIO = (Path(__file__).parents[2] / "scenarios" / "tiny.yaml").read_text()
+SCENARIO = TINY.read_text()
 
 
 def cases(count: int) -> settings:

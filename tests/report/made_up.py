@@ -13,8 +13,8 @@ from collab.scenario.rows import played_rows
 from collab.store.ledger import write_ledger
 from collab.store.pictures import Pictures, write_pictures
 from collab.types import Crossing
+from tests.places import TINY
 
-TINY = Path(__file__).parents[2] / "scenarios" / "tiny.yaml"
 CLASSES = ["cat", "dog & <fox>", "owl"]
 
 

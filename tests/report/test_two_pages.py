@@ -12,9 +12,9 @@ from collab.report.attack_page.verdicts import in_words, judgements, worst_by_de
 from collab.report.attack_page.words import CANNOT, R_IS_BLIND
 from collab.report.pages.page import write_page
 from collab.results.opened import Opened, open_run
-from collab.runtime.play import Where, play
 from collab.scenario import attack_suite as audit
 from collab.scenario.reader import read_scenario
+from tests.playing import play_here
 
 SCENARIO = """
 name: two_pages
@@ -37,7 +37,7 @@ def played(folder: Path, *, public: int, epochs: int) -> Opened:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(audit.SUITES, "quick", SUITE)
         stated = read_scenario(path, audit="quick").scenario
-    run = play(stated, Where("inprocess", device="cpu", out=folder), lambda event: None).run
+    run = play_here(stated, folder).run
     write_page(run)
     write_audit(run)
     return open_run(run)

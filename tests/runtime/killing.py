@@ -5,11 +5,11 @@ import signal
 import sys
 from pathlib import Path
 
-from conftest import SCENARIOS, SMALL  # type: ignore[import-not-found]
-
 from collab.runtime.play import Where, play
 from collab.scenario.reader import read_scenario
 from collab.training import progress
+from tests.places import SCENARIOS
+from tests.playing import SMALL
 
 
 def main(out: str, last_event: int, overrides: list[str]) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import bits, shards  # type: ignore[import-not-found]
 
-from collab.runtime.play import Played, Where, play
+from collab.runtime.play import Played
 from collab.scenario.model import Scenario
 from collab.store.shards import ShardSpec, Written, open_shard
 from collab.store.store import Store
+from tests.playing import bits, play_here, shards
 
 STATED = (
     "entities.a1.defense={kind: gaussian_noise, sigma: 2}",
@@ -22,13 +22,9 @@ STATED = (
 )
 
 
-def run(scenario: Scenario, out: Path, **more: bool) -> Played:
-    return play(scenario, Where("inprocess", device="cpu", out=out, **more), lambda event: None)
-
-
 @pytest.fixture(scope="module")
 def chains(small: Callable[..., Scenario], tmp_path_factory: pytest.TempPathFactory) -> Played:
-    return run(small(*STATED), tmp_path_factory.mktemp("chains"))
+    return play_here(small(*STATED), tmp_path_factory.mktemp("chains"))
 
 
 def test_results_name_the_chain(chains: Played) -> None:
@@ -44,10 +40,10 @@ def test_results_name_the_chain(chains: Played) -> None:
 def test_the_same_seed_gives_the_same_bits_and_another_does_not(
     chains: Played, small: Callable[..., Scenario], tmp_path: Path
 ) -> None:
-    again = run(small(*STATED), tmp_path)
+    again = play_here(small(*STATED), tmp_path)
     assert bits(again.rows) == bits(chains.rows)
     assert shards(again.run) == shards(chains.run)
-    other = run(small(*STATED, seed=1), tmp_path)
+    other = play_here(small(*STATED, seed=1), tmp_path)
     assert not set(shards(other.run)) & set(shards(chains.run))
 
 

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import SCENARIOS, SMALL  # type: ignore[import-not-found]
 
 from collab import cli
 from collab.results.table import read_results
+from tests.places import SCENARIOS
+from tests.playing import SMALL
 
 Command = Callable[..., tuple[int, str, str]]
 

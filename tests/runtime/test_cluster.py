@@ -19,7 +19,6 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import SCENARIOS, SMALL, bits, shards  # type: ignore[import-not-found]
 
 from collab.errors import ResourceError
 from collab.results.table import read_results
@@ -31,6 +30,8 @@ from collab.runtime.ray_backend import RayBackend
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.store.store import Store
+from tests.places import SCENARIOS
+from tests.playing import SMALL, bits, shards
 
 DEFAULT = SCENARIOS / "four_entities.yaml"
 LONG = ["entities.*.defense.epochs=20"]

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SCENARIOS, SMALL  # type: ignore[import-not-found]
 from PIL import Image
 from rich.console import Console
 
@@ -24,6 +23,8 @@ from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.store.residue import stored_batches, stored_rows
 from collab.store.shard_schema import Written
+from tests.places import SCENARIOS
+from tests.playing import SMALL
 
 BLACK = np.zeros((16, 16, 3), np.uint8)
 

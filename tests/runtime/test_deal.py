@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SCENARIOS, SMALL  # type: ignore[import-not-found]
 
 from collab import cli
 from collab.errors import ScenarioError
@@ -15,6 +14,8 @@ from collab.runtime.run import Prepared, Where
 from collab.scenario.attack_suite import AUDITORS
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
+from tests.places import SCENARIOS
+from tests.playing import SMALL
 
 Command = Callable[..., tuple[int, str, str]]
 Small = Callable[..., Scenario]

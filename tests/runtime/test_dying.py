@@ -7,13 +7,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import bits, shards  # type: ignore[import-not-found]
 
 from collab.errors import EntityError
 from collab.runtime.host import Event
 from collab.runtime.play import Played, Where, play
 from collab.runtime.ray_backend import _why
 from collab.scenario.model import Scenario
+from tests.playing import bits, shards
 
 pytestmark = pytest.mark.ray
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_dying import Killer  # type: ignore[import-not-found]
 
 from collab.runtime.play import Where, play
 from collab.scenario.reader import read_scenario
+from tests.runtime.test_dying import Killer
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 EVERYTHING = """

@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from conftest import bits, shards  # type: ignore[import-not-found]
 from PIL import Image
 from pyarrow import parquet
 
@@ -25,8 +24,8 @@ from collab.store import files
 from collab.store.store import Store
 from collab.training.progress import Progress
 from collab.types import Report
-
-TINY = Path(__file__).parents[2] / "scenarios" / "tiny.yaml"
+from tests.places import TINY
+from tests.playing import bits, shards
 
 
 def quietly(scenario: Scenario, out: Path, device: str = "auto") -> Played:

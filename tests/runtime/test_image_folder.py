@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SCENARIOS, SMALL  # type: ignore[import-not-found]
 from PIL import Image
 from rich.console import Console
 
@@ -26,6 +25,8 @@ from collab.runtime.sweep import sweep
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.scenario.sweep import read_sweep
+from tests.places import SCENARIOS
+from tests.playing import SMALL
 
 CLASSES = ("cat", "dog", "fox", "owl")
 PASSED = "2 files in `train` passed over: Pillow reads no image with such an ending (.heic 2)."

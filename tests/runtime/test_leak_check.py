@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import SCENARIOS, SMALL  # type: ignore[import-not-found]
 from PIL import Image
 from safetensors.numpy import load_file
 
@@ -33,6 +32,8 @@ from collab.store.ledger import read_ledger, write_ledger
 from collab.store.residue import stored_rows
 from collab.training.progress import Progress
 from collab.types import Report
+from tests.places import SCENARIOS
+from tests.playing import SMALL
 
 WEIGHTS, IMAGES, FEATURES = "weights of the defense of a2", "images of a2", "unpoisoned features of a2"
 

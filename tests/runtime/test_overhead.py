@@ -6,13 +6,13 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from conftest import SCENARIOS, SMALL  # type: ignore[import-not-found]
 
 from collab.runtime.plan import plan
 from collab.scenario.reader import read_scenario
 from collab.training.precision import SWITCH
+from tests.places import ROOT, SCENARIOS
+from tests.playing import SMALL
 
-ROOT = SCENARIOS.parent
 NOT_TOP1 = {"pretrain", "reconstructor", "tables_1_2", "publish"}
 
 

@@ -1,3 +1,5 @@
+"""The plan: what is played, by whom, after what."""
+
 from pathlib import Path
 
 import pytest
@@ -5,24 +7,46 @@ import pytest
 from collab.participants.assignment import ORACLE
 from collab.runtime.host import host_names
 from collab.runtime.plan import plan
+from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
+from collab.scenario.rows import played_rows
 from collab.stages.base import Task
+from tests.places import SCENARIOS
 
-FILES = sorted(Path(__file__).parents[2].glob("scenarios/*_four_entities*.yaml"))
-
-
-def planned(file: Path) -> tuple[Task, ...]:
-    scenario = read_scenario(file, check_paths=False).scenario
-    return plan(scenario, {"a1": 100, "a2": 100, "a3": 100, "a4": 10})
+FILES = sorted(SCENARIOS.glob("*four_entities*.yaml"))
+ROWS = {"a1": 550, "a2": 550, "a3": 550, "a4": 55}
 
 
-def test_there_are_scenarios() -> None:
-    assert FILES
+def four(*overrides: str) -> Scenario:
+    return read_scenario(SCENARIOS / "four_entities.yaml", overrides, check_paths=False).scenario
+
+
+@pytest.fixture
+def tasks() -> tuple[Task, ...]:
+    return plan(four(), ROWS)
+
+
+def labels(tasks: tuple[Task, ...]) -> dict[tuple[str, str], Task]:
+    return {label: task for task in tasks for label in task.labels}
+
+
+def test_every_row_of_table_5_and_every_control_comes_from_exactly_one_task(tasks: tuple[Task, ...]) -> None:
+    pooled = {7: "a1", 8: "a2", 9: "a3", 10: "a3", 11: "a4", 12: "a4"}
+    expected = {("1", "a1"), ("2", "a2"), ("3", "a3"), ("4", "a4"), ("5", ""), ("6", "a1"), ("c_public", "")}
+    expected |= {(str(row), entity) for row, entity in pooled.items()}
+    expected |= {(f"c_own_{entity}", entity) for entity in ROWS}
+    expected |= {(f"c_unpoisoned_{row}", entity) for row, entity in pooled.items()}
+    expected |= {(f"c_all_poisoned_{row}", entity) for row, entity in pooled.items()}
+    stages = ("tables_1_2", "publish")
+    of_stages = {("reconstructor", "a1"), *((name, entity) for name in stages for entity in ROWS)}
+    found = [label for task in tasks for label in task.labels]
+    assert set(found) == expected | of_stages
+    assert len(found) == len(set(found))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_all_rows_and_controls_are_played_and_no_task_waits_forever(file: Path) -> None:
-    tasks = planned(file)
+    tasks = plan(read_scenario(file, check_paths=False).scenario, ROWS)
     names = [task.name for task in tasks]
     assert len(set(names)) == len(names)
     done: set[str] = set()
@@ -34,48 +58,95 @@ def test_all_rows_and_controls_are_played_and_no_task_waits_forever(file: Path) 
     assert {"c_public", "c_own_a1", "c_unpoisoned_12", "c_all_poisoned_7"} <= rows
 
 
-def test_what_is_asked_twice_is_played_once() -> None:
-    shared = next(task for task in planned(FILES[0]) if ("6", "a1") in task.labels)
-    assert ("c_unpoisoned_7", "a1") in shared.labels
-    assert shared.who == ORACLE
+def test_nobody_refines_before_what_it_reads_is_published(tasks: tuple[Task, ...]) -> None:
+    of = labels(tasks)
+    assert {"publish a1", "publish a2", "publish a3", "featurize a4"} <= set(of["12", "a4"].needs)
+    reading = [task for task in tasks if task.stage == "refine" and task.order.row.own != "images"]
+    assert len([task for task in reading if task.who != ORACLE]) > 10
+    for task in reading:
+        if task.who != ORACLE:
+            assert {f"publish {name}" for name in task.order.row.pool} <= set(task.needs)
+            assert (f"publish {task.who}" in task.needs) == (task.order.row.own == "poisoned")
 
 
-def test_the_first_row_is_the_pretraining_itself() -> None:
-    assert [task.stage for task in planned(FILES[0]) if ("1", "a1") in task.labels] == ["pretrain"]
+def test_row_1_is_pretraining_itself(tasks: tuple[Task, ...]) -> None:
+    assert labels(tasks)["1", "a1"].stage == "pretrain"
+    assert labels(tasks)["2", "a2"].stage == "refine"
 
 
-def test_no_entity_plays_what_needs_images_of_another() -> None:
-    for task in planned(FILES[0]):
-        if task.stage == "refine" and (task.order.row.unpoisoned or task.order.row.share):
-            assert task.who == ORACLE
+@pytest.mark.parametrize("override", ["refinements.1.epochs=3", "scratch.epochs=3"])
+def test_row_1_with_another_recipe_is_trained_for_itself(override: str) -> None:
+    tasks = labels(plan(four(override), ROWS))
+    assert tasks["1", "a1"].stage == "refine"
+    assert tasks["pretrain", "a1"].stage == "pretrain"
 
 
-def test_rows_from_a_pool_wait_for_everybody_in_it() -> None:
-    row_12 = next(task for task in planned(FILES[0]) if ("12", "a4") in task.labels)
-    assert {"publish a1", "publish a2", "publish a3", "featurize a4"} <= set(row_12.needs)
+def test_rows_that_ask_for_the_same_thing_share_a_task_and_others_do_not(tasks: tuple[Task, ...]) -> None:
+    of = labels(tasks)
+    assert of["6", "a1"] is of["c_unpoisoned_7", "a1"]
+    assert of["6", "a1"].who == ORACLE
+    assert of["7", "a1"] is not of["c_all_poisoned_7", "a1"]
+
+
+def test_another_number_of_epochs_is_another_task() -> None:
+    of = labels(plan(four("refinements.6.epochs=3"), ROWS))
+    assert of["6", "a1"] is not of["c_unpoisoned_7", "a1"]
+
+
+def test_what_needs_images_of_several_entities_is_the_oracles(tasks: tuple[Task, ...]) -> None:
+    refined = [(task.who, task.order.row) for task in tasks if task.stage == "refine"]
+    assert {who == ORACLE for who, _ in refined} == {True, False}
+    for who, row in refined:
+        assert (who == ORACLE) == (row.share is not None or bool(row.unpoisoned))
+
+
+@pytest.mark.parametrize("controls", ["true", "false"])  # without, no unpoisoned row reads as much as a pooled one
+def test_largest_row_is_counted_over_all_it_reads(controls: str) -> None:
+    tasks = plan(four(f"controls={controls}"), ROWS)
+    refined = [task.order for task in tasks if task.stage == "refine"]
+    most = {order.most_rows for order in refined if order.row.own != "images"}
+    assert most == {550 + 550 + 550 + 55}  # no row reads more than a4 with a1 to a3
+
+
+def test_without_controls_only_stated_rows_are_played() -> None:
+    scenario = four("controls=false")
+    assert played_rows(scenario) == scenario.refinements
+    assert not any(row.startswith(("c_own", "c_un", "c_all")) for row, _ in labels(plan(scenario, ROWS)))
+
+
+def test_steps_that_others_wait_for_stand_before_rows_from_raw_images(tasks: tuple[Task, ...]) -> None:
+    at = {task.name: index for index, task in enumerate(tasks)}
+    refined = [task for task in tasks if task.stage == "refine" and task.who != ORACLE]
+    scratch = [at[task.name] for task in refined if task.order.row.own == "images"]
+    assert max(at[f"publish {name}"] for name in ROWS) < min(scratch)
 
 
 @pytest.mark.parametrize(
-    ("workers", "hosts"), [(1, (("a", "b", "c"),)), (2, (("a", "c"), ("b",))), (9, (("a",), ("b",), ("c",)))]
+    ("workers", "hosts"),
+    [
+        (1, (("a", "b", "c", "d", "e"),)),
+        (2, (("a", "c", "e"), ("b", "d"))),
+        (5, (("a",), ("b",), ("c",), ("d",), ("e",))),
+        (9, (("a",), ("b",), ("c",), ("d",), ("e",))),
+    ],
 )
-def test_participants_are_dealt_to_hosts(workers: int, hosts: tuple[tuple[str, ...], ...]) -> None:
-    assert host_names(("a", "b", "c"), workers) == hosts
+def test_participants_are_dealt_in_turn(workers: int, hosts: tuple[tuple[str, ...], ...]) -> None:
+    assert host_names(("a", "b", "c", "d", "e"), workers) == hosts
 
 
 def test_what_an_attack_learns_beforehand_is_learned_as_often_as_it_must_be() -> None:
-    path = Path(__file__).parents[2] / "scenarios" / "audit.yaml"
-    scenario = read_scenario(path, audit="quick").scenario
+    scenario = read_scenario(SCENARIOS / "audit.yaml", audit="quick").scenario
     tasks = plan(scenario, {entity.name: 100 for entity in scenario.entities})
     rehearsals = [task.name for task in tasks if task.stage == "rehearse"]
     assert sum("through_decider" in name for name in rehearsals) == 1
     recipes = {str(e.model_dump()["defense"]) for e in scenario.entities if e.options.publishes}
     assert sum("shadow_modules" in name for name in rehearsals) == len(recipes)
+    assert rehearsals
     assert all(task.labels for task in tasks if task.stage == "rehearse")  # controls stand in the results
 
 
 def test_modules_are_attacked_where_features_pass_through_one() -> None:
-    path = Path(__file__).parents[2] / "scenarios" / "dp_table_4.yaml"
-    scenario = read_scenario(path, audit="full").scenario
+    scenario = read_scenario(SCENARIOS / "dp_table_4.yaml", audit="full").scenario
     tasks = plan(scenario, {entity.name: 100 for entity in scenario.entities})
     victims: dict[str, set[str]] = {}
     for task in tasks:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from conftest import bits, shards  # type: ignore[import-not-found]
 
 from collab.report.pages.page import write_page
 from collab.results.table import read_results
@@ -14,6 +13,7 @@ from collab.scenario.reader import read_scenario
 from collab.store.ledger import read_ledger
 from collab.store.release import read_release
 from collab.store.store import Store
+from tests.playing import bits, shards
 
 
 def test_a_run_leaves_the_directory_of_the_design(played: Played) -> None:

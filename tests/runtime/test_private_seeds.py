@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import bits, shards  # type: ignore[import-not-found]
 
 from collab.runtime.leak_check import LeakCheck
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.store.private import private_seed
 from collab.store.release import read_release
+from tests.playing import bits, shards
 
 
 @pytest.fixture(scope="module")

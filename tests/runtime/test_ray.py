@@ -9,12 +9,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import SCENARIOS, SMALL, bits, shards  # type: ignore[import-not-found]
 
 from collab.errors import ResourceError
 from collab.results.table import read_results
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
+from tests.places import SCENARIOS
+from tests.playing import SMALL, bits, shards
 
 pytestmark = pytest.mark.ray
 COMMAND = [sys.executable, "-c", "from collab.cli import main; main()", "run", str(SCENARIOS / "tiny.yaml")]

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import SCENARIOS, SMALL  # type: ignore[import-not-found]
 
 from collab.cli import main
 from collab.errors import ScenarioError, StoreError
@@ -17,6 +16,8 @@ from collab.runtime.play import Played, Where, play
 from collab.runtime.sweep import outlook, sweep
 from collab.scenario.model import Scenario
 from collab.scenario.sweep import read_sweep
+from tests.places import SCENARIOS
+from tests.playing import SMALL
 
 WORDS = {
     "main": "top1|map|degrees",

@@ -6,17 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import bits, shards  # type: ignore[import-not-found]
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collab.runtime.host import Event
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
+from collab.stages.registry import STAGES
 from collab.training import progress
+from tests.playing import bits, shards
 
 LONGER = ["entities.*.defense.epochs=3", "model.pretrain.epochs=3"]
-KILLING = Path(__file__).with_name("killing.py")
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +29,8 @@ def undisturbed(small: Callable[..., Scenario], tmp_path_factory: pytest.TempPat
 
 def killed(out: Path, last_event: int) -> None:
     done = subprocess.run(
-        [sys.executable, str(KILLING), str(out), str(last_event), *LONGER],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(KILLING.parent), *sys.path])},
+        [sys.executable, "-m", "tests.runtime.killing", str(out), str(last_event), *LONGER],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         check=False, timeout=120, capture_output=True,
     )  # fmt: skip
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
@@ -132,10 +132,8 @@ def test_a_single_task_can_be_played_with_what_it_needs(small: Callable[..., Sce
 def test_a_stage_of_another_code_version_is_played_again(
     small: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from collab.runtime import stages
-
     play(small(), Where("inprocess", out=tmp_path), lambda event: None)
-    monkeypatch.setitem(stages.VERSIONS, "publish", 99)
+    monkeypatch.setattr(type(STAGES["publish"]), "version", 99)
     told: list[Event] = []
     play(small(), Where("inprocess", out=tmp_path), told.append)
     played = {str(event["task"]).split()[0] for event in told if event["event"] == "done"}

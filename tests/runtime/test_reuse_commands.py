@@ -8,9 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from conftest import SCENARIOS, SMALL  # type: ignore[import-not-found]
 
 from collab.cli import main
+from tests.places import SCENARIOS
+from tests.playing import SMALL
 
 SETS = [part for override in SMALL for part in ("--set", override)]
 DIVERGES = ("--set", "entities.a2.defense.learning_rate=1e30", "--set", "entities.a2.defense.epochs=4")

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import bits, shards  # type: ignore[import-not-found]
-from test_audit import WEIGHTS, weights  # type: ignore[import-not-found]
 from typer.testing import CliRunner
 
 from collab.cli import app
@@ -18,6 +16,8 @@ from collab.store.ledger import read_ledger
 from collab.store.remote import RemoteStore
 from collab.store.shards import ShardSpec
 from collab.store.shelves import AbstractShelf, FolderShelf, shelf_at, uri_of_run
+from tests.playing import bits, shards
+from tests.runtime.test_leak_check import WEIGHTS, weights
 
 Small = Callable[..., Scenario]
 SPEC = ShardSpec((2, 4, 4), "float16", 4, "f" * 64)

@@ -17,8 +17,8 @@ from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.store.store import Store
+from tests.places import TINY
 
-HERE = Path(__file__).parents[1]
 SMALL = [
     "data.classes=4", "data.train=320", "data.test=60", "data.public_images=32", "model.width=4",
     "model.pretrain.epochs=1", "reconstructor.epochs=1", "entities.*.defense.epochs=1", "entities.*.defense.blocks=1",
@@ -34,7 +34,7 @@ TASKS = {
 
 
 def scenario(*overrides: str) -> Scenario:
-    return read_scenario(HERE.parent / "scenarios" / "tiny.yaml", [*SMALL, *overrides]).scenario
+    return read_scenario(TINY, [*SMALL, *overrides]).scenario
 
 
 def run(stated: Scenario, out: Path, backend: str = "inprocess") -> Played:
@@ -140,7 +140,7 @@ def test_public_and_private_images_share_no_class_and_dealing_is_exact(small: Ca
 ])  # fmt: skip
 def test_what_does_not_go_together_is_told(overrides: list[str], told: str) -> None:
     with pytest.raises(ScenarioError, match=told):
-        read_scenario(HERE.parent / "scenarios" / "tiny.yaml", overrides)
+        read_scenario(TINY, overrides)
 
 
 def task_of(played: Played) -> str:

@@ -58,10 +58,8 @@ def test_an_image_is_found_in_any_form(form: str) -> None:
 
 
 def test_every_row_and_every_image_has_a_canary_of_its_own() -> None:
-    for row in WEIGHTS:
-        assert looked_for().found_in(row.tobytes()) == {"weights": 1}
-    for image in IMAGES:
-        assert looked_for().found_in(image.tobytes()) == {"images": 1}
+    assert [looked_for().found_in(row.tobytes()) for row in WEIGHTS] == [{"weights": 1}] * 20
+    assert [looked_for().found_in(image.tobytes()) for image in IMAGES] == [{"images": 1}] * 10
 
 
 @given(st.binary(max_size=2000), st.integers(0, 2**32))

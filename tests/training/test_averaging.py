@@ -13,6 +13,7 @@ def test_the_average_is_weighted_by_rows(rows: list[int], seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     states = [{"w": torch.randn(3, 2, generator=generator), "b": torch.randn(3, generator=generator)} for _ in rows]
     found = federated_average(states, rows)
+    assert found.keys() == {"w", "b"}
     for name, value in found.items():
         wanted = sum(n * state[name].double() for n, state in zip(rows, states, strict=True)) / sum(rows)
         torch.testing.assert_close(value.double(), wanted, rtol=1e-6, atol=1e-6)
@@ -38,5 +39,6 @@ def test_equal_weights_are_their_average_whatever_the_rows() -> None:
 def test_one_copy_is_kept_to_the_bit() -> None:
     state = {"w": torch.randn(5), "n": torch.tensor(3)}
     found = federated_average([state], [17])
+    assert found.keys() == state.keys()
     assert all(torch.equal(found[name], state[name]) for name in state)
     assert federated_average([state, {**state, "n": torch.tensor(9)}], [1, 1])["n"].item() == 9

@@ -1,81 +1,130 @@
+"""Feeds: every row once in each pass, under its own number, however little memory there is."""
+
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
 from collab.training.feeds import FeatureFeed, ImageSet, even_batches, steps_in
 
+CPU = torch.device("cpu")
+SHAPE = (2, 1, 2)
 
-class Memory:
-    """A shard in memory: feature and label of row i are i (and `offset`)."""
 
-    batch_rows = 4
+class Shard:
+    """Rows `first` to `first + rows`, each filled with its number; its label is that number times 3."""
 
-    def __init__(self, rows: int, offset: int) -> None:
-        self.rows, self.offset = rows, offset
-        self.batches = -(-rows // self.batch_rows)
+    def __init__(self, first: int, rows: int, batch_rows: int) -> None:
+        self.first, self.rows, self.batch_rows = first, rows, batch_rows
+        self.batches = -(-rows // batch_rows)
         self.reads = 0
 
-    def read_into(self, x: torch.Tensor, y: torch.Tensor, batch: int, at: int) -> int:
+    def read_into(self, x: Tensor, y: Tensor, batch: int, at: int) -> int:
+        start = batch * self.batch_rows
+        number = torch.arange(start, min(start + self.batch_rows, self.rows)) + self.first
+        x[at : at + len(number)] = number.view(-1, 1, 1, 1)
+        y[at : at + len(number)] = 3 * number
         self.reads += 1
-        values = torch.arange(self.rows)[batch * 4 : batch * 4 + 4] + self.offset
-        x[at : at + len(values)] = values.view(-1, 1, 1, 1).to(x.dtype)
-        y[at : at + len(values)] = values
-        return len(values)
+        return len(number)
 
 
-def feed_of(sizes: list[int], window_bytes: int, batch_size: int = 3) -> FeatureFeed:
-    readers = [Memory(size, 100 * index) for index, size in enumerate(sizes)]
-    return FeatureFeed(readers, (2, 1, 1), batch_size, torch.device("cpu"), window_bytes=window_bytes)
-
-
-@given(st.lists(st.integers(1, 23), min_size=1, max_size=4), st.sampled_from([1, 64, 1 << 20]), st.integers(1, 9))
-def test_a_pass_gives_every_row_of_every_shard_once(sizes: list[int], window_bytes: int, batch_size: int) -> None:
-    feed = feed_of(sizes, window_bytes, batch_size)
-    expected = [100 * index + row for index, size in enumerate(sizes) for row in range(size)]
+def feed_of(sizes: list[int], *, batch_rows: int = 8, batch_size: int = 5, window_bytes: int = 1 << 30) -> FeatureFeed:
     starts = np.cumsum([0, *sizes])
-    for epoch in range(2):
-        seen, numbers = [], []
-        for x, y, row in feed.batches(torch.Generator().manual_seed(epoch)):
-            assert x.dtype == torch.float32
-            assert torch.equal(x[:, 0, 0, 0], y.float())
-            seen += y.tolist()
-            numbers += row.tolist()
-        assert sorted(seen) == expected
-        shard = np.searchsorted(starts, numbers, "right") - 1
-        assert (np.array(seen) - 100 * shard + starts[shard]).tolist() == numbers
+    shards = [Shard(int(start), rows, batch_rows) for start, rows in zip(starts, sizes, strict=False)]
+    return FeatureFeed(shards, SHAPE, batch_size, CPU, window_bytes=window_bytes)
 
 
-def test_a_set_that_fits_is_read_once_and_a_large_one_window_by_window() -> None:
-    small, large = feed_of([20], 1 << 20), feed_of([20], 1)
-    for feed in (small, large):
-        for epoch in range(3):
-            list(feed.batches(torch.Generator().manual_seed(epoch)))
-    assert small.readers[0].reads == 5
-    assert large.readers[0].reads == 15
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
-def test_the_order_follows_from_the_generator() -> None:
-    def order(seed: int) -> list[int]:
-        return [
-            label for _, y, _ in feed_of([9, 8], 1).batches(torch.Generator().manual_seed(seed)) for label in y.tolist()
-        ]
-
-    assert order(1) == order(1)
-    assert order(1) != order(2)
+def order(feed: FeatureFeed, generator: torch.Generator | None) -> list[int]:
+    return torch.cat([row for _, _, row in feed.batches(generator)]).tolist()
 
 
-@given(st.integers(1, 300), st.integers(1, 64))
-def test_batches_differ_by_at_most_one_row(rows: int, batch_size: int) -> None:
-    batches = list(even_batches(rows, batch_size, None))
-    assert torch.equal(torch.cat(batches), torch.arange(rows))
-    assert max(map(len, batches)) <= batch_size
-    assert max(map(len, batches)) - min(map(len, batches)) <= 1
-    assert len(batches) == steps_in(rows, batch_size)
+@given(st.integers(1, 300), st.integers(1, 70), st.booleans())
+def test_even_batches_hold_every_row_once_and_differ_by_one_row_at_most(rows: int, size: int, shuffled: bool) -> None:
+    batches = list(even_batches(rows, size, seeded(1) if shuffled else None))
+    lengths = [len(batch) for batch in batches]
+    found = torch.cat(batches).tolist()
+    assert (sorted(found) if shuffled else found) == list(range(rows))
+    assert max(lengths) - min(lengths) <= 1
+    assert max(lengths) <= size
+    assert len(batches) == steps_in(rows, size) == -(-rows // size)
 
 
-def test_images_become_floats_in_the_unit_range() -> None:
-    images = ImageSet(np.array([0, 51, 255], dtype=np.uint8).reshape(3, 1, 1, 1).repeat(3, 1), np.arange(3))
-    taken = images.take(np.array([2, 1]), torch.device("cpu"))
-    assert taken[:, 0, 0, 0].tolist() == pytest.approx([1.0, 0.2])
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=4),
+    st.integers(1, 9),
+    st.integers(1, 20),
+    st.sampled_from([1, 400, 1 << 30]),
+    st.integers(0, 99),
+)
+def test_pass_gives_every_row_once_with_its_number_and_label(
+    sizes: list[int], batch_rows: int, batch_size: int, window_bytes: int, seed: int
+) -> None:
+    feed = feed_of(sizes, batch_rows=batch_rows, batch_size=batch_size, window_bytes=window_bytes)
+    for generator in (seeded(seed), seeded(seed + 1), None):
+        seen = []
+        for x, y, row in feed.batches(generator):
+            assert len(x) <= batch_size
+            assert torch.equal(x, row.view(-1, 1, 1, 1).expand_as(x).float())
+            assert torch.equal(y, 3 * row)
+            seen += row.tolist()
+        assert sorted(seen) == list(range(sum(sizes)))
+
+
+@pytest.mark.parametrize("window_bytes", [1, 1 << 30], ids=["windowed", "resident"])
+def test_order_follows_the_generator_alone(window_bytes: int) -> None:
+    def make() -> FeatureFeed:
+        return feed_of([50, 37, 4], window_bytes=window_bytes)
+
+    assert order(make(), seeded(3)) == order(make(), seeded(3)) != order(make(), seeded(4))
+    assert order(make(), None) == list(range(91))
+    feed = make()
+    first = order(feed, seeded(3))
+    order(feed, seeded(8))
+    assert order(feed, seeded(3)) == first  # an earlier pass leaves no trace
+
+
+@pytest.mark.parametrize(("window_bytes", "reads"), [(1 << 30, 7), (1, 21)], ids=["resident", "windowed"])
+def test_what_fits_is_read_once_for_all_passes(window_bytes: int, reads: int) -> None:
+    feed = feed_of([30, 20], window_bytes=window_bytes)
+    for epoch in range(3):
+        order(feed, seeded(epoch))
+    assert sum(shard.reads for shard in feed.readers) == reads
+
+
+def test_windows_mix_the_shards() -> None:
+    feed = feed_of([200, 200], batch_size=16, window_bytes=64 * 8)  # windows of 8 record batches of 8 rows
+    assert feed._capacity == 64
+    owners = [(row < 200).float().mean().item() for _, _, row in feed.batches(seeded(0))]
+    assert sum(0 < share < 1 for share in owners) > 0.8 * len(owners)
+
+
+def test_memory_stays_below_the_window() -> None:
+    row_bytes = 4 * 2
+    feed = feed_of([500], window_bytes=100 * row_bytes)
+    assert feed._x.numel() * feed._x.element_size() <= 100 * row_bytes
+
+
+def test_features_come_in_fp32_and_channels_last() -> None:
+    x, y, _ = next(feed_of([9]).batches(None))
+    assert x.dtype == torch.float32
+    assert y.dtype == torch.int64
+    assert x.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("wrap", [lambda x: x, np.ascontiguousarray], ids=["array", "copy"])
+def test_images_are_taken_as_shares_of_255_in_the_asked_order(wrap: Callable[[np.ndarray], np.ndarray]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 3, 4, 4), dtype=np.uint8)
+    images = ImageSet(wrap(pixels), np.arange(6))
+    rows = np.array([4, 0, 4])
+    taken = images.take(rows, CPU)
+    assert len(images) == 6
+    assert taken.is_contiguous(memory_format=torch.channels_last)
+    np.testing.assert_array_equal(taken.numpy(), pixels[rows].astype(np.float32) / np.float32(255))

@@ -1,22 +1,27 @@
-from dataclasses import replace
+"""The steps of the regime on tiny networks: what they minimize, and what they must not touch."""
+
+import copy
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
+from collab.metrics.visual import ssim
 from collab.models.backbones import build_split
 from collab.models.dpm import build_dpm
 from collab.models.freeze import freeze, state_digest
-from collab.models.reconstructors import build_reconstructor
 from collab.seeding import Stream
-from collab.training.feeds import FeatureFeed, ImageSet
+from collab.training.feeds import FeatureFeed, ImageSet, InMemory
 from collab.training.loop import Recipe
-from collab.training.precision import resolve_compute
+from collab.training.precision import Compute
 from collab.training.progress import Progress
 from collab.training.recipes import (
+    EVAL_BATCH,
     Poisoning,
     features_of,
+    outputs_of,
     refine_decider,
     shifted_and_flipped,
     train_classifier,
@@ -25,90 +30,210 @@ from collab.training.recipes import (
     with_budget,
 )
 
-COMPUTE = resolve_compute("fp32", "cpu")
-RECIPE = Recipe(2, 8, "adam", 1e-3)
-STREAM = Stream(0, "a1", "test")
+CPU = Compute(torch.device("cpu"), torch.float32)
+STREAM = Stream(0, "a1", "poison")
+ONE_STEP = Recipe(epochs=1, batch_size=64, optimizer="sgd", learning_rate=0.05)
+ROWS, CLASSES, SIDE = 40, 3, 16
 
 
-class Memory:
-    batch_rows = 16
+class World:
+    """Images whose brightness tells their class, and networks for them with random weights."""
 
-    def __init__(self, x: torch.Tensor, y: torch.Tensor) -> None:
-        self.x, self.y, self.rows, self.batches = x, y, len(x), -(-len(x) // 16)
+    def __init__(self) -> None:
+        torch.manual_seed(1)
+        labels = np.arange(ROWS) % CLASSES
+        noise = np.random.default_rng(1).integers(0, 100, (ROWS, 3, SIDE, SIDE))
+        self.images = ImageSet((noise + 70 * labels[:, None, None, None]).astype(np.uint8), labels)
+        self.featurizer = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU())
+        self.decider = nn.Sequential(
+            nn.Conv2d(8, 8, 3, 2, 1),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(8, 3),
+        )
+        self.reconstructor = nn.Sequential(
+            nn.Conv2d(8, 8, 3, 1, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Upsample(scale_factor=2), nn.Conv2d(8, 3, 1)
+        )
+        freeze(self.featurizer)
+        rows = torch.arange(ROWS).numpy()
+        self.pictures = self.images.take(rows, CPU.device)
+        self.labels = torch.from_numpy(labels)
+        self.features = self.featurizer(self.pictures).half()
 
-    def read_into(self, x: torch.Tensor, y: torch.Tensor, batch: int, at: int) -> int:
-        part = slice(batch * 16, batch * 16 + 16)
-        count = len(self.y[part])
-        x[at : at + count], y[at : at + count] = self.x[part], self.y[part]
-        return count
+    def feed(self, batch_size: int = 64) -> FeatureFeed:
+        return FeatureFeed([InMemory(self.features, self.labels)], (8, 8, 8), batch_size, CPU.device)
+
+    def dpm(self) -> nn.Module:
+        torch.manual_seed(2)
+        module = build_dpm(8, blocks=1, width=None, norm="batch", rectify=True)
+        with torch.no_grad():  # away from the identity, so that it poisons something
+            for value in module.parameters():
+                value.add_(0.2 * torch.randn(value.shape))
+        return module
+
+    def poisoned_with(self, aim: Poisoning, module: nn.Module, recipe: Recipe = ONE_STEP) -> tuple[float, ...]:
+        return train_dpm(
+            module,
+            self.feed(recipe.batch_size),
+            self.images,
+            self.decider,
+            self.reconstructor,
+            aim,
+            recipe,
+            stream=STREAM,
+            compute=CPU,
+            progress=Progress(),
+        )
 
 
 @pytest.fixture
-def world() -> tuple[nn.Module, nn.Module, nn.Module, FeatureFeed, ImageSet]:
-    rng = np.random.default_rng(0)
-    images = ImageSet(rng.integers(0, 255, (24, 3, 16, 16), dtype=np.uint8), rng.integers(0, 3, 24))
-    with STREAM.initialization():
-        split = build_split("resnet8", "conv3_1", classes=3, width=4)
-        reconstructor = freeze(build_reconstructor("px2s2", (8, 8, 8), 16, tail_blocks=0))
-    freeze(split.featurizer), freeze(split.decider)
-    x, y = (torch.cat(parts) for parts in zip(*features_of(split.featurizer, images, COMPUTE), strict=True))
-    feed = FeatureFeed([Memory(x.half(), y)], (8, 8, 8), 8, torch.device("cpu"))
-    return split.featurizer, split.decider, reconstructor, feed, images
+def world() -> World:
+    return World()
+
+
+def first_losses(world: World, aim: Poisoning) -> tuple[float, dict[str, float]]:
+    """The first loss as trained with, and its terms computed here, with unfolded networks."""
+    module = world.dpm()
+    freeze(world.decider), freeze(world.reconstructor)
+    with torch.no_grad():
+        poisoned = copy.deepcopy(module).train()(world.features.float())
+        logits, original = world.decider(poisoned), world.decider(world.features.float())
+        likeness = ssim(world.reconstructor(poisoned), world.pictures)
+        p, q = original.log_softmax(1), logits.log_softmax(1)
+        terms = {
+            "labels": -logits.log_softmax(1)[torch.arange(ROWS), world.labels].mean().item(),
+            "logits": (p.exp() * (p - q)).sum(1).mean().item(),
+            "abs": likeness.abs().mean().item(),
+            "signed": likeness.mean().item(),
+        }
+    (found,) = world.poisoned_with(aim, module)
+    return found, terms
 
 
 @pytest.mark.parametrize("equivalence", ["labels", "logits"])
-def test_a_dpm_learns_and_leaves_decider_and_reconstructor_untouched(world: tuple, equivalence: str) -> None:
-    _, decider, reconstructor, feed, images = world
-    before = state_digest(decider), state_digest(reconstructor)
-    dpm = build_dpm(8, blocks=1)
-    untrained = state_digest(dpm)
-    losses = train_dpm(
-        dpm, feed, images, decider, reconstructor, Poisoning(equivalence, "abs", 1.0), replace(RECIPE, epochs=6),
-        stream=STREAM, compute=COMPUTE, progress=Progress(),
-    )  # fmt: skip
-    assert (state_digest(decider), state_digest(reconstructor)) == before
-    assert state_digest(dpm) != untrained
+@pytest.mark.parametrize(("ssim_loss", "weight"), [("abs", 0.0), ("abs", 2.0), ("signed", 5.0)])
+def test_dpm_is_trained_on_equivalence_plus_lambda_times_disparity(
+    world: World, equivalence: str, ssim_loss: str, weight: float
+) -> None:
+    found, terms = first_losses(world, Poisoning(equivalence, ssim_loss, weight))  # type: ignore[arg-type]
+    assert terms["logits"] > 1e-3  # the module does poison
+    assert found == pytest.approx(terms[equivalence] + weight * terms[ssim_loss], rel=1e-4)
+
+
+@pytest.mark.parametrize("equivalence", ["labels", "logits"])
+def test_a_dpm_learns_and_leaves_decider_and_reconstructor_untouched(world: World, equivalence: str) -> None:
+    module = world.dpm()
+    nets = (world.decider, world.reconstructor)
+    before, own = [state_digest(net) for net in nets], state_digest(module)
+    grads = [value.requires_grad for net in nets for value in net.parameters()]
+    aim = Poisoning(equivalence, "abs", 1.0)  # type: ignore[arg-type]
+    losses = world.poisoned_with(aim, module, Recipe(6, 8, "adamw", 0.01))
     assert losses[-1] < losses[0]
-    assert not dpm.training
-    assert not any(parameter.requires_grad for parameter in dpm.parameters())
+    assert [state_digest(net) for net in nets] == before
+    assert [value.requires_grad for net in nets for value in net.parameters()] == grads
+    assert all(value.grad is None for net in nets for value in net.parameters())
+    assert state_digest(module) != own
+    assert not module.training
+    assert not any(value.requires_grad for value in module.parameters())
 
 
-def test_the_same_stream_trains_the_same_dpm_and_another_does_not(world: tuple) -> None:
-    _, decider, reconstructor, feed, images = world
-
+def test_equal_streams_train_equal_modules(world: World) -> None:
     def trained(stream: Stream) -> str:
-        with STREAM.initialization():
-            dpm = build_dpm(8, blocks=1)
+        module, recipe = world.dpm(), Recipe(2, 8, "adamw", 0.01)
         train_dpm(
-            dpm, feed, images, decider, reconstructor, Poisoning("labels", "abs", 1.0), RECIPE,
-            stream=stream, compute=COMPUTE, progress=Progress(),
+            module, world.feed(8), world.images, world.decider, world.reconstructor, Poisoning("labels", "abs", 1.0),
+            recipe, stream=stream, compute=CPU, progress=Progress(),
         )  # fmt: skip
-        return state_digest(dpm)
+        return state_digest(module)
 
-    assert trained(STREAM) == trained(STREAM)
-    assert trained(STREAM) != trained(replace(STREAM, seed=1))
-
-
-@pytest.mark.parametrize("bn", ["update", "frozen"])
-def test_refining_changes_the_decider_and_its_statistics_only_if_asked(world: tuple, bn: str) -> None:
-    _, decider, _, feed, _ = world
-    decider.requires_grad_(True)
-    before = {name: value.clone() for name, value in decider.state_dict().items()}
-    refine_decider(decider, feed, RECIPE, bn=bn, stream=STREAM, compute=COMPUTE, progress=Progress())
-    after = decider.state_dict()
-    running = [name for name in after if "running_mean" in name]
-    assert running
-    assert all(torch.equal(before[name], after[name]) == (bn == "frozen") for name in running)
-    assert any(not torch.equal(before[name], after[name]) for name in after if "running" not in name)
+    assert trained(STREAM) == trained(STREAM) != trained(Stream(1, "a1", "poison"))
 
 
-def test_a_reconstructor_learns_to_invert(world: tuple) -> None:
-    _, _, reconstructor, feed, images = world
+def refined(world: World, bn: str, recipe: Recipe) -> nn.Module:
+    decider = copy.deepcopy(world.decider)
+    refine_decider(decider, world.feed(8), recipe, bn=bn, stream=STREAM, compute=CPU, progress=Progress())  # type: ignore[arg-type]
+    return decider
+
+
+def test_frozen_batchnorm_keeps_its_statistics_and_still_learns_its_scale(world: World) -> None:
+    recipe = Recipe(3, 8, "sgd", 0.1)
+    frozen, updated = refined(world, "frozen", recipe)[1], refined(world, "update", recipe)[1]
+    start = world.decider[1]
+    assert torch.equal(frozen.running_mean, start.running_mean)
+    assert torch.equal(frozen.running_var, start.running_var)
+    assert torch.equal(frozen.num_batches_tracked, start.num_batches_tracked)
+    assert not torch.equal(frozen.weight, start.weight)
+    assert not torch.equal(updated.running_mean, start.running_mean)
+
+
+def test_refining_leaves_the_featurizer_alone_and_the_decider_in_eval_mode(world: World) -> None:
+    before = state_digest(world.featurizer)
+    decider = refined(world, "update", Recipe(2, 8, "sgd", 0.1))
+    assert state_digest(world.featurizer) == before
+    assert state_digest(decider) != state_digest(world.decider)
+    assert not any(part.training for part in decider.modules())
+
+
+def test_refining_learns_what_brightness_tells(world: World) -> None:
+    decider = refined(world, "update", Recipe(20, 8, "adam", 0.02))
+    logits = outputs_of(decider, [world.features], CPU)
+    assert (logits.argmax(1) == world.labels).float().mean() > 0.9
+
+
+def test_first_loss_of_the_classifier_is_cross_entropy_with_smoothing_in_train_mode(world: World) -> None:
+    network = nn.Sequential(copy.deepcopy(world.featurizer).requires_grad_(True), copy.deepcopy(world.decider))
+    with torch.no_grad():
+        logits = copy.deepcopy(network).train()(world.pictures)
+    target = 0.8 * functional.one_hot(world.labels, CLASSES) + 0.2 / CLASSES
+    expected = -(target * logits.log_softmax(1)).sum(1).mean().item()
+    recipe = Recipe(1, 64, "sgd", 0.1, label_smoothing=0.2)
+    (found,) = train_classifier(network, world.images, recipe, stream=STREAM, compute=CPU, progress=Progress())
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert not network.training
+
+
+def test_reconstructor_meets_each_feature_with_its_own_image(world: World) -> None:
+    net = copy.deepcopy(world.reconstructor)
+    with torch.no_grad():
+        rebuilt = copy.deepcopy(net).train()(world.features.float())
+    expected = (rebuilt - world.pictures).abs().mean().item()
+    shuffled = (rebuilt - world.pictures.roll(1, 0)).abs().mean().item()
+    assert expected != pytest.approx(shuffled, rel=1e-3)
     losses = train_reconstructor(
-        reconstructor.requires_grad_(True), feed, images, replace(RECIPE, epochs=8, learning_rate=1e-2),
-        stream=STREAM, compute=COMPUTE, progress=Progress(),
-    )  # fmt: skip
+        net, world.feed(), world.images, ONE_STEP, stream=STREAM, compute=CPU, progress=Progress()
+    )
+    assert losses[0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_reconstructor_learns_to_invert(world: World) -> None:
+    recipe = Recipe(8, 8, "adam", 1e-2)
+    losses = train_reconstructor(
+        world.reconstructor, world.feed(8), world.images, recipe, stream=STREAM, compute=CPU, progress=Progress()
+    )
     assert losses[-1] < 0.9 * losses[0]
+
+
+def test_features_and_logits_come_in_row_order_whatever_the_batches(world: World) -> None:
+    many = np.arange(EVAL_BATCH + 30) % ROWS
+    images = ImageSet(world.images.images[many], world.images.labels[many])
+    batches = list(features_of(world.featurizer, images, CPU))
+    features, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
+    assert len(batches) == 2
+    assert torch.equal(labels, world.labels[many])
+    torch.testing.assert_close(features, world.featurizer(world.pictures)[many], rtol=1e-4, atol=1e-5)
+    whole, pieces = (outputs_of(world.decider, split, CPU) for split in ([features], features.split(7)))
+    torch.testing.assert_close(whole, pieces, rtol=1e-4, atol=1e-5)
+
+
+def test_features_pass_through_the_transform(world: World) -> None:
+    (plain, _), (doubled, _) = (
+        next(features_of(world.featurizer, world.images, CPU, transform=transform))
+        for transform in (None, nn.Upsample(scale_factor=2))
+    )
+    assert doubled.shape[2:] == (16, 16)
+    assert torch.equal(doubled[:, :, ::2, ::2], plain)
 
 
 def test_a_classifier_learns_what_can_be_learned() -> None:
@@ -119,7 +244,7 @@ def test_a_classifier_learns_what_can_be_learned() -> None:
     net = nn.Sequential(split.featurizer, split.decider)
     losses = train_classifier(
         net, ImageSet(dark_or_bright, labels), Recipe(6, 8, "sgd", 0.05, augment=True),
-        stream=STREAM, compute=COMPUTE, progress=Progress(),
+        stream=STREAM, compute=CPU, progress=Progress(),
     )  # fmt: skip
     assert losses[-1] < 0.2 < losses[0]
     assert not net.training

@@ -1,0 +1,157 @@
+"""What attacks are given, what they are not, and how their results are called."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from collab.attacks.base import Knowledge
+from collab.errors import EntityError, ScenarioError
+from collab.participants.attacking import guess_name
+from collab.runtime.play import Played
+from collab.scenario.model import Scenario
+from collab.scenario.reader import read_scenario
+from collab.store.ledger import read_ledger
+from collab.store.release import read_release
+from tests.playing import play_here
+
+LEAK = """
+name: leak
+data: {source: creatures, image_size: 16, classes: 4, train: 400, test: 40, public_images: 64}
+model: {backbone: resnet8, width: 4, hook: conv3_1, pretrain: {by: a1, epochs: 1}}
+reconstructor: {epochs: 1}
+entities:
+  - {name: a1, share: 0.1, defense: {kind: dpm, epochs: 2}, release_module: true}
+  - {name: a2, share: 0.1, defense: {kind: dpm, epochs: 2}}
+  - name: spy
+    kind: curious
+    options:
+      victims: [a1]
+      attacks: [{kind: leaked_module, epochs: 1}, {kind: unseen_reconstructor, epochs: 1}, {kind: straw_man, name: r}]
+    share: 0.1
+    defense: none
+refinements: []
+controls: false
+"""
+
+
+@pytest.fixture
+def leak(tmp_path: Path) -> Callable[..., Scenario]:
+    path = tmp_path / "leak.yaml"
+    path.write_text(LEAK)
+    return lambda *overrides: read_scenario(path, overrides).scenario
+
+
+def test_a_released_module_is_public_and_in_the_ledger_and_others_are_not(
+    leak: Callable[..., Scenario], tmp_path: Path
+) -> None:
+    found = play_here(leak(), tmp_path)
+    open_one, _ = read_release(found.run / "modules" / "a1", "defense")
+    kept, _ = read_release(found.run / "private" / "a1", "defense")
+    assert open_one.keys() == kept.keys()
+    assert all(torch.equal(open_one[name], kept[name]) for name in kept)
+    assert not (found.run / "modules" / "a2").exists()
+    sent = [(each.sender, each.kind) for each in read_ledger(found.run / "ledger.parquet") if each.kind == "module"]
+    assert sent == [("a1", "module")]
+    labels = {row.attack for row in found.rows if row.row == "by spy"}
+    assert labels == {"leaked_module", "unseen_reconstructor[rx2s2]", "r"}
+
+
+def test_a_module_that_is_kept_is_not_had(leak: Callable[..., Scenario], tmp_path: Path) -> None:
+    with pytest.raises(EntityError, match="'leaked_module' of entity 'spy' needs victim_encoder, which this adversary"):
+        play_here(leak("entities.spy.options.victims=[a2]"), tmp_path)
+
+
+def test_two_attacks_of_one_name_are_a_mistake(leak: Callable[..., Scenario]) -> None:
+    with pytest.raises(ScenarioError, match="two attacks are called straw_man; give one of them a `name`"):
+        leak("entities.spy.options.attacks=[straw_man, straw_man]")
+
+
+def test_knowledge_is_what_was_asked_for_and_no_more() -> None:
+    images = torch.zeros(2, 4, 8, 8), torch.zeros(2, dtype=torch.int64)
+    known = Knowledge("the attack", *images, frozenset({"decider"}), decider=torch.nn.Identity(), own_data="mine")
+    assert isinstance(known.decider, torch.nn.Identity)
+    with pytest.raises(
+        EntityError, match=r"the attack uses own_data, which it does not ask for. Add it to its `needs`"
+    ):
+        _ = known.own_data
+    with pytest.raises(EntityError, match="the attack needs own_module, reconstructor, which this adversary"):
+        Knowledge("the attack", *images, frozenset({"own_module", "reconstructor"}))
+
+
+SUITE = """
+name: suite
+data: {source: creatures, image_size: 16, classes: 4, train: 800, test: 40, public_images: 64}
+model: {backbone: resnet8, width: 4, hook: conv2_1, pretrain: {by: a1, epochs: 1}}
+reconstructor: {epochs: 1}
+entities:
+  - {name: a1, share: 0.2, defense: {kind: dpm, blocks: 1, epochs: 1}, release_module: true}
+  - {name: a2, share: 0.2, defense: {kind: dpm, blocks: 1, epochs: 1}}
+  - {name: a3, share: 0.2, defense: mean_filter}    # a module without weights
+  - name: spy
+    kind: curious
+    options:
+      attacks:
+        - {kind: leaked_module, is_stolen: true, epochs: 1}
+        - {kind: shadow_modules, modules: 1, images: 32, epochs: 1}
+        - {kind: leaked_pairs, pairs: 8}
+        - {kind: matching, rows: 20, candidates: 60, present: 0.5}
+    share: 0.1
+    defense: none
+refinements: []
+controls: false
+"""
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    path = tmp_path_factory.mktemp("suite") / "suite.yaml"
+    path.write_text(SUITE)
+    return play_here(read_scenario(path).scenario, path.parent / "runs")
+
+
+def test_a_rehearsal_serves_all_victims_of_one_recipe(suite: Played) -> None:
+    tasks = json.loads((suite.run / "record.json").read_text())["tasks"]
+    rehearsals = [name for name in tasks if name.startswith("rehearse")]
+    assert rehearsals == [f"rehearse spy shadow_modules[1] for {victim}" for victim in ("a1", "a3")]
+    assert {f"attack spy shadow_modules[1] on {victim}" for victim in ("a1", "a2", "a3")} <= set(tasks)
+
+
+def test_pairs_are_of_rows_that_are_not_attacked_and_stand_in_the_ledger(suite: Played) -> None:
+    given, _ = read_release(suite.run / "handed" / "private" / "spy", guess_name("leaked_pairs[8]", "a1"))
+    order = np.load(suite.run / "private" / "a1" / "published.npy")
+    own = np.load(suite.run / "private" / "a1" / "images.npy")
+    assert np.array_equal(given["pairs"].numpy(), own[order[-8:]])
+    guess, _ = read_release(suite.run / "private" / "spy", guess_name("leaked_pairs[8]", "a1"))
+    assert len(guess["images"]) == len(order) - 8
+    sent = {
+        (each.sender, each.receiver, each.shape[0])
+        for each in read_ledger(suite.run / "ledger.parquet")
+        if each.kind == "pairs"
+    }
+    assert sent == {(victim, "spy", 8) for victim in ("a1", "a2", "a3")}
+
+
+def test_of_the_candidates_as_many_are_the_victims_as_is_said(suite: Played) -> None:
+    given, _ = read_release(suite.run / "handed" / "private" / "spy", guess_name("matching[boosted]", "a2"))
+    order = np.load(suite.run / "private" / "a2" / "published.npy")[:20]
+    attacked = {image.tobytes() for image in np.load(suite.run / "private" / "a2" / "images.npy")[order]}
+    there = [image.numpy().tobytes() in attacked for image in given["candidates"]]
+    assert (len(there), sum(there)) == (60, 10)
+    found = {row.metric: row for row in suite.rows if row.attack == "matching[boosted]" and row.entity == "a2"}
+    assert found["match_top1"].n == 10
+    assert found["match_chance"].value == pytest.approx(1 / 60)
+
+
+def test_another_attack_leaves_what_was_played_as_it_is(suite: Played, tmp_path: Path) -> None:
+    path = tmp_path / "suite.yaml"
+    path.write_text(SUITE.replace("kind: matching, rows", "kind: matching, boost: 0, rows"))
+    scenario = read_scenario(path).scenario
+    again = play_here(scenario, suite.run.parents[1])
+    tasks = json.loads((again.run / "record.json").read_text())["tasks"]
+    new = {name for name, task in tasks.items() if not task["cached"]}
+    assert new
+    assert all("matching" in name for name in new)

@@ -1,0 +1,74 @@
+"""What a sweep's page says of seeds, gains and points; no table of it is a column off."""
+
+from pathlib import Path
+
+import pytest
+
+from collab.errors import CollabError
+from collab.report.cells import Table
+from collab.report.pages.page import write_sweep_page
+from collab.report.tables.over_seeds import gains_table, headline_gains
+from collab.results.aggregate import means
+from collab.results.gains import gain_rows
+from collab.results.table import Row
+from collab.scenario.sweep import Axis, Sweep
+from tests.html_tables import ragged_tables
+from tests.report.made_up import rows, scenario
+
+Cells = list[tuple[dict[str, bool | int | float | str], list[Row]]]
+
+
+def cells(axis: str | None, *gains: float) -> Cells:
+    """A cell for each gain of a1 by its row 7, over c_own and c_public of .5."""
+    stated, made = scenario(), Cells()
+    for place, gain in enumerate(gains):
+        found = rows(stated, {"7": 0.5 + gain})
+        made.append(({axis: place} if axis else {}, [*found, *gain_rows(stated, found)]))
+    return made
+
+
+def page(folder: Path, axes: tuple[str, ...], made: Cells) -> str:
+    spec = Sweep(name="s", scenario="tiny.yaml", axes=tuple(Axis(vary=axis, values=(0, 1)) for axis in axes))
+    failures = [("cell <1>", "it diverged")]
+    return write_sweep_page(folder, spec, means(made), scenario().refinements, failures, []).read_text()
+
+
+@pytest.mark.parametrize("axes", [(), ("refine.epochs",)])
+def test_no_table_is_ragged_with_axes_or_over_seeds_alone(axes: tuple[str, ...], tmp_path: Path) -> None:
+    made = page(tmp_path, axes, cells(axes[0] if axes else None, 0.1, 0.2))
+    assert made.count("<table") == 4
+    assert not ragged_tables(made)
+    assert "all cells" not in made
+    assert "cell &lt;1&gt;" in made
+
+
+def test_a_table_that_is_a_column_off_is_found_and_cannot_be_made() -> None:
+    heads = "".join(f"<th>{head}</th>" for head in "abc")
+    assert ragged_tables(f"<table><tr>{heads}</tr><tr><td>1</td><td>2</td></tr></table>") == [
+        "table 1 of 1 has lines of 3, 2 cells"
+    ]
+    assert not ragged_tables(f"<table><tr>{heads}</tr><tr><td colspan='2'>1</td><td>2</td></tr></table>")
+    with pytest.raises(CollabError, match=r"'T' has 2 columns \(a, b\) and a line of 1 cells \(x\)"):
+        Table("T", ("a", "b"), (("x",),))
+
+
+def test_the_gain_over_seeds_has_students_interval_and_a_word() -> None:
+    found = means(cells(None, 0.10, 0.12, 0.14))
+    line = next(line for line in gains_table(found, [], scenario().refinements).lines if line[0] == "a1")
+    reach = 100 * 4.302652729911275 * 0.02 / 3**0.5  # Student's 97.5 % point with two degrees of freedom
+    assert line == ("a1", "7", "+12.0", f"{12 - reach:+.1f} to {12 + reach:+.1f}", "3", "helps")
+
+
+def test_the_row_with_the_largest_pool_stands_for_an_entity() -> None:
+    """a3 has rows 9 (a pool of two) and 10 (of three)."""
+    chosen = headline_gains(means(cells("x", 0.1)), scenario().refinements)
+    assert {each.entity: each.row for each in chosen} == {"a1": "7", "a2": "8", "a3": "10", "a4": "12"}
+
+
+def test_means_are_not_taken_over_attacks() -> None:
+    row = Row("s", "by a1", "a2", None, "first", "l1", 0.1, seed=0)
+    other = Row("s", "by a1", "a2", None, "second", "l1", 0.3, seed=0)
+    assert [(each.attack, each.mean, each.seeds) for each in means([({}, [row, other])])] == [
+        ("first", 0.1, 1),
+        ("second", 0.3, 1),
+    ]

@@ -1,0 +1,153 @@
+"""Claims of Table 3, both Figures 5 and DPF's Table 4: the papers' own figures fulfil them, planted faults do not."""
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from collab.report.tables.tables import tables
+from collab.results.table import Row
+from collab.scenario.model import Scenario
+from collab.scenario.reader import read_scenario
+from collab.verdicts.claims_of_sweeps import points_of, sweep_verdicts
+from collab.verdicts.judging import combination
+from collab.verdicts.papers import figures, named
+from collab.verdicts.verdicts import Verdict, check, judged, verdicts
+from tests.places import SCENARIOS
+
+
+def read(name: str, *overrides: str) -> Scenario:
+    return read_scenario(SCENARIOS / f"{name}.yaml", overrides, check_paths=False).scenario
+
+
+def row(
+    name: str, entity: str, metric: str, value: float, half: float = 0.003, *, attack: str = "", defense: str = "dpm"
+) -> Row:
+    return Row("s", name, entity, defense, attack or None, metric, value, value - half, value + half, 1000, 0)
+
+
+def table_3(scenario: Scenario, **changed: float) -> list[Row]:
+    """The paper's figures as if each entity had measured its own; `changed` by entity: top-1 of perturbed features."""
+    printed = {(each.row, each.metric): each.fraction for each in figures("dp_table3")}
+    rows = []
+    for entity in scenario.entities:
+        called = named(entity.protection)
+        for metric in ("top1", "top5", "l1", "ssim"):
+            at = "ssim[11]" if metric == "ssim" else metric
+            value = changed[entity.name] if metric == "top1" and entity.name in changed else printed[called, metric]
+            rows.append(row("tables_1_2", entity.name, f"{at}_poisoned", value, defense=entity.protection))
+            rows.append(
+                row("tables_1_2", entity.name, f"{at}_original", printed["w/o", metric], defense=entity.protection)
+            )
+    rows.append(row("c_public", "", "ssim[11]_prior_unrelated", 0.05))
+    return rows
+
+
+def only(found: Sequence[Verdict], table: str) -> dict[tuple[str, str], str]:
+    return {(each.claim, each.expected): each.verdict for each in found if each.source == table}
+
+
+def test_the_papers_table_3_fulfils_its_claims() -> None:
+    scenario = read("dp_table_3")
+    found = only(verdicts(scenario, table_3(scenario)), "dp_table3")
+    assert len(found) == 1 + 6 + 3
+    why = "creatures, resnet8, conv3_1, 32 px, pre-trained on a part of X, that of a1"
+    assert set(found.values()) == {"holds", f"not comparable: {why}"}
+
+
+@pytest.mark.parametrize(
+    ("entity", "top1", "claim", "expected"),
+    [
+        ("dpm", 0.10, "the DPM beats perturbations", "dpm: better top-1 than gn"),
+        ("gn_dpm", 0.40, "a DPM regains accuracy", "gn_dpm: nearer to plain features than to gn"),
+    ],
+)
+def test_a_dpm_that_does_not_do_it_is_told(entity: str, top1: float, claim: str, expected: str) -> None:
+    scenario = read("dp_table_3")
+    found = only(verdicts(scenario, table_3(scenario, **{entity: top1})), "dp_table3")
+    assert found[claim, expected].startswith("off by")
+
+
+def test_table_3_stands_beside_the_papers() -> None:
+    scenario = read("dp_table_3")
+    (made,) = [each for each in tables(scenario, table_3(scenario)) if each.title.startswith("Table 3")]
+    lines = {line[0]: line for line in made.lines}
+    assert list(lines) == ["w/o", "GN", "GF", "MF", "DPM", "GN+DPM", "GF+DPM", "MF+DPM"]
+    assert lines["GF"][2:] == ("15.6 ±0.3", "30.2 ±0.3", "0.105 ±0.003", "0.470 ±0.003", "15.6", "0.470")
+    papers = {each.entity: each.paper for each in judged(scenario, table_3(scenario)) if each.metric == "top1_poisoned"}
+    assert papers["mf_dpm"] == pytest.approx(0.7123)
+    plain = read("one_publisher")
+    assert not any(each.title.startswith("Table 3") for each in tables(plain, table_3(plain)))
+
+
+def figure_5(unseen: float, plain: float) -> list[Row]:
+    found = []
+    for attack in ("straw_man", "unseen_reconstructor[rx2s2]"):
+        for victim, value in (("a1", unseen), ("plain", plain)):
+            found.append(row("by outsider", victim, "ssim[11]", value, attack=attack))
+    return found
+
+
+def test_unseen_reconstructors_are_fooled_if_they_lose_half_of_what_they_can() -> None:
+    scenario = read("dp_figure_5")
+    good = only(verdicts(scenario, figure_5(0.10, 0.60)), "dp_fig5")
+    assert len(good) == 4
+    assert set(good.values()) == {"holds"}
+    bad = only(verdicts(scenario, figure_5(0.40, 0.60)), "dp_fig5")
+    assert [told for (claim, _), told in bad.items() if "fooled" in claim] == ["off by 0.2"] * 2
+    weak = only(verdicts(scenario, figure_5(0.10, 0.40)), "dp_fig5")
+    assert [told for (claim, _), told in weak.items() if "inverts" in claim] == ["off by 0.1"] * 2
+
+
+def test_the_secondary_attack_must_invert_a_released_module() -> None:
+    scenario = read("dpf_figure_5")
+
+    def judge(leakage: float) -> dict[tuple[str, str], str]:
+        rows = [row("by thief", "leaked", "leakage[ssim_max]", leakage, attack="leaked_module[px2s2]")]
+        rows += [row("by insider", "a1", "ssim[11]", 0.01, attack="straw_man")]
+        rows += [row("by insider", "a1", "ssim[11]_prior_class_mean", 0.15, attack="straw_man")]
+        return only(verdicts(scenario, rows), "dpf_fig5")
+
+    assert set(judge(0.8).values()) == {"holds"}
+    assert "off by 0.3" in judge(0.2).values()
+
+
+def table_4(**changed: float) -> list[tuple[Mapping[str, str], list[Row]]]:
+    """Each hook as a cell, with the paper's figures; `changed`: SSIM of original features."""
+    cells = []
+    for hook in ("conv4_1", "conv2_1", "conv3_1", "conv2_3"):  # a sweep may have any order
+        printed = {each.metric: each.fraction for each in figures("dpf_table4") if each.row == hook}
+        printed["ssim_original"] = changed.get(hook, printed["ssim_original"])
+        names = {metric: metric.replace("ssim_", "ssim[11]_") for metric in printed}
+        cells.append(({"hook": hook}, [row("tables_1_2", "a1", names[metric], printed[metric]) for metric in printed]))
+    return cells
+
+
+def test_the_papers_table_4_fulfils_its_claims_and_a_planted_fault_does_not() -> None:
+    found = sweep_verdicts("dpf_table4", ["hook"], table_4())
+    assert [each.verdict for each in found] == ["holds"] * 7
+    bad = sweep_verdicts("dpf_table4", ["hook"], table_4(conv4_1=0.95))
+    with pytest.raises(Exception, match="hook conv3_1: more SSIM than conv4_1"):
+        check(bad)
+    assert sweep_verdicts(None, ["hook"], table_4()) == ()
+
+
+def test_several_seeds_of_a_point_become_their_mean() -> None:
+    cells = [({"hook": "conv2_1"}, [row("tables_1_2", "a1", "ssim[11]_original", value)]) for value in (0.4, 0.6)]
+    ((values, found),) = points_of(cells)
+    mean = found["tables_1_2", "a1", "ssim[11]_original"]
+    assert values == {"hook": "conv2_1"}
+    assert mean.value == pytest.approx(0.5)
+    assert mean.low is not None
+    assert mean.low < 0  # Student with one degree of freedom: 12.7 standard errors
+
+
+def test_a_combination_adds_what_is_known_of_its_terms() -> None:
+    a, b, c = (row("x", "a1", "m", value, half) for value, half in ((0.5, 0.03), (0.2, 0.04), (0.1, 0.0)))
+    found = combination([(1.0, a), (-1.0, b), (2.0, c)])
+    assert found is not None
+    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.45, 0.55))
+    assert combination([(1.0, a), (1.0, None)]) is None
+    lopsided = Row("s", "x", "a1", None, None, "m", 0.5, 0.4, 0.8, 10, 0)
+    turned = combination([(-1.0, lopsided)])
+    assert turned is not None
+    assert (turned.low, turned.high) == pytest.approx((-0.8, -0.4))
