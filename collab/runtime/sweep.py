@@ -25,7 +25,7 @@ from collab.scenario.model import Scenario
 from collab.scenario.sweep import Cell, Sweep
 from collab.store.files import place_file
 from collab.store.pictures import read_sheet, write_sheet
-from collab.verdicts.claims_of_sweeps import sweep_verdicts
+from collab.verdicts.sweeps import sweep_verdicts
 from collab.verdicts.verdicts import Verdict
 from collab.verdicts.verdicts import verdicts as of_scenario
 

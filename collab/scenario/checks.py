@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from collab.architectures import ARCHITECTURES
 from collab.meant import did_you_mean
+from collab.papers import paper_tables
 from collab.scenario import stage_rows
 
 Found = tuple[tuple[str | int, ...], str]
@@ -305,9 +306,16 @@ def _about_expectations(stated: Any, rows: Sequence[Mapping[str, Any]]) -> Itera
             yield from ((("expect", *at, *key), text) for key, text in _about_bound(item))
         elif table in seen:
             yield ("expect", *at, "paper"), f"{table!r} is there already"
-        elif table == "dp_table5" and not any(row.get("row") in range(1, 13) for row in rows):
-            yield ("expect", *at), "has no effect: no row is called 1 to 12, as those of the paper's table are"
+        elif (numbers := _numbers_of(table)) and not any(str(row.get("row")) in numbers for row in rows):
+            told = f"no row is called {numbers[0]} to {numbers[-1]}, as those of the paper's table are"
+            yield ("expect", *at), f"has no effect: {told}"
         seen.add(table or "")
+
+
+def _numbers_of(table: str) -> tuple[str, ...]:
+    """The rows of a printed table that stand for refinements of the same number; nothing for other tables."""
+    printed = paper_tables().get(table)
+    return tuple(printed.rows) if printed and printed.rows_are_refinements else ()
 
 
 def _about_bound(item: Mapping[str, Any]) -> Iterator[Found]:

@@ -5,32 +5,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from collab.papers import describe_expectable, expectable
 from collab.scenario.base import METRIC, Name, Part, RowName
+
+TableId = Literal[tuple(expectable("scenario"))]  # type: ignore[valid-type]
+"""The id of a table that one run fills; what is printed there and what it is about stands in `collab/papers.json`."""
 
 
 class PaperTable(Part):
     """A table of the papers: its figures where data and network are the paper's, its qualitative claims everywhere."""
 
-    paper: Literal[
-        "dp_table1",
-        "dp_table2",
-        "dp_table3",
-        "dp_table4",
-        "dp_table5",
-        "dp_fig5",
-        "dpf_fig5",
-        "dpf_fig10",
-        "apt_table1",
-        "apt_table2",
-        "do_headline",
-        "vm_headline",
-    ] = Field(
-        description="Table 1: accuracy on poisoned features; 2: reconstructions from them; 3: filters, noise, the DPM; "
-        "4: DeepObfuscator; 5: who gains by refining; dp_fig5: unseen reconstructors; dpf_fig5: the secondary attack; "
-        "dpf_fig10: pose without identity; do_headline: DeepObfuscator's headline figures; "
-        "apt_table1, apt_table2: adversarial representations, and their weight; "
-        "vm_headline: shuffled images beside noise."
-    )
+    paper: TableId = Field(description=describe_expectable("scenario"))  # type: ignore[valid-type]
     against: tuple[str, ...] = Field(
         (),
         description="What is known to speak against the paper here: lines of its claims as they stand under `expected` "

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from collab.errors import ScenarioError
+from collab.papers import describe_expectable, expectable
 from collab.plugins.discovery import Plugins
 from collab.scenario.base import Kind, Part
 from collab.scenario.checks import items
@@ -40,6 +41,9 @@ PARTITIONS = ("dirichlet", "quantity")
 
 MOST_CELLS = 10_000
 
+TableId = Literal[tuple(expectable("sweep"))]  # type: ignore[valid-type]
+"""The id of a table that takes a sweep."""
+
 Value = bool | int | float | str
 
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
@@ -66,8 +70,10 @@ class Sweep(Part):
     seeds: Annotated[int, Field(ge=1, le=1000)] | Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000)] = (
         Field(1, description="How many, from the scenario's own upward; or a list of those that are played.")
     )
-    expect: Literal["dpf_table4", "apt_table3"] | None = Field(
-        None, description="The table of the papers that it replays; its claims get verdicts, for `--check` too."
+    expect: TableId | None = Field(  # type: ignore[valid-type]
+        None,
+        description="The table of the papers that it replays; its claims get verdicts, for `--check` too. "
+        + describe_expectable("sweep"),
     )
     overrides: tuple[str, ...] = Field((), alias="set", description="path=value, for every cell.")
 

@@ -4,26 +4,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from collab.errors import ExpectationFailed
+from collab.papers import figures, papers
 from collab.results.table import Row
 from collab.scenario import stage_rows
 from collab.scenario.expect import Bound, PaperTable
 from collab.scenario.model import Scenario
 from collab.tasks import is_share
-from collab.verdicts.claims import claims
 from collab.verdicts.evidence import Evidence
 from collab.verdicts.judging import Comparison, Found, Region
-from collab.verdicts.papers import figures, named, paper_figure, paper_tables, papers
+from collab.verdicts.registry import TABLES
+from collab.verdicts.table import Table
 
 WITHIN = 0.02
 """How far from a printed figure a replay may be, beyond its own interval: no paper states its recipe or an interval."""
-
-OF_FACES = {
-    "dp_table4": ("celeba", ["vgg16_bn"], "pool2"),
-    "do_headline": ("celeba", ["vgg16_bn"], "pool2"),
-    "apt_table1": ("celeba", ["resnet50_mlp"], "fc"),
-    "apt_table2": ("celeba", ["resnet50_mlp"], "fc"),
-}
-"""Source, backbones and hook of the tables that are not about ImageNet."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +71,11 @@ def verdicts(scenario: Scenario, rows: Sequence[Row]) -> tuple[Verdict, ...]:
     stated = scenario.expectations
     stated_tables = {each.paper: each.against for each in stated if isinstance(each, PaperTable)}
     evidence = Evidence(scenario, rows)
-    found = [verdict for table in stated_tables for verdict in _on_figures(scenario, evidence, table, rows)]
+    found = [verdict for table in stated_tables for verdict in _on_figures(evidence, TABLES[table], rows)]
     claimed = [
         Verdict.of(table, claim.name, claim.sentence, made)
-        for table, claim in claims(list(stated_tables), evidence)
+        for table in stated_tables
+        for claim in TABLES[table].claims_on(evidence)
         for made in claim.comparisons
     ]
     for table, against in stated_tables.items():
@@ -99,15 +93,14 @@ def judged(scenario: Scenario, rows: Sequence[Row]) -> list[Row]:
     """`rows` with the papers' figures and the verdicts on them and on bounds; those on claims: see `verdict_rows`."""
     evidence = Evidence(scenario, rows)
     bounds = [each for each in scenario.expectations if isinstance(each, Bound)]
-    tables = [each.paper for each in scenario.expectations if isinstance(each, PaperTable)]
+    tables = [TABLES[each.paper] for each in scenario.expectations if isinstance(each, PaperTable)]
     found = []
     for row in rows:
         paper, told = None, list[str]()
         for table in tables:
-            figure = _figure(scenario, evidence, table, row)
-            if figure is not None:
+            if (figure := table.figure(evidence, row)) is not None:
                 paper = figure
-                told.append(_on_figure(scenario, evidence, table, row, figure).verdict)
+                told.append(_on_figure(evidence, table, row, figure).verdict)
         told += [f"{_said(bound)}: {_compared(bound, row).verdict}" for bound in bounds if _is_meant(bound, row)]
         found.append(replace(row, paper=paper, verdict="; ".join(told) or None))
     return found
@@ -145,71 +138,28 @@ def found_of(each: Verdict) -> str:
     return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def _on_figures(scenario: Scenario, evidence: Evidence, table: str, rows: Sequence[Row]) -> Iterator[Verdict]:
+def _on_figures(evidence: Evidence, table: Table, rows: Sequence[Row]) -> Iterator[Verdict]:
     """A line for each figure of a replay of the paper's set-up, or one that says why there can be none."""
-    if table not in paper_tables():
+    if not table.printed.rows:
         return  # a figure that prints pictures only
-    why = set_apart(scenario, evidence, table)
-    printed = paper_tables()[table]
-    source = f"{printed.source}, of {papers()[printed.paper]}"
-    if why:
-        count = len(list(figures(table)))
+    source = f"{table.printed.source}, of {papers()[table.printed.paper]}"
+    if why := table.set_apart(evidence):
+        count = len(list(figures(table.id)))
         made = Comparison(f"the {count} figures as printed", Region(), None, incomparable=why)
-        yield Verdict.of(table, "figures", source, made)
+        yield Verdict.of(table.id, "figures", source, made)
         return
     for row in rows:
-        figure = _figure(scenario, evidence, table, row)
-        if figure is not None:
-            yield Verdict.of(table, "figures", source, _on_figure(scenario, evidence, table, row, figure))
+        if (figure := table.figure(evidence, row)) is not None:
+            yield Verdict.of(table.id, "figures", source, _on_figure(evidence, table, row, figure))
 
 
-def _figure(scenario: Scenario, evidence: Evidence, table: str, row: Row) -> float | None:
-    """The printed figure that stands beside a result; a row of Table 5 needs more than the number of the paper's."""
-    if row.attack is not None:
-        return None
-    if table == "dp_table5":
-        return paper_figure(table, row.row, row.metric) if row.row in evidence.like_the_paper else None
-    if table == "dp_table3" and row.row == "tables_1_2" and row.metric.endswith("_poisoned"):
-        metric = row.metric.replace(evidence.window, "").removesuffix("_poisoned")
-        return paper_figure(table, named(row.defense or ""), metric)
-    if table not in ("dp_table1", "dp_table2") or row.row != "tables_1_2" or row.defense != "dpm":
-        return None
-    backbone = scenario.model.backbone if scenario.model.backbone in paper_tables()[table].rows else "resnet101"
-    return paper_figure(table, backbone, row.metric.replace(evidence.window, ""))
-
-
-def _on_figure(scenario: Scenario, evidence: Evidence, table: str, row: Row, figure: float) -> Comparison:
-    whose = f"{row.metric} of row {row.row}" if table == "dp_table5" else f"{row.entity}: {row.metric}"
+def _on_figure(evidence: Evidence, table: Table, row: Row, figure: float) -> Comparison:
+    whose = f"{row.entity}: {row.metric}" if row.row == stage_rows.TABLES_1_2 else f"{row.metric} of row {row.row}"
     region = Region(figure - WITHIN, figure + WITHIN)
     return Comparison(
         f"{whose} as printed", region, Found.of(row), figure, is_share(row.metric),
-        missing="no number", incomparable=set_apart(scenario, evidence, table),
+        missing="no number", incomparable=table.set_apart(evidence),
     )  # fmt: skip
-
-
-def set_apart(scenario: Scenario, evidence: Evidence, table: str) -> str:
-    """What of a scenario is not as in a table of the paper, so that its figures say nothing here; nothing if all is."""
-    data, model = scenario.data, scenario.model
-    if table == "vm_headline":
-        return "means over four data sets, four networks and an unknown scale of pixels"
-    source, backbones, hook = OF_FACES.get(table, ("imagenet", ["resnet101"], "conv4_1"))
-    if table in ("dp_table1", "dp_table2"):
-        backbones = list(paper_tables()[table].rows)
-    stated = {each.name: each.share for each in scenario.entities}
-    found = [
-        ("" if data.source == source else data.source),
-        ("" if model.backbone in backbones else model.backbone),
-        ("" if model.hook == hook else model.hook),
-        ("" if data.image_size == 224 else f"{data.image_size} px"),
-        ("" if scenario.partition.kind == "iid" else f"{scenario.partition.kind} partition"),
-    ]
-    if table == "dp_table5":
-        shares = [stated[name] for _, name in sorted(evidence.roles.items())]
-        found.append("" if shares == [0.1, 0.1, 0.1, 0.01] else "other shares")
-    else:
-        by = model.pretrain.by
-        found.append("" if stated[by] == 1.0 else f"pre-trained on a part of X, that of {by}")
-    return ", ".join(filter(None, found))
 
 
 def _on_bound(bound: Bound, evidence: Evidence, rows: Sequence[Row]) -> Iterator[Comparison]:

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from collab.papers import figures, named
 from collab.report.tables.tables import tables
 from collab.results.table import Row
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
-from collab.verdicts.claims_of_sweeps import points_of, sweep_verdicts
 from collab.verdicts.judging import combination
-from collab.verdicts.papers import figures, named
+from collab.verdicts.points import points_of
+from collab.verdicts.sweeps import sweep_verdicts
 from collab.verdicts.verdicts import Verdict, check, judged, verdicts
 from tests.places import SCENARIOS
 

@@ -2,13 +2,13 @@
 
 import pytest
 
+from collab.papers import paper_figure
 from collab.results.table import Row
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
-from collab.verdicts.claims_of_encoders import partners
-from collab.verdicts.claims_of_sweeps import sweep_verdicts
 from collab.verdicts.evidence import Evidence
-from collab.verdicts.papers import paper_figure
+from collab.verdicts.papers.adversarial_representations import partners
+from collab.verdicts.sweeps import sweep_verdicts
 from collab.verdicts.verdicts import Verdict, verdicts
 from tests.places import SCENARIOS
 

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from collab.errors import ExpectationFailed
+from collab.papers import figures
 from collab.report.tables.tables import tables
 from collab.results.table import Row
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.verdicts.evidence import Evidence
-from collab.verdicts.papers import figures
+from collab.verdicts.papers.deep_poisoning_table_5 import read_rows
 from collab.verdicts.verdicts import Verdict, check, judged, verdicts
 from tests.places import SCENARIOS
 
@@ -129,7 +130,7 @@ def test_a_row_that_means_something_else_has_no_figure_beside_it_and_no_claim() 
 
 def test_a_row_with_another_peer_than_the_papers_is_none_of_its_rows() -> None:
     other = read("tiny", "refinements.9.pool=[a1, a4]", "refinements.10.pool=[a1, a2]")
-    assert Evidence(other, []).like_the_paper == {str(number) for number in range(1, 13)} - {"9", "10"}
+    assert read_rows(Evidence(other, [])).like_the_paper == {str(number) for number in range(1, 13)} - {"9", "10"}
     told = {each.expected: each.verdict for each in verdicts(other, table_5(other, row_10=0.99))}
     assert told["row 5 above row 12"] == "holds"  # not above row 10, which is another row here
 
@@ -139,13 +140,14 @@ def test_entities_of_other_names_play_the_same_parts(tmp_path: Path) -> None:
     renamed = text.replace("a1", "north").replace("a2", "south").replace("a3", "east").replace("a4", "west")
     path = tmp_path / "renamed.yaml"
     path.write_text(renamed)
-    evidence = Evidence(read_scenario(path).scenario, [])
-    assert evidence.roles == {"e1": "north", "e2": "south", "e3": "east", "e4": "west"}
-    assert evidence.like_the_paper == set(map(str, range(1, 13)))
+    played = read_rows(Evidence(read_scenario(path).scenario, []))
+    assert played.roles == {"e1": "north", "e2": "south", "e3": "east", "e4": "west"}
+    assert played.like_the_paper == set(map(str, range(1, 13)))
 
 
 def test_one_entity_cannot_play_two_parts() -> None:
-    twice = Evidence(read("tiny", "refinements.2.entity=a1", "refinements.8.entity=a1", "refinements.8.pool=[a2]"), [])
+    both = read("tiny", "refinements.2.entity=a1", "refinements.8.entity=a1", "refinements.8.pool=[a2]")
+    twice = read_rows(Evidence(both, []))
     assert "e2" not in twice.roles
     assert twice.like_the_paper == {"1", "3", "4", "5", "6", "7", "9", "10", "11", "12"}
 

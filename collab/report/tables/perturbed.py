@@ -1,11 +1,11 @@
 """Table 3: perturbations that learn nothing, the DPM, and a DPM behind each of them."""
 
+from collab.papers import named, paper_figure
 from collab.report.cells import Found, Table, plain, scaled
 from collab.results.table import Row
 from collab.results.words import basis
 from collab.scenario.model import Scenario
-from collab.verdicts.claims_of_defenses import STATIONARY
-from collab.verdicts.papers import named, paper_figure
+from collab.verdicts.papers.deep_poisoning import STATIONARY
 
 
 def perturbation_table(scenario: Scenario, found: Found) -> Table:

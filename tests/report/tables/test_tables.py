@@ -1,12 +1,12 @@
 import pytest
 
+from collab.papers import paper_figure
 from collab.report.cells import percent, plain
 from collab.report.tables.tables import describe, tables
 from collab.results.table import Row
 from collab.scenario.model import Scenario
 from collab.scenario.parts import Refinement
 from collab.scenario.reader import read_scenario
-from collab.verdicts.papers import paper_figure
 from tests.places import TINY
 
 

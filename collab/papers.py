@@ -1,19 +1,24 @@
-"""The papers' figures, from one data file, to stand beside ours."""
+"""What the papers print: their tables with every figure, and which of them a scenario or a sweep may expect.
+
+All of it stands in `papers.json`. It lies low, so that a scenario knows which tables there are without their claims.
+"""
 
 import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal, get_args
 
 from collab.errors import CollabError
 
 RANGES = {"percent": (0.0, 100.0), "points": (-100.0, 100.0), "one": (-math.inf, math.inf), "dB": (0.0, 100.0)}
 """Units of columns and what their values lie between; `one` is a number without unit."""
 
+Expecting = Literal["scenario", "sweep"]
+"""What may expect a table: one run fills it, or the points of a sweep do."""
 
 DEFENSES = {"none": "w/o", "gaussian_noise": "GN", "gaussian_filter": "GF", "mean_filter": "MF", "dpm": "DPM"}
 """The papers' names of defenses."""
@@ -43,16 +48,23 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class PaperTable:
-    """A table of a paper: the unit of each column, the printed values of each row, None where none is printed."""
+class PrintedTable:
+    """A table of a paper: the unit of each column, the printed values of each row, None where none is printed.
+
+    A figure that prints pictures alone has no columns and no rows. `expected_by` says what may expect it, if anything,
+    and `about`, then, what it is about. `rows_are_refinements`: its rows stand for a scenario's of the same number.
+    """
 
     paper: str
     title: str
     place: str
     setting: str
-    columns: Mapping[str, str]
-    rows: Mapping[str, tuple[float | None, ...]]
+    columns: Mapping[str, str] = field(default_factory=dict)
+    rows: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     note: str = ""
+    expected_by: Expecting | None = None
+    about: str = ""
+    rows_are_refinements: bool = False
 
     @property
     def source(self) -> str:
@@ -60,9 +72,19 @@ class PaperTable:
         return f"{self.title}, {self.place}"
 
 
-def paper_tables() -> Mapping[str, PaperTable]:
+def paper_tables() -> Mapping[str, PrintedTable]:
     """All tables by their id, such as `dp_table5`."""
     return _shipped()[1]
+
+
+def expectable(by: Expecting) -> Mapping[str, str]:
+    """What each table is about that a scenario, or a sweep, may expect, by its id in the order of the data file."""
+    return {name: table.about for name, table in paper_tables().items() if table.expected_by == by}
+
+
+def describe_expectable(by: Expecting) -> str:
+    """The same as a sentence, for the pages that list what may be expected."""
+    return "; ".join(f"{name}: {about}" for name, about in expectable(by).items()) + "."
 
 
 def papers() -> Mapping[str, str]:
@@ -71,8 +93,8 @@ def papers() -> Mapping[str, str]:
 
 
 @cache
-def _shipped() -> tuple[Mapping[str, str], Mapping[str, PaperTable]]:
-    return read_tables(files("collab.verdicts").joinpath("papers.json").read_text(encoding="utf-8"))
+def _shipped() -> tuple[Mapping[str, str], Mapping[str, PrintedTable]]:
+    return read_tables(files("collab").joinpath("papers.json").read_text(encoding="utf-8"))
 
 
 def paper_figure(table: str, row: str, metric: str) -> float | None:
@@ -89,45 +111,42 @@ def figures(table: str) -> Iterator[Figure]:
                 yield Figure(printed.paper, table, row, metric, value, unit, printed.source)
 
 
-def read_tables(text: str) -> tuple[dict[str, str], dict[str, PaperTable]]:
+def read_tables(text: str) -> tuple[dict[str, str], dict[str, PrintedTable]]:
     """Papers and tables in the data file's text; CollabError lists everything that is wrong with it."""
     content = json.loads(text, object_pairs_hook=_distinct)
+    allowed = {each.name for each in fields(PrintedTable)}
+    needed = {each.name for each in fields(PrintedTable) if each.default is each.default_factory is MISSING}
     tables = {}
     wrong = [f"{', '.join(unknown)}: unknown" for unknown in [set(content) - {"papers", "tables"}] if unknown]
     for name, stated in content["tables"].items():
-        unknown = set(stated) ^ {
-            "paper",
-            "title",
-            "place",
-            "setting",
-            "columns",
-            "rows",
-            *(["note"] * ("note" in stated)),
-        }
-        if unknown:
-            wrong.append(f"{name}: {', '.join(sorted(unknown))}: missing or unknown")
+        if astray := (set(stated) - allowed) | (needed - set(stated)):
+            wrong.append(f"{name}: {', '.join(sorted(astray))}: missing or unknown")
             continue
+        rows = {row: tuple(values) for row, values in stated.get("rows", {}).items()}
+        tables[name] = PrintedTable(**{**stated, "rows": rows})
         if stated["paper"] not in content["papers"]:
             wrong.append(f"{name}: there is no paper {stated['paper']!r}")
-        columns, rows = stated["columns"], {row: tuple(values) for row, values in stated["rows"].items()}
-        wrong += [f"{name}: {about}" for about in _mistakes(columns, rows)]
-        tables[name] = PaperTable(**{**stated, "columns": columns, "rows": rows})
+        wrong += [f"{name}: {about}" for about in _mistakes(tables[name])]
     if wrong:
         raise CollabError("papers.json: " + "; ".join(wrong))
     return content["papers"], tables
 
 
-def _mistakes(columns: Mapping[str, str], rows: Mapping[str, tuple[Any, ...]]) -> Iterator[str]:
-    yield from (
-        f"column {metric} has the unknown unit {unit!r}" for metric, unit in columns.items() if unit not in RANGES
-    )
-    if not rows:
-        yield "it has no rows"
-    for row, values in rows.items():
-        if len(values) != len(columns):
-            yield f"row {row} has {len(values)} values for {len(columns)} columns"
+def _mistakes(table: PrintedTable) -> Iterator[str]:
+    if table.expected_by not in (None, *get_args(Expecting)):
+        yield f"expected_by is {table.expected_by!r}; it is one of {', '.join(get_args(Expecting))}, or left out"
+    if (table.expected_by is None) != (not table.about):
+        yield "`expected_by` and `about` go together"
+    for metric, unit in table.columns.items():
+        if unit not in RANGES:
+            yield f"column {metric} has the unknown unit {unit!r}"
+    if bool(table.columns) != bool(table.rows):
+        yield f"it has no {'rows' if table.columns else 'columns'}"
+    for row, values in table.rows.items():
+        if len(values) != len(table.columns):
+            yield f"row {row} has {len(values)} values for {len(table.columns)} columns"
             continue
-        for (metric, unit), value in zip(columns.items(), values, strict=True):
+        for (metric, unit), value in zip(table.columns.items(), values, strict=True):
             low, high = RANGES.get(unit, (-math.inf, math.inf))
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             if value is not None and not (is_number and low <= value <= high):

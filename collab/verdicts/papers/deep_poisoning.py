@@ -1,0 +1,248 @@
+"""Guo et al., Deep Poisoning, WACV 2021: Tables 1 to 4 and Figure 5; Table 5 is in `deep_poisoning_table_5`."""
+
+from collab.papers import named, paper_tables
+from collab.results.table import Row
+from collab.scenario.stage_rows import TABLES_1_2
+from collab.verdicts.evidence import Evidence
+from collab.verdicts.judging import ABOVE, NOT_BELOW, Claim, Comparison, Region, combination, difference
+from collab.verdicts.table import Place, Setup, Table
+
+ENOUGH_IMAGES = 2500
+"""Images from which on a DPM is said to cost little: fewer over-fit it (SCIENCE 3)."""
+LITTLE = 0.02
+LITTLE_RISE = 0.10
+"""Of an error, as DPF's Figure 10 is judged (SCIENCE 3)."""
+MOST_SSIM = 0.05
+LEAST_ORIGINAL_SSIM = 0.5
+"""Below it the reconstructor does not invert the featurizer, so that fooling it says nothing (SCIENCE 2.2)."""
+LEAST_RATIO = 3.0
+STATIONARY = ("gaussian_noise", "gaussian_filter", "mean_filter")
+"""Defenses of DP Table 3 that treat all features alike."""
+REVERSED = 0.7
+"""Share of the unprotected SSIM that reversing a shared obfuscator reaches at least (SCIENCE 3)."""
+LEAKED = "leaked_module"
+
+
+def poisoning_costs_little(evidence: Evidence) -> Claim:
+    """Table 1: at most 2 points, or a tenth of an error, for who has enough images."""
+
+    def of(name: str) -> Comparison:
+        few = evidence.images(name)
+        is_few = few is not None and few < ENOUGH_IMAGES
+        original, poisoned = evidence.poisoned(name, "original"), evidence.poisoned(name, "poisoned")
+        why = f"{few} images, the claim is for {ENOUGH_IMAGES} and more" if is_few else ""
+        if not evidence.main.is_higher_better:
+            told = f"{name}: error rises by at most {100 * LITTLE_RISE:g} %"
+            return evidence.compare(
+                told, poisoned, original, Region(high=0.0), times=1 + LITTLE_RISE, is_points=False, incomparable=why
+            )
+        told = f"{name}: costs at most {100 * LITTLE:g} points"
+        return evidence.better(told, original, poisoned, Region(high=LITTLE), incomparable=why)
+
+    sentence = '"the achieved performance from the same architecture [...] is quite close" (4.2.1); close: 2 points'
+    return Claim("poisoning costs little", sentence, tuple(map(of, evidence.poisoners)))
+
+
+def features_can_be_inverted(evidence: Evidence) -> Claim:
+    """Table 2, second and fourth columns: the released reconstructor is an opponent at all."""
+    found = tuple(
+        evidence.single(
+            f"{name}: SSIM of original features at least {LEAST_ORIGINAL_SSIM:g}",
+            ("tables_1_2", name, f"ssim{evidence.window}_original"),
+            Region(low=LEAST_ORIGINAL_SSIM),
+        )
+        for name in evidence.poisoners
+    )
+    return Claim("features can be inverted", '"an excellent inverse to the featurizer" (4.2.1); SSIM .5 or more', found)
+
+
+def reconstructor_is_fooled(evidence: Evidence) -> Claim:
+    """Table 2, third and fifth columns: hardly any SSIM is left, less than a guess scores, and L1 has multiplied."""
+    window, found = evidence.window, []
+    for name in evidence.poisoners:
+        poisoned = ("tables_1_2", name, f"ssim{window}_poisoned")
+        unrelated = ("c_public", "", f"ssim{window}_prior_unrelated")
+        after, before = (("tables_1_2", name, f"l1_{what}") for what in ("poisoned", "original"))
+        found += [
+            evidence.single(f"{name}: SSIM within ±{MOST_SSIM:g}", poisoned, Region(-MOST_SSIM, MOST_SSIM)),
+            evidence.compare(f"{name}: an unrelated image has more SSIM", unrelated, poisoned, ABOVE, is_points=False),
+            evidence.compare(
+                f"{name}: L1 at least {LEAST_RATIO:g} times that of original features", after, before, NOT_BELOW,
+                times=LEAST_RATIO, is_points=False,
+            ),
+        ]  # fmt: skip
+    sentence = '"the inverse of the featurizer can not recover the images" (4.2.1)'
+    return Claim("the reconstructor is fooled", sentence, tuple(found))
+
+
+def dpm_beats_perturbations(evidence: Evidence) -> Claim:
+    """Table 3, upper half: against each perturbation the DPM keeps more accuracy and leaves less to R, both at once."""
+    found = []
+    for other in evidence.protected_by(*STATIONARY):
+        for name in evidence.protected_by("dpm"):
+            kept = [evidence.poisoned(each, "poisoned") for each in (name, other)]
+            likeness = [("tables_1_2", each, f"ssim{evidence.window}_poisoned") for each in (other, name)]
+            found += [
+                evidence.better(f"{name}: better {evidence.main.title} than {other}", kept[0], kept[1], ABOVE),
+                evidence.compare(f"{name}: less SSIM than {other}", likeness[0], likeness[1], ABOVE, is_points=False),
+            ]
+    sentence = '"more promising results for both remaining image classification performance and defending" (4.2.3)'
+    return Claim("the DPM beats perturbations", sentence, tuple(found))
+
+
+def dpm_regains_what_a_perturbation_costs(evidence: Evidence) -> Claim:
+    """Table 3, lower half: a DPM behind a perturbation regains most, more than half, of what that one costs."""
+    main, sign = evidence.main, float(evidence.main.sign)
+    found = []
+    for kind in STATIONARY:
+        for chained in evidence.protected_by(f"{kind}+dpm"):
+            for alone in evidence.protected_by(kind):
+                keys = [(chained, "poisoned"), (alone, "poisoned"), (chained, "original")]
+                with_dpm, without, plain = (
+                    evidence.row(("tables_1_2", who, f"{main.name}_{what}")) for who, what in keys
+                )
+                found.append(
+                    Comparison(
+                        f"{chained}: nearer to plain features than to {alone}",
+                        NOT_BELOW,
+                        combination([(sign, with_dpm), (-sign / 2, without), (-sign / 2, plain)]),
+                        is_points=main.scale == 100,
+                        missing=f"no {main.title} of {chained} or {alone}",
+                    )
+                )
+    sentence = '"defending against the image reconstruction with minimal loss in classification performance" (4.2.3)'
+    return Claim("a DPM regains accuracy", sentence, tuple(found))
+
+
+def dpm_keeps_the_task(evidence: Evidence) -> Claim:
+    """DP Table 4, first column: what C reads from the DPM is no worse than what DeepObfuscator leaves."""
+    name = evidence.scenario.data.main_metric.name
+    found = [
+        evidence.compare(
+            f"{dpm}: {name} not below that of {other}",
+            ("tables_1_2", dpm, f"{name}_poisoned"),
+            ("tables_1_2", other, f"{name}_poisoned"),
+            NOT_BELOW,
+        )
+        for dpm in evidence.poisoners
+        for other in evidence.protected_by("obfuscator")
+    ]
+    return Claim("the DPM keeps the task", '"the DPM better remains the utility recognition" (4.2.3)', tuple(found))
+
+
+def privacy_falls(evidence: Evidence) -> Claim:
+    """DP Table 4, second column, as the paper has it: by the reader that was trained on plain features."""
+    found = [
+        evidence.compare(
+            f"{name}: the fixed reader has less mAP than on plain features",
+            ("inference", name, "privacy_map_plain"),
+            ("inference", name, "privacy_map_fixed"),
+            ABOVE,
+        )
+        for name in evidence.protected_by("obfuscator", "dpm")
+    ]
+    return Claim("private attributes are hidden", "Table 4: 80.54 falls to 65.07 and 65.95", tuple(found))
+
+
+def shared_obfuscator_is_reversed(evidence: Evidence) -> Claim:
+    """DP Table 4, last columns, and Fig. 7: a fresh reconstructor inverts what everybody must have."""
+    metric, plain = f"ssim{evidence.window}", evidence.protected_by("none")
+    found = []
+    for spy, victim, attack in evidence.attacks:
+        if attack == LEAKED and victim in evidence.protected_by("obfuscator") and plain:
+            found.append(
+                Comparison(
+                    f"{attack} on {victim}: at least {REVERSED:g} of its SSIM on {plain[0]}",
+                    NOT_BELOW,
+                    difference(
+                        evidence.attacked(spy, victim, attack, metric),
+                        evidence.attacked(spy, plain[0], attack, metric),
+                        times=REVERSED,
+                    ),
+                    missing=f"no SSIM of {attack} on {victim} or {plain[0]}",
+                )
+            )
+    sentence = '"reversing the obfuscator of DeepObfuscator also achieves great reconstruction quality" (4.2.3)'
+    return Claim("a shared obfuscator is reversed", sentence, tuple(found))
+
+
+def denied_is_measured(evidence: Evidence) -> Claim:
+    """Ours: the cells where the paper says that sharing is denied hold what the attacks reach."""
+    metric = f"ssim{evidence.window}"
+    found = [
+        evidence.single_attack(f"{attack} on {victim} has a figure", spy, victim, attack, metric, Region())
+        for spy, victim, attack in evidence.attacks
+        if victim in evidence.poisoners
+    ]
+    return Claim("nothing is denied unmeasured", 'Ours: Table 4 prints "Denied", an assumption', tuple(found))
+
+
+def unseen_reconstructors_invert_plain_features(evidence: Evidence) -> Claim:
+    """Figure 5: each reconstructor is an opponent at all."""
+    metric = f"ssim{evidence.window}"
+    found = [
+        evidence.single_attack(
+            f"{attack} on {victim}: SSIM at least {LEAST_ORIGINAL_SSIM:g}",
+            spy, victim, attack, metric, Region(low=LEAST_ORIGINAL_SSIM),
+        )
+        for spy, victim, attack in evidence.attacks
+        if victim in evidence.protected_by("none")
+    ]  # fmt: skip
+    return Claim("each reconstructor inverts plain features", "Figure 5, on original features", tuple(found))
+
+
+def unseen_reconstructors_are_fooled(evidence: Evidence) -> Claim:
+    """Figure 5: what each shows of poisoned features has less than half of the SSIM that it reaches on plain ones."""
+    plain, metric, found = evidence.protected_by("none"), f"ssim{evidence.window}", []
+    for spy, victim, attack in evidence.attacks:
+        if victim in evidence.poisoners and (spy, plain[0] if plain else "", attack) in evidence.attacks:
+            rows = [evidence.attacked(spy, who, attack, metric) for who in (plain[0], victim)]
+            found.append(
+                Comparison(
+                    f"{attack} on {victim}: less than half of its SSIM on {plain[0]}",
+                    ABOVE,
+                    difference(rows[0], rows[1], times=2.0),
+                    missing=f"no SSIM of {attack}",
+                )
+            )
+    sentence = "Figure 5, on poisoned features: reconstructors that the DPM never saw recover nothing"
+    return Claim("unseen reconstructors are fooled", sentence, tuple(found))
+
+
+def _beside_the_backbone(evidence: Evidence, row: Row) -> Place | None:
+    """Tables 1 and 2: the row of the scenario's backbone, or of resnet101 for another one."""
+    if row.row != TABLES_1_2 or row.defense != "dpm":
+        return None
+    backbone = evidence.scenario.model.backbone
+    return backbone if backbone in BACKBONES else "resnet101", row.metric.replace(evidence.window, "")
+
+
+def _beside_the_defense(evidence: Evidence, row: Row) -> Place | None:
+    """Table 3: the row of the defense, by what C and R make of its features."""
+    if row.row != TABLES_1_2 or not row.metric.endswith("_poisoned"):
+        return None
+    return named(row.defense or ""), row.metric.replace(evidence.window, "").removesuffix("_poisoned")
+
+
+BACKBONES = tuple(paper_tables()["dp_table1"].rows)
+
+TABLES = (
+    Table("dp_table1", (poisoning_costs_little,), Setup(backbones=BACKBONES), _beside_the_backbone),
+    Table(
+        "dp_table2",
+        (features_can_be_inverted, reconstructor_is_fooled),
+        Setup(backbones=BACKBONES),
+        _beside_the_backbone,
+    ),
+    Table(
+        "dp_table3",
+        (dpm_beats_perturbations, dpm_regains_what_a_perturbation_costs),
+        place_of=_beside_the_defense,
+    ),
+    Table(
+        "dp_table4",
+        (dpm_keeps_the_task, privacy_falls, shared_obfuscator_is_reversed, denied_is_measured),
+        Setup("celeba", ("vgg16_bn",), "pool2"),
+    ),
+    Table("dp_fig5", (unseen_reconstructors_invert_plain_features, unseen_reconstructors_are_fooled)),
+)

@@ -1,0 +1,32 @@
+"""Results at the points of a sweep, for claims to ask."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from collab.results.aggregate import Values, interval_of_mean
+from collab.results.table import Row
+from collab.verdicts.evidence import Key
+
+Point = tuple[Values, Mapping[Key, Row]]
+"""Values of the axes, and the results there."""
+
+
+def points_of(cells: Sequence[tuple[Values, Sequence[Row]]]) -> list[Point]:
+    """Results at each point; of several seeds their mean with Student's interval, of one what it found itself."""
+    rows: dict[tuple[object, ...], dict[Key, list[Row]]] = {}
+    values_of: dict[tuple[object, ...], Values] = {}
+    for values, found in cells:
+        point = tuple(values.items())
+        values_of[point] = values
+        for row in found:
+            if row.attack is None and row.value is not None:
+                rows.setdefault(point, {}).setdefault((row.row, row.entity or "", row.metric), []).append(row)
+    return [(values_of[point], {key: _mean(each) for key, each in found.items()}) for point, found in rows.items()]
+
+
+def _mean(rows: Sequence[Row]) -> Row:
+    if len(rows) == 1:
+        return rows[0]
+    values = [row.value for row in rows if row.value is not None]
+    low, high = interval_of_mean(values)
+    return replace(rows[0], value=sum(values) / len(values), low=low, high=high)
