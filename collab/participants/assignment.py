@@ -81,7 +81,7 @@ class Assignment:
 def open_scenario_source(scenario: Scenario) -> Source:
     """The source a scenario names."""
     data = scenario.data
-    return open_source(data.source, image_size=data.image_size, seed=scenario.seed, **data.source_options())
+    return open_source(data.opened_by, image_size=data.image_size, seed=scenario.seed, **data.source_options())
 
 
 def asked_of(scenario: Scenario, source: Source) -> Asked:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from collab.architectures import ARCHITECTURES
 from collab.meant import did_you_mean
 from collab.scenario import stage_rows
+from collab.scenario.sources import that_tell
 
 Found = tuple[tuple[str | int, ...], str]
 """Where in the scenario, and what is wrong and allowed."""
@@ -21,9 +22,6 @@ RESERVED = {"oracle", "public", "store", "release", "heldout"}
 
 NEEDS_NO_IMAGES = ("auditor",)
 """Kinds of entities that do their work without images of their own: they may have neither `share` nor `rows`."""
-
-WITH_ATTRIBUTES, WITH_POSE = ("creatures", "celeba"), ("creatures",)
-"""Sources that tell more of an image than its class."""
 
 Kind = TypeVar("Kind")
 
@@ -161,7 +159,7 @@ def _about_data(content: Mapping[str, Any]) -> Iterator[Found]:
     yield from _about_inference(content)
     data = _get(content, "data", dict) or {}
     task, source = data.get("task", "classification"), data.get("source")
-    for wanted, told in (("attributes", WITH_ATTRIBUTES), ("pose", WITH_POSE)):
+    for wanted, told in (("attributes", that_tell("attributes")), ("pose", that_tell("pose"))):
         if task == wanted and source not in told:
             yield (
                 ("data", "task"),
@@ -170,8 +168,8 @@ def _about_data(content: Mapping[str, Any]) -> Iterator[Found]:
     utility, private = _names(data, "utility_attributes"), _names(data, "private_attributes")
     if utility and task != "attributes":
         yield ("data", "utility_attributes"), "has no effect without `task: attributes`"
-    if private and source not in WITH_ATTRIBUTES:
-        yield ("data", "private_attributes"), f"needs images with attributes, of {', '.join(WITH_ATTRIBUTES)}"
+    if private and source not in (known := that_tell("attributes")):
+        yield ("data", "private_attributes"), f"needs images with attributes, of {', '.join(known)}"
     for key, names in (("utility_attributes", utility), ("private_attributes", private)):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             yield ("data", key), f"names {', '.join(twice)} twice"
@@ -183,8 +181,8 @@ def _about_inference(content: Mapping[str, Any]) -> Iterator[Found]:
     """What classifiers are to read, and a DPM that confuses one of them, against what the images tell."""
     data, wanted = _get(content, "data", dict) or {}, _get(content, "inference", dict)
     source, asked = data.get("source"), ["attributes"] if wanted is None else wanted.get("of", ["attributes"])
-    if wanted is not None and source not in WITH_ATTRIBUTES:
-        yield ("inference",), f"needs images whose people are known, of {', '.join(WITH_ATTRIBUTES)}"
+    if wanted is not None and source not in (known := that_tell("identities")):
+        yield ("inference",), f"needs images whose people are known, of {', '.join(known)}"
     is_told = data.get("task") == "attributes" or bool(_names(data, "private_attributes"))
     if wanted is not None and isinstance(asked, list | tuple) and "attributes" in asked and not is_told:
         yield ("inference", "of"), "attributes need `data.private_attributes`, or `task: attributes`"
