@@ -15,6 +15,7 @@ from collab.data.targets import PLAIN, Asked
 from collab.errors import DataError
 from collab.scenario.model import Scenario
 from collab.seeding import Stream
+from collab.tasks import CLASS, TASKS
 
 ORACLE = "oracle"
 
@@ -101,7 +102,7 @@ def assign(scenario: Scenario, source: Source) -> Assignment:
     Raises DataError for what the source cannot deliver.
     """
     asked, stream = asked_of(scenario, source), Stream(scenario.seed, "data", "decode")
-    by_class = scenario.data.task == "classification" or scenario.partition.kind == "dirichlet"
+    by_class = TASKS[scenario.data.task].target == CLASS or scenario.partition.kind == "dirichlet"
     by_class = by_class or any(entity.classes is not None for entity in scenario.entities)
     split = split_classes(source.classes, scenario.data.private_classes, stream.numpy("classes"))
     train, test = source.labels("train"), source.labels("test")

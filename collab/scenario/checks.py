@@ -7,11 +7,12 @@ from collab.architectures import ARCHITECTURES
 from collab.meant import did_you_mean
 from collab.scenario import stage_rows
 from collab.scenario.sources import that_tell
+from collab.tasks import TASKS
 
 Found = tuple[tuple[str | int, ...], str]
 """Where in the scenario, and what is wrong and allowed."""
 
-SMALL = tuple(name for name, kind in ARCHITECTURES.items() if kind.is_small)
+OF_ANY_WIDTH = tuple(name for name, kind in ARCHITECTURES.items() if kind.width is not None)
 """Backbones whose width is free."""
 
 ROW_LETTERS = 20
@@ -159,14 +160,14 @@ def _about_data(content: Mapping[str, Any]) -> Iterator[Found]:
     yield from _about_inference(content)
     data = _get(content, "data", dict) or {}
     task, source = data.get("task", "classification"), data.get("source")
-    for wanted, told in (("attributes", that_tell("attributes")), ("pose", that_tell("pose"))):
-        if task == wanted and source not in told:
-            yield (
-                ("data", "task"),
-                f"the images of {source!r} come without {wanted}; those of {', '.join(told)} have them",
-            )
+    needs = TASKS[task].needs if isinstance(task, str) and task in TASKS else ""
+    if needs and source not in (known := that_tell(needs)):
+        yield (
+            ("data", "task"),
+            f"the images of {source!r} come without {needs}; those of {', '.join(known)} have them",
+        )
     utility, private = _names(data, "utility_attributes"), _names(data, "private_attributes")
-    if utility and task != "attributes":
+    if utility and needs != "attributes":
         yield ("data", "utility_attributes"), "has no effect without `task: attributes`"
     if private and source not in (known := that_tell("attributes")):
         yield ("data", "private_attributes"), f"needs images with attributes, of {', '.join(known)}"
@@ -217,8 +218,8 @@ def _about_model(content: Mapping[str, Any], names: Sequence[str]) -> Iterator[F
         yield ("model", "hook"), f"{backbone} cannot be split at {hook!r}; it has {', '.join(kind.hooks)}{meant}"
     if side is not None and not kind.sides[0] <= side <= kind.sides[1]:
         yield ("data", "image_size"), f"{backbone} takes {kind.sides[0]} to {kind.sides[1]} px, not {side}"
-    if _get(model, "width", int) is not None and backbone not in SMALL:
-        yield ("model", "width"), f"{backbone} has fixed widths; only {', '.join(SMALL)} take `width`"
+    if _get(model, "width", int) is not None and kind.width is None:
+        yield ("model", "width"), f"{backbone} has fixed widths; only {', '.join(OF_ANY_WIDTH)} take `width`"
 
 
 def _about_federation(federation: Mapping[str, Any], names: Sequence[str], seen: set[str]) -> Iterator[Found]:

@@ -8,6 +8,7 @@ from collab.scenario import stage_rows
 from collab.scenario.checks import Found
 from collab.scenario.expect import Bound
 from collab.scenario.model import Refinement, Scenario
+from collab.tasks import CLASS, TASKS
 
 
 def refuse_mistakes(scenario: Scenario) -> None:
@@ -93,7 +94,7 @@ def part_mistakes(scenario: Scenario) -> Iterator[Found]:
                 f"{row.entity!r} is a {silent[row.entity]}, which poisons nothing; write `own: features`",
             )
     yield from _image_mistakes(scenario)
-    for place, entity in enumerate(scenario.entities if scenario.data.task != "classification" else ()):
+    for place, entity in enumerate(scenario.entities if TASKS[scenario.data.task].target != CLASS else ()):
         for kind in (defense.kind for defense in entity.defenses if defense.needs_classes):
             yield ("entities", place, "defense"), f"{kind} needs classes, which `task: {scenario.data.task}` has not"
 

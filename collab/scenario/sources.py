@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from collab.scenario.base import ClassName, Part
-from collab.tasks import MAIN_METRIC, MainMetric, TaskKind
+from collab.tasks import TASKS, MainMetric
 
 Told = Literal["attributes", "pose", "identities"]
 """What a source may tell of an image besides its class; `collab.data.targets` says with which methods."""
+
+_ANSWERS = "; ".join(f"`{kind}`, {about.answers}" for kind, about in TASKS.items())
 
 
 class Data(Part):
@@ -30,8 +32,9 @@ class Data(Part):
     private_classes: Literal["half"] | tuple[ClassName, ...] = Field(
         "half", description="Private classes S: a seeded random half, or names; the rest is the public set Q."
     )
-    task: TaskKind = Field(
-        "classification", description="What the network answers: a class, binary attributes, or roll, pitch and yaw."
+    task: Literal[tuple(TASKS)] = Field(  # type: ignore[valid-type]
+        "classification",
+        description=f"What the network answers: {_ANSWERS}.",
     )
     utility_attributes: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
         None, description="For `task: attributes`: those that it answers, the first half unless given (CelebA: 20)."
@@ -54,7 +57,7 @@ class Data(Part):
     @property
     def main_metric(self) -> MainMetric:
         """The figure that says how well the task is done."""
-        return MAIN_METRIC[self.task]
+        return TASKS[self.task].main
 
     @property
     def opened_by(self) -> str:

@@ -17,7 +17,9 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple, get_args
 
+from collab.architectures import ARCHITECTURES
 from collab.defenses.chain import Chain
+from collab.models.backbones import family
 from collab.participants.assignment import open_scenario_source
 from collab.participants.entity import Entity
 from collab.plugins.discovery import INSTALLED, is_ours
@@ -119,7 +121,8 @@ def _told(value: Any) -> str:
 def _used(tree: ast.AST, function: FunctionType, owner: type | None) -> Iterator[Any]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id in function.__globals__:
-            yield function.__globals__[node.id]
+            used = function.__globals__[node.id]
+            yield from map(family, ARCHITECTURES.values()) if used is ARCHITECTURES else [used]
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             for kind in [owner] if node.value.id == "self" and owner else _players(function, node.value.id):
                 yield Member(kind, node.attr)

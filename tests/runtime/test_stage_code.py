@@ -2,10 +2,14 @@ import json
 
 import pytest
 import stage_code  # type: ignore[import-not-found]
+from torch import nn
 
+from collab.models import small
 from collab.participants.entity import Entity
 from collab.stages.registry import STAGES
 from collab.training import losses, recipes
+
+RENEW = "python tests/runtime/stage_code.py"
 
 
 def test_code_of_a_stage_changes_with_its_version() -> None:
@@ -15,11 +19,13 @@ def test_code_of_a_stage_changes_with_its_version() -> None:
     """
     known = json.loads(stage_code.RECORD.read_text())
     found = stage_code.digests()
-    assert {stage: each["version"] for stage, each in known.items()} == {
-        name: stage.version for name, stage in STAGES.items()
-    }
+    versions = {stage: each["version"] for stage, each in known.items()}
+    assert versions == {name: stage.version for name, stage in STAGES.items()}, f"run `{RENEW}`"
     changed = [stage for stage, digest in found.items() if known[stage]["code"] != digest]
-    assert not changed, f"the code of {', '.join(changed)} is not what was recorded; see above"
+    assert not changed, (
+        f"the code of {', '.join(changed)} is not what was recorded. Where a result may change raise `version` in the "
+        f"stage and run `{RENEW}`; where no bit does run `{RENEW} --same-results`."
+    )
 
 
 def other_loss(rebuilt, images):  # type: ignore[no-untyped-def]
@@ -33,6 +39,19 @@ def test_a_change_deep_inside_a_stage_is_seen_there_and_nowhere_else(monkeypatch
     after = stage_code.digests()
     fits_or_holds_a_dpm = {"poison", "publish", "disclose", "rehearse", "attack"}
     assert {stage for stage in before if before[stage] != after[stage]} == {"reconstruct", *fits_or_holds_a_dpm}
+
+
+def test_a_change_of_a_backbone_is_seen_although_the_catalog_names_it_by_a_string(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def basic_block(inputs, outputs):  # type: ignore[no-untyped-def]
+        return nn.Identity()
+
+    before = stage_code.digests()
+    basic_block.__module__ = small.__name__
+    monkeypatch.setattr(small, "basic_block", basic_block)
+    after = stage_code.digests()
+    assert {"pretrain", "featurize", "refine"} <= {stage for stage in before if before[stage] != after[stage]}
 
 
 def test_a_change_of_a_method_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
