@@ -51,7 +51,7 @@ def play(scenario):
     device = DEVICE
     rng = np.random.default_rng(scenario.seed)
     data, side = scenario.data, scenario.data.image_size
-    source = open_source(data.source, image_size=side, seed=scenario.seed, **data.source_options())
+    source = open_source(data.opened_by, image_size=side, seed=scenario.seed, **data.source_options())
     private = choose_classes(source.classes, data.private_classes, rng)
     public = np.setdiff1d(np.arange(len(source.classes)), private)
     everything = rows_of(source.labels("train"), private)

@@ -1,18 +1,30 @@
 """The catalog of backbones and where each can be split; free of torch, so that a scenario is checked without it."""
 
+import re
 from dataclasses import dataclass
+from functools import partial
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A backbone: blocks of each stage, numbered as in Table 1 of He et al. (VGG: its own), and the sides it takes."""
+    """A backbone: blocks of each stage, numbered as in Table 1 of He et al. (VGG: its own), and the sides it takes.
 
+    `pieces` names the function of `collab.models` that makes the network, as `module:function`. It takes the backbone,
+    the number of outputs and the width, and answers the modules in order: one for each hook, and `head` at last; what
+    comes before the first hook is the `stem`. `width` is that of the first stage where a scenario states none, None
+    where the family fixes it. `signed` is a pattern of the pieces whose values may be negative: what else there is ends
+    in a ReLU.
+    """
+
+    pieces: str
     blocks: tuple[int, ...]
     first_stage: int = 2
     first_block: int = 1  # densenet: 0, the map after the transition and before the first dense layer
     pools: bool = False
     sides: tuple[int, int] = (64, 512)
     tail: tuple[str, ...] = ()  # further pieces before the head, each of which is a hook
+    width: int | None = None
+    signed: str = "fc"
 
     @property
     def hooks(self) -> tuple[str, ...]:
@@ -23,29 +35,38 @@ class Architecture:
             names += [f"conv{stage}"] + [f"pool{stage}"] * self.pools
         return (*names, *self.tail)
 
-    @property
-    def is_small(self) -> bool:
-        """Whether it is ours, for small images, and its width is free."""
-        return self.sides[1] < 512
+    def last_piece(self, hook: str) -> str:
+        """The last piece before a split at `hook`: the hook itself, or the last block of the stage that it names."""
+        blocks = [name for name in self.hooks if name.startswith(f"{hook}_")]
+        return blocks[-1] if blocks else hook
+
+    def is_rectified(self, hook: str) -> bool:
+        """Whether features at `hook` are never negative."""
+        return not re.fullmatch(self.signed, self.last_piece(hook))
 
 
-_SMALL = (16, 64)
 _POOLED = ("avgpool", "fc")
+_small_resnet = partial(Architecture, "collab.models.small:resnet", sides=(16, 64), width=32)  # SCIENCE 2.1
+_resnet = partial(Architecture, "collab.models.large:resnet")
 
 ARCHITECTURES = {
-    "resnet8": Architecture((1, 1, 1), sides=_SMALL),
-    "resnet14": Architecture((2, 2, 2), sides=_SMALL),
-    "resnet20": Architecture((3, 3, 3), sides=_SMALL),
-    "resnet18_small": Architecture((2, 2, 2, 2), sides=_SMALL),
-    "resnet18_small_mlp": Architecture((2, 2, 2, 2), sides=_SMALL, tail=_POOLED),
-    "vgg16_small": Architecture((2, 2, 3, 3, 3), first_stage=1, pools=True, sides=(32, 64)),
-    "resnet18": Architecture((2, 2, 2, 2)),
-    "resnet34": Architecture((3, 4, 6, 3)),
-    "resnet50": Architecture((3, 4, 6, 3)),
-    "resnet50_mlp": Architecture((3, 4, 6, 3), tail=_POOLED),
-    "resnet101": Architecture((3, 4, 23, 3)),
-    "resnext50_32x4d": Architecture((3, 4, 6, 3)),
-    "densenet121": Architecture((6, 12, 24, 16), first_block=0),
-    "vgg16_bn": Architecture((2, 2, 3, 3, 3), first_stage=1, pools=True),
+    "resnet8": _small_resnet((1, 1, 1)),
+    "resnet14": _small_resnet((2, 2, 2)),
+    "resnet20": _small_resnet((3, 3, 3)),
+    "resnet18_small": _small_resnet((2, 2, 2, 2)),
+    "resnet18_small_mlp": _small_resnet((2, 2, 2, 2), tail=_POOLED),
+    "vgg16_small": Architecture(
+        "collab.models.small:vgg", (2, 2, 3, 3, 3), first_stage=1, pools=True, sides=(32, 64), width=32
+    ),
+    "resnet18": _resnet((2, 2, 2, 2)),
+    "resnet34": _resnet((3, 4, 6, 3)),
+    "resnet50": _resnet((3, 4, 6, 3)),
+    "resnet50_mlp": _resnet((3, 4, 6, 3), tail=_POOLED),
+    "resnet101": _resnet((3, 4, 23, 3)),
+    "resnext50_32x4d": _resnet((3, 4, 6, 3)),
+    "densenet121": Architecture(  # its blocks add what may be negative; its stem ends in a ReLU
+        "collab.models.large:densenet", (6, 12, 24, 16), first_block=0, signed="conv(?!2_0).*"
+    ),
+    "vgg16_bn": Architecture("collab.models.large:vgg", (2, 2, 3, 3, 3), first_stage=1, pools=True),
 }
 RECONSTRUCTOR = r"^([pr])x([1-9])s(2|4)(-c)?$"

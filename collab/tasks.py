@@ -4,10 +4,30 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-TaskKind = Literal["classification", "attributes", "pose"]
+TaskKind = str
+"""A key of `TASKS`."""
 
-TargetKind = Literal["class", "binary", "degrees"]
-"""What stands beside features: one of so many classes, numbers that are 0 or 1, or angles."""
+TargetKind = str
+"""What stands beside features: one of so many classes (`CLASS`), or a list of numbers, a key of `LISTS`."""
+
+CLASS: Final = "class"
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The numbers that a list may hold beside a row of features, and what is wrong with others."""
+
+    low: float
+    high: float
+    are_whole: bool
+    mistake: str
+
+
+LISTS: Final[dict[TargetKind, Numbers]] = {
+    "binary": Numbers(0, 1, True, "attributes are neither 0 nor 1"),
+    "degrees": Numbers(-180, 180, False, "angles are not finite or beyond 180 degrees"),
+}
+"""What stands in shards where it is no class."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +72,42 @@ class MainMetric:
         return metric in (self.name, *(name for name, _ in self.others))
 
 
-MAIN_METRIC: Final[dict[TaskKind, MainMetric]] = {
-    "classification": MainMetric(
-        "top1", "top-1", "%", 100.0, True, points="points of top-1", others=(("top5", "top-5 %"),)
+@dataclass(frozen=True)
+class About:
+    """What has to be known of a task where nothing is computed; `collab.training.tasks` computes.
+
+    `answers` ends the sentence "the network answers"; `main` says how well it does; `target` is what stands beside
+    features; `needs` is what a source must tell of an image besides its class, nothing where classes are what is asked.
+    """
+
+    answers: str
+    main: MainMetric
+    target: TargetKind = CLASS
+    needs: Literal["", "attributes", "pose"] = ""
+
+
+TASKS: Final[dict[TaskKind, About]] = {
+    "classification": About(
+        "a class",
+        MainMetric("top1", "top-1", "%", 100.0, True, points="points of top-1", others=(("top5", "top-5 %"),)),
     ),
-    "attributes": MainMetric("map", "mAP", "%", 100.0, True, points="points of mAP", others=(("mcc", "MCC %"),)),
-    "pose": MainMetric(
-        "degrees", "error", "°", 1.0, False, points="degrees of error", fidelity="deviation",
-        fidelity_title="deviation °", fidelity_scale=1.0,
+    "attributes": About(
+        "binary attributes",
+        MainMetric("map", "mAP", "%", 100.0, True, points="points of mAP", others=(("mcc", "MCC %"),)),
+        target="binary", needs="attributes",
+    ),
+    "pose": About(
+        "roll, pitch and yaw",
+        MainMetric(
+            "degrees", "error", "°", 1.0, False, points="degrees of error", fidelity="deviation",
+            fidelity_title="deviation °", fidelity_scale=1.0,
+        ),
+        target="degrees", needs="pose",
     ),
 }  # fmt: skip
+"""What the network can be for."""
+
+MAIN_METRIC: Final = {kind: about.main for kind, about in TASKS.items()}
 """How well each task is done: accuracy, mean average precision, mean absolute degrees (SCIENCE 5.2)."""
 
 

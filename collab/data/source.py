@@ -7,9 +7,6 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from collab.errors import DataError
-from collab.meant import did_you_mean
-
 Split = Literal["train", "test"]
 BLOCK = 256
 """Most images that a source hands out at a time."""
@@ -49,26 +46,11 @@ class WithNames(Protocol):
         ...
 
 
-_KINDS = {
-    "creatures": "collab.data.creatures:Creatures",
-    "parquet": "collab.data.parquet:ParquetFiles",
-    "imagefolder": "collab.data.folders:ImageFolders",
-    "imagenet": "collab.data.folders:ImageNet",
-    "cifar10": "collab.data.torchvision_sets:Cifar10",
-    "celeba": "collab.data.celeba:CelebA",
-    "cifar100": "collab.data.torchvision_sets:Cifar100",
-}
+def open_source(opened_by: str, *, image_size: int, seed: int, **options: Any) -> Source:
+    """The source that a class of this room reads, named `module:Class`, with images as squares of `image_size`.
 
-MODULES = tuple(dict.fromkeys(place.split(":")[0] for place in _KINDS.values()))
-"""Where sources are written."""
-
-
-def open_source(kind: str, *, image_size: int, seed: int, **options: Any) -> Source:
-    """The source of a kind, images as squares of `image_size`; DataError if it is unknown or not there."""
-    if kind not in _KINDS:
-        raise DataError(
-            f"there is no source {kind!r}. Take one of {', '.join(_KINDS)}{did_you_mean(kind, _KINDS) or '.'}"
-        )
-    module, name = _KINDS[kind].split(":")
+    By name, since a scenario says which class it is and imports none. Raises DataError if its data are not there.
+    """
+    module, name = opened_by.split(":")
     build: Callable[..., Source] = getattr(import_module(module), name)
     return build(image_size=image_size, seed=seed, **options)

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float64, Int64
 from collab.data.source import Source, Split
 from collab.errors import DataError
 from collab.meant import did_you_mean
-from collab.tasks import TaskKind
+from collab.tasks import TASKS, TaskKind
 
 ANGLES = ("roll", "pitch", "yaw")
 
@@ -69,7 +69,7 @@ class Asked:
 
         Raises DataError for what the source does not tell.
         """
-        if task == "attributes":
+        if (needs := TASKS[task].needs) == "attributes":
             names = _attribute_names(source)
             utility = names[: _default(names)] if utility is None else utility
             if private is None:
@@ -81,7 +81,7 @@ class Asked:
                     f"there is no attribute {name!r} in this source; there are {', '.join(names)}{meant or '.'}"
                 )
         for needed, wanted, what in (
-            (WithPose, task == "pose", "a pose"),
+            (WithPose, needs == "pose", "a pose"),
             (WithIdentities, identities, "whom they show"),
         ):
             if wanted and not isinstance(source, needed):
@@ -95,7 +95,7 @@ class Asked:
 
     def outputs(self, classes: tuple[str, ...]) -> tuple[str, ...]:
         """Names of what the network answers; `classes` are the private ones."""
-        return {"classification": classes, "attributes": self.utility, "pose": ANGLES}[self.task]
+        return {"": classes, "attributes": self.utility, "pose": ANGLES}[TASKS[self.task].needs]
 
     def numbers(self, source: Source, split: Split, rows: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
         """What is kept beside the images of `rows`, by name; `labels` are their classes, counted as in a holding.
@@ -104,9 +104,10 @@ class Asked:
         `private` are attributes [rows, names], `identities` numbers [rows].
         """
         found: dict[str, np.ndarray] = {"labels": labels.astype(np.int64)}
-        if self.task == "attributes":
+        needs = TASKS[self.task].needs
+        if needs == "attributes":
             found = {"labels": self._attributes(source, split, rows, self.utility), "groups": found["labels"]}
-        if self.task == "pose":
+        if needs == "pose":
             degrees = cast(WithPose, source).pose(split, rows).astype(np.float32)
             found = {"labels": degrees, "groups": found["labels"]}
         if self.private:

@@ -1,20 +1,15 @@
 """The task network, and where it is cut into featurizer and decider (DP-2)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from importlib import import_module
 
 import torch
 from torch import nn
 
 from collab.architectures import ARCHITECTURES, Architecture
 from collab.errors import ScenarioError
-from collab.models.large import large_pieces
 from collab.models.layers import Normalize
-from collab.models.small import small_pieces, vgg_pieces
-
-SMALL_WIDTH = 32
-"""Channels of a small network's first stage, where the scenario says nothing (SCIENCE 2.1)."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +31,9 @@ def build_split(
 ) -> Split:
     """An untrained `backbone` cut at `hook`; normalization by `mean` and `std` is the featurizer's first layer.
 
-    Draws from torch's global generator, and the same weights whatever the hook. `width`: channels of the first stage of
-    a small network, 32 unless given. Raises ScenarioError for a backbone or hook that does not exist, and for a width
-    where torchvision fixes it; ResourceError where torchvision is needed and cannot be imported.
+    Draws from torch's global generator, and the same weights whatever the hook. `width`: channels of the first stage
+    where those are free, 32 unless given. Raises ScenarioError for a backbone or hook that does not exist, and for a
+    width where it is fixed; ResourceError where torchvision is needed and cannot be imported.
     """
     _last_piece(backbone, hook)  # a wrong name is refused before 138 million weights are drawn
     return cut(build_network(backbone, classes=classes, width=width, mean=mean, std=std), backbone, hook)
@@ -54,17 +49,13 @@ def build_network(
 ) -> nn.Sequential:
     """The whole network in one piece, its children named by their hooks; arguments and errors as in `build_split`."""
     kind = _architecture(backbone)
-    if kind.is_small:
-        build = vgg_pieces if kind.pools else partial(small_pieces, with_mlp=bool(kind.tail))
-        pieces = build(kind.blocks, classes, SMALL_WIDTH if width is None else width)
-    elif width is not None:
-        small = ", ".join(name for name, each in ARCHITECTURES.items() if each.is_small)
+    if width is not None and kind.width is None:
+        free = ", ".join(name for name, each in ARCHITECTURES.items() if each.width is not None)
         raise ScenarioError(
-            f"model: `width: {width}` was asked for {backbone}, whose widths torchvision fixes; only {small} take one. "
+            f"model: `width: {width}` was asked for {backbone}, whose widths are fixed; only {free} take one. "
             f"Leave `width` out."
         )
-    else:
-        pieces = large_pieces(backbone, classes)
+    pieces = family(kind)(backbone, classes, kind.width if width is None else width)
     network = nn.Sequential()
     for name, piece in {"normalize": Normalize(mean, std), **pieces}.items():
         network.add_module(name, piece)
@@ -98,11 +89,16 @@ def feature_shape(featurizer: nn.Module, image_size: int) -> tuple[int, int, int
 
 
 def is_rectified(backbone: str, hook: str) -> bool:
-    """Whether features at `hook` are never negative; those of fc may be, and DenseNet's but at the end of its stem."""
-    last = _last_piece(backbone, hook)
-    if last == "fc":
-        return False
-    return not backbone.startswith("densenet") or last == "conv2_0"
+    """Whether features at `hook` are never negative; raises ScenarioError for an unknown backbone or hook."""
+    _last_piece(backbone, hook)
+    return ARCHITECTURES[backbone].is_rectified(hook)
+
+
+def family(kind: Architecture) -> Callable[[str, int, int | None], dict[str, nn.Module]]:
+    """The function that makes the pieces of a backbone, as its entry in the catalog names it."""
+    module, name = kind.pieces.split(":")
+    build: Callable[[str, int, int | None], dict[str, nn.Module]] = getattr(import_module(module), name)
+    return build
 
 
 def _architecture(backbone: str) -> Architecture:
@@ -113,9 +109,7 @@ def _architecture(backbone: str) -> Architecture:
 
 
 def _last_piece(backbone: str, hook: str) -> str:
-    """The last piece of the featurizer: the hook itself, or the last block of the stage that it names."""
-    hooks = _architecture(backbone).hooks
-    if hook not in hooks:
-        raise ScenarioError(f"model: {backbone} cannot be cut at {hook!r}. It has the hooks {', '.join(hooks)}.")
-    blocks = [name for name in hooks if name.startswith(f"{hook}_")]
-    return blocks[-1] if blocks else hook
+    kind = _architecture(backbone)
+    if hook not in kind.hooks:
+        raise ScenarioError(f"model: {backbone} cannot be cut at {hook!r}. It has the hooks {', '.join(kind.hooks)}.")
+    return kind.last_piece(hook)

@@ -2,10 +2,22 @@
 
 from torch import nn
 
+from collab.architectures import ARCHITECTURES
 from collab.models.layers import Residual, convolution, initialize
 
 HIDDEN = 512
 """Hidden values of the two layers that `_mlp` networks end in; Xiao et al. state none."""
+
+
+def resnet(backbone: str, classes: int, width: int) -> dict[str, nn.Module]:
+    """The pieces of a small ResNet of the catalog."""
+    kind = ARCHITECTURES[backbone]
+    return small_pieces(kind.blocks, classes, width, with_mlp=bool(kind.tail))
+
+
+def vgg(backbone: str, classes: int, width: int) -> dict[str, nn.Module]:
+    """The pieces of a small VGG of the catalog."""
+    return vgg_pieces(ARCHITECTURES[backbone].blocks, classes, width)
 
 
 def small_pieces(blocks: tuple[int, ...], classes: int, width: int, *, with_mlp: bool = False) -> dict[str, nn.Module]:

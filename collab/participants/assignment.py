@@ -15,6 +15,7 @@ from collab.data.targets import PLAIN, Asked
 from collab.errors import DataError
 from collab.scenario.model import Scenario
 from collab.seeding import Stream
+from collab.tasks import CLASS, TASKS
 
 ORACLE = "oracle"
 
@@ -81,7 +82,7 @@ class Assignment:
 def open_scenario_source(scenario: Scenario) -> Source:
     """The source a scenario names."""
     data = scenario.data
-    return open_source(data.source, image_size=data.image_size, seed=scenario.seed, **data.source_options())
+    return open_source(data.opened_by, image_size=data.image_size, seed=scenario.seed, **data.source_options())
 
 
 def asked_of(scenario: Scenario, source: Source) -> Asked:
@@ -101,7 +102,7 @@ def assign(scenario: Scenario, source: Source) -> Assignment:
     Raises DataError for what the source cannot deliver.
     """
     asked, stream = asked_of(scenario, source), Stream(scenario.seed, "data", "decode")
-    by_class = scenario.data.task == "classification" or scenario.partition.kind == "dirichlet"
+    by_class = TASKS[scenario.data.task].target == CLASS or scenario.partition.kind == "dirichlet"
     by_class = by_class or any(entity.classes is not None for entity in scenario.entities)
     split = split_classes(source.classes, scenario.data.private_classes, stream.numpy("classes"))
     train, test = source.labels("train"), source.labels("test")

@@ -90,7 +90,5 @@ def _blocks_of_c(content: dict[str, Any]) -> int:
     if kind is None or model.get("hook") not in kind.hooks:
         return 1
     blocks = [name for name in kind.hooks if "_" in name]
-    inside = [
-        place for place, name in enumerate(blocks) if name == model["hook"] or name.startswith(f"{model['hook']}_")
-    ]
-    return len(blocks) - 1 - inside[-1] if inside else 1
+    last = kind.last_piece(model["hook"])
+    return len(blocks) - 1 - blocks.index(last) if last in blocks else 1

@@ -7,11 +7,13 @@ from collab.architectures import ARCHITECTURES
 from collab.meant import did_you_mean
 from collab.papers import paper_tables
 from collab.scenario import stage_rows
+from collab.scenario.sources import that_tell
+from collab.tasks import TASKS
 
 Found = tuple[tuple[str | int, ...], str]
 """Where in the scenario, and what is wrong and allowed."""
 
-SMALL = tuple(name for name, kind in ARCHITECTURES.items() if kind.is_small)
+OF_ANY_WIDTH = tuple(name for name, kind in ARCHITECTURES.items() if kind.width is not None)
 """Backbones whose width is free."""
 
 ROW_LETTERS = 20
@@ -22,9 +24,6 @@ RESERVED = {"oracle", "public", "store", "release", "heldout"}
 
 NEEDS_NO_IMAGES = ("auditor",)
 """Kinds of entities that do their work without images of their own: they may have neither `share` nor `rows`."""
-
-WITH_ATTRIBUTES, WITH_POSE = ("creatures", "celeba"), ("creatures",)
-"""Sources that tell more of an image than its class."""
 
 Kind = TypeVar("Kind")
 
@@ -162,17 +161,17 @@ def _about_data(content: Mapping[str, Any]) -> Iterator[Found]:
     yield from _about_inference(content)
     data = _get(content, "data", dict) or {}
     task, source = data.get("task", "classification"), data.get("source")
-    for wanted, told in (("attributes", WITH_ATTRIBUTES), ("pose", WITH_POSE)):
-        if task == wanted and source not in told:
-            yield (
-                ("data", "task"),
-                f"the images of {source!r} come without {wanted}; those of {', '.join(told)} have them",
-            )
+    needs = TASKS[task].needs if isinstance(task, str) and task in TASKS else ""
+    if needs and source not in (known := that_tell(needs)):
+        yield (
+            ("data", "task"),
+            f"the images of {source!r} come without {needs}; those of {', '.join(known)} have them",
+        )
     utility, private = _names(data, "utility_attributes"), _names(data, "private_attributes")
-    if utility and task != "attributes":
+    if utility and needs != "attributes":
         yield ("data", "utility_attributes"), "has no effect without `task: attributes`"
-    if private and source not in WITH_ATTRIBUTES:
-        yield ("data", "private_attributes"), f"needs images with attributes, of {', '.join(WITH_ATTRIBUTES)}"
+    if private and source not in (known := that_tell("attributes")):
+        yield ("data", "private_attributes"), f"needs images with attributes, of {', '.join(known)}"
     for key, names in (("utility_attributes", utility), ("private_attributes", private)):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             yield ("data", key), f"names {', '.join(twice)} twice"
@@ -184,8 +183,8 @@ def _about_inference(content: Mapping[str, Any]) -> Iterator[Found]:
     """What classifiers are to read, and a DPM that confuses one of them, against what the images tell."""
     data, wanted = _get(content, "data", dict) or {}, _get(content, "inference", dict)
     source, asked = data.get("source"), ["attributes"] if wanted is None else wanted.get("of", ["attributes"])
-    if wanted is not None and source not in WITH_ATTRIBUTES:
-        yield ("inference",), f"needs images whose people are known, of {', '.join(WITH_ATTRIBUTES)}"
+    if wanted is not None and source not in (known := that_tell("identities")):
+        yield ("inference",), f"needs images whose people are known, of {', '.join(known)}"
     is_told = data.get("task") == "attributes" or bool(_names(data, "private_attributes"))
     if wanted is not None and isinstance(asked, list | tuple) and "attributes" in asked and not is_told:
         yield ("inference", "of"), "attributes need `data.private_attributes`, or `task: attributes`"
@@ -220,8 +219,8 @@ def _about_model(content: Mapping[str, Any], names: Sequence[str]) -> Iterator[F
         yield ("model", "hook"), f"{backbone} cannot be split at {hook!r}; it has {', '.join(kind.hooks)}{meant}"
     if side is not None and not kind.sides[0] <= side <= kind.sides[1]:
         yield ("data", "image_size"), f"{backbone} takes {kind.sides[0]} to {kind.sides[1]} px, not {side}"
-    if _get(model, "width", int) is not None and backbone not in SMALL:
-        yield ("model", "width"), f"{backbone} has fixed widths; only {', '.join(SMALL)} take `width`"
+    if _get(model, "width", int) is not None and kind.width is None:
+        yield ("model", "width"), f"{backbone} has fixed widths; only {', '.join(OF_ANY_WIDTH)} take `width`"
 
 
 def _about_federation(federation: Mapping[str, Any], names: Sequence[str], seen: set[str]) -> Iterator[Found]:

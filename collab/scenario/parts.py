@@ -40,14 +40,18 @@ class Pretrain(ImageSchedule):
 
 
 Backbone = Literal[tuple(ARCHITECTURES)]  # type: ignore[valid-type]
+_SIDES = "; ".join(
+    f"{low} to {high} px for {', '.join(name for name, kind in ARCHITECTURES.items() if kind.sides == (low, high))}"
+    for low, high in dict.fromkeys(kind.sides for kind in ARCHITECTURES.values())
+)
 
 
 class Model(Part):
     """The task network and where it is split."""
 
     backbone: Backbone = Field(  # type: ignore[valid-type]
-        description="The task network: those called small and resnet8/14/20 for 16 (vgg16_small: 32) to 64 px, the "
-        "others for 64 to 512 px; `_mlp` ends in two further layers (Xiao et al.) and can be split at avgpool and fc."
+        description=f"The task network; images must be {_SIDES}. `_mlp` ends in two further layers (Xiao et al.) and "
+        "can be split at avgpool and fc."
     )
     width: int | None = Field(
         None,

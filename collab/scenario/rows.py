@@ -8,6 +8,7 @@ from collab.scenario import stage_rows
 from collab.scenario.checks import Found
 from collab.scenario.expect import Bound
 from collab.scenario.model import Refinement, Scenario
+from collab.tasks import CLASS, TASKS
 
 
 def refuse_mistakes(scenario: Scenario) -> None:
@@ -47,37 +48,15 @@ def played_rows(scenario: Scenario) -> tuple[Refinement, ...]:
     return (*stated, *own, *plain, *poisoned)
 
 
-def is_pretraining(scenario: Scenario, row: Refinement) -> bool:
-    """Whether a row from scratch asks for what pre-training does anyway: same images, same recipe."""
-    is_leaders = row.own == "images" and row.entity == scenario.model.pretrain.by
-    return is_leaders and row.epochs is None and scenario.scratch is None
-
-
 def owners(scenario: Scenario) -> dict[str, tuple[str, ...]]:
     """Every row that results will have, and the entities that have it; none where it is nobody's.
 
     Results of attacks are apart from these: theirs are the victims, in rows that are called `by` and the attacker. So
     are verdicts.
     """
-    publishers = tuple(entity.name for entity in scenario.entities if entity.options.publishes)
-    leavers = tuple(entity.name for entity in scenario.entities if entity.options.leaves_after is not None)
-    leader, played = (scenario.model.pretrain.by,), played_rows(scenario)
-    has_own = not any(is_pretraining(scenario, row) for row in played)  # else its figures stand in that row
-    of_stages = (
-        (stage_rows.PRETRAIN, leader, has_own),
-        (stage_rows.PUBLIC, (), True),
-        (stage_rows.RECONSTRUCTOR, leader, True),
-        (stage_rows.TABLES_1_2, publishers, bool(publishers)),
-        (stage_rows.PUBLISH, publishers, bool(publishers)),
-        (stage_rows.EXPOSURE, publishers, scenario.exposure is not None and bool(publishers)),
-        (stage_rows.EMBEDDING, (), scenario.embeds),
-        (stage_rows.DISCLOSURE, publishers, scenario.disclosure is not None and bool(publishers)),
-        (stage_rows.RECOGNIZER, (), scenario.disclosure is not None),
-        (stage_rows.INFERENCE, publishers, scenario.inference is not None and bool(publishers)),
-        (stage_rows.WITHDRAW, leavers, bool(leavers)),
-    )
-    found = {name: who for name, who, is_there in of_stages if is_there}
-    found |= {str(row.row): (row.entity,) if row.entity else () for row in played}
+    of_stages = {name: of(scenario) for name, of in stage_rows.OWNERS.items()}
+    found = {name: whose for name, whose in of_stages.items() if whose is not None}
+    found |= {str(row.row): (row.entity,) if row.entity else () for row in played_rows(scenario)}
     return found | {str(each.row): each.entities for each in scenario.federated}
 
 
@@ -115,7 +94,7 @@ def part_mistakes(scenario: Scenario) -> Iterator[Found]:
                 f"{row.entity!r} is a {silent[row.entity]}, which poisons nothing; write `own: features`",
             )
     yield from _image_mistakes(scenario)
-    for place, entity in enumerate(scenario.entities if scenario.data.task != "classification" else ()):
+    for place, entity in enumerate(scenario.entities if TASKS[scenario.data.task].target != CLASS else ()):
         for kind in (defense.kind for defense in entity.defenses if defense.needs_classes):
             yield ("entities", place, "defense"), f"{kind} needs classes, which `task: {scenario.data.task}` has not"
 

@@ -1,15 +1,30 @@
-"""Where the images of a scenario come from: one part for each kind of source."""
+"""Where the images of a scenario come from: one part for each source, which says what opens it and what it tells."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from collab.scenario.base import ClassName, Part
-from collab.tasks import MAIN_METRIC, MainMetric, TaskKind
+from collab.tasks import TASKS, MainMetric
+
+Told = Literal["attributes", "pose", "identities"]
+"""What a source may tell of an image besides its class; `collab.data.targets` says with which methods."""
+
+_ANSWERS = "; ".join(f"`{kind}`, {about.answers}" for kind, about in TASKS.items())
 
 
 class Data(Part):
     """What every source has."""
+
+    opens: ClassVar[Mapping[str, str]]
+    """For each `source` that has this part, the class of `collab.data` that reads it, as `module:Class`."""
+    tells: ClassVar[tuple[Told, ...]] = ()
+    """What it tells of an image besides its class."""
+    is_drawn: ClassVar[bool] = False
+    """Whether its images are drawn, so that figures from them say nothing about photographs."""
 
     image_size: int = Field(
         32, ge=16, le=512, description="Side of the square images, in pixels; time and disk grow with its square."
@@ -17,8 +32,9 @@ class Data(Part):
     private_classes: Literal["half"] | tuple[ClassName, ...] = Field(
         "half", description="Private classes S: a seeded random half, or names; the rest is the public set Q."
     )
-    task: TaskKind = Field(
-        "classification", description="What the network answers: a class, binary attributes, or roll, pitch and yaw."
+    task: Literal[tuple(TASKS)] = Field(  # type: ignore[valid-type]
+        "classification",
+        description=f"What the network answers: {_ANSWERS}.",
     )
     utility_attributes: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
         None, description="For `task: attributes`: those that it answers, the first half unless given (CelebA: 20)."
@@ -36,20 +52,29 @@ class Data(Part):
         ge=2,
         description="At most so many held-out images of the private classes, all unless given; fewer widen intervals.",
     )
+    source: str
 
     @property
     def main_metric(self) -> MainMetric:
         """The figure that says how well the task is done."""
-        return MAIN_METRIC[self.task]
+        return TASKS[self.task].main
+
+    @property
+    def opened_by(self) -> str:
+        """The class that reads these images, as `module:Class`."""
+        return self.opens[self.source]
 
     def source_options(self) -> dict[str, Any]:
-        """What `open_source` takes besides kind, image size and seed."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name not in _COMMON}
+        """What that class takes besides image size and seed."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name not in Data.model_fields}
 
 
 class Creatures(Data):
     """Drawn animal-like faces; no download, any number."""
 
+    opens: ClassVar = {"creatures": "collab.data.creatures:Creatures"}
+    tells = ("attributes", "pose", "identities")
+    is_drawn = True
     source: Literal["creatures"] = Field(description="Drawn images.")
     classes: int = Field(20, ge=4, le=1000, description="Species.")
     train: int = Field(12_000, ge=8, description="Training images of all species; drawing them takes time.")
@@ -59,6 +84,7 @@ class Creatures(Data):
 class Parquet(Data):
     """Encoded images and labels in one Parquet file for each split."""
 
+    opens: ClassVar = {"parquet": "collab.data.parquet:ParquetFiles"}
     source: Literal["parquet"] = Field(description="Parquet files.")
     root: str = Field(description="Folder of the files, relative to this file.")
     train: str = Field("train.parquet", description="File of training images.")
@@ -74,6 +100,7 @@ class Parquet(Data):
 class ImageFolder(Data):
     """`root/train/<class>/*` and `root/val/<class>/*`, or `root/test/<class>/*`."""
 
+    opens: ClassVar = {"imagefolder": "collab.data.folders:ImageFolders", "imagenet": "collab.data.folders:ImageNet"}
     source: Literal["imagefolder", "imagenet"] = Field(
         description="A folder for each class; imagenet is the same, and takes `val` where `test` is there too."
     )
@@ -86,6 +113,10 @@ class ImageFolder(Data):
 class Cifar(Data):
     """CIFAR as torchvision keeps it."""
 
+    opens: ClassVar = {
+        "cifar10": "collab.data.torchvision_sets:Cifar10",
+        "cifar100": "collab.data.torchvision_sets:Cifar100",
+    }
     source: Literal["cifar10", "cifar100"] = Field(description="CIFAR.")
     root: str = Field(description="Folder that torchvision keeps the set in, relative to this file.")
     download: bool = Field(False, description="Fetch the set where it is missing; `root` need not exist then.")
@@ -94,9 +125,24 @@ class Cifar(Data):
 class CelebA(Data):
     """CelebA as distributed: `img_align_celeba/` and its list files; the classes are the identities."""
 
+    opens: ClassVar = {"celeba": "collab.data.celeba:CelebA"}
+    tells = ("attributes", "identities")
     source: Literal["celeba"] = Field(description="Aligned faces, their attributes and identities.")
     root: str = Field(description="Folder of `img_align_celeba` and the list files, relative to this file.")
 
 
-_COMMON = {*Data.model_fields, "source"}
-AnyData = Annotated[Creatures | Parquet | ImageFolder | Cifar | CelebA, Field(discriminator="source")]
+PARTS = tuple(Data.__subclasses__())
+"""The part of every source, as they stand above: a new one needs no line elsewhere."""
+
+SOURCES: Mapping[str, type[Data]] = {source: part for part in PARTS for source in part.opens}
+"""The part of a source by its name."""
+
+if TYPE_CHECKING:
+    AnyData = Data
+else:
+    AnyData = Annotated[reduce(or_, PARTS), Field(discriminator="source")]
+
+
+def that_tell(what: Told) -> tuple[str, ...]:
+    """The sources that tell this of their images."""
+    return tuple(source for source, part in SOURCES.items() if what in part.tells)

@@ -1,6 +1,10 @@
-"""Names of the rows of results that are not stated as refinements: one list for plan, checks and verdicts."""
+"""Rows of results that are not stated as refinements: whose each is, and when there is one. Nothing else lists them."""
 
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collab.scenario.model import Refinement, Scenario
 
 PRETRAIN: Final = "pretrain"
 PUBLIC: Final = "c_public"
@@ -17,12 +21,51 @@ WITHDRAW: Final = "withdraw"
 VERDICT: Final = "verdict"
 """The row of what became of each expectation; `collab.verdicts.verdicts` makes it of the others."""
 
-RESERVED: Final = frozenset(
-    {PRETRAIN, PUBLIC, RECONSTRUCTOR, RECOGNIZER, EMBEDDING, TABLES_1_2, PUBLISH, DISCLOSURE, INFERENCE, EXPOSURE}
-    | {WITHDRAW, VERDICT}
-)
-"""Names that no stated row may have."""
-
 OF_CONTROLS: Final = "c_"
 OF_ATTACKS: Final = "by "
 """What names of control rows begin with, and those of attacks: `by a1`, who attacks. No stated row has a space."""
+
+Owners = tuple[str, ...] | None
+"""The entities that have a row; empty where it is nobody's, None where a scenario has no such row."""
+
+
+def is_pretraining(scenario: "Scenario", row: "Refinement") -> bool:
+    """Whether a row from scratch asks for what pre-training does anyway: same images, same recipe."""
+    is_leaders = row.own == "images" and row.entity == scenario.model.pretrain.by
+    return is_leaders and row.epochs is None and scenario.scratch is None
+
+
+def _leader(scenario: "Scenario") -> Owners:
+    return (scenario.model.pretrain.by,)
+
+
+def _publishers(scenario: "Scenario") -> Owners:
+    return tuple(entity.name for entity in scenario.entities if entity.options.publishes) or None
+
+
+def _leavers(scenario: "Scenario") -> Owners:
+    return tuple(entity.name for entity in scenario.entities if entity.options.leaves_after is not None) or None
+
+
+def _pretraining(scenario: "Scenario") -> Owners:
+    """None where a stated row is the pre-training itself: its figures stand in that row."""
+    return None if any(is_pretraining(scenario, row) for row in scenario.refinements) else _leader(scenario)
+
+
+OWNERS: Final[Mapping[str, Callable[["Scenario"], Owners]]] = {
+    PRETRAIN: _pretraining,
+    PUBLIC: lambda scenario: (),
+    RECONSTRUCTOR: _leader,
+    TABLES_1_2: _publishers,
+    PUBLISH: _publishers,
+    EXPOSURE: lambda scenario: None if scenario.exposure is None else _publishers(scenario),
+    EMBEDDING: lambda scenario: () if scenario.embeds else None,
+    DISCLOSURE: lambda scenario: None if scenario.disclosure is None else _publishers(scenario),
+    RECOGNIZER: lambda scenario: None if scenario.disclosure is None else (),
+    INFERENCE: lambda scenario: None if scenario.inference is None else _publishers(scenario),
+    WITHDRAW: _leavers,
+}
+"""Whose the rows of stages are; a new stage with a row of its own adds a line."""
+
+RESERVED: Final = frozenset({*OWNERS, VERDICT})
+"""Names that no stated row may have."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from collab.participants.entity import Entity
 from collab.scenario import stage_rows
-from collab.scenario.rows import is_pretraining
+from collab.scenario.stage_rows import is_pretraining
 from collab.stages.base import Planning, Playing, Stage, Task, Urgency
 from collab.stages.decode import decoded
 from collab.stages.find_copies import COPIES

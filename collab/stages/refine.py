@@ -7,7 +7,7 @@ from collab.participants.assignment import ORACLE
 from collab.participants.entity import Entity
 from collab.participants.oracle import Oracle
 from collab.scenario.parts import Refinement
-from collab.scenario.rows import is_pretraining
+from collab.scenario.stage_rows import is_pretraining
 from collab.stages.base import Planning, Playing, Stage, Task, Urgency
 from collab.stages.decode import EVERYTHING, decoded
 from collab.stages.featurize import featurized, featurized_heldout

@@ -9,16 +9,14 @@ from typing import Any
 from collab.errors import ShardCorrupt, StoreError
 from collab.store.files import json_bytes, place_file, read_json
 from collab.store.names import check_name
+from collab.tasks import CLASS, LISTS
 
 SCHEMA_VERSION = 1
 """Version of the manifest; another one is refused."""
 
-CLASS = "class"
-"""The target that a manifest does not name."""
-
 _FILE = re.compile(r"(\d{6,12})-([a-z][a-z0-9_-]{0,31})-[0-9a-f]{32}\.json")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_TARGET = re.compile(r"(binary|degrees):([1-9][0-9]{0,4})")
+_TARGET = re.compile(rf"({'|'.join(LISTS)}):([1-9][0-9]{{0,4}})")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from collab.store.codec import CODECS, QUANTIZED, CodecName, row_bytes
 from collab.store.files import json_bytes, place_file, read_json
 from collab.store.manifest import Record
 from collab.store.targets import Targets
-from collab.tasks import TargetKind
+from collab.tasks import CLASS, TargetKind
 
 FORMAT = "1"
 """Version of the format; it is part of the bytes and so of every digest."""
@@ -42,7 +42,7 @@ class ShardSpec:
     dtype: CodecName
     classes: int
     featurizer: str
-    target: TargetKind = "class"
+    target: TargetKind = CLASS
 
     def __post_init__(self) -> None:
         """Refuses what no shard can be."""

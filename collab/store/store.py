@@ -25,7 +25,6 @@ from collab.store.manifest import (
 )
 from collab.store.names import check_name, inside
 from collab.store.shards import Batches, ShardReader, ShardSpec, Verified, open_shard, write_shard
-from collab.tasks import TargetKind
 
 WITHDRAWN = "withdraw"
 """Stage of a manifest that takes a shard back."""
@@ -198,7 +197,7 @@ def _spec_of(record: Record) -> ShardSpec:
     """What the record itself claims; ShardSpec refuses a type that is none."""
     target, count = target_of(record)
     dtype = cast(CodecName, record.dtype)
-    return ShardSpec(record.shape, dtype, count, record.featurizer, cast(TargetKind, target))
+    return ShardSpec(record.shape, dtype, count, record.featurizer, target)
 
 
 def _versions() -> dict[str, str]:

@@ -1,7 +1,6 @@
 """What may stand beside a row of features: a class, or a list of numbers; each strictly checked."""
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -9,16 +8,14 @@ import torch
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
-from collab.tasks import TargetKind
-
-LARGEST_ANGLE: Final = 180.0
+from collab.tasks import CLASS, LISTS, TargetKind
 
 
 @dataclass(frozen=True)
 class Targets:
     """Targets of `outputs` numbers: `class` is one label in [0, outputs), int16; the others are fp32 lists.
 
-    `binary` numbers are 0 or 1, `degrees` lie in [-180, 180].
+    Which numbers these may be stands in `collab.tasks.LISTS`.
     """
 
     kind: TargetKind
@@ -27,7 +24,7 @@ class Targets:
     @property
     def is_list(self) -> bool:
         """Whether a row has a list of numbers, and not a label."""
-        return self.kind != "class"
+        return self.kind != CLASS
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -67,15 +64,13 @@ class Targets:
         if not len(found):
             return ""
         low, high = found.min(), found.max()
-        match self.kind:
-            case "class":
-                wrong = low < 0 or high >= self.outputs
-                return f"labels reach from {low} to {high}; there are {self.outputs} classes" if wrong else ""
-            case "binary":
-                return "" if np.isin(found, (0.0, 1.0)).all() else "attributes are neither 0 nor 1"
-            case "degrees":
-                is_angle = bool(np.isfinite(found).all()) and -LARGEST_ANGLE <= low <= high <= LARGEST_ANGLE
-                return "" if is_angle else f"angles are not finite or beyond {LARGEST_ANGLE:g} degrees"
+        if not self.is_list:
+            wrong = low < 0 or high >= self.outputs
+            return f"labels reach from {low} to {high}; there are {self.outputs} classes" if wrong else ""
+        allowed = LISTS[self.kind]
+        is_right = bool(np.isfinite(found).all()) and allowed.low <= low <= high <= allowed.high
+        is_right = is_right and not (allowed.are_whole and (found != np.round(found)).any())
+        return "" if is_right else allowed.mistake
 
     def fits(self, found: np.ndarray) -> bool:
         """Whether targets [rows, ...] have the right shape and numbers."""

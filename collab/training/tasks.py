@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from collab.metrics.scores import map_measure, mcc_measure, mean_measure
 from collab.metrics.utility import agreement, kl, topk_hits
-from collab.tasks import TargetKind, TaskKind
+from collab.tasks import TASKS, TargetKind, TaskKind
 from collab.training.losses import (
     attribute_equivalence,
     attribute_loss,
@@ -32,8 +32,11 @@ class Task(ABC):
     names: tuple[str, ...]
 
     kind: ClassVar[TaskKind]
-    stored: ClassVar[TargetKind]
-    """How shards hold targets: see `collab.store.targets`."""
+
+    @property
+    def stored(self) -> TargetKind:
+        """How shards hold targets: see `collab.store.targets`."""
+        return TASKS[self.kind].target
 
     @property
     def outputs(self) -> int:
@@ -83,7 +86,6 @@ class Classification(Task):
     """One class of several; targets int64 [batch]."""
 
     kind = "classification"
-    stored = "class"
 
     @override
     def loss(self, outputs: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
@@ -127,7 +129,6 @@ class Attributes(Task):
     """Some of several binary attributes; targets fp32 [batch, attributes], each 0 or 1."""
 
     kind = "attributes"
-    stored = "binary"
 
     @override
     def loss(self, outputs: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
@@ -179,7 +180,6 @@ class Pose(Task):
     """Angles in degrees; targets fp32 [batch, angles], outputs in units of `DEGREES`."""
 
     kind = "pose"
-    stored = "degrees"
 
     @override
     def loss(self, outputs: Tensor, targets: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
@@ -224,12 +224,12 @@ class Pose(Task):
         return torch.where(is_wrong.to(targets.device)[:, None], -targets, targets)
 
 
-_TASKS: Final[dict[TaskKind, type[Task]]] = {each.kind: each for each in (Classification, Attributes, Pose)}
+_KINDS: Final[dict[TaskKind, type[Task]]] = {each.kind: each for each in Task.__subclasses__()}
 
 
 def task_of(kind: TaskKind, names: tuple[str, ...]) -> Task:
     """The task of a kind whose outputs have these names."""
-    build: Any = _TASKS[kind]
+    build: Any = _KINDS[kind]
     task: Task = build(names)
     return task
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from collab.data.source import open_source
+from collab.data.celeba import CelebA
+from collab.data.creatures import Creatures
 from collab.data.targets import PLAIN, Asked
 from collab.errors import DataError
 from collab.participants.assignment import assign
@@ -43,12 +44,12 @@ def write(root: Path, rows: list[tuple[str, int, int, list[int]]]) -> None:
 
 
 def opened(root: Path) -> object:
-    return open_source("celeba", image_size=16, seed=0, root=root)
+    return CelebA(image_size=16, seed=0, root=root)
 
 
 def test_rows_follow_the_list_of_splits_and_agree_with_each_other(tmp_path: Path) -> None:
     make(tmp_path)
-    source = open_source("celeba", image_size=16, seed=0, root=tmp_path)
+    source = CelebA(image_size=16, seed=0, root=tmp_path)
     assert len(source.classes) == 8
     assert source.attribute_names == ATTRIBUTES
     files = [line.split() for line in (tmp_path / "list_eval_partition.txt").read_text().splitlines()]
@@ -70,11 +71,11 @@ def test_rows_follow_the_list_of_splits_and_agree_with_each_other(tmp_path: Path
 
 def test_the_digest_follows_the_lists(tmp_path: Path) -> None:
     make(tmp_path)
-    before = open_source("celeba", image_size=16, seed=0, root=tmp_path).digest()
-    assert open_source("celeba", image_size=16, seed=0, root=tmp_path).digest() == before
+    before = CelebA(image_size=16, seed=0, root=tmp_path).digest()
+    assert CelebA(image_size=16, seed=0, root=tmp_path).digest() == before
     file = tmp_path / "list_attr_celeba.txt"
     file.write_text(file.read_text().replace(" 1", "-1", 1))
-    assert open_source("celeba", image_size=16, seed=0, root=tmp_path).digest() != before
+    assert CelebA(image_size=16, seed=0, root=tmp_path).digest() != before
 
 
 @pytest.mark.parametrize(("file", "old", "new", "told"), [
@@ -106,7 +107,7 @@ def test_a_missing_list_or_folder_is_told(tmp_path: Path) -> None:
 
 def test_the_first_half_of_the_attributes_is_answered_and_the_last_hidden(tmp_path: Path) -> None:
     make(tmp_path)
-    source = open_source("celeba", image_size=16, seed=0, root=tmp_path)
+    source = CelebA(image_size=16, seed=0, root=tmp_path)
     asked = Asked.of(source, "attributes", None, None, identities=True)
     assert (asked.utility, asked.private) == (("Bald", "Eyeglasses"), ("Male", "Smiling"))
     assert Asked.of(source, "attributes", ("Male",), None, identities=False).private == ("Smiling",)
@@ -122,7 +123,7 @@ def test_the_first_half_of_the_attributes_is_answered_and_the_last_hidden(tmp_pa
 
 def test_what_a_source_does_not_tell_is_refused(tmp_path: Path) -> None:
     make(tmp_path)
-    faces = open_source("celeba", image_size=16, seed=0, root=tmp_path)
+    faces = CelebA(image_size=16, seed=0, root=tmp_path)
     with pytest.raises(DataError, match="without a pose"):
         Asked.of(faces, "pose", None, None, identities=False)
     with pytest.raises(DataError, match="no attribute 'Hat'"):
@@ -130,7 +131,7 @@ def test_what_a_source_does_not_tell_is_refused(tmp_path: Path) -> None:
 
 
 def test_creatures_have_twenty_of_forty_and_all_angles() -> None:
-    source = open_source("creatures", image_size=16, seed=0, classes=4, train=80, test=8)
+    source = Creatures(image_size=16, seed=0, classes=4, train=80, test=8)
     asked = Asked.of(source, "attributes", None, None, identities=False)
     assert asked.utility == source.attribute_names[:20]
     assert asked.private == source.attribute_names[20:]
@@ -166,7 +167,7 @@ def test_a_folder_of_faces_is_played_from_files_to_results(tmp_path: Path) -> No
 
 def test_nobody_held_out_is_told_before_anything_is_played(tmp_path: Path) -> None:
     make(tmp_path, people=16)
-    source = open_source("celeba", image_size=16, seed=0, root=tmp_path)
+    source = CelebA(image_size=16, seed=0, root=tmp_path)
     trained = [source.classes[label] for label in np.unique(source.labels("train"))]
     overrides = [
         f"data={{source: celeba, root: {tmp_path}, image_size: 16, task: attributes, "

@@ -10,7 +10,10 @@ from PIL import Image
 from pyarrow import parquet
 
 from collab.data.decoding import decoded
-from collab.data.source import Source, open_source
+from collab.data.folders import ImageFolders
+from collab.data.parquet import ParquetFiles
+from collab.data.source import Source
+from collab.data.torchvision_sets import Cifar10
 from collab.errors import DataError
 
 
@@ -33,7 +36,7 @@ def write(folder: Path, images: list[object], labels: list[object], metadata: di
 
 def opened(folder: Path) -> Source:
     names = {"train": "train.parquet", "test": "test.parquet", "image": "image", "label": "label"}
-    return open_source("parquet", image_size=16, seed=0, root=folder, **names)
+    return ParquetFiles(image_size=16, seed=0, root=folder, **names)
 
 
 @pytest.mark.parametrize("is_struct", [True, False])
@@ -72,11 +75,9 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no file .*train\.parquet"):
         opened(tmp_path)
     with pytest.raises(DataError, match="must hold the folders `train` and `val` or `test`"):
-        open_source("imagefolder", image_size=16, seed=0, root=tmp_path)
+        ImageFolders(image_size=16, seed=0, root=tmp_path)
     with pytest.raises(DataError, match="is not under"):
-        open_source("cifar10", image_size=32, seed=0, root=tmp_path)
-    with pytest.raises(DataError, match=r"no source .mnist.\. Take one of creatures"):
-        open_source("mnist", image_size=32, seed=0)
+        Cifar10(image_size=32, seed=0, root=tmp_path)
     (tmp_path / "train.parquet").write_bytes(b"PAR1 nothing")
     with pytest.raises(DataError, match="no readable Parquet"):
         opened(tmp_path)
@@ -92,7 +93,7 @@ def test_folders_are_classes_and_every_mode_becomes_rgb(tmp_path: Path) -> None:
     (tmp_path / "train/owl/notes.txt").write_text("no image")
     picture(3).save(tmp_path / "val/owl/a.png")
     picture(4).save(tmp_path / "val/cat/a.png")
-    source = open_source("imagefolder", image_size=16, seed=0, root=tmp_path)
+    source = ImageFolders(image_size=16, seed=0, root=tmp_path)
     assert source.classes == ("cat", "owl")
     assert source.labels("train").tolist() == [0, 0, 1]
     images = np.concatenate(list(source.images("train", np.arange(3))))
@@ -128,7 +129,7 @@ def test_cifar_is_read_from_torchvisions_own_files(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(datasets.CIFAR10, "train_list", [["data_batch_1", None]])
     monkeypatch.setattr(datasets.CIFAR10, "test_list", [["test_batch", None]])
     monkeypatch.setattr(datasets.CIFAR10, "meta", {"filename": "batches.meta", "key": "label_names", "md5": None})
-    source = open_source("cifar10", image_size=32, seed=0, root=tmp_path)
+    source = Cifar10(image_size=32, seed=0, root=tmp_path)
     assert source.classes == ("plane", "car")
     images = np.concatenate(list(source.images("test", np.array([2, 0]))))
     assert np.array_equal(images[0], pixels[2].reshape(3, 32, 32))

@@ -12,6 +12,7 @@ from collab.data.folders import ImageFolders
 from collab.data.listing import endings
 from collab.data.source import open_source
 from collab.errors import DataError
+from collab.scenario.sources import SOURCES
 
 COLORS = ((255, 0, 0), (0, 255, 0), (0, 0, 255))
 
@@ -32,7 +33,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def opened(root: Path, test: str | None = None, kind: str = "imagefolder") -> ImageFolders:
-    source = open_source(kind, image_size=16, seed=0, root=root, test=test)
+    source = open_source(SOURCES[kind].opens[kind], image_size=16, seed=0, root=root, test=test)
     assert isinstance(source, ImageFolders)
     return source
 

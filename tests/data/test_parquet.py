@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
-from collab.data.source import Source, open_source
+from collab.data.parquet import ParquetFiles
+from collab.data.source import Source
 from collab.errors import DataError
 
 FINE, COARSE = ["oak", "pine", "trout", "shark"], ["tree", "fish"]
@@ -36,7 +37,7 @@ def write(path: Path, metadata: dict[str, str] | None = None, **columns: Any) ->
 
 def opened(folder: Path, **changed: str) -> Source:
     names = {"train": "train.parquet", "test": "test.parquet", "image": "image", "label": "label"}
-    return open_source("parquet", image_size=16, seed=0, root=folder, **names | changed)
+    return ParquetFiles(image_size=16, seed=0, root=folder, **names | changed)
 
 
 @pytest.mark.parametrize(

@@ -149,8 +149,8 @@ def test_whoever_watches_sees_a_notice_as_it_is(is_terminal: bool, shown: Callab
 
 def test_notices_and_names_need_no_torch(root: Path) -> None:
     code = (
-        "import sys; from collab.data.source import open_source; import collab.participants.assignment;"
-        f"source = open_source('imagefolder', image_size=16, seed=0, root={str(with_heic(root))!r});"
+        "import sys; import collab.participants.assignment; from collab.data.folders import ImageFolders;"
+        f"source = ImageFolders(image_size=16, seed=0, root={str(with_heic(root))!r});"
         "print(source.notices()[0], len(source.names('train')), 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -17,14 +17,17 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple, get_args
 
-from collab.data.source import MODULES
+from collab.architectures import ARCHITECTURES
 from collab.defenses.chain import Chain
+from collab.models.backbones import family
 from collab.participants.assignment import open_scenario_source
 from collab.participants.entity import Entity
 from collab.plugins.discovery import INSTALLED, is_ours
+from collab.scenario.sources import SOURCES
 from collab.stages.base import Stage
 from collab.stages.registry import STAGES
 
+SOURCE_MODULES = sorted({part.opens[source].partition(":")[0] for source, part in SOURCES.items()})
 RECORD = Path(__file__).with_name("stage_code.json")
 
 
@@ -40,7 +43,7 @@ def roots(stage: Stage[Any]) -> list[Any]:
     found: list[Any] = [Member(type(stage), "play")]
     for group, _, method in (wanted.partition(".") for wanted in stage.runs):
         if group == "sources":
-            found += [open_scenario_source, *map(import_module, MODULES)]
+            found += [open_scenario_source, *map(import_module, SOURCE_MODULES)]
             continue
         kinds = [INSTALLED.load(group, kind) for kind in INSTALLED.installed(group)]
         kinds += [Chain] if group == "defenses" else []
@@ -119,7 +122,8 @@ def _told(value: Any) -> str:
 def _used(tree: ast.AST, function: FunctionType, owner: type | None) -> Iterator[Any]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id in function.__globals__:
-            yield function.__globals__[node.id]
+            used = function.__globals__[node.id]
+            yield from map(family, ARCHITECTURES.values()) if used is ARCHITECTURES else [used]
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             for kind in [owner] if node.value.id == "self" and owner else _players(function, node.value.id):
                 yield Member(kind, node.attr)

@@ -1,12 +1,16 @@
 import json
 
 import pytest
+from torch import nn
 
+from collab.models import small
 from collab.participants.entity import Entity
 from collab.plugins import discovery
 from collab.stages.registry import STAGES
 from collab.training import losses, recipes
 from tests.stages import stage_code
+
+RENEW = "python tests/stages/stage_code.py"
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +25,13 @@ def test_code_of_a_stage_changes_with_its_version(before: dict[str, str]) -> Non
     Then record the new digests: python tests/stages/stage_code.py (with --same-results if no bit changes).
     """
     known = json.loads(stage_code.RECORD.read_text())
-    assert {stage: each["version"] for stage, each in known.items()} == {
-        name: stage.version for name, stage in STAGES.items()
-    }
+    versions = {stage: each["version"] for stage, each in known.items()}
+    assert versions == {name: stage.version for name, stage in STAGES.items()}, f"run `{RENEW}`"
     changed = [stage for stage, digest in before.items() if known[stage]["code"] != digest]
-    assert not changed, f"the code of {', '.join(changed)} is not what was recorded; see above"
+    assert not changed, (
+        f"the code of {', '.join(changed)} is not what was recorded. Where a result may change raise `version` in the "
+        f"stage and run `{RENEW}`; where no bit does run `{RENEW} --same-results`."
+    )
 
 
 def other_loss(rebuilt, images):  # type: ignore[no-untyped-def]
@@ -40,6 +46,19 @@ def test_a_change_deep_inside_a_stage_is_seen_there_and_nowhere_else(
     after = stage_code.digests()
     fits_or_holds_a_dpm = {"poison", "publish", "disclose", "rehearse", "attack"}
     assert {stage for stage in before if before[stage] != after[stage]} == {"reconstruct", *fits_or_holds_a_dpm}
+
+
+def test_a_change_of_a_backbone_is_seen_although_the_catalog_names_it_by_a_string(
+    before: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def basic_block(inputs, outputs):  # type: ignore[no-untyped-def]
+        return nn.Identity()
+
+    basic_block.__module__ = small.__name__
+    monkeypatch.setattr(small, "basic_block", basic_block)
+    after = stage_code.digests()
+    assert {"pretrain", "featurize", "refine"} <= {stage for stage in before if before[stage] != after[stage]}
 
 
 def test_a_change_of_a_method_is_seen(before: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

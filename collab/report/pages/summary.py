@@ -185,7 +185,7 @@ def _not_hidden(scenario: Scenario, shown: Sequence[Disclosure]) -> tuple[str, .
 
 def _cautions(scenario: Scenario, rows: Sequence[Row], attacks: Sequence[Row]) -> tuple[str, ...]:
     told = []
-    if scenario.data.source == "creatures":
+    if scenario.data.is_drawn:
         told.append("The images are drawn creatures, a stand-in: no figure here says anything about photographs.")
     if not attacks:
         told.append(

@@ -165,7 +165,7 @@ def _table_5(scenario: Scenario, found: Found) -> Table:
         told = {row.verdict.partition(":")[0] for row in found.values() if row.paper is not None and row.verdict}
         is_apart = "; not comparable, shown for the order of rows" if "not comparable" in told else ""
         notes.append(f"paper: Guo et al., Table 5, ImageNet and ResNet-101{is_apart}.")
-    if scenario.data.source == "creatures":
+    if scenario.data.is_drawn:
         notes.append(
             "creatures are drawn, a stand-in for trying things out; no figure here says anything about photographs."
         )

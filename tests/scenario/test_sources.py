@@ -1,0 +1,36 @@
+"""What the part of a source says of the class that reads it, which the scenario may not import."""
+
+from importlib import import_module
+from typing import get_args
+
+import pytest
+
+from collab.data.targets import WithAttributes, WithIdentities, WithPose
+from collab.scenario.sources import PARTS, SOURCES, Data
+
+METHODS = {"attributes": WithAttributes, "pose": WithPose, "identities": WithIdentities}
+
+
+def test_a_part_has_the_sources_that_it_opens() -> None:
+    assert len(SOURCES) == sum(len(part.opens) for part in PARTS) == 7
+    for part in PARTS:
+        assert get_args(part.model_fields["source"].annotation) == tuple(part.opens)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_what_a_part_says_of_its_source_is_true(source: str) -> None:
+    module, name = SOURCES[source].opens[source].split(":")
+    kind = getattr(import_module(module), name)
+    assert module.startswith("collab.data.")
+    assert all(callable(getattr(kind, method)) for method in ("labels", "images", "notices", "digest"))
+    tells = {what for what, method in METHODS.items() if hasattr(kind, next(iter(vars(method).keys() & {what})))}
+    assert tells == set(SOURCES[source].tells)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_part_has_the_options_that_its_source_takes(source: str) -> None:
+    import inspect
+
+    module, name = SOURCES[source].opens[source].split(":")
+    takes = set(inspect.signature(getattr(import_module(module), name)).parameters) - {"image_size", "seed"}
+    assert takes == SOURCES[source].model_fields.keys() - Data.model_fields.keys()
