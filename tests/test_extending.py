@@ -81,7 +81,7 @@ def test_a_scenario_with_all_of_it_plays(tree: Path) -> None:
 
 def test_what_a_program_writes_knows_it_too(tree: Path) -> None:
     command(tree, "-m", "collab.scenario.reference")
-    command(tree, "tests/runtime/stage_code.py", "--same-results")
+    command(tree, "tests/stages/stage_code.py", "--same-results")
     schema = (tree / "scenarios" / "scenario.schema.json").read_text(encoding="utf-8")
     assert all(f'"{word}"' in schema for word in ("stripes", "plain8", "grades", "brightness"))
     assert "### Stripes" in (tree / "docs" / "scenario.md").read_text(encoding="utf-8")
