@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from collab.scenario.defenses import Adversarial
+from collab.defenses.options import Adversarial
 from collab.verdicts.evidence import Evidence
 from collab.verdicts.judging import ABOVE, NOT_BELOW, Claim, Comparison, Region, combination, difference
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-from collab.scenario.model import Dpm
 from collab.verdicts.evidence import Evidence, Key
 from collab.verdicts.judging import Claim, Comparison, Found, Region
 
@@ -14,11 +13,7 @@ MOST_RISE = 0.10
 
 def confusers(evidence: Evidence) -> list[str]:
     """Who publishes from a DPM that was trained against identification."""
-    return [
-        each.name
-        for each in evidence.scenario.entities
-        if any(isinstance(defense, Dpm) and defense.confuse == "identification" for defense in each.defenses)
-    ]
+    return [each.name for each in evidence.scenario.entities if any(defense.hides_people for defense in each.defenses)]
 
 
 def features_name_people(evidence: Evidence) -> Claim:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Literal
 
+from collab.defenses.options import Dpm
 from collab.results.table import Row
-from collab.scenario.model import Dpm, Refinement, Scenario
+from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import owners, played_rows
 from collab.tasks import MainMetric
 from collab.verdicts.judging import Comparison, Found, Region, difference
