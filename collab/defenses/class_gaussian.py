@@ -8,8 +8,8 @@ from typing_extensions import override
 
 from collab.defenses import options
 from collab.defenses.base import Defense, PrivateView
-from collab.models.gaussian import ClassGaussian as Gaussian
-from collab.models.gaussian import Rows
+from collab.defenses.gaussian import ClassGaussian as Gaussian
+from collab.defenses.gaussian import Rows
 from collab.scenario.base import DefenseOptions
 from collab.training.feeds import FeatureFeed
 

@@ -7,8 +7,8 @@ from torch import nn
 from typing_extensions import override
 
 from collab.defenses.base import Defense, PrivateView
+from collab.defenses.dpm_network import Rotating, build_dpm
 from collab.defenses.options import Dpm
-from collab.models.dpm import Rotating, build_dpm
 from collab.scenario.base import DefenseOptions
 from collab.training.loop import Recipe
 from collab.training.recipes import Poisoning, train_dpm

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from collab.defenses import options
+from collab.defenses.attention import PixelAttention, attending_classifier
 from collab.defenses.base import ImageDefense, PrivateView
+from collab.defenses.mixing import Mixer
 from collab.metrics.vfe import Border, visual_feature_entropy
-from collab.models.attention import PixelAttention, attending_classifier
 from collab.models.freeze import freeze
-from collab.models.mixing import Mixer
 from collab.scenario.base import DefenseOptions
 from collab.training.feeds import even_batches
 from collab.training.loop import Recipe

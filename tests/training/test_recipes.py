@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
+from collab.defenses.dpm_network import build_dpm
 from collab.models.backbones import build_split
-from collab.models.dpm import build_dpm
 from collab.models.freeze import freeze, state_digest
 from collab.models.reconstructors import build_reconstructor
 from collab.seeding import Stream
