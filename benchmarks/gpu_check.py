@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+from collab.defenses.dpm_network import build_dpm
 from collab.metrics.visual import ssim
 from collab.models.backbones import build_split, feature_shape
-from collab.models.dpm import build_dpm
 from collab.models.freeze import folded, freeze
 from collab.models.reconstructors import build_reconstructor
 from collab.seeding import Stream

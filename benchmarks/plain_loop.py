@@ -18,9 +18,9 @@ from torch import nn
 from torch.nn import functional
 
 from collab.data.source import open_source
+from collab.defenses.dpm_network import build_dpm
 from collab.metrics.visual import ssim
 from collab.models.backbones import build_split
-from collab.models.dpm import build_dpm
 from collab.models.freeze import folded
 from collab.models.reconstructors import build_reconstructor
 from collab.participants.scoring import distances, equivalence, means, priors

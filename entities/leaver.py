@@ -2,11 +2,10 @@
 
 from typing import ClassVar
 
-from pydantic import Field
-from typing_extensions import override
-
 from collab.participants.entity import Entity
-from collab.scenario.base import EntityOptions, RowName
+from collab.scenario.base import EntityOptions
+
+from .options import Leaver as LeaverOptions
 
 
 class Leaver(Entity):
@@ -15,14 +14,5 @@ class Leaver(Entity):
     What others have learned from them by then stays learned: withdrawing is no deletion.
     """
 
-    class Options(EntityOptions):
-        """When it leaves."""
-
-        after: RowName = Field(description="The last row of the scenario that may use its shards.")
-
-        @property
-        @override
-        def leaves_after(self) -> str:
-            return str(self.after)
-
     kind: ClassVar[str] = "leaver"
+    Options: ClassVar[type[EntityOptions]] = LeaverOptions

@@ -3,24 +3,21 @@
 from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
 from collab.participants.entity import Entity
 from collab.scenario.base import EntityOptions
 
+from .options import Mislabeler as MislabelerOptions
+
 
 class Mislabeler(Entity):
     """Publishes its poisoned features, some of them under a wrong label; refines on true ones."""
 
-    class Options(EntityOptions):
-        """How much of it is wrong."""
-
-        fraction: float = Field(0.5, ge=0, le=1, description="Expected share of published rows with a wrong label.")
-
     kind: ClassVar[str] = "mislabeler"
-    options: Options
+    Options: ClassVar[type[EntityOptions]] = MislabelerOptions
+    options: MislabelerOptions
 
     @override
     def published(self, features: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

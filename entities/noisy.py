@@ -3,12 +3,13 @@
 from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
 from collab.participants.entity import Entity
 from collab.scenario.base import EntityOptions
+
+from .options import Noisy as NoisyOptions
 
 
 class Noisy(Entity):
@@ -17,13 +18,9 @@ class Noisy(Entity):
     The store cannot tell: the values are finite, of the right shape, and no larger than others. `vet: holdout` can.
     """
 
-    class Options(EntityOptions):
-        """How much of it is noise."""
-
-        fraction: float = Field(1.0, ge=0, le=1, description="Expected share of published rows that are noise.")
-
     kind: ClassVar[str] = "noisy"
-    options: Options
+    Options: ClassVar[type[EntityOptions]] = NoisyOptions
+    options: NoisyOptions
 
     @override
     def published(self, features: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

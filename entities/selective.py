@@ -1,34 +1,25 @@
 """An entity that chooses what it takes."""
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import Field
 from typing_extensions import override
 
 from collab.participants.entity import Entity
 from collab.participants.pool import Pooled, harm, of_classes
-from collab.scenario.base import EntityOptions, Name
+from collab.scenario.base import EntityOptions
 from collab.scenario.model import Refinement
 from collab.training.progress import Progress
+
+from .options import Selective as SelectiveOptions
 
 
 class Selective(Entity):
     """Refines on those rows of the pool that are of some entities, of some classes, or of its most useful peers."""
 
-    class Options(EntityOptions):
-        """What it takes; what is not stated does not restrict."""
-
-        entities: tuple[Name, ...] | None = Field(None, description="Take shards of these entities only.")
-        classes: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
-            None, description="Take rows of these classes only."
-        )
-        best: int | None = Field(
-            None, ge=1, description="Of the rest take so many entities: those that help most on its held-out images."
-        )
-
     kind: ClassVar[str] = "selective"
-    options: Options
+    Options: ClassVar[type[EntityOptions]] = SelectiveOptions
+    options: SelectiveOptions
 
     @override
     def choose(self, pool: Sequence[Pooled], row: Refinement, progress: Progress) -> Sequence[Pooled]:

@@ -22,7 +22,7 @@ LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 DEFAULT_MODULES = {
     **dict.fromkeys(("1.1", "1.2", "1.3", "1.4"), ("collab.training.losses", "tests/training/test_losses.py")),
     "1.5": ("collab.training.adversarial", "tests/training/test_adversarial.py"),
-    "1.6": ("collab.training.obfuscator", "tests/training/test_obfuscator.py"),
+    "1.6": ("collab.defenses.obfuscation", "tests/training/test_obfuscator.py"),
 }
 """Where the functions and tests of a section's equations are, unless a name says its module."""
 

@@ -6,11 +6,11 @@ from functools import partial
 from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
+from collab.attacks import options
 from collab.attacks.base import Attack, Knowledge, Need
 from collab.attacks.distribution_matching import Moments, zca_map
 from collab.models.layers import convolution
@@ -62,14 +62,8 @@ class AdversarialAlignment(Attack):
     first player by the non-saturating form. Nothing chooses among iterates: the last one is applied.
     """
 
-    class Options(AttackOptions):
-        """How long U and its discriminator play, and what C weighs."""
-
-        epochs: int = Field(20, ge=1, le=10_000, description="Passes over the rows attacked.")
-        images: int = Field(2000, ge=16, le=1_000_000, description="Public images that U(f*) is to look like.")
-        equivalence_weight: float = Field(1.0, ge=0, description="w, of what C answers.")
-
     kind: ClassVar[str] = "adversarial_alignment"
+    Options: ClassVar[type[AttackOptions]] = options.AdversarialAlignment
     needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "reconstructor", "public_data"})
 
     epochs: int

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
+from collab.attacks import options
 from collab.attacks.base import Attack, Knowledge, Need
-from collab.scenario.base import Answers, OptionalPairs
+from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.precision import Compute
 from collab.training.progress import Progress
@@ -24,14 +24,8 @@ class AttributeInference(Attack):
     it also sees the published features themselves.
     """
 
-    class Options(OptionalPairs):
-        """What it learns from."""
-
-        answers: ClassVar[Answers] = "attributes"
-
-        images: int = Field(2000, ge=16, le=1_000_000, description="Public images that it learns from without pairs.")
-
     kind: ClassVar[str] = "attribute_inference"
+    Options: ClassVar[type[AttackOptions]] = options.AttributeInference
     needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "public_data"})
 
     pairs: int

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
+from collab.attacks import options
 from collab.attacks.base import Attack, Knowledge, Need
 from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
@@ -72,23 +72,8 @@ MAPS = {"zca": zca_map, "transport": transport_map, "eigen": eigen_map}
 class DistributionMatching(Attack):
     """Moves the shard's mean and covariance over channels to those of F(Q) by a linear map, then applies R."""
 
-    class Options(AttackOptions):
-        """Which map."""
-
-        map: Literal["zca", "transport", "eigen"] = Field("zca", description="eigen undoes part of a rotation too.")
-        images: int = Field(2000, ge=16, le=1_000_000, description="Public images that F's moments are taken of.")
-        per_class: bool = Field(
-            False,
-            description="A map for each class, where the task has some: rows by their labels, public images by what C "
-            "takes them for.",
-        )
-
-        @property
-        @override
-        def setting(self) -> str:
-            return f"{self.map},classes" if self.per_class else self.map
-
     kind: ClassVar[str] = "distribution_matching"
+    Options: ClassVar[type[AttackOptions]] = options.DistributionMatching
     needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "reconstructor", "public_data"})
 
     map: str

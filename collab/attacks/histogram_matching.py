@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from collab.attacks import options
 from collab.attacks.base import Attack, Knowledge, Need
+from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.feeds import ImageSet
 from collab.training.precision import Compute
@@ -39,6 +41,7 @@ class HistogramMatching(Attack):
     """Answers with the image of its own and public ones whose histogram is nearest: exact where it has the image."""
 
     kind: ClassVar[str] = "histogram_matching"
+    Options: ClassVar[type[AttackOptions]] = options.HistogramMatching
     needs: ClassVar[frozenset[Need]] = frozenset({"images", "own_data", "public_data"})
 
     @override

@@ -3,17 +3,13 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from typing_extensions import override
 
-from collab.architectures import RECONSTRUCTOR
 from collab.attacks.base import Attack, Knowledge
 from collab.models.reconstructors import build_reconstructor
-from collab.scenario.base import AttackOptions, Schedule
 from collab.seeding import Stream
 from collab.training.feeds import ImageSet, even_batches, steps_in
 from collab.training.loop import Recipe, minimize
@@ -21,22 +17,6 @@ from collab.training.losses import inversion_loss
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 from collab.training.recipes import outputs_of
-
-
-class Inversion(AttackOptions, Schedule):
-    """How long the reconstructor is trained, and with which steps."""
-
-    epochs: int = Field(5, ge=1, le=10_000, description="Passes over the images that the adversary has.")
-    batch_size: int = Field(32, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
-    optimizer: Literal["sgd", "adam", "adamw"] = Field("adamw", description="sgd has Nesterov momentum 0.9.")
-    learning_rate: float = Field(2e-3, gt=0, description="Its largest value; a loss that is not finite ends the run.")
-    schedule: Literal["cosine", "one_cycle", "constant"] = Field("one_cycle", description="Its course.")
-
-
-class ByReconstructor(Inversion):
-    """Which reconstructor, and how it is trained."""
-
-    reconstructor: str = Field("px2s2", pattern=RECONSTRUCTOR, description="Kind of the reconstructor.")
 
 
 @dataclass(frozen=True)

@@ -3,26 +3,23 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
+from collab.attacks import options
 from collab.attacks.base import Knowledge, Need
-from collab.attacks.inversion import ByReconstructor, FreshReconstructor, invert
+from collab.attacks.inversion import FreshReconstructor, invert
 from collab.attacks.leaked_pairs import Repaired, best_ridge
-from collab.scenario.base import HandOut
+from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.losses import likeness_loss
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 from collab.training.recipes import outputs_of
-
-Start = Literal["fresh", "released"]
-"""As the papers have it; or R behind a linear map that undoes the module, which is further after one pass than that."""
 
 PAIRS = 256
 """Public images that the linear map is fitted on."""
@@ -32,23 +29,11 @@ PAIRS = 256
 class LeakedModule(FreshReconstructor):
     """Inverts the victim's own module on public images: an upper bound on what rests on its secrecy alone."""
 
-    class Options(ByReconstructor):
-        """Which reconstructor, how it is trained, and where the module is from."""
-
-        is_stolen: bool = Field(False, description="The module is handed to the adversary, whoever keeps it private.")
-        start: Start = Field(
-            "fresh", description="A new `reconstructor`, or R behind a linear map fitted on public images."
-        )
-
-        @property
-        @override
-        def hand_out(self) -> HandOut | None:
-            return HandOut(module=True) if self.is_stolen else None
-
     kind: ClassVar[str] = "leaked_module"
+    Options: ClassVar[type[AttackOptions]] = options.LeakedModule
     needs: ClassVar[frozenset[Need]] = frozenset({"public_data", "victim_encoder"})
 
-    start: Start = "fresh"
+    start: options.Start = "fresh"
 
     @property
     @override

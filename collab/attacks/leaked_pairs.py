@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from typing_extensions import override
 
+from collab.attacks import options
 from collab.attacks.base import Attack, Knowledge, Need
 from collab.attacks.linear import PENALTIES, Grams, Ridge, folds, total
 from collab.metrics.visual import ssim
 from collab.models.layers import Residual, convolution
-from collab.scenario.base import OptionalPairs
+from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.feeds import even_batches, steps_in
 from collab.training.loop import Recipe, minimize
@@ -58,16 +58,8 @@ class LeakedPairs(Attack):
     whether the blocks help are chosen by images left out of the pairs. With no pairs it applies R as it is.
     """
 
-    class Options(OptionalPairs):
-        """How many pairs, and what is fitted on them."""
-
-        pairs: int = Field(64, ge=0, le=65_536, description="Images of the victim's that the adversary has: k.")
-        sides: tuple[int, ...] = Field((1, 3), min_length=1, description="Places that a linear map sees; odd.")
-        epochs: int = Field(
-            20, ge=0, le=10_000, description="Passes of the residual blocks over the pairs; 0: linear maps alone."
-        )
-
     kind: ClassVar[str] = "leaked_pairs"
+    Options: ClassVar[type[AttackOptions]] = options.LeakedPairs
     needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "reconstructor", "pairs"})
 
     pairs: int

@@ -1,19 +1,15 @@
 """How alike published rows and candidate images look to C: scores that need no pair (ATTACKS A5)."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from collab.attacks.base import Knowledge
+from collab.attacks.options import View
 from collab.training.precision import Compute
 from collab.training.recipes import outputs_of
-
-View = Literal["logits", "penultimate", "blocks", "frame_free"]
-"""What of a feature map is compared: C's answer, its last pooled map, the maps of each of its blocks, or what no
-rotation of channels changes."""
 
 
 def similarities(known: Knowledge, views: Sequence[View], compute: Compute) -> Tensor:

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
+from collab.attacks import options
 from collab.attacks.base import Attack, Knowledge, Need
-from collab.attacks.likeness import View, cosines, similarities, standardized
+from collab.attacks.likeness import cosines, similarities, standardized
 from collab.attacks.linear import Grams, Ridge
-from collab.scenario.base import Answers, AttackOptions, HandOut
+from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.precision import Compute
 from collab.training.progress import Progress
@@ -21,21 +21,6 @@ FEWEST = 8
 """Pairs below which no map is fitted."""
 
 
-class Candidates(AttackOptions):
-    """How many images the adversary looks among, and how many of the attacked are there."""
-
-    candidates: int = Field(2000, ge=16, le=1_000_000, description="Images among which it looks for each row's.")
-    present: float = Field(1.0, ge=0, le=1, description="Share of the attacked rows whose images are among them.")
-    views: tuple[View, ...] = Field(
-        ("logits", "penultimate", "blocks", "frame_free"), min_length=1, description="What of a row is compared."
-    )
-
-    @property
-    @override
-    def hand_out(self) -> HandOut:
-        return HandOut(candidates=self.candidates, present=self.present)
-
-
 @dataclass(frozen=True)
 class Matching(Attack):
     """Compares what C makes of rows and of candidates; then takes the surest matches for pairs, maps back, looks again.
@@ -43,22 +28,11 @@ class Matching(Attack):
     A round is kept if it leaves more rows and candidates that are each other's best: the attack's own score.
     """
 
-    class Options(Candidates):
-        """What is compared, and how often it looks again."""
-
-        answers: ClassVar[Answers] = "matches"
-
-        boost: int = Field(5, ge=0, le=100, description="Rounds in which sure matches are taken for pairs.")
-
-        @property
-        @override
-        def setting(self) -> str:
-            return "boosted" if self.boost else "+".join(self.views)
-
     kind: ClassVar[str] = "matching"
+    Options: ClassVar[type[AttackOptions]] = options.Matching
     needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "candidates"})
 
-    views: tuple[View, ...]
+    views: tuple[options.View, ...]
     boost: int
 
     @override

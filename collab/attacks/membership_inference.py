@@ -1,24 +1,20 @@
 """Whether an image is among those that an entity has published features of (ATTACKS A7)."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
+from collab.attacks import options
 from collab.attacks.base import Attack, Knowledge, Need
-from collab.attacks.likeness import View, similarities
-from collab.attacks.matching import Candidates
-from collab.scenario.base import Answers
+from collab.attacks.likeness import similarities
+from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 from collab.training.recipes import outputs_of
-
-By = Literal["likeness", "span"]
-"""A row that is like a candidate, or the directions in which all rows vary."""
 
 
 @dataclass(frozen=True)
@@ -29,27 +25,12 @@ class MembershipInference(Attack):
     no row that is like any image: what is drawn or mixed from members varies as they do.
     """
 
-    class Options(Candidates):
-        """Of which images it is asked."""
-
-        answers: ClassVar[Answers] = "members"
-
-        by: By = Field("likeness", description="What a candidate is known by.")
-        directions: int = Field(
-            256, ge=1, le=65_536, description="Of `span`: those in which rows vary most; a quarter of the rows at most."
-        )
-        rows: int = Field(500, ge=2, le=65_536, description="Rows whose images are members where they are present.")
-
-        @property
-        @override
-        def setting(self) -> str:
-            return "span" if self.by == "span" else ""
-
     kind: ClassVar[str] = "membership_inference"
+    Options: ClassVar[type[AttackOptions]] = options.MembershipInference
     needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "candidates"})
 
-    views: tuple[View, ...]
-    by: By
+    views: tuple[options.View, ...]
+    by: options.By
     directions: int
 
     @override

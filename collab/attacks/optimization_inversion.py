@@ -1,15 +1,15 @@
 """Inversion by optimization (ATTACKS A6): the image whose features are read as the published ones are."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from typing_extensions import override
 
+from collab.attacks import options
 from collab.attacks.base import Attack, Knowledge, Need
-from collab.scenario.base import AttackOptions, HandOut
+from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.precision import Compute
 from collab.training.progress import Progress
@@ -23,34 +23,8 @@ class OptimizationInversion(Attack):
     right. Starts from the mean public image; the last iterate counts.
     """
 
-    class Options(AttackOptions):
-        """What it compares through, and how long it looks."""
-
-        rows: int = Field(64, ge=2, le=65_536, description="Rows that it is tried on; time grows with them.")
-        through: Literal["decider", "module"] = Field("decider", description="module: needs the victim's weights.")
-        is_stolen: bool = Field(
-            False, description="The weights are handed to the adversary, whoever keeps them private."
-        )
-        steps: int = Field(200, ge=1, le=100_000, description="Steps of the optimizer for each image.")
-        learning_rate: float = Field(0.05, gt=0, description="Of Adam.")
-        smoothness: float = Field(0.05, ge=0, description="Tau, the weight of the total variation.")
-
-        @property
-        @override
-        def hand_out(self) -> HandOut | None:
-            return HandOut(module=True) if self.is_stolen and self.through == "module" else None
-
-        @property
-        @override
-        def of_feature_modules(self) -> bool:
-            return self.through == "module"
-
-        @property
-        @override
-        def setting(self) -> str:
-            return self.through
-
     kind: ClassVar[str] = "optimization_inversion"
+    Options: ClassVar[type[AttackOptions]] = options.OptimizationInversion
     needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "public_data"})
 
     through: str

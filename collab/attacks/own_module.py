@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
+from collab.attacks import options
 from collab.attacks.base import Attack, Knowledge, Need
-from collab.attacks.inversion import Inversion, invert
+from collab.attacks.inversion import invert
+from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.loop import Recipe
 from collab.training.precision import Compute
@@ -22,12 +23,8 @@ from collab.training.recipes import outputs_of
 class OwnModule(Attack):
     """Trains R further to invert the own module on own and public images, then applies it to the victim's rows."""
 
-    class Options(Inversion):
-        """How it trains R."""
-
-        epochs: int = Field(3, ge=1, le=10_000, description="Passes over own and public images.")
-
     kind: ClassVar[str] = "own_module"
+    Options: ClassVar[type[AttackOptions]] = options.OwnModule
     needs: ClassVar[frozenset[Need]] = frozenset(
         {"featurizer", "reconstructor", "public_data", "own_module", "own_data"}
     )

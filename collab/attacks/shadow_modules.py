@@ -3,19 +3,19 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from typing_extensions import override
 
+from collab.attacks import options
 from collab.attacks.base import Attack, Knowledge, Need
-from collab.attacks.inversion import Inversion, invert
+from collab.attacks.inversion import invert
 from collab.attacks.shadows import fit_shadows, through_all
 from collab.metrics.visual import ssim
-from collab.scenario.base import CONTROL
+from collab.scenario.base import CONTROL, AttackOptions
 from collab.seeding import Stream
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
@@ -59,29 +59,8 @@ class ShadowModules(Attack):
     carries over. As a collaborator it also uses its own module and its own images.
     """
 
-    class Options(Inversion):
-        """How many modules, on what, and how their inverse is trained."""
-
-        rehearses: ClassVar[Literal["never", "for each recipe", "once"]] = "for each recipe"
-
-        modules: int = Field(4, ge=1, le=64, description="K, the modules it trains; time grows with them.")
-        images: int = Field(1250, ge=16, le=1_000_000, description="Public images that each is fitted on.")
-        module_epochs: int | None = Field(None, ge=1, le=10_000, description="Passes for each; the recipe's if null.")
-        collaborator: bool = Field(False, description="Whether it uses an own module and own images too.")
-        epochs: int = Field(3, ge=1, le=10_000, description="Passes over the images that the adversary has.")
-        batch_size: int = Field(64, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
-
-        @property
-        @override
-        def of_feature_modules(self) -> bool:
-            return True
-
-        @property
-        @override
-        def setting(self) -> str:
-            return f"{self.modules},own" if self.collaborator else str(self.modules)
-
     kind: ClassVar[str] = "shadow_modules"
+    Options: ClassVar[type[AttackOptions]] = options.ShadowModules
     needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "reconstructor", "public_data", "recipe"})
 
     modules: int

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from collab.attacks import options
 from collab.attacks.base import Attack, Knowledge, Need
+from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.precision import Compute
 from collab.training.progress import Progress
@@ -19,6 +21,7 @@ class StrawMan(Attack):
     """Applies R as it was released. That it fails is necessary for a defense, and proves little."""
 
     kind: ClassVar[str] = "straw_man"
+    Options: ClassVar[type[AttackOptions]] = options.StrawMan
     needs: ClassVar[frozenset[Need]] = frozenset({"reconstructor"})
 
     @override

@@ -1,17 +1,18 @@
 """Through the decider: what C can read of poisoned features, a reconstructor can show (ATTACKS A4d)."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from typing_extensions import override
 
+from collab.attacks import options
 from collab.attacks.base import Attack, Knowledge, Need
-from collab.attacks.inversion import ByReconstructor, invert
+from collab.attacks.inversion import invert
 from collab.errors import EntityError
 from collab.models.reconstructors import build_reconstructor
+from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.loop import Recipe
 from collab.training.losses import likeness_loss
@@ -27,20 +28,8 @@ class ThroughDecider(Attack):
     Equivalence forces deep blocks to answer alike, and they hold less of the image: the depth is an option.
     """
 
-    class Options(ByReconstructor):
-        """How deep, and how the reconstructor is trained."""
-
-        rehearses: ClassVar[Literal["never", "for each recipe", "once"]] = "once"
-
-        depth: int = Field(1, ge=1, le=64, description="Blocks of C that the shard goes through; its head is none.")
-        epochs: int = Field(3, ge=1, le=10_000, description="Passes over the public images.")
-
-        @property
-        @override
-        def setting(self) -> str:
-            return str(self.depth)
-
     kind: ClassVar[str] = "through_decider"
+    Options: ClassVar[type[AttackOptions]] = options.ThroughDecider
     needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "public_data"})
 
     depth: int

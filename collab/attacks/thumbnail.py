@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 from typing_extensions import override
 
+from collab.attacks import options
 from collab.attacks.base import Attack, Knowledge, Need
 from collab.errors import EntityError
 from collab.scenario.base import AttackOptions
@@ -28,12 +28,8 @@ def thumbnail(images: Tensor, regions: int) -> Tensor:
 class Thumbnail(Attack):
     """Enlarges the thumbnail of published images; nothing is learned, and no key or network is needed."""
 
-    class Options(AttackOptions):
-        """Of how many fields."""
-
-        regions: int = Field(4, ge=1, le=256, description="Along a side; shuffling inside finer regions shows more.")
-
     kind: ClassVar[str] = "thumbnail"
+    Options: ClassVar[type[AttackOptions]] = options.Thumbnail
     needs: ClassVar[frozenset[Need]] = frozenset({"images"})
 
     regions: int

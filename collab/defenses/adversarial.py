@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from collab.defenses.base import EncodingDefense, PrivateView
+from collab.defenses.options import Adversarial as AdversarialOptions
 from collab.errors import EntityError
 from collab.models.decoders import build_decoder, build_discriminator
 from collab.models.encoder import Encoder
 from collab.models.freeze import freeze
 from collab.models.recognizer import Recognizer
-from collab.scenario import defenses
 from collab.scenario.base import DefenseOptions
 from collab.training.adversarial import Game, train_encoder
 from collab.training.feeds import ImageSet
@@ -31,13 +31,13 @@ class Adversarial(EncodingDefense):
     """
 
     kind: ClassVar[str] = "adversarial"
-    Options: ClassVar[type[DefenseOptions]] = defenses.Adversarial
+    Options: ClassVar[type[DefenseOptions]] = AdversarialOptions
 
-    options: defenses.Adversarial
+    options: AdversarialOptions
 
     @override
     @classmethod
-    def from_options(cls, options: defenses.Adversarial) -> Self:
+    def from_options(cls, options: AdversarialOptions) -> Self:
         return cls(options)
 
     @override

@@ -8,8 +8,9 @@ from typing import ClassVar
 from torch import Tensor, nn
 from typing_extensions import override
 
+from collab.defenses.options import Encoding, ImageDefenseOptions
 from collab.errors import CollabError
-from collab.scenario.base import DefenseOptions
+from collab.scenario.base import DefenseOptions, Publishes
 from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet
 from collab.training.options import FromOptions
@@ -51,15 +52,23 @@ class Protection(ABC):
     """Changes features before they are published; `is_private` says that others can use them without the module.
 
     `is_learned` off says that the module does what it does before it is fitted too, so that one that stands before it
-    in a chain is trained through it. `encodes` says that its module is an `Encoder`, which is given images, begins as
-    F and C, and is built by nobody: it stands alone. `keeps_values` says that what it publishes holds unpoisoned values
+    in a chain is trained through it. `keeps_values` says that what it publishes holds unpoisoned values
     on purpose, as they are or rearranged, so that the audit of a run does not take them for a leak.
     """
 
     is_private: ClassVar[bool]
     is_learned: ClassVar[bool] = True
     keeps_values: ClassVar[bool] = False
-    encodes: ClassVar[bool] = False
+
+    @property
+    def publishes(self) -> Publishes:
+        """What it changes and its entity publishes."""
+        return "features"
+
+    @property
+    def encodes(self) -> bool:
+        """Whether its module is an `Encoder`, which is given images, begins as F and C, and is built by nobody."""
+        return False
 
     @property
     def batch_size(self) -> int:
@@ -89,6 +98,16 @@ class Defense(FromOptions, Protection):
     kind: ClassVar[str]
     Options: ClassVar[type[DefenseOptions]] = DefenseOptions
 
+    @property
+    @override
+    def publishes(self) -> Publishes:
+        return self.Options.publishes
+
+    @property
+    @override
+    def encodes(self) -> bool:
+        return self.Options.encodes
+
 
 class FixedDefense(Defense):
     """A defense that learns nothing: its module is public, and what it does is known before any row is."""
@@ -107,6 +126,8 @@ class ImageDefense(FixedDefense):
     What it publishes is rounded to 8 bits. `build` is asked for 3 channels. Peers compute F of what they read.
     """
 
+    Options: ClassVar[type[DefenseOptions]] = ImageDefenseOptions
+
     def shown(self, module: nn.Module, images: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
         """What `module` makes of images [batch, 3, side, side], and what else to tell of each: values [batch]."""
         return module(images), {}
@@ -115,8 +136,8 @@ class ImageDefense(FixedDefense):
 class EncodingDefense(Defense):
     """A defense that makes features of images itself: its module is an `Encoder`, public, and others train on it."""
 
+    Options: ClassVar[type[DefenseOptions]] = Encoding
     is_private: ClassVar[bool] = False
-    encodes: ClassVar[bool] = True
 
     @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:

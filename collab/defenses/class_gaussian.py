@@ -6,10 +6,10 @@ from typing import ClassVar
 from torch import nn
 from typing_extensions import override
 
+from collab.defenses import options
 from collab.defenses.base import Defense, PrivateView
-from collab.models.gaussian import ClassGaussian as Gaussian
-from collab.models.gaussian import Rows
-from collab.scenario import defenses
+from collab.defenses.gaussian import ClassGaussian as Gaussian
+from collab.defenses.gaussian import Rows
 from collab.scenario.base import DefenseOptions
 from collab.training.feeds import FeatureFeed
 
@@ -24,7 +24,7 @@ class ClassGaussian(Defense):
     """
 
     kind: ClassVar[str] = "class_gaussian"
-    Options: ClassVar[type[DefenseOptions]] = defenses.ClassGaussian
+    Options: ClassVar[type[DefenseOptions]] = options.ClassGaussian
     is_private: ClassVar[bool] = True
 
     rank: int

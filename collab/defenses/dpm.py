@@ -7,9 +7,9 @@ from torch import nn
 from typing_extensions import override
 
 from collab.defenses.base import Defense, PrivateView
-from collab.models.dpm import Rotating, build_dpm
+from collab.defenses.dpm_network import Rotating, build_dpm
+from collab.defenses.options import Dpm
 from collab.scenario.base import DefenseOptions
-from collab.scenario.model import Dpm
 from collab.training.loop import Recipe
 from collab.training.recipes import Poisoning, train_dpm
 
@@ -38,7 +38,7 @@ class DpmDefense(Defense):
     @override
     @classmethod
     def from_options(cls, options: Dpm) -> Self:
-        target = options.target if options.confuse == "identification" else None
+        target = options.target if options.hides_people else None
         aim = Poisoning(options.equivalence, options.ssim_loss, options.ssim_weight, target, options.adapt)
         recipe = Recipe.of(options)
         return cls(options.blocks, options.width, options.norm, aim, recipe, options.against, options.rotate)

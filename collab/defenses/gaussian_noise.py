@@ -6,9 +6,9 @@ from typing import ClassVar
 from torch import nn
 from typing_extensions import override
 
+from collab.defenses import options
 from collab.defenses.base import FixedDefense, PrivateView
 from collab.models.filters import Noise, spread_over
-from collab.scenario import defenses
 from collab.scenario.base import DefenseOptions
 
 
@@ -22,7 +22,7 @@ class GaussianNoise(FixedDefense):
     """
 
     kind: ClassVar[str] = "gaussian_noise"
-    Options: ClassVar[type[DefenseOptions]] = defenses.GaussianNoise
+    Options: ClassVar[type[DefenseOptions]] = options.GaussianNoise
 
     sigma: float
 

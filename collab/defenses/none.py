@@ -6,8 +6,8 @@ from typing import ClassVar
 from torch import nn
 from typing_extensions import override
 
+from collab.defenses import options
 from collab.defenses.base import FixedDefense
-from collab.scenario import defenses
 from collab.scenario.base import DefenseOptions
 
 
@@ -17,7 +17,7 @@ class NoDefense(FixedDefense):
 
     kind: ClassVar[str] = "none"
     keeps_values: ClassVar[bool] = True
-    Options: ClassVar[type[DefenseOptions]] = defenses.NoDefense
+    Options: ClassVar[type[DefenseOptions]] = options.NoDefense
 
     @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:

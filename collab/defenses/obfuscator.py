@@ -7,13 +7,13 @@ import torch
 from torch import nn
 from typing_extensions import override
 
+from collab.defenses import options
 from collab.defenses.base import EncodingDefense, PrivateView
+from collab.defenses.obfuscation import Obfuscation, train_obfuscator
 from collab.models.decoders import build_obfuscator_reconstructor
 from collab.models.encoder import Encoder
-from collab.scenario import defenses
 from collab.scenario.base import DefenseOptions
 from collab.training.loop import Recipe
-from collab.training.obfuscator import Obfuscation, train_obfuscator
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class Obfuscator(EncodingDefense):
     """
 
     kind: ClassVar[str] = "obfuscator"
-    Options: ClassVar[type[DefenseOptions]] = defenses.Obfuscator
+    Options: ClassVar[type[DefenseOptions]] = options.Obfuscator
 
     initial: Recipe
     recipe: Recipe
 
     @override
     @classmethod
-    def from_options(cls, options: defenses.Obfuscator) -> Self:
+    def from_options(cls, options: options.Obfuscator) -> Self:
         recipe = Recipe.of(options)
         initial = Recipe(options.initial_epochs, options.batch_size, options.optimizer, options.initial_learning_rate)
         return cls(initial, recipe)

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from collab.defenses import options
 from collab.defenses.base import FixedDefense, PrivateView
+from collab.scenario.base import DefenseOptions
 
 
 class Rotation(nn.Module):
@@ -32,6 +34,7 @@ class Orthogonal(FixedDefense):
     """
 
     kind: ClassVar[str] = "orthogonal"
+    Options: ClassVar[type[DefenseOptions]] = options.Orthogonal
 
     @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:

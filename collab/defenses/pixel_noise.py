@@ -7,11 +7,11 @@ import torch
 from torch import nn
 from typing_extensions import override
 
+from collab.defenses import options
 from collab.defenses.base import ImageDefense, PrivateView
 from collab.defenses.visual_mixer import mean_entropy
 from collab.metrics.vfe import Border
 from collab.models.filters import Features, Noise
-from collab.scenario import defenses
 from collab.scenario.base import DefenseOptions
 
 MOST_SIGMA = 8.0
@@ -41,7 +41,7 @@ class PixelNoise(ImageDefense):
     """
 
     kind: ClassVar[str] = "pixel_noise"
-    Options: ClassVar[type[DefenseOptions]] = defenses.PixelNoise
+    Options: ClassVar[type[DefenseOptions]] = options.PixelNoise
 
     gain: float
     border: Border

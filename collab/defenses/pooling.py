@@ -6,9 +6,9 @@ from typing import ClassVar
 from torch import nn
 from typing_extensions import override
 
+from collab.defenses import options
 from collab.defenses.base import FixedDefense
 from collab.models.filters import Pool
-from collab.scenario import defenses
 from collab.scenario.base import DefenseOptions
 
 
@@ -21,7 +21,7 @@ class Pooling(FixedDefense):
     """
 
     kind: ClassVar[str] = "pooling"
-    Options: ClassVar[type[DefenseOptions]] = defenses.Pooling
+    Options: ClassVar[type[DefenseOptions]] = options.Pooling
 
     side: int
 

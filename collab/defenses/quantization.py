@@ -6,9 +6,9 @@ from typing import ClassVar
 from torch import nn
 from typing_extensions import override
 
+from collab.defenses import options
 from collab.defenses.base import FixedDefense, PrivateView
 from collab.models.filters import Levels, spread_over
-from collab.scenario import defenses
 from collab.scenario.base import DefenseOptions
 
 
@@ -20,7 +20,7 @@ class Quantization(FixedDefense):
     """
 
     kind: ClassVar[str] = "quantization"
-    Options: ClassVar[type[DefenseOptions]] = defenses.Quantization
+    Options: ClassVar[type[DefenseOptions]] = options.Quantization
 
     bits: int
 

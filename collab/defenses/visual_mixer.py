@@ -8,12 +8,12 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 from typing_extensions import override
 
+from collab.defenses import options
+from collab.defenses.attention import PixelAttention, attending_classifier
 from collab.defenses.base import ImageDefense, PrivateView
+from collab.defenses.mixing import Mixer
 from collab.metrics.vfe import Border, visual_feature_entropy
-from collab.models.attention import PixelAttention, attending_classifier
 from collab.models.freeze import freeze
-from collab.models.mixing import Mixer
-from collab.scenario import defenses
 from collab.scenario.base import DefenseOptions
 from collab.training.feeds import even_batches
 from collab.training.loop import Recipe
@@ -35,7 +35,7 @@ class VisualMixer(ImageDefense):
 
     kind: ClassVar[str] = "visual_mixer"
     keeps_values: ClassVar[bool] = True
-    Options: ClassVar[type[DefenseOptions]] = defenses.VisualMixer
+    Options: ClassVar[type[DefenseOptions]] = options.VisualMixer
 
     gain: float
     regions: int | None

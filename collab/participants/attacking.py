@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from collab.attacks.base import Attack, Knowledge, Pairs, adversary
-from collab.defenses.base import ImageDefense, Protection
+from collab.defenses.base import Protection
 from collab.errors import EntityError
 from collab.metrics.scores import mean_measure
 from collab.models.freeze import freeze
@@ -129,7 +129,7 @@ def _opened(entity: Defended, recipe: Protection, state: Mapping[str, Tensor]) -
     """A victim's module, as a service and with its weights."""
     module = entity.fitted_module(recipe, state)
     found: dict[str, Any] = {"victim_encoder": entity.encoder(recipe, module)}
-    if not recipe.encodes and not isinstance(recipe, ImageDefense):
+    if not recipe.encodes and recipe.publishes == "features":
         found |= {"victim_module": partial(entity.protect, module)}
         found |= {"victim_weights": freeze(entity.compute.place(module))}
     return found

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from collab.defenses.base import ImageDefense, Protection
+from collab.defenses.base import Protection
 from collab.models.backbones import is_rectified
 from collab.models.encoder import Encoder
 from collab.participants.participant import Participant
@@ -27,12 +27,12 @@ class Defended(Participant):
     @property
     def publishes_images(self) -> bool:
         """Whether its defense changes images, and those are what it publishes."""
-        return isinstance(self.defense, ImageDefense)
+        return self.defense.publishes == "images"
 
     def new_module(self, defense: Protection | None = None) -> nn.Module:
         """The module of a defense (its own unless given), untrained."""
         model, wanted = self.scenario.model, defense or self.defense
-        if isinstance(wanted, ImageDefense):
+        if wanted.publishes == "images":
             return wanted.build(3, rectified=False)
         if wanted.encodes:
             return Encoder.beginning_as(self.released)
@@ -54,7 +54,7 @@ class Defended(Participant):
     def encoder(self, defense: Protection, module: nn.Module) -> Callable[[Tensor], Tensor]:
         """What turns images [batch, 3, side, side] into what an entity with this defense and module publishes."""
         run, featurize = partial(self.protect, module), self.released.featurizer
-        if isinstance(defense, ImageDefense):
+        if defense.publishes == "images":
             return lambda images: self.features(as_published(run(images)))
         return run if defense.encodes else lambda images: run(featurize(images))
 

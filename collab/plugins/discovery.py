@@ -4,11 +4,14 @@ import filecmp
 import re
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Self
 
 from collab.errors import PluginError
@@ -154,6 +157,17 @@ class Plugins:
             raise PluginError(f"the plugin {kind!r} ({origin}) has two classes of this kind: {names}. Rename one.")
         return found[0]
 
+    def options_module(self, group: str, kind: str) -> ModuleType | None:
+        """The module `options` beside that of an installed `kind`, for who asks what may be stated and needs no more.
+
+        So the plugin itself is not imported, nor what it needs. None where its package has no such module, and of a
+        plugin that is a file. Raises PluginError as `load` does.
+        """
+        origin = self.origin(group, kind)
+        package = origin.source.module.rpartition(".")[0] if isinstance(origin.source, EntryPoint) else ""
+        with _imports(origin, group, kind):
+            return import_module(f"{package}.options") if package and find_spec(f"{package}.options") else None
+
     def folders_of(self, kinds: Iterable[tuple[str, str]]) -> tuple[Path, ...]:
         """The folders that `kinds`, each with its group before it, come from; none for what is installed."""
         sources = [origin.source for group, kind in kinds for origin in self.origins(group, kind)]
@@ -209,17 +223,24 @@ def _classes(origin: Origin, group: str, kind: str) -> list[type]:
             f"the plugin {kind!r} ({origin}) cannot be named in a scenario. "
             "Call it by lower-case letters, digits and _, a letter first."
         )
-    try:
-        source = origin.source
+    source = origin.source
+    with _imports(origin, group, kind):
         found = [source.load()] if isinstance(source, EntryPoint) else list(vars(import_file(source)).values())
+    classes = dict.fromkeys(each for each in found if isinstance(each, type))  # each once, whatever its names
+    return [each for each in classes if vars(each).get("kind") == kind and getattr(each, "group", None) == group]
+
+
+@contextmanager
+def _imports(origin: Origin, group: str, kind: str) -> Iterator[None]:
+    """Raises PluginError, with the traceback as a note, for whatever an import of a plugin's module raises."""
+    try:
+        yield
     except (Exception, SystemExit) as cause:
         error = PluginError(
             f"the plugin {kind!r} of collab.{group} ({origin}) does not import: {type(cause).__name__}: {cause}"
         )
         error.add_note(_trace(cause))
         raise error from cause
-    classes = dict.fromkeys(each for each in found if isinstance(each, type))  # each once, whatever its names
-    return [each for each in classes if vars(each).get("kind") == kind and getattr(each, "group", None) == group]
 
 
 def _trace(cause: BaseException) -> str:

@@ -72,10 +72,13 @@ class EntityOptions(Part):
         return ()
 
 
+Publishes = Literal["features", "images"]
+
+
 class DefenseOptions(Part):
     """What stands in the mapping of a defense; a plugin's options subclass it."""
 
-    publishes: ClassVar[Literal["features", "images"]] = "features"
+    publishes: ClassVar[Publishes] = "features"
     """What it changes and its entity publishes; peers compute features of published images themselves."""
     encodes: ClassVar[bool] = False
     """Whether it makes features of the images itself, in the place of F: it stands alone and its module is released."""
@@ -83,6 +86,11 @@ class DefenseOptions(Part):
     """Whether it works with classes alone, and with no other task."""
 
     kind: Kind = Field(description="The defense plugin; its name alone is short for all defaults.")
+
+    @property
+    def hides_people(self) -> bool:
+        """Whether it is fitted against the network that names people, which `inference` of a scenario states."""
+        return False
 
 
 Answers = Literal["images", "matches", "members", "attributes"]
@@ -104,12 +112,15 @@ CONTROL = "control"
 """Under this name a rehearsal may keep, and results hold, how much more it tells than a guess where it must tell."""
 
 
+Rehearses = Literal["never", "for each recipe", "once"]
+"""Whether an attack learns something before it sees a shard, and whether that depends on how modules are trained."""
+
+
 class AttackOptions(Part):
     """What stands in the mapping of an attack; a plugin's options subclass it."""
 
     answers: ClassVar[Answers] = "images"
-    rehearses: ClassVar[Literal["never", "for each recipe", "once"]] = "never"
-    """Whether it learns something before it sees a shard, and whether that depends on how modules are trained."""
+    rehearses: ClassVar[Rehearses] = "never"
 
     kind: Kind = Field(description="The attack plugin; its name alone is short for all defaults.")
     name: Name | None = Field(None, description="What results call it; its kind unless given.")

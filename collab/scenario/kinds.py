@@ -1,7 +1,11 @@
-"""The options of each kind that a scenario names; a plugin is imported for them when a scenario names it."""
+"""The options of each kind that a scenario names, found without its plugin where its package says them apart.
+
+Our packages do, in a module `options` beside the plugins: options need no torch, so neither does a scenario's check.
+"""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from types import SimpleNamespace
+from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import ConfigDict, PlainValidator, PydanticUserError, SerializeAsAny, TypeAdapter, ValidationInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
@@ -10,39 +14,6 @@ from collab.errors import PluginError
 from collab.meant import did_you_mean
 from collab.plugins.discovery import GROUPS, INSTALLED, Origin, Plugins
 from collab.scenario.base import AttackOptions, DefenseOptions, EntityOptions, Part
-from collab.scenario.defenses import (
-    Adversarial,
-    ClassGaussian,
-    Dpm,
-    GaussianFilter,
-    GaussianNoise,
-    MeanFilter,
-    NoDefense,
-    Obfuscator,
-    PixelNoise,
-    Pooling,
-    Quantization,
-    VisualMixer,
-)
-
-BUILT_IN: Mapping[str, Mapping[str, type[Part]]] = {
-    "entities": {"contributor": EntityOptions},
-    "defenses": {
-        "adversarial": Adversarial,
-        "class_gaussian": ClassGaussian,
-        "dpm": Dpm,
-        "gaussian_filter": GaussianFilter,
-        "gaussian_noise": GaussianNoise,
-        "mean_filter": MeanFilter,
-        "none": NoDefense,
-        "obfuscator": Obfuscator,
-        "pixel_noise": PixelNoise,
-        "pooling": Pooling,
-        "quantization": Quantization,
-        "visual_mixer": VisualMixer,
-    },
-}
-"""Options of those of our plugins that most scenarios name: their modules import torch. A test holds them to these."""
 
 OPTIONS: Mapping[str, type[Part]] = {"entities": EntityOptions, "defenses": DefenseOptions, "attacks": AttackOptions}
 """What the options of each group subclass."""
@@ -59,8 +30,8 @@ class AsWritten(EntityOptions):
 class Kinds:
     """What the kinds of one scenario are, found once; `origins` are those of foreign plugins, `broken` what failed.
 
-    Without `plugins` only the built-in kinds are checked, and others keep their options as written: the files of a run
-    can be read where its plugins are not.
+    Without `plugins` only our own kinds are checked, and others keep their options as written: the files of a run can
+    be read where its plugins are not.
     """
 
     def __init__(self, plugins: Plugins | None) -> None:
@@ -87,20 +58,40 @@ class Kinds:
         return tuple(self._plugins.installed(group)) if self._plugins else ()
 
     def _found(self, group: str, kind: str) -> type[Part]:
-        built_in = BUILT_IN.get(group, {}).get(kind)
         if self._plugins is None:
-            return built_in or AsWritten
+            is_ours = any(origin.is_ours for origin in INSTALLED.installed(group).get(kind, ()))
+            return _options_of(INSTALLED, group, kind) if is_ours else AsWritten
         origin = self._plugins.origin(group, kind)
-        if built_in:
-            return built_in
         if not origin.is_ours:
             self.origins[group, kind] = origin
-        return checked_options(self._plugins.load(group, kind), group, f"the plugin {kind!r} ({origin})")
+        return _options_of(self._plugins, group, kind)
 
 
-def checked_options(plugin: Any, group: str, who: str) -> type[Part]:
-    """The options model of a plugin's class. Raises PluginError if it is none."""
-    options, wanted = getattr(plugin, "Options", OPTIONS[group]), OPTIONS[group]
+def _options_of(plugins: Plugins, group: str, kind: str) -> type[Part]:
+    """The options model of `kind`: the class in the module `options` beside it that says `kind`, else its class'."""
+    who = f"the plugin {kind!r} ({plugins.origin(group, kind)})"
+    apart = [
+        each
+        for each in vars(plugins.options_module(group, kind) or SimpleNamespace()).values()
+        if isinstance(each, type) and issubclass(each, OPTIONS[group]) and kind_of(each) == kind
+    ]
+    if len(apart) > 1:
+        names = " and ".join(each.__name__ for each in apart)
+        raise PluginError(f"{who} has two classes of options that say its kind: {names}. Rename the kind of one.")
+    options = apart[0] if apart else getattr(plugins.load(group, kind), "Options", OPTIONS[group])
+    return checked_options(options, group, who)
+
+
+def kind_of(options: type[Part]) -> str | None:
+    """The kind that a class of options says: as the only word that its field `kind` takes, or as a value of its own."""
+    field = options.model_fields.get("kind")
+    words = get_args(field.annotation) if field else (vars(options).get("kind"),)
+    return words[0] if len(words) == 1 else None
+
+
+def checked_options(options: Any, group: str, who: str) -> type[Part]:
+    """`options`, the model of a plugin's options. Raises PluginError if it is none."""
+    wanted = OPTIONS[group]
     if not (isinstance(options, type) and issubclass(options, wanted)):
         raise PluginError(
             f"{who} has {options!r} as Options, which is no model of options. "

@@ -6,7 +6,6 @@ from pydantic import Field, model_validator
 
 from collab.scenario.base import Kind, Part
 from collab.scenario.checks import cross_mistakes
-from collab.scenario.defenses import Dpm, NoDefense
 from collab.scenario.disclosure import Disclosure
 from collab.scenario.expect import Bound, Expectation, PaperTable
 from collab.scenario.exposure import Exposure
@@ -25,7 +24,7 @@ from collab.scenario.parts import (
 )
 from collab.scenario.sources import AnyData
 
-__all__ = ["Dpm", "Entity", "NoDefense", "Refinement", "Scenario"]
+__all__ = ["Entity", "Refinement", "Scenario"]
 
 
 class Scenario(Part):

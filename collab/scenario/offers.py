@@ -9,7 +9,7 @@ from collab.errors import PluginError
 from collab.meant import did_you_mean
 from collab.plugins.discovery import GROUPS, Plugins
 from collab.scenario.base import Part
-from collab.scenario.kinds import checked_options
+from collab.scenario.kinds import Kinds
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,12 @@ def offers(plugins: Plugins) -> tuple[Offer, ...]:
 def our_options(*places: Path) -> dict[str, dict[str, type[Part]]]:
     """By group and kind, the options of all plugins of this package, and of those in folders of `places`."""
     plugins, found = Plugins.of(*places), dict[str, dict[str, type[Part]]]()
-    for offer in offers(plugins):
-        origin = plugins.origin(offer.group, offer.kind)
-        if offer.options and (origin.is_ours or isinstance(origin.source, Path)):
-            found.setdefault(offer.group, {})[offer.kind] = offer.options
+    kinds = Kinds(plugins)
+    for group in GROUPS:
+        for kind in plugins.installed(group):
+            sources = plugins.origins(group, kind)
+            if any(origin.is_ours or isinstance(origin.source, Path) for origin in sources):
+                found.setdefault(group, {})[kind] = kinds.options(group, kind)
     return found
 
 
@@ -60,7 +62,12 @@ def _offers_of(plugins: Plugins, group: str, kind: str) -> Iterator[Offer]:
     try:
         if plugins.origins(group, kind):
             plugin = plugins.load(group, kind)
-            options = checked_options(plugin, group, f"the plugin {kind!r} ({origin})")
+            options = Kinds(plugins).options(group, kind)
+            if getattr(plugin, "Options", options) is not options:
+                raise PluginError(
+                    f"the plugin {kind!r} ({origin}) takes {plugin.Options.__qualname__} as Options, and a scenario is "
+                    f"checked by {options.__module__}.{options.__qualname__}, which says this kind. Let it take that."
+                )
             yield Offer(group, kind, origin, getdoc(plugin) or "", options)
     except PluginError as problem:
         if any(each.is_sure for each in candidates) or group == next(iter(GROUPS)):  # else told with the first group

@@ -9,14 +9,13 @@ from pydantic.json_schema import models_json_schema
 
 from collab.plugins.discovery import GROUPS
 from collab.scenario.base import DefenseOptions, Part
-from collab.scenario.kinds import BUILT_IN
 from collab.scenario.model import Entity, Scenario
 
 _ANY_ATTACK = '{"anyOf": [{"type": "string"}, {"additionalProperties": true, "type": "object"}]}'
 """What stands in the schema of an entity's options for `AnyAttack`, which may be any of them."""
 
 
-def json_schema(options: Mapping[str, Mapping[str, type[Part]]] = BUILT_IN) -> dict[str, Any]:
+def json_schema(options: Mapping[str, Mapping[str, type[Part]]]) -> dict[str, Any]:
     """The JSON Schema, for kinds and their `options` by group; a defense may be a name alone, and one of several.
 
     Attacks stand where the options of an entity take them.
@@ -51,11 +50,11 @@ def json_schema(options: Mapping[str, Mapping[str, type[Part]]] = BUILT_IN) -> d
 def _with_short_names(
     refs: Mapping[type[BaseModel], Any], parts: Any, options: Mapping[str, Mapping[str, type[Part]]]
 ) -> tuple[dict[type[BaseModel], Any], dict[str, Any]]:
-    """Options that share a class name are called by their kinds, where pydantic calls them by their modules."""
+    """Calls options by their kinds that share a class name, which pydantic calls by their modules, or are `Options`."""
     text = json.dumps([list(refs.values()), parts])
     for group, kinds in options.items():
         for kind, model in kinds.items():
-            if "__" in (name := _name(refs.get(model, {"$ref": ""}))):
+            if "__" in (name := _name(refs.get(model, {"$ref": ""}))) or name == "Options":
                 text = text.replace(f'"#/$defs/{name}"', f'"#/$defs/{kind}_{GROUPS[group]}"')
                 text = text.replace(f'"{name}": ', f'"{kind}_{GROUPS[group]}": ')
     renamed, parts = json.loads(text)

@@ -5,7 +5,6 @@ from typing import Any
 
 from collab.participants.entity import Entity
 from collab.scenario import stage_rows
-from collab.scenario.model import Dpm
 from collab.stages.base import Planning, Playing, Stage, Task, Urgency
 from collab.stages.featurize import featurized, featurized_heldout
 from collab.stages.keys import Keys, plain, remembered
@@ -92,7 +91,7 @@ def poisoned(keys: Keys, name: str) -> str:
         "defense": [plain(defense) for defense in defenses],
         "code": [keys.code("defenses", defense.kind) for defense in defenses],
     }
-    if any(isinstance(defense, Dpm) and defense.confuse == "identification" for defense in defenses):
+    if any(defense.hides_people for defense in defenses):
         wanted = keys.scenario.inference
         options["identifier"] = {**({} if wanted is None else plain(wanted)), "of": None}
     return keys.computed(Poison, name, options, [featurized(keys, name), reconstructed(keys), featurized_heldout(keys)])

@@ -16,13 +16,13 @@ from collab.defenses.gaussian_filter import GaussianFilter
 from collab.defenses.gaussian_noise import GaussianNoise
 from collab.defenses.mean_filter import MeanFilter
 from collab.defenses.none import NoDefense
+from collab.defenses.options import Dpm
 from collab.defenses.pooling import Pooling
 from collab.defenses.quantization import Quantization
 from collab.models.backbones import build_split
 from collab.models.filters import Noise
 from collab.models.freeze import freeze, state_digest
 from collab.models.reconstructors import build_reconstructor
-from collab.scenario.defenses import Dpm
 from collab.seeding import Stream
 from collab.training import recipes
 from collab.training.feeds import FeatureFeed, ImageSet

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from collab.defenses import options as stated
 from collab.defenses.adversarial import Adversarial
 from collab.defenses.base import EncodingDefense, PrivateView
 from collab.defenses.obfuscator import Obfuscator
@@ -15,7 +16,6 @@ from collab.models.backbones import Split, build_split
 from collab.models.encoder import Encoder
 from collab.models.freeze import freeze, state_digest
 from collab.models.reconstructors import build_reconstructor
-from collab.scenario import defenses
 from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet
 from collab.training.precision import resolve_compute
@@ -65,11 +65,11 @@ def view(split: Split) -> PrivateView:
 
 
 def obfuscator(**options: object) -> EncodingDefense:
-    return Obfuscator.from_options(defenses.Obfuscator(**{**OBFUSCATOR, **options}))
+    return Obfuscator.from_options(stated.Obfuscator(**{**OBFUSCATOR, **options}))
 
 
 def adversarial(**options: object) -> EncodingDefense:
-    return Adversarial.from_options(defenses.Adversarial(**{**ADVERSARIAL, **options}))
+    return Adversarial.from_options(stated.Adversarial(**{**ADVERSARIAL, **options}))
 
 
 def fitted(defense: EncodingDefense, view: PrivateView, split: Split) -> Encoder:

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
+from collab.defenses.dpm_network import Rotating, build_dpm
 from collab.errors import ScenarioError
-from collab.models.dpm import Rotating, build_dpm
 
 
 def parameters(network: nn.Module) -> int:

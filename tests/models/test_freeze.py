@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from collab.architectures import ARCHITECTURES
+from collab.defenses.dpm_network import build_dpm
 from collab.models.backbones import Split, build_split
-from collab.models.dpm import build_dpm
 from collab.models.freeze import folded, freeze, state_digest
 from collab.models.reconstructors import build_reconstructor
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from collab.defenses.gaussian import ClassGaussian
 from collab.models.filters import keyed_numbers
 from collab.models.freeze import freeze
-from collab.models.gaussian import ClassGaussian
 
 CLASSES, SHAPE, KEY = 3, (2, 3, 4), 11
 VALUES = math.prod(SHAPE)

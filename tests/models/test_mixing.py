@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from collab.defenses.attention import PixelAttention
+from collab.defenses.mixing import AT_A_TIME, Mixer, cuts, merges, region_variance, shuffled
 from collab.errors import EntityError
 from collab.metrics.vfe import visual_feature_entropy
-from collab.models.attention import PixelAttention
-from collab.models.mixing import AT_A_TIME, Mixer, cuts, merges, region_variance, shuffled
 
 
 def images(count: int = 6, side: int = 32, seed: int = 0) -> Tensor:

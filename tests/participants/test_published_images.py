@@ -10,9 +10,9 @@ import torch
 from collab.attacks.base import Knowledge
 from collab.attacks.histogram_matching import nearest_by_histogram
 from collab.attacks.thumbnail import thumbnail
+from collab.defenses.mixing import Mixer
 from collab.errors import EntityError, ScenarioError
 from collab.metrics.vfe import visual_feature_entropy
-from collab.models.mixing import Mixer
 from collab.participants.participant import Participant
 from collab.participants.pool import offer
 from collab.participants.published_images import LEVELS, as_published, read_images

@@ -1,5 +1,6 @@
 """Kinds are found where they may lie, each once; only the named one is imported, and a broken one says why."""
 
+import importlib
 import pickle
 import subprocess
 import sys
@@ -9,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from collab.defenses.base import EncodingDefense, ImageDefense
 from collab.defenses.dpm import DpmDefense
 from collab.errors import PluginError
 from collab.participants.entity import Entity
 from collab.plugins import discovery
 from collab.plugins.discovery import GROUPS, INSTALLED, Plugins
 from collab.runtime.host import Job
-from collab.scenario.kinds import BUILT_IN
+from collab.scenario.kinds import Kinds, kind_of
+from collab.scenario.offers import offers
 from tests.places import ROOT
 
 Write = Callable[..., Path]
@@ -52,27 +55,98 @@ def test_built_in_kinds_are_found_and_are_what_they_say() -> None:
     assert contributor.kind == "contributor"
 
 
-def test_options_that_validation_knows_without_torch_are_those_of_the_classes() -> None:
-    assert {group: set(kinds) for group, kinds in BUILT_IN.items()} == {
-        "entities": {"contributor"},
-        "defenses": {
-            "adversarial",
-            "class_gaussian",
-            "dpm",
-            "gaussian_filter",
-            "gaussian_noise",
-            "mean_filter",
-            "none",
-            "obfuscator",
-            "pixel_noise",
-            "pooling",
-            "quantization",
-            "visual_mixer",
-        },
-    }
-    for group, kinds in BUILT_IN.items():
-        for kind, options in kinds.items():
-            assert INSTALLED.load(group, kind).Options is options
+def test_options_are_found_without_the_plugin_and_are_those_of_its_class() -> None:
+    for group in GROUPS:
+        kinds = [kind for kind, (origin,) in INSTALLED.installed(group).items() if origin.is_ours]
+        assert kinds
+        for kind in kinds:
+            options, plugin = Kinds(INSTALLED).options(group, kind), INSTALLED.load(group, kind)
+            assert plugin.Options is options
+            assert kind_of(options) == kind
+            assert options.__module__.endswith(".options")
+
+
+def test_a_defense_publishes_and_encodes_as_its_options_say() -> None:
+    plugins = {kind: INSTALLED.load("defenses", kind) for kind in INSTALLED.installed("defenses")}
+    images = {kind for kind, plugin in plugins.items() if issubclass(plugin, ImageDefense)}
+    encoders = {kind for kind, plugin in plugins.items() if issubclass(plugin, EncodingDefense)}
+    assert images == {kind for kind, plugin in plugins.items() if plugin.Options.publishes == "images"}
+    assert encoders == {kind for kind, plugin in plugins.items() if plugin.Options.encodes}
+    for kind in images | encoders:
+        defense = plugins[kind].from_options(plugins[kind].Options(kind=kind))
+        assert (defense.publishes == "images", defense.encodes) == (kind in images, kind in encoders)
+
+
+PACKAGE = {
+    "__init__": "",
+    "late": "raise SystemExit('late was imported')",
+    "options": """
+from typing import ClassVar, Literal
+from collab.scenario.base import AttackOptions, DefenseOptions, EntityOptions
+
+class Shared(EntityOptions):
+    keep: float = 1.0
+
+class Late(Shared):
+    kind: ClassVar[str] = "late"
+
+class LateDefense(DefenseOptions):
+    kind: Literal["late"]
+""",
+}
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, points: list[EntryPoint]) -> Iterator[Callable[..., None]]:
+    """Installs a package `afar` with modules `late` and `options`, as it is or with other texts of its modules."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def installed(**modules: str) -> None:
+        for name, text in (PACKAGE | modules).items():
+            path = tmp_path / "afar" / f"{name}.py"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        importlib.invalidate_caches()
+        points.extend(EntryPoint("late", "afar.late:Late", f"collab.{group}") for group in GROUPS)
+
+    yield installed
+    for name in [name for name in sys.modules if name.partition(".")[0] == "afar"]:
+        del sys.modules[name]
+
+
+def test_options_of_an_installed_package_are_found_beside_its_plugin(package: Callable[..., None]) -> None:
+    package()
+    assert Kinds(INSTALLED).options("entities", "late").__name__ == "Late"
+    assert Kinds(INSTALLED).options("defenses", "late").__name__ == "LateDefense"
+    with pytest.raises(
+        PluginError, match=r"'late' of collab\.attacks .* does not import: SystemExit: late was imported"
+    ):
+        Kinds(INSTALLED).options("attacks", "late")  # there are none apart, so the plugin is asked
+
+
+def test_a_package_with_no_options_beside_its_plugin_is_asked_itself(package: Callable[..., None]) -> None:
+    plugin = "from collab.scenario.base import EntityOptions\nclass Late:\n    group, kind = 'entities', 'late'\n"
+    package(options="kind = 'late'", late=f"{plugin}    class Options(EntityOptions):\n        far: int = 1\n")
+    assert "far" in Kinds(INSTALLED).options("entities", "late").model_fields
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (PACKAGE["options"] + "class Other(Late):\n    kind: ClassVar[str] = 'late'", "two .*: Late and Other. Rename"),
+        ("import nowhere_at_all", r"does not import: ModuleNotFoundError: No module named 'nowhere_at_all'"),
+    ],
+)
+def test_options_apart_that_cannot_be_had_are_told(package: Callable[..., None], options: str, message: str) -> None:
+    package(options=options)
+    with pytest.raises(PluginError, match=message):
+        Kinds(INSTALLED).options("entities", "late")
+
+
+def test_a_plugin_that_takes_other_options_than_those_apart_is_told(package: Callable[..., None]) -> None:
+    package(late="class Late:\n    group, kind, Options = 'entities', 'late', dict\n")
+    (offer,) = (each for each in offers(INSTALLED) if each.group == "entities")
+    assert "takes dict as Options, and a scenario is checked by afar.options.Late" in str(offer.problem)
 
 
 def test_an_unknown_kind_names_what_there_is_and_the_nearest() -> None:

@@ -9,10 +9,11 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
+from collab.defenses.options import Dpm, GaussianFilter, GaussianNoise, MeanFilter, NoDefense
 from collab.errors import ScenarioError
-from collab.scenario.defenses import Dpm, GaussianFilter, GaussianNoise, MeanFilter, NoDefense
 from collab.scenario.document import read_document
 from collab.scenario.model import Scenario
+from collab.scenario.offers import our_options
 from collab.scenario.parts import Entity
 from collab.scenario.reader import read_scenario, to_yaml
 from collab.scenario.schema import json_schema
@@ -21,7 +22,7 @@ from tests.places import ROOT
 
 Complaints = Callable[..., list[str]]
 CHAIN = "[none, {kind: dpm, blocks: 2, lambda: 0.5}]"
-SCHEMA = Draft202012Validator(json_schema())
+SCHEMA = Draft202012Validator(json_schema(our_options()))
 
 
 @pytest.fixture
@@ -168,4 +169,7 @@ def test_options_out_of_range_are_refused(part: Any, options: dict[str, Any]) ->
     with pytest.raises(ValidationError):
         part(kind=kind, **options)
     is_float_for_int = options == {"kernel": 3.0}  # which JSON cannot tell from 3
-    assert Draft202012Validator(part.model_json_schema()).is_valid({"kind": kind, **options}) == is_float_for_int
+    assert (
+        Draft202012Validator(part.model_json_schema(our_options())).is_valid({"kind": kind, **options})
+        == is_float_for_int
+    )

@@ -4,6 +4,8 @@ import json
 import math
 import re
 import shlex
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -37,6 +39,30 @@ TABLE_5 = [  # SCIENCE 3.5: entity, own, unpoisoned, pool
     ("a4", "features", (), ("a1", "a2")),
     ("a4", "features", (), ("a1", "a2", "a3")),
 ]
+
+
+VALIDATE = """
+import sys
+from pathlib import Path
+from collab.cli_validate import validate
+from collab.scenario.reader import is_sweep_file
+for name in sys.argv[1:]:
+    file = Path(name)
+    validate(file, audit=None if is_sweep_file(file) else "quick", without_data=file.stem != "audit")
+print("torch" in sys.modules)
+"""
+
+
+def test_every_scenario_is_validated_without_torch_but_for_a_plugin_of_its_own() -> None:
+    own = [f"kind: {path.stem}" for path in (ROOT / "scenarios/entities").glob("*.py")]
+    files = [path for path in ALL if not any(kind in path.read_text(encoding="utf-8") for kind in own)]
+    assert own
+    assert len(ALL) - len(files) == 1
+    done = subprocess.run(
+        [sys.executable, "-c", VALIDATE, *map(str, files)], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.stdout.splitlines()[-1:] == ["False"], done.stderr
+    assert done.stdout.count(": valid: ") == len(files)
 
 
 def test_there_are_scenarios() -> None:

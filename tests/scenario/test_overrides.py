@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from collab.scenario.model import Dpm
+from collab.defenses.options import Dpm
 from collab.scenario.reader import Scenario, read_scenario
 
 Write = Callable[..., Path]

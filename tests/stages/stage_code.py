@@ -54,7 +54,15 @@ def roots(stage: Stage[Any]) -> list[Any]:
 BY_METHOD = {"Participant", "Defended", "Entity", "Oracle"}
 """Classes of which only the methods that a stage calls count; of all others the whole class does."""
 
-NOT_CODE = ("collab.scenario", "collab.errors", "collab.runtime.cache", "collab.training.progress")
+NOT_CODE = (
+    "collab.scenario",
+    "collab.attacks.options",
+    "collab.defenses.options",
+    "collab_entities.options",
+    "collab.errors",
+    "collab.runtime.cache",
+    "collab.training.progress",
+)
 """What a stage is told, how it fails, and where it leaves things: no result follows from these."""
 
 

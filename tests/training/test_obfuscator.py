@@ -5,12 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from collab.metrics.visual import ms_ssim
-from collab.models.freeze import state_digest
-from collab.seeding import Stream
-from collab.training.loop import Recipe, Turn, take_turns
-from collab.training.losses import attribute_loss
-from collab.training.obfuscator import (
+from collab.defenses.obfuscation import (
     Labeled,
     Obfuscation,
     adversarial_turns,
@@ -20,6 +15,11 @@ from collab.training.obfuscator import (
     unlikeness,
     unlikeness_to_noise,
 )
+from collab.metrics.visual import ms_ssim
+from collab.models.freeze import state_digest
+from collab.seeding import Stream
+from collab.training.loop import Recipe, Turn, take_turns
+from collab.training.losses import attribute_loss
 from collab.training.precision import resolve_compute
 from collab.training.progress import Progress
 

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from collab.defenses.dpm_network import build_dpm
 from collab.metrics.visual import ssim
 from collab.models.backbones import build_split
-from collab.models.dpm import build_dpm
 from collab.models.freeze import freeze, state_digest
 from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet, InMemory

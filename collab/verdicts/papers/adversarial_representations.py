@@ -6,8 +6,8 @@ Tables 1 and 2 take one run, Table 3 a sweep over layers.
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+from collab.defenses.options import Adversarial
 from collab.results.table import Row
-from collab.scenario.defenses import Adversarial
 from collab.verdicts.evidence import Evidence, Key
 from collab.verdicts.judging import ABOVE, NOT_BELOW, Claim, Comparison, Region, difference
 from collab.verdicts.points import Point

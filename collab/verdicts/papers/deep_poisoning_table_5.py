@@ -4,9 +4,10 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 
+from collab.defenses.options import Dpm
 from collab.papers import paper_figure
 from collab.results.table import Row
-from collab.scenario.model import Dpm, Refinement
+from collab.scenario.model import Refinement
 from collab.verdicts.evidence import Evidence
 from collab.verdicts.judging import ABOVE, NOT_BELOW, Claim, Comparison, Found, Region
 from collab.verdicts.table import Place, Setup, Table

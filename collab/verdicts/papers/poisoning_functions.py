@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 from collab.results.table import Row
-from collab.scenario.model import Dpm
 from collab.verdicts.evidence import Evidence, Key
 from collab.verdicts.judging import ABOVE, Claim, Comparison, Found, Region, difference
 from collab.verdicts.papers.deep_poisoning import LITTLE_RISE, MOST_SSIM
@@ -50,11 +49,7 @@ def a_released_module_is_inverted(evidence: Evidence) -> Claim:
 
 def confusers(evidence: Evidence) -> list[str]:
     """Who publishes from a DPM that was trained against identification."""
-    return [
-        each.name
-        for each in evidence.scenario.entities
-        if any(isinstance(defense, Dpm) and defense.confuse == "identification" for defense in each.defenses)
-    ]
+    return [each.name for each in evidence.scenario.entities if any(defense.hides_people for defense in each.defenses)]
 
 
 def features_name_people(evidence: Evidence) -> Claim:

@@ -1,11 +1,15 @@
-"""Options of the built-in defenses, apart from the code that honors them, which needs torch."""
+"""Options of our defenses, apart from the code that honors them: a scenario is validated without torch.
+
+The class of a kind is found by the `kind` that it says (`collab.scenario.kinds`); its plugin takes it from here.
+"""
 
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
+from typing_extensions import override
 
 from collab.architectures import RECONSTRUCTOR
-from collab.scenario.base import DefenseOptions, Schedule
+from collab.scenario.base import DefenseOptions, Publishes, Schedule
 
 
 def _odd(side: int) -> int:
@@ -79,6 +83,11 @@ class Dpm(Schedule, DefenseOptions):
         "one_cycle", description="Course of the learning rate."
     )
 
+    @property
+    @override
+    def hides_people(self) -> bool:
+        return self.confuse == "identification"
+
 
 class NoDefense(DefenseOptions):
     """Plain features, for comparison."""
@@ -122,6 +131,12 @@ class Quantization(DefenseOptions):
 
     kind: Literal["quantization"] = Field(description="`defense: quantization` is short for all defaults.")
     bits: int = Field(2, ge=1, le=16, description="2 to their power is the number of levels of a channel.")
+
+
+class Orthogonal(DefenseOptions):
+    """A random rotation of channels, from the private stream; the positive control of an audit."""
+
+    kind: Literal["orthogonal"] = Field(description="`defense: orthogonal` is short for it.")
 
 
 class ClassGaussian(DefenseOptions):
@@ -192,7 +207,7 @@ class Adversarial(Encoding):
 class ImageDefenseOptions(DefenseOptions):
     """What defenses that publish images share: how much harder to discern they are to become."""
 
-    publishes: ClassVar[Literal["features", "images"]] = "images"
+    publishes: ClassVar[Publishes] = "images"
 
     gain: float = Field(
         1.5,

@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from typing_extensions import override
 
+from collab.defenses.attention import PixelAttention
 from collab.errors import EntityError
-from collab.models.attention import PixelAttention
 
 Images = Float[Tensor, "batch channel side side"]
 

@@ -1,0 +1,259 @@
+"""Options of our attacks, apart from the code that honors them: a scenario is validated without torch.
+
+The class of a kind is found by the `kind` that it says (`collab.scenario.kinds`); its plugin takes it from here.
+"""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+from typing_extensions import override
+
+from collab.architectures import RECONSTRUCTOR
+from collab.scenario.base import Answers, AttackOptions, HandOut, OptionalPairs, Rehearses, Schedule
+
+ALONE = "The attack plugin; its name alone is short for all defaults."
+
+View = Literal["logits", "penultimate", "blocks", "frame_free"]
+"""What of a feature map is compared: C's answer, its last pooled map, the maps of each of its blocks, or what no
+rotation of channels changes."""
+
+
+# ---- without pairs -------------------------------------------------------------------------------------------------
+class StrawMan(AttackOptions):
+    """The released reconstructor as it is: nothing to choose."""
+
+    kind: Literal["straw_man"] = Field(description=ALONE)
+
+
+class DistributionMatching(AttackOptions):
+    """Which map."""
+
+    kind: Literal["distribution_matching"] = Field(description=ALONE)
+    map: Literal["zca", "transport", "eigen"] = Field("zca", description="eigen undoes part of a rotation too.")
+    images: int = Field(2000, ge=16, le=1_000_000, description="Public images that F's moments are taken of.")
+    per_class: bool = Field(
+        False,
+        description="A map for each class, where the task has some: rows by their labels, public images by what C "
+        "takes them for.",
+    )
+
+    @property
+    @override
+    def setting(self) -> str:
+        return f"{self.map},classes" if self.per_class else self.map
+
+
+class AdversarialAlignment(AttackOptions):
+    """How long U and its discriminator play, and what C weighs."""
+
+    kind: Literal["adversarial_alignment"] = Field(description=ALONE)
+    epochs: int = Field(20, ge=1, le=10_000, description="Passes over the rows attacked.")
+    images: int = Field(2000, ge=16, le=1_000_000, description="Public images that U(f*) is to look like.")
+    equivalence_weight: float = Field(1.0, ge=0, description="w, of what C answers.")
+
+
+class OptimizationInversion(AttackOptions):
+    """What it compares through, and how long it looks."""
+
+    kind: Literal["optimization_inversion"] = Field(description=ALONE)
+    rows: int = Field(64, ge=2, le=65_536, description="Rows that it is tried on; time grows with them.")
+    through: Literal["decider", "module"] = Field("decider", description="module: needs the victim's weights.")
+    is_stolen: bool = Field(False, description="The weights are handed to the adversary, whoever keeps them private.")
+    steps: int = Field(200, ge=1, le=100_000, description="Steps of the optimizer for each image.")
+    learning_rate: float = Field(0.05, gt=0, description="Of Adam.")
+    smoothness: float = Field(0.05, ge=0, description="Tau, the weight of the total variation.")
+
+    @property
+    @override
+    def hand_out(self) -> HandOut | None:
+        return HandOut(module=True) if self.is_stolen and self.through == "module" else None
+
+    @property
+    @override
+    def of_feature_modules(self) -> bool:
+        return self.through == "module"
+
+    @property
+    @override
+    def setting(self) -> str:
+        return self.through
+
+
+# ---- by a reconstructor that is trained ----------------------------------------------------------------------------
+class Inversion(AttackOptions, Schedule):
+    """How long the reconstructor is trained, and with which steps."""
+
+    epochs: int = Field(5, ge=1, le=10_000, description="Passes over the images that the adversary has.")
+    batch_size: int = Field(32, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
+    optimizer: Literal["sgd", "adam", "adamw"] = Field("adamw", description="sgd has Nesterov momentum 0.9.")
+    learning_rate: float = Field(2e-3, gt=0, description="Its largest value; a loss that is not finite ends the run.")
+    schedule: Literal["cosine", "one_cycle", "constant"] = Field("one_cycle", description="Its course.")
+
+
+class ByReconstructor(Inversion):
+    """Which reconstructor, and how it is trained."""
+
+    reconstructor: str = Field("px2s2", pattern=RECONSTRUCTOR, description="Kind of the reconstructor.")
+
+
+class UnseenReconstructor(ByReconstructor):
+    """Which reconstructor, and how it is trained; results are called after it."""
+
+    kind: Literal["unseen_reconstructor"] = Field(description=ALONE)
+    reconstructor: str = Field("rx2s2", pattern=RECONSTRUCTOR, description="Kind of the reconstructor.")
+
+    @property
+    @override
+    def setting(self) -> str:
+        return self.reconstructor
+
+
+class OwnModule(Inversion):
+    """How it trains R."""
+
+    kind: Literal["own_module"] = Field(description=ALONE)
+    epochs: int = Field(3, ge=1, le=10_000, description="Passes over own and public images.")
+
+
+class ShadowModules(Inversion):
+    """How many modules, on what, and how their inverse is trained."""
+
+    rehearses: ClassVar[Rehearses] = "for each recipe"
+
+    kind: Literal["shadow_modules"] = Field(description=ALONE)
+    modules: int = Field(4, ge=1, le=64, description="K, the modules it trains; time grows with them.")
+    images: int = Field(1250, ge=16, le=1_000_000, description="Public images that each is fitted on.")
+    module_epochs: int | None = Field(None, ge=1, le=10_000, description="Passes for each; the recipe's if null.")
+    collaborator: bool = Field(False, description="Whether it uses an own module and own images too.")
+    epochs: int = Field(3, ge=1, le=10_000, description="Passes over the images that the adversary has.")
+    batch_size: int = Field(64, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
+
+    @property
+    @override
+    def of_feature_modules(self) -> bool:
+        return True
+
+    @property
+    @override
+    def setting(self) -> str:
+        return f"{self.modules},own" if self.collaborator else str(self.modules)
+
+
+class ThroughDecider(ByReconstructor):
+    """How deep, and how the reconstructor is trained."""
+
+    rehearses: ClassVar[Rehearses] = "once"
+
+    kind: Literal["through_decider"] = Field(description=ALONE)
+    depth: int = Field(1, ge=1, le=64, description="Blocks of C that the shard goes through; its head is none.")
+    epochs: int = Field(3, ge=1, le=10_000, description="Passes over the public images.")
+
+    @property
+    @override
+    def setting(self) -> str:
+        return str(self.depth)
+
+
+Start = Literal["fresh", "released"]
+"""As the papers have it; or R behind a linear map that undoes the module, which is further after one pass than that."""
+
+
+class LeakedModule(ByReconstructor):
+    """Which reconstructor, how it is trained, and where the module is from."""
+
+    kind: Literal["leaked_module"] = Field(description=ALONE)
+    is_stolen: bool = Field(False, description="The module is handed to the adversary, whoever keeps it private.")
+    start: Start = Field(
+        "fresh", description="A new `reconstructor`, or R behind a linear map fitted on public images."
+    )
+
+    @property
+    @override
+    def hand_out(self) -> HandOut | None:
+        return HandOut(module=True) if self.is_stolen else None
+
+
+# ---- with pairs, or among candidates -------------------------------------------------------------------------------
+class LeakedPairs(OptionalPairs):
+    """How many pairs, and what is fitted on them."""
+
+    kind: Literal["leaked_pairs"] = Field(description=ALONE)
+    pairs: int = Field(64, ge=0, le=65_536, description="Images of the victim's that the adversary has: k.")
+    sides: tuple[int, ...] = Field((1, 3), min_length=1, description="Places that a linear map sees; odd.")
+    epochs: int = Field(
+        20, ge=0, le=10_000, description="Passes of the residual blocks over the pairs; 0: linear maps alone."
+    )
+
+
+class AttributeInference(OptionalPairs):
+    """What it learns from."""
+
+    answers: ClassVar[Answers] = "attributes"
+
+    kind: Literal["attribute_inference"] = Field(description=ALONE)
+    images: int = Field(2000, ge=16, le=1_000_000, description="Public images that it learns from without pairs.")
+
+
+class Candidates(AttackOptions):
+    """How many images the adversary looks among, and how many of the attacked are there."""
+
+    candidates: int = Field(2000, ge=16, le=1_000_000, description="Images among which it looks for each row's.")
+    present: float = Field(1.0, ge=0, le=1, description="Share of the attacked rows whose images are among them.")
+    views: tuple[View, ...] = Field(
+        ("logits", "penultimate", "blocks", "frame_free"), min_length=1, description="What of a row is compared."
+    )
+
+    @property
+    @override
+    def hand_out(self) -> HandOut:
+        return HandOut(candidates=self.candidates, present=self.present)
+
+
+class Matching(Candidates):
+    """What is compared, and how often it looks again."""
+
+    answers: ClassVar[Answers] = "matches"
+
+    kind: Literal["matching"] = Field(description=ALONE)
+    boost: int = Field(5, ge=0, le=100, description="Rounds in which sure matches are taken for pairs.")
+
+    @property
+    @override
+    def setting(self) -> str:
+        return "boosted" if self.boost else "+".join(self.views)
+
+
+By = Literal["likeness", "span"]
+"""A row that is like a candidate, or the directions in which all rows vary."""
+
+
+class MembershipInference(Candidates):
+    """Of which images it is asked."""
+
+    answers: ClassVar[Answers] = "members"
+
+    kind: Literal["membership_inference"] = Field(description=ALONE)
+    by: By = Field("likeness", description="What a candidate is known by.")
+    directions: int = Field(
+        256, ge=1, le=65_536, description="Of `span`: those in which rows vary most; a quarter of the rows at most."
+    )
+    rows: int = Field(500, ge=2, le=65_536, description="Rows whose images are members where they are present.")
+
+    @property
+    @override
+    def setting(self) -> str:
+        return "span" if self.by == "span" else ""
+
+
+# ---- of published images -------------------------------------------------------------------------------------------
+class HistogramMatching(AttackOptions):
+    """The nearest histogram: nothing to choose."""
+
+    kind: Literal["histogram_matching"] = Field(description=ALONE)
+
+
+class Thumbnail(AttackOptions):
+    """Of how many fields."""
+
+    kind: Literal["thumbnail"] = Field(description=ALONE)
+    regions: int = Field(4, ge=1, le=256, description="Along a side; shuffling inside finer regions shows more.")

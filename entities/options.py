@@ -1,0 +1,93 @@
+"""Options of our kinds of entities, apart from the code that honors them: a scenario is validated without torch.
+
+The class of a kind is found by the `kind` that it says (`collab.scenario.kinds`); its plugin takes it from here.
+"""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+from typing_extensions import override
+
+from collab.scenario.attacking import Attacking
+from collab.scenario.base import EntityOptions, Name, RowName
+from collab.scenario.kinds import AnyAttack
+
+
+class Contributor(EntityOptions):
+    """It has none: it plays as the paper says."""
+
+    kind: ClassVar[str] = "contributor"
+
+
+class FreeRider(EntityOptions):
+    """It has none: it publishes nothing."""
+
+    kind: ClassVar[str] = "free_rider"
+    publishes: ClassVar[bool] = False
+
+
+class LateJoiner(EntityOptions):
+    """It has none: it comes when all others have published."""
+
+    kind: ClassVar[str] = "late_joiner"
+    is_late: ClassVar[bool] = True
+
+
+class Leaver(EntityOptions):
+    """When it leaves."""
+
+    kind: ClassVar[str] = "leaver"
+
+    after: RowName = Field(description="The last row of the scenario that may use its shards.")
+
+    @property
+    @override
+    def leaves_after(self) -> str:
+        return str(self.after)
+
+
+class Mislabeler(EntityOptions):
+    """How much of it is wrong."""
+
+    kind: ClassVar[str] = "mislabeler"
+
+    fraction: float = Field(0.5, ge=0, le=1, description="Expected share of published rows with a wrong label.")
+
+
+class Noisy(EntityOptions):
+    """How much of it is noise."""
+
+    kind: ClassVar[str] = "noisy"
+
+    fraction: float = Field(1.0, ge=0, le=1, description="Expected share of published rows that are noise.")
+
+
+class Selective(EntityOptions):
+    """What it takes; what is not stated does not restrict."""
+
+    kind: ClassVar[str] = "selective"
+
+    entities: tuple[Name, ...] | None = Field(None, description="Take shards of these entities only.")
+    classes: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
+        None, description="Take rows of these classes only."
+    )
+    best: int | None = Field(
+        None, ge=1, description="Of the rest take so many entities: those that help most on its held-out images."
+    )
+
+
+class Auditor(Attacking):
+    """What it tries, and on whom."""
+
+    kind: ClassVar[str] = "auditor"
+    publishes: ClassVar[bool] = False
+
+
+class Curious(Attacking):
+    """What it tries, and on whom."""
+
+    kind: ClassVar[str] = "curious"
+
+    attacks: tuple[AnyAttack, ...] = Field(
+        ("straw_man", "own_module"), validate_default=True, description="Attack plugins, by name or as mappings."
+    )
