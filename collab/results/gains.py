@@ -6,8 +6,9 @@ Pages tell it in words and tables; `gain_rows` puts the same numbers into the re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from collab.results.figure import Figure
 from collab.results.table import Row
-from collab.results.words import Difference, best, gained
+from collab.results.words import best, gained
 from collab.scenario import stage_rows
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import played_rows
@@ -28,7 +29,7 @@ def without_sharing(main: MainMetric, found: Found, entity: str) -> Row | None:
     return best(main, (own, found.get((stage_rows.PUBLIC, "", main.name))))
 
 
-def gain_of(main: MainMetric, found: Found, row: Refinement) -> Difference | None:
+def gain_of(main: MainMetric, found: Found, row: Refinement) -> Figure | None:
     """How much better a row is than what its entity has without sharing, in the units of results; above 0 helps.
 
     None for a row that reads nobody else's features, and where one of both has no value.

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from collab.results.aggregate import Values, interval_of_mean
+from collab.results.aggregate import Values
+from collab.results.figure import mean_of
 from collab.results.table import Row
 from collab.verdicts.claims import MOST_SSIM
 from collab.verdicts.evidence import Key
@@ -32,8 +33,8 @@ def _mean(rows: Sequence[Row]) -> Row:
     if len(rows) == 1:
         return rows[0]
     values = [row.value for row in rows if row.value is not None]
-    low, high = interval_of_mean(values)
-    return replace(rows[0], value=sum(values) / len(values), low=low, high=high)
+    mean = mean_of(values)
+    return replace(rows[0], value=sum(values) / len(values), low=mean.low, high=mean.high)
 
 
 def original_ssim_falls_with_depth(axis: str, points: Sequence[Point]) -> Claim:

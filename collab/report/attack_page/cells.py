@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from collab.metric import MetricName
-from collab.report.attack_page.scores import Score, Scored, pooled
+from collab.report.attack_page.scores import Scored, pooled
 from collab.report.attack_page.words import CONTROL_FAILED, WORDS, leakage_of, word_of
+from collab.results.figure import Figure
 from collab.results.opened import Opened
 from collab.results.table import Row
 from collab.scenario.base import CONTROL
@@ -28,9 +29,9 @@ class Cell:
     adversary: str
     word: str
     how: str
-    leakage: Score | None
-    likeness: Score | None
-    matches: Score | None
+    leakage: Figure | None
+    likeness: Figure | None
+    matches: Figure | None
     worst: float | None
     victims: tuple[str, ...]
     rows: int

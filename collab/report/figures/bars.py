@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from collab.results.figure import Figure
 from collab.results.table import Row
 from collab.results.words import listed
 from collab.scenario.model import Refinement, Scenario
@@ -117,9 +118,9 @@ def _lines(
 
 
 def _bar(row: Row, kind: Kind, label: str, scale: int, main: MainMetric) -> Bar:
-    value, name = main.scale * (row.value or 0), f"row {row.row}" if row.row.isdecimal() else row.row
-    if row.low is None or row.high is None:
-        return Bar(name, label, kind, f"{value:.1f}", 100 * value / scale, None, None)
-    told = f"{value:.1f} ±{main.scale / 2 * (row.high - row.low):.1f}"
-    low, high = (max(0.0, min(100.0, 100 * main.scale * bound / scale)) for bound in (row.low, row.high))
-    return Bar(name, label, kind, told, 100 * value / scale, low, high)
+    figure, name = row.figure or Figure(0.0), f"row {row.row}" if row.row.isdecimal() else row.row
+    length = 100 * (main.scale * figure.value) / scale
+    if figure.low is None or figure.high is None:
+        return Bar(name, label, kind, figure.told(main.scale, 1), length, None, None)
+    low, high = (max(0.0, min(100.0, 100 * main.scale * bound / scale)) for bound in (figure.low, figure.high))
+    return Bar(name, label, kind, figure.told(main.scale, 1), length, low, high)

@@ -8,9 +8,10 @@ from collab.report.attack_page.cells import Cell, defense_names
 from collab.report.attack_page.shown import Disclosure, disclosed, disclosure_of
 from collab.report.attack_page.verdicts import in_words, judgements, worst_by_defense
 from collab.report.tables.crossings import Boundary
+from collab.results.figure import Figure
 from collab.results.gains import gain_of, largest_pool, without_sharing
 from collab.results.table import Row
-from collab.results.words import Difference, gained, listed, size
+from collab.results.words import gained, listed, size
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import played_rows
 from collab.store.pictures import Pictures
@@ -33,7 +34,7 @@ class Gain:
     main: MainMetric
     with_pool: Row
     without: Row
-    change: Difference
+    change: Figure
     scratch: Row | None
 
     @property
