@@ -49,10 +49,6 @@ MOST_UNBROKEN = 48
 _NUMBER = re.compile(r"(?:[+\-±]?[\d.,]+(?: %| [kMGT]?B| bytes)?(?: [±→] ?[\d.,]+)*)|—|")
 
 
-Found = dict[tuple[str, str, str], Row]
-"""Results by row, entity (or nothing) and metric."""
-
-
 def text(value: object) -> str:
     """A value of an axis, as it stands in a cell: `0.1`, `true`, `conv3_1`."""
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)

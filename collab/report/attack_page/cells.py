@@ -9,6 +9,7 @@ from collab.report.attack_page.scores import Scored, pooled
 from collab.report.attack_page.words import CONTROL_FAILED, WORDS, leakage_of, word_of
 from collab.results.figure import Figure
 from collab.results.opened import Opened
+from collab.results.results import adversary_of
 from collab.results.table import Row
 from collab.scenario.base import CONTROL
 from collab.scenario.model import Entity
@@ -71,7 +72,7 @@ def _scores(rows: Iterable[Row]) -> dict[tuple[str, str, str], dict[str, Row]]:
     found: dict[tuple[str, str, str], dict[str, Row]] = {}
     for row in rows:
         if row.attack is not None and row.entity is not None:
-            found.setdefault((row.row.removeprefix("by "), row.attack, row.entity), {})[row.metric] = row
+            found.setdefault((adversary_of(row), row.attack, row.entity), {})[row.metric] = row
     return found
 
 

@@ -56,7 +56,7 @@ def _by_images(victims: Sequence[Scored]) -> list[tuple[int, str]]:
     if leakage is None:
         likeness = {name: score for name in _likeness(victims) if (score := pooled(victims, name)) is not None}
         own = [score for name, score in likeness.items() if MetricName.parse(name).is_plain]
-        guesses = [score for name, score in likeness.items() if MetricName.parse(name).of.startswith("prior_")]
+        guesses = [score for name, score in likeness.items() if MetricName.parse(name).is_guess]
         guess = max(guesses, key=lambda score: score.value, default=None)
         if not own or guess is None or not own[0].is_above(guess):
             return []
