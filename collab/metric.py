@@ -46,6 +46,11 @@ class MetricName:
         return self.statistic == "above_half" or (self.quantity in SHARES and not self.statistic)
 
     @property
+    def is_guess(self) -> bool:
+        """Whether it is of a guess without features, which stands beside the thing itself."""
+        return self.of.startswith("prior_")
+
+    @property
     def is_plain(self) -> bool:
         """Whether it is the mean score of the thing itself: no guess beside it, no percentile, no share of images."""
         return not self.of and not self.statistic

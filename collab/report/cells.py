@@ -49,10 +49,6 @@ MOST_UNBROKEN = 48
 _NUMBER = re.compile(r"(?:[+\-±]?[\d.,]+(?: %| [kMGT]?B| bytes)?(?: [±→] ?[\d.,]+)*)|—|")
 
 
-Found = dict[tuple[str, str, str], Row]
-"""Results by row, entity (or nothing) and metric."""
-
-
 def text(value: object) -> str:
     """A value of an axis, as it stands in a cell: `0.1`, `true`, `conv3_1`."""
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
@@ -65,17 +61,9 @@ def percent(row: Row | None) -> str:
 
 def scaled(row: Row | None, scale: float) -> str:
     """`scale` times a number with its interval, to one decimal place."""
-    if row is None or row.value is None:
-        return "—"
-    if row.low is None or row.high is None:
-        return f"{scale * row.value:.1f}"
-    return f"{scale * row.value:.1f} ±{scale / 2 * (row.high - row.low):.1f}"
+    return "—" if row is None or row.figure is None else row.figure.told(scale, 1)
 
 
 def plain(row: Row | None, digits: int = 3) -> str:
     """A number with its interval."""
-    if row is None or row.value is None:
-        return "—"
-    if row.low is None or row.high is None:
-        return f"{row.value:.{digits}f}"
-    return f"{row.value:.{digits}f} ±{(row.high - row.low) / 2:.{digits}f}"
+    return "—" if row is None or row.figure is None else row.figure.told(digits=digits)

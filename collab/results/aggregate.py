@@ -1,15 +1,13 @@
 """Results of many cells as one tidy table, and its mean and interval over seeds."""
 
-import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from scipy.stats import t as student
 
+from collab.results.figure import Figure, mean_of
 from collab.results.table import KEY, RESULT_FIELDS, Row, refuse_repeats
 from collab.store.tables import VERSION_KEY, write_table
 
@@ -21,17 +19,15 @@ Values = Mapping[str, bool | int | float | str]
 class Mean:
     """A metric of one line of a table at one point of the axes: its mean over seeds, and the 95 % interval of it.
 
-    `attack` is what the metric was made by, None where it is of no attack.
+    `figure` is that mean, its `n` the number of seeds. `attack` is what the metric was made by, None where it is of
+    no attack.
     """
 
     values: tuple[tuple[str, bool | int | float | str], ...]
     row: str
     entity: str | None
     metric: str
-    mean: float
-    low: float | None
-    high: float | None
-    seeds: int
+    figure: Figure
     attack: str | None = None
 
 
@@ -58,21 +54,10 @@ def means(cells: Sequence[tuple[Values, Sequence[Row]]]) -> list[Mean]:
             if each.value is not None:
                 key = (tuple(values.items()), each.row, each.entity, each.metric, each.attack)
                 groups.setdefault(key, []).append(each.value)
-    averaged = []
-    for (point, row, entity, metric, attack), found in groups.items():
-        mean, (low, high) = statistics.fmean(found), interval_of_mean(found)
-        averaged.append(Mean(point, row, entity, metric, mean, low, high, len(found), attack))
-    return averaged
-
-
-def interval_of_mean(values: Sequence[float], level: float = 0.95) -> tuple[float | None, float | None]:
-    r"""$\bar v \pm t_{n-1} \, s / \sqrt n$ for independent normal `values`; none for fewer than two."""
-    count = len(values)
-    if count < 2:
-        return None, None
-    middle = statistics.fmean(values)
-    reach = float(student.ppf((1 + level) / 2, count - 1)) * statistics.stdev(values) / math.sqrt(count)
-    return middle - reach, middle + reach
+    return [
+        Mean(point, row, entity, metric, mean_of(found), attack)
+        for (point, row, entity, metric, attack), found in groups.items()
+    ]
 
 
 def write_cells(path: Path, axes: Sequence[str], cells: Sequence[tuple[Values, Sequence[Row]]]) -> None:
@@ -91,9 +76,14 @@ def write_cells(path: Path, axes: Sequence[str], cells: Sequence[tuple[Values, S
 def write_means(path: Path, axes: Sequence[str], found: Sequence[Mean]) -> None:
     """Means and intervals over seeds as one Parquet table."""
     fields = _axis_fields(axes, [dict(each.values) for each in found])
-    rows = [{**_stored(dict(each.values), fields), **asdict(each)} for each in found]
-    for row in rows:
-        del row["values"]
+    rows = [
+        {
+            **_stored(dict(each.values), fields), "row": each.row, "entity": each.entity, "attack": each.attack,
+            "metric": each.metric, "mean": each.figure.value, "low": each.figure.low, "high": each.figure.high,
+            "seeds": each.figure.n,
+        }
+        for each in found
+    ]  # fmt: skip
     write_table(path, pa.schema([*fields, *MEAN_FIELDS], metadata={VERSION_KEY: "1"}), rows, what="the sweep's means")
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from collab.errors import StoreError
 from collab.plain_json import json_text
+from collab.results.figure import Figure
 from collab.scenario import stage_rows
 from collab.store.tables import VERSION_KEY, read_table, write_table
 
@@ -39,6 +40,11 @@ class Row:
     verdict: str | None = None
     seconds: float | None = None
     device: str | None = None
+
+    @property
+    def figure(self) -> Figure | None:
+        """The number with its interval; None where there is none."""
+        return None if self.value is None else Figure(self.value, self.low, self.high, self.n)
 
 
 RESULT_FIELDS = [

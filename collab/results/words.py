@@ -1,48 +1,18 @@
 """Numbers as a person reads them, and what two of them say about each other."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from collab.results.figure import Figure
 from collab.results.table import Row
 from collab.tasks import MainMetric
 
 
-@dataclass(frozen=True)
-class Difference:
-    """A value minus another, with the bounds of its 95 % interval, where both have one."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-    @property
-    def direction(self) -> int:
-        """1 or -1 where the whole interval lies on one side of zero, else 0: nothing can be said."""
-        if self.low is None or self.high is None:
-            return 0
-        return int(self.low > 0) - int(self.high < 0)
+def difference(row: Row, other: Row) -> Figure | None:
+    """`row` minus `other`, as if their errors were independent; None if either has no value."""
+    return row.figure - other.figure if row.figure is not None and other.figure is not None else None
 
 
-def difference(row: Row, other: Row) -> Difference | None:
-    r"""`row` minus `other`, as if their errors were independent; None if either has no value.
-
-    $$ d - \sqrt{(v_1 - l_1)^2 + (h_2 - v_2)^2} \;\le\; \delta \;\le\; d + \sqrt{(h_1 - v_1)^2 + (v_2 - l_2)^2} $$
-
-    Newcombe (1998), square-and-add. Rows of one run share their held-out images, so the true interval is narrower: what
-    is called clear here is clear.
-    """
-    if row.value is None or other.value is None:
-        return None
-    value = row.value - other.value
-    if row.low is None or row.high is None or other.low is None or other.high is None:
-        return Difference(value, None, None)
-    down = math.hypot(row.value - row.low, other.high - other.value)
-    up = math.hypot(row.high - row.value, other.value - other.low)
-    return Difference(value, value - down, value + up)
-
-
-def gained(main: MainMetric, row: Row, other: Row) -> Difference | None:
+def gained(main: MainMetric, row: Row, other: Row) -> Figure | None:
     """How much better `row` is than `other` by the main metric; errors that fall are gains."""
     return difference(row, other) if main.is_higher_better else difference(other, row)
 
@@ -53,14 +23,9 @@ def best(main: MainMetric, rows: Sequence[Row | None]) -> Row | None:
     return max(known, key=lambda row: main.sign * (row.value or 0), default=None)
 
 
-def signed(change: Difference | None, scale: float = 1.0, digits: int = 1) -> str:
+def signed(change: Figure | None, scale: float = 1.0, digits: int = 1) -> str:
     """A difference with half of its interval: `+4.1 ±3.0`; a dash for none."""
-    if change is None:
-        return "—"
-    told = f"{scale * change.value:+.{digits}f}"
-    if change.low is None or change.high is None:
-        return told
-    return f"{told} ±{scale * (change.high - change.low) / 2:.{digits}f}"
+    return "—" if change is None else change.told(scale, digits, sign="+")
 
 
 def size(count: float) -> str:

@@ -4,18 +4,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from collab.results.figure import Figure, total
 from collab.results.table import Row
 
 
 @dataclass(frozen=True)
-class Found:
+class Found(Figure):
     """A measured number with the bounds of its 95 % interval, over how many images, and of which seed."""
 
-    value: float
     low: float
     high: float
-    n: int | None
-    seed: int | None
+    seed: int | None = None
 
     @classmethod
     def of(cls, row: Row | None) -> "Found | None":
@@ -102,19 +101,14 @@ def difference(a: Row | None, b: Row | None, times: float = 1.0) -> Found | None
 
 
 def combination(terms: Sequence[tuple[float, Row | None]]) -> Found | None:
-    r"""$v = \sum_i v_i$ of terms $v_i$ = factor times row, its interval made from theirs (MOVER: Zou and Donner 2008).
+    """The sum of factors times rows, with the interval that `total` makes of theirs.
 
-    $$ l = v - \sqrt{\sum_i (v_i - l_i)^2}, \qquad u = v + \sqrt{\sum_i (u_i - v_i)^2} $$
-
-    It takes all terms for independent. Rows of one run are scored on the same images, where they tend to be right or
-    wrong together, so the interval of a difference is too wide rather than too narrow.
+    Rows of one run are scored on the same images, where they tend to be right or wrong together, so the interval of a
+    difference is too wide rather than too narrow.
     """
     known = [(factor, found) for factor, row in terms if (found := Found.of(row)) is not None]
     if len(known) < len(terms):
         return None
-    ends = [(factor * each.value, factor * each.low, factor * each.high) for factor, each in known]
-    value = sum(middle for middle, _, _ in ends)
-    below = math.hypot(*(middle - min(low, high) for middle, low, high in ends))
-    above = math.hypot(*(max(low, high) - middle for middle, low, high in ends))
-    counts = [each.n for _, each in known if each.n is not None]
-    return Found(value, value - below, value + above, min(counts, default=None), known[0][1].seed)
+    made = total([factor * found for factor, found in known])
+    low, high = (made.value if end is None else end for end in (made.low, made.high))
+    return Found(made.value, low, high, made.n, known[0][1].seed)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from collab.results.aggregate import Values, interval_of_mean
+from collab.results.aggregate import Values
+from collab.results.figure import mean_of
 from collab.results.table import Row
 from collab.verdicts.evidence import Key
 
@@ -28,5 +29,5 @@ def _mean(rows: Sequence[Row]) -> Row:
     if len(rows) == 1:
         return rows[0]
     values = [row.value for row in rows if row.value is not None]
-    low, high = interval_of_mean(values)
-    return replace(rows[0], value=sum(values) / len(values), low=low, high=high)
+    mean = mean_of(values)
+    return replace(rows[0], value=sum(values) / len(values), low=mean.low, high=mean.high)

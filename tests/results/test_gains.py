@@ -10,6 +10,7 @@ from collab.report.pages.summary import summary
 from collab.report.tables.tables import tables
 from collab.results.gains import gain_rows, without_sharing
 from collab.results.opened import open_run
+from collab.results.results import Results
 from collab.results.table import Row
 from collab.tasks import MAIN_METRIC, is_share
 from collab.verdicts.verdicts import verdict_rows, verdicts
@@ -51,8 +52,7 @@ def test_rows_that_read_nobody_else_have_no_gain() -> None:
 def test_a_gain_in_an_error_that_falls_is_above_zero() -> None:
     main = MAIN_METRIC["pose"]
     own, public = row("c_own_a1", "a1", "degrees", 9.0), row("c_public", None, "degrees", 8.0)
-    found = {(each.row, each.entity or "", each.metric): each for each in (own, public)}
-    assert without_sharing(main, found, "a1") is public
+    assert without_sharing(main, Results([own, public]), "a1") is public
     assert (is_share("gain[top1]"), is_share("gain[degrees]")) == (True, False)
 
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from collab.metric import MetricName
-from collab.report.attack_page.scores import Score, Scored, pooled
+from collab.report.attack_page.scores import Scored, pooled
 from collab.report.attack_page.words import CONTROL_FAILED, WORDS, leakage_of, word_of
+from collab.results.figure import Figure
 from collab.results.opened import Opened
+from collab.results.results import adversary_of
 from collab.results.table import Row
 from collab.scenario.base import CONTROL
 from collab.scenario.model import Entity
@@ -28,9 +30,9 @@ class Cell:
     adversary: str
     word: str
     how: str
-    leakage: Score | None
-    likeness: Score | None
-    matches: Score | None
+    leakage: Figure | None
+    likeness: Figure | None
+    matches: Figure | None
     worst: float | None
     victims: tuple[str, ...]
     rows: int
@@ -70,7 +72,7 @@ def _scores(rows: Iterable[Row]) -> dict[tuple[str, str, str], dict[str, Row]]:
     found: dict[tuple[str, str, str], dict[str, Row]] = {}
     for row in rows:
         if row.attack is not None and row.entity is not None:
-            found.setdefault((row.row.removeprefix("by "), row.attack, row.entity), {})[row.metric] = row
+            found.setdefault((adversary_of(row), row.attack, row.entity), {})[row.metric] = row
     return found
 
 

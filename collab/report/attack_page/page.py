@@ -13,6 +13,7 @@ from collab.report.figures.sheets import ContactSheet, Line
 from collab.report.figures.strips import data_url
 from collab.report.svg import inline_svg
 from collab.results.opened import Opened, open_run
+from collab.results.results import Results, adversary_of
 from collab.results.table import Row
 from collab.store.pictures import judged_file
 
@@ -62,27 +63,27 @@ def frontier(run: Opened, cells: Sequence[Cell]) -> str:
 def _costs(run: Opened) -> dict[str, list[float]]:
     """By defense what the main metric of C loses on what each of its entities publishes."""
     names, main = defense_names(run.scenario.entities), run.scenario.data.main_metric
-    found = {(row.entity, row.metric): row.value for row in run.rows if row.row == "tables_1_2"}
+    found = Results(run.rows)
     costs: dict[str, list[float]] = {}
     for entity, defense in names.items():
-        plain, poisoned = (found.get((entity, f"{main.name}_{what}")) for what in ("original", "poisoned"))
-        if poisoned is not None:
-            costs.setdefault(defense, []).append(main.gain(plain or 0, poisoned))
+        plain, poisoned = (found.find("tables_1_2", entity, f"{main.name}_{of}") for of in ("original", "poisoned"))
+        if poisoned is not None and poisoned.value is not None:
+            costs.setdefault(defense, []).append(main.gain((plain and plain.value) or 0, poisoned.value))
     return costs
 
 
 def _gains(run: Opened) -> dict[str, list[float]]:
     """By defense what the rows gain whose pool is one entity with it, over own features alone (or the control)."""
     names, main = defense_names(run.scenario.entities), run.scenario.data.main_metric
-    found = {(row.row, row.entity): row.value for row in run.rows if row.metric == main.name}
+    found = Results(run.rows)
     features = [row for row in run.scenario.refinements if row.own == "features" and not row.unpoisoned]
-    alone = {who: found[name, who] for name, who in found if name == f"c_own_{who}"}
-    alone |= {row.entity: found.get((str(row.row), row.entity)) for row in features if not row.pool}
+    alone = {who: found.find(f"c_own_{who}", who, main.name) for who in names}
+    alone |= {str(row.entity): found.find(str(row.row), row.entity, main.name) for row in features if not row.pool}
     gains: dict[str, list[float]] = {}
     for row in features:
-        own, shared = alone.get(row.entity), found.get((str(row.row), row.entity))
-        if len(row.pool) == 1 and own is not None and shared is not None:
-            gains.setdefault(names[row.pool[0]], []).append(main.gain(shared, own))
+        own, shared = alone.get(str(row.entity)), found.find(str(row.row), row.entity, main.name)
+        if len(row.pool) == 1 and own and shared and own.value is not None and shared.value is not None:
+            gains.setdefault(names[row.pool[0]], []).append(main.gain(shared.value, own.value))
     return gains
 
 
@@ -110,9 +111,7 @@ def _sheet(run: Opened, defense: str, row: Row | None) -> dict[str, ContactSheet
     """The sheet of one attack on one victim under its title; nothing where its pictures are not there."""
     if row is None:
         return {}
-    file = (
-        run.folder / "private" / "oracle" / judged_file(row.row.removeprefix("by "), str(row.attack), str(row.entity))
-    )
+    file = run.folder / "private" / "oracle" / judged_file(adversary_of(row), str(row.attack), str(row.entity))
     if not file.is_file():
         return {}
     truth, rebuilt = np.load(file, allow_pickle=False)
@@ -124,7 +123,7 @@ def _sheet(run: Opened, defense: str, row: Row | None) -> dict[str, ContactSheet
     guesses = [
         each.value or 0.0 for each in run.rows
         if (each.row, each.attack, each.entity) == (row.row, row.attack, row.entity)
-        and (name := MetricName.parse(each.metric)).quantity == "ssim_max" and name.of.startswith("prior_")
+        and (name := MetricName.parse(each.metric)).quantity == "ssim_max" and name.is_guess
     ]  # fmt: skip
     beside = f"; the best guess has {max(guesses):.2f}" if guesses else ""
     title = f"{defense}: {row.attack} on {row.entity}, SSIM {row.value:.2f} on the average{beside}"

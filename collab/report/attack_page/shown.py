@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from collab.metric import MetricName
+from collab.results.results import Results
 from collab.results.table import Row
 from collab.results.words import difference
 from collab.store.pictures import Pictures
-
-Found = Mapping[tuple[str, str, str], Row]
 
 
 @dataclass(frozen=True)
@@ -35,23 +34,13 @@ class Disclosure:
         return change is not None and change.direction > 0
 
 
-def disclosure_of(
-    found: Found, attacks: Sequence[Row], name: str, pictures: Mapping[str, Pictures]
-) -> Disclosure | None:
-    """Of one entity; None if its features were not given to R before and after they were poisoned.
-
-    `found` are results by row, entity and metric, `attacks` those of attacks.
-    """
-    ssim = {
-        parts.of: row
-        for (row_name, who, metric), row in found.items()
-        if (row_name, who) == ("tables_1_2", name) and (parts := MetricName.parse(metric)).quantity == "ssim"
-    }
-    original, poisoned = ssim.get("original"), ssim.get("poisoned")
+def disclosure_of(found: Results, name: str, pictures: Mapping[str, Pictures]) -> Disclosure | None:
+    """Of one entity; None if its features were not given to R before and after they were poisoned."""
+    original, poisoned = (found.like("tables_1_2", name, "ssim", of) for of in ("original", "poisoned"))
     if original is None or poisoned is None or original.value is None or poisoned.value is None:
         return None
-    guess = found.get(("c_public", "", poisoned.metric.replace("_poisoned", "_prior_class_mean")))
-    attack, beside = _nearest([row for row in attacks if row.entity == name and row.value is not None])
+    guess = found.like("c_public", None, "ssim", "prior_class_mean")
+    attack, beside = _nearest([row for row in found.attacks if row.entity == name and row.value is not None])
     seen = pictures.get(name)
     worst = float(seen.ssim_poisoned.max()) if seen is not None and len(seen) else None
     return Disclosure(name, original, poisoned, guess, worst, attack, beside)
@@ -65,7 +54,7 @@ def _nearest(attacks: Sequence[Row]) -> tuple[Row | None, Row | None]:
     guesses = [
         row for name, row in likeness
         if attack is not None and (row.row, row.attack) == (attack.row, attack.attack)
-        and name.quantity == "ssim_max" and name.of.startswith("prior_")
+        and name.quantity == "ssim_max" and name.is_guess
     ]  # fmt: skip
     return attack, max(guesses, key=lambda row: row.value or 0, default=None)
 

@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 
 from collab.report.attack_page.cells import Cell, in_order
-from collab.report.attack_page.scores import Score
 from collab.report.attack_page.verdicts import judgements, worst_of
 from collab.report.attack_page.words import CANNOT, CONTROL_FAILED, NOTHING, R_IS_BLIND
 from collab.report.cells import Table
+from collab.results.figure import Figure
 
 
 def matrix(cells: Sequence[Cell]) -> Table:
@@ -104,7 +104,7 @@ def curves(cells: Sequence[Cell]) -> Table | None:
     return Table("Leakage by pairs and by shadow modules", columns, tuple(lines), (note,))
 
 
-def _numbered(cells: Sequence[Cell], kind: str) -> dict[tuple[str, int], Score]:
+def _numbered(cells: Sequence[Cell], kind: str) -> dict[tuple[str, int], Figure]:
     """Leakage by defense and by the number in an attack's name."""
     return {
         (cell.defense, int(found[1])): cell.leakage

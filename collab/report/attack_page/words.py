@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from collab.metric import MetricName
-from collab.report.attack_page.scores import Score, Scored, pooled
+from collab.report.attack_page.scores import Scored, pooled
+from collab.results.figure import Figure
 
 BROKEN_LEAKAGE, BROKEN_MATCHES = 0.5, 0.2
 """Where a defense is called broken: half of what plain features disclose, or a fifth of all rows found."""
@@ -23,7 +24,7 @@ NOTHING = "—"
 R_IS_BLIND = "R rebuilds nothing from plain features"
 
 
-def word_of(victims: Sequence[Scored], control: Score | None) -> tuple[str, str]:
+def word_of(victims: Sequence[Scored], control: Figure | None) -> tuple[str, str]:
     """The word of one attack on `victims` and what it rests on; `control` is what its rehearsal gains over a guess."""
     told = [*_by_images(victims), *_by_shares(victims), *_by_attributes(victims)]
     level, how = max(told, key=lambda each: each[0], default=(0, ""))
@@ -34,17 +35,17 @@ def word_of(victims: Sequence[Scored], control: Score | None) -> tuple[str, str]
         alarms = pooled(victims, "match_sure")
         sure = "nothing was scored" if alarms is None else f"{100 * alarms.value:.0f} % of the rows called sure"
         return NOTHING, sure if alarms is None else f"{sure}, and no candidate is theirs"
-    if level == 0 and control is not None and (control.low is None or control.low <= 0):
+    if level == 0 and control is not None and not control.is_above(0):
         return CONTROL_FAILED, f"on a module of its own that it has not seen it gains {control} SSIM over a guess"
     return WORDS[level], how
 
 
-def leakage_of(victims: Sequence[Scored]) -> Score | None:
+def leakage_of(victims: Sequence[Scored]) -> Figure | None:
     """The larger of the leakages by SSIM and by pdist; None where R makes no more of plain features than a guess."""
     return max(_leakages(victims), key=lambda score: score.value, default=None)
 
 
-def _leakages(victims: Sequence[Scored]) -> list[Score]:
+def _leakages(victims: Sequence[Scored]) -> list[Figure]:
     found = (pooled(victims, f"leakage[{quantity}]") for quantity in ("ssim_max", "pdist"))
     return [score for score in found if score is not None]
 
@@ -55,12 +56,12 @@ def _by_images(victims: Sequence[Scored]) -> list[tuple[int, str]]:
     if leakage is None:
         likeness = {name: score for name in _likeness(victims) if (score := pooled(victims, name)) is not None}
         own = [score for name, score in likeness.items() if MetricName.parse(name).is_plain]
-        guesses = [score for name, score in likeness.items() if MetricName.parse(name).of.startswith("prior_")]
+        guesses = [score for name, score in likeness.items() if MetricName.parse(name).is_guess]
         guess = max(guesses, key=lambda score: score.value, default=None)
-        if not own or guess is None or own[0].low is None or guess.high is None or own[0].low <= guess.high:
+        if not own or guess is None or not own[0].is_above(guess):
             return []
         return [(1, f"SSIM {own[0]}, and the best guess has {guess}; {R_IS_BLIND}")]
-    level = 2 if leakage.value >= BROKEN_LEAKAGE else int(leakage.low is not None and leakage.low > 0)
+    level = 2 if leakage.value >= BROKEN_LEAKAGE else int(leakage.is_above(0))
     with_scale = sum(any(MetricName.parse(name).quantity == "leakage" for name in each) for each in victims)
     blind = f", of {with_scale} of {len(victims)} victims: of the others {R_IS_BLIND}" * (with_scale < len(victims))
     return [(level, f"leakage {leakage}{blind}")]
@@ -72,14 +73,14 @@ def _by_shares(victims: Sequence[Scored]) -> list[tuple[int, str]]:
     rank = pooled(victims, "rank1[embedding]") or pooled(victims, "rank1[pixels]")
     for score, floor, what in (
         (pooled(victims, "match_top1"), pooled(victims, "match_chance"), "of the rows matched"),
-        (rank, gallery and Score(1 / max(gallery.value, 1), None, None), "of the images re-identified"),
+        (rank, gallery and Figure(1 / max(gallery.value, 1)), "of the images re-identified"),
     ):
         if score is not None:
-            beyond = score.low is not None and score.low > (floor.value if floor else 0)
+            beyond = score.is_above(floor.value if floor else 0)
             level = 2 if score.value >= BROKEN_MATCHES and beyond else int(beyond)
             told.append((level, f"{100 * score.value:.0f} % {what}"))
     if (area := pooled(victims, "membership_auc")) is not None:
-        told.append((int(area.low is not None and area.low > 0.5), f"membership told with AUC {area}"))
+        told.append((int(area.is_above(0.5)), f"membership told with AUC {area}"))
     return told
 
 
@@ -90,7 +91,7 @@ def _by_attributes(victims: Sequence[Scored]) -> list[tuple[int, str]]:
             metric = f"attribute_r2[{name.setting}]"
             score, prior = pooled(victims, metric), pooled(victims, f"{metric}_prior_class_mean")
             if score is not None and prior is not None:
-                beyond = score.low is not None and prior.high is not None and score.low > prior.high
+                beyond = score.is_above(prior)
                 told.append((int(beyond), f"{name.setting} read with R² {score.value:.2f} (labels: {prior.value:.2f})"))
     return told
 

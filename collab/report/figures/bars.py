@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from collab.results.figure import Figure
+from collab.results.results import Results
 from collab.results.table import Row
 from collab.results.words import listed
 from collab.scenario.model import Refinement, Scenario
@@ -62,19 +64,19 @@ class Bars:
 def bars_of(scenario: Scenario, rows: Sequence[Row]) -> Bars | None:
     """The main metric of every row but those that poison own features too; None if there is nothing to draw."""
     main = scenario.data.main_metric
-    found = {(row.row, row.entity or ""): row for row in rows if row.metric == main.name and row.value is not None}
+    found = Results(row for row in rows if row.metric == main.name and row.value is not None)
     drawn = {str(row.row): row for row in played_rows(scenario) if row.own != "poisoned"}
-    tops = [found[name, row.entity or ""] for name, row in drawn.items() if (name, row.entity or "") in found]
+    tops = [top for name, row in drawn.items() if (top := found.find(name, row.entity, main.name))]
     if not tops:
         return None
     scale = _scale(max(main.scale * (row.high or row.value or 0) for row in tops))
     names = [entity.name for entity in scenario.entities]
     groups = []
     for name in [*names, ""]:
-        bars = tuple(_bar(row, kind, label, scale, main) for row, kind, label in _lines(name, drawn, found))
+        bars = tuple(_bar(row, kind, label, scale, main) for row, kind, label in _lines(name, drawn, found, main.name))
         if bars:
             groups.append((f"Entity {name}" if name else "All entities together", bars))
-    public = found.get(("c_public", ""))
+    public = found.find("c_public", None, main.name)
     shown = groups if len(groups) <= MOST_GROUPS else [*groups[: MOST_GROUPS - 1], groups[-1]]
     return Bars(
         about=f"{main.title}, {main.unit}",
@@ -92,34 +94,36 @@ def _scale(highest: float) -> int:
     return min(100, max(10, 10 * math.ceil(highest / 10 - 1e-9)))
 
 
-def _lines(
-    name: str, drawn: Mapping[str, Refinement], found: Mapping[tuple[str, str], Row]
-) -> Iterator[tuple[Row, Kind, str]]:
+def _lines(name: str, drawn: Mapping[str, Refinement], found: Results, metric: str) -> Iterator[tuple[Row, Kind, str]]:
     """Rows of one entity: from scratch, alone, then each pool with its own upper bound under it."""
-    own = found.get((f"c_own_{name}", name))
-    mine = [(key, row) for key, row in drawn.items() if (row.entity or "") == name and (key, name) in found]
-    for key, row in mine:
+    own = found.find(f"c_own_{name}", name, metric)
+    mine = [
+        (key, row, score)
+        for key, row in drawn.items()
+        if (row.entity or "") == name and (score := found.find(key, name, metric))
+    ]
+    for _, row, score in mine:
         if row.own == "images":
             share = "own images" if row.share is None else f"{100 * row.share:g} % of all images"
-            yield found[key, name], "images", f"{share}, from scratch"
+            yield score, "images", f"{share}, from scratch"
     if own is not None:
         yield own, "own", "own features alone"
-    for key, row in mine:
+    for key, row, score in mine:
         if row.own != "features" or key.startswith("c_"):
             continue
         if row.pool:
-            yield found[key, name], "pool", f"with the pool of {listed(row.pool)}"
-            bound = found.get((f"c_unpoisoned_{key}", name))
+            yield score, "pool", f"with the pool of {listed(row.pool)}"
+            bound = found.find(f"c_unpoisoned_{key}", name, metric)
             if bound is not None:
                 yield bound, "bound", "the same, unpoisoned"
         elif row.unpoisoned:
-            yield found[key, name], "bound", f"with unpoisoned features of {listed(row.unpoisoned)}"
+            yield score, "bound", f"with unpoisoned features of {listed(row.unpoisoned)}"
 
 
 def _bar(row: Row, kind: Kind, label: str, scale: int, main: MainMetric) -> Bar:
-    value, name = main.scale * (row.value or 0), f"row {row.row}" if row.row.isdecimal() else row.row
-    if row.low is None or row.high is None:
-        return Bar(name, label, kind, f"{value:.1f}", 100 * value / scale, None, None)
-    told = f"{value:.1f} ±{main.scale / 2 * (row.high - row.low):.1f}"
-    low, high = (max(0.0, min(100.0, 100 * main.scale * bound / scale)) for bound in (row.low, row.high))
-    return Bar(name, label, kind, told, 100 * value / scale, low, high)
+    figure, name = row.figure or Figure(0.0), f"row {row.row}" if row.row.isdecimal() else row.row
+    length = 100 * (main.scale * figure.value) / scale
+    if figure.low is None or figure.high is None:
+        return Bar(name, label, kind, figure.told(main.scale, 1), length, None, None)
+    low, high = (max(0.0, min(100.0, 100 * main.scale * bound / scale)) for bound in (figure.low, figure.high))
+    return Bar(name, label, kind, figure.told(main.scale, 1), length, low, high)

@@ -78,7 +78,9 @@ def frontier(found: Sequence[Mean], axes: Sequence[str], gains: Sequence[Mean]) 
         is_ssim = each.metric.startswith("ssim[") and each.metric.endswith("_poisoned")
         gain = gain_of.get((each.values, each.entity))
         if each.row == TABLES_1_2 and is_ssim and each.entity and gain is not None:
-            points_of.setdefault(each.entity, []).append((each.mean, main.scale * gain.mean, each.values))
+            points_of.setdefault(each.entity, []).append(
+                (each.figure.value, main.scale * gain.figure.value, each.values)
+            )
     if not points_of:
         return ""
     figure, (panel,) = draw_panels(1)
@@ -115,8 +117,8 @@ def draw_line(panel: Any, points: Sequence[Mean], label: str, dashes: str, index
         "color": color,
         "linestyle": dashes,
     }
-    panel.plot(across, [scale * points[at].mean for at in order], label=label, **style)
-    banded = [points[at] for at in order]
+    panel.plot(across, [scale * points[at].figure.value for at in order], label=label, **style)
+    banded = [points[at].figure for at in order]
     if all(each.low is not None for each in banded):
         low, high = ([scale * (bound or 0.0) for bound in bounds] for bounds in (
             [each.low for each in banded], [each.high for each in banded]))  # fmt: skip

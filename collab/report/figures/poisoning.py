@@ -24,7 +24,7 @@ def poisoning_table(found: Sequence[Mean], axes: Sequence[str]) -> Table:
     main = main_metric_in(each.metric for each in found)
     means: dict[tuple[Any, str], dict[str, float]] = {}
     for each in _of_tables(found):
-        means.setdefault((each.values, str(each.entity)), {})[_plain(each.metric)] = each.mean
+        means.setdefault((each.values, str(each.entity)), {})[_plain(each.metric)] = each.figure.value
     wanted = [(column, main.scale, 1) for column in columns_of(found)[:2]] + [(column, 1, 3) for column in LIKENESS]
     lines = [
         (
@@ -86,7 +86,7 @@ def cost_frontier(found: Sequence[Mean], axes: Sequence[str]) -> str:
     means: dict[tuple[str, Any], dict[str, float]] = {}
     for each in found:
         if each.row == "tables_1_2":
-            means.setdefault((str(each.entity), each.values), {})[_plain(each.metric)] = each.mean
+            means.setdefault((str(each.entity), each.values), {})[_plain(each.metric)] = each.figure.value
     main = main_metric_in(each.metric for each in found)
     wanted = ("ssim_max_poisoned", f"{main.name}_original", f"{main.name}_poisoned")
     known = {point: each for point, each in means.items() if all(metric in each for metric in wanted)}

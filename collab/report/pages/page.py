@@ -118,7 +118,7 @@ def write_sweep_page(
     """
     axes = [axis.vary for axis in spec.axes]
     main = main_metric_in(each.metric for each in found)
-    is_banded = any(each.low is not None for each in found)
+    is_banded = any(each.figure.low is not None for each in found)
     band = "Bands: 95 % interval of the mean over seeds (Student)." if is_banded else "One seed: no bands; see --seeds."
     target = folder / "report.html"
     page = drawn(

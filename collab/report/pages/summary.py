@@ -1,22 +1,21 @@
 """The answer in plain words: who gained how much, what was disclosed, what it cost; every word follows from rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from collab.metric import MetricName
 from collab.report.attack_page.cells import Cell, defense_names
 from collab.report.attack_page.shown import Disclosure, disclosed, disclosure_of
 from collab.report.attack_page.verdicts import in_words, judgements, worst_by_defense
 from collab.report.tables.crossings import Boundary
+from collab.results.figure import Figure
 from collab.results.gains import gain_of, largest_pool, without_sharing
+from collab.results.results import Results
 from collab.results.table import Row
-from collab.results.words import Difference, gained, listed, size
+from collab.results.words import gained, listed, size
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import played_rows
 from collab.store.pictures import Pictures
 from collab.tasks import MainMetric
-
-Found = Mapping[tuple[str, str, str], Row]
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Gain:
     main: MainMetric
     with_pool: Row
     without: Row
-    change: Difference
+    change: Figure
     scratch: Row | None
 
     @property
@@ -92,32 +91,30 @@ def summary(
 
     `notices` are sentences about the images: what was passed over, and which stand twice.
     """
-    found = {(row.row, row.entity or "", row.metric): row for row in rows if row.attack is None}
-    attacks = [row for row in rows if row.attack is not None]
+    found = Results(rows)
     pooled = [row for row in played_rows(scenario) if row.own == "features" and row.pool]
     gains = tuple(filter(None, (_gain(scenario, pooled, found, entity.name) for entity in scenario.entities)))
-    shown = tuple(filter(None, (disclosure_of(found, attacks, entity.name, pictures) for entity in scenario.entities)))
+    shown = tuple(filter(None, (disclosure_of(found, entity.name, pictures) for entity in scenario.entities)))
     judged, defenses = judgements(cells), defense_names(scenario.entities)
     worst = worst_by_defense(judged)
     verdicts = {name: worst[defense].word for name, defense in defenses.items() if defense in worst}
     told = " ".join(filter(None, (in_words(judged, defenses), disclosed(shown))))
-    cautions = (*_alone_is_better(gains), *_not_hidden(scenario, shown), *notices, *_cautions(scenario, rows, attacks))
+    cautions = (*_alone_is_better(gains), *_not_hidden(scenario, shown), *notices, *_cautions(scenario, found))
     return Summary(gains, shown, verdicts, _gained(scenario, gains), told, _cost(sent), cautions)
 
 
-def _gain(scenario: Scenario, pooled: Sequence[Refinement], found: Found, name: str) -> Gain | None:
+def _gain(scenario: Scenario, pooled: Sequence[Refinement], found: Results, name: str) -> Gain | None:
     """The gain of the row with the largest pool, so that no row is picked for its figure; the later of equal ones."""
     main = scenario.data.main_metric
     without = without_sharing(main, found, name)
-    row = largest_pool([each for each in pooled if found.get((str(each.row), name, main.name))], name)
+    row = largest_pool([each for each in pooled if found.find(str(each.row), name, main.name)], name)
     if without is None or row is None:
         return None
-    with_pool = found[str(row.row), name, main.name]
-    change = gain_of(main, found, row)
-    if change is None:
+    with_pool, change = found.find(str(row.row), name, main.name), gain_of(main, found, row)
+    if with_pool is None or change is None:
         return None
     raw = [str(each.row) for each in scenario.refinements if (each.own, each.entity) == ("images", name)]
-    scratch = next((found[each, name, main.name] for each in raw if (each, name, main.name) in found), None)
+    scratch = next(filter(None, (found.find(each, name, main.name) for each in raw)), None)
     return Gain(name, str(row.row), row.pool, main, with_pool, without, change, scratch)
 
 
@@ -183,20 +180,20 @@ def _not_hidden(scenario: Scenario, shown: Sequence[Disclosure]) -> tuple[str, .
     )
 
 
-def _cautions(scenario: Scenario, rows: Sequence[Row], attacks: Sequence[Row]) -> tuple[str, ...]:
+def _cautions(scenario: Scenario, found: Results) -> tuple[str, ...]:
     told = []
     if scenario.data.is_drawn:
         told.append("The images are drawn creatures, a stand-in: no figure here says anything about photographs.")
-    if not attacks:
+    if not found.attacks:
         told.append(
             "No attack was played. The reconstructor is the one that the DPMs were trained against, the easiest "
             "opponent: a low SSIM says that it is fooled, not that the image is gone."
         )
-    seeds = {row.seed for row in rows if row.seed is not None}
+    seeds = {row.seed for row in found.all if row.seed is not None}
     if len(seeds) == 1:
         told.append("One seed: intervals tell the noise of the held-out images, not that of another training.")
-    plain = MetricName("ssim", of="original")
-    shown = next((row for row in rows if replace(MetricName.parse(row.metric), setting="") == plain), None)
+    plain = ("ssim", "original")
+    shown = next((row for name, row in found.named("tables_1_2") if (name.quantity, name.of) == plain), None)
     if shown and shown.value is not None and shown.value < 0.5:
         told.append(
             f"The reconstructor reaches SSIM {shown.value:.3f} even from features as they are; below .5 it is too weak "

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from collab.metric import MetricName
-from collab.report.cells import Found, Table, percent, plain
+from collab.report.cells import Table, percent, plain
+from collab.results.results import Results
 from collab.results.table import Row
 from collab.results.words import basis
 from collab.scenario.model import Scenario
@@ -19,7 +19,7 @@ class Column:
     show: Callable[[Row | None], str] = plain
 
 
-def likeness_table(scenario: Scenario, found: Found) -> Table:
+def likeness_table(scenario: Scenario, found: Results) -> Table:
     """How near reconstructions come by other distances, and how near the nearest come."""
     multi, ssim, lpips = (_stem(found, quantity) for quantity in ("ms_ssim", "ssim_max", "lpips"))
     columns = [Column("MS-SSIM original", f"{multi}_original"), Column("poisoned", f"{multi}_poisoned")]
@@ -37,7 +37,7 @@ def likeness_table(scenario: Scenario, found: Found) -> Table:
     guesses = [
         f"{stem} {plain(row)}"
         for stem in (multi, ssim, "pdist")
-        if (row := found.get(("recognizer", "", f"{stem}_prior_class_mean"))) is not None
+        if (row := found.find("recognizer", "", f"{stem}_prior_class_mean")) is not None
     ]
     notes = (
         f"The released reconstructor on held-out images. {multi}: levels and window. SSIM*: {ssim} of poisoned "
@@ -49,7 +49,7 @@ def likeness_table(scenario: Scenario, found: Found) -> Table:
     return _table("Disclosure: how near reconstructions come", scenario, found, columns, notes)
 
 
-def recognition_table(scenario: Scenario, found: Found) -> Table:
+def recognition_table(scenario: Scenario, found: Results) -> Table:
     """Whether reconstructions are found again among other images, and whether a network names what they show."""
     columns = []
     if _has(found, "recognized_poisoned"):
@@ -68,12 +68,12 @@ def recognition_table(scenario: Scenario, found: Found) -> Table:
     return _table("Disclosure: whether they are recognized", scenario, found, columns, notes)
 
 
-def _of_recognizer(found: Found) -> str:
-    seen = found.get(("recognizer", "", "recognized_true"))
+def _of_recognizer(found: Results) -> str:
+    seen = found.find("recognizer", "", "recognized_true")
     if seen is None:
         return ""
     guesses = (
-        f"{name} {percent(found.get(('recognizer', '', f'recognized_prior_{key}')))} %"
+        f"{name} {percent(found.find('recognizer', None, f'recognized_prior_{key}'))} %"
         for name, key in (("unrelated image", "unrelated"), ("mean image", "mean"), ("class mean", "class_mean"))
     )
     return (
@@ -82,8 +82,8 @@ def _of_recognizer(found: Found) -> str:
     )
 
 
-def _of_gallery(found: Found) -> str:
-    sizes = {row.value for (name, _, metric), row in found.items() if (name, metric) == ("disclosure", "gallery")}
+def _of_gallery(found: Results) -> str:
+    sizes = {row.value for row in found.of("disclosure", quantity="gallery")}
     if not sizes:
         return ""
     size = max(value or 0 for value in sizes)
@@ -95,25 +95,26 @@ def _of_gallery(found: Found) -> str:
     )
 
 
-def _table(title: str, scenario: Scenario, found: Found, columns: Sequence[Column], notes: tuple[str, ...]) -> Table:
+def _table(title: str, scenario: Scenario, found: Results, columns: Sequence[Column], notes: tuple[str, ...]) -> Table:
     lines = []
     for entity in scenario.entities:
-        rows = [found.get(("disclosure", entity.name, column.metric)) for column in columns]
+        rows = [found.find("disclosure", entity.name, column.metric) for column in columns]
         if any(rows):
             shown = (column.show(row) for column, row in zip(columns, rows, strict=True))
             lines.append((entity.name, entity.protection, *shown))
     return Table(title, ("entity", "defense", *(column.title for column in columns)), tuple(lines), notes)
 
 
-def _stem(found: Found, quantity: str) -> str:
+def _stem(found: Results, quantity: str) -> str:
     """A quantity with its setting, as the results of the run name it; nothing if there is none."""
-    named = (MetricName.parse(metric) for row, _, metric in found if row == "disclosure")
-    return next((f"{quantity}[{name.setting}]" for name in named if name.quantity == quantity), "")
+    return next(
+        (f"{quantity}[{name.setting}]" for name, _ in found.named("disclosure") if name.quantity == quantity), ""
+    )
 
 
-def _has(found: Found, metric: str) -> bool:
-    return any((row, known) == ("disclosure", metric) for row, _, known in found)
+def _has(found: Results, metric: str) -> bool:
+    return any(row.metric == metric for row in found.of("disclosure"))
 
 
-def _measured(found: Found) -> list[Row]:
-    return [row for (name, _, metric), row in found.items() if name == "disclosure" and metric != "gallery"]
+def _measured(found: Results) -> list[Row]:
+    return [row for row in found.of("disclosure") if row.metric != "gallery"]

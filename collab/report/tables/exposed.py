@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from collab.report.cells import Found, Table, percent, plain
+from collab.metric import MetricName
+from collab.report.cells import Table, percent, plain
 from collab.report.figures.curves import COLORS, draw_panels
 from collab.report.figures.sheets import ContactSheet, Line, urls
 from collab.report.svg import inline_svg
+from collab.results.results import Results
 from collab.results.table import Row
 from collab.results.words import basis
 from collab.scenario.model import Scenario
@@ -17,26 +19,26 @@ MOST_LINES = 30
 """The most lines of the sheet of decoders."""
 
 
-def exposure_tables(scenario: Scenario, found: Found) -> Iterator[Table]:
+def exposure_tables(scenario: Scenario, found: Results) -> Iterator[Table]:
     """One line for each entity and decoder; then one for each entity and attribute that was asked."""
     asked = scenario.exposure
     if asked is None:
         return
-    here = {(who, metric): row for (row_name, who, metric), row in found.items() if row_name == "exposure"}
-    ssim = next((metric.partition("[")[0] for _, metric in here if metric.startswith("decoded_ssim")), "decoded_ssim")
+    quantities = dict.fromkeys(name.quantity for name, _ in found.named("exposure"))
+    ssim = next((quantity for quantity in quantities if quantity.startswith("decoded_ssim")), "decoded_ssim")
     wanted = [("face_similarity[{}]", "face sim.", 3), ("feature_similarity", "feature sim.", 3)]
     wanted += [(f"{ssim}[{{}}]", "SSIM", 3), ("decoded_psnr[{}]", "PSNR, dB", 2)]
     wanted += [("within_variance", "within", 2), ("between_variance", "between", 2), ("lda", "LDA", 3)]
-    wanted = [each for each in wanted if any(metric.startswith(each[0].removesuffix("{}]")) for _, metric in here)]
+    wanted = [each for each in wanted if MetricName.parse(each[0]).quantity in quantities]
     lines, read = list[tuple[str, ...]](), list[Row]()
     for entity in scenario.entities:
         for name in [each.name for each in asked.decoders] or ["—"]:
-            rows = [here.get((entity.name, metric.format(name))) for metric, _, _ in wanted]
+            rows = [found.find("exposure", entity.name, metric.format(name)) for metric, _, _ in wanted]
             if any(rows):
                 cells = (plain(row, digits) for row, (_, _, digits) in zip(rows, wanted, strict=True))
                 lines.append((entity.name, entity.protection, name, *cells))
                 read += [row for row in rows if row is not None]
-    priors = [found.get(("embedding", "", f"face_similarity_prior_{what}")) for what in ("unrelated", "mean")]
+    priors = [found.find("embedding", "", f"face_similarity_prior_{what}") for what in ("unrelated", "mean")]
     guess = f" A guess has face similarity: unrelated image {plain(priors[0])} · mean image {plain(priors[1])}."
     notes = (
         "Of held-out images. Decoders are trained anew on public images as the entity encodes them. Face and feature "
@@ -47,14 +49,14 @@ def exposure_tables(scenario: Scenario, found: Found) -> Iterator[Table]:
     )
     columns = ("entity", "defense", "decoder", *(head for _, head, _ in wanted))
     yield Table("What published features give away", columns, tuple(lines), notes)
-    yield _attributes(scenario, here)
+    yield _attributes(scenario, found)
 
 
-def _attributes(scenario: Scenario, here: Mapping[tuple[str, str], Row]) -> Table:
+def _attributes(scenario: Scenario, found: Results) -> Table:
     lines, read = list[tuple[str, ...]](), list[Row]()
     for name in scenario.exposure.attributes if scenario.exposure else ():
         for entity in scenario.entities:
-            rows = [here.get((entity.name, f"{metric}[{name}]")) for metric in ("mcc", "knn", "knn_chance")]
+            rows = [found.find("exposure", entity.name, f"{metric}[{name}]") for metric in ("mcc", "knn", "knn_chance")]
             if rows[0] is not None:
                 lines.append((entity.name, entity.protection, name, plain(rows[0]), *map(percent, rows[1:])))
                 read += [row for row in rows if row is not None]

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from collab.report.cells import Found, Table, scaled
+from collab.report.cells import Table, scaled
 from collab.report.figures.curves import COLORS, MARKS, MOST_PANELS, draw_panels
 from collab.report.svg import inline_svg
+from collab.results.results import Results
 from collab.results.table import Row
 from collab.results.words import basis, listed, size
 from collab.scenario.model import Scenario
@@ -35,33 +36,33 @@ class Way:
             yield (self.sent + self.read) * number / self.rounds, row.value or 0.0
 
 
-def ways(scenario: Scenario, found: Found) -> Iterator[Way]:
+def ways(scenario: Scenario, found: Results) -> Iterator[Way]:
     """For each entity that takes part in a federation, all its pools, then its federations."""
     names = dict.fromkeys(name for each in scenario.federated for name in each.entities)
     metric = scenario.data.main_metric.name
-    published = {name: row.value or 0.0 for (_, name, of), row in found.items() if of == "bytes_published"}
+    published = {row.entity: row.value or 0.0 for row in found.rows if row.metric == "bytes_published"}
     for name in names:
         for row in played_rows(scenario):
-            score = found.get((str(row.row), name, metric))
+            score = found.find(str(row.row), name, metric)
             if row.entity == name and row.own == "features" and row.pool and score:
                 read = sum(published.get(peer, 0.0) for peer in row.pool)
                 told = f"features of {listed(row.pool)}"
                 yield Way(name, str(row.row), told, published.get(name, 0.0), read, (score,))
         for each in scenario.federated:
-            rounds = [found.get((str(each.row), name, f"{metric}_round[{k}]")) for k in range(1, each.rounds + 1)]
+            rounds = [found.find(str(each.row), name, f"{metric}_round[{k}]") for k in range(1, each.rounds + 1)]
             measured = tuple(row for row in rounds if row is not None)
-            sent, read_row = (found.get((str(each.row), name, of)) for of in ("bytes_sent", "bytes_read"))
+            sent, read_row = (found.find(str(each.row), name, of) for of in ("bytes_sent", "bytes_read"))
             if measured and sent and read_row:
                 told = f"weights, {each.local_epochs} epochs a round"
                 yield Way(name, str(each.row), told, sent.value or 0.0, read_row.value or 0.0, measured)
 
 
-def exchange_table(scenario: Scenario, found: Found) -> Table:
+def exchange_table(scenario: Scenario, found: Results) -> Table:
     """What each entity gets for what it sends, either way; empty where nobody averages."""
     lines, told, main = list[tuple[str, ...]](), list(ways(scenario, found)), scenario.data.main_metric
     for name in dict.fromkeys(each.entity for each in told):
         for label, row in ((f"F({name}) alone", f"c_own_{name}"), ("released C, untouched", "c_public")):
-            known = found.get((row, name if row != "c_public" else "", main.name))
+            known = found.find(row, name if row != "c_public" else "", main.name)
             if known:
                 lines.append((name, row, label, scaled(known, main.scale), "0", size(0), size(0)))
         for each in told:
@@ -80,7 +81,7 @@ def exchange_table(scenario: Scenario, found: Found) -> Table:
 
 def exchange_curve(scenario: Scenario, rows: Sequence[Row]) -> str:
     """The main metric against bytes that crossed, as SVG, a panel for each entity; pools are points."""
-    told = list(ways(scenario, {(row.row, row.entity or "", row.metric): row for row in rows if row.attack is None}))
+    told = list(ways(scenario, Results(rows)))
     names, main = list(dict.fromkeys(each.entity for each in told))[:MOST_PANELS], scenario.data.main_metric
     if not names:
         return ""

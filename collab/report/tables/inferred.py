@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from collab.report.cells import Found, Table, percent
+from collab.report.cells import Table, percent
+from collab.results.results import Results
 from collab.results.table import Row
 from collab.results.words import basis
 from collab.scenario.model import Scenario
@@ -17,12 +18,12 @@ ASKED = (
 SUFFIXES = ("plain", "fixed", "fresh", "chance")
 
 
-def inference_table(scenario: Scenario, found: Found) -> Table:
+def inference_table(scenario: Scenario, found: Results) -> Table:
     """One line for each entity and question: classifiers on features as they are and on published ones."""
     lines, measured = [], list[Row]()
 
     def cells(entity: str, metric: str) -> Iterator[Row | None]:
-        return (found.get(("inference", entity, f"{metric}_{suffix}")) for suffix in SUFFIXES)
+        return (found.find("inference", entity, f"{metric}_{suffix}") for suffix in SUFFIXES)
 
     for metric, what in ASKED:
         for entity in scenario.entities:

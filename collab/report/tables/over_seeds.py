@@ -32,8 +32,8 @@ def gains_table(found: Sequence[Mean], axes: Sequence[str], rows: Sequence[Refin
     """What sharing brings each entity at each point, and whether the seeds agree that it does."""
     main = main_metric_in(each.metric for each in found)
     lines = [
-        (*_values(each), each.entity or NO_INTERVAL, each.row, f"{round(main.scale * each.mean, 1) + 0.0:+.1f}",
-         _interval(each, main.scale, "+.1f"), str(each.seeds), _reading(each))
+        (*_values(each), each.entity or NO_INTERVAL, each.row, f"{round(main.scale * each.figure.value, 1) + 0.0:+.1f}",
+         _interval(each, main.scale, "+.1f"), str(each.figure.n), _reading(each))
         for each in headline_gains(found, rows)
     ]  # fmt: skip
     columns = (*axes, "entity", "row", "gain", "95 % interval", "seeds", "reading")
@@ -48,8 +48,8 @@ def means_table(found: Sequence[Mean], axes: Sequence[str]) -> Table:
     """The mean of the main metric of every row."""
     main = main_metric_in(each.metric for each in found)
     lines = [
-        (*_values(each), each.row, each.entity or NO_INTERVAL, f"{main.scale * each.mean:.1f}",
-         _interval(each, main.scale, ".1f"), str(each.seeds))
+        (*_values(each), each.row, each.entity or NO_INTERVAL, f"{main.scale * each.figure.value:.1f}",
+         _interval(each, main.scale, ".1f"), str(each.figure.n))
         for each in found
         if each.metric == main.name
     ]  # fmt: skip
@@ -67,12 +67,11 @@ def _values(each: Mean) -> tuple[str, ...]:
 
 
 def _interval(each: Mean, scale: float, form: str) -> str:
-    if each.low is None or each.high is None:
-        return NO_INTERVAL
-    return f"{scale * each.low:{form}} to {scale * each.high:{form}}"
+    low, high = each.figure.low, each.figure.high
+    return NO_INTERVAL if low is None or high is None else f"{scale * low:{form}} to {scale * high:{form}}"
 
 
 def _reading(each: Mean) -> str:
-    if each.low is None or each.high is None:
+    if each.figure.reach is None:
         return "one seed"
-    return "helps" if each.low > 0 else "costs" if each.high < 0 else "no clear difference"
+    return {1: "helps", -1: "costs", 0: "no clear difference"}[each.figure.direction]

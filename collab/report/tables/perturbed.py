@@ -1,25 +1,25 @@
 """Table 3: perturbations that learn nothing, the DPM, and a DPM behind each of them."""
 
 from collab.papers import named, paper_figure
-from collab.report.cells import Found, Table, plain, scaled
+from collab.report.cells import Table, plain, scaled
+from collab.results.results import Results
 from collab.results.table import Row
 from collab.results.words import basis
 from collab.scenario.model import Scenario
 from collab.verdicts.papers.deep_poisoning import STATIONARY
 
 
-def perturbation_table(scenario: Scenario, found: Found) -> Table:
+def perturbation_table(scenario: Scenario, found: Results) -> Table:
     """Only where somebody perturbs in a way that learns nothing; else Tables 1 and 2 say all of it."""
     lines, measured, main = [], list[Row](), scenario.data.main_metric
     shown_metrics = ((main.name, main.head), *main.others)
     has_any = any(each.protection in STATIONARY for each in scenario.entities)
     for entity in scenario.entities if has_any else ():
         of_entity = {
-            metric.removesuffix("_poisoned").partition("[")[0]: row
-            for (name, who, metric), row in found.items()
-            if (name, who) == ("tables_1_2", entity.name)
-            and metric.endswith("_poisoned")
-            and (main.includes(metric.removesuffix("_poisoned")) or metric.startswith(("l1_", "ssim[")))
+            name.quantity: row
+            for name, row in found.named("tables_1_2", entity.name)
+            if (name.of, name.statistic) == ("poisoned", "")
+            and (main.includes(name.quantity) or name.quantity in ("l1", "ssim"))
         }
         if of_entity:
             name = named(entity.protection)

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from collab.report.cells import Found, Table, percent, plain, scaled
+from collab.report.cells import Table, percent, plain, scaled
 from collab.report.figures.curves import COLORS, MARKS, draw_panels
 from collab.report.svg import inline_svg
+from collab.results.results import Results
 from collab.results.table import Row
 from collab.results.words import basis
 from collab.scenario.model import Scenario
@@ -34,26 +35,25 @@ class Shown:
         return (self.published.value or 0.0) / self.original.value
 
 
-def shown_images(scenario: Scenario, found: Found) -> Iterator[Shown]:
+def shown_images(scenario: Scenario, found: Results) -> Iterator[Shown]:
     """Every entity that publishes images."""
     main = scenario.data.main_metric
     alone = {str(row.entity): str(row.row) for row in played_rows(scenario) if row.own == "published" and not row.pool}
     for entity in scenario.entities:
-        of = {metric: row for (name, who, metric), row in found.items() if (name, who) == ("tables_1_2", entity.name)}
-        window = next((metric for metric in of if metric.startswith("vfe[")), "vfe[8]_").partition("_")[0]
-        ssim = next(
-            (row for metric, row in of.items() if metric.startswith("ssim[") and metric.endswith("_published")), None
+        original, published, likeness = (
+            found.like("tables_1_2", entity.name, quantity, of)
+            for quantity, of in (("vfe", "original"), ("vfe", "published"), ("ssim", "published"))
         )
-        if entity.publishes_images and of:
+        if entity.publishes_images and found.of("tables_1_2", entity.name):
             row = alone.get(entity.name, "")
             yield Shown(
-                entity.name, entity.protection, of.get(f"{window}_original"), of.get(f"{window}_published"), ssim,
-                of.get("is_saturated"), row, found.get((row, entity.name, main.name)),
-                found.get((row, entity.name, f"{main.name}_published")),
+                entity.name, entity.protection, original, published, likeness,
+                found.find("tables_1_2", entity.name, "is_saturated"), row, found.find(row, entity.name, main.name),
+                found.find(row, entity.name, f"{main.name}_published"),
             )  # fmt: skip
 
 
-def published_images(scenario: Scenario, found: Found) -> Table:
+def published_images(scenario: Scenario, found: Results) -> Table:
     """Accuracy beside visual feature entropy, for each defense that publishes images."""
     lines, told, main = [], list(shown_images(scenario, found)), scenario.data.main_metric
     for each in told:
@@ -74,7 +74,7 @@ def published_images(scenario: Scenario, found: Found) -> Table:
 
 def entropy_curve(scenario: Scenario, rows: Sequence[Row]) -> str:
     """The main metric from scratch against the gain of VFE, as SVG: a line for each defense; dashed: raw images."""
-    found = {(row.row, row.entity or "", row.metric): row for row in rows if row.attack is None}
+    found = Results(rows)
     main = scenario.data.main_metric
     points = [each for each in shown_images(scenario, found) if each.gain and each.score_published]
     if not points:
@@ -87,7 +87,7 @@ def entropy_curve(scenario: Scenario, rows: Sequence[Row]) -> str:
         panel.errorbar(gains, values, (below, above), label=defense, **style)
     names = {each.entity for each in points}
     unprotected = [str(row.row) for row in played_rows(scenario) if row.own == "images" and row.entity in names]
-    raw = next((row for (name, _, metric), row in found.items() if name in unprotected and metric == main.name), None)
+    raw = next((row for row in found.rows if row.row in unprotected and row.metric == main.name), None)
     if raw is not None:
         panel.axhline(main.scale * (raw.value or 0), linestyle="--", color="#787774", linewidth=1, label="raw images")
     panel.set_xlabel("visual feature entropy as published, times that of the images")

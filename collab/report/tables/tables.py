@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from collab.report.cells import Found, Table, percent, plain, scaled
+from collab.metric import MetricName
+from collab.report.cells import Table, percent, plain, scaled
 from collab.report.tables.disclosed import likeness_table, recognition_table
 from collab.report.tables.exposed import exposure_tables
 from collab.report.tables.federated import exchange_table
@@ -11,6 +12,7 @@ from collab.report.tables.inferred import inference_table
 from collab.report.tables.perturbed import perturbation_table
 from collab.report.tables.published import published_images
 from collab.results.gains import gain_of
+from collab.results.results import Results
 from collab.results.table import Row, measured
 from collab.results.words import basis, signed
 from collab.scenario.model import Refinement, Scenario
@@ -21,7 +23,7 @@ from collab.verdicts.verdicts import Verdict, found_of, verdicts
 def tables(scenario: Scenario, rows: Sequence[Row]) -> tuple[Table, ...]:
     """Tables 1 to 3 and 5 of Guo et al. for what was measured, disclosure, who was left out, attacks, and verdicts."""
     rows = measured(rows)
-    found = {(row.row, row.entity or "", row.metric): row for row in rows if row.attack is None}
+    found = Results(rows)
     made = (
         _table_1(scenario, found),
         _table_2(scenario, found),
@@ -34,7 +36,7 @@ def tables(scenario: Scenario, rows: Sequence[Row]) -> tuple[Table, ...]:
         _table_5(scenario, found),
         exchange_table(scenario, found),
         _left_out(scenario, found),
-        _attacks([row for row in rows if row.attack is not None]),
+        _attacks(found.attacks),
     )
     judged, shown = verdicts(scenario, rows), [table for table in made if table.lines]
     if shown or any(each.value is not None for each in judged):  # else no part of what is expected was played
@@ -42,15 +44,15 @@ def tables(scenario: Scenario, rows: Sequence[Row]) -> tuple[Table, ...]:
     return tuple(replace(table, notes=tuple(filter(None, table.notes))) for table in shown)
 
 
-def _table_1(scenario: Scenario, found: Found) -> Table:
+def _table_1(scenario: Scenario, found: Results) -> Table:
     main, lines = scenario.data.main_metric, []
     names = (f"{main.name}_original", f"{main.name}_poisoned")
-    has_kl = any(metric == "kl" for _, _, metric in found)
+    has_kl = found.has("kl")
     for entity in scenario.entities:
-        cells = [found.get(("tables_1_2", entity.name, name)) for name in (*names, main.fidelity)]
+        cells = [found.find("tables_1_2", entity.name, name) for name in (*names, main.fidelity)]
         if cells[0] and cells[1]:
             cost = main.gain(cells[0].value or 0, cells[1].value or 0)
-            kl = found.get(("tables_1_2", entity.name, "kl"))
+            kl = found.find("tables_1_2", entity.name, "kl")
             lines.append(
                 (
                     entity.name,
@@ -66,28 +68,29 @@ def _table_1(scenario: Scenario, found: Found) -> Table:
         f"The released decider on held-out images: {main.title} in {main.unit}; cost in {main.points}; "
         f"{main.fidelity}: of both answers."
     )
-    measured = [row for key, row in found.items() if key[0] == "tables_1_2" and key[2] in (*names, main.fidelity)]
+    measured = [row for row in found.of("tables_1_2") if row.metric in (*names, main.fidelity)]
     notes = (note, *_printed(found, *names), basis(measured))
     return Table(f"Table 1: {scenario.data.task} equivalence", columns, tuple(lines), notes)
 
 
-def _table_2(scenario: Scenario, found: Found) -> Table:
+def _table_2(scenario: Scenario, found: Results) -> Table:
     lines, window = [], ""
     for entity in scenario.entities:
-        of_entity = {
-            metric: row
-            for (row_name, name, metric), row in found.items()
-            if (row_name, name) == ("tables_1_2", entity.name)
-        }
-        ssim = next((metric for metric in of_entity if metric.startswith("ssim[")), None)
+        ssim = next((name for name, _ in found.named("tables_1_2", entity.name) if name.quantity == "ssim"), None)
         if ssim is None:
             continue
-        window = ssim.removeprefix("ssim").split("_")[0]
+        window = f"[{ssim.setting}]"
         wanted = (
             "l1_original", "l1_poisoned", f"ssim{window}_original", f"ssim{window}_poisoned",
             f"ssim_max{window}_poisoned", f"abs_ssim_map{window}_poisoned",
         )  # fmt: skip
-        lines.append((entity.name, entity.protection, *(plain(of_entity.get(metric)) for metric in wanted)))
+        lines.append(
+            (
+                entity.name,
+                entity.protection,
+                *(plain(found.find("tables_1_2", entity.name, metric)) for metric in wanted),
+            )
+        )
     columns = (
         "entity",
         "defense",
@@ -99,21 +102,21 @@ def _table_2(scenario: Scenario, found: Found) -> Table:
         "abs. map",
     )
     prior = " · ".join(
-        f"{name} {plain(found.get(('c_public', '', f'ssim{window}_prior_{key}')))}"
+        f"{name} {plain(found.find('c_public', None, f'ssim{window}_prior_{key}'))}"
         for name, key in (("unrelated image", "unrelated"), ("mean image", "mean"), ("class mean", "class_mean"))
     )
     notes = (
         f"The released reconstructor on held-out images; SSIM{window}. A guess without features scores SSIM: {prior}.",
         "SSIM near zero says that this reconstructor is fooled, not that the image is gone.",
         *_printed(found, "l1_original", "l1_poisoned", f"ssim{window}_original", f"ssim{window}_poisoned"),
-        basis([row for key, row in found.items() if key[0] == "tables_1_2" and f"ssim{window}_" in key[2]]),
+        basis([row for row in found.of("tables_1_2") if f"ssim{window}_" in row.metric]),
     )
     return Table("Table 2: reconstruction disparity", columns, tuple(lines), notes)
 
 
-def _printed(found: Found, *metrics: str) -> tuple[str, ...]:
+def _printed(found: Results, *metrics: str) -> tuple[str, ...]:
     """The paper's figures beside Table 1 or 2, where the scenario expects them, and what they are worth here."""
-    beside = {row.metric: row for row in found.values() if row.metric in metrics and row.paper is not None}
+    beside = {row.metric: row for row in found.rows if row.metric in metrics and row.paper is not None}
     if not beside:
         return ()
     told = ", ".join(f"{name} {row.paper:.4g}" for name, row in beside.items())
@@ -121,10 +124,10 @@ def _printed(found: Found, *metrics: str) -> tuple[str, ...]:
     return (f"paper: {told}; {', '.join(why)}.",)
 
 
-def _table_5(scenario: Scenario, found: Found) -> Table:
+def _table_5(scenario: Scenario, found: Results) -> Table:
     main = scenario.data.main_metric
-    beside = [(name, title) for name, title in main.others if any(metric == name for _, _, metric in found)]
-    has_paper = any(row.paper is not None for row in found.values())
+    beside = [(name, title) for name, title in main.others if found.has(name)]
+    has_paper = any(row.paper is not None for row in found.rows)
     columns = (
         "row",
         "entity",
@@ -134,10 +137,10 @@ def _table_5(scenario: Scenario, found: Found) -> Table:
         "gain",
         *["paper"] * has_paper,
     )
-    public = found.get(("c_public", "", main.name))
+    public = found.find("c_public", "", main.name)
 
     def line(name: str, entity: str, data: str, gain: str = "") -> tuple[str, ...]:
-        first, *others = (found.get((name, entity, metric)) for metric in (main.name, *(name for name, _ in beside)))
+        first, *others = (found.find(name, entity, metric) for metric in (main.name, *(name for name, _ in beside)))
         paper = f"{main.scale * first.paper:.1f}" if first and first.paper is not None else ""
         cells = (scaled(cell, main.scale) for cell in (first, *others))
         return (name, entity or "—", data, *cells, gain, *[paper] * has_paper)
@@ -162,7 +165,7 @@ def _table_5(scenario: Scenario, found: Found) -> Table:
         f"gain: {main.points} better than the better of c_public and c_own: what sharing itself brings (or costs).",
     ]
     if has_paper:
-        told = {row.verdict.partition(":")[0] for row in found.values() if row.paper is not None and row.verdict}
+        told = {row.verdict.partition(":")[0] for row in found.rows if row.paper is not None and row.verdict}
         is_apart = "; not comparable, shown for the order of rows" if "not comparable" in told else ""
         notes.append(f"paper: Guo et al., Table 5, ImageNet and ResNet-101{is_apart}.")
     if scenario.data.is_drawn:
@@ -170,43 +173,49 @@ def _table_5(scenario: Scenario, found: Found) -> Table:
             "creatures are drawn, a stand-in for trying things out; no figure here says anything about photographs."
         )
     names = {(str(row.row), row.entity or "") for row in played} | {("c_public", "")}
-    measured = [row for key, row in found.items() if key[:2] in names and main.includes(key[2])]
+    measured = [row for row in found.rows if (row.row, row.entity or "") in names and main.includes(row.metric)]
     if not measured:
         return Table("Table 5: refinement", columns, ())
     return Table("Table 5: refinement", columns, tuple(lines), (*notes, basis(measured)), tuple(rules))
 
 
-def _left_out(scenario: Scenario, found: Found) -> Table:
+def _left_out(scenario: Scenario, found: Results) -> Table:
     """Whom a row did without, though the scenario names it: its entity vetted it, did not choose it, or it had left."""
     lines, played = [], {str(row.row): row for row in played_rows(scenario)}
     for stated in scenario.refinements:
         row, entity = str(stated.row), stated.entity or ""
         for sender in stated.pool:
-            offered = found.get(("publish", sender, "rows_published"))
-            taken = found.get((row, entity, f"rows_from[{sender}]"))
+            offered = found.find("publish", sender, "rows_published")
+            taken = found.find(row, entity, f"rows_from[{sender}]")
             if sender not in played[row].pool:
                 lines.append((row, entity, sender, "—", "has withdrawn", ""))
             elif offered and taken and taken.value != offered.value:
-                harm = found.get((row, entity, f"harm[{sender}]"))
+                harm = found.find(row, entity, f"harm[{sender}]")
                 counts = f"{taken.value:.0f} of {offered.value:.0f}"
                 lines.append(
                     (row, entity, sender, counts, "vetted" if harm else "not chosen", percent(harm) if harm else "")
                 )
     columns = ("row", "entity", "peer", "rows taken", "why", "harm")
     note = "harm: how many more % of own held-out images are wrong with the peer's rows; left out if clearly above 0."
-    measured = [row for key, row in found.items() if key[2].startswith("harm[")]
+    measured = [row for row in found.rows if MetricName.parse(row.metric).quantity == "harm"]
     return Table("What was left out of the pool", columns, tuple(lines), (note, basis(measured)))
 
 
 def _attacks(rows: Sequence[Row]) -> Table:
     """What collaborators rebuilt of what others published, beside what a guess without features scores."""
     found = {((row.row, row.entity or "", row.attack or ""), row.metric): row for row in rows}
-    ssim = next((row.metric for row in rows if row.metric.startswith("ssim[")), "ssim")
-    window = ssim.removeprefix("ssim")
+    named = (MetricName.parse(row.metric) for row in rows)
+    window = next((f"[{name.setting}]" for name in named if name.quantity == "ssim" and name.is_plain), "")
     lines = []
     for key in dict.fromkeys(key for key, _ in found):
         adversary, victim, attack = key
-        wanted = ("l1", ssim, f"ssim_max{window}", f"ssim_max{window}_worst", f"ssim{window}_prior_class_mean")
+        wanted = (
+            "l1",
+            f"ssim{window}",
+            f"ssim_max{window}",
+            f"ssim_max{window}_worst",
+            f"ssim{window}_prior_class_mean",
+        )
         cells = [plain(found.get((key, metric))) for metric in (*wanted, "leakage[ssim_max]")]
         cells += [percent(found.get((key, metric))) for metric in ("rank1[pixels]", "recognized")]
         first = found.get((key, "l1"))

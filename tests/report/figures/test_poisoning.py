@@ -7,10 +7,11 @@ import pytest
 from collab.report.figures.curves import accuracy_curves, draw_line, draw_panels, set_across
 from collab.report.figures.poisoning import columns_of, poisoning_curves, poisoning_table
 from collab.results.aggregate import Mean
+from collab.results.figure import Figure
 
 
 def mean(metric: str, value: float, weight: float = 0.0, entity: str = "a1", row: str = "tables_1_2") -> Mean:
-    return Mean((("lambda", weight), ("blocks", 2)), row, entity, metric, value, None, None, 1)
+    return Mean((("lambda", weight), ("blocks", 2)), row, entity, metric, Figure(value, n=1))
 
 
 FOUND = [
@@ -60,7 +61,7 @@ def test_rows_of_nobody_draw_no_accuracy() -> None:
 )
 def test_an_axis_of_wide_range_is_logarithmic(values: tuple[float | str, ...], scale: str) -> None:
     _, (panel,) = draw_panels(1)
-    found = [Mean((("x", value),), "7", "a1", "top1", 0.5, None, None, 1) for value in values]
+    found = [Mean((("x", value),), "7", "a1", "top1", Figure(0.5, n=1)) for value in values]
     draw_line(panel, found, "line", "-", 0)
     set_across(panel, "x", found)
     assert panel.get_xscale() == scale

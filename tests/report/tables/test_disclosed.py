@@ -14,6 +14,7 @@ from collab.report.figures.sheets import contact_sheet
 from collab.report.pages.page import write_page
 from collab.report.tables.tables import tables
 from collab.results.aggregate import Mean
+from collab.results.figure import Figure
 from collab.results.table import Row
 from collab.scenario.model import Scenario
 from collab.store.pictures import Sheet, read_sheet, write_sheet
@@ -135,7 +136,7 @@ def test_the_frontier_needs_two_points_and_draws_each() -> None:
     def point(value: float) -> list[Mean]:
         values = (("lambda", value),)
         found = {"ssim_max[11]_poisoned": 0.1 * value, "top1_original": 0.9, "top1_poisoned": 0.9 - 0.01 * value}
-        return [Mean(values, "tables_1_2", "a1", metric, mean, None, None, 1) for metric, mean in found.items()]
+        return [Mean(values, "tables_1_2", "a1", metric, Figure(mean, n=1)) for metric, mean in found.items()]
 
     assert cost_frontier(point(1.0), ["lambda"]) == ""
     drawn = cost_frontier(point(1.0) + point(2.5), ["lambda"])

@@ -68,7 +68,7 @@ def test_the_row_with_the_largest_pool_stands_for_an_entity() -> None:
 def test_means_are_not_taken_over_attacks() -> None:
     row = Row("s", "by a1", "a2", None, "first", "l1", 0.1, seed=0)
     other = Row("s", "by a1", "a2", None, "second", "l1", 0.3, seed=0)
-    assert [(each.attack, each.mean, each.seeds) for each in means([({}, [row, other])])] == [
+    assert [(each.attack, each.figure.value, each.figure.n) for each in means([({}, [row, other])])] == [
         ("first", 0.1, 1),
         ("second", 0.3, 1),
     ]

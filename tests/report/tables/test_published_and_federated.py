@@ -2,10 +2,10 @@
 
 import pytest
 
-from collab.report.cells import Found
 from collab.report.tables.federated import exchange_curve, exchange_table, ways
 from collab.report.tables.published import entropy_curve, published_images
 from collab.report.tables.tables import describe, tables
+from collab.results.results import Results
 from collab.results.table import Row
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
@@ -52,12 +52,8 @@ def federated() -> list[Row]:
     return made
 
 
-def found(rows: list[Row]) -> Found:
-    return {(each.row, each.entity or "", each.metric): each for each in rows}
-
-
 def test_images_have_a_line_for_each_entity_that_publishes_them() -> None:
-    table = published_images(scenario(), found(shown()))
+    table = published_images(scenario(), Results(shown()))
     assert [line[:2] for line in table.lines] == [("a2", "visual_mixer"), ("a3", "pixel_noise")]
     assert table.lines[0][4:6] == ("1.50", "10.0 ±1.0")
     assert table.lines[1][5] == "—"  # noise is never out of reach
@@ -71,9 +67,9 @@ def test_images_have_a_line_for_each_entity_that_publishes_them() -> None:
 
 def test_without_published_images_there_is_no_table_and_no_curve() -> None:
     plain = read_scenario(TINY).scenario
-    assert not published_images(plain, {}).lines
+    assert not published_images(plain, Results([])).lines
     assert not entropy_curve(plain, [])
-    assert not exchange_table(plain, {}).lines
+    assert not exchange_table(plain, Results([])).lines
     assert not exchange_curve(plain, [])
 
 
@@ -108,11 +104,11 @@ def test_figures_of_the_paper_are_not_comparable() -> None:
 
 def test_both_ways_stand_side_by_side() -> None:
     made, stated = shown() + federated(), scenario(FEDERATED)
-    first, second, third = ways(stated, found(made))
+    first, second, third = ways(stated, Results(made))
     assert (first.entity, first.row, first.rounds, first.sent, first.read) == ("a1", "with", 1, 2e6, 2e6)
     assert (second.row, second.rounds, list(second.points)) == ("fed", 2, [(4e5, pytest.approx(0.55)), (8e5, 0.65)])
     assert third.entity == "a2"
-    table = exchange_table(stated, found(made))
+    table = exchange_table(stated, Results(made))
     assert [line[:2] for line in table.lines] == [
         ("a1", "c_public"), ("a1", "with"), ("a1", "fed"), ("a2", "c_public"), ("a2", "fed")
     ]  # fmt: skip

@@ -1,0 +1,130 @@
+"""Numbers with intervals: differences to the last bit as they were, means, comparisons and how they are printed."""
+
+import math
+import statistics
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import t as student
+
+from collab.results.figure import Figure, mean_of, mean_of_groups, total
+
+NUMBERS = st.floats(-1e6, 1e6, allow_subnormal=False)
+REACHES = st.floats(0, 1e3, allow_subnormal=False)
+
+
+@st.composite
+def figures(draw: st.DrawFn) -> Figure:
+    value = draw(NUMBERS)
+    return Figure(value, value - draw(REACHES), value + draw(REACHES), draw(st.integers(1, 1000)))
+
+
+def newcombe(a: Figure, b: Figure) -> tuple[float, float, float]:
+    """The difference as reports once computed it, of result rows."""
+    assert a.low is not None and a.high is not None and b.low is not None and b.high is not None  # noqa: PT018
+    value = a.value - b.value
+    down = math.hypot(a.value - a.low, b.high - b.value)
+    up = math.hypot(a.high - a.value, b.value - b.low)
+    return value, value - down, value + up
+
+
+def mover(terms: list[tuple[float, Figure]]) -> tuple[float, float, float]:
+    """The sum of factors times figures as verdicts once computed it."""
+    ends = [(factor * each.value, factor * (each.low or 0), factor * (each.high or 0)) for factor, each in terms]
+    value = sum(middle for middle, _, _ in ends)
+    below = math.hypot(*(middle - min(low, high) for middle, low, high in ends))
+    above = math.hypot(*(max(low, high) - middle for middle, low, high in ends))
+    return value, value - below, value + above
+
+
+def ends(figure: Figure) -> tuple[float, float | None, float | None]:
+    return figure.value, figure.low, figure.high
+
+
+@given(figures(), figures())
+def test_a_difference_is_that_of_both_former_formulas_to_the_last_bit(a: Figure, b: Figure) -> None:
+    assert ends(a - b) == newcombe(a, b) == mover([(1.0, a), (-1.0, b)]) == ends(total([a, -b]))
+
+
+@given(st.lists(st.tuples(st.floats(-3, 3, allow_subnormal=False), figures()), min_size=1, max_size=5))
+def test_a_sum_of_multiples_is_the_former_formula_to_the_last_bit(terms: list[tuple[float, Figure]]) -> None:
+    assert ends(total([factor * figure for factor, figure in terms])) == mover(terms)
+
+
+@given(figures(), figures())
+def test_a_difference_the_other_way_round_is_the_difference_turned_over(a: Figure, b: Figure) -> None:
+    assert a - b == -(b - a)
+    assert (a - b).direction == -(b - a).direction
+
+
+@given(figures(), figures())
+def test_the_interval_of_a_difference_is_as_wide_as_the_wider_and_no_wider_than_both(a: Figure, b: Figure) -> None:
+    reach, one, other = (a - b).reach, a.reach, b.reach
+    assert reach is not None and one is not None and other is not None  # noqa: PT018
+    slack = 1e-9 * (1 + abs(a.value) + abs(b.value) + one + other)
+    assert max(one, other) - slack <= reach <= one + other + slack
+
+
+@given(figures(), figures())
+def test_of_figures_apart_the_difference_is_above_zero(a: Figure, b: Figure) -> None:
+    if a.is_above(b):
+        assert (a - b).direction == 1
+        assert not b.is_above(a)
+
+
+def test_without_an_interval_nothing_is_clear() -> None:
+    alone, known = Figure(9.0), Figure(1.0, 0.5, 1.5, 10)
+    assert not alone.is_above(known)
+    assert not alone.is_above(0.0)
+    assert (alone - known) == Figure(8.0, n=10)
+    assert (alone - known).direction == 0
+    assert alone.reach is None
+
+
+def test_a_difference_rests_on_the_fewer_images() -> None:
+    assert (Figure(1.0, 0.9, 1.1, 120) - Figure(0.5, 0.4, 0.6, 30)).n == 30
+
+
+@given(st.lists(NUMBERS, min_size=2, max_size=9))
+def test_the_mean_of_numbers_has_students_interval(values: list[float]) -> None:
+    mean, error = mean_of(values), statistics.stdev(values) / math.sqrt(len(values))
+    reach = -float(student.ppf(0.025, len(values) - 1)) * error
+    middle = statistics.fmean(values)
+    assert ends(mean) == pytest.approx((middle, middle - reach, middle + reach), rel=1e-9, abs=1e-6)
+    assert mean.n == len(values)
+    assert mean_of(values[:1]) == Figure(values[0], n=1)
+
+
+@given(st.lists(figures(), min_size=1, max_size=6))
+def test_the_mean_of_groups_is_the_former_formula(groups: list[Figure]) -> None:
+    values, count = [group.value for group in groups], len(groups)
+    mean = sum(values) / count
+    between = 0.0
+    if count > 1:
+        deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (count - 1))
+        between = float(student.ppf(0.975, count - 1)) * deviation / math.sqrt(count)
+    down, up = (
+        math.hypot(between, *(((end or 0) - value) / count for end, value in zip(side, values, strict=True)))
+        for side in ([group.low for group in groups], [group.high for group in groups])
+    )
+    found = mean_of_groups(groups)
+    assert ends(found) == pytest.approx((mean, mean - down, mean + up), rel=1e-9, abs=1e-6)
+    assert found.n == count
+
+
+@given(st.lists(NUMBERS, min_size=2, max_size=6))
+def test_groups_without_errors_of_their_own_have_students_interval(values: list[float]) -> None:
+    exact = [Figure(value, value, value) for value in values]
+    assert ends(mean_of_groups(exact)) == pytest.approx(ends(mean_of(values)), rel=1e-9, abs=1e-9)
+
+
+def test_how_figures_are_printed() -> None:
+    figure = Figure(0.7142, 0.7022, 0.7262, 100)
+    assert figure.told(100, 1) == "71.4 ±1.2"
+    assert figure.told() == "0.714 ±0.012"
+    assert figure.told(100, 1, sign="+") == "+71.4 ±1.2"
+    assert str(figure) == "0.71 [0.70, 0.73]"
+    assert Figure(0.5).told() == "0.500"
+    assert str(Figure(0.5)) == "0.50"
+    assert Figure(0.9, 0.7, 1.2).within(0.0, 1.0) == Figure(0.9, 0.7, 1.0)
