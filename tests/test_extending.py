@@ -5,12 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[1]
+DIGESTS = "tests/stages/stage_code.py"
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 BLOCK = re.compile(
     r"^```\w+\n# (?P<file>[^\s,]+)(?:, (?P<side>before|after): (?P<line>[^\n]*))?\n(?P<text>.*?)^```$", re.M | re.S
@@ -40,12 +42,26 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     skipped = shutil.ignore_patterns("__pycache__")
     for folder, name in (("collab", "collab"), ("entities", "collab_entities"), ("docs", "docs"), ("scenarios",) * 2):
         shutil.copytree(ROOT / folder, tree / name, ignore=skipped)
-    (tree / "tests" / "runtime").mkdir(parents=True)
-    for name in ("stage_code.py", "stage_code.json"):
-        shutil.copy(ROOT / "tests" / "runtime" / name, tree / "tests" / "runtime")
+    (tree / DIGESTS).parent.mkdir(parents=True)
+    for name in (DIGESTS, DIGESTS.replace(".py", ".json")):
+        shutil.copy(ROOT / name, tree / name)
+    shutil.copy(ROOT / "pyproject.toml", tree)
     for block in BLOCK.finditer(PAGE):
         apply(block, tree)
+    state_entry_points(tree)
     return tree
+
+
+def state_entry_points(tree: Path) -> None:
+    """What `pip install -e .` would do: the metadata of `collab` with its entry points, before the installed ones."""
+    stated = tomllib.loads((tree / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
+    lines = [
+        line for group, kinds in stated.items() for line in (f"[{group}]", *(f"{k} = {v}" for k, v in kinds.items()))
+    ]
+    metadata = tree / "collab-0.1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: collab\nVersion: 0.1.0\n", encoding="utf-8")
+    (metadata / "entry_points.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def command(tree: Path, *arguments: str) -> str:
@@ -80,9 +96,10 @@ def test_a_scenario_with_all_of_it_plays(tree: Path) -> None:
 
 
 def test_what_a_program_writes_knows_it_too(tree: Path) -> None:
+    assert f"`python {DIGESTS}`" in PAGE
     command(tree, "-m", "collab.scenario.reference")
-    command(tree, "tests/stages/stage_code.py", "--same-results")
+    command(tree, DIGESTS, "--same-results")
     schema = (tree / "scenarios" / "scenario.schema.json").read_text(encoding="utf-8")
     assert all(f'"{word}"' in schema for word in ("stripes", "plain8", "grades", "brightness"))
     assert "### Stripes" in (tree / "docs" / "scenario.md").read_text(encoding="utf-8")
-    assert '"brightness"' in (tree / "tests" / "runtime" / "stage_code.json").read_text(encoding="utf-8")
+    assert '"brightness"' in (tree / DIGESTS.replace(".py", ".json")).read_text(encoding="utf-8")

@@ -68,8 +68,19 @@ def run(code: str, *arguments: str, cwd: Path) -> list[str]:
 def test_every_package_of_the_repository_is_installed_and_entities_under_our_name() -> None:
     stated = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
     folders = [file.parent.relative_to(ROOT) for file in (ROOT / "collab").rglob("__init__.py")]
-    assert sorted(stated["packages"]) == sorted([".".join(folder.parts) for folder in folders] + ["collab_entities"])
+    there = sorted([".".join(folder.parts) for folder in folders] + ["collab_entities"])
+    assert sorted(stated["packages"]) == there, "state every folder in `packages` of pyproject.toml"
     assert stated["package-dir"] == {"collab_entities": "entities"}
+
+
+def test_entry_points_are_installed_as_they_are_stated() -> None:
+    stated = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
+    groups = {group: {(name, value) for name, value in kinds.items()} for group, kinds in stated.items()}
+    assert len(groups) == 3
+    for group, kinds in groups.items():
+        installed = {(point.name, point.value) for point in entry_points(group=group)}
+        ours = {point for point in installed if point[1].startswith("collab")}
+        assert ours == kinds, f"entry points of {group} changed: run `pip install -e .`"
 
 
 def test_every_file_of_entities_is_an_entry_point() -> None:
