@@ -45,9 +45,31 @@ ARITHMETIC = [
 """Files whose tests play stages: together every stage, attack and defense, as `precision: auto` computes them."""
 
 LONG = [
+    "defenses/test_chain.py",
+    "entities/test_kinds.py",
+    "models/test_backbones.py",
+    "participants/test_attacking.py",
+    "participants/test_disclosure.py",
+    "plugins/test_add_an_entity.py",
+    "report/pages/test_browser.py",
+    "report/test_two_pages.py",
+    "runtime/test_cache.py",
+    "runtime/test_copies.py",
+    "runtime/test_imagenet_tree.py",
+    "runtime/test_leak_check.py",
+    "runtime/test_overhead.py",
+    "runtime/test_refusals.py",
+    "runtime/test_results_played.py",
+    "runtime/test_resume.py",
+    "runtime/test_reuse_commands.py",
+    "runtime/test_store_elsewhere.py",
     "runtime/test_sweep.py",
+    "stages/test_stage_code.py",
+    "test_cli_plugins.py",
+    "test_packaging.py",
+    "testing/test_kit.py",
 ]
-"""Files whose tests take more than three seconds of a core together: they play scenarios, or start interpreters."""
+"""Files that take more than five seconds of a core to play, to train, to build networks or to start interpreters."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,6 +5,7 @@ import math
 import subprocess
 import sys
 from dataclasses import fields, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from collab.errors import StoreError
-from collab.results.table import Row, append_metrics, read_results, write_results
+from collab.results.table import KEY, Row, append_metrics, read_results, write_results
 from collab.store.ledger import read_ledger, write_ledger
 from collab.types import Crossing
 
@@ -33,7 +34,7 @@ some_rows = st.builds(
 )
 
 
-@given(rows=st.lists(some_rows, max_size=5))
+@given(rows=st.lists(some_rows, max_size=5, unique_by=attrgetter(*KEY)))
 def test_rows_come_back_in_order(rows: list[Row], tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "results.parquet"
     write_results(path, rows)
@@ -123,7 +124,10 @@ def test_metrics_are_lines_of_json(tmp_path: Path) -> None:
 
 
 def test_torch_is_not_imported() -> None:
-    names = ["results", "ledger", "tables", "files", "names", "manifest", "private"]
-    program = "".join(f"import collab.store.{name}\n" for name in names) + "import sys; print('torch' in sys.modules)"
+    names = [f"store.{name}" for name in ("ledger", "tables", "files", "names", "manifest", "private")]
+    program = (
+        "".join(f"import collab.{name}\n" for name in ("results.table", *names))
+        + "import sys; print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
