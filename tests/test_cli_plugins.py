@@ -140,6 +140,7 @@ def test_new_plugins_and_their_tests_run_as_they_are(collab: Collab, tmp_path: P
         ("entity", "../late", "is no name of a kind"),
         ("entity", "_late", "is no name of a kind"),
         ("entity", "class", "is no name of a kind"),
+        ("defense", "options", "no Python keyword, and not 'options'"),
         ("defense", "dpm", "the defense 'dpm' is there already: collab.defenses.dpm:DpmDefense of the package collab"),
     ],
 )

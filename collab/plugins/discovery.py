@@ -30,6 +30,9 @@ BASES = {
 }
 """What a plugin of a group subclasses; of its base it has the `group` that it says it belongs to."""
 
+OPTIONS_MODULE = "options"
+"""The module of a package or folder that holds what scenarios may state of the plugins in it."""
+
 OURS = ("collab", "collab_entities")
 """The top-level packages that this project installs. `entities/` of the repository is the second."""
 
@@ -80,7 +83,8 @@ class Plugins:
     A pickle of it holds the files: on another machine it finds the same, and so do pickles of their classes after it.
 
     A folder called `entities`, `defenses` or `attacks` holds one file for each kind, `<kind>.py`; in a folder of
-    another name the class in the file says what it is. Files that start with `_` are no plugins.
+    another name the class in the file says what it is. Files that start with `_` are no plugins, nor is `options.py`,
+    which holds what scenarios may state of its neighbors.
     """
 
     folders: tuple[Path, ...] = ()
@@ -165,8 +169,9 @@ class Plugins:
         """
         origin = self.origin(group, kind)
         package = origin.source.module.rpartition(".")[0] if isinstance(origin.source, EntryPoint) else ""
+        name = f"{package}.{OPTIONS_MODULE}"
         with _imports(origin, group, kind):
-            return import_module(f"{package}.options") if package and find_spec(f"{package}.options") else None
+            return import_module(name) if package and find_spec(name) else None
 
     def folders_of(self, kinds: Iterable[tuple[str, str]]) -> tuple[Path, ...]:
         """The folders that `kinds`, each with its group before it, come from; none for what is installed."""
@@ -204,7 +209,11 @@ def _points(group: str) -> Sequence[EntryPoint]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(folder / file.name for file in here(folder).glob("*.py") if not file.name.startswith("_"))
+    return sorted(folder / file.name for file in here(folder).glob("*.py") if _may_be_plugin(file))
+
+
+def _may_be_plugin(file: Path) -> bool:
+    return not file.name.startswith("_") and file.stem != OPTIONS_MODULE
 
 
 def _says_kind(file: Path) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from string import Template
 
 from collab.errors import ScenarioError
-from collab.plugins.discovery import GROUPS, KIND, Plugins
+from collab.plugins.discovery import GROUPS, KIND, OPTIONS_MODULE, Plugins
 from collab.plugins.templates import ATTACK, ATTACK_TEST, DEFENSE, DEFENSE_TEST, ENTITY, ENTITY_TEST
 
 TEMPLATES = {
@@ -25,9 +25,10 @@ def write_new(what: str, name: str, project: Path) -> tuple[Path, Path]:
     group = next((group for group, word in GROUPS.items() if word == what), "")
     if not group:
         raise ScenarioError(f"{what!r} is no group of plugins. `collab new` writes {', '.join(GROUPS.values())}.")
-    if not re.fullmatch(KIND, name) or keyword.iskeyword(name):
+    if not re.fullmatch(KIND, name) or keyword.iskeyword(name) or name == OPTIONS_MODULE:
         raise ScenarioError(
-            f"{name!r} is no name of a kind. Take lower-case letters, digits and _, a letter first; no Python keyword."
+            f"{name!r} is no name of a kind. Take lower-case letters, digits and _, a letter first; no Python keyword, "
+            f"and not {OPTIONS_MODULE!r}."
         )
     files = project / group / f"{name}.py", project / "tests" / f"test_{name}.py"
     there = [str(file) for file in files if file.exists()]

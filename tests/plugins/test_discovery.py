@@ -163,6 +163,7 @@ def test_files_are_found_by_folder_and_name(group: str, write: Write, tmp_path: 
     write(f"here/{group}/two.py", group)
     write(f"given/{group}/three.py", group)
     write(f"given/{group}/_helper.py", group)
+    write(f"given/{group}/options.py", group)
     write("given/four.py", group)
     write("here/five.py", group)  # beside a scenario only the three folders count
     plugins = Plugins.of(beside, here, plugin_dirs=[given])
