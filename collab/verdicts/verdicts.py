@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from collab.errors import ExpectationFailed
+from collab.results.catalog import is_points
 from collab.results.table import Row
 from collab.scenario import stage_rows
 from collab.scenario.expect import Bound, PaperTable
 from collab.scenario.model import Scenario
-from collab.tasks import is_share
 from collab.verdicts.claims import claims
 from collab.verdicts.evidence import Evidence
 from collab.verdicts.judging import Comparison, Found, Region
@@ -182,7 +182,7 @@ def _on_figure(scenario: Scenario, evidence: Evidence, table: str, row: Row, fig
     whose = f"{row.metric} of row {row.row}" if table == "dp_table5" else f"{row.entity}: {row.metric}"
     region = Region(figure - WITHIN, figure + WITHIN)
     return Comparison(
-        f"{whose} as printed", region, Found.of(row), figure, is_share(row.metric),
+        f"{whose} as printed", region, Found.of(row), figure, is_points(row.metric),
         missing="no number", incomparable=set_apart(scenario, evidence, table),
     )  # fmt: skip
 
