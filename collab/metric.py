@@ -13,12 +13,6 @@ _PARTS = re.compile(
     r"(?:_(?P<statistic>median|p95|p99|worst|above_half))?"
 )
 
-SHARES = frozenset(
-    ("match_top1", "match_top5", "match_sure", "match_sure_right", "rank1", "rank5", "recognized", "recognized_true",
-     "top1", "top5", "agreement", "membership_auc", "membership_tpr")
-)  # fmt: skip
-"""Quantities that are parts of 1, or probabilities: neither they nor the ends of their intervals leave [0, 1]."""
-
 
 @dataclass(frozen=True)
 class MetricName:
@@ -41,9 +35,9 @@ class MetricName:
         return cls(name) if found is None else cls(*(part or "" for part in found.groups()))
 
     @property
-    def is_share(self) -> bool:
-        """Whether it is a part of 1, such as the rows that were matched or the images above an SSIM of .5."""
-        return self.statistic == "above_half" or (self.quantity in SHARES and not self.statistic)
+    def without_setting(self) -> str:
+        """The name as it reads without the setting: `ssim_poisoned` of `ssim[11]_poisoned`."""
+        return "_".join(filter(None, (self.quantity, self.of, self.statistic)))
 
     @property
     def is_guess(self) -> bool:

@@ -116,9 +116,3 @@ def main_metric_in(metrics: Iterable[str]) -> MainMetric:
     there = {metric.removesuffix("_original").removesuffix("_poisoned") for metric in metrics}
     found = [main for main in MAIN_METRIC.values() if main.name in there]
     return found[0] if found else MAIN_METRIC["classification"]
-
-
-def is_share(metric: str) -> bool:
-    """Whether a metric is a part of 1 that is shown in percent."""
-    shares = [name for main in MAIN_METRIC.values() if main.scale == 100 for name, _ in ((main.name, ""), *main.others)]
-    return metric.removeprefix("gain[").startswith(("agreement", "harm[", *shares))

@@ -3,10 +3,11 @@
 import pytest
 
 from collab.metric import MetricName
+from collab.results.catalog import is_share
 
 
 @pytest.mark.parametrize(
-    ("name", "parts", "is_share", "is_plain"),
+    ("name", "parts", "is_a_share", "is_plain"),
     [
         ("ssim_max[11]", ("ssim_max", "11", "", ""), False, True),
         ("ssim_max[11]_above_half", ("ssim_max", "11", "", "above_half"), True, False),
@@ -25,7 +26,13 @@ from collab.metric import MetricName
         ("odd[a]_other", ("odd[a]_other", "", "", ""), False, True),
     ],
 )
-def test_the_parts_of_a_name(name: str, parts: tuple[str, ...], is_share: bool, is_plain: bool) -> None:
+def test_the_parts_of_a_name(name: str, parts: tuple[str, ...], is_a_share: bool, is_plain: bool) -> None:
     found = MetricName.parse(name)
     assert (found.quantity, found.setting, found.of, found.statistic) == parts
-    assert (found.is_share, found.is_plain) == (is_share, is_plain)
+    assert (is_share(name), found.is_plain) == (is_a_share, is_plain)
+
+
+def test_a_name_without_its_setting() -> None:
+    names = ("ssim[11]_poisoned", "ssim_max[7]_poisoned_worst", "top1", "rank_median[pixels]")
+    told = [MetricName.parse(name).without_setting for name in names]
+    assert told == ["ssim_poisoned", "ssim_max_poisoned_worst", "top1", "rank_median"]

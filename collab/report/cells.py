@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from collab.errors import CollabError
+from collab.results.catalog import scale_and_digits
 from collab.results.table import Row
 
 
@@ -52,6 +53,11 @@ _NUMBER = re.compile(r"(?:[+\-±]?[\d.,]+(?: %| [kMGT]?B| bytes)?(?: [±→] ?[\
 def text(value: object) -> str:
     """A value of an axis, as it stands in a cell: `0.1`, `true`, `conv3_1`."""
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def cell(row: Row | None) -> str:
+    """A number with its interval, scaled and rounded as the catalog says of its metric."""
+    return "—" if row is None or row.figure is None else row.figure.told(*scale_and_digits(row.metric))
 
 
 def percent(row: Row | None) -> str:

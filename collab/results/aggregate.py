@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from collab.metric import MetricName
 from collab.results.figure import Figure, mean_of
 from collab.results.table import KEY, RESULT_FIELDS, Row, refuse_repeats
 from collab.store.tables import VERSION_KEY, write_table
@@ -29,6 +30,11 @@ class Mean:
     metric: str
     figure: Figure
     attack: str | None = None
+
+    @property
+    def quantity(self) -> str:
+        """What the metric is, whatever its setting: `ssim_poisoned` of `ssim[11]_poisoned`."""
+        return MetricName.parse(self.metric).without_setting
 
 
 MEAN_FIELDS = [

@@ -1,9 +1,12 @@
 """The rows of a run, to be asked for: by row, entity and metric, by what a metric is of, or by attack."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from collab.metric import MetricName
 from collab.results.table import Row
+
+Key = tuple[str, str, str, str]
+"""Row, entity, attack and metric: what makes two numbers the same one of two runs; nothing where a row has none."""
 
 BY = "by "
 """What a row of an attack begins with, before the name of who attacks."""
@@ -12,20 +15,22 @@ BY = "by "
 class Results:
     """Result rows of one run. `find("7", "a1", "top1")` is one of them; None is nobody's where an entity is asked.
 
-    Everything but `attacks` is about rows of no attack.
+    `rows`, and what is said of quantities, is about rows of no attack.
     """
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self.all = tuple(rows)
         self.rows = tuple(row for row in self.all if row.attack is None)
-        self._found = {(row.row, row.entity or "", row.metric): row for row in self.rows}
+        self.by_key: Mapping[Key, Row] = {
+            (row.row, row.entity or "", row.attack or "", row.metric): row for row in self.all
+        }
         self._named = dict[str, list[tuple[MetricName, Row]]]()
-        for row in self._found.values():
+        for row in self.rows:
             self._named.setdefault(row.row, []).append((MetricName.parse(row.metric), row))
 
-    def find(self, row: str, entity: str | None, metric: str) -> Row | None:
-        """The one result with this key; None if it was not measured."""
-        return self._found.get((row, entity or "", metric))
+    def find(self, row: str, entity: str | None, metric: str, attack: str = "") -> Row | None:
+        """The one result with this key, of an attack where one is named; None if it was not measured."""
+        return self.by_key.get((row, entity or "", attack, metric))
 
     def named(self, row: str, entity: str | None = None) -> list[tuple[MetricName, Row]]:
         """Results under a row's name, of one entity or of all, in their order, and what each is of."""

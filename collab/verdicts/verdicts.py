@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 from collab.errors import ExpectationFailed
 from collab.papers import figures, papers
+from collab.results.catalog import is_points
 from collab.results.table import Row
 from collab.scenario import stage_rows
 from collab.scenario.expect import Bound, PaperTable
 from collab.scenario.model import Scenario
-from collab.tasks import is_share
 from collab.verdicts.evidence import Evidence
 from collab.verdicts.judging import Comparison, Found, Region
 from collab.verdicts.registry import TABLES
@@ -157,7 +157,7 @@ def _on_figure(evidence: Evidence, table: Table, row: Row, figure: float) -> Com
     whose = f"{row.entity}: {row.metric}" if row.row == stage_rows.TABLES_1_2 else f"{row.metric} of row {row.row}"
     region = Region(figure - WITHIN, figure + WITHIN)
     return Comparison(
-        f"{whose} as printed", region, Found.of(row), figure, is_share(row.metric),
+        f"{whose} as printed", region, Found.of(row), figure, is_points(row.metric),
         missing="no number", incomparable=table.set_apart(evidence),
     )  # fmt: skip
 

@@ -8,11 +8,12 @@ import pytest
 from collab.report.pages.page import page_of
 from collab.report.pages.summary import summary
 from collab.report.tables.tables import tables
+from collab.results.catalog import is_points
 from collab.results.gains import gain_rows, without_sharing
 from collab.results.opened import open_run
 from collab.results.results import Results
 from collab.results.table import Row
-from collab.tasks import MAIN_METRIC, is_share
+from collab.tasks import MAIN_METRIC
 from collab.verdicts.verdicts import verdict_rows, verdicts
 from tests.report.made_up import row, rows, scenario, write_run
 
@@ -53,7 +54,7 @@ def test_a_gain_in_an_error_that_falls_is_above_zero() -> None:
     main = MAIN_METRIC["pose"]
     own, public = row("c_own_a1", "a1", "degrees", 9.0), row("c_public", None, "degrees", 8.0)
     assert without_sharing(main, Results([own, public]), "a1") is public
-    assert (is_share("gain[top1]"), is_share("gain[degrees]")) == (True, False)
+    assert (is_points("gain[top1]"), is_points("gain[degrees]")) == (True, False)
 
 
 def test_every_verdict_is_a_row_of_its_own() -> None:

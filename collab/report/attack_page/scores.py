@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from collab.metric import MetricName
+from collab.results.catalog import is_share
 from collab.results.figure import Figure, mean_of_groups
 from collab.results.table import Row
 
@@ -20,4 +20,4 @@ def pooled(victims: Sequence[Scored], metric: str) -> Figure | None:
     if not known:
         return None
     mean = mean_of_groups(known)
-    return mean.within(0.0, 1.0) if MetricName.parse(metric).is_share else mean
+    return mean.within(0.0, 1.0) if is_share(metric) else mean

@@ -75,7 +75,7 @@ def frontier(found: Sequence[Mean], axes: Sequence[str], gains: Sequence[Mean]) 
     main, gain_of = main_metric_in(each.metric for each in found), {(each.values, each.entity): each for each in gains}
     points_of: dict[str, list[tuple[float, float, Values]]] = {}
     for each in found:
-        is_ssim = each.metric.startswith("ssim[") and each.metric.endswith("_poisoned")
+        is_ssim = each.quantity == "ssim_poisoned"
         gain = gain_of.get((each.values, each.entity))
         if each.row == TABLES_1_2 and is_ssim and each.entity and gain is not None:
             points_of.setdefault(each.entity, []).append(

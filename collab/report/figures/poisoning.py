@@ -24,7 +24,7 @@ def poisoning_table(found: Sequence[Mean], axes: Sequence[str]) -> Table:
     main = main_metric_in(each.metric for each in found)
     means: dict[tuple[Any, str], dict[str, float]] = {}
     for each in _of_tables(found):
-        means.setdefault((each.values, str(each.entity)), {})[_plain(each.metric)] = each.figure.value
+        means.setdefault((each.values, str(each.entity)), {})[each.quantity] = each.figure.value
     wanted = [(column, main.scale, 1) for column in columns_of(found)[:2]] + [(column, 1, 3) for column in LIKENESS]
     lines = [
         (
@@ -64,9 +64,7 @@ def poisoning_curves(found: Sequence[Mean], axes: Sequence[str]) -> str:
     ):
         for index, (entity, others) in enumerate(lines):
             points = [
-                each
-                for each in shown
-                if (each.entity, each.values[1:], _plain(each.metric)) == (entity, others, column)
+                each for each in shown if (each.entity, each.values[1:], each.quantity) == (entity, others, column)
             ]
             label = _label(str(entity), others)
             draw_line(panel, points, label, "-", index, scale=scale)
@@ -86,7 +84,7 @@ def cost_frontier(found: Sequence[Mean], axes: Sequence[str]) -> str:
     means: dict[tuple[str, Any], dict[str, float]] = {}
     for each in found:
         if each.row == "tables_1_2":
-            means.setdefault((str(each.entity), each.values), {})[_plain(each.metric)] = each.figure.value
+            means.setdefault((str(each.entity), each.values), {})[each.quantity] = each.figure.value
     main = main_metric_in(each.metric for each in found)
     wanted = ("ssim_max_poisoned", f"{main.name}_original", f"{main.name}_poisoned")
     known = {point: each for point, each in means.items() if all(metric in each for metric in wanted)}
@@ -121,10 +119,4 @@ def _label(entity: str, others: Sequence[tuple[str, Any]]) -> str:
 
 def _of_tables(found: Sequence[Mean]) -> list[Mean]:
     columns = columns_of(found)
-    return [each for each in found if each.row == "tables_1_2" and _plain(each.metric) in columns]
-
-
-def _plain(metric: str) -> str:
-    """A metric without its window: `ssim[11]_poisoned` is `ssim_poisoned`."""
-    head, bracket, rest = metric.partition("[")
-    return head + rest.partition("]")[2] if bracket else metric
+    return [each for each in found if each.row == "tables_1_2" and each.quantity in columns]

@@ -6,14 +6,13 @@ from typing import Any
 from collab.report.cells import Table, percent, plain
 from collab.report.pages.summary import summary
 from collab.report.tables.crossings import boundaries
+from collab.results.catalog import entry_of, is_points
 from collab.results.opened import Opened
+from collab.results.results import Key, Results
 from collab.results.table import Row
 from collab.results.words import basis, difference, gained, listed, signed, size
 from collab.scenario.rows import played_rows
-from collab.tasks import MAIN_METRIC, is_share
-
-Key = tuple[str, str, str, str]
-"""Row, entity, attack, metric: what makes two numbers the same one of two runs."""
+from collab.tasks import MAIN_METRIC
 
 ABSENT = "—"
 
@@ -78,14 +77,9 @@ def _flat(value: Any, path: str = "") -> dict[str, str]:
     return {path.lstrip("."): "none" if value is None else str(value)}
 
 
-def by_key(rows: Sequence[Row]) -> dict[Key, Row]:
-    """Rows by what makes them comparable."""
-    return {(row.row, row.entity or "", row.attack or "", row.metric): row for row in rows}
-
-
 def side_by_side(runs: Sequence[Opened]) -> tuple[Table, ...]:
     """Gains, then every number of any run: main metrics in the order of Table 5, Tables 1 and 2, attacks, the rest."""
-    found = [by_key(run.rows) for run in runs]
+    found = [Results(run.rows).by_key for run in runs]
     stated = dict.fromkeys(str(row.row) for run in runs for row in run.scenario.refinements)
     played = dict.fromkeys([*stated, "c_public", *(str(row.row) for run in runs for row in played_rows(run.scenario))])
     order = {name: at for at, name in enumerate(played)}
@@ -100,11 +94,11 @@ def side_by_side(runs: Sequence[Opened]) -> tuple[Table, ...]:
 def _part(key: Key) -> str:
     """Which table a number stands in."""
     row, _, attack, metric = key
+    part = entry_of(metric).part
     if attack:
-        return ATTACKS if metric.startswith(("l1", "ssim")) else REST
+        return ATTACKS if part in ("images", "negatives") else REST
     if row == "tables_1_2":
-        kept = (*_MAIN, *(main.fidelity for main in MAIN_METRIC.values()), "l1", "ssim[")
-        return POISONING if metric.startswith(kept) else REST
+        return POISONING if part in ("images", "task") else REST
     return UTILITY if metric in _MAIN else REST
 
 
@@ -146,7 +140,7 @@ def _table(title: str, keys: Sequence[Key], found: Sequence[Mapping[Key, Row]]) 
         row, entity, attack, metric = key
         of_runs = [rows.get(key) for rows in found]
         measured += [each for each in of_runs if each is not None]
-        shares = is_share(metric)
+        shares = is_points(metric)
         shown = (percent(each) if shares else _plain(each) for each in of_runs)
         first = of_runs[0]
         apart = [difference(each, first) if each is not None and first is not None else None for each in of_runs[1:]]
@@ -176,9 +170,9 @@ def in_words(runs: Sequence[Opened], differing: Table) -> tuple[str, ...]:
         told.append(f"The scenarios differ in {listed([line[0] for line in differing.lines])}.")
     else:
         told.append(f"The scenarios differ in {len(differing.lines)} keys.")
-    first = by_key(runs[0].rows)
+    first = Results(runs[0].rows).by_key
     for letter, run in zip(letters(len(runs))[1:], runs[1:], strict=True):
-        other = by_key(run.rows)
+        other = Results(run.rows).by_key
         main = run.scenario.data.main_metric
         shared = [key for key in other if key in first and key[3] == main.name and not key[2]]
         ways = [apart.direction for key in shared if (apart := gained(main, other[key], first[key])) is not None]

@@ -6,9 +6,10 @@ from typing import Any
 from collab.report.cells import Table, plain
 from collab.report.pages.summary import Summary
 from collab.report.tables.crossings import Boundary
+from collab.results.catalog import is_points
 from collab.results.table import Row
 from collab.results.words import basis, duration, signed, size
-from collab.tasks import MainMetric, is_share
+from collab.tasks import MainMetric
 
 
 def at_a_glance(told: Summary, sent: Sequence[Boundary], main: MainMetric) -> Table:
@@ -61,7 +62,7 @@ def beside_the_paper(rows: Sequence[Row]) -> Table | None:
         return None
     lines = []
     for row in sorted(known, key=lambda row: (not row.row.isdecimal(), int(row.row) if row.row.isdecimal() else 0)):
-        scale, digits = (100, 1) if is_share(row.metric) else (1, 3)
+        scale, digits = (100, 1) if is_points(row.metric) else (1, 3)
         ours = "—" if row.value is None else f"{scale * row.value:.{digits}f}"
         reach = (
             "—"

@@ -1,39 +1,29 @@
 """Tables of what reconstructions give away beyond their mean distance."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from collab.report.cells import Table, percent, plain
+from collab.report.cells import Table, cell, percent, plain
+from collab.results.catalog import Place, columns_in, entry_of
 from collab.results.results import Results
 from collab.results.table import Row
 from collab.results.words import basis
 from collab.scenario.model import Scenario
 
-
-@dataclass(frozen=True)
-class Column:
-    """A column: its title, the metric that stands in it, and how its numbers are written."""
-
-    title: str
-    metric: str
-    show: Callable[[Row | None], str] = plain
+Columns = Sequence[tuple[str, str]]
+"""Heads, and the metrics that stand under them."""
 
 
 def likeness_table(scenario: Scenario, found: Results) -> Table:
     """How near reconstructions come by other distances, and how near the nearest come."""
     multi, ssim, lpips = (_stem(found, quantity) for quantity in ("ms_ssim", "ssim_max", "lpips"))
-    columns = [Column("MS-SSIM original", f"{multi}_original"), Column("poisoned", f"{multi}_poisoned")]
-    if has_pdist := _has(found, "pdist_poisoned"):
-        columns += [Column("pdist original", "pdist_original"), Column("poisoned", "pdist_poisoned")]
-    if lpips:
-        columns += [Column("LPIPS original", f"{lpips}_original"), Column("poisoned", f"{lpips}_poisoned")]
+    has_pdist = _has(found, "pdist_poisoned")
+    columns = _before_and_after(multi) + (_before_and_after("pdist") if has_pdist else [])
+    columns += _before_and_after(lpips) if lpips else []
     columns += [
-        Column("SSIM*: median", f"{ssim}_poisoned_median"),
-        Column("95 %", f"{ssim}_poisoned_p95"),
-        Column("99 %", f"{ssim}_poisoned_p99"),
-        Column("worst", f"{ssim}_poisoned_worst"),
-        Column("above .5, %", f"{ssim}_poisoned_above_half", percent),
-    ]
+        (f"{entry_of(ssim).title}: median", f"{ssim}_poisoned_median"), ("95 %", f"{ssim}_poisoned_p95"),
+        ("99 %", f"{ssim}_poisoned_p99"), ("worst", f"{ssim}_poisoned_worst"),
+        ("above .5, %", f"{ssim}_poisoned_above_half"), *_placed("likeness", found),
+    ]  # fmt: skip
     guesses = [
         f"{stem} {plain(row)}"
         for stem in (multi, ssim, "pdist")
@@ -51,19 +41,16 @@ def likeness_table(scenario: Scenario, found: Results) -> Table:
 
 def recognition_table(scenario: Scenario, found: Results) -> Table:
     """Whether reconstructions are found again among other images, and whether a network names what they show."""
-    columns = []
+    columns = list[tuple[str, str]]()
     if _has(found, "recognized_poisoned"):
-        columns += [
-            Column("named: original, %", "recognized_original", percent),
-            Column("poisoned", "recognized_poisoned", percent),
-        ]
+        columns += [("named: original, %", "recognized_original"), ("poisoned", "recognized_poisoned")]
     for way, title in (("pixels", "rank 1"), ("embedding", "by embedding")):
         if _has(found, f"rank1[{way}]_poisoned"):
             columns += [
-                Column(f"{title}: original, %", f"rank1[{way}]_original", percent),
-                Column("poisoned", f"rank1[{way}]_poisoned", percent),
-                Column("median rank", f"rank_median[{way}]_poisoned", lambda row: plain(row, 0)),
-            ]
+                (f"{title}: original, %", f"rank1[{way}]_original"), ("poisoned", f"rank1[{way}]_poisoned"),
+                ("median rank", f"rank_median[{way}]_poisoned"),
+            ]  # fmt: skip
+    columns += _placed("recognition", found)
     notes = (_of_recognizer(found), _of_gallery(found), basis(_measured(found)))
     return _table("Disclosure: whether they are recognized", scenario, found, columns, notes)
 
@@ -95,14 +82,22 @@ def _of_gallery(found: Results) -> str:
     )
 
 
-def _table(title: str, scenario: Scenario, found: Results, columns: Sequence[Column], notes: tuple[str, ...]) -> Table:
+def _table(title: str, scenario: Scenario, found: Results, columns: Columns, notes: tuple[str, ...]) -> Table:
     lines = []
     for entity in scenario.entities:
-        rows = [found.find("disclosure", entity.name, column.metric) for column in columns]
+        rows = [found.find("disclosure", entity.name, metric) for _, metric in columns]
         if any(rows):
-            shown = (column.show(row) for column, row in zip(columns, rows, strict=True))
-            lines.append((entity.name, entity.protection, *shown))
-    return Table(title, ("entity", "defense", *(column.title for column in columns)), tuple(lines), notes)
+            lines.append((entity.name, entity.protection, *map(cell, rows)))
+    return Table(title, ("entity", "defense", *(head for head, _ in columns)), tuple(lines), notes)
+
+
+def _before_and_after(stem: str) -> list[tuple[str, str]]:
+    return [(f"{entry_of(stem).title} original", f"{stem}_original"), ("poisoned", f"{stem}_poisoned")]
+
+
+def _placed(place: Place, found: Results) -> Columns:
+    heads = columns_in(place, (row.metric for row in found.of("disclosure")))
+    return [(head, metric) for metric, head in heads.items()]
 
 
 def _stem(found: Results, quantity: str) -> str:

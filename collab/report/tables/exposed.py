@@ -5,15 +5,19 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from collab.metric import MetricName
-from collab.report.cells import Table, percent, plain
+from collab.report.cells import Table, cell, plain
 from collab.report.figures.curves import COLORS, draw_panels
 from collab.report.figures.sheets import ContactSheet, Line, urls
 from collab.report.svg import inline_svg
+from collab.results.catalog import entry_of
 from collab.results.results import Results
 from collab.results.table import Row
 from collab.results.words import basis
 from collab.scenario.model import Scenario
 from collab.store.pictures import Exhibit
+
+DECODED_SSIM = "decoded_ssim{number}"
+"""In the catalog; the number is its window."""
 
 MOST_LINES = 30
 """The most lines of the sheet of decoders."""
@@ -25,18 +29,16 @@ def exposure_tables(scenario: Scenario, found: Results) -> Iterator[Table]:
     if asked is None:
         return
     quantities = dict.fromkeys(name.quantity for name, _ in found.named("exposure"))
-    ssim = next((quantity for quantity in quantities if quantity.startswith("decoded_ssim")), "decoded_ssim")
-    wanted = [("face_similarity[{}]", "face sim.", 3), ("feature_similarity", "feature sim.", 3)]
-    wanted += [(f"{ssim}[{{}}]", "SSIM", 3), ("decoded_psnr[{}]", "PSNR, dB", 2)]
-    wanted += [("within_variance", "within", 2), ("between_variance", "between", 2), ("lda", "LDA", 3)]
-    wanted = [each for each in wanted if MetricName.parse(each[0]).quantity in quantities]
+    ssim = next((name for name in quantities if entry_of(name).quantity == DECODED_SSIM), "decoded_ssim")
+    wanted = ["face_similarity[{}]", "feature_similarity", f"{ssim}[{{}}]", "decoded_psnr[{}]"]
+    wanted += ["within_variance", "between_variance", "lda"]
+    wanted = [metric for metric in wanted if MetricName.parse(metric).quantity in quantities]
     lines, read = list[tuple[str, ...]](), list[Row]()
     for entity in scenario.entities:
         for name in [each.name for each in asked.decoders] or ["—"]:
-            rows = [found.find("exposure", entity.name, metric.format(name)) for metric, _, _ in wanted]
+            rows = [found.find("exposure", entity.name, metric.format(name)) for metric in wanted]
             if any(rows):
-                cells = (plain(row, digits) for row, (_, _, digits) in zip(rows, wanted, strict=True))
-                lines.append((entity.name, entity.protection, name, *cells))
+                lines.append((entity.name, entity.protection, name, *map(cell, rows)))
                 read += [row for row in rows if row is not None]
     priors = [found.find("embedding", "", f"face_similarity_prior_{what}") for what in ("unrelated", "mean")]
     guess = f" A guess has face similarity: unrelated image {plain(priors[0])} · mean image {plain(priors[1])}."
@@ -47,7 +49,7 @@ def exposure_tables(scenario: Scenario, found: Results) -> Iterator[Table]:
         "individual; LDA: between over within.",
         basis(read),
     )
-    columns = ("entity", "defense", "decoder", *(head for _, head, _ in wanted))
+    columns = ("entity", "defense", "decoder", *(entry_of(metric).title for metric in wanted))
     yield Table("What published features give away", columns, tuple(lines), notes)
     yield _attributes(scenario, found)
 
@@ -58,7 +60,7 @@ def _attributes(scenario: Scenario, found: Results) -> Table:
         for entity in scenario.entities:
             rows = [found.find("exposure", entity.name, f"{metric}[{name}]") for metric in ("mcc", "knn", "knn_chance")]
             if rows[0] is not None:
-                lines.append((entity.name, entity.protection, name, plain(rows[0]), *map(percent, rows[1:])))
+                lines.append((entity.name, entity.protection, name, plain(rows[0]), *map(cell, rows[1:])))
                 read += [row for row in rows if row is not None]
     note = (
         "neighbors: how often most of the 15 nearest published features have the image's own attribute; guess: the "

@@ -2,18 +2,15 @@
 
 from collections.abc import Iterator
 
-from collab.report.cells import Table, percent
+from collab.report.cells import Table, cell
+from collab.results.catalog import entry_of
 from collab.results.results import Results
 from collab.results.table import Row
 from collab.results.words import basis
 from collab.scenario.model import Scenario
 
-ASKED = (
-    ("privacy_map", "private attributes, mAP %"),
-    ("privacy_accuracy", "private attributes, right %"),
-    ("identity_top1", "who it is, top-1 %"),
-)
-"""Metrics without their suffixes, and what they are of."""
+ASKED = ("privacy_map", "privacy_accuracy", "identity_top1")
+"""Metrics without their suffixes."""
 
 SUFFIXES = ("plain", "fixed", "fresh", "chance")
 
@@ -25,11 +22,11 @@ def inference_table(scenario: Scenario, found: Results) -> Table:
     def cells(entity: str, metric: str) -> Iterator[Row | None]:
         return (found.find("inference", entity, f"{metric}_{suffix}") for suffix in SUFFIXES)
 
-    for metric, what in ASKED:
+    for metric in ASKED:
         for entity in scenario.entities:
             rows = tuple(cells(entity.name, metric))
             if rows[0] is not None:
-                lines.append((entity.name, entity.protection, what, *map(percent, rows)))
+                lines.append((entity.name, entity.protection, entry_of(f"{metric}_plain").title, *map(cell, rows)))
                 measured += [row for row in rows if row is not None]
     columns = ("entity", "defense", "read from features", "plain", "published", "trained anew", "guess")
     notes = (

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from collab.report.cells import Table, percent, plain, scaled
+from collab.report.cells import Table, cell, scaled
 from collab.report.figures.curves import COLORS, MARKS, draw_panels
 from collab.report.svg import inline_svg
 from collab.results.results import Results
@@ -58,7 +58,7 @@ def published_images(scenario: Scenario, found: Results) -> Table:
     lines, told, main = [], list(shown_images(scenario, found)), scenario.data.main_metric
     for each in told:
         gain = "—" if each.gain is None else f"{each.gain:.2f}"
-        cells = (plain(each.original, 2), plain(each.published, 2), gain, percent(each.saturated), plain(each.likeness))
+        cells = (cell(each.original), cell(each.published), gain, cell(each.saturated), cell(each.likeness))
         scores = (scaled(row, main.scale) for row in (each.score_published, each.score))
         lines.append((each.entity, each.defense, *cells, *scores))
     columns = ("entity", "defense", "VFE", "published", "times", "out of reach %", "SSIM", main.head, "on raw images")

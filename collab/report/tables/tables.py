@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from collab.metric import MetricName
-from collab.report.cells import Table, percent, plain, scaled
+from collab.report.cells import Table, cell, percent, plain, scaled
 from collab.report.tables.disclosed import likeness_table, recognition_table
 from collab.report.tables.exposed import exposure_tables
 from collab.report.tables.federated import exchange_table
 from collab.report.tables.inferred import inference_table
 from collab.report.tables.perturbed import perturbation_table
 from collab.report.tables.published import published_images
+from collab.results.catalog import columns_in
 from collab.results.gains import gain_of
-from collab.results.results import Results
+from collab.results.results import BY, Results
 from collab.results.table import Row, measured
 from collab.results.words import basis, signed
 from collab.scenario.model import Refinement, Scenario
@@ -36,7 +37,7 @@ def tables(scenario: Scenario, rows: Sequence[Row]) -> tuple[Table, ...]:
         _table_5(scenario, found),
         exchange_table(scenario, found),
         _left_out(scenario, found),
-        _attacks(found.attacks),
+        _attacks(found),
     )
     judged, shown = verdicts(scenario, rows), [table for table in made if table.lines]
     if shown or any(each.value is not None for each in judged):  # else no part of what is expected was played
@@ -60,7 +61,7 @@ def _table_1(scenario: Scenario, found: Results) -> Table:
                     *(scaled(cell, main.scale) for cell in cells[:2]),
                     f"{cost:+.1f}",
                     scaled(cells[2], main.fidelity_scale),
-                    *[plain(kl)] * has_kl,
+                    *[cell(kl)] * has_kl,
                 )
             )
     columns = ("entity", "defense", "original", "poisoned", "cost", main.fidelity_title, *["KL"] * has_kl)
@@ -75,6 +76,7 @@ def _table_1(scenario: Scenario, found: Results) -> Table:
 
 def _table_2(scenario: Scenario, found: Results) -> Table:
     lines, window = [], ""
+    placed = columns_in("reconstruction", (row.metric for row in found.of("tables_1_2")))
     for entity in scenario.entities:
         ssim = next((name for name, _ in found.named("tables_1_2", entity.name) if name.quantity == "ssim"), None)
         if ssim is None:
@@ -82,25 +84,14 @@ def _table_2(scenario: Scenario, found: Results) -> Table:
         window = f"[{ssim.setting}]"
         wanted = (
             "l1_original", "l1_poisoned", f"ssim{window}_original", f"ssim{window}_poisoned",
-            f"ssim_max{window}_poisoned", f"abs_ssim_map{window}_poisoned",
+            f"ssim_max{window}_poisoned", f"abs_ssim_map{window}_poisoned", *placed,
         )  # fmt: skip
-        lines.append(
-            (
-                entity.name,
-                entity.protection,
-                *(plain(found.find("tables_1_2", entity.name, metric)) for metric in wanted),
-            )
-        )
+        rows = (found.find("tables_1_2", entity.name, metric) for metric in wanted)
+        lines.append((entity.name, entity.protection, *map(cell, rows)))
     columns = (
-        "entity",
-        "defense",
-        "L1 original",
-        "L1 poisoned",
-        "SSIM original",
-        "SSIM poisoned",
-        "or its negative",
-        "abs. map",
-    )
+        "entity", "defense", "L1 original", "L1 poisoned", "SSIM original", "SSIM poisoned", "or its negative",
+        "abs. map", *placed.values(),
+    )  # fmt: skip
     prior = " · ".join(
         f"{name} {plain(found.find('c_public', None, f'ssim{window}_prior_{key}'))}"
         for name, key in (("unrelated image", "unrelated"), ("mean image", "mean"), ("class mean", "class_mean"))
@@ -201,28 +192,24 @@ def _left_out(scenario: Scenario, found: Results) -> Table:
     return Table("What was left out of the pool", columns, tuple(lines), (note, basis(measured)))
 
 
-def _attacks(rows: Sequence[Row]) -> Table:
+def _attacks(found: Results) -> Table:
     """What collaborators rebuilt of what others published, beside what a guess without features scores."""
-    found = {((row.row, row.entity or "", row.attack or ""), row.metric): row for row in rows}
+    rows = found.attacks
     named = (MetricName.parse(row.metric) for row in rows)
     window = next((f"[{name.setting}]" for name in named if name.quantity == "ssim" and name.is_plain), "")
+    placed = columns_in("attacks", (row.metric for row in rows))
+    wanted = (
+        "l1", f"ssim{window}", f"ssim_max{window}", f"ssim_max{window}_worst", f"ssim{window}_prior_class_mean",
+        "leakage[ssim_max]", "rank1[pixels]", "recognized", *placed,
+    )  # fmt: skip
     lines = []
-    for key in dict.fromkeys(key for key, _ in found):
-        adversary, victim, attack = key
-        wanted = (
-            "l1",
-            f"ssim{window}",
-            f"ssim_max{window}",
-            f"ssim_max{window}_worst",
-            f"ssim{window}_prior_class_mean",
-        )
-        cells = [plain(found.get((key, metric))) for metric in (*wanted, "leakage[ssim_max]")]
-        cells += [percent(found.get((key, metric))) for metric in ("rank1[pixels]", "recognized")]
-        first = found.get((key, "l1"))
-        lines.append((adversary.removeprefix("by "), victim, attack, *cells, str(first.n if first else "")))
+    for row, victim, attack in dict.fromkeys((each.row, each.entity or "", each.attack or "") for each in rows):
+        cells = (cell(found.find(row, victim, metric, attack)) for metric in wanted)
+        first = found.find(row, victim, "l1", attack)
+        lines.append((row.removeprefix(BY), victim, attack, *cells, str(first.n if first else "")))
     columns = (
         "adversary", "victim", "attack", "L1", f"SSIM{window}", "negative", "worst", "class mean", "leakage",
-        "rank 1, %", "named, %", "n",
+        "rank 1, %", "named, %", *placed.values(), "n",
     )  # fmt: skip
     notes = (
         "Images rebuilt from the rows that the victim published; worst: of the image or its negative. class mean: SSIM "
