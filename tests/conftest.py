@@ -64,6 +64,7 @@ LONG = [
     "runtime/test_reuse_commands.py",
     "runtime/test_store_elsewhere.py",
     "runtime/test_sweep.py",
+    "runtime/test_tasks_played.py",
     "stages/test_stage_code.py",
     "test_cli_plugins.py",
     "test_packaging.py",
