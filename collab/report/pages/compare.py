@@ -187,7 +187,7 @@ def in_words(runs: Sequence[Opened], differing: Table) -> tuple[str, ...]:
             continue
         up, down = ways.count(1), ways.count(-1)
         told.append(
-            f"Of the {len(ways)} rows in both, {letter} is clearly better than A in {up} and clearly worse in {down}; "
+            f"Of {len(ways)} row{'s' * (len(ways) != 1)} in both, {letter} is clearly better than A in {up} and clearly worse in {down}; "
             "what is left is within the noise of the held-out images."
         )
     return tuple(told)
