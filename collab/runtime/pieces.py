@@ -51,8 +51,8 @@ def private_pieces(run: Path, scenario: Scenario) -> Canaries:
     for entity in scenario.entities:
         for name, pieces in secrets.of(entity):
             found.add(name, pieces)
-    shared = (found.pieces_in(block, len(found)) for images in secrets.open_images() for block in blocks(images))
-    return found.without(set[bytes]().union(*shared))
+    in_open = (found.pieces_in(form, len(found)) for images in secrets.open_images() for form in _forms_of(images))
+    return found.without(set[bytes]().union(*in_open))
 
 
 class _Secrets:
@@ -120,6 +120,13 @@ class _Secrets:
                     found += [signatures(rows) for rows in batches if rows.shape[1] == elements]
             self._signatures[elements] = np.concatenate(found)
         return self._signatures[elements]
+
+
+def _forms_of(images: np.ndarray) -> Iterator[np.ndarray]:
+    """Images [n, 3, H, W] by channel, as they are kept, and by pixel, as pictures of the pages unpack."""
+    for block in blocks(images):
+        yield block
+        yield np.ascontiguousarray(block.transpose(0, 2, 3, 1))
 
 
 def _numbered(pieces: Iterable[Piece], at: np.ndarray) -> Iterator[Piece]:

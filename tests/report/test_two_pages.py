@@ -83,6 +83,11 @@ def test_both_pages_say_the_same_of_every_defense(which: str, request: pytest.Fi
     glance = page[page.index('id="glance-caption"') :].partition("</table>")[0]
     for name, defense in (("a1", "dpm"), ("a12", "none")):
         assert re.search(rf'<th scope="row">{name}</th>.*<td>{worst[defense]}</td>', glance)
+    onlookers = re.findall(
+        r'<th scope="row">auditor.*', glance
+    )  # their defense is `none`, as that of a12, who is broken
+    assert onlookers
+    assert not any(word in line for line in onlookers for word in rank)
 
 
 def test_matching_breaks_plain_features_and_the_report_says_so_first(seeing: Opened) -> None:

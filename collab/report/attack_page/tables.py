@@ -34,7 +34,8 @@ def verdicts(cells: Sequence[Cell]) -> Table:
     lines = []
     for each in judgements(cells):
         cell = each.cell
-        tried = [f"{each.tried} attack{'s' * (each.tried != 1)}", f"{len(cell.victims)} victims", f"{cell.rows} rows"]
+        counts = ((each.tried, "attack"), (len(cell.victims), "victim"), (cell.rows, "row"))
+        tried = [f"{count} {noun}{'s' * (count != 1)}" for count, noun in counts]
         tried[1:1] = [f"{each.unjudged} of them without a verdict"] * (0 < each.unjudged < each.tried)
         lines.append((each.defense, each.adversary, each.word, f"{cell.attack}: {cell.how} ({', '.join(tried)})"))
     note = (

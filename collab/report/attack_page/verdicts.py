@@ -95,7 +95,8 @@ def _told(each: Judgement, defenses: Mapping[str, str]) -> str:
     verb = "publish" if len(owners) > 1 else "publishes"
     told = f"what {listed(owners)} {verb} ({'no defense' if each.defense == 'none' else each.defense})"
     if each.word in (CANNOT, WORDS[0]):
-        return f"{told}, {each.tried} attacks" if each.tried > 1 else f"{told}, one attack"
+        attacks = f"{each.tried} attacks" if each.tried > 1 else "one attack"
+        return f"{told}, {attacks}" + f", {each.unjudged} of them without a verdict" * (0 < each.unjudged < each.tried)
     return f"{told}, by {each.cell.attack}: {each.cell.how}"
 
 

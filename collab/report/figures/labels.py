@@ -76,7 +76,7 @@ def counts_table(held: Sequence[Held], classes: Sequence[str]) -> Table:
 def dealt_in_words(scenario: Scenario) -> str:
     """How the entities came to their images: the partition of those that have a share, and whose images are listed."""
     listing = [entity.name for entity in scenario.entities if entity.rows is not None]
-    if len(listing) == len(scenario.entities):
+    if all(entity.rows is not None or entity.is_onlooker for entity in scenario.entities):
         return "Partition: none; the scenario lists every entity's images (`rows`)."
     partition = scenario.partition
     told = [f"Partition: {partition.kind}" + ("" if partition.kind == "iid" else f", alpha {partition.alpha:g}")]

@@ -180,8 +180,9 @@ def in_words(runs: Sequence[Opened], differing: Table) -> tuple[str, ...]:
             told.append(f"Runs A and {letter} share no row of Table 5.")
             continue
         up, down = ways.count(1), ways.count(-1)
+        shown = f"{len(ways)} row{'s' * (len(ways) != 1)}"
         told.append(
-            f"Of the {len(ways)} rows in both, {letter} is clearly better than A in {up} and clearly worse in {down}; "
+            f"Of {shown} in both, {letter} is clearly better than A in {up} and clearly worse in {down}; "
             "what is left is within the noise of the held-out images."
         )
     return tuple(told)

@@ -68,7 +68,7 @@ class Gain:
 
 @dataclass(frozen=True)
 class Summary:
-    """What the page begins with; `verdicts` are the audit's words by entity, none where nobody attacked."""
+    """What the page begins with; `verdicts` are the audit's words by entity, none of whom nobody attacked."""
 
     gains: tuple[Gain, ...]
     disclosures: tuple[Disclosure, ...]
@@ -97,7 +97,8 @@ def summary(
     shown = tuple(filter(None, (disclosure_of(found, entity.name, pictures) for entity in scenario.entities)))
     judged, defenses = judgements(cells), defense_names(scenario.entities)
     worst = worst_by_defense(judged)
-    verdicts = {name: worst[defense].word for name, defense in defenses.items() if defense in worst}
+    victims = {name for cell in cells for name in cell.victims}
+    verdicts = {name: worst[defenses[name]].word for name in defenses if name in victims and defenses[name] in worst}
     told = " ".join(filter(None, (in_words(judged, defenses), disclosed(shown))))
     cautions = (*_alone_is_better(gains), *_not_hidden(scenario, shown), *notices, *_cautions(scenario, found))
     return Summary(gains, shown, verdicts, _gained(scenario, gains), told, _cost(sent), cautions)

@@ -173,6 +173,9 @@ def test_where_r_rebuilds_nothing_no_part_of_the_page_builds_on_leakage(tmp_path
         "Broken by an insider who has images of the victim: what a1 publishes (dpm), by matching: "
         "90 % of the rows matched."
     )
+    unmatched = [found("matching", "a1", "match_top1", 0.01), found("matching", "a1", "match_chance", 0.01, None)]
+    told = in_words(judgements(cells_of(open_run(made(tmp_path / "unmatched", [*rows, *unmatched])))), {"a1": "dpm"})
+    assert told == "Not broken by this suite: what a1 publishes (dpm), 2 attacks, 1 of them without a verdict."
 
 
 def test_of_victims_of_whom_r_rebuilds_nothing_leakage_says_so(tmp_path: Path) -> None:

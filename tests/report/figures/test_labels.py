@@ -186,10 +186,11 @@ def test_counts_of_hundreds_of_classes_are_left_to_the_record(run: Path) -> None
         (["a1", "a2", "a3", "a4"], "Partition: none; the scenario lists every entity's images (`rows`)."),
     ],
 )
-def test_the_page_says_how_images_were_really_dealt(overrides: list[str], words: str) -> None:
+@pytest.mark.parametrize("audit", [None, "quick"])  # auditors list nothing, and nothing is dealt to them by a partition
+def test_the_page_says_how_images_were_really_dealt(overrides: list[str], words: str, audit: str | None) -> None:
     """`partition` has a default, which says nothing of images that are listed one by one."""
     listed = [name for name in overrides if "=" not in name]
-    stated = read_scenario(TINY, [each for each in overrides if "=" in each]).scenario
+    stated = read_scenario(TINY, [each for each in overrides if "=" in each], audit=audit).scenario
     dealt = tuple(
         each.model_copy(update={"rows": "rows.txt", "share": None}) if each.name in listed else each
         for each in stated.entities
