@@ -90,8 +90,10 @@ def test_a_scenario_with_all_of_it_plays(tree: Path) -> None:
     assert 0.4 < rows.loc[("brightness", "brightness"), "value"].item() < 0.6  # a sine around 128 of 255
     assert "top1" not in rows.index.get_level_values("metric")
     assert 0 <= rows.loc[("1", "grades_off"), "value"].item() <= 3  # of the 4 private classes
+    assert {"a1", "a2"} == set(rows.loc[("tables_1_2", "sharpness_poisoned"), "entity"])
     page = (results.parent / "report.html").read_text(encoding="utf-8")
     assert "grades" in page
+    assert "sharpness" in page
     assert "anything about photographs" in page  # drawn, as the part says
 
 
