@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collab.scenario.reader import Loaded
     from collab.scenario.sweep import Cell
 
+LABELS_ONLY = "Labels were read, no pixels: whether every image decodes, and which stand twice, a run says"
 UNSEEN = "Images and lists of rows were not looked at"
 
 
@@ -71,7 +72,7 @@ def _about(loaded: "Loaded", has_data: bool) -> Sequence[str]:
     dealt = deal(scenario, tell=_note)
     held = ", ".join(f"{name} {dealt.images[name]}" for name in stated)
     others = f"held out {len(dealt.assignment.heldout)}, public {len(dealt.assignment.public)}"
-    return [told, f"images: {held}; {others}"]
+    return [told, f"images: {held}; {others}", f"{LABELS_ONLY}."]
 
 
 def _about_cells(file: Path, cells: Sequence["Cell"], has_data: bool) -> Sequence[str]:

@@ -40,6 +40,14 @@ class ParquetFiles:
             )
         self._labels = {split: self._read_labels(split) for split in self._files}
         self.classes = self._named_classes(1 + max(int(labels.max()) for labels in self._labels.values()))
+        empty = sorted(set(range(len(self.classes))) - set(self._labels["train"].tolist()))
+        if empty:
+            named = ", ".join(self.classes[label] for label in empty[:10]) + (", ..." if len(empty) > 10 else "")
+            raise DataError(
+                f"column {self._label!r} of {self._paths['train']} has no row of class {named}: {len(empty)} of "
+                f"{len(self.classes)} classes have no training image. Number the classes that there are from 0, "
+                "without gaps, and name those alone."
+            )
 
     def labels(self, split: Split) -> Int64[np.ndarray, " rows"]:
         """The label of every row."""

@@ -3,7 +3,7 @@
 Pages tell it in words and tables; `gain_rows` puts the same numbers into the results.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from collab.results.figure import Figure
@@ -25,6 +25,13 @@ def without_sharing(main: MainMetric, found: Results, entity: str) -> Row | None
     """The better of an entity's own features alone and the released decider as it is, of those that were played."""
     own = found.find(f"c_own_{entity}", entity, main.name)
     return best(main, (own, found.find(stage_rows.PUBLIC, "", main.name)))
+
+
+def reference_in_words(rows: Iterable[str]) -> str:
+    """What gains are counted from, given the names of the `rows` that were played; a control may have been left out."""
+    if any(row.startswith("c_own_") for row in rows):
+        return "the better of own features alone and the released network as it is"
+    return "the released network as it is (own features alone were not played: the gain includes what those bring)"
 
 
 def gain_of(main: MainMetric, found: Results, row: Refinement) -> Figure | None:

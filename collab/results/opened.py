@@ -1,7 +1,7 @@
 """A run directory as the report reads it: plain files, no torch, nothing that is not there."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,11 @@ class Opened:
     losses: Mapping[str, Losses | None]
     sheets: Mapping[str, Sheet]
     exhibits: Mapping[str, Exhibit]
+
+    @classmethod
+    def of_results(cls, folder: Path, scenario: Scenario, rows: Sequence[Row], record: Mapping[str, Any]) -> "Opened":
+        """The results and the record alone, of a run that is still being written."""
+        return cls(folder, scenario, "", measured(rows), (), record, {}, {}, {}, {})
 
     @property
     def name(self) -> str:

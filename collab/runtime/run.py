@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from collab.errors import BoundaryError, CollabError, DataError, EntityError, ResourceError, StoreError
 from collab.participants.assignment import ORACLE, Assignment, label_distribution
 from collab.plain_json import json_text
 from collab.plugins.discovery import INSTALLED, Plugins
+from collab.report.attack_page.verdicts import verdict_rows
+from collab.results.opened import Opened
 from collab.results.table import Row, write_results
 from collab.runtime.cache import Cache
 from collab.runtime.deal import Dealt, deal
@@ -164,8 +166,10 @@ class Run:
         outcomes = {task.name: self.outcomes[task.name] for task in self.tasks if task.name in self.outcomes}
         write_ledger(self.folder / "ledger.parquet", list(self._crossings(outcomes)))
         rows = result_rows(self.scenario, [task for task in self.tasks if task.name in outcomes], outcomes)
+        record = self._record(outcomes)
+        if any(row.attack for row in rows):
+            rows += verdict_rows(Opened.of_results(self.folder, self.scenario, rows, record))
         write_results(self.folder / "results.parquet", rows)
-        self._record(outcomes)
         return tuple(rows)
 
     def sheets(self) -> dict[str, Sheet]:
@@ -225,7 +229,7 @@ class Run:
             words += ["--plugin-dir", folder]
         return shlex.join(map(str, [*words, "--only", task.name]))
 
-    def _record(self, outcomes: dict[str, Outcome]) -> None:
+    def _record(self, outcomes: dict[str, Outcome]) -> dict[str, Any]:
         """What the run was made on and what each task took; the figures of results.parquet do not depend on it."""
         tasks = {
             name: {
@@ -256,6 +260,7 @@ class Run:
             "facts": {name: each.report.facts for name, each in outcomes.items() if each.report.facts},
         }
         (self.folder / "record.json").write_text(json_text(record, indent=1))
+        return record
 
 
 def _about(task: Task) -> dict[str, str | None]:

@@ -128,3 +128,21 @@ def test_a_git_lfs_pointer_is_called_by_name(tmp_path: Path) -> None:
     (tmp_path / "train.parquet").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n")
     with pytest.raises(DataError, match=r"train\.parquet is a Git LFS pointer.*Run `git lfs pull`"):
         opened(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "label", "words"),
+    [
+        (["cat", "dog", "owl"], [0, 1, 0, 1], r"has no row of class owl: 1 of 3 classes have no training image"),
+        (None, [1, 2, 1, 2], r"has no row of class 0: 1 of 3 classes"),
+    ],
+)
+def test_a_class_without_training_images_is_refused_by_name(
+    tmp_path: Path, names: list[str] | None, label: list[int], words: str
+) -> None:
+    """It would be drawn among the private classes, and nobody could learn it."""
+    metadata = None if names is None else features(label=names)
+    for split in ("train", "test"):
+        write(tmp_path / f"{split}.parquet", metadata, label=label)
+    with pytest.raises(DataError, match=words):
+        opened(tmp_path)

@@ -12,7 +12,9 @@ from collab.report.attack_page.verdicts import in_words, judgements, worst_by_de
 from collab.report.attack_page.words import CANNOT, R_IS_BLIND
 from collab.report.pages.page import write_page
 from collab.results.opened import Opened, open_run
+from collab.results.table import read_results
 from collab.scenario import attack_suite as audit
+from collab.scenario import stage_rows
 from collab.scenario.reader import read_scenario
 from tests.playing import play_here
 
@@ -111,3 +113,12 @@ def test_a_cell_counts_exactly_its_own_attack_though_a_name_begins_with_another(
     seconds = {cell.victims: cell.seconds for cell in cells_of(seeing) if cell.attack == "straw_man"}
     who = next(each["entity"] for each in tasks.values() if each["attack"] == "straw_man")
     assert seconds == {(name,): tasks[f"attack {who} straw_man on {name}"]["seconds"] for name in ("a1", "a12")}
+
+
+def test_results_hold_the_words_of_the_audit(seeing: Opened) -> None:
+    rows = [row for row in read_results(seeing.folder / "results.parquet") if row.metric.startswith("audit: ")]
+    assert [(row.defense, row.metric.rpartition(": ")[2], row.verdict) for row in rows] == [
+        (each.defense, each.adversary, each.word) for each in judgements(cells_of(seeing))
+    ]
+    assert rows
+    assert {row.row for row in rows} == {stage_rows.VERDICT}  # so no page takes them for measured

@@ -9,7 +9,7 @@ from collab.report.pages.page import page_of
 from collab.report.pages.summary import summary
 from collab.report.tables.tables import tables
 from collab.results.catalog import is_points
-from collab.results.gains import gain_rows, without_sharing
+from collab.results.gains import gain_rows, reference_in_words, without_sharing
 from collab.results.opened import open_run
 from collab.results.results import Results
 from collab.results.table import Row
@@ -79,3 +79,9 @@ def test_rows_of_gains_and_verdicts_change_no_page(tmp_path: Path) -> None:
     after = [*before, *gain_rows(scenario(), before), *verdict_rows(scenario(), before)]
     first, second = drawn(tmp_path / "run", before), drawn(tmp_path / "run", after)
     assert first == second
+
+
+def test_gains_say_what_they_are_counted_from() -> None:
+    """Without `controls` own features alone are not played, and no page may say that the gain is beyond them."""
+    assert reference_in_words(["7", "c_own_a1", "c_public"]).startswith("the better of own features alone")
+    assert "own features alone were not played" in reference_in_words(["7", "c_public"])

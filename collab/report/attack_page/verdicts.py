@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from collab.report.attack_page.cells import UNKNOWN, Cell, in_order
+from collab.report.attack_page.cells import UNKNOWN, Cell, cells_of, in_order
 from collab.report.attack_page.words import CANNOT, CONTROL_FAILED, R_IS_BLIND, WORDS
+from collab.results.opened import Opened
+from collab.results.table import Row
 from collab.results.words import listed
+from collab.scenario import stage_rows
 
 ADVERSARIES = {
     "outsider": "an outsider",
@@ -43,6 +46,17 @@ def judgements(cells: Sequence[Cell]) -> list[Judgement]:
                 unjudged = sum(cell.word not in WORDS for cell in here)
                 made.append(Judgement(defense, adversary, worst.word, worst, len(here), unjudged))
     return made
+
+
+def verdict_rows(run: Opened) -> list[Row]:
+    """What an audit says, as rows of results: one for each defense and class of adversary, the word in `verdict`."""
+    return [
+        Row(
+            run.scenario.name, stage_rows.VERDICT, None, each.defense, None, f"audit: {each.defense}: {each.adversary}",
+            None, seed=run.scenario.seed, verdict=each.word,
+        )
+        for each in judgements(cells_of(run))
+    ]  # fmt: skip
 
 
 def worst_of(cells: Iterable[Cell]) -> Cell | None:

@@ -7,6 +7,7 @@ from collab.report.cells import Table, percent, plain
 from collab.report.pages.summary import summary
 from collab.report.tables.crossings import boundaries
 from collab.results.catalog import entry_of, is_points
+from collab.results.gains import reference_in_words
 from collab.results.opened import Opened
 from collab.results.results import Key, Results
 from collab.results.table import Row
@@ -119,8 +120,8 @@ def _gains(runs: Sequence[Opened]) -> Table:
     named, points = letters(len(runs)), dict.fromkeys(run.scenario.data.main_metric.points for run in runs)
     columns = ("entity", *(f"gain in {each}" for each in named), *(f"sent in {each}" for each in named))
     notes = (
-        f"gain: {listed(list(points))} with the largest pool, beyond the better of own features alone and the released "
-        "network as it is.",
+        f"gain: {listed(list(points))} with the largest pool, beyond "
+        f"{reference_in_words(row.row for run in runs for row in run.rows)}.",
     )
     return Table("What sharing brings, and what is sent", columns, tuple(lines), notes)
 

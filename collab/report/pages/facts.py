@@ -12,8 +12,8 @@ from collab.results.words import basis, duration, signed, size
 from collab.tasks import MainMetric
 
 
-def at_a_glance(told: Summary, sent: Sequence[Boundary], main: MainMetric) -> Table:
-    """One line for each entity: what it gains, what its features show, what it sends."""
+def at_a_glance(told: Summary, sent: Sequence[Boundary], main: MainMetric, reference: str) -> Table:
+    """One line for each entity: what it gains over `reference`, what its features show, what it sends."""
     gains = {gain.entity: gain for gain in told.gains}
     shown = {each.entity: each for each in told.disclosures}
     has_attack = any(each.attack for each in told.disclosures)
@@ -41,9 +41,8 @@ def at_a_glance(told: Summary, sent: Sequence[Boundary], main: MainMetric) -> Ta
             )
         )
     notes = [
-        f"gain: {main.points} (without → with, in {main.unit}) that the largest pool adds to the better of own "
-        "features alone and the released network as it is; its interval takes both as independent, so that what is "
-        "clear is clear.",
+        f"gain: {main.points} (without → with, in {main.unit}) that the largest pool adds to {reference}; "
+        "its interval takes both as independent, so that what is clear is clear.",
         "SSIM of the released reconstructor on held-out images (1: the same), from features as they are and "
         "as published; times raw: bytes sent for an image in sizes of its pixels.",
         "of best attack: the largest mean SSIM, of the image or its negative, that an attack on published rows has; "

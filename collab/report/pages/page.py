@@ -32,6 +32,7 @@ from collab.report.tables.over_seeds import failures_table, gains_table, headlin
 from collab.report.tables.published import entropy_curve
 from collab.report.tables.tables import describe, tables, verdict_table
 from collab.results.aggregate import Mean
+from collab.results.gains import reference_in_words
 from collab.results.opened import Opened, open_run
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.sweep import Sweep
@@ -79,7 +80,9 @@ def page_of(run: Opened) -> str:
     parts: dict[str, Any] = {
         "run": run, "record": {"collab": "", "failures": {}, **record}, "refused": refusals(record),
         "source": run.source, "summary": told,
-        "glance": at_a_glance(told, sent, run.scenario.data.main_metric), "bars": bars_of(scenario, run.rows),
+        "glance": at_a_glance(
+            told, sent, scenario.data.main_metric, reference_in_words(row.row for row in run.rows)
+        ), "bars": bars_of(scenario, run.rows),
         "meanings": MEANINGS, "table_5": table_5, "tables": others, "not_measured": not_measured(made),
         "sheet": contact_sheet({_titled(scenario, name): each for name, each in run.sheets.items()}),
         "decoded": decoded_sheet(run.exhibits), "maps": feature_maps(run.exhibits),

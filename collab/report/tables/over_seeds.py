@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from collab.report.cells import Table, text
 from collab.results.aggregate import Mean
-from collab.results.gains import gain_metric, largest_pool
+from collab.results.gains import gain_metric, largest_pool, reference_in_words
 from collab.scenario.model import Refinement
 from collab.tasks import main_metric_in
 
@@ -38,8 +38,9 @@ def gains_table(found: Sequence[Mean], axes: Sequence[str], rows: Sequence[Refin
     ]  # fmt: skip
     columns = (*axes, "entity", "row", "gain", "95 % interval", "seeds", "reading")
     note = (
-        f"gain: {main.points} that the row with the largest pool adds to the better of own features alone and the "
-        "released network as it is; mean over seeds, with Student's interval. One seed says nothing of others."
+        f"gain: {main.points} that the row with the largest pool adds to "
+        f"{reference_in_words(each.row for each in found)}; mean over seeds, with Student's interval. "
+        "One seed says nothing of others."
     )
     return Table("What sharing brings, over seeds", columns, tuple(lines), (note,))
 

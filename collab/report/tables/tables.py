@@ -12,7 +12,7 @@ from collab.report.tables.inferred import inference_table
 from collab.report.tables.perturbed import perturbation_table
 from collab.report.tables.published import published_images
 from collab.results.catalog import columns_in
-from collab.results.gains import gain_of
+from collab.results.gains import gain_of, reference_in_words
 from collab.results.results import BY, Results
 from collab.results.table import Row, measured
 from collab.results.words import basis, signed
@@ -153,7 +153,7 @@ def _table_5(scenario: Scenario, found: Results) -> Table:
     ]
     notes = [
         "Scored on held-out images of the private classes. Rows from c_ on are controls.",
-        f"gain: {main.points} better than the better of c_public and c_own: what sharing itself brings (or costs).",
+        f"gain: {main.points} better than {reference_in_words(row.row for row in found.rows)}.",
     ]
     if has_paper:
         told = {row.verdict.partition(":")[0] for row in found.rows if row.paper is not None and row.verdict}
