@@ -17,8 +17,9 @@ from collab.attacks.leaked_module import LeakedModule
 from collab.attacks.leaked_pairs import LeakedPairs
 from collab.attacks.linear import Grams, patches
 from collab.attacks.matching import Matching, mutual
-from collab.attacks.membership_inference import By, MembershipInference, explained
+from collab.attacks.membership_inference import MembershipInference, explained
 from collab.attacks.optimization_inversion import OptimizationInversion
+from collab.attacks.options import By
 from collab.attacks.shadow_modules import ShadowModules
 from collab.attacks.through_decider import ThroughDecider
 from collab.defenses.orthogonal import Rotation

@@ -40,6 +40,7 @@ def verdicts(cells: Sequence[Cell]) -> Table:
         lines.append((each.defense, each.adversary, each.word, f"{cell.attack}: {cell.how} ({', '.join(tried)})"))
     note = (
         "An outsider reads store and release; an insider also has pairs of the victim, their number in brackets. "
+        "Each line counts the attacks that need just that knowledge: who knows more can do all that the others do. "
         "A lower bound: no attack here uses a strong image prior, such as a GAN or a diffusion model."
     )
     return Table("Verdicts", ("defense", "adversary", "verdict", "how"), tuple(lines), (note,))
