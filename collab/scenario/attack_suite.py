@@ -4,7 +4,7 @@ import itertools
 from typing import Any, Literal
 
 from collab.architectures import ARCHITECTURES
-from collab.scenario.checks import items
+from collab.scenario.plain_values import items
 
 Depth = Literal["quick", "full"]
 AUDITORS = ("auditor", "auditor_2")

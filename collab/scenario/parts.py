@@ -19,7 +19,7 @@ from collab.scenario.base import (
     Share,
     bytes_of,
 )
-from collab.scenario.checks import NEEDS_NO_IMAGES
+from collab.scenario.holding_checks import NEEDS_NO_IMAGES
 from collab.scenario.kinds import validated_defense, validated_kind, validated_options
 from collab.scenario.partitions import Overlap
 

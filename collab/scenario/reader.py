@@ -13,12 +13,13 @@ from collab.errors import PluginError, ScenarioError
 from collab.plugins.discovery import GROUPS, Plugins
 from collab.scenario.attack_suite import Depth, audited
 from collab.scenario.base import long_form
-from collab.scenario.checks import cross_mistakes, items
+from collab.scenario.checks import cross_mistakes
 from collab.scenario.document import Mistake, Place, Trail, read_document, write_document
 from collab.scenario.explain import explained
 from collab.scenario.kinds import Kinds
 from collab.scenario.model import Scenario
 from collab.scenario.overrides import apply_override
+from collab.scenario.plain_values import items
 from collab.scenario.rows import part_mistakes
 
 LARGEST_FILE = 256 << 10

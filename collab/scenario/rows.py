@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from collab.errors import ScenarioError
 from collab.meant import did_you_mean
 from collab.scenario import stage_rows
-from collab.scenario.checks import Found
 from collab.scenario.expect import Bound
 from collab.scenario.model import Refinement, Scenario
+from collab.scenario.plain_values import Found
 from collab.tasks import CLASS, TASKS
 
 

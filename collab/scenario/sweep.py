@@ -16,12 +16,12 @@ from collab.errors import ScenarioError
 from collab.papers import describe_expectable, expectable
 from collab.plugins.discovery import Plugins
 from collab.scenario.base import Kind, Part
-from collab.scenario.checks import items
 from collab.scenario.document import read_document, read_value
 from collab.scenario.explain import explained
 from collab.scenario.kinds import Kinds
 from collab.scenario.model import Scenario
 from collab.scenario.overrides import apply_override
+from collab.scenario.plain_values import items
 from collab.scenario.reader import placed_mistakes, read_scenario, read_text, told, with_tuples
 
 AXES = {
