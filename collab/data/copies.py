@@ -58,16 +58,16 @@ class Holder:
 
 def refuse_test_split_of_training_images(entities: Mapping[str, Holder], heldout: Holder) -> None:
     """Raises DataError if nearly all held-out images are training images, or nearly all training images held out."""
-    private = [digest for _, digest in _private(entities)]
-    shown = [digest for _, digest in heldout.pictures]
-    for part, whole, what in (
-        (shown, private, "held-out images are also private images of entities, which train on them"),
-        (private, shown, "private images of entities are also held-out images"),
+    private = {digest for _, digest in _private(entities)}
+    shown = {digest for _, digest in heldout.pictures}
+    both = len(private & shown)
+    for part, what in (
+        (shown, "held-out images are also private images of entities, which train on them"),
+        (private, "private images of entities are also held-out images"),
     ):
-        count = sum(digest in set(whole) for digest in set(part)) if whole else 0
-        if count > MOST_ALIKE * len(set(part)):
+        if both > MOST_ALIKE * len(part):
             raise DataError(
-                f"{count} of {len(set(part))} different {what}: the test split is a copy of the training split, or "
+                f"{both} of {len(part)} different {what}: the test split is a copy of the training split, or "
                 f"nearly. Scores would tell what was learned by heart; at most {MOST_ALIKE:.0%} may be the same. "
                 "Give the source other images to test on (another file in `data.test`, another folder `val` or `test`)."
             )
