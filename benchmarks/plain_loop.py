@@ -143,7 +143,7 @@ def play(scenario):
         return plain_done[key]
 
     for row in scenario.refinements:
-        name = str(row.row)
+        name = str(row.name)
         if row.own == "images" and row.entity == leader and row.epochs is None and scenario.scratch is None:
             top1[name] = score(nn.Sequential(f, c), x_test)
         elif row.own == "images":

@@ -56,7 +56,7 @@ def run(
     device: Device = "auto",
     fresh: Fresh = False,
     check: Annotated[bool, typer.Option("--check", help="Exit with 1 if what the scenario expects fails.")] = False,
-    only: Annotated[str | None, typer.Option(metavar="TASK", help="Play one task and what it needs.")] = None,
+    only: Annotated[str | None, typer.Option(metavar="JOB", help="Play one job and what it needs.")] = None,
     audit: AuditDepth = None,
     plugin_dirs: PluginDirs = None,
     as_json: AsJson = False,
@@ -104,9 +104,9 @@ def run(
     else:
         _print_tables(tables(loaded.scenario, played.rows))
         took = f"{played.seconds:.0f} s, of which {played.start_seconds:.1f} s until work began"
-        cached = f"{played.cached} of {played.tasks} tasks from the cache"
+        cached = f"{played.cached} of {played.jobs} jobs from the cache"
         if only is not None:
-            needed = f"with {played.tasks - 1} tasks that it needs" if played.tasks > 1 else "which needs no other task"
+            needed = f"with {played.jobs - 1} jobs that it needs" if played.jobs > 1 else "which needs no other job"
             cached += f"\nplayed   {only!r} alone, {needed}"
         audited = f"audit    {pages.audit}\n" if pages.audit else ""
         print(f"\n{took}; {cached}\nreport   {pages.report}\n{audited}results  {played.run / 'results.parquet'}")
@@ -248,9 +248,9 @@ def _print_outlook(outlook: Any, as_json: bool) -> None:
         print(json_text(asdict(outlook)))
         return
     for cell in outlook.cells:
-        new = cell.tasks - cell.shared - cell.cached
+        new = cell.jobs - cell.shared - cell.cached
         told = "finished" if cell.is_finished else f"{new} to play, {cell.shared} shared, {cell.cached} in the cache"
-        print(f"{cell.label}: {cell.tasks} tasks, {told}")
+        print(f"{cell.label}: {cell.jobs} jobs, {told}")
     todo = sum(1 for cell in outlook.cells if not cell.is_finished)
     guess = "no stage like these was played here yet, so there is no guess of the time"
     if outlook.seconds is not None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 
@@ -21,7 +21,7 @@ def play_here(scenario: Scenario, out: Path, **where: Any) -> Played:
     return play(scenario, Where("inprocess", device="cpu", out=out, **where), lambda event: None)
 
 
-def bits(rows: tuple[Row, ...]) -> list[tuple[object, ...]]:
+def bits(rows: tuple[Result, ...]) -> list[tuple[object, ...]]:
     """Everything in rows that the same seed must repeat."""
     return [(row.row, row.entity, row.metric, row.value, row.low, row.high, row.n, row.seed) for row in rows]
 

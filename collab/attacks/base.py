@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, NoReturn, get_args
 
 from torch import Tensor, nn
 
-from collab.defenses.base import Protection
+from collab.defenses.base import Defense
 from collab.errors import EntityError
 from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
@@ -23,7 +23,7 @@ Need = Literal[
     "decider",
     "reconstructor",
     "public_data",
-    "recipe",
+    "victim_defense",
     "own_module",
     "own_data",
     "candidates",
@@ -73,7 +73,7 @@ class Knowledge:
     decider: nn.Module
     reconstructor: nn.Module
     public_data: ImageSet
-    recipe: Protection
+    victim_defense: Defense
     own_module: Callable[[Tensor], Tensor]
     own_data: ImageSet
     candidates: Tensor

@@ -61,7 +61,9 @@ class ShadowModules(Attack):
 
     kind: ClassVar[str] = "shadow_modules"
     Options: ClassVar[type[AttackOptions]] = options.ShadowModules
-    needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "reconstructor", "public_data", "recipe"})
+    needs: ClassVar[frozenset[Need]] = frozenset(
+        {"featurizer", "decider", "reconstructor", "public_data", "victim_defense"}
+    )
 
     modules: int
     images: int

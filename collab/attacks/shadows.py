@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from collab.attacks.base import Knowledge
-from collab.defenses.base import PrivateView, Protection
+from collab.defenses.base import Defense, PrivateView
 from collab.defenses.chain import Chain
 from collab.defenses.dpm import DpmDefense
 from collab.errors import EntityError
@@ -24,14 +24,14 @@ BLOCKS = (0, 1, -1, 0, 2, -2)
 """Blocks more or fewer than the recipe states, in turn: a victim may be larger or smaller than its recipe says."""
 
 
-def varied(recipe: Protection, number: int, epochs: int | None) -> Protection:
+def varied(defense: Defense, number: int, epochs: int | None) -> Defense:
     """The recipe of shadow `number`: DPMs differ in blocks and take `epochs` passes; other defenses are as they are."""
-    if isinstance(recipe, Chain):
-        return Chain(tuple(varied(each, number, epochs) for each in recipe.defenses))  # type: ignore[misc]
-    if isinstance(recipe, DpmDefense):
-        blocks = max(1, recipe.blocks + BLOCKS[number % len(BLOCKS)])
-        return replace(recipe, blocks=blocks, recipe=replace(recipe.recipe, epochs=epochs or recipe.recipe.epochs))
-    return recipe
+    if isinstance(defense, Chain):
+        return Chain(tuple(varied(each, number, epochs) for each in defense.defenses))
+    if isinstance(defense, DpmDefense):
+        blocks = max(1, defense.blocks + BLOCKS[number % len(BLOCKS)])
+        return replace(defense, blocks=blocks, recipe=replace(defense.recipe, epochs=epochs or defense.recipe.epochs))
+    return defense
 
 
 def fit_shadows(
@@ -49,7 +49,7 @@ def fit_shadows(
     Frozen, in eval mode; the same arguments give the same modules. Raises EntityError for a recipe whose module encodes
     images: it is released, so that nobody needs a shadow of it.
     """
-    if known.recipe.encodes:
+    if known.victim_defense.encodes:
         raise EntityError(
             "shadow_modules: the victim's defense changes the featurizer itself and is released. Attack it with "
             "leaked_module."
@@ -63,16 +63,16 @@ def fit_shadows(
 def _fit_shadow(
     known: Knowledge, number: int, rows: int, epochs: int | None, stream: Stream, compute: Compute, progress: Progress
 ) -> nn.Module:
-    recipe = varied(known.recipe, number, epochs)
+    defense = varied(known.victim_defense, number, epochs)
     public = known.public_data
     drawn = np.sort(stream.numpy("images").permutation(len(public))[:rows])
     images = ImageSet(public.images[drawn], public.labels[drawn])
     features = torch.cat([part.cpu() for part, _ in features_of(known.featurizer, images, compute)])
     answers = known.task.targets_of(outputs_of(known.decider, torch.split(features, 256), compute))
     shape = (features.shape[1], features.shape[2], features.shape[3])
-    feed = FeatureFeed([InMemory(features.half(), answers)], shape, recipe.batch_size, compute.device, torch.float16)
+    feed = FeatureFeed([InMemory(features.half(), answers)], shape, defense.batch_size, compute.device, torch.float16)
     with stream.initialization():
-        module = recipe.build(shape[0], rectified=bool((features >= 0).all()))
+        module = defense.build(shape[0], rectified=bool((features >= 0).all()))
     view = PrivateView(
         features=feed,
         images=images,
@@ -87,7 +87,7 @@ def _fit_shadow(
         identifier=_nobody,
         like_decider=lambda outputs: copy.deepcopy(known.decider),
     )
-    recipe.fit(module, view)
+    defense.fit(module, view)
     return freeze(compute.place(module))
 
 

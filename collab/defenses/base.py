@@ -48,14 +48,19 @@ class PrivateView:
     after: nn.Module = field(default_factory=nn.Identity)
 
 
-class Protection(ABC):
-    """Changes features before they are published; `is_private` says that others can use them without the module.
+class Defense(FromOptions, ABC):
+    """Changes features before they are published: a plugin, which a scenario names.
+
+    `is_private` says that others can use what it publishes without its module.
 
     `is_learned` off says that the module does what it does before it is fitted too, so that one that stands before it
     in a chain is trained through it. `keeps_values` says that what it publishes holds unpoisoned values
     on purpose, as they are or rearranged, so that the audit of a run does not take them for a leak.
     """
 
+    group: ClassVar[str] = "defenses"
+    kind: ClassVar[str]
+    Options: ClassVar[type[DefenseOptions]] = DefenseOptions
     is_private: ClassVar[bool]
     is_learned: ClassVar[bool] = True
     keeps_values: ClassVar[bool] = False
@@ -63,12 +68,12 @@ class Protection(ABC):
     @property
     def publishes(self) -> Publishes:
         """What it changes and its entity publishes."""
-        return "features"
+        return self.Options.publishes
 
     @property
     def encodes(self) -> bool:
         """Whether its module is an `Encoder`, which is given images, begins as F and C, and is built by nobody."""
-        return False
+        return self.Options.encodes
 
     @property
     def batch_size(self) -> int:
@@ -89,24 +94,6 @@ class Protection(ABC):
         What learns is left in eval mode. What follows in a chain is fitted through the module in the mode it is left
         in; publishing and scoring take eval mode.
         """
-
-
-class Defense(FromOptions, Protection):
-    """A protection that a scenario can name: a plugin."""
-
-    group: ClassVar[str] = "defenses"
-    kind: ClassVar[str]
-    Options: ClassVar[type[DefenseOptions]] = DefenseOptions
-
-    @property
-    @override
-    def publishes(self) -> Publishes:
-        return self.Options.publishes
-
-    @property
-    @override
-    def encodes(self) -> bool:
-        return self.Options.encodes
 
 
 class FixedDefense(Defense):

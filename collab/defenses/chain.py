@@ -7,7 +7,7 @@ from itertools import takewhile
 from torch import Tensor, nn
 from typing_extensions import override
 
-from collab.defenses.base import Defense, PrivateView, Protection
+from collab.defenses.base import Defense, PrivateView
 from collab.models.filters import Keyed
 
 
@@ -23,7 +23,7 @@ class Stages(nn.Sequential):
 
 
 @dataclass(frozen=True)
-class Chain(Protection):
+class Chain(Defense):
     """Publishes what its defenses, in their order, make of F(x).
 
     They are fitted in that order too: each on what those before it, fitted by then, let through, and through those

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from collab.attacks.base import Attack, Knowledge, Pairs, adversary
-from collab.defenses.base import Protection
+from collab.defenses.base import Defense
 from collab.errors import EntityError
 from collab.metrics.scores import mean_measure
 from collab.models.freeze import freeze
@@ -45,12 +45,12 @@ def guess_name(attack: str, victim: str) -> str:
 
 
 def rehearsed(
-    entity: Defended, attack: Attack, stated: AttackOptions, victim: str, recipe: Protection, progress: Progress
+    entity: Defended, attack: Attack, stated: AttackOptions, victim: str, victim_defense: Defense, progress: Progress
 ) -> Report:
     """Keeps, in the private folder, what an attack learned before it saw a shard of `victim` or of its like."""
     who = f"the attack {stated.label!r} of entity {entity.name!r}, rehearsing,"
     nothing = torch.zeros(0, *entity.spec.shape), torch.zeros(0, dtype=torch.int64)
-    known = Knowledge(who, *nothing, attack.asks_for - OF_VICTIMS, **_had(entity), recipe=recipe)
+    known = Knowledge(who, *nothing, attack.asks_for - OF_VICTIMS, **_had(entity), victim_defense=victim_defense)
     stream = entity.stream(f"rehearse {stated.label} {victim}")
     kept = attack.rehearse(known, stream, entity.compute, progress)
     write_release(entity.private, _rehearsal(stated, victim), kept, {"victim": victim})
@@ -63,7 +63,7 @@ def attacked(
     attack: Attack,
     stated: AttackOptions,
     victim: str,
-    recipe: Protection,
+    victim_defense: Defense,
     progress: Progress,
     *,
     is_open: bool,
@@ -77,14 +77,14 @@ def attacked(
     shards = [shard.load() for shard in entity.shards_of(victim)]
     features, labels = (torch.cat(parts) for parts in zip(*shards, strict=True))
     who, needs = f"the attack {stated.label!r} of entity {entity.name!r}", attack.asks_for
-    had = _had(entity) | {"recipe": recipe}
+    had = _had(entity) | {"victim_defense": victim_defense}
     if is_open:
-        had |= _opened(entity, recipe, read_release(entity.layout.modules / victim, "defense")[0])
+        had |= _opened(entity, victim_defense, read_release(entity.layout.modules / victim, "defense")[0])
     rows, _ = dealt(len(labels), stated)
     if entity.spec_of(victim).shows_images:
         had["images"] = torch.cat([images for images, _ in read_images(entity.read(victim))])[:rows]
     if stated.hand_out is not None:
-        had |= _handed_out(entity, stated, victim, recipe, features, labels)
+        had |= _handed_out(entity, stated, victim, victim_defense, features, labels)
     known = Knowledge(who, features[:rows].float(), labels[:rows], needs, **had)
     if rehearsed_on is not None:
         known.rehearsed, _ = read_release(entity.private, _rehearsal(stated, rehearsed_on))
@@ -121,29 +121,29 @@ def _had(entity: Defended) -> dict[str, Any]:
         "own_data": entity.images,
     }
     if entity.options.publishes and not entity.defense.encodes and not entity.publishes_images:
-        had["own_module"] = partial(entity.protect, entity.fitted_module())
+        had["own_module"] = partial(entity.defend, entity.fitted_module())
     return had
 
 
-def _opened(entity: Defended, recipe: Protection, state: Mapping[str, Tensor]) -> dict[str, Any]:
+def _opened(entity: Defended, victim_defense: Defense, state: Mapping[str, Tensor]) -> dict[str, Any]:
     """A victim's module, as a service and with its weights."""
-    module = entity.fitted_module(recipe, state)
-    found: dict[str, Any] = {"victim_encoder": entity.encoder(recipe, module)}
-    if not recipe.encodes and recipe.publishes == "features":
-        found |= {"victim_module": partial(entity.protect, module)}
+    module = entity.fitted_module(victim_defense, state)
+    found: dict[str, Any] = {"victim_encoder": entity.encoder(victim_defense, module)}
+    if not victim_defense.encodes and victim_defense.publishes == "features":
+        found |= {"victim_module": partial(entity.defend, module)}
         found |= {"victim_weights": freeze(entity.compute.place(module))}
     return found
 
 
 def _handed_out(
-    entity: Defended, stated: AttackOptions, victim: str, recipe: Protection, features: Tensor, labels: Tensor
+    entity: Defended, stated: AttackOptions, victim: str, victim_defense: Defense, features: Tensor, labels: Tensor
 ) -> dict[str, Any]:
     """What the oracle gave of a victim's truth, since the adversary's class has it."""
     given, _ = read_release(entity.layout.handed(entity.name), guess_name(stated.label, victim))
     had: dict[str, Any] = {}
     if stated.hand_out is not None and stated.hand_out.module:  # a filter's has no weights
         state = {name[len(STOLEN) :]: value for name, value in given.items() if name.startswith(STOLEN)}
-        had |= _opened(entity, recipe, state)
+        had |= _opened(entity, victim_defense, state)
     if "candidates" in given:
         had["candidates"] = given["candidates"].float() / 255
     if "pairs" in given:

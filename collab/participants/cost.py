@@ -36,7 +36,7 @@ def cost_and_disclosure(entity: Defended, module: nn.Module) -> tuple[tuple[Meas
         features,
         poisoned,
         labels,
-        reader=entity.reader_of(module),
+        reader=entity.decider_of(module),
         task=entity.task,
         seed=seed,
         compute=compute,
@@ -60,7 +60,7 @@ def _keep_pictures(
     rows = np.concatenate([worst, median])
     rebuilt = [outputs_of(entity.reconstructor, batched(x[rows]), entity.compute) for x in (features, poisoned)]
     if entity.publishes_images:  # nothing has to be rebuilt: they are what others see
-        rebuilt[1] = as_published(entity.protect(module, entity.heldout.take(rows, entity.compute.device)))
+        rebuilt[1] = as_published(entity.defend(module, entity.heldout.take(rows, entity.compute.device)))
     pictures = Pictures(
         metric=f"ssim[{window}]",
         heldout=len(after),

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from collab.defenses.base import Protection
+from collab.defenses.base import Defense
 from collab.models.backbones import is_rectified
 from collab.models.encoder import Encoder
 from collab.participants.participant import Participant
@@ -21,7 +21,7 @@ from collab.store.release import read_release
 class Defended(Participant):
     """A holder of images who protects what it publishes; `options` are those of the scenario."""
 
-    defense: Protection
+    defense: Defense
     options: EntityOptions
 
     @property
@@ -29,7 +29,7 @@ class Defended(Participant):
         """Whether its defense changes images, and those are what it publishes."""
         return self.defense.publishes == "images"
 
-    def new_module(self, defense: Protection | None = None) -> nn.Module:
+    def new_module(self, defense: Defense | None = None) -> nn.Module:
         """The module of a defense (its own unless given), untrained."""
         model, wanted = self.scenario.model, defense or self.defense
         if wanted.publishes == "images":
@@ -38,27 +38,27 @@ class Defended(Participant):
             return Encoder.beginning_as(self.released)
         return wanted.build(self.spec.shape[0], rectified=is_rectified(model.backbone, model.hook))
 
-    def fitted_module(self, defense: Protection | None = None, state: Mapping[str, Tensor] | None = None) -> nn.Module:
+    def fitted_module(self, defense: Defense | None = None, state: Mapping[str, Tensor] | None = None) -> nn.Module:
         """The module of a defense with its `state`; the own one as it was fitted unless given."""
         module = self.new_module(defense)
         module.load_state_dict(read_release(self.private, "defense")[0] if state is None else state)
         return module
 
-    def protect(self, module: nn.Module, features: Tensor) -> Tensor:
+    def defend(self, module: nn.Module, features: Tensor) -> Tensor:
         """P(f), E(x), or M(x), in eval mode, so that no row depends on its batch mates; fp32, on the device."""
         self.compute.place(module).eval()
         with torch.no_grad(), self.compute.autocast():
             changed: Tensor = module(features.to(self.compute.device).float())
         return changed.float()
 
-    def encoder(self, defense: Protection, module: nn.Module) -> Callable[[Tensor], Tensor]:
+    def encoder(self, defense: Defense, module: nn.Module) -> Callable[[Tensor], Tensor]:
         """What turns images [batch, 3, side, side] into what an entity with this defense and module publishes."""
-        run, featurize = partial(self.protect, module), self.released.featurizer
+        run, featurize = partial(self.defend, module), self.released.featurizer
         if defense.publishes == "images":
             return lambda images: self.features(as_published(run(images)))
         return run if defense.encodes else lambda images: run(featurize(images))
 
-    def reader_of(self, module: nn.Module) -> nn.Module:
+    def decider_of(self, module: nn.Module) -> nn.Module:
         """What reads what it publishes: the decider that learned beside its encoder, else the released C."""
         return module.decider if isinstance(module, Encoder) else self.released.decider
 
@@ -74,4 +74,4 @@ class Defended(Participant):
             encode = self.encoder(self.defense, module)
             return as_stored(encode(self.heldout.take(rows, self.compute.device)), self.spec.dtype)
         given = self.heldout.take(rows, self.compute.device) if self.defense.encodes else features[rows]
-        return as_stored(self.protect(module, given), self.spec.dtype)
+        return as_stored(self.defend(module, given), self.spec.dtype)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from collab.attacks.base import Attack
-from collab.defenses.base import PrivateView, Protection
+from collab.defenses.base import Defense, PrivateView
 from collab.errors import EntityError
 from collab.metrics.sizes import jpeg_bytes
 from collab.models.backbones import feature_shape
@@ -51,7 +51,7 @@ class Entity(Defended):
     kind: ClassVar[str]
     Options: ClassVar[type[EntityOptions]] = EntityOptions
     options: EntityOptions
-    defense: Protection
+    defense: Defense
     releases_module: bool = False
 
     # ---- hooks ------------------------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ class Entity(Defended):
         """What features of held-out images, as they would be published, give away beside the task."""
         module = self.fitted_module()
         shown, encode = self.whole_heldout_as_published(module), self.encoder(self.defense, module)
-        measures, exhibit = exposed(self, Exposed(shown, encode, self.reader_of(module)), progress)
+        measures, exhibit = exposed(self, Exposed(shown, encode, self.decider_of(module)), progress)
         placed = write_exhibit(self.layout.pictures / self.name, exhibit)
         return Report(measures, (pictures_crossing("expose", self.name, placed, exhibit.original.shape),))
 
@@ -183,7 +183,7 @@ class Entity(Defended):
                 order.append(rows.clone())
                 is_image = self.defense.encodes or self.publishes_images
                 given = images.take(rows.numpy(), device) if is_image else features
-                changed, told = self.published(self.protect(module, given), labels, altering)
+                changed, told = self.published(self.defend(module, given), labels, altering)
                 yield as_published(changed) * LEVELS if self.publishes_images else changed, told
 
         record = self.layout.store.publish(self.name, poisoned(), self.spec_of(self.name), run=self.layout.run.name)
@@ -221,8 +221,8 @@ class Entity(Defended):
         told += [Measure(f"rows_from[{peer.sender}]", taken.get(peer.sender, 0)) for peer in offered]
         shards = [*own, *(shard for peer in pool for shard in peer.shards)]
         decider, report = self.refined(shards, most_rows, row, stream, progress)
-        name = f"decider_{hashlib.sha256(str(row.row).encode()).hexdigest()[:16]}"  # rows may have long names
-        write_release(self.private, name, decider.state_dict(), {"row": str(row.row)})
+        name = f"decider_{hashlib.sha256(str(row.name).encode()).hexdigest()[:16]}"  # rows may have long names
+        write_release(self.private, name, decider.state_dict(), {"row": str(row.name)})
         shutil.rmtree(self.scratch, ignore_errors=True)
         read = (shard_crossing("refine", peer.sender, self.name, each) for peer in offered for each in peer.records)
         why = {f"refused[{peer.sender}]": " ".join(peer.refused)[:1000] for peer in offered if peer.refused}
@@ -236,7 +236,7 @@ class Entity(Defended):
         readers = [reader for name in (self.name, *sorted(row.pool)) for reader in self.read(name)]
         network = self.network_from_scratch(row, image_set(self.scratch, readers), stream, progress)
         module = self.fitted_module()
-        shown = self.score_images(network, lambda images: as_published(self.protect(module, images)), "_published")
+        shown = self.score_images(network, lambda images: as_published(self.defend(module, images)), "_published")
         shutil.rmtree(self.scratch, ignore_errors=True)
         rows = Measure("rows", sum(reader.rows for reader in readers))
         read = (
@@ -257,17 +257,17 @@ class Entity(Defended):
 
     # ---- what a curious entity does ---------------------------------------------------------------------------------
     def rehearse(
-        self, attack: Attack, stated: AttackOptions, victim: str, recipe: Protection, progress: Progress
+        self, attack: Attack, stated: AttackOptions, victim: str, victim_defense: Defense, progress: Progress
     ) -> Report:
-        """Lets an attack learn what it can before it sees a shard, for all victims whose `recipe` is this one."""
-        return rehearsed(self, attack, stated, victim, recipe, progress)
+        """Lets an attack learn what it can before it sees a shard, for all victims with this defense."""
+        return rehearsed(self, attack, stated, victim, victim_defense, progress)
 
     def attack(
         self,
         attack: Attack,
         stated: AttackOptions,
         victim: str,
-        recipe: Protection,
+        victim_defense: Defense,
         progress: Progress,
         *,
         is_open: bool = False,
@@ -275,10 +275,12 @@ class Entity(Defended):
     ) -> Report:
         """Tries an attack on the first rows of what `victim` published, with what it asks for and nothing else.
 
-        `recipe` is how the victim makes its module, `is_open` that it has released it; `rehearsed_on` names the victim
-        that a rehearsal of this attack was for.
+        `victim_defense` is how the victim makes its module, `is_open` that it has released it; `rehearsed_on` names
+        the victim that a rehearsal of this attack was for.
         """
-        return attacked(self, attack, stated, victim, recipe, progress, is_open=is_open, rehearsed_on=rehearsed_on)
+        return attacked(
+            self, attack, stated, victim, victim_defense, progress, is_open=is_open, rehearsed_on=rehearsed_on
+        )
 
     # ---- what a plugin may want to call ------------------------------------------------------------------------------
     def trained_reconstructor(

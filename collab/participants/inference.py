@@ -75,7 +75,7 @@ def what_is_private(attributes: np.ndarray, names: tuple[str, ...], identities: 
     return Question(task_of("attributes", names), torch.from_numpy(attributes), torch.from_numpy(is_learned))
 
 
-def reader_of(
+def classifier_of(
     participant: Participant, features: Tensor, question: Question, stream: Stream, progress: Progress
 ) -> nn.Module:
     """A network like C, trained on the features [rows, ...] that are to be learned from; frozen."""
@@ -101,7 +101,7 @@ def identifier_of(
     """The network A of DPF 4.4: who an image of `victim` shows, read from its features as they are [rows, ...]."""
     seed = participant.scenario.seed
     question = who_is_it(identities, Stream(seed, victim, "identify"))
-    return reader_of(participant, features, question, Stream(seed, victim, "identify"), progress), question
+    return classifier_of(participant, features, question, Stream(seed, victim, "identify"), progress), question
 
 
 def read_off(

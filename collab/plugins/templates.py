@@ -27,13 +27,13 @@ class $Kind(Entity):
     options: Options
 
     @override
-    def protect(self, module: nn.Module, features: Tensor) -> Tensor:
+    def defend(self, module: nn.Module, features: Tensor) -> Tensor:
         """What is published of `features` [batch, channels, height, width], called batch by batch.
 
         `module` is the fitted defense. The same is called on held-out features, which tell what protection costs and
         hides. Other methods to override: `pretrain`, `reconstruct`, `featurize`, `poison`, `publish`, `refine`.
         """
-        return super().protect(module, features).round(decimals=self.options.decimals)
+        return super().defend(module, features).round(decimals=self.options.decimals)
 '''
 
 DEFENSE = '''\
@@ -188,7 +188,7 @@ def test_what_it_publishes_is_rounded(tmp_path: Path) -> None:
     kind = loaded.plugins.load("entities", "$kind")
     entity = kind("a2", loaded.scenario, tmp_path, classes=2, compute=resolve_compute("fp32", "cpu"))
     entity.options = loaded.scenario.entities[1].options
-    published = entity.protect(nn.Identity(), torch.tensor([[0.123, -4.56]]))
+    published = entity.defend(nn.Identity(), torch.tensor([[0.123, -4.56]]))
     torch.testing.assert_close(published, torch.tensor([[0.1, -4.6]]))
 """.rstrip(),
 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from collab.errors import CollabError
 from collab.results.catalog import scale_and_digits
-from collab.results.table import Row
+from collab.results.table import Result
 
 
 @dataclass(frozen=True)
@@ -55,21 +55,21 @@ def text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def cell(row: Row | None) -> str:
+def cell(row: Result | None) -> str:
     """A number with its interval, scaled and rounded as the catalog says of its metric."""
     return "—" if row is None or row.figure is None else row.figure.told(*scale_and_digits(row.metric))
 
 
-def percent(row: Row | None) -> str:
+def percent(row: Result | None) -> str:
     """A share as percent with its interval: `71.4 ±1.2`; an em dash where nothing was measured."""
     return scaled(row, 100)
 
 
-def scaled(row: Row | None, scale: float) -> str:
+def scaled(row: Result | None, scale: float) -> str:
     """`scale` times a number with its interval, to one decimal place."""
     return "—" if row is None or row.figure is None else row.figure.told(scale, 1)
 
 
-def plain(row: Row | None, digits: int = 3) -> str:
+def plain(row: Result | None, digits: int = 3) -> str:
     """A number with its interval."""
     return "—" if row is None or row.figure is None else row.figure.told(digits=digits)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from collab.metric import MetricName
 from collab.results.figure import Figure, mean_of
-from collab.results.table import KEY, RESULT_FIELDS, Row, refuse_repeats
+from collab.results.table import KEY, RESULT_FIELDS, Result, refuse_repeats
 from collab.store.tables import VERSION_KEY, write_table
 
 Values = Mapping[str, bool | int | float | str]
@@ -52,7 +52,7 @@ def column_of(axis: str) -> str:
     return f"axis.{axis}" if axis in _TAKEN else axis
 
 
-def means(cells: Sequence[tuple[Values, Sequence[Row]]]) -> list[Mean]:
+def means(cells: Sequence[tuple[Values, Sequence[Result]]]) -> list[Mean]:
     """Mean over the seeds of each point, with Student's interval, which knows nothing of the noise within a seed."""
     groups: dict[tuple[Any, ...], list[float]] = {}
     for values, rows in cells:
@@ -66,7 +66,7 @@ def means(cells: Sequence[tuple[Values, Sequence[Row]]]) -> list[Mean]:
     ]
 
 
-def write_cells(path: Path, axes: Sequence[str], cells: Sequence[tuple[Values, Sequence[Row]]]) -> None:
+def write_cells(path: Path, axes: Sequence[str], cells: Sequence[tuple[Values, Sequence[Result]]]) -> None:
     """All rows of all cells as one Parquet table, a column for each axis in front, named by `column_of`.
 
     The values of the axes are a part of the key of a row; StoreError if two rows have one.

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from collab.results.figure import Figure
 from collab.results.results import Results
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.results.words import best, gained
 from collab.scenario import stage_rows
 from collab.scenario.model import Refinement, Scenario
@@ -21,7 +21,7 @@ def gain_metric(main: MainMetric) -> str:
     return f"gain[{main.name}]"
 
 
-def without_sharing(main: MainMetric, found: Results, entity: str) -> Row | None:
+def without_sharing(main: MainMetric, found: Results, entity: str) -> Result | None:
     """The better of an entity's own features alone and the released decider as it is, of those that were played."""
     own = found.find(f"c_own_{entity}", entity, main.name)
     return best(main, (own, found.find(stage_rows.PUBLIC, "", main.name)))
@@ -41,7 +41,7 @@ def gain_of(main: MainMetric, found: Results, row: Refinement) -> Figure | None:
     """
     if row.entity is None or not (row.pool or row.unpoisoned):
         return None
-    this, without = found.find(str(row.row), row.entity, main.name), without_sharing(main, found, row.entity)
+    this, without = found.find(str(row.name), row.entity, main.name), without_sharing(main, found, row.entity)
     return None if this is None or without is None else gained(main, this, without)
 
 
@@ -54,12 +54,12 @@ def largest_pool(rows: Sequence[Refinement], entity: str) -> Refinement | None:
     return max(reversed(pooled), key=lambda row: len(row.pool), default=None)
 
 
-def gain_rows(scenario: Scenario, rows: Sequence[Row]) -> list[Row]:
+def gain_rows(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
     """A row for each gain, under the name of the row that it is about; `n` is that row's."""
     main, made = scenario.data.main_metric, []
     found = Results(rows)
     for row in played_rows(scenario):
-        this, change = found.find(str(row.row), row.entity, main.name), gain_of(main, found, row)
+        this, change = found.find(str(row.name), row.entity, main.name), gain_of(main, found, row)
         if this is not None and change is not None:
             apart = replace(this, paper=None, verdict=None, seconds=None, device=None)
             apart = replace(apart, value=change.value, low=change.low, high=change.high)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from collab.errors import StoreError
-from collab.results.table import Row, measured, read_results
+from collab.results.table import Result, measured, read_results
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.store.ledger import read_ledger
@@ -20,7 +20,7 @@ Losses = tuple[tuple[float, ...], ...]
 
 @dataclass(frozen=True)
 class Opened:
-    """What a run left: `losses` by task, None where neither record nor events have them; `source` is the scenario.
+    """What a run left: `losses` by job, None where neither record nor events have them; `source` is the scenario.
 
     `rows` are without those of verdicts, which pages draw from the others.
     """
@@ -28,7 +28,7 @@ class Opened:
     folder: Path
     scenario: Scenario
     source: str
-    rows: tuple[Row, ...]
+    rows: tuple[Result, ...]
     crossings: tuple[Crossing, ...]
     record: Mapping[str, Any]
     pictures: Mapping[str, Pictures]
@@ -37,7 +37,9 @@ class Opened:
     exhibits: Mapping[str, Exhibit]
 
     @classmethod
-    def of_results(cls, folder: Path, scenario: Scenario, rows: Sequence[Row], record: Mapping[str, Any]) -> "Opened":
+    def of_results(
+        cls, folder: Path, scenario: Scenario, rows: Sequence[Result], record: Mapping[str, Any]
+    ) -> "Opened":
         """The results and the record alone, of a run that is still being written."""
         return cls(folder, scenario, "", measured(rows), (), record, {}, {}, {}, {})
 
@@ -74,25 +76,25 @@ def open_run(folder: Path) -> Opened:
         pictures={name: pictures for name, pictures in found.items() if pictures is not None},
         sheets={name: sheet for name, sheet in sheets.items() if sheet is not None},
         exhibits={name: exhibit for name, exhibit in exhibits.items() if exhibit is not None},
-        losses=_losses(record.get("tasks", {}), folder / "metrics.jsonl"),
+        losses=_losses(record.get("jobs", {}), folder / "metrics.jsonl"),
     )
 
 
-def _losses(tasks: Mapping[str, Mapping[str, Any]], events: Path) -> dict[str, Losses | None]:
+def _losses(jobs: Mapping[str, Mapping[str, Any]], events: Path) -> dict[str, Losses | None]:
     """From the record; for a run of before it had them, from the events of what this run played itself."""
     heard: dict[str, list[list[float]]] = {}
-    if any("losses" not in task for task in tasks.values()) and events.is_file():
+    if any("losses" not in job for job in jobs.values()) and events.is_file():
         with events.open(encoding="utf-8") as lines:
             heard = curves_of_events(lines)
     found: dict[str, Losses | None] = {}
-    for name, task in tasks.items():
-        kept = task.get("losses", heard.get(name, None if task.get("cached") else []))
+    for name, job in jobs.items():
+        kept = job.get("losses", heard.get(name, None if job.get("cached") else []))
         found[name] = None if kept is None else tuple(tuple(curve) for curve in kept)
     return found
 
 
 def curves_of_events(lines: Iterable[str]) -> dict[str, list[list[float]]]:
-    """Losses by task from lines of metrics.jsonl; where the number of the epoch does not rise, a new curve begins."""
+    """Losses by job from lines of metrics.jsonl; where the number of the epoch does not rise, a new curve begins."""
     found: dict[str, list[list[float]]] = {}
     last: dict[str, int] = {}
     for line in lines:
@@ -102,9 +104,9 @@ def curves_of_events(lines: Iterable[str]) -> dict[str, list[list[float]]]:
             continue
         if event.get("event") != "epoch" or event.get("loss") is None:
             continue
-        task, epoch = str(event["task"]), int(event["epoch"])
-        if epoch <= last.get(task, epoch):
-            found.setdefault(task, []).append([])
-        last[task] = epoch
-        found[task][-1].append(float(event["loss"]))
+        job, epoch = str(event["job"]), int(event["epoch"])
+        if epoch <= last.get(job, epoch):
+            found.setdefault(job, []).append([])
+        last[job] = epoch
+        found[job][-1].append(float(event["loss"]))
     return found

@@ -16,7 +16,7 @@ from collab.store.tables import VERSION_KEY, read_table, write_table
 
 
 @dataclass(frozen=True)
-class Row:
+class Result:
     """One number of a run, where it comes from, and what the paper says of it; None is what was not measured or stated.
 
     `row` names a line of a table ("7", "c_own_a1"), or of an attack who attacks ("by a1"); `entity` is whose number it
@@ -69,7 +69,7 @@ KEY = ("scenario", "row", "entity", "attack", "metric", "seed")
 _SCHEMA = pa.schema(RESULT_FIELDS, metadata={VERSION_KEY: "1"})
 
 
-def write_results(path: Path, rows: Sequence[Row]) -> None:
+def write_results(path: Path, rows: Sequence[Result]) -> None:
     """Replaces the table at `path` by `rows`, in their order.
 
     Raises StoreError if a value does not fit its column, or two rows have one key.
@@ -90,9 +90,9 @@ def refuse_repeats(rows: Sequence[Mapping[str, Any]], key: Sequence[str], *, wha
         seen.add(values)
 
 
-def read_results(path: Path) -> list[Row]:
+def read_results(path: Path) -> list[Result]:
     """The rows of the table at `path`, in their order; StoreError if there is none, or one of another version."""
-    return [Row(**row) for row in read_table(path, _SCHEMA, what="the results")]
+    return [Result(**row) for row in read_table(path, _SCHEMA, what="the results")]
 
 
 def append_metrics(path: Path, event: Mapping[str, Any]) -> None:
@@ -109,6 +109,6 @@ def append_metrics(path: Path, event: Mapping[str, Any]) -> None:
         raise StoreError(f"an event cannot be written to {path}: {error}.") from error
 
 
-def measured(rows: Iterable[Row]) -> tuple[Row, ...]:
+def measured(rows: Iterable[Result]) -> tuple[Result, ...]:
     """The rows without those of verdicts, which follow from the others; pages draw them from these anew."""
     return tuple(row for row in rows if row.row != stage_rows.VERDICT)

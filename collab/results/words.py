@@ -3,21 +3,21 @@
 from collections.abc import Sequence
 
 from collab.results.figure import Figure
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.tasks import MainMetric
 
 
-def difference(row: Row, other: Row) -> Figure | None:
+def difference(row: Result, other: Result) -> Figure | None:
     """`row` minus `other`, as if their errors were independent; None if either has no value."""
     return row.figure - other.figure if row.figure is not None and other.figure is not None else None
 
 
-def gained(main: MainMetric, row: Row, other: Row) -> Figure | None:
+def gained(main: MainMetric, row: Result, other: Result) -> Figure | None:
     """How much better `row` is than `other` by the main metric; errors that fall are gains."""
     return difference(row, other) if main.is_higher_better else difference(other, row)
 
 
-def best(main: MainMetric, rows: Sequence[Row | None]) -> Row | None:
+def best(main: MainMetric, rows: Sequence[Result | None]) -> Result | None:
     """The best of the rows that have a value; of equal ones the first."""
     known = [row for row in rows if row is not None and row.value is not None]
     return max(known, key=lambda row: main.sign * (row.value or 0), default=None)
@@ -56,7 +56,7 @@ def listed(names: Sequence[str], most: int = 6) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))
 
 
-def basis(rows: Sequence[Row]) -> str:
+def basis(rows: Sequence[Result]) -> str:
     """What figures rest on: n, seed, kind of interval, and what measuring them took.
 
     A stage that measured several rows is counted once: its rows hold the same time, to the last digit of a clock.

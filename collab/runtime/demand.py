@@ -33,7 +33,7 @@ def share_of(threads: int, nodes: Sequence[float], hosts: int) -> float:
     """Cores that each of `hosts` reserves: `threads`, or less if otherwise not all have room on nodes of these cores.
 
     No host lies on two nodes, so what counts is not the sum: five hosts of 0.79 cores do not fit on two nodes of two.
-    Idle hosts hold no core, and a task is handed out when there are cores for it, so a small share slows nothing down.
+    Idle hosts hold no core, and a job is handed out when there are cores for it, so a small share slows nothing down.
     """
     shares = sorted({cores / most for cores in nodes for most in range(1, hosts + 1) if cores}, reverse=True)
     room = (share for share in shares if sum(int(cores / share + 1e-9) for cores in nodes) >= hosts)

@@ -1,4 +1,4 @@
-"""Plays tasks of the participants that live in this process; the same object inside a Ray actor and without Ray."""
+"""Plays jobs of the participants that live in this process; the same object inside a Ray actor and without Ray."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ from collab.participants.oracle import Oracle
 from collab.plugins.discovery import Plugins
 from collab.runtime.cache import Cache, places_of
 from collab.scenario.model import Scenario
-from collab.stages.base import Playing, Task
+from collab.stages.base import Job, Playing
 from collab.stages.keys import Setting
 from collab.stages.registry import STAGES
 from collab.stages.trials import defense_of
@@ -49,7 +49,7 @@ def noting(emit: Emit) -> Callable[[str], None]:
 
 
 @dataclass(frozen=True)
-class Job:
+class RunSpec:
     """What a host needs to know of a run: its scenario and folder, who holds which rows, what to reuse, its plugins.
 
     `setting` is what the driver found device and precision to be; a host that finds otherwise refuses to play.
@@ -68,13 +68,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a task: a report, or the plain text of a failure; never an object of the participant's.
+    """What came of a job: a report, or the plain text of a failure; never an object of the participant's.
 
     `losses` are the mean losses of each epoch of each minimization; None where they were not kept. `answered` is when
     the report was given, in seconds since 1970; from the cache, when it first was.
     """
 
-    task: str
+    job: str
     report: Report
     seconds: float
     device: str
@@ -87,8 +87,8 @@ class Outcome:
     answered: float | None = None
 
     @classmethod
-    def of_entry(cls, task: str, kept: Mapping[str, Any]) -> "Outcome":
-        """What the cache kept of an equal task, as the outcome of `task`."""
+    def of_entry(cls, job: str, kept: Mapping[str, Any]) -> "Outcome":
+        """What the cache kept of an equal job, as the outcome of `job`."""
         report = Report(
             tuple(Measure(**measure) for measure in kept["measures"]),
             tuple(Crossing(**crossing | {"shape": tuple(crossing["shape"])}) for crossing in kept["crossings"]),
@@ -96,7 +96,7 @@ class Outcome:
         )
         losses = kept.get("losses")  # entries from before they were kept have none
         curves = None if losses is None else tuple(tuple(curve) for curve in losses)
-        found = cls(task, report, kept["seconds"], kept["device"], kept["peak_bytes"], is_cached=True, losses=curves)
+        found = cls(job, report, kept["seconds"], kept["device"], kept["peak_bytes"], is_cached=True, losses=curves)
         return replace(found, answered=kept.get("answered"))
 
     def entry(self) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class Outcome:
 
 
 class Host:
-    """One process with one or more participants; it plays one task at a time.
+    """One process with one or more participants; it plays one job at a time.
 
     Stages communicate through files, so participants are made when they are first needed, and those of one run only are
     kept: a sweep of a thousand cells leaves nothing behind.
@@ -127,94 +127,106 @@ class Host:
         self._source: Source | None = None
         self._participants: dict[str, Entity | Oracle] = {}
 
-    def play(self, job: Job, task: Task, key: str, emit: Emit) -> Outcome:
-        """Plays `task`, or takes it from the cache if another process has played it; a failure is an outcome."""
-        torch.set_num_threads(job.setting.threads)
+    def play(self, run_spec: RunSpec, job: Job, key: str, emit: Emit) -> Outcome:
+        """Plays `job`, or takes it from the cache if another process has played it; a failure is an outcome."""
+        torch.set_num_threads(run_spec.setting.threads)
         start = time.perf_counter()
         say: dict[str, str | int | float] = {
-            "entity": task.who,
-            "stage": task.stage.replace("_", " "),
-            "task": task.name,
+            "entity": job.who,
+            "stage": job.stage.replace("_", " "),
+            "job": job.name,
         }
         emit({"event": "start", **say})
         device = ""
         try:
-            compute = resolve_compute(job.scenario.precision, job.device)
+            compute = resolve_compute(run_spec.scenario.precision, run_spec.device)
             device = str(compute)
-            if device != job.setting.compute:
+            if device != run_spec.setting.compute:
                 raise ResourceError(
-                    f"this process computes on {device}, the driver on {job.setting.compute}. "
+                    f"this process computes on {device}, the driver on {run_spec.setting.compute}. "
                     "Set `--device` and `precision` so that all machines agree."
                 )
-            cache = Cache(job.cache)
+            cache = Cache(run_spec.cache)
             with cache.claimed(key):
-                kept = None if job.is_fresh else cache.take(key, task.who, job.run)
+                kept = None if run_spec.is_fresh else cache.take(key, job.who, run_spec.run)
                 if kept is not None:
-                    outcome = Outcome.of_entry(task.name, kept)
-                    put_elsewhere(job, task)
+                    outcome = Outcome.of_entry(job.name, kept)
+                    put_elsewhere(run_spec, job)
                 else:
-                    outcome = self._computed(job, task, key, compute, cache, start, emit, say)
+                    outcome = self._computed(run_spec, job, key, compute, cache, start, emit, say)
         except Exception as cause:
-            outcome = _failed(task, cause, time.perf_counter() - start, device)
+            outcome = _failed(job, cause, time.perf_counter() - start, device)
         event = "failed" if outcome.failure else "cached" if outcome.is_cached else "done"
         emit({"event": event, **say, "seconds": round(time.perf_counter() - start, 3)})
         return outcome
 
     def _computed(
-        self, job: Job, task: Task, key: str, compute: Compute, cache: Cache, start: float, emit: Emit, say: Event
+        self,
+        run_spec: RunSpec,
+        job: Job,
+        key: str,
+        compute: Compute,
+        cache: Cache,
+        start: float,
+        emit: Emit,
+        say: Event,
     ) -> Outcome:
         def tell(epoch: int, epochs: int, loss: float) -> None:
             emit({"event": "epoch", **say, "epoch": epoch, "epochs": epochs, "loss": loss})
 
-        owned = {"leads": task.who == job.scenario.model.pretrain.by, "is_oracle": task.who == ORACLE}
-        before = places_of(job.run, task.who, **owned)
-        progress = Progress(tell, cache.checkpoints(task.who), key)
-        if job.is_fresh:
+        owned = {"leads": job.who == run_spec.scenario.model.pretrain.by, "is_oracle": job.who == ORACLE}
+        before = places_of(run_spec.run, job.who, **owned)
+        progress = Progress(tell, cache.checkpoints(job.who), key)
+        if run_spec.is_fresh:
             progress.forget()
-        participant = self._participant(job, task.who, compute)
-        with participant.stream(task.stage).initialization("otherwise"):  # whatever else draws from torch's generator
+        participant = self._participant(run_spec, job.who, compute)
+        with participant.stream(job.stage).initialization("otherwise"):  # whatever else draws from torch's generator
             playing = Playing(
-                job.scenario, job.run, job.assignment, job.plugins, source=partial(self._open_source, job)
+                run_spec.scenario,
+                run_spec.run,
+                run_spec.assignment,
+                run_spec.plugins,
+                source=partial(self._open_source, run_spec),
             )
-            found = STAGES[task.stage].play(participant, task, playing, progress)
-        report = checked(found, f"{type(participant).__name__}.{task.stage}")
+            found = STAGES[job.stage].play(participant, job, playing, progress)
+        report = checked(found, f"{type(participant).__name__}.{job.stage}")
         metrics = [measure.metric for measure in report.measures]
         if repeated := sorted({metric for metric in metrics if metrics.count(metric) > 1}):
             raise EntityError(
-                f"{type(participant).__name__}.{task.stage} measured {', '.join(repeated)} twice. A metric has one "
+                f"{type(participant).__name__}.{job.stage} measured {', '.join(repeated)} twice. A metric has one "
                 "value in a report; give the others names of their own."
             )
         losses = tuple(tuple(curve) for curve in progress.curves)
         seconds = time.perf_counter() - start
         device, peak = str(compute), _peak_bytes()
-        outcome = Outcome(task.name, report, seconds, device, peak, losses=losses, answered=time.time())
-        after = places_of(job.run, task.who, **owned)
+        outcome = Outcome(job.name, report, seconds, device, peak, losses=losses, answered=time.time())
+        after = places_of(run_spec.run, job.who, **owned)
         written = sorted(place for place, state in after.items() if before.get(place) != state)
         if not any(
             fact.startswith("refused[") for fact in report.facts
         ):  # not what an equal stage would find elsewhere
-            cache.keep(key, task.who, job.run, written, outcome.entry(), stage=task.stage)
+            cache.keep(key, job.who, run_spec.run, written, outcome.entry(), stage=job.stage)
         progress.forget()
         return outcome
 
-    def _participant(self, job: Job, name: str, compute: Compute) -> Entity | Oracle:
-        if self._run != job.run:
-            self._run, self._source = job.run, None
+    def _participant(self, run_spec: RunSpec, name: str, compute: Compute) -> Entity | Oracle:
+        if self._run != run_spec.run:
+            self._run, self._source = run_spec.run, None
             self._participants.clear()
         if name not in self._participants:
-            self._participants[name] = _participant(job, name, compute)
+            self._participants[name] = _participant(run_spec, name, compute)
         return self._participants[name]
 
-    def _open_source(self, job: Job) -> Source:
+    def _open_source(self, run_spec: RunSpec) -> Source:
         """The source of the run, opened once for all participants here."""
-        self._source = self._source or open_scenario_source(job.scenario)
+        self._source = self._source or open_scenario_source(run_spec.scenario)
         return self._source
 
 
-def put_elsewhere(job: Job, task: Task) -> None:
+def put_elsewhere(run_spec: RunSpec, job: Job) -> None:
     """Puts what a stage of the cache had published where the scenario keeps its stores, if not in the run directory."""
-    if job.scenario.store.uri is not None and task.stage in ("publish", "withdraw"):
-        send_again(job.scenario.store.uri, job.run, task.who)
+    if run_spec.scenario.store.uri is not None and job.stage in ("publish", "withdraw"):
+        send_again(run_spec.scenario.store.uri, run_spec.run, job.who)
 
 
 def host_names(participants: tuple[str, ...], workers: int) -> tuple[tuple[str, ...], ...]:
@@ -235,39 +247,39 @@ def environment() -> Mapping[str, str]:
     return {**known, SWITCH: os.environ[SWITCH]} if SWITCH in os.environ else known
 
 
-def _participant(job: Job, name: str, compute: Compute) -> Entity | Oracle:
-    given = job.assignment
+def _participant(run_spec: RunSpec, name: str, compute: Compute) -> Entity | Oracle:
+    given = run_spec.assignment
     task, classes = task_of(given.asked.task, given.outputs), len(given.classes)
     if name == ORACLE:
-        oracle = Oracle(name, job.scenario, job.run, task=task, classes=classes, compute=compute)
-        names = [each.name for each in job.scenario.entities]
-        oracle.seeds = {each: seed for each in names if (seed := _seed(job, each)) is not None}
-        oracle.assignment, oracle.holding = job.assignment, job.assignment.oracle(job.scenario)
+        oracle = Oracle(name, run_spec.scenario, run_spec.run, task=task, classes=classes, compute=compute)
+        names = [each.name for each in run_spec.scenario.entities]
+        oracle.seeds = {each: seed for each in names if (seed := _seed(run_spec, each)) is not None}
+        oracle.assignment, oracle.holding = run_spec.assignment, run_spec.assignment.oracle(run_spec.scenario)
         return oracle
-    stated = next(each for each in job.scenario.entities if each.name == name)
-    entity: Entity = job.plugins.load("entities", stated.kind)(
-        name, job.scenario, job.run, task=task, classes=classes, compute=compute
+    stated = next(each for each in run_spec.scenario.entities if each.name == name)
+    entity: Entity = run_spec.plugins.load("entities", stated.kind)(
+        name, run_spec.scenario, run_spec.run, task=task, classes=classes, compute=compute
     )
-    if (seed := _seed(job, name)) is not None:
+    if (seed := _seed(run_spec, name)) is not None:
         entity.seeds = {name: seed}
-    entity.options, entity.class_names = stated.options, job.assignment.classes
-    entity.defense, entity.releases_module = defense_of(stated, job.plugins), stated.opens_module
+    entity.options, entity.class_names = stated.options, run_spec.assignment.classes
+    entity.defense, entity.releases_module = defense_of(stated, run_spec.plugins), stated.opens_module
     return entity
 
 
-def _seed(job: Job, name: str) -> int | None:
+def _seed(run_spec: RunSpec, name: str) -> int | None:
     """The secret of an entity, kept in the run's folder too; None where its randomness follows from the scenario."""
-    if job.scenario.private_seeds == "derived":
+    if run_spec.scenario.private_seeds == "derived":
         return None
-    seed, kept = private_seed(job.cache, name), private_folder(job.run, name) / "seed"
+    seed, kept = private_seed(run_spec.cache, name), private_folder(run_spec.run, name) / "seed"
     if not kept.exists():
         place_file(kept.parent, kept.name, lambda file: file.write(f"{seed:064x}".encode()), what="a seed", mode=0o400)
     return seed
 
 
-def _failed(task: Task, cause: Exception, seconds: float, device: str) -> Outcome:
+def _failed(job: Job, cause: Exception, seconds: float, device: str) -> Outcome:
     """The failure as plain text: an exception may hold what must not leave the process."""
-    outcome = Outcome(task.name, Report(), seconds, device, _peak_bytes(), exit_code=CollabError.exit_code)
+    outcome = Outcome(job.name, Report(), seconds, device, _peak_bytes(), exit_code=CollabError.exit_code)
     if isinstance(cause, CollabError):  # says itself what is wrong
         return replace(outcome, failure=str(cause), exit_code=cause.exit_code)
     is_memory = isinstance(cause, MemoryError | torch.OutOfMemoryError)

@@ -13,7 +13,7 @@ from collab.errors import BoundaryError, StoreError
 from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.cache import Cache
 from collab.runtime.pieces import features_of, images_of, private_pieces, weights_of
-from collab.scenario.model import Entity, Scenario
+from collab.scenario.model import EntityPart, Scenario
 from collab.store.canaries import Canaries
 from collab.store.files import read_json
 from collab.store.ledger import read_ledger
@@ -54,7 +54,7 @@ class LeakCheck:
 
     Private are the images, unpoisoned features, fitted defense and drawn seed of every entity. Exempt, since they are
     published on purpose: the module of an entity with `release_module` under `modules/`, encoders in the place of F
-    wherever they lie, and features of one whose defense leaves values as they are (`Protection.keeps_values`) among its
+    wherever they lie, and features of one whose defense leaves values as they are (`Defense.keeps_values`) among its
     shards, whoever else holds the same images. Pages of attacks (`audit.html`) show true images.
 
     No secret, and not looked for, is an image that is also a held-out or a public one (`private_pieces`).
@@ -135,7 +135,7 @@ class LeakCheck:
                 self._narrowed[""] = self._narrowed[""].without((), images_of(entity.name))
         return self._narrowed[""]
 
-    def _keeps_values(self, entity: Entity) -> bool:
+    def _keeps_values(self, entity: EntityPart) -> bool:
         kinds = [self._plugins.load("defenses", each.kind) for each in entity.defenses]
         return all(getattr(kind, "keeps_values", False) for kind in kinds)
 

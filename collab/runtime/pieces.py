@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 
 from collab.data.copies import blocks, digests_of
 from collab.errors import ShardMissing
-from collab.scenario.model import Entity, Scenario
+from collab.scenario.model import EntityPart, Scenario
 from collab.store.canaries import Canaries, Piece, numbers, pictures
 from collab.store.residue import spread, stored_batches, stored_rows
 from collab.store.shard_schema import Written
@@ -60,7 +60,7 @@ class _Secrets:
         self._run = run
         self._signatures: dict[int, np.ndarray] = {}
 
-    def of(self, entity: Entity) -> Iterator[tuple[str, Iterable[Piece]]]:
+    def of(self, entity: EntityPart) -> Iterator[tuple[str, Iterable[Piece]]]:
         """What is private to an entity, as far as it got, in pieces."""
         private = self._run / "private" / entity.name
         digests, at = list[bytes](), np.empty(0, int)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collab.errors import CollabError
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.runtime.demand import Demand
 from collab.runtime.host import Emit, host_names
 from collab.runtime.inprocess import InProcess
@@ -26,10 +26,10 @@ class Played:
     """What a run left behind; `failures` are those that `on_failure: continue` went past."""
 
     run: Path
-    rows: tuple[Row, ...]
+    rows: tuple[Result, ...]
     seconds: float
     start_seconds: float
-    tasks: int
+    jobs: int
     cached: int
     failures: tuple[CollabError, ...] = ()
 
@@ -41,7 +41,7 @@ def play(scenario: Scenario, where: Where, watch: Emit) -> Played:
     published and measured by then stays, and the next run goes on from there.
     """
     run = Run(Prepared.of(scenario, where, watch), where)
-    watch({"event": "planned", "tasks": len(run.tasks), "run": run.folder.name})
+    watch({"event": "planned", "jobs": len(run.jobs), "run": run.folder.name})
     start_seconds, leaks = 0.0, list[Leak]()
     try:
         backend = backend_for(
@@ -55,7 +55,7 @@ def play(scenario: Scenario, where: Where, watch: Emit) -> Played:
     if failures and scenario.on_failure == "stop":
         raise failures[0]
     cached = sum(outcome.is_cached for outcome in run.outcomes.values())
-    return Played(run.folder, rows, run.seconds, start_seconds, len(run.tasks), cached, failures)
+    return Played(run.folder, rows, run.seconds, start_seconds, len(run.jobs), cached, failures)
 
 
 def backend_for(

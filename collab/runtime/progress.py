@@ -39,20 +39,20 @@ def watching(console: Console) -> Iterator[Emit]:
 def _told(event: Event) -> str:
     match event["event"]:
         case "planned":
-            return f"{event['tasks']} tasks"
+            return f"{event['jobs']} jobs"
         case "host":
             return f"{event['entity']}: process ready after {event['seconds']} s"
         case "cached":
-            return f"{event['task']}: from the cache"
+            return f"{event['job']}: from the cache"
         case "note":
             return f"note: {event['text']}"
         case "restart":
-            return f"{event['task']}: its process died and is started again ({event['reason']})"
+            return f"{event['job']}: its process died and is started again ({event['reason']})"
         case "start":
-            return f"{event['task']}: started"
+            return f"{event['job']}: started"
         case "done":
-            return f"{event['task']}: done in {event['seconds']} s"
-    return f"{event.get('task', '')}: {event['event']}"
+            return f"{event['job']}: done in {event['seconds']} s"
+    return f"{event.get('job', '')}: {event['event']}"
 
 
 @contextmanager
@@ -106,7 +106,7 @@ class _Cells:
                 self._labels.pop(run, None)
                 self._news.pop(run, None)
             case "start":
-                self._news[run] = str(event["task"])
+                self._news[run] = str(event["job"])
             case "done":
                 self._played += 1
 
@@ -144,31 +144,31 @@ def _duration(seconds: float) -> str:
 
 
 class _Board:
-    """The last news of each participant, and how many tasks are done."""
+    """The last news of each participant, and how many jobs are done."""
 
     def __init__(self) -> None:
         self._news: dict[str, tuple[str, str]] = {}
-        self._done, self._tasks = 0, 0
+        self._done, self._jobs = 0, 0
         self._start = time.perf_counter()
 
     def take(self, event: Event) -> None:
         if event["event"] == "planned":
-            self._tasks += int(event["tasks"])
+            self._jobs += int(event["jobs"])
         if event["event"] in ("planned", "host", "note"):
             return
-        who, task = str(event["entity"]), str(event["task"]).replace(f" {event['entity']}", "")
+        who, job = str(event["entity"]), str(event["job"]).replace(f" {event['entity']}", "")
         self._done += event["event"] in ("done", "cached")
         news = {"start": "running", "cached": "from the cache", "restart": "started again"}.get(str(event["event"]), "")
         if event["event"] == "epoch":
             news = f"epoch {event['epoch']}/{event['epochs']}  loss {event['loss']:.3f}"
         elif not news:
             news = f"{event['event']} in {event['seconds']} s"
-        self._news[who] = (task, news)
+        self._news[who] = (job, news)
 
     def table(self) -> Table:
         seconds = time.perf_counter() - self._start
         drawn = Table(
-            title=f"{self._done} of {self._tasks or '…'} tasks done, {seconds:.0f} s", title_justify="left", box=None
+            title=f"{self._done} of {self._jobs or '…'} jobs done, {seconds:.0f} s", title_justify="left", box=None
         )
         for column in ("entity", "stage", ""):
             drawn.add_column(column)

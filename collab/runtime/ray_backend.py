@@ -19,9 +19,9 @@ import psutil
 from collab.errors import BoundaryError, EntityError, ResourceError, StoreError
 from collab.results.table import append_metrics
 from collab.runtime.demand import Demand, share_of
-from collab.runtime.host import Emit, Event, Host, Job, Outcome
+from collab.runtime.host import Emit, Event, Host, Outcome, RunSpec
 from collab.runtime.leak_check import Content
-from collab.stages.base import Task
+from collab.stages.base import Job
 from collab.store.residue import shared_memory, unpacked
 from collab.store.shelves import shelf_at, uri_of_run
 from collab.types import Report
@@ -34,18 +34,18 @@ SHARED = ".shared"
 
 @dataclass
 class _Running:
+    run_spec: RunSpec
     job: Job
-    task: Task
     key: str
     lane: int
     host: int
 
 
 class RayBackend:
-    """Plays tasks side by side in actors; as many at a time as the declared cores of a task fit into the cluster.
+    """Plays jobs side by side in actors; as many at a time as the declared cores of a job fit into the cluster.
 
-    An actor starts when its first task is handed to it, and again after its process died: the task goes on from its
-    last checkpoint. A host that dies more often than its restarts allow fails its task.
+    An actor starts when its first job is handed to it, and again after its process died: the job goes on from its
+    last checkpoint. A host that dies more often than its restarts allow fails its job.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class RayBackend:
         self._actors: dict[tuple[int, int], Any] = {}
         self._deaths: dict[tuple[int, int], int] = {}
         self._lane_of: dict[Path, int] = {}
-        self._jobs: dict[Path, Any] = {}
+        self._specs: dict[Path, Any] = {}
         self._tails: dict[Path, _Tail] = {}
         self._is_up = False
         self.start_seconds = 0.0
@@ -107,21 +107,21 @@ class RayBackend:
         for child in psutil.Process().children(recursive=True):
             yield from (("Ray's object store", content) for content in shared_memory(child.pid))
 
-    def is_free(self, job: Job, who: str) -> bool:
-        """Whether the host of `who` in the lane of `job` plays nothing."""
-        place = self._lane(job), self._host_of[who]
+    def is_free(self, run_spec: RunSpec, who: str) -> bool:
+        """Whether the host of `who` in the lane of `run_spec` plays nothing."""
+        place = self._lane(run_spec), self._host_of[who]
         return all((each.lane, each.host) != place for each in self._running.values())
 
-    def submit(self, job: Job, task: Task, key: str) -> None:
-        """Hands `task` to its host's actor, which is started if it is not there."""
-        if job.run not in self._jobs:
-            self._check_shared(job)
-            self._jobs[job.run] = self._ray.put(job)
-            self._tails[job.run] = _Tail(job.run / "metrics.jsonl", self._told)
-        self._send(_Running(job, task, key, self._lane(job), self._host_of[task.who]))
+    def submit(self, run_spec: RunSpec, job: Job, key: str) -> None:
+        """Hands `job` to its host's actor, which is started if it is not there."""
+        if run_spec.run not in self._specs:
+            self._check_shared(run_spec)
+            self._specs[run_spec.run] = self._ray.put(run_spec)
+            self._tails[run_spec.run] = _Tail(run_spec.run / "metrics.jsonl", self._told)
+        self._send(_Running(run_spec, job, key, self._lane(run_spec), self._host_of[job.who]))
 
-    def wait(self) -> list[tuple[Job, Outcome]]:
-        """Blocks until a task has ended; passes on what hosts report meanwhile."""
+    def wait(self) -> list[tuple[RunSpec, Outcome]]:
+        """Blocks until a job has ended; passes on what hosts report meanwhile."""
         while True:
             ended, _ = self._ray.wait(list(self._running), num_returns=1, timeout=POLL_SECONDS)
             for tail in self._tails.values():
@@ -129,18 +129,18 @@ class RayBackend:
             if ended and (found := self._collected(ended[0])):
                 return [found]
 
-    def forget(self, job: Job) -> None:
+    def forget(self, run_spec: RunSpec) -> None:
         """Lets go of what was held for a run that has ended."""
-        for held in (self._jobs, self._lane_of):
-            held.pop(job.run, None)
-        if tail := self._tails.pop(job.run, None):
+        for held in (self._specs, self._lane_of):
+            held.pop(run_spec.run, None)
+        if tail := self._tails.pop(run_spec.run, None):
             tail.read()
 
-    def _collected(self, ref: Any) -> tuple[Job, Outcome] | None:
-        """The outcome; None if its process died and the task was handed out again."""
+    def _collected(self, ref: Any) -> tuple[RunSpec, Outcome] | None:
+        """The outcome; None if its process died and the job was handed out again."""
         ended = self._running.pop(ref)
         try:
-            return ended.job, self._ray.get(ref)
+            return ended.run_spec, self._ray.get(ref)
         except self._ray.exceptions.RayActorError as cause:
             reason = str(cause).strip()
         place = ended.lane, ended.host
@@ -151,9 +151,9 @@ class RayBackend:
             failure = (
                 f"the process of {names} died {self._deaths[place]} times ({_why(reason)}), {budget} restarts allowed"
             )
-            return ended.job, Outcome(ended.task.name, Report(), 0.0, "", 0, failure, EntityError.exit_code, reason)
-        say = {"entity": ended.task.who, "task": ended.task.name, "run": ended.job.run.name}
-        append_metrics(ended.job.run / "metrics.jsonl", {"event": "restart", **say, "reason": _why(reason)})
+            return ended.run_spec, Outcome(ended.job.name, Report(), 0.0, "", 0, failure, EntityError.exit_code, reason)
+        say = {"entity": ended.job.who, "job": ended.job.name, "run": ended.run_spec.run.name}
+        append_metrics(ended.run_spec.run / "metrics.jsonl", {"event": "restart", **say, "reason": _why(reason)})
         self._send(ended)
         return None
 
@@ -161,7 +161,7 @@ class RayBackend:
         place = wanted.lane, wanted.host
         if place not in self._actors:
             self._actors[place] = self._started(*place)
-        ref = self._actors[place].play.remote(self._jobs[wanted.job.run], wanted.task, wanted.key)
+        ref = self._actors[place].play.remote(self._specs[wanted.run_spec.run], wanted.job, wanted.key)
         self._running[ref] = wanted
 
     def _started(self, lane: int, host: int) -> Any:
@@ -189,11 +189,11 @@ class RayBackend:
         made.__ray_metadata__.modified_class.__ray_call__ = _refuse
         return made
 
-    def _lane(self, job: Job) -> int:
-        if job.run not in self._lane_of:
+    def _lane(self, run_spec: RunSpec) -> int:
+        if run_spec.run not in self._lane_of:
             taken = list(self._lane_of.values())
-            self._lane_of[job.run] = min(range(len(self._groups)), key=taken.count)
-        return self._lane_of[job.run]
+            self._lane_of[run_spec.run] = min(range(len(self._groups)), key=taken.count)
+        return self._lane_of[run_spec.run]
 
     def _told(self, event: Event) -> None:
         if event["event"] == "host" and not self._is_up:
@@ -216,17 +216,17 @@ class RayBackend:
                 "RAY_AUTH_TOKEN_PATH) the same here as there?"
             ) from cause
 
-    def _check_shared(self, job: Job) -> None:
+    def _check_shared(self, run_spec: RunSpec) -> None:
         """Raises ResourceError, before anything is played, if a node does not see the run's folder, or its store."""
         if self._address == "local":
             return
-        path, nonce, uri = job.run / SHARED, secrets.token_hex(16), job.scenario.store.uri
+        path, nonce, uri = run_spec.run / SHARED, secrets.token_hex(16), run_spec.scenario.store.uri
         path.write_text(nonce, encoding="ascii")
         try:
             advice = "Stages speak through files. Take a folder that all nodes share under one path (NFS, Lustre, EFS)"
-            self._check_seen(job.run.as_uri(), nonce, f"the folder {job.run}", f"{advice} with `--out`.")
+            self._check_seen(run_spec.run.as_uri(), nonce, f"the folder {run_spec.run}", f"{advice} with `--out`.")
             if uri is not None:
-                shelf = shelf_at(uri_of_run(uri, job.run))
+                shelf = shelf_at(uri_of_run(uri, run_spec.run))
                 shelf.put(SHARED, path)
                 advice = "Set its credentials on each node before `ray start`, or share the folder of a file:// store."
                 try:
@@ -290,15 +290,15 @@ class _RemoteHost:
         self._host = Host(names)
         self._seconds: float | None = time.time() - asked
 
-    def play(self, job: Job, task: Task, key: str) -> Outcome:
+    def play(self, run_spec: RunSpec, job: Job, key: str) -> Outcome:
         def emit(event: Event) -> None:
-            append_metrics(job.run / "metrics.jsonl", {**event, "run": job.run.name})
+            append_metrics(run_spec.run / "metrics.jsonl", {**event, "run": run_spec.run.name})
 
         if self._seconds is not None:
             say: Event = {"entity": "+".join(self._host.names), "pid": os.getpid()}
             emit({"event": "host", **say, "seconds": round(self._seconds, 2)})
             self._seconds = None
-        return self._host.play(job, task, key, emit)
+        return self._host.play(run_spec, job, key, emit)
 
 
 def _read(uri: str) -> str | None:

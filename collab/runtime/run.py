@@ -1,4 +1,4 @@
-"""One scenario while it is played: its folder, its tasks and their keys, what came of each."""
+"""One scenario while it is played: its folder, its jobs and their keys, what came of each."""
 
 import os
 import secrets
@@ -17,16 +17,16 @@ from collab.plain_json import json_text
 from collab.plugins.discovery import INSTALLED, Plugins
 from collab.report.attack_page.verdicts import verdict_rows
 from collab.results.opened import Opened
-from collab.results.table import Row, write_results
+from collab.results.table import Result, write_results
 from collab.runtime.cache import Cache
 from collab.runtime.deal import Dealt, deal
-from collab.runtime.host import Emit, Job, Outcome, environment, noting, put_elsewhere
+from collab.runtime.host import Emit, Outcome, RunSpec, environment, noting, put_elsewhere
 from collab.runtime.leak_check import Leak, LeakCheck, unlisted
 from collab.runtime.plan import needed, plan, stage_keys
 from collab.runtime.tabulate import result_rows
 from collab.scenario.model import Scenario
 from collab.scenario.reader import to_yaml
-from collab.stages.base import Task
+from collab.stages.base import Job
 from collab.stages.keys import Setting
 from collab.stages.registry import STAGES
 from collab.store.ledger import write_ledger
@@ -41,7 +41,7 @@ from collab.types import Crossing, Report
 class Where:
     """Where a scenario is played: backend, cluster, device, the folder of run directories, and what is reused.
 
-    `only` names a task: it is played, with what it needs, and nothing else. `plugins` are those of the scenario's file.
+    `only` names a job: it is played, with what it needs, and nothing else. `plugins` are those of the scenario's file.
     """
 
     backend: Literal["ray", "inprocess"] = "ray"
@@ -64,7 +64,7 @@ class Prepared:
 
     scenario: Scenario
     assignment: Assignment
-    tasks: tuple[Task, ...]
+    jobs: tuple[Job, ...]
     keys: dict[str, str]
     setting: Setting
 
@@ -77,29 +77,29 @@ class Prepared:
     def of_dealt(cls, dealt: Dealt, where: Where) -> "Prepared":
         """Tasks with their keys, as device, threads and plugins make them."""
         scenario, assignment = dealt.scenario, dealt.assignment
-        tasks = plan(scenario, dealt.images)
-        tasks = tasks if where.only is None else needed(tasks, where.only)
+        jobs = plan(scenario, dealt.images)
+        jobs = jobs if where.only is None else needed(jobs, where.only)
         compute = str(resolve_compute(scenario.precision, where.device))
         setting = Setting(compute, scenario.resources.entity.cpus)
         drawn = [each.name for each in scenario.entities if scenario.private_seeds == "drawn"]
         seeds = {name: private_seed(where.cache.resolve(), name) for name in drawn}
-        keys = stage_keys(scenario, assignment, tasks, setting, where.plugins, seeds)
-        return cls(scenario, assignment, tasks, keys, setting)
+        keys = stage_keys(scenario, assignment, jobs, setting, where.plugins, seeds)
+        return cls(scenario, assignment, jobs, keys, setting)
 
 
 class Run:
-    """A prepared scenario and its folder, ready to be played task by task."""
+    """A prepared scenario and its folder, ready to be played job by job."""
 
     def __init__(self, prepared: Prepared, where: Where) -> None:
         self._began = time.perf_counter()
         if prepared.scenario.store.uri is not None:
             shelf_at(prepared.scenario.store.uri).probe()  # rather now than after hours, when somebody publishes
         self.scenario, self.assignment = prepared.scenario, prepared.assignment
-        self.tasks, self.keys = prepared.tasks, prepared.keys
+        self.jobs, self.keys = prepared.jobs, prepared.keys
         self.folder = _new_folder(where.out / self.scenario.name)
         (self.folder / "scenario.yaml").write_text(to_yaml(self.scenario), encoding="utf-8")
         cache = where.cache.resolve()
-        self.job = Job(
+        self.run_spec = RunSpec(
             scenario=self.scenario,
             run=self.folder,
             assignment=self.assignment,
@@ -111,61 +111,61 @@ class Run:
         )
         self.outcomes: dict[str, Outcome] = {}
         self.failures: dict[str, Outcome] = {}
-        self._waiting = list(self.tasks)
+        self._waiting = list(self.jobs)
         self._cache = Cache(cache)
-        self._named = {task.name: task for task in self.tasks}
+        self._named = {job.name: job for job in self.jobs}
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a task has not been handed out yet."""
+        """Whether a job has not been handed out yet."""
         return bool(self._waiting)
 
-    def ready(self) -> Iterator[Task]:
+    def ready(self) -> Iterator[Job]:
         """Tasks that could start now, most urgent first; what needs a failed one is given up."""
-        for task in tuple(self._waiting):
-            if any(need not in self._named or need in self.failures for need in task.needs) or any(
-                each in self.failures and self.failures[each].exit_code for each in task.after
+        for job in tuple(self._waiting):
+            if any(need not in self._named or need in self.failures for need in job.needs) or any(
+                each in self.failures and self.failures[each].exit_code for each in job.after
             ):
-                self._waiting.remove(task)
-                self.failures[task.name] = Outcome(task.name, Report(), 0.0, "", 0, "what it needs has failed")
-            elif all(need in self.outcomes for need in task.needs) and not any(map(self._is_to_come, task.after)):
-                yield task
+                self._waiting.remove(job)
+                self.failures[job.name] = Outcome(job.name, Report(), 0.0, "", 0, "what it needs has failed")
+            elif all(need in self.outcomes for need in job.needs) and not any(map(self._is_to_come, job.after)):
+                yield job
 
     def _is_to_come(self, name: str) -> bool:
         return name in self._named and name not in self.outcomes and name not in self.failures
 
-    def handed_out(self, task: Task) -> None:
-        """`task` is under way."""
-        self._waiting.remove(task)
+    def handed_out(self, job: Job) -> None:
+        """`job` is under way."""
+        self._waiting.remove(job)
 
     def stop(self) -> None:
         """Hands out nothing more."""
         self._waiting.clear()
 
-    def restored(self, task: Task) -> bool:
-        """Whether the cache held this task's outcome, which is then ours and its files in the run's folder."""
-        kept = self._cache.take(self.keys[task.name], task.who, self.folder)
+    def restored(self, job: Job) -> bool:
+        """Whether the cache held this job's outcome, which is then ours and its files in the run's folder."""
+        kept = self._cache.take(self.keys[job.name], job.who, self.folder)
         if kept is None:
             return False
-        put_elsewhere(self.job, task)
-        self._waiting.remove(task)
-        self.outcomes[task.name] = Outcome.of_entry(task.name, kept)
+        put_elsewhere(self.run_spec, job)
+        self._waiting.remove(job)
+        self.outcomes[job.name] = Outcome.of_entry(job.name, kept)
         return True
 
-    def notes(self, task: str) -> list[str]:
-        """Sentences that whoever plays this should read as soon as `task` has ended: which images stand twice."""
-        is_telling = STAGES[self._named[task].stage].tells and task in self.outcomes
-        return list(self.outcomes[task].report.facts.values()) if is_telling else []
+    def notes(self, job: str) -> list[str]:
+        """Sentences that whoever plays this should read as soon as `job` has ended: which images stand twice."""
+        is_telling = STAGES[self._named[job].stage].tells and job in self.outcomes
+        return list(self.outcomes[job].report.facts.values()) if is_telling else []
 
     def take(self, outcome: Outcome) -> None:
-        """Notes what came of a task that was handed out."""
-        (self.failures if outcome.failure else self.outcomes)[outcome.task] = outcome
+        """Notes what came of a job that was handed out."""
+        (self.failures if outcome.failure else self.outcomes)[outcome.job] = outcome
 
-    def write(self) -> tuple[Row, ...]:
+    def write(self) -> tuple[Result, ...]:
         """Writes results, ledger and record of what was played so far; returns the rows."""
-        outcomes = {task.name: self.outcomes[task.name] for task in self.tasks if task.name in self.outcomes}
+        outcomes = {job.name: self.outcomes[job.name] for job in self.jobs if job.name in self.outcomes}
         write_ledger(self.folder / "ledger.parquet", list(self._crossings(outcomes)))
-        rows = result_rows(self.scenario, [task for task in self.tasks if task.name in outcomes], outcomes)
+        rows = result_rows(self.scenario, [job for job in self.jobs if job.name in outcomes], outcomes)
         record = self._record(outcomes)
         if any(row.attack for row in rows):
             rows += verdict_rows(Opened.of_results(self.folder, self.scenario, rows, record))
@@ -180,13 +180,13 @@ class Run:
 
     def _crossings(self, outcomes: Mapping[str, Outcome]) -> Iterator[Crossing]:
         for name, outcome in outcomes.items():
-            task = self._named[name]
-            yield from outcome.crossings(task.who, task.stage)
+            job = self._named[name]
+            yield from outcome.crossings(job.who, job.stage)
 
     @cached_property
     def audit(self) -> LeakCheck:
         """An audit of what is private in this run, when it is first asked for: after all is played."""
-        return LeakCheck(self.folder, self.scenario, self.job.plugins)
+        return LeakCheck(self.folder, self.scenario, self.run_spec.plugins)
 
     def leaks(self) -> list[Leak]:
         """Private things that lie where others can read, or crossed without a line of the ledger; after `write`."""
@@ -206,32 +206,32 @@ class Run:
         """Since this run was made."""
         return time.perf_counter() - self._began
 
-    def _error(self, task: Task, outcome: Outcome) -> CollabError:
-        if STAGES[task.stage].tells and outcome.exit_code == DataError.exit_code:
+    def _error(self, job: Job, outcome: Outcome) -> CollabError:
+        if STAGES[job.stage].tells and outcome.exit_code == DataError.exit_code:
             return DataError(outcome.failure)  # nobody failed: the images are not fit for this
         kinds = {each.exit_code: each for each in (StoreError, ResourceError, BoundaryError)}
         kind = kinds.get(outcome.exit_code, EntityError)
-        who = "the oracle" if task.who == ORACLE else f"entity {task.who!r}"
+        who = "the oracle" if job.who == ORACLE else f"entity {job.who!r}"
         error = kind(
-            f"{who} failed in stage {task.stage.replace('_', ' ')!r} ({task.name}): {outcome.failure}\n"
-            f"What was finished is kept. To play this stage again in one process:\n  {self._again(task)}"
+            f"{who} failed in stage {job.stage.replace('_', ' ')!r} ({job.name}): {outcome.failure}\n"
+            f"What was finished is kept. To play this stage again in one process:\n  {self._again(job)}"
         )
         if outcome.trace:
             error.add_note(outcome.trace)
         return error
 
-    def _again(self, task: Task) -> str:
-        """The command that plays a task alone, from any folder and with the plugins and the device of this run."""
+    def _again(self, job: Job) -> str:
+        """The command that plays a job alone, from any folder and with the plugins and the device of this run."""
         words = ["collab", "run", self.folder / "scenario.yaml", "--out", self.folder.parents[1]]
         words += ["--backend", "inprocess"]
-        words += [] if self.job.device == "auto" else ["--device", self.job.device]
-        for folder in self.job.plugins.folders_of(sorted(self.scenario.kinds)):
+        words += [] if self.run_spec.device == "auto" else ["--device", self.run_spec.device]
+        for folder in self.run_spec.plugins.folders_of(sorted(self.scenario.kinds)):
             words += ["--plugin-dir", folder]
-        return shlex.join(map(str, [*words, "--only", task.name]))
+        return shlex.join(map(str, [*words, "--only", job.name]))
 
     def _record(self, outcomes: dict[str, Outcome]) -> dict[str, Any]:
-        """What the run was made on and what each task took; the figures of results.parquet do not depend on it."""
-        tasks = {
+        """What the run was made on and what each job took; the figures of results.parquet do not depend on it."""
+        jobs = {
             name: {
                 **_about(self._named[name]),
                 "seconds": round(each.seconds, 3),
@@ -246,7 +246,7 @@ class Run:
         record = {
             **environment(),
             "cores": os.cpu_count(),
-            "compute": self.job.setting.compute,
+            "compute": self.run_spec.setting.compute,
             "store": uri_of_run(uri, self.folder) if uri else "store",
             "source": self.assignment.source_digest,
             "file_names": self.assignment.names_digests,
@@ -255,7 +255,7 @@ class Run:
             "images": {name: len(holding) for name, holding in self.assignment.entities.items()},
             "labels": label_distribution(self.assignment),
             "seconds": round(self.seconds, 2),
-            "tasks": tasks,
+            "jobs": jobs,
             "failures": {name: each.failure for name, each in self.failures.items()},
             "facts": {name: each.report.facts for name, each in outcomes.items() if each.report.facts},
         }
@@ -263,14 +263,14 @@ class Run:
         return record
 
 
-def _about(task: Task) -> dict[str, str | None]:
-    """What a task is, so that nobody takes its name apart: stage, who plays it, and of an attack whom it is about."""
+def _about(job: Job) -> dict[str, str | None]:
+    """What a job is, so that nobody takes its name apart: stage, who plays it, and of an attack whom it is about."""
     return {
-        "stage": task.stage,
-        "entity": task.who,
-        "attack": task.attack,
-        "victim": task.victim,
-        "rehearsed_on": task.rehearsed_on,
+        "stage": job.stage,
+        "entity": job.who,
+        "attack": job.attack,
+        "victim": job.victim,
+        "rehearsed_on": job.rehearsed_on,
     }
 
 

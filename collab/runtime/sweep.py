@@ -12,7 +12,7 @@ from pathlib import Path
 from collab.errors import BoundaryError
 from collab.report.pages.page import write_sweep_page
 from collab.results.aggregate import means, write_cells, write_means
-from collab.results.table import Row, read_results, write_results
+from collab.results.table import Result, read_results, write_results
 from collab.runtime.cache import Cache
 from collab.runtime.deal import deal_cells
 from collab.runtime.host import Emit, noting
@@ -33,7 +33,7 @@ LANES = 64
 """Sets of hosts that a sweep starts at most; each plays whole cells, and there are as many as there is room for."""
 
 AT_ONCE = 4
-"""Cells under way at a time in one process or lane, so that one cell's last tasks do not leave cores idle."""
+"""Cells under way at a time in one process or lane, so that one cell's last jobs do not leave cores idle."""
 
 
 RESULTS = 2
@@ -62,11 +62,11 @@ class Swept:
 
 @dataclass(frozen=True)
 class Forecast:
-    """One cell before it is played: its tasks, and how many of them an earlier cell makes, or the cache holds."""
+    """One cell before it is played: its jobs, and how many of them an earlier cell makes, or the cache holds."""
 
     label: str
     is_finished: bool
-    tasks: int
+    jobs: int
     shared: int
     cached: int
 
@@ -99,7 +99,7 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
         for at in todo:
             run = Run(prepared[at], where)
             at_of[run.folder] = at
-            watch({"event": "cell", "cell": cells[at].label, "tasks": len(run.tasks), "run": run.folder.name})
+            watch({"event": "cell", "cell": cells[at].label, "jobs": len(run.jobs), "run": run.folder.name})
             yield run
 
     def ended(run: Run) -> None:
@@ -142,19 +142,19 @@ def outlook(spec: Sweep, cells: Sequence[Cell], where: Where) -> Outlook:
     for cell, each in zip(cells, prepared, strict=True):
         is_finished = _place(where.out / spec.name, each).exists() and not where.is_fresh
         cached = shared = 0
-        for task in each.tasks:
-            key = each.keys[task.name]
-            is_cached = not where.is_fresh and cache.holds(key, task.who)
+        for job in each.jobs:
+            key = each.keys[job.name]
+            is_cached = not where.is_fresh and cache.holds(key, job.who)
             cached += is_cached
             shared += not is_cached and key in seen
             if not is_finished and not is_cached and key not in keys:
                 keys.add(key)
-                if task.stage in known:
-                    total += statistics.median(known[task.stage])
+                if job.stage in known:
+                    total += statistics.median(known[job.stage])
                 else:
-                    unknown.add(task.stage)
+                    unknown.add(job.stage)
             seen.add(key)
-        forecasts.append(Forecast(cell.label, is_finished, len(each.tasks), shared, cached))
+        forecasts.append(Forecast(cell.label, is_finished, len(each.jobs), shared, cached))
     slots = 1 if where.backend == "inprocess" else max(1, (os.cpu_count() or 1) // prepared[0].setting.threads)
     has_guess = bool(known) or not keys
     return Outlook(tuple(forecasts), total / slots if has_guess else None, tuple(sorted(unknown)))
@@ -164,18 +164,18 @@ def _missing(prepared: Sequence[Prepared], todo: Sequence[int], where: Where) ->
     """Keys that have to be played."""
     cache = Cache(where.cache)
     return {
-        each.keys[task.name]
+        each.keys[job.name]
         for each in (prepared[at] for at in todo)
-        for task in each.tasks
-        if where.is_fresh or not cache.holds(each.keys[task.name], task.who)
+        for job in each.jobs
+        if where.is_fresh or not cache.holds(each.keys[job.name], job.who)
     }
 
 
 def _place(folder: Path, prepared: Prepared) -> Path:
     """Where a cell's results lie: named by everything that they depend on."""
-    tasks = [[task.name, prepared.keys[task.name], task.labels] for task in prepared.tasks]
+    jobs = [[job.name, prepared.keys[job.name], job.labels] for job in prepared.jobs]
     scenario = prepared.scenario.model_dump(mode="json", include={"name", "expect"})
-    digest = hashlib.sha256(json.dumps([RESULTS, tasks, scenario], sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([RESULTS, jobs, scenario], sort_keys=True).encode()).hexdigest()
     return folder / "cells" / f"{digest[:32]}.parquet"
 
 
@@ -184,7 +184,7 @@ def _write(
 ) -> tuple[Verdict, ...]:
     """Tables, curves and page of the cells that are finished; the verdicts on what the sweep expects."""
     axes = [axis.vary for axis in spec.axes]
-    done: list[tuple[dict[str, bool | int | float | str], list[Row]]] = [
+    done: list[tuple[dict[str, bool | int | float | str], list[Result]]] = [
         (cell.values, read_results(place)) for cell, place in zip(cells, places, strict=True) if place.exists()
     ]
     folder.mkdir(parents=True, exist_ok=True)
@@ -200,7 +200,7 @@ def _write(
     text = json.dumps([{"cell": each.cell, "reason": each.reason} for each in failures], indent=1).encode()
     place_file(folder, "failures.json", lambda file: file.write(text), what="the table of failures", mode=0o644)
     if done:
-        rows = {row.row: row for cell in cells for row in cell.scenario.refinements}
+        rows = {row.name: row for cell in cells for row in cell.scenario.refinements}
         missing = [cell.label for cell, place in zip(cells, places, strict=True) if not place.exists()]
         sheets = {
             _named(cell, entity.name): sheet

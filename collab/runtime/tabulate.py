@@ -1,30 +1,30 @@
-"""Outcomes of tasks as rows of results.parquet, and what follows from them: gains and verdicts."""
+"""Outcomes of jobs as rows of results.parquet, and what follows from them: gains and verdicts."""
 
 from collections.abc import Mapping, Sequence
 
 from collab.results.gains import gain_rows
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.runtime.host import Outcome
 from collab.scenario.model import Scenario
-from collab.stages.base import Task
+from collab.stages.base import Job
 from collab.verdicts.verdicts import judged, verdict_rows
 
 
-def result_rows(scenario: Scenario, tasks: Sequence[Task], outcomes: Mapping[str, Outcome]) -> list[Row]:
-    """One row for each measure and label of each finished task, in the order of the plan; then gains, then verdicts."""
+def result_rows(scenario: Scenario, jobs: Sequence[Job], outcomes: Mapping[str, Outcome]) -> list[Result]:
+    """One row for each measure and label of each finished job, in the order of the plan; then gains, then verdicts."""
     defenses = {entity.name: entity.protection for entity in scenario.entities}
     rows = []
-    for task in tasks:
-        outcome = outcomes[task.name]
-        for row, entity in task.labels:
+    for job in jobs:
+        outcome = outcomes[job.name]
+        for row, entity in job.labels:
             for measure in outcome.report.measures:
                 rows.append(
-                    Row(
+                    Result(
                         scenario=scenario.name,
                         row=row,
                         entity=entity or None,
                         defense=defenses.get(entity),
-                        attack=task.attack,
+                        attack=job.attack,
                         metric=measure.metric,
                         value=measure.value,
                         low=measure.low,

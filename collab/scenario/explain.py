@@ -10,7 +10,7 @@ from collab.meant import did_you_mean
 from collab.scenario.base import PATTERNS, DefenseOptions
 from collab.scenario.document import Trail
 from collab.scenario.kinds import Kinds
-from collab.scenario.model import Entity, Scenario
+from collab.scenario.model import EntityPart, Scenario
 
 _SENTENCES = {
     "missing": "is missing",
@@ -123,9 +123,9 @@ def _models_at(steps: Sequence[str | int], content: Any, kinds: Kinds, root: typ
         fields = [
             field for model in models for name, field in model.model_fields.items() if step in (field.alias, name)
         ]
-        if models == [Entity] and step == "options":
-            models = [kinds.options("entities", around.get("kind", Entity.model_fields["kind"].default))]
-        elif models == [DefenseOptions] or (isinstance(here, dict) and (models, step) == ([Entity], "defense")):
+        if models == [EntityPart] and step == "options":
+            models = [kinds.options("entities", around.get("kind", EntityPart.model_fields["kind"].default))]
+        elif models == [DefenseOptions] or (isinstance(here, dict) and (models, step) == ([EntityPart], "defense")):
             models = [kinds.options("defenses", here["kind"])]  # alone, or one of several in a list
         elif fields:
             models = list(dict.fromkeys(model for field in fields for model in _models(field.annotation)))

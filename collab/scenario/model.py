@@ -12,7 +12,7 @@ from collab.scenario.exposure import Exposure
 from collab.scenario.inference import Inference
 from collab.scenario.partitions import AnyPartition, Iid
 from collab.scenario.parts import (
-    Entity,
+    EntityPart,
     Federation,
     ImageSchedule,
     Model,
@@ -24,7 +24,7 @@ from collab.scenario.parts import (
 )
 from collab.scenario.sources import AnyData
 
-__all__ = ["Entity", "Refinement", "Scenario"]
+__all__ = ["EntityPart", "Refinement", "Scenario"]
 
 
 class Scenario(Part):
@@ -47,7 +47,7 @@ class Scenario(Part):
     )
     reconstructor: Reconstructor = Field(Reconstructor(), description="Step 1: what the DPMs are trained against.")
     partition: AnyPartition = Field(Iid(kind="iid"), description="How the shares of the entities are drawn.")
-    entities: tuple[Entity, ...] = Field(description="The parties; their shares add up to 1 at most.")
+    entities: tuple[EntityPart, ...] = Field(description="The parties; their shares add up to 1 at most.")
     refine: Refine = Field(Refine(), description="Step 3, alike for every row.")
     refinements: tuple[Refinement, ...] = Field(description="The rows of Table 5.")
     federated: tuple[Federation, ...] = Field(

@@ -78,7 +78,7 @@ class Reconstructor(Schedule):
     learning_rate: float = Field(2e-3, gt=0, description="Its largest value; a loss that is not finite ends the run.")
 
 
-class Entity(Part):
+class EntityPart(Part):
     """One party."""
 
     model_config = ConfigDict(
@@ -159,8 +159,9 @@ class Entity(Part):
 class Refinement(Part):
     """One row of Table 5: who trains on what."""
 
-    row: RowName = Field(
-        description="Number or name of the row; names have up to 20 letters, and c_ begins those of control rows."
+    name: RowName = Field(
+        alias="row",
+        description="Number or name of the row; names have up to 20 letters, and c_ begins those of control rows.",
     )
     entity: Name | None = Field(None, description="Who trains; not for an upper bound over a share of all images.")
     own: Literal["images", "features", "poisoned", "published"] = Field(
@@ -192,7 +193,7 @@ class Refinement(Part):
 class Federation(Part):
     """Federated averaging, for comparison: entities refine C by exchanging its weights in place of features."""
 
-    row: RowName = Field(description="Its name in the results, as of a row of `refinements`.")
+    name: RowName = Field(alias="row", description="Its name in the results, as of a row of `refinements`.")
     entities: tuple[Name, ...] = Field(description="Who takes part; each counts by its number of images.")
     rounds: int = Field(5, ge=1, le=1000, description="How often weights are exchanged and averaged.")
     local_epochs: int = Field(1, ge=1, le=10_000, description="Passes over own features between two exchanges.")

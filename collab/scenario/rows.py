@@ -29,13 +29,13 @@ def played_rows(scenario: Scenario) -> tuple[Refinement, ...]:
     own = [Refinement(row=f"c_own_{name}", entity=name, own="features") for name in entities]
     plain = [
         Refinement(
-            row=f"c_unpoisoned_{row.row}", entity=row.entity, own="features", unpoisoned=row.pool, epochs=row.epochs
+            row=f"c_unpoisoned_{row.name}", entity=row.entity, own="features", unpoisoned=row.pool, epochs=row.epochs
         )
         for row in pooled
     ]
     poisoned = [
         Refinement(
-            row=f"c_all_poisoned_{row.row}",
+            row=f"c_all_poisoned_{row.name}",
             entity=row.entity,
             own="poisoned",
             pool=row.pool,
@@ -56,8 +56,8 @@ def owners(scenario: Scenario) -> dict[str, tuple[str, ...]]:
     """
     of_stages = {name: of(scenario) for name, of in stage_rows.OWNERS.items()}
     found = {name: whose for name, whose in of_stages.items() if whose is not None}
-    found |= {str(row.row): (row.entity,) if row.entity else () for row in played_rows(scenario)}
-    return found | {str(each.row): each.entities for each in scenario.federated}
+    found |= {str(row.name): (row.entity,) if row.entity else () for row in played_rows(scenario)}
+    return found | {str(each.name): each.entities for each in scenario.federated}
 
 
 def part_mistakes(scenario: Scenario) -> Iterator[Found]:
@@ -70,7 +70,7 @@ def part_mistakes(scenario: Scenario) -> Iterator[Found]:
             f"{leader.name!r} is a {leader.kind}, which comes last; who pre-trains comes first",
         )
     yield from _expectation_mistakes(scenario)
-    names = [str(row.row) for row in scenario.refinements]
+    names = [str(row.name) for row in scenario.refinements]
     for place, entity in enumerate(scenario.entities):
         last = entity.options.leaves_after
         if last is not None and last not in names:
@@ -146,7 +146,7 @@ def _expectation_mistakes(scenario: Scenario) -> Iterator[Found]:
 
 def _gone(scenario: Scenario, place: int) -> set[str]:
     """Who has withdrawn before the row at `place` is played."""
-    order: Mapping[str, int] = {str(row.row): index for index, row in enumerate(scenario.refinements)}
+    order: Mapping[str, int] = {str(row.name): index for index, row in enumerate(scenario.refinements)}
     return {
         entity.name
         for entity in scenario.entities

@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from collab.plugins.discovery import GROUPS
 from collab.scenario.base import DefenseOptions, Part
-from collab.scenario.model import Entity, Scenario
+from collab.scenario.model import EntityPart, Scenario
 
 _ANY_ATTACK = '{"anyOf": [{"type": "string"}, {"additionalProperties": true, "type": "object"}]}'
 """What stands in the schema of an entity's options for `AnyAttack`, which may be any of them."""
@@ -21,15 +21,15 @@ def json_schema(options: Mapping[str, Mapping[str, type[Part]]]) -> dict[str, An
     Attacks stand where the options of an entity take them.
     """
     models: dict[type[BaseModel], None] = dict.fromkeys(
-        [Scenario, Entity, *(model for kinds in options.values() for model in kinds.values())]
+        [Scenario, EntityPart, *(model for kinds in options.values() for model in kinds.values())]
     )
     keys, schema = models_json_schema([(model, "validation") for model in models], by_alias=True)
     refs, parts = _with_short_names({model: keys[model, "validation"] for model in models}, schema["$defs"], options)
-    properties = parts[_name(refs[Entity])]["properties"]
+    properties = parts[_name(refs[EntityPart])]["properties"]
     properties["kind"] |= {"enum": sorted(options["entities"])}
     properties["kind"].pop("pattern")
     properties["options"] |= {"anyOf": list(_unique(refs[model] for model in options["entities"].values()))}
-    parts[_name(refs[Entity])]["allOf"] = [
+    parts[_name(refs[EntityPart])]["allOf"] = [
         _options_of(kind, model, refs[model], properties["kind"]["default"])
         for kind, model in sorted(options["entities"].items())
     ]

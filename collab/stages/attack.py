@@ -6,14 +6,14 @@ from collab.attacks.base import Attack as AttackPlugin
 from collab.participants.entity import Entity
 from collab.plugins.discovery import Plugins
 from collab.scenario.base import AttackOptions
-from collab.stages.base import Planning, Playing, Stage, Task
+from collab.stages.base import Job, Planning, Playing, Stage
 from collab.stages.decode import decoded
 from collab.stages.featurize import featurized
 from collab.stages.hand_out import handed_out
 from collab.stages.keys import Keys, plain
 from collab.stages.publish import published
 from collab.stages.reconstruct import reconstructed
-from collab.stages.trials import Trial, attack_code, defense_of, trial_task, trials
+from collab.stages.trials import Trial, attack_code, defense_of, trial_job, trials
 from collab.training.progress import Progress
 from collab.types import Report
 
@@ -23,22 +23,24 @@ class Rehearse(Stage[Entity]):
 
     name, version, runs = "rehearse", 2, ("attacks.rehearse",)
 
-    def tasks(self, planning: Planning) -> Iterator[Task]:
+    def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for the first victim of its kind."""
         for number, trial in enumerate(trials(planning)):
             if trial.rehearsed_on == trial.victim:
                 needs = (f"reconstruct {planning.leader}", _own(planning, trial.attacker))
-                yield trial_task(self, trial, trial.rehearsal, (number, 0), needs, labels=trial.labels, reads=())
+                yield trial_job(self, trial, trial.rehearsal, (number, 0), needs, labels=trial.labels, reads=())
 
-    def key(self, keys: Keys, task: Task) -> str:
+    def key(self, keys: Keys, job: Job) -> str:
         """The attack and its code, the victim's defense as it is stated, and what the adversary has."""
-        return _rehearsed(keys, task.order)
+        return _rehearsed(keys, job.order)
 
-    def play(self, entity: Entity, task: Task, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
-        trial: Trial = task.order
-        recipe = defense_of(playing.stated(trial.victim), playing.plugins)
-        return entity.rehearse(attack_of(trial.attack, playing.plugins), trial.attack, trial.victim, recipe, progress)
+        trial: Trial = job.order
+        victim_defense = defense_of(playing.stated(trial.victim), playing.plugins)
+        return entity.rehearse(
+            attack_of(trial.attack, playing.plugins), trial.attack, trial.victim, victim_defense, progress
+        )
 
 
 class Attack(Stage[Entity]):
@@ -46,21 +48,21 @@ class Attack(Stage[Entity]):
 
     name, version, runs = "attack", 2, ("attacks",)
 
-    def tasks(self, planning: Planning) -> Iterator[Task]:
+    def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for each trial."""
         for number, trial in enumerate(trials(planning)):
             needs = [f"publish {trial.victim}", f"reconstruct {planning.leader}", _own(planning, trial.attacker)]
             needs += [] if trial.rehearsed_on is None else [trial.rehearsal]
             needs += [] if trial.attack.hand_out is None else [trial.handing_out]
-            yield trial_task(self, trial, trial.attacking, (number, 2), tuple(needs))
+            yield trial_job(self, trial, trial.attacking, (number, 2), tuple(needs))
 
-    def key(self, keys: Keys, task: Task) -> str:
+    def key(self, keys: Keys, job: Job) -> str:
         """The attack and its code, what was published, what the adversary has, was given and has rehearsed."""
-        return attacked(keys, task.order)
+        return attacked(keys, job.order)
 
-    def play(self, entity: Entity, task: Task, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
-        trial: Trial = task.order
+        trial: Trial = job.order
         victim = playing.stated(trial.victim)
         return entity.attack(
             attack_of(trial.attack, playing.plugins), trial.attack, trial.victim,
@@ -90,7 +92,7 @@ def _rehearsed(keys: Keys, trial: Trial) -> str:
 
 
 def _own(planning: Planning, attacker: str) -> str:
-    """The task that leaves what an adversary has of its own: its module, or its features."""
+    """The job that leaves what an adversary has of its own: its module, or its features."""
     return f"{'publish' if attacker in planning.publishers else 'featurize'} {attacker}"
 
 

@@ -14,8 +14,7 @@ from collab.participants.entity import Entity
 from collab.participants.oracle import Oracle
 from collab.plugins.discovery import Plugins
 from collab.scenario.base import AttackOptions
-from collab.scenario.model import Entity as Stated
-from collab.scenario.model import Refinement, Scenario
+from collab.scenario.model import EntityPart, Refinement, Scenario
 from collab.training.progress import Progress
 from collab.types import Report
 
@@ -23,14 +22,14 @@ if TYPE_CHECKING:
     from collab.stages.keys import Keys
 
 Label = tuple[str, str]
-"""Row and entity of the results that a task's measures belong to."""
+"""Row and entity of the results that a job's measures belong to."""
 
 Player = TypeVar("Player", bound=Entity | Oracle)
 """Who plays a stage."""
 
 
 class Urgency(IntEnum):
-    """In which part of a plan a task stands: steps that others wait for come first, rows from raw images fill gaps."""
+    """In which part of a plan a job stands: steps that others wait for come first, rows from raw images fill gaps."""
 
     DECODE = 0
     RELEASE = 1  # one entity pre-trains, and releases F and C
@@ -46,13 +45,13 @@ class Urgency(IntEnum):
 
 
 @dataclass(frozen=True)
-class Task:
+class Job:
     """A stage of one participant: `order` says of what, in a type of the stage's own.
 
-    It needs what tasks in `needs` leave behind; those in `after` must have ended, and are passed over where they could
-    not be played. If one of them fails by itself, this task is not played. `reads` are entities whose shards it reads,
+    It needs what jobs in `needs` leave behind; those in `after` must have ended, and are passed over where they could
+    not be played. If one of them fails by itself, this job is not played. `reads` are entities whose shards it reads,
     so that nobody withdraws them before. `attack`, `victim` and `rehearsed_on` say which attack on whom it belongs to,
-    and whom that was rehearsed for. `place` is where in the plan it stands: its urgency, then whatever orders tasks of
+    and whom that was rehearsed for. `place` is where in the plan it stands: its urgency, then whatever orders jobs of
     equal urgency.
     """
 
@@ -115,13 +114,13 @@ class Playing:
     plugins: Plugins
     source: Callable[[], Source]
 
-    def stated(self, name: str) -> Stated:
+    def stated(self, name: str) -> EntityPart:
         """An entity as the scenario states it."""
         return next(entity for entity in self.scenario.entities if entity.name == name)
 
 
 class Stage(ABC, Generic[Player]):
-    """One kind of work: which tasks of it a scenario has, what each depends on, and how it is played.
+    """One kind of work: which jobs of it a scenario has, what each depends on, and how it is played.
 
     Raise `version` whenever its results may change; tests/stages/test_stage_code.py watches the code that `play` runs,
     and that of plugins it runs by name: `runs` names their group and method, or the group alone for the whole class.
@@ -134,17 +133,17 @@ class Stage(ABC, Generic[Player]):
     """Whether facts of its report are sentences about the images, to be told as soon as they are known."""
 
     @abstractmethod
-    def tasks(self, planning: Planning) -> Iterable[Task]:
-        """The tasks of this stage in a scenario."""
+    def jobs(self, planning: Planning) -> Iterable[Job]:
+        """The jobs of this stage in a scenario."""
 
-    def tasks_after(self, planning: Planning, others: Sequence[Task]) -> Iterable[Task]:
-        """More of them, which wait for tasks of other stages that only those know; most stages have none."""
+    def jobs_after(self, planning: Planning, others: Sequence[Job]) -> Iterable[Job]:
+        """More of them, which wait for jobs of other stages that only those know; most stages have none."""
         return ()
 
     @abstractmethod
-    def key(self, keys: "Keys", task: Task) -> str:
-        """A digest of all that the outcome of `task` depends on."""
+    def key(self, keys: "Keys", job: Job) -> str:
+        """A digest of all that the outcome of `job` depends on."""
 
     @abstractmethod
-    def play(self, player: Player, task: Task, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, player: Player, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Does the work; what it leaves lies in files, and what it answers passes the gate."""

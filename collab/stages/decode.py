@@ -9,7 +9,7 @@ from collab.participants.assignment import ORACLE, Assignment, Holding
 from collab.participants.entity import Entity
 from collab.participants.oracle import Oracle
 from collab.scenario.model import Scenario
-from collab.stages.base import Planning, Playing, Stage, Task, Urgency
+from collab.stages.base import Job, Planning, Playing, Stage, Urgency
 from collab.stages.keys import Keys, digest, remembered
 from collab.training.progress import Progress
 from collab.types import Measure, Report
@@ -29,27 +29,27 @@ class Decode(Stage[Entity | Oracle]):
 
     name, version, runs = "decode", 2, ("sources",)
 
-    def tasks(self, planning: Planning) -> Iterator[Task]:
+    def jobs(self, planning: Planning) -> Iterator[Job]:
         """The held-out and the public images, those of every entity, and the oracle's where somebody asks it."""
         leader = planning.leader
-        yield self._task("decode heldout", ORACLE, (Urgency.DECODE, 0), "heldout")
-        yield self._task(f"decode {leader}", leader, (Urgency.DECODE, 1))
-        yield self._task("decode public", leader, (Urgency.DECODE, 2), "public")
+        yield self._job("decode heldout", ORACLE, (Urgency.DECODE, 0), "heldout")
+        yield self._job(f"decode {leader}", leader, (Urgency.DECODE, 1))
+        yield self._job("decode public", leader, (Urgency.DECODE, 2), "public")
         for entity in planning.scenario.entities:
             if entity.name != leader:
-                yield self._task(f"decode {entity.name}", entity.name, (Urgency.DECODE, 3))
+                yield self._job(f"decode {entity.name}", entity.name, (Urgency.DECODE, 3))
         if asks_oracle(planning):
-            yield self._task("decode oracle", ORACLE, (Urgency.JUDGES, 0))
+            yield self._job("decode oracle", ORACLE, (Urgency.JUDGES, 0))
 
-    def key(self, keys: Keys, task: Task) -> str:
+    def key(self, keys: Keys, job: Job) -> str:
         """The rows and their labels, the size of the images, and the source."""
-        return decoded(keys, task.who if task.order == "own" else task.order)
+        return decoded(keys, job.who if job.order == "own" else job.order)
 
-    def play(self, player: Entity | Oracle, task: Task, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, player: Entity | Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Draws or reads the images, and writes what the scenario asks of each beside them."""
-        part: Part = task.order
+        part: Part = job.order
         folder = {"own": player.private, "heldout": player.layout.heldout, "public": player.layout.public}[part]
-        holding = _holding(playing.assignment, playing.scenario, task.who if part == "own" else part)
+        holding = _holding(playing.assignment, playing.scenario, job.who if part == "own" else part)
         source, asked = playing.source(), playing.assignment.asked
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("images", *NUMBERS):
@@ -67,8 +67,8 @@ class Decode(Stage[Entity | Oracle]):
             np.save(folder / f"{name}.npy", numbers)
         return Report((Measure("images", len(holding)),))
 
-    def _task(self, name: str, who: str, place: tuple[int, ...], part: Part = "own") -> Task:
-        return Task(name, who, self.name, place, order=part)
+    def _job(self, name: str, who: str, place: tuple[int, ...], part: Part = "own") -> Job:
+        return Job(name, who, self.name, place, order=part)
 
 
 @remembered

@@ -16,7 +16,7 @@ from collab.participants.entity import Entity
 from collab.participants.oracle import Oracle
 from collab.participants.scoring import guesses
 from collab.scenario import stage_rows
-from collab.stages.base import Planning, Playing, Stage, Task, Urgency
+from collab.stages.base import Job, Planning, Playing, Stage, Urgency
 from collab.stages.decode import decoded
 from collab.stages.find_copies import COPIES
 from collab.stages.keys import Keys, plain, remembered
@@ -29,7 +29,7 @@ from collab.training.recipes import blurred, train_classifier
 from collab.types import Measure, Report
 
 RECOGNIZE = "recognize oracle"
-"""The name of the task that trains the independent recognizer."""
+"""The name of the job that trains the independent recognizer."""
 
 
 class Recognize(Stage[Oracle]):
@@ -37,17 +37,17 @@ class Recognize(Stage[Oracle]):
 
     name, version = "recognize", 3
 
-    def tasks(self, planning: Planning) -> Iterator[Task]:
+    def jobs(self, planning: Planning) -> Iterator[Job]:
         """One, if the scenario measures disclosure."""
         if planning.scenario.disclosure is not None:
             needs, labels = ("decode oracle", "decode heldout"), ((stage_rows.RECOGNIZER, ""),)
-            yield Task(RECOGNIZE, ORACLE, self.name, (Urgency.JUDGES, 1), needs, labels, after=(COPIES,))
+            yield Job(RECOGNIZE, ORACLE, self.name, (Urgency.JUDGES, 1), needs, labels, after=(COPIES,))
 
-    def key(self, keys: Keys, task: Task) -> str:
+    def key(self, keys: Keys, job: Job) -> str:
         """The recognizer's training, the oracle's images and the held-out ones."""
         return recognized(keys)
 
-    def play(self, oracle: Oracle, task: Task, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Trains the recognizer on all images that the oracle reads, and asks it about held-out images and guesses.
 
         Half of what it sees is blurred, so that it can tell what a coarse reconstruction shows.
@@ -84,18 +84,18 @@ class Disclose(Stage[Entity]):
 
     name, version, runs = "disclose", 3, ("defenses",)
 
-    def tasks(self, planning: Planning) -> Iterator[Task]:
+    def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity that publishes, if the scenario measures disclosure."""
         for name in planning.publishers if planning.scenario.disclosure is not None else ():
             needs, labels = (f"poison {name}", RECOGNIZE), ((stage_rows.DISCLOSURE, name),)
-            yield Task(f"disclose {name}", name, self.name, planning.publishing(name, 3), needs, labels)
+            yield Job(f"disclose {name}", name, self.name, planning.publishing(name, 3), needs, labels)
 
-    def key(self, keys: Keys, task: Task) -> str:
+    def key(self, keys: Keys, job: Job) -> str:
         """What is measured, the fitted defense, and the recognizer."""
         options, seen = looked_at(keys)
-        return keys.computed(Disclose, task.who, options, [poisoned(keys, task.who), *seen])
+        return keys.computed(Disclose, job.who, options, [poisoned(keys, job.who), *seen])
 
-    def play(self, entity: Entity, task: Task, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
         return entity.disclose(progress)
 

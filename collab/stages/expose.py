@@ -1,4 +1,4 @@
-"""What features of held-out images, as they would be published, give away beside the task (`exposure`)."""
+"""What features of held-out images, as they would be published, give away beside the job (`exposure`)."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from collab.participants.entity import Entity
 from collab.participants.layout import load_images, load_numbers
 from collab.participants.oracle import Oracle
 from collab.scenario import stage_rows
-from collab.stages.base import Planning, Playing, Stage, Task, Urgency
+from collab.stages.base import Job, Planning, Playing, Stage, Urgency
 from collab.stages.decode import decoded
 from collab.stages.find_copies import COPIES
 from collab.stages.keys import Keys, plain, remembered
@@ -27,7 +27,7 @@ from collab.training.recipes import train_classifier
 from collab.types import Report
 
 EMBED = "embed oracle"
-"""The name of the task that trains the embedding of individuals."""
+"""The name of the job that trains the embedding of individuals."""
 
 
 class Embed(Stage[Oracle]):
@@ -35,17 +35,17 @@ class Embed(Stage[Oracle]):
 
     name, version = "embed", 2
 
-    def tasks(self, planning: Planning) -> Iterator[Task]:
+    def jobs(self, planning: Planning) -> Iterator[Job]:
         """One, if the scenario asks for an embedding."""
         if planning.scenario.embeds:
             needs, labels = ("decode public", "decode heldout"), ((stage_rows.EMBEDDING, ""),)
-            yield Task(EMBED, ORACLE, self.name, (Urgency.JUDGES, 2), needs, labels, after=(COPIES,))
+            yield Job(EMBED, ORACLE, self.name, (Urgency.JUDGES, 2), needs, labels, after=(COPIES,))
 
-    def key(self, keys: Keys, task: Task) -> str:
+    def key(self, keys: Keys, job: Job) -> str:
         """Its training, the public images and the held-out ones."""
         return embedding(keys)
 
-    def play(self, oracle: Oracle, task: Task, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Trains the embedding of individuals on those of the public images, and tells what guesses score with it."""
         wanted = None if oracle.scenario.exposure is None else oracle.scenario.exposure.embedding
         individuals = load_numbers(oracle.layout.public, "identities")
@@ -77,21 +77,21 @@ class Expose(Stage[Entity]):
 
     name, version = "expose", 4
 
-    def tasks(self, planning: Planning) -> Iterator[Task]:
+    def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity that publishes, if the scenario measures exposure."""
         embedded = (EMBED,) if planning.scenario.embeds else ()
         for name in planning.publishers if planning.scenario.exposure is not None else ():
             needs, labels = (f"poison {name}", *embedded), ((stage_rows.EXPOSURE, name),)
-            yield Task(f"expose {name}", name, self.name, planning.publishing(name, 5), needs, labels)
+            yield Job(f"expose {name}", name, self.name, planning.publishing(name, 5), needs, labels)
 
-    def key(self, keys: Keys, task: Task) -> str:
+    def key(self, keys: Keys, job: Job) -> str:
         """What is measured, the fitted defense, and the embedding."""
         wanted = keys.scenario.exposure
         seen = [embedding(keys)] if keys.scenario.embeds else []
         options = {} if wanted is None else plain(wanted)
-        return keys.computed(Expose, task.who, options, [poisoned(keys, task.who), *seen])
+        return keys.computed(Expose, job.who, options, [poisoned(keys, job.who), *seen])
 
-    def play(self, entity: Entity, task: Task, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
         return entity.expose(progress)
 

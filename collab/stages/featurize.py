@@ -10,7 +10,7 @@ from collab.participants.entity import Entity
 from collab.participants.oracle import Oracle
 from collab.participants.scoring import priors
 from collab.scenario import stage_rows
-from collab.stages.base import Planning, Playing, Stage, Task, Urgency
+from collab.stages.base import Job, Planning, Playing, Stage, Urgency
 from collab.stages.decode import decoded
 from collab.stages.keys import Keys, remembered
 from collab.stages.pretrain import pretrained
@@ -23,20 +23,20 @@ class Featurize(Stage[Entity]):
 
     name, version = "featurize", 1
 
-    def tasks(self, planning: Planning) -> Iterator[Task]:
+    def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity; who is late begins when all others have published."""
         entities = planning.scenario.entities
         first = [f"publish {each.name}" for each in entities if each.options.publishes and not each.options.is_late]
         for entity in entities:
             name, others = entity.name, first if entity.options.is_late else []
             needs = (f"decode {name}", f"pretrain {planning.leader}", *others)
-            yield Task(f"featurize {name}", name, self.name, planning.publishing(name, 0), needs)
+            yield Job(f"featurize {name}", name, self.name, planning.publishing(name, 0), needs)
 
-    def key(self, keys: Keys, task: Task) -> str:
+    def key(self, keys: Keys, job: Job) -> str:
         """F, the entity's images, and how features are stored."""
-        return featurized(keys, task.who)
+        return featurized(keys, job.who)
 
-    def play(self, entity: Entity, task: Task, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
         return entity.featurize(progress)
 
@@ -46,16 +46,16 @@ class FeaturizeHeldout(Stage[Oracle]):
 
     name, version = "featurize_heldout", 2
 
-    def tasks(self, planning: Planning) -> Iterator[Task]:
+    def jobs(self, planning: Planning) -> Iterator[Job]:
         """One."""
         needs, labels = (f"pretrain {planning.leader}",), ((stage_rows.PUBLIC, ""),)
-        yield Task("featurize heldout", ORACLE, self.name, (Urgency.RECONSTRUCT, 1), needs, labels)
+        yield Job("featurize heldout", ORACLE, self.name, (Urgency.RECONSTRUCT, 1), needs, labels)
 
-    def key(self, keys: Keys, task: Task) -> str:
+    def key(self, keys: Keys, job: Job) -> str:
         """F, the held-out images, and how features are stored."""
         return featurized_heldout(keys)
 
-    def play(self, oracle: Oracle, task: Task, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """F of the held-out images, once for all; scores the released C (control `c_public`), and guesses on 2,000."""
         oracle.write_features(oracle.layout.heldout, oracle.heldout)
         count = min(len(oracle.heldout), 2000)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from collab.participants.entity import Entity
 from collab.scenario.parts import Federation
-from collab.stages.base import Planning, Playing, Stage, Task, Urgency
+from collab.stages.base import Job, Planning, Playing, Stage, Urgency
 from collab.stages.featurize import featurized, featurized_heldout
 from collab.stages.keys import Keys, plain
 from collab.training.progress import Progress
@@ -25,24 +25,24 @@ class Federate(Stage[Entity]):
 
     name, version = "federate", 1
 
-    def tasks(self, planning: Planning) -> Iterator[Task]:
+    def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity in each round, after all of the round before."""
         for place, federation in enumerate(planning.scenario.federated):
             for number in range(1, federation.rounds + 1):
                 for who in federation.entities:
-                    yield Task(
+                    yield Job(
                         _round_of(who, federation, number), who, self.name, (Urgency.FEDERATE, place, number),
                         needs=(f"featurize {who}", *_all_of_round(federation, number - 1)),
                         order=Round(federation, number),
                     )  # fmt: skip
 
-    def key(self, keys: Keys, task: Task) -> str:
+    def key(self, keys: Keys, job: Job) -> str:
         """How is trained, the own features, and the round before."""
-        return _federated(keys, task.who, task.order.federation, task.order.number)
+        return _federated(keys, job.who, job.order.federation, job.order.number)
 
-    def play(self, entity: Entity, task: Task, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
-        return entity.federate(task.order.federation, task.order.number, progress)
+        return entity.federate(job.order.federation, job.order.number, progress)
 
 
 class Average(Stage[Entity]):
@@ -50,30 +50,30 @@ class Average(Stage[Entity]):
 
     name, version = "average", 2
 
-    def tasks(self, planning: Planning) -> Iterator[Task]:
+    def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity that took part."""
         for place, federation in enumerate(planning.scenario.federated):
             for who in federation.entities:
-                yield Task(
-                    f"average {who} row {federation.row}", who, self.name,
+                yield Job(
+                    f"average {who} row {federation.name}", who, self.name,
                     (Urgency.FEDERATE, place, federation.rounds + 1),
                     needs=("featurize heldout", *_all_of_round(federation, federation.rounds)),
-                    labels=((str(federation.row), who),), order=federation,
+                    labels=((str(federation.name), who),), order=federation,
                 )  # fmt: skip
 
-    def key(self, keys: Keys, task: Task) -> str:
+    def key(self, keys: Keys, job: Job) -> str:
         """The last round, and F of the held-out images."""
-        federation: Federation = task.order
+        federation: Federation = job.order
         used = [featurized_heldout(keys), *_round(keys, federation, federation.rounds)]
-        return keys.computed(Average, task.who, {"rounds": federation.rounds}, used)
+        return keys.computed(Average, job.who, {"rounds": federation.rounds}, used)
 
-    def play(self, entity: Entity, task: Task, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
-        return entity.average(task.order, progress)
+        return entity.average(job.order, progress)
 
 
 def _round_of(who: str, federation: Federation, number: int) -> str:
-    return f"federate {who} row {federation.row} round {number}"
+    return f"federate {who} row {federation.name} round {number}"
 
 
 def _all_of_round(federation: Federation, number: int) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ def _federated(keys: Keys, who: str, federation: Federation, number: int) -> str
 
 
 def _round(keys: Keys, federation: Federation, number: int) -> list[str]:
-    """The keys of a round, none for that before the first; tasks come in order, so the one before is remembered."""
+    """The keys of a round, none for that before the first; jobs come in order, so the one before is remembered."""
     return [_federated(keys, name, federation, number) for name in sorted(federation.entities)] if number else []
 
 

@@ -6,7 +6,7 @@ from collab.data.copies import Holder, copies_told, refuse_test_split_of_trainin
 from collab.participants.assignment import ORACLE
 from collab.participants.layout import load_images
 from collab.participants.oracle import Oracle
-from collab.stages.base import Planning, Playing, Stage, Task, Urgency
+from collab.stages.base import Job, Planning, Playing, Stage, Urgency
 from collab.stages.decode import decoded
 from collab.stages.keys import Keys, digest
 from collab.store.private import private_folder
@@ -14,7 +14,7 @@ from collab.training.progress import Progress
 from collab.types import Report
 
 COPIES = "find copies"
-"""The name of the task; whatever trains on images waits until it has ended."""
+"""The name of the job; whatever trains on images waits until it has ended."""
 
 
 class FindCopies(Stage[Oracle]):
@@ -23,18 +23,18 @@ class FindCopies(Stage[Oracle]):
     name, version = "find_copies", 1
     tells = True
 
-    def tasks(self, planning: Planning) -> Iterator[Task]:
+    def jobs(self, planning: Planning) -> Iterator[Job]:
         """One, after all images but those that the oracle has of others."""
         names = [planning.leader, *(each.name for each in planning.scenario.entities if each.name != planning.leader)]
         needs = ("decode heldout", *(f"decode {name}" for name in names), "decode public")
-        yield Task(COPIES, ORACLE, self.name, (Urgency.DECODE, 4), needs)
+        yield Job(COPIES, ORACLE, self.name, (Urgency.DECODE, 4), needs)
 
-    def key(self, keys: Keys, task: Task) -> str:
+    def key(self, keys: Keys, job: Job) -> str:
         """All these images, and whose they are; nothing is computed, so no setting."""
         held = [[name, decoded(keys, name)] for name in keys.given.entities]
         return digest(self.name, self.version, held, decoded(keys, "heldout"), decoded(keys, "public"))
 
-    def play(self, oracle: Oracle, task: Task, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Counts images that stand twice, before anything is trained; DataError if held-out ones are training images.
 
         What it answers is counts in words; digests stay here.

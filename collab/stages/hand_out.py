@@ -9,11 +9,11 @@ from torch import Tensor
 from collab.participants.assignment import ORACLE
 from collab.participants.attacking import STOLEN, dealt, guess_name
 from collab.participants.oracle import Oracle
-from collab.stages.base import Planning, Playing, Stage, Task
+from collab.stages.base import Job, Planning, Playing, Stage
 from collab.stages.decode import decoded
 from collab.stages.keys import Keys
 from collab.stages.publish import published
-from collab.stages.trials import Trial, attack_code, trial_task, trials
+from collab.stages.trials import Trial, attack_code, trial_job, trials
 from collab.store.private import private_folder
 from collab.store.release import read_release, write_release
 from collab.training.progress import Progress
@@ -25,20 +25,20 @@ class HandOut(Stage[Oracle]):
 
     name, version = "hand_out", 1
 
-    def tasks(self, planning: Planning) -> Iterator[Task]:
+    def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for each trial of an attack that is given something."""
         for number, trial in enumerate(trials(planning)):
             if trial.attack.hand_out is not None:
                 needs = (f"publish {trial.victim}", "decode oracle")
-                yield trial_task(self, trial, trial.handing_out, (number, 1), needs, who=ORACLE)
+                yield trial_job(self, trial, trial.handing_out, (number, 1), needs, who=ORACLE)
 
-    def key(self, keys: Keys, task: Task) -> str:
+    def key(self, keys: Keys, job: Job) -> str:
         """The attack, who gets it, what the victim published, and the oracle's images."""
-        return handed_out(keys, task.order)
+        return handed_out(keys, job.order)
 
-    def play(self, oracle: Oracle, task: Task, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Writes what it gives into the adversary's own folder; every part is a line of the ledger."""
-        trial: Trial = task.order
+        trial: Trial = job.order
         wanted = trial.attack.hand_out
         assert wanted is not None  # else this stage is not played
         given, sent = dict[str, Tensor](), list[Crossing]()

@@ -11,17 +11,17 @@ from collab.models.freeze import freeze
 from collab.participants.assignment import ORACLE
 from collab.participants.inference import (
     IDENTIFIER,
+    classifier_of,
     identifier_of,
     kept_numbers,
     read_off,
-    reader_of,
     what_is_private,
     who_is_it,
 )
 from collab.participants.oracle import Oracle
 from collab.scenario import stage_rows
 from collab.seeding import Stream
-from collab.stages.base import Planning, Playing, Stage, Task
+from collab.stages.base import Job, Planning, Playing, Stage
 from collab.stages.decode import decoded
 from collab.stages.keys import Keys, plain
 from collab.stages.publish import published
@@ -36,27 +36,27 @@ class Infer(Stage[Oracle]):
 
     name, version = "infer", 3
 
-    def tasks(self, planning: Planning) -> Iterator[Task]:
+    def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity that publishes, if the scenario measures inference."""
         for name in planning.publishers if planning.scenario.inference is not None else ():
-            yield Task(
+            yield Job(
                 f"infer {name}", ORACLE, self.name, planning.publishing(name, 4),
                 needs=(f"publish {name}", "decode oracle"), labels=((stage_rows.INFERENCE, name),),
                 reads=(name,), victim=name,
             )  # fmt: skip
 
-    def key(self, keys: Keys, task: Task) -> str:
+    def key(self, keys: Keys, job: Job) -> str:
         """What is read, what was published, and the oracle's images."""
         wanted = keys.scenario.inference
         options = {} if wanted is None else plain(wanted)
-        return keys.computed(Infer, ORACLE, options, [published(keys, str(task.victim)), decoded(keys, ORACLE)])
+        return keys.computed(Infer, ORACLE, options, [published(keys, str(job.victim)), decoded(keys, ORACLE)])
 
-    def play(self, oracle: Oracle, task: Task, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """What classifiers read from what `victim` published: its private attributes, or whom its images show.
 
         Rows are those of the victim, in its order; who was trained on plain features saw the same ones.
         """
-        victim = str(task.victim)
+        victim = str(job.victim)
         wanted, private = oracle.scenario.inference, private_folder(oracle.layout.run, victim)
         assert wanted is not None  # else this stage is not played
         order = torch.from_numpy(np.load(private / "published.npy", allow_pickle=False))
@@ -69,7 +69,7 @@ class Infer(Stage[Oracle]):
         if "attributes" in wanted.of:
             names, attributes = oracle.assignment.asked.private, kept_numbers(oracle, "private")[at]
             question = what_is_private(attributes, names, identities, stream)
-            fixed, fresh = (reader_of(oracle, each, question, stream, progress) for each in (plain, published))
+            fixed, fresh = (classifier_of(oracle, each, question, stream, progress) for each in (plain, published))
             told += read_off(oracle, plain, published, question, fixed, fresh, "privacy")
             told += [
                 replace(each, metric=f"privacy_{each.metric}")
@@ -83,7 +83,7 @@ class Infer(Stage[Oracle]):
                 fixed.load_state_dict(read_release(private, IDENTIFIER)[0])
             else:
                 fixed, question = identifier_of(oracle, victim, plain, identities, progress)
-            fresh = reader_of(oracle, published, question, stream, progress)
+            fresh = classifier_of(oracle, published, question, stream, progress)
             told += read_off(oracle, plain, published, question, freeze(fixed), fresh, "identity")
             told.append(Measure("identity_top1_chance", 1 / question.task.outputs))
         return Report(tuple(told))

@@ -24,13 +24,13 @@ from collab.participants.guessing import attribute_measures, match_measures, mem
 from collab.participants.oracle import Oracle
 from collab.participants.scoring import PICTURES, guesses, likeness, priors, worst_and_median
 from collab.stages.attack import attacked
-from collab.stages.base import Planning, Playing, Stage, Task
+from collab.stages.base import Job, Planning, Playing, Stage
 from collab.stages.decode import decoded
 from collab.stages.disclose import RECOGNIZE, looked_at
 from collab.stages.hand_out import candidates_of
 from collab.stages.keys import Keys
 from collab.stages.publish import published
-from collab.stages.trials import Trial, trial_task, trials
+from collab.stages.trials import Trial, trial_job, trials
 from collab.store.codec import as_stored
 from collab.store.pictures import judged_file
 from collab.store.private import private_folder
@@ -44,22 +44,22 @@ class Judge(Stage[Oracle]):
 
     name, version = "judge", 4
 
-    def tasks(self, planning: Planning) -> Iterator[Task]:
+    def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for each trial."""
         recognize = () if planning.scenario.disclosure is None else (RECOGNIZE,)
         for number, trial in enumerate(trials(planning)):
             needs = (trial.attacking, f"publish {trial.victim}", "decode oracle", *recognize)
-            yield trial_task(self, trial, trial.judging, (number, 3), needs, who=ORACLE, labels=trial.labels)
+            yield trial_job(self, trial, trial.judging, (number, 3), needs, who=ORACLE, labels=trial.labels)
 
-    def key(self, keys: Keys, task: Task) -> str:
+    def key(self, keys: Keys, job: Job) -> str:
         """The answer, what was published, the oracle's images, and who looks at reconstructions."""
         options, seen = looked_at(keys)
-        used = [attacked(keys, task.order), published(keys, task.order.victim), decoded(keys, ORACLE), *seen]
+        used = [attacked(keys, job.order), published(keys, job.order.victim), decoded(keys, ORACLE), *seen]
         return keys.computed(Judge, ORACLE, options, used)
 
-    def play(self, oracle: Oracle, task: Task, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """How near the answer comes to the truth, and what guesses do."""
-        trial: Trial = task.order
+        trial: Trial = job.order
         guess, _ = read_release(
             private_folder(oracle.layout.run, trial.attacker), guess_name(trial.attack.label, trial.victim)
         )

@@ -1,4 +1,4 @@
-"""The key of a task: a digest of what its stage depends on; equal keys mean equal results, to the last bit."""
+"""The key of a job: a digest of what its stage depends on; equal keys mean equal results, to the last bit."""
 
 import hashlib
 import inspect
@@ -15,7 +15,7 @@ import numpy as np
 from collab.participants.assignment import Assignment, Holding
 from collab.plugins.discovery import Plugins, is_ours
 from collab.scenario.base import EntityOptions
-from collab.scenario.model import Entity, Scenario
+from collab.scenario.model import EntityPart, Scenario
 from collab.stages.base import Stage
 
 Asked = ParamSpec("Asked")
@@ -33,7 +33,7 @@ class Setting:
 class Keys:
     """What keys of a run are made of: its scenario, who holds which rows, the setting, plugins, and drawn seeds.
 
-    Not in a key: name, text and expectations of the scenario, names of rows, how many workers play it, and which tasks
+    Not in a key: name, text and expectations of the scenario, names of rows, how many workers play it, and which jobs
     come before without giving it anything. `seeds` are the secrets of entities that have drawn one.
     """
 
@@ -49,7 +49,7 @@ class Keys:
         """The entity that pre-trains."""
         return self.scenario.model.pretrain.by
 
-    def entity(self, name: str) -> Entity:
+    def entity(self, name: str) -> EntityPart:
         """An entity as the scenario states it."""
         return self._entities[name]
 

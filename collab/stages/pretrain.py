@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from collab.participants.entity import Entity
 from collab.scenario import stage_rows
 from collab.scenario.stage_rows import is_pretraining
-from collab.stages.base import Planning, Playing, Stage, Task, Urgency
+from collab.stages.base import Job, Planning, Playing, Stage, Urgency
 from collab.stages.decode import decoded
 from collab.stages.find_copies import COPIES
 from collab.stages.keys import Keys, plain, remembered
@@ -18,21 +18,21 @@ class Pretrain(Stage[Entity]):
 
     name, version = "pretrain", 3
 
-    def tasks(self, planning: Planning) -> Iterator[Task]:
+    def jobs(self, planning: Planning) -> Iterator[Job]:
         """One, of the leader."""
         leader = planning.leader
         rows = [row for row in planning.rows if is_pretraining(planning.scenario, row)]
-        yield Task(
+        yield Job(
             f"pretrain {leader}", leader, self.name, (Urgency.RELEASE,),
             needs=(f"decode {leader}", "decode heldout"),
-            labels=tuple((str(row.row), leader) for row in rows) or ((stage_rows.PRETRAIN, leader),), after=(COPIES,),
+            labels=tuple((str(row.name), leader) for row in rows) or ((stage_rows.PRETRAIN, leader),), after=(COPIES,),
         )  # fmt: skip
 
-    def key(self, keys: Keys, task: Task) -> str:
+    def key(self, keys: Keys, job: Job) -> str:
         """The network and its training, the leader's images and the held-out ones."""
         return pretrained(keys)
 
-    def play(self, entity: Entity, task: Task, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
         return entity.pretrain(progress)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from collab.participants.entity import Entity
 from collab.scenario import stage_rows
-from collab.stages.base import Planning, Playing, Stage, Task, Urgency
+from collab.stages.base import Job, Planning, Playing, Stage, Urgency
 from collab.stages.featurize import featurized, featurized_heldout
 from collab.stages.keys import Keys, plain, remembered
 from collab.stages.reconstruct import reconstructed
@@ -18,18 +18,18 @@ class Poison(Stage[Entity]):
 
     name, version, runs = "poison", 6, ("defenses",)
 
-    def tasks(self, planning: Planning) -> Iterator[Task]:
+    def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity that publishes."""
         for name in planning.publishers:
             needs = (f"featurize {name}", f"reconstruct {planning.leader}", "featurize heldout")
             labels = ((stage_rows.TABLES_1_2, name),)
-            yield Task(f"poison {name}", name, self.name, planning.publishing(name, 1), needs, labels)
+            yield Job(f"poison {name}", name, self.name, planning.publishing(name, 1), needs, labels)
 
-    def key(self, keys: Keys, task: Task) -> str:
+    def key(self, keys: Keys, job: Job) -> str:
         """The defense and its code, the entity's features, R, and F of the held-out images."""
-        return poisoned(keys, task.who)
+        return poisoned(keys, job.who)
 
-    def play(self, entity: Entity, task: Task, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
         return entity.poison(progress)
 
@@ -39,17 +39,17 @@ class Publish(Stage[Entity]):
 
     name, version, runs = "publish", 2, ("defenses",)
 
-    def tasks(self, planning: Planning) -> Iterator[Task]:
+    def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity that publishes."""
         for name in planning.publishers:
             needs, labels = (f"poison {name}",), ((stage_rows.PUBLISH, name),)
-            yield Task(f"publish {name}", name, self.name, planning.publishing(name, 2), needs, labels)
+            yield Job(f"publish {name}", name, self.name, planning.publishing(name, 2), needs, labels)
 
-    def key(self, keys: Keys, task: Task) -> str:
+    def key(self, keys: Keys, job: Job) -> str:
         """The fitted defense, the features, and whether the module is released."""
-        return published(keys, task.who)
+        return published(keys, job.who)
 
-    def play(self, entity: Entity, task: Task, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
         return entity.publish(progress)
 
@@ -59,26 +59,26 @@ class Withdraw(Stage[Entity]):
 
     name, version = "withdraw", 1
 
-    def tasks(self, planning: Planning) -> Iterator[Task]:
+    def jobs(self, planning: Planning) -> Iterator[Job]:
         """None before it is known who reads."""
         yield from ()
 
-    def tasks_after(self, planning: Planning, others: Sequence[Task]) -> Iterator[Task]:
+    def jobs_after(self, planning: Planning, others: Sequence[Job]) -> Iterator[Job]:
         """One of each entity that leaves, after all who read its shards."""
         for number, entity in enumerate(planning.scenario.entities):
             if entity.options.leaves_after is not None:
                 name = entity.name
-                readers = (task.name for task in sorted(others, key=lambda task: task.place) if name in task.reads)
-                yield Task(
+                readers = (job.name for job in sorted(others, key=lambda job: job.place) if name in job.reads)
+                yield Job(
                     f"withdraw {name}", name, self.name, (Urgency.WITHDRAW, number),
                     needs=(f"publish {name}", *readers), labels=((stage_rows.WITHDRAW, name),),
                 )  # fmt: skip
 
-    def key(self, keys: Keys, task: Task) -> str:
+    def key(self, keys: Keys, job: Job) -> str:
         """What was published."""
-        return keys.computed(Withdraw, task.who, {}, [published(keys, task.who)])
+        return keys.computed(Withdraw, job.who, {}, [published(keys, job.who)])
 
-    def play(self, entity: Entity, task: Task, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
         return entity.withdraw(progress)
 

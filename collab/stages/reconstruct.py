@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from collab.participants.entity import Entity
 from collab.scenario import stage_rows
-from collab.stages.base import Planning, Playing, Stage, Task, Urgency
+from collab.stages.base import Job, Planning, Playing, Stage, Urgency
 from collab.stages.decode import decoded
 from collab.stages.keys import Keys, plain, remembered
 from collab.stages.pretrain import pretrained
@@ -17,19 +17,19 @@ class Reconstruct(Stage[Entity]):
 
     name, version = "reconstruct", 2
 
-    def tasks(self, planning: Planning) -> Iterator[Task]:
+    def jobs(self, planning: Planning) -> Iterator[Job]:
         """One, of the leader."""
         leader = planning.leader
-        yield Task(
+        yield Job(
             f"reconstruct {leader}", leader, self.name, (Urgency.RECONSTRUCT, 2),
             needs=(f"pretrain {leader}", "decode public"), labels=((stage_rows.RECONSTRUCTOR, leader),),
         )  # fmt: skip
 
-    def key(self, keys: Keys, task: Task) -> str:
+    def key(self, keys: Keys, job: Job) -> str:
         """R's kind and training, F, and the public images."""
         return reconstructed(keys)
 
-    def play(self, entity: Entity, task: Task, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
         return entity.reconstruct(progress)
 

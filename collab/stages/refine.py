@@ -8,7 +8,7 @@ from collab.participants.entity import Entity
 from collab.participants.oracle import Oracle
 from collab.scenario.parts import Refinement
 from collab.scenario.stage_rows import is_pretraining
-from collab.stages.base import Planning, Playing, Stage, Task, Urgency
+from collab.stages.base import Job, Planning, Playing, Stage, Urgency
 from collab.stages.decode import EVERYTHING, decoded
 from collab.stages.featurize import featurized, featurized_heldout
 from collab.stages.find_copies import COPIES
@@ -20,18 +20,18 @@ from collab.types import Report
 
 @dataclass(frozen=True)
 class Training:
-    """What one task trains: a row of the table; `most_rows` are those of the largest row of all from features."""
+    """What one job trains: a row of the table; `most_rows` are those of the largest row of all from features."""
 
     row: Refinement
     most_rows: int = 0
 
 
 class Refine(Stage[Entity | Oracle]):
-    """Rows that ask for the same thing share a task; upper bounds that need others' images are the oracle's."""
+    """Rows that ask for the same thing share a job; upper bounds that need others' images are the oracle's."""
 
     name, version = "refine", 2
 
-    def tasks(self, planning: Planning) -> Iterator[Task]:
+    def jobs(self, planning: Planning) -> Iterator[Job]:
         """From scratch, each row for itself; from features, one for all rows that are alike."""
         for number, row in enumerate(planning.rows):
             if row.is_from_scratch and not is_pretraining(planning.scenario, row):
@@ -45,35 +45,35 @@ class Refine(Stage[Entity | Oracle]):
         for number, group in enumerate(alike.values()):
             yield self._from_features(group, most, number)
 
-    def key(self, keys: Keys, task: Task) -> str:
+    def key(self, keys: Keys, job: Job) -> str:
         """How is trained, and on what of whom."""
-        row, most = task.order.row, task.order.most_rows
+        row, most = job.order.row, job.order.most_rows
         return _from_scratch(keys, row) if row.is_from_scratch else _from_features(keys, row, most)
 
-    def play(self, player: Entity | Oracle, task: Task, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, player: Entity | Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity, or the oracle."""
-        return player.refine(task.order.row, task.order.most_rows, progress)
+        return player.refine(job.order.row, job.order.most_rows, progress)
 
-    def _from_scratch(self, row: Refinement, number: int) -> Task:
+    def _from_scratch(self, row: Refinement, number: int) -> Job:
         who = row.entity or ORACLE
         senders = row.senders if row.own == "published" else ()
-        return Task(
-            f"refine {who} row {row.row}", who, self.name,
+        return Job(
+            f"refine {who} row {row.name}", who, self.name,
             (Urgency.SCRATCH if row.share is None else Urgency.BOUND, number),
             needs=(f"decode {who}", "decode heldout", *(f"publish {name}" for name in senders)),
-            labels=((str(row.row), row.entity or ""),), order=Training(row), reads=row.senders, after=(COPIES,),
+            labels=((str(row.name), row.entity or ""),), order=Training(row), reads=row.senders, after=(COPIES,),
         )  # fmt: skip
 
-    def _from_features(self, alike: list[Refinement], most: int, number: int) -> Task:
+    def _from_features(self, alike: list[Refinement], most: int, number: int) -> Job:
         row = alike[0]
         name = str(row.entity)
         who = ORACLE if row.is_bound else name
         needs: tuple[str, ...] = ("decode oracle", "featurize heldout")
         if not row.is_bound:
             needs = (f"featurize {name}", "featurize heldout", *(f"publish {sender}" for sender in row.senders))
-        return Task(
-            f"refine {who} row {row.row}", who, self.name, (Urgency.REFINE, number), needs,
-            labels=tuple((str(each.row), name) for each in alike), order=Training(row, most), reads=row.senders,
+        return Job(
+            f"refine {who} row {row.name}", who, self.name, (Urgency.REFINE, number), needs,
+            labels=tuple((str(each.name), name) for each in alike), order=Training(row, most), reads=row.senders,
         )  # fmt: skip
 
 

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from collab.defenses.base import Protection
+from collab.defenses.base import Defense
 from collab.defenses.chain import Chain
 from collab.plugins.discovery import Plugins
 from collab.scenario import stage_rows
 from collab.scenario.base import AttackOptions
-from collab.scenario.model import Entity
-from collab.stages.base import Planning, Stage, Task, Urgency
+from collab.scenario.model import EntityPart
+from collab.stages.base import Job, Planning, Stage, Urgency
 from collab.stages.keys import Keys, plain
 
 
@@ -25,22 +25,22 @@ class Trial:
 
     @property
     def rehearsal(self) -> str:
-        """The name of the task in which the attack is rehearsed."""
+        """The name of the job in which the attack is rehearsed."""
         return f"rehearse {self.attacker} {self.attack.label} for {self.rehearsed_on}"
 
     @property
     def handing_out(self) -> str:
-        """The name of the task in which the oracle gives the adversary what its class has."""
+        """The name of the job in which the oracle gives the adversary what its class has."""
         return f"hand out to {self.attacker} {self.attack.label} on {self.victim}"
 
     @property
     def attacking(self) -> str:
-        """The name of the task in which the adversary answers."""
+        """The name of the job in which the adversary answers."""
         return f"attack {self.attacker} {self.attack.label} on {self.victim}"
 
     @property
     def judging(self) -> str:
-        """The name of the task in which the oracle scores the answer."""
+        """The name of the job in which the oracle scores the answer."""
         return f"judge {self.attacker} {self.attack.label} on {self.victim}"
 
     @property
@@ -61,18 +61,18 @@ def trials(planning: Planning) -> Iterator[Trial]:
         yield Trial(attacker, attack, victim, first.setdefault((attacker, str((attack.label, recipe))), victim))
 
 
-def trial_task(
+def trial_job(
     stage: Stage[Any], trial: Trial, name: str, place: tuple[int, int], needs: tuple[str, ...], *,
     who: str = "", labels: tuple[tuple[str, str], ...] = (), reads: tuple[str, ...] | None = None,
-) -> Task:  # fmt: skip
-    """A task of `stage` about a trial, of the attacker unless `who` is given; it reads the victim's shards."""
-    return Task(
+) -> Job:  # fmt: skip
+    """A job of `stage` about a trial, of the attacker unless `who` is given; it reads the victim's shards."""
+    return Job(
         name, who or trial.attacker, stage.name, (Urgency.ATTACK, *place), needs, labels, trial,
         (trial.victim,) if reads is None else reads, (), trial.attack.label, trial.victim, trial.rehearsed_on,
     )  # fmt: skip
 
 
-def defense_of(stated: Entity, plugins: Plugins) -> Protection:
+def defense_of(stated: EntityPart, plugins: Plugins) -> Defense:
     """The defense that an entity states, a chain where there are several."""
     defenses = [plugins.load("defenses", each.kind).from_options(each) for each in stated.defenses]
     return defenses[0] if len(defenses) == 1 else Chain(tuple(defenses))

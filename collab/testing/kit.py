@@ -165,12 +165,12 @@ class _Kit:
         return Check("shapes and types", told and told + advice)
 
     def _cost(self, played: Played) -> Check:
-        tasks = json.loads((played.run / "record.json").read_text())["tasks"]
+        jobs = json.loads((played.run / "record.json").read_text())["jobs"]
         spent = {"mine": 0.0, "other": 0.0}
-        for name, task in tasks.items():
+        for name, job in jobs.items():
             stage, who = name.split()[:2]
             if who in spent and stage in self._compared:
-                spent[who] += task["seconds"]
+                spent[who] += job["seconds"]
         times = spent["mine"] / max(spent["other"], 1e-3)
         beside = "training the reconstructor" if self._group == "attacks" else "the stages of the paper's entity"
         told = f"{spent['mine']:.2f} s, {times:.1f} times {beside}"
@@ -202,7 +202,7 @@ class _Recorder:
 
     def __call__(self, event: Event) -> None:
         self._count += 1
-        moment = event["event"], event.get("task")
+        moment = event["event"], event.get("job")
         if event.get("entity") == "mine" and moment[0] in ("start", "epoch") and moment not in self._seen:
             self._seen.add(moment)
             self.points.append(self._count)

@@ -122,7 +122,7 @@ def protector_turn(
 ) -> Turn:
     """Enc and f by (9) on private images; Dec stands still, and gradients flow through it."""
 
-    def protect() -> Tensor:
+    def defend() -> Tensor:
         features = game.encoder(images)
         utility = task_loss(game.head(features), targets)
         if not (game.pixel_weight or game.perceptual_weight):
@@ -136,7 +136,7 @@ def protector_turn(
             pixel_weight=game.pixel_weight, perceptual_weight=game.perceptual_weight,
         )  # fmt: skip
 
-    return Turn(("Enc", "f"), protect)
+    return Turn(("Enc", "f"), defend)
 
 
 def train_encoder(

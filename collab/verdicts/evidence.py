@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Literal
 
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.scenario.model import Scenario
 from collab.scenario.rows import owners, played_rows
 from collab.tasks import MainMetric
@@ -17,20 +17,20 @@ Key = tuple[str, str, str]
 class Evidence:
     """What a scenario plays and what was found, for claims to ask."""
 
-    def __init__(self, scenario: Scenario, rows: Sequence[Row]) -> None:
+    def __init__(self, scenario: Scenario, rows: Sequence[Result]) -> None:
         self.scenario = scenario
         self._found = {(row.row, row.entity or "", row.metric): row for row in rows if row.attack is None}
         self._attacked = {
             (row.row, row.entity or "", row.attack, row.metric): row for row in rows if row.attack is not None
         }
-        self.played = {str(row.row): row for row in played_rows(scenario)}
+        self.played = {str(row.name): row for row in played_rows(scenario)}
         """Refinements that are played, control rows too, by what results call them."""
 
-    def row(self, key: Key) -> Row | None:
+    def row(self, key: Key) -> Result | None:
         """The result under a key."""
         return self._found.get(key)
 
-    def attacked(self, adversary: str, victim: str, attack: str, metric: str) -> Row | None:
+    def attacked(self, adversary: str, victim: str, attack: str, metric: str) -> Result | None:
         """What the oracle found of an attack."""
         return self._attacked.get((f"by {adversary}", victim, attack, metric))
 

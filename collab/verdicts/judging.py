@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from collab.results.figure import Figure, total
-from collab.results.table import Row
+from collab.results.table import Result
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Found(Figure):
     seed: int | None = None
 
     @classmethod
-    def of(cls, row: Row | None) -> "Found | None":
+    def of(cls, row: Result | None) -> "Found | None":
         """The number of a result row; what has no interval is exact; None for what was not measured."""
         if row is None or row.value is None or not math.isfinite(row.value):
             return None
@@ -95,12 +95,12 @@ class Claim:
     comparisons: tuple[Comparison, ...]
 
 
-def difference(a: Row | None, b: Row | None, times: float = 1.0) -> Found | None:
+def difference(a: Result | None, b: Result | None, times: float = 1.0) -> Found | None:
     r"""$a - t\,b$ with its interval, $t$ = `times`; None where either was not measured."""
     return combination([(1.0, a), (-times, b)])
 
 
-def combination(terms: Sequence[tuple[float, Row | None]]) -> Found | None:
+def combination(terms: Sequence[tuple[float, Result | None]]) -> Found | None:
     """The sum of factors times rows, with the interval that `total` makes of theirs.
 
     Rows of one run are scored on the same images, where they tend to be right or wrong together, so the interval of a

@@ -5,16 +5,16 @@ from dataclasses import replace
 
 from collab.results.aggregate import Values
 from collab.results.figure import mean_of
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.verdicts.evidence import Key
 
-Point = tuple[Values, Mapping[Key, Row]]
+Point = tuple[Values, Mapping[Key, Result]]
 """Values of the axes, and the results there."""
 
 
-def points_of(cells: Sequence[tuple[Values, Sequence[Row]]]) -> list[Point]:
+def points_of(cells: Sequence[tuple[Values, Sequence[Result]]]) -> list[Point]:
     """Results at each point; of several seeds their mean with Student's interval, of one what it found itself."""
-    rows: dict[tuple[object, ...], dict[Key, list[Row]]] = {}
+    rows: dict[tuple[object, ...], dict[Key, list[Result]]] = {}
     values_of: dict[tuple[object, ...], Values] = {}
     for values, found in cells:
         point = tuple(values.items())
@@ -25,7 +25,7 @@ def points_of(cells: Sequence[tuple[Values, Sequence[Row]]]) -> list[Point]:
     return [(values_of[point], {key: _mean(each) for key, each in found.items()}) for point, found in rows.items()]
 
 
-def _mean(rows: Sequence[Row]) -> Row:
+def _mean(rows: Sequence[Result]) -> Result:
     if len(rows) == 1:
         return rows[0]
     values = [row.value for row in rows if row.value is not None]

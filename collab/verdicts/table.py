@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from collab.papers import PrintedTable, paper_figure, paper_tables
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.verdicts.evidence import Evidence
 from collab.verdicts.judging import Claim
 from collab.verdicts.points import Point
@@ -25,7 +25,7 @@ def pretrained_on_a_part(evidence: Evidence) -> str:
     return "" if share == 1.0 else f"pre-trained on a part of X, that of {by}"
 
 
-def nowhere(evidence: Evidence, row: Row) -> Place | None:
+def nowhere(evidence: Evidence, row: Result) -> Place | None:
     """No printed figure stands beside a result: the table's figures are in other units, or pictures."""
     return None
 
@@ -62,7 +62,7 @@ class Table:
     id: str
     claims: Sequence[Callable[[Evidence], Claim]]
     setup: Setup | str = Setup()
-    place_of: Callable[[Evidence, Row], Place | None] = nowhere
+    place_of: Callable[[Evidence, Result], Place | None] = nowhere
     """Where in the printed table the figure stands that a result, none of an attack, is compared with."""
 
     @property
@@ -74,7 +74,7 @@ class Table:
         """What of a scenario is not as in the paper, so that its figures say nothing here; nothing if all is."""
         return self.setup if isinstance(self.setup, str) else self.setup.departures(evidence)
 
-    def figure(self, evidence: Evidence, row: Row) -> float | None:
+    def figure(self, evidence: Evidence, row: Result) -> float | None:
         """The printed figure that stands beside a result."""
         place = None if row.attack is not None else self.place_of(evidence, row)
         return None if place is None else paper_figure(self.id, *place)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from collab.errors import ExpectationFailed
 from collab.papers import figures, papers
 from collab.results.catalog import is_points
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.scenario import stage_rows
 from collab.scenario.expect import Bound, PaperTable
 from collab.scenario.model import Scenario
@@ -66,7 +66,7 @@ def _no_such_line(table: str, expected: str) -> Verdict:
     return Verdict.of(table, "against", "", missing)
 
 
-def verdicts(scenario: Scenario, rows: Sequence[Row]) -> tuple[Verdict, ...]:
+def verdicts(scenario: Scenario, rows: Sequence[Result]) -> tuple[Verdict, ...]:
     """Every expectation of `scenario` against its results: figures and claims of the papers' tables, then bounds."""
     stated = scenario.expectations
     stated_tables = {each.paper: each.against for each in stated if isinstance(each, PaperTable)}
@@ -89,7 +89,7 @@ def verdicts(scenario: Scenario, rows: Sequence[Row]) -> tuple[Verdict, ...]:
     return tuple(found)
 
 
-def judged(scenario: Scenario, rows: Sequence[Row]) -> list[Row]:
+def judged(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
     """`rows` with the papers' figures and the verdicts on them and on bounds; those on claims: see `verdict_rows`."""
     evidence = Evidence(scenario, rows)
     bounds = [each for each in scenario.expectations if isinstance(each, Bound)]
@@ -106,12 +106,12 @@ def judged(scenario: Scenario, rows: Sequence[Row]) -> list[Row]:
     return found
 
 
-def verdict_rows(scenario: Scenario, rows: Sequence[Row]) -> list[Row]:
+def verdict_rows(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
     """Every verdict as a row of results of its own: `metric` says what was expected, `value` what was found."""
     made = {}
     for each in verdicts(scenario, rows):
         metric = ": ".join(filter(None, (each.source, each.claim, each.expected)))
-        made[metric] = Row(
+        made[metric] = Result(
             scenario.name, stage_rows.VERDICT, None, None, None, metric, each.value, each.low, each.high, each.n,
             seed=scenario.seed, paper=each.paper, verdict=each.verdict,
         )  # fmt: skip
@@ -138,7 +138,7 @@ def found_of(each: Verdict) -> str:
     return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def _on_figures(evidence: Evidence, table: Table, rows: Sequence[Row]) -> Iterator[Verdict]:
+def _on_figures(evidence: Evidence, table: Table, rows: Sequence[Result]) -> Iterator[Verdict]:
     """A line for each figure of a replay of the paper's set-up, or one that says why there can be none."""
     if not table.printed.rows:
         return  # a figure that prints pictures only
@@ -153,7 +153,7 @@ def _on_figures(evidence: Evidence, table: Table, rows: Sequence[Row]) -> Iterat
             yield Verdict.of(table.id, "figures", source, _on_figure(evidence, table, row, figure))
 
 
-def _on_figure(evidence: Evidence, table: Table, row: Row, figure: float) -> Comparison:
+def _on_figure(evidence: Evidence, table: Table, row: Result, figure: float) -> Comparison:
     whose = f"{row.entity}: {row.metric}" if row.row == stage_rows.TABLES_1_2 else f"{row.metric} of row {row.row}"
     region = Region(figure - WITHIN, figure + WITHIN)
     return Comparison(
@@ -162,25 +162,25 @@ def _on_figure(evidence: Evidence, table: Table, row: Row, figure: float) -> Com
     )  # fmt: skip
 
 
-def _on_bound(bound: Bound, evidence: Evidence, rows: Sequence[Row]) -> Iterator[Comparison]:
+def _on_bound(bound: Bound, evidence: Evidence, rows: Sequence[Result]) -> Iterator[Comparison]:
     """One comparison for each entity whose number is bounded, measured or not."""
     meant = {row.entity: row for row in rows if _is_meant(bound, row)}
     for entity in [bound.entity] if bound.entity else evidence.owners(str(bound.row)):
         yield _compared(bound, meant[entity]) if entity in meant else _not_there(bound, entity, rows)
 
 
-def _not_there(bound: Bound, entity: str | None, rows: Sequence[Row]) -> Comparison:
+def _not_there(bound: Bound, entity: str | None, rows: Sequence[Result]) -> Comparison:
     known = [row.metric for row in rows if (row.row, row.entity) == (str(bound.row), entity)]
     missing = f"the row has {', '.join(known)}" if known else "the row has no results"
     return Comparison(_expected(bound, entity), Region(), None, missing=missing)
 
 
-def _is_meant(bound: Bound, row: Row) -> bool:
+def _is_meant(bound: Bound, row: Result) -> bool:
     is_row = (row.row, row.metric, row.attack) == (str(bound.row), bound.metric, None)
     return is_row and bound.entity in (None, row.entity)
 
 
-def _compared(bound: Bound, row: Row) -> Comparison:
+def _compared(bound: Bound, row: Result) -> Comparison:
     missing = "it is not a finite number"
     return Comparison(_expected(bound, row.entity), Region(*bound.limits), Found.of(row), missing=missing)
 

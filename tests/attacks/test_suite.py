@@ -327,7 +327,7 @@ def test_what_an_attack_does_not_ask_for_it_cannot_reach(attack: type[Attack]) -
     options = attack.Options(kind=attack.kind)
     made = attack.from_options(options)
     known = known_to(made, FEATURES, **{name: object() for name in made.asks_for})
-    for name in ("victim_module", "victim_weights", "own_data", "own_module", "candidates", "pairs", "recipe"):
+    for name in ("victim_module", "victim_weights", "own_data", "own_module", "candidates", "pairs", "victim_defense"):
         if name in made.asks_for:
             assert getattr(known, name) is not None
         else:

@@ -15,7 +15,7 @@ from collab.models.recognizer import Individuals
 from collab.report.pages.page import write_page
 from collab.report.tables.tables import tables
 from collab.results.opened import open_run
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.runtime.play import Played, Where, play
 from collab.scenario.reader import read_scenario
 from collab.store.ledger import read_ledger
@@ -86,7 +86,7 @@ def test_what_it_publishes_is_what_its_encoder_makes_of_its_images(found: Played
 
 def test_its_features_are_pooled_and_its_module_is_attacked(found: Played) -> None:
     assert value(found, "7", "plain", "rows_from[ob]") == value(found, "publish", "ob", "rows_published")
-    attacked: list[Row] = [each for each in found.rows if each.attack == "leaked_module"]
+    attacked: list[Result] = [each for each in found.rows if each.attack == "leaked_module"]
     assert {each.entity for each in attacked} == {"ob"}
     assert any(each.metric.startswith("ssim[") for each in attacked)
 

@@ -11,7 +11,7 @@ from collab.errors import EntityError, ScenarioError, ShardMissing
 from collab.participants.attacking import guess_name
 from collab.participants.pool import hurts
 from collab.plugins.discovery import INSTALLED
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.runtime.play import Played
 from collab.scenario.model import Scenario
 from collab.scenario.offers import our_options
@@ -37,7 +37,7 @@ LEARNS = (
 """Enough for a decider that can be hurt."""
 
 
-def value(rows: tuple[Row, ...], row: str, metric: str, entity: str | None = None) -> float | None:
+def value(rows: tuple[Result, ...], row: str, metric: str, entity: str | None = None) -> float | None:
     """The one value of a metric; None where it was not measured."""
     found = [each.value for each in rows if (each.row, each.metric) == (row, metric) and entity in (None, each.entity)]
     assert len(found) <= 1, found

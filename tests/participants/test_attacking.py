@@ -114,10 +114,10 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Played:
 
 
 def test_a_rehearsal_serves_all_victims_of_one_recipe(suite: Played) -> None:
-    tasks = json.loads((suite.run / "record.json").read_text())["tasks"]
-    rehearsals = [name for name in tasks if name.startswith("rehearse")]
+    jobs = json.loads((suite.run / "record.json").read_text())["jobs"]
+    rehearsals = [name for name in jobs if name.startswith("rehearse")]
     assert rehearsals == [f"rehearse spy shadow_modules[1] for {victim}" for victim in ("a1", "a3")]
-    assert {f"attack spy shadow_modules[1] on {victim}" for victim in ("a1", "a2", "a3")} <= set(tasks)
+    assert {f"attack spy shadow_modules[1] on {victim}" for victim in ("a1", "a2", "a3")} <= set(jobs)
 
 
 def test_pairs_are_of_rows_that_are_not_attacked_and_stand_in_the_ledger(suite: Played) -> None:
@@ -151,7 +151,7 @@ def test_another_attack_leaves_what_was_played_as_it_is(suite: Played, tmp_path:
     path.write_text(SUITE.replace("kind: matching, rows", "kind: matching, boost: 0, rows"))
     scenario = read_scenario(path).scenario
     again = play_here(scenario, suite.run.parents[1])
-    tasks = json.loads((again.run / "record.json").read_text())["tasks"]
-    new = {name for name, task in tasks.items() if not task["cached"]}
+    jobs = json.loads((again.run / "record.json").read_text())["jobs"]
+    new = {name for name, job in jobs.items() if not job["cached"]}
     assert new
     assert all("matching" in name for name in new)

@@ -16,7 +16,7 @@ from collab.errors import PluginError
 from collab.participants.entity import Entity
 from collab.plugins import discovery
 from collab.plugins.discovery import GROUPS, INSTALLED, Plugins
-from collab.runtime.host import Job
+from collab.runtime.host import RunSpec
 from collab.scenario.kinds import Kinds, kind_of
 from collab.scenario.offers import offers
 from tests.places import ROOT
@@ -355,4 +355,4 @@ def test_plugins_travel_to_a_machine_that_lacks_their_folder(tmp_path: Path) -> 
 
 
 def test_a_job_reads_its_plugins_before_the_options_of_their_classes() -> None:
-    assert next(iter(Job.__dataclass_fields__)) == "plugins"
+    assert next(iter(RunSpec.__dataclass_fields__)) == "plugins"

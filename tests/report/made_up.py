@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from collab.results.table import Row, write_results
+from collab.results.table import Result, write_results
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario, to_yaml
 from collab.scenario.rows import played_rows
@@ -24,19 +24,19 @@ def scenario(*overrides: str) -> Scenario:
 
 def row(
     name: str, entity: str | None, metric: str, value: float | None, reach: float | None = 0.01, **more: object
-) -> Row:
+) -> Result:
     low, high = (None, None) if value is None or reach is None else (value - reach, value + reach)
     more = {"n": 100, "seed": 0, "seconds": 1.5, "device": "cpu float32", "attack": None, **more}
-    return Row("tiny", name, entity, "dpm", metric=metric, value=value, low=low, high=high, **more)  # type: ignore[arg-type]
+    return Result("tiny", name, entity, "dpm", metric=metric, value=value, low=low, high=high, **more)  # type: ignore[arg-type]
 
 
-def rows(stated: Scenario, top1: Mapping[str, float] | None = None, attacked: float | None = None) -> list[Row]:
+def rows(stated: Scenario, top1: Mapping[str, float] | None = None, attacked: float | None = None) -> list[Result]:
     """Top-1 of .5 for every row that `top1` does not name; Tables 1 and 2 of a reconstructor that is fooled."""
     top1 = top1 or {}
     made = [row("c_public", None, "top1", top1.get("c_public", 0.5))]
     made += [row("c_public", None, f"ssim[7]_prior_{kind}", 0.15) for kind in ("unrelated", "mean", "class_mean")]
     for each in played_rows(stated):
-        name = str(each.row)
+        name = str(each.name)
         paper = {"paper": 0.5, "verdict": "not comparable: made up"} if name.isdecimal() else {}
         made.append(row(name, each.entity, "top1", top1.get(name, 0.5), **paper))
     for entity in stated.entities:
@@ -72,7 +72,7 @@ def pictures(count: int = 16, side: int = 32, worst: float = 0.4) -> Pictures:
 
 
 def write_run(
-    folder: Path, stated: Scenario, made: list[Row], *, shown: Pictures | None = None, record: object = None
+    folder: Path, stated: Scenario, made: list[Result], *, shown: Pictures | None = None, record: object = None
 ) -> Path:
     """Writes what a run leaves; every entity has the pictures `shown`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -80,16 +80,16 @@ def write_run(
     write_results(folder / "results.parquet", made)
     write_ledger(folder / "ledger.parquet", crossings(stated))
     names = [entity.name for entity in stated.entities]
-    task = {"seconds": 2.0, "peak_bytes": 10**9, "cached": False}
+    job = {"seconds": 2.0, "peak_bytes": 10**9, "cached": False}
     known = {
         "python": "3", "torch": "2", "machine": "x86_64", "compute": "cpu float32", "cores": 2, "seconds": 75.0,
         "classes": CLASSES, "labels": {name: [10, 30, at] for at, name in enumerate(names)},
         "images": dict.fromkeys(names, 40), "source": "0" * 64, "failures": {},
-        "tasks": {
-            "decode a1": {**task, "losses": []},
-            "pretrain a1": {**task, "losses": [[2.5, 1.0, 0.5]]},
-            "poison a1": {**task, "cached": True, "losses": [[3.0, -0.5], [2.0, -0.25]]},
-            "refine a1 row 7": {**task, "cached": True, "losses": None},
+        "jobs": {
+            "decode a1": {**job, "losses": []},
+            "pretrain a1": {**job, "losses": [[2.5, 1.0, 0.5]]},
+            "poison a1": {**job, "cached": True, "losses": [[3.0, -0.5], [2.0, -0.25]]},
+            "refine a1 row 7": {**job, "cached": True, "losses": None},
         },
     }  # fmt: skip
     (folder / "record.json").write_text(json.dumps(known | (record if isinstance(record, dict) else {})))

@@ -109,10 +109,10 @@ def test_a_blind_reconstructor_judges_nobody_and_matching_is_judged_all_the_same
 
 
 def test_a_cell_counts_exactly_its_own_attack_though_a_name_begins_with_another(seeing: Opened) -> None:
-    tasks = seeing.record["tasks"]
+    jobs = seeing.record["jobs"]
     seconds = {cell.victims: cell.seconds for cell in cells_of(seeing) if cell.attack == "straw_man"}
-    who = next(each["entity"] for each in tasks.values() if each["attack"] == "straw_man")
-    assert seconds == {(name,): tasks[f"attack {who} straw_man on {name}"]["seconds"] for name in ("a1", "a12")}
+    who = next(each["entity"] for each in jobs.values() if each["attack"] == "straw_man")
+    assert seconds == {(name,): jobs[f"attack {who} straw_man on {name}"]["seconds"] for name in ("a1", "a12")}
 
 
 def test_results_hold_the_words_of_the_audit(seeing: Opened) -> None:

@@ -11,7 +11,7 @@ from collab.report.pages.compare import ATTACKS, POISONING, side_by_side
 from collab.report.tables.tables import tables
 from collab.results.catalog import BEGIN, CATALOG, END, Entry, dictionary, entry_of, is_points, is_share
 from collab.results.opened import Opened
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.scenario.reader import read_scenario
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,11 +29,11 @@ def examples(name: str) -> list[str]:
     return ["".join(chosen) for chosen in product(*choices)]
 
 
-def row(name: str, entity: str | None, metric: str, value: float, attack: str | None = None) -> Row:
-    return Row("tiny", name, entity, "dpm", attack, metric, value, value - 0.01, value + 0.01, 50, 0)
+def row(name: str, entity: str | None, metric: str, value: float, attack: str | None = None) -> Result:
+    return Result("tiny", name, entity, "dpm", attack, metric, value, value - 0.01, value + 0.01, 50, 0)
 
 
-def run_with(metric: str, value: float) -> tuple[Opened, list[Row]]:
+def run_with(metric: str, value: float) -> tuple[Opened, list[Result]]:
     scenario = read_scenario(ROOT / "scenarios" / "tiny.yaml").scenario
     rows = [
         row("tables_1_2", "a1", "ssim[7]_original", 0.9), row("tables_1_2", "a1", "ssim[7]_poisoned", 0.1),

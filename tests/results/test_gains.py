@@ -12,7 +12,7 @@ from collab.results.catalog import is_points
 from collab.results.gains import gain_rows, reference_in_words, without_sharing
 from collab.results.opened import open_run
 from collab.results.results import Results
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.tasks import MAIN_METRIC
 from collab.verdicts.verdicts import verdict_rows, verdicts
 from tests.report.made_up import row, rows, scenario, write_run
@@ -69,7 +69,7 @@ def test_every_verdict_is_a_row_of_its_own() -> None:
     assert claimed[0].metric.startswith("dp_table5: ")
 
 
-def drawn(folder: Path, made: list[Row]) -> str:
+def drawn(folder: Path, made: list[Result]) -> str:
     return page_of(open_run(write_run(folder, scenario(), made)))
 
 

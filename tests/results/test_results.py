@@ -1,11 +1,11 @@
 """Rows of a run are found by what they are of, however their metrics are set."""
 
 from collab.results.results import Results, adversary_of
-from collab.results.table import Row
+from collab.results.table import Result
 
 
-def row(name: str, entity: str | None, metric: str, value: float = 0.5, attack: str | None = None) -> Row:
-    return Row("s", name, entity, None, attack, metric, value)
+def row(name: str, entity: str | None, metric: str, value: float = 0.5, attack: str | None = None) -> Result:
+    return Result("s", name, entity, None, attack, metric, value)
 
 
 ROWS = [

@@ -24,7 +24,7 @@ from collab.errors import ResourceError
 from collab.results.table import read_results
 from collab.runtime import ray_backend
 from collab.runtime.demand import share_of
-from collab.runtime.host import Job
+from collab.runtime.host import RunSpec
 from collab.runtime.play import Where, play
 from collab.runtime.ray_backend import RayBackend
 from collab.scenario.model import Scenario
@@ -216,9 +216,9 @@ def test_what_a_node_does_not_see_is_told_before_anything_is_played(
 ) -> None:
     honest, read = RayBackend._check_shared, ray_backend._read
 
-    def as_on_a_cluster(self: RayBackend, job: Job) -> None:
+    def as_on_a_cluster(self: RayBackend, run_spec: RunSpec) -> None:
         self._address = "auto"
-        honest(self, job)
+        honest(self, run_spec)
 
     monkeypatch.setattr(RayBackend, "_check_shared", as_on_a_cluster)
     scenario = small(f"store.uri={(tmp_path / 'elsewhere').as_uri()}")

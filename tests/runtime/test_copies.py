@@ -121,7 +121,7 @@ def test_copies_end_no_run_and_are_told_before_anything_is_trained(
 
 def test_where_nothing_stands_twice_nothing_is_said(played: Played) -> None:
     record = json.loads((played.run / "record.json").read_text())
-    assert "find copies" in record["tasks"]
+    assert "find copies" in record["jobs"]
     assert "find copies" not in record["facts"]
 
 

@@ -212,13 +212,13 @@ def test_auditors_take_names_that_nobody_has(small: Small) -> None:
     assert [entity.name for entity in taken][3:] == ["auditor", "auditor_2", "auditor_3"]
 
 
-# ---- one task -------------------------------------------------------------------------------------------------------
+# ---- one job -------------------------------------------------------------------------------------------------------
 
 
 def test_a_task_that_there_is_not_is_a_mistake_of_the_command_line(collab: Command) -> None:
     code, _, told = collab("run", str(TINY), *sets(), "--backend", "inprocess", "--only", "poisn a2")
     assert code == 2
-    assert "there is no task 'poisn a2'; did you mean 'poison a2'? There are: decode heldout, decode a1, " in told
+    assert "there is no job 'poisn a2'; did you mean 'poison a2'? There are: decode heldout, decode a1, " in told
 
 
 def test_a_task_that_measures_nothing_prints_no_table(collab: Command) -> None:
@@ -226,4 +226,4 @@ def test_a_task_that_measures_nothing_prints_no_table(collab: Command) -> None:
     assert code == 0
     assert "Table" not in out
     assert "Verdicts" not in out
-    assert "\nplayed   'decode a1' alone, which needs no other task\n" in out
+    assert "\nplayed   'decode a1' alone, which needs no other job\n" in out

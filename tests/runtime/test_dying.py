@@ -30,14 +30,14 @@ class Killer:
         if event["event"] == "host":
             self._pids[str(event["entity"])] = int(event["pid"])
         if event["event"] == "restart":
-            self.restarts.append(str(event["task"]))
+            self.restarts.append(str(event["job"]))
         stage, who = str(event.get("stage", "")), str(event.get("entity", ""))
         if event["event"] == "start" and stage in self.left and who in self._pids and self._whom in (None, who):
             self.left.remove(stage)
             process = psutil.Process(self._pids[who])
             assert "ray::" in " ".join(process.cmdline())
             os.kill(process.pid, signal.SIGKILL)
-            self.killed.append(str(event["task"]))
+            self.killed.append(str(event["job"]))
 
 
 LONG = ("entities.*.defense.epochs=8", "model.pretrain.epochs=8", "refine.epochs=4")
@@ -50,7 +50,7 @@ def test_a_process_killed_in_each_stage_is_started_again_and_nothing_changes(
     killer = Killer("decode", "pretrain", "reconstruct", "featurize", "poison", "publish", "refine")
     found = play(small(*LONG, "resources.restarts=7"), Where(out=tmp_path / "killed"), killer)
     assert killer.left == set()
-    assert killer.restarts  # a task of milliseconds may have ended before the signal came
+    assert killer.restarts  # a job of milliseconds may have ended before the signal came
     assert len(killer.killed) == 7
     assert bits(found.rows) == bits(expected.rows)
     assert shards(found.run) == shards(expected.run)

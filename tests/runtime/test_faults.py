@@ -192,5 +192,5 @@ def test_a_clock_that_jumps_changes_no_result(
     assert next(calls) > 10
     assert bits(found.rows) == bits(again.rows) == bits(played.rows)
     assert shards(found.run) == shards(played.run)
-    assert again.cached == again.tasks
+    assert again.cached == again.jobs
     assert len(Store(again.run / "store").records()) == 4

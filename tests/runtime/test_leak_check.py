@@ -20,7 +20,7 @@ from collab.cli import main
 from collab.errors import BoundaryError
 from collab.participants.entity import Entity
 from collab.report.pages.page import write_page
-from collab.results.table import Row, append_metrics, read_results, write_results
+from collab.results.table import Result, append_metrics, read_results, write_results
 from collab.runtime import pages, sweep
 from collab.runtime.demand import Demand
 from collab.runtime.leak_check import Leak, LeakCheck, refuse, unlisted
@@ -101,7 +101,9 @@ def told(run: Path) -> None:
 
 
 def as_results(run: Path) -> None:
-    rows = [Row("tiny", "7", "a2", "dpm", None, f"m[{at}]", number) for at, number in enumerate(weights(run).tolist())]
+    rows = [
+        Result("tiny", "7", "a2", "dpm", None, f"m[{at}]", number) for at, number in enumerate(weights(run).tolist())
+    ]
     write_results(run / "results.parquet", [*read_results(run / "results.parquet"), *rows])
 
 

@@ -38,8 +38,8 @@ def test_the_plain_loop_plays_the_rows_of_the_plan(fast_bf16: str) -> None:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     top1 = json.loads(done.stdout.splitlines()[-1])["rows"]
-    tasks = plan(read_scenario(SCENARIOS / "tiny.yaml", SMALL).scenario, {"a1": 8, "a2": 8, "a3": 8, "a4": 4})
-    planned = {row for task in tasks for row, _ in task.labels} - NOT_TOP1
+    jobs = plan(read_scenario(SCENARIOS / "tiny.yaml", SMALL).scenario, {"a1": 8, "a2": 8, "a3": 8, "a4": 4})
+    planned = {row for job in jobs for row, _ in job.labels} - NOT_TOP1
     assert {"1", "12", "c_public", "c_own_a4", "c_all_poisoned_12"} <= planned
     assert set(top1) == planned
     assert all(0 <= value <= 1 for value in top1.values())

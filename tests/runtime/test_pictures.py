@@ -53,11 +53,9 @@ def test_a_stage_from_the_cache_brings_its_pictures_and_its_curve(
     where = Where("inprocess", out=tmp_path)
     first, second = (play(small("refine.epochs=2"), where, lambda event: None).run for _ in range(2))
     assert picture_files(first) == picture_files(second)
-    before, after = (json.loads((run / "record.json").read_text())["tasks"] for run in (first, second))
-    assert not any(task["cached"] for task in before.values())
-    assert all(task["cached"] for task in after.values())
-    assert {name: task["losses"] for name, task in before.items()} == {
-        name: task["losses"] for name, task in after.items()
-    }
+    before, after = (json.loads((run / "record.json").read_text())["jobs"] for run in (first, second))
+    assert not any(job["cached"] for job in before.values())
+    assert all(job["cached"] for job in after.values())
+    assert {name: job["losses"] for name, job in before.items()} == {name: job["losses"] for name, job in after.items()}
     assert len(before["refine a4 row 12"]["losses"][0]) == 2
     assert before["decode a1"]["losses"] == []

@@ -10,7 +10,7 @@ from collab.runtime.plan import plan
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.scenario.rows import played_rows
-from collab.stages.base import Task
+from collab.stages.base import Job
 from tests.places import SCENARIOS
 
 FILES = sorted(SCENARIOS.glob("*four_entities*.yaml"))
@@ -22,15 +22,15 @@ def four(*overrides: str) -> Scenario:
 
 
 @pytest.fixture
-def tasks() -> tuple[Task, ...]:
+def jobs() -> tuple[Job, ...]:
     return plan(four(), ROWS)
 
 
-def labels(tasks: tuple[Task, ...]) -> dict[tuple[str, str], Task]:
-    return {label: task for task in tasks for label in task.labels}
+def labels(jobs: tuple[Job, ...]) -> dict[tuple[str, str], Job]:
+    return {label: job for job in jobs for label in job.labels}
 
 
-def test_every_row_of_table_5_and_every_control_comes_from_exactly_one_task(tasks: tuple[Task, ...]) -> None:
+def test_every_row_of_table_5_and_every_control_comes_from_exactly_one_task(jobs: tuple[Job, ...]) -> None:
     pooled = {7: "a1", 8: "a2", 9: "a3", 10: "a3", 11: "a4", 12: "a4"}
     expected = {("1", "a1"), ("2", "a2"), ("3", "a3"), ("4", "a4"), ("5", ""), ("6", "a1"), ("c_public", "")}
     expected |= {(str(row), entity) for row, entity in pooled.items()}
@@ -39,50 +39,50 @@ def test_every_row_of_table_5_and_every_control_comes_from_exactly_one_task(task
     expected |= {(f"c_all_poisoned_{row}", entity) for row, entity in pooled.items()}
     stages = ("tables_1_2", "publish")
     of_stages = {("reconstructor", "a1"), *((name, entity) for name in stages for entity in ROWS)}
-    found = [label for task in tasks for label in task.labels]
+    found = [label for job in jobs for label in job.labels]
     assert set(found) == expected | of_stages
     assert len(found) == len(set(found))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_all_rows_and_controls_are_played_and_no_task_waits_forever(file: Path) -> None:
-    tasks = plan(read_scenario(file, check_paths=False).scenario, ROWS)
-    names = [task.name for task in tasks]
+    jobs = plan(read_scenario(file, check_paths=False).scenario, ROWS)
+    names = [job.name for job in jobs]
     assert len(set(names)) == len(names)
     done: set[str] = set()
-    while ready := [task.name for task in tasks if task.name not in done and done.issuperset(task.needs)]:
+    while ready := [job.name for job in jobs if job.name not in done and done.issuperset(job.needs)]:
         done.update(ready)
     assert done == set(names)
-    rows = {row for task in tasks for row, _ in task.labels}
+    rows = {row for job in jobs for row, _ in job.labels}
     assert {str(number) for number in range(1, 13)} <= rows
     assert {"c_public", "c_own_a1", "c_unpoisoned_12", "c_all_poisoned_7"} <= rows
 
 
-def test_nobody_refines_before_what_it_reads_is_published(tasks: tuple[Task, ...]) -> None:
-    of = labels(tasks)
+def test_nobody_refines_before_what_it_reads_is_published(jobs: tuple[Job, ...]) -> None:
+    of = labels(jobs)
     assert {"publish a1", "publish a2", "publish a3", "featurize a4"} <= set(of["12", "a4"].needs)
-    reading = [task for task in tasks if task.stage == "refine" and task.order.row.own != "images"]
-    assert len([task for task in reading if task.who != ORACLE]) > 10
-    for task in reading:
-        if task.who != ORACLE:
-            assert {f"publish {name}" for name in task.order.row.pool} <= set(task.needs)
-            assert (f"publish {task.who}" in task.needs) == (task.order.row.own == "poisoned")
+    reading = [job for job in jobs if job.stage == "refine" and job.order.row.own != "images"]
+    assert len([job for job in reading if job.who != ORACLE]) > 10
+    for job in reading:
+        if job.who != ORACLE:
+            assert {f"publish {name}" for name in job.order.row.pool} <= set(job.needs)
+            assert (f"publish {job.who}" in job.needs) == (job.order.row.own == "poisoned")
 
 
-def test_row_1_is_pretraining_itself(tasks: tuple[Task, ...]) -> None:
-    assert labels(tasks)["1", "a1"].stage == "pretrain"
-    assert labels(tasks)["2", "a2"].stage == "refine"
+def test_row_1_is_pretraining_itself(jobs: tuple[Job, ...]) -> None:
+    assert labels(jobs)["1", "a1"].stage == "pretrain"
+    assert labels(jobs)["2", "a2"].stage == "refine"
 
 
 @pytest.mark.parametrize("override", ["refinements.1.epochs=3", "scratch.epochs=3"])
 def test_row_1_with_another_recipe_is_trained_for_itself(override: str) -> None:
-    tasks = labels(plan(four(override), ROWS))
-    assert tasks["1", "a1"].stage == "refine"
-    assert tasks["pretrain", "a1"].stage == "pretrain"
+    jobs = labels(plan(four(override), ROWS))
+    assert jobs["1", "a1"].stage == "refine"
+    assert jobs["pretrain", "a1"].stage == "pretrain"
 
 
-def test_rows_that_ask_for_the_same_thing_share_a_task_and_others_do_not(tasks: tuple[Task, ...]) -> None:
-    of = labels(tasks)
+def test_rows_that_ask_for_the_same_thing_share_a_task_and_others_do_not(jobs: tuple[Job, ...]) -> None:
+    of = labels(jobs)
     assert of["6", "a1"] is of["c_unpoisoned_7", "a1"]
     assert of["6", "a1"].who == ORACLE
     assert of["7", "a1"] is not of["c_all_poisoned_7", "a1"]
@@ -93,8 +93,8 @@ def test_another_number_of_epochs_is_another_task() -> None:
     assert of["6", "a1"] is not of["c_unpoisoned_7", "a1"]
 
 
-def test_what_needs_images_of_several_entities_is_the_oracles(tasks: tuple[Task, ...]) -> None:
-    refined = [(task.who, task.order.row) for task in tasks if task.stage == "refine"]
+def test_what_needs_images_of_several_entities_is_the_oracles(jobs: tuple[Job, ...]) -> None:
+    refined = [(job.who, job.order.row) for job in jobs if job.stage == "refine"]
     assert {who == ORACLE for who, _ in refined} == {True, False}
     for who, row in refined:
         assert (who == ORACLE) == (row.share is not None or bool(row.unpoisoned))
@@ -102,8 +102,8 @@ def test_what_needs_images_of_several_entities_is_the_oracles(tasks: tuple[Task,
 
 @pytest.mark.parametrize("controls", ["true", "false"])  # without, no unpoisoned row reads as much as a pooled one
 def test_largest_row_is_counted_over_all_it_reads(controls: str) -> None:
-    tasks = plan(four(f"controls={controls}"), ROWS)
-    refined = [task.order for task in tasks if task.stage == "refine"]
+    jobs = plan(four(f"controls={controls}"), ROWS)
+    refined = [job.order for job in jobs if job.stage == "refine"]
     most = {order.most_rows for order in refined if order.row.own != "images"}
     assert most == {550 + 550 + 550 + 55}  # no row reads more than a4 with a1 to a3
 
@@ -114,10 +114,10 @@ def test_without_controls_only_stated_rows_are_played() -> None:
     assert not any(row.startswith(("c_own", "c_un", "c_all")) for row, _ in labels(plan(scenario, ROWS)))
 
 
-def test_steps_that_others_wait_for_stand_before_rows_from_raw_images(tasks: tuple[Task, ...]) -> None:
-    at = {task.name: index for index, task in enumerate(tasks)}
-    refined = [task for task in tasks if task.stage == "refine" and task.who != ORACLE]
-    scratch = [at[task.name] for task in refined if task.order.row.own == "images"]
+def test_steps_that_others_wait_for_stand_before_rows_from_raw_images(jobs: tuple[Job, ...]) -> None:
+    at = {job.name: index for index, job in enumerate(jobs)}
+    refined = [job for job in jobs if job.stage == "refine" and job.who != ORACLE]
+    scratch = [at[job.name] for job in refined if job.order.row.own == "images"]
     assert max(at[f"publish {name}"] for name in ROWS) < min(scratch)
 
 
@@ -136,22 +136,22 @@ def test_participants_are_dealt_in_turn(workers: int, hosts: tuple[tuple[str, ..
 
 def test_what_an_attack_learns_beforehand_is_learned_as_often_as_it_must_be() -> None:
     scenario = read_scenario(SCENARIOS / "audit.yaml", audit="quick").scenario
-    tasks = plan(scenario, {entity.name: 100 for entity in scenario.entities})
-    rehearsals = [task.name for task in tasks if task.stage == "rehearse"]
+    jobs = plan(scenario, {entity.name: 100 for entity in scenario.entities})
+    rehearsals = [job.name for job in jobs if job.stage == "rehearse"]
     assert sum("through_decider" in name for name in rehearsals) == 1
     recipes = {str(e.model_dump()["defense"]) for e in scenario.entities if e.options.publishes}
     assert sum("shadow_modules" in name for name in rehearsals) == len(recipes)
     assert rehearsals
-    assert all(task.labels for task in tasks if task.stage == "rehearse")  # controls stand in the results
+    assert all(job.labels for job in jobs if job.stage == "rehearse")  # controls stand in the results
 
 
 def test_modules_are_attacked_where_features_pass_through_one() -> None:
     scenario = read_scenario(SCENARIOS / "dp_table_4.yaml", audit="full").scenario
-    tasks = plan(scenario, {entity.name: 100 for entity in scenario.entities})
+    jobs = plan(scenario, {entity.name: 100 for entity in scenario.entities})
     victims: dict[str, set[str]] = {}
-    for task in tasks:
-        if task.stage == "attack" and task.who.startswith("auditor") and task.attack is not None:
-            victims.setdefault(task.attack, set()).add(str(task.victim))
+    for job in jobs:
+        if job.stage == "attack" and job.who.startswith("auditor") and job.attack is not None:
+            victims.setdefault(job.attack, set()).add(str(job.victim))
     everybody = {"plain", "obfuscated", "poisoned", "collaborator"}
     assert victims["leaked_module"] == victims["optimization_inversion[decider]"] == everybody
     assert victims["shadow_modules[8]"] == victims["optimization_inversion[module]"] == everybody - {"obfuscated"}

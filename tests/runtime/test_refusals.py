@@ -14,7 +14,7 @@ import pytest
 from pyarrow import ipc
 
 from collab.report.pages.page import write_page
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.runtime.host import Event
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
@@ -116,14 +116,14 @@ SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.fixture(scope="module")
-def honest(small: Callable[..., Scenario], played: Played) -> dict[str, Row]:
+def honest(small: Callable[..., Scenario], played: Played) -> dict[str, Result]:
     """Row 9 as it comes out with an honest a2."""
     return measured(small, played, lambda store: None, rate=0.011)[0]
 
 
 def measured(
     small: Callable[..., Scenario], played: Played, spoil: Callable[[Path], object], rate: float = 0.01
-) -> tuple[dict[str, Row], Played]:
+) -> tuple[dict[str, Result], Played]:
     """Row 9 when the store is spoiled right after a2 has published; all earlier stages come from the cache.
 
     Another `rate` of refining makes row 9 be played anew.
@@ -131,7 +131,7 @@ def measured(
     out = played.run.parents[1]
 
     def watch(event: Event) -> None:
-        if event.get("task") == "publish a2" and event["event"] in ("done", "cached"):
+        if event.get("job") == "publish a2" and event["event"] in ("done", "cached"):
             spoil(max(out.glob("tiny/*"), key=lambda run: run.stat().st_mtime_ns) / "store")
 
     found = play(small(f"refine.learning_rate={rate}"), Where("inprocess", out=out, only=TASK), watch)
@@ -140,7 +140,7 @@ def measured(
 
 @pytest.mark.parametrize("name", SPOILED)
 def test_a_spoiled_shard_is_refused_by_name_and_nothing_else_is_lost(
-    name: str, small: Callable[..., Scenario], played: Played, honest: dict[str, Row]
+    name: str, small: Callable[..., Scenario], played: Played, honest: dict[str, Result]
 ) -> None:
     spoil, reason = SPOILED[name]
     found, run = measured(small, played, spoil)
@@ -158,7 +158,7 @@ def test_a_spoiled_shard_is_refused_by_name_and_nothing_else_is_lost(
 
 
 def test_what_was_refused_once_is_not_remembered_as_a_result(
-    small: Callable[..., Scenario], played: Played, honest: dict[str, Row]
+    small: Callable[..., Scenario], played: Played, honest: dict[str, Result]
 ) -> None:
     spoiled, _ = measured(small, played, flipped, rate=0.012)
     again, _ = measured(small, played, lambda store: None, rate=0.012)

@@ -11,7 +11,7 @@ import pytest
 from collab.cli import main
 from collab.errors import ScenarioError, StoreError
 from collab.results.aggregate import column_of, write_cells
-from collab.results.table import KEY, Row, write_results
+from collab.results.table import KEY, Result, write_results
 from collab.runtime.play import Played, Where, play
 from collab.runtime.sweep import outlook, sweep
 from collab.scenario.model import Scenario
@@ -50,7 +50,7 @@ def explained() -> list[re.Pattern[str]]:
     return made
 
 
-def unexplained(rows: Iterable[Row]) -> set[str]:
+def unexplained(rows: Iterable[Result]) -> set[str]:
     patterns = explained()
     metrics = {row.metric for row in rows if row.row != "verdict"}
     return {metric for metric in metrics if not any(pattern.fullmatch(metric) for pattern in patterns)}
@@ -63,7 +63,9 @@ def attacked(small: Callable[..., Scenario], tmp_path_factory: pytest.TempPathFa
 
 def test_the_page_explains_no_metric_that_is_made_up() -> None:
     assert len(explained()) > 80
-    made_up = [Row("s", "7", "a1", None, None, metric, 0.0) for metric in ("top2", "ssim", "gain", "ssim_max[7]_best")]
+    made_up = [
+        Result("s", "7", "a1", None, None, metric, 0.0) for metric in ("top2", "ssim", "gain", "ssim_max[7]_best")
+    ]
     assert unexplained(made_up) == {"top2", "ssim", "gain", "ssim_max[7]_best"}
 
 
@@ -88,10 +90,10 @@ def test_every_row_of_a_run_has_a_key_of_its_own(attacked: Played) -> None:
 
 
 def test_two_rows_with_one_key_are_refused_by_name(tmp_path: Path) -> None:
-    row = Row("s", "7", "a1", None, None, "top1", 0.5, seed=0)
+    row = Result("s", "7", "a1", None, None, "top1", 0.5, seed=0)
     with pytest.raises(StoreError, match="two rows have the key scenario 's', row '7', entity 'a1', attack None"):
         write_results(tmp_path / "results.parquet", [row, row])
-    points: list[tuple[dict[str, bool | int | float | str], list[Row]]] = [({"x": 1}, [row]), ({"x": 2}, [row])]
+    points: list[tuple[dict[str, bool | int | float | str], list[Result]]] = [({"x": 1}, [row]), ({"x": 2}, [row])]
     write_cells(tmp_path / "results.parquet", ["x"], points)
     with pytest.raises(StoreError, match=r"the sweep's results: two rows have the key x 1.0, scenario 's'"):
         write_cells(tmp_path / "results.parquet", ["x"], [points[0], points[0]])
@@ -155,8 +157,8 @@ def test_json_of_a_run_is_json_where_a_metric_is_nan(
 
     made = run.result_rows
 
-    def with_nan(*given: object) -> list[Row]:
-        return [*made(*given), Row("tiny", "exposure", "a1", None, None, "lda", float("nan"), seed=0)]  # type: ignore[arg-type]
+    def with_nan(*given: object) -> list[Result]:
+        return [*made(*given), Result("tiny", "exposure", "a1", None, None, "lda", float("nan"), seed=0)]  # type: ignore[arg-type]
 
     monkeypatch.setattr(run, "result_rows", with_nan)
     sets = [part for override in SMALL for part in ("--set", override)]

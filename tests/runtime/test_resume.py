@@ -53,7 +53,7 @@ def test_a_run_killed_anywhere_goes_on_to_the_same_bits(
     found = play(small(*LONGER), Where("inprocess", out=out), lambda event: None)
     assert bits(found.rows) == bits(expected.rows)
     assert shards(found.run) == shards(expected.run)
-    assert found.cached >= before  # tasks may share a stage
+    assert found.cached >= before  # jobs may share a stage
     assert not list((out / "cache").rglob("*.pt"))
 
 
@@ -79,7 +79,7 @@ def test_a_stage_goes_on_from_its_last_checkpoint(
         pass
 
     def until_the_second_epoch_of_a2(event: Event) -> None:
-        if event["event"] == "epoch" and event["task"] == "poison a2" and event["epoch"] == 3:
+        if event["event"] == "epoch" and event["job"] == "poison a2" and event["epoch"] == 3:
             raise Killed
 
     told: list[Event] = []
@@ -88,7 +88,7 @@ def test_a_stage_goes_on_from_its_last_checkpoint(
         play(small(*LONGER), where, until_the_second_epoch_of_a2)
     assert len(list((tmp_path / "cache/private/a2").glob("*.pt"))) == 1
     found = play(small(*LONGER), where, told.append)
-    epochs = [event["epoch"] for event in told if event["event"] == "epoch" and event["task"] == "poison a2"]
+    epochs = [event["epoch"] for event in told if event["event"] == "epoch" and event["job"] == "poison a2"]
     assert epochs == [3]
     assert bits(found.rows) == bits(undisturbed[0].rows)
 
@@ -99,10 +99,10 @@ def test_an_edit_plays_again_what_it_touches_and_says_what_it_took(
     where, told = Where("inprocess", out=tmp_path), list[Event]()
     first = play(small(), where, lambda event: None)
     second = play(small("entities.a4.defense.lambda=0.5"), where, told.append)
-    cached = {event["task"] for event in told if event["event"] == "cached"}
-    played = {event["task"] for event in told if event["event"] == "done"}
+    cached = {event["job"] for event in told if event["event"] == "cached"}
+    played = {event["job"] for event in told if event["event"] == "done"}
     assert {name for name in played if not str(name).startswith("refine")} == {"poison a4", "publish a4"}
-    assert len(played) + len(cached) == second.tasks
+    assert len(played) + len(cached) == second.jobs
     assert second.cached == len(cached)
     assert first.cached == 0
     fresh = play(
@@ -117,13 +117,13 @@ def test_fresh_ignores_the_cache(small: Callable[..., Scenario], tmp_path: Path)
     told: list[Event] = []
     again = play(small(), Where("inprocess", out=tmp_path, is_fresh=True), told.append)
     assert again.cached == 0
-    assert sum(event["event"] == "done" for event in told) == again.tasks
+    assert sum(event["event"] == "done" for event in told) == again.jobs
 
 
 def test_a_single_task_can_be_played_with_what_it_needs(small: Callable[..., Scenario], tmp_path: Path) -> None:
     told: list[Event] = []
     play(small(), Where("inprocess", out=tmp_path, only="poison a2"), told.append)
-    assert {event["task"] for event in told if event["event"] == "done"} == {
+    assert {event["job"] for event in told if event["event"] == "done"} == {
         "decode heldout", "decode a1", "pretrain a1", "decode public", "reconstruct a1", "featurize heldout",
         "decode a2", "featurize a2", "poison a2",
     }  # fmt: skip
@@ -136,5 +136,5 @@ def test_a_stage_of_another_code_version_is_played_again(
     monkeypatch.setattr(type(STAGES["publish"]), "version", 99)
     told: list[Event] = []
     play(small(), Where("inprocess", out=tmp_path), told.append)
-    played = {str(event["task"]).split()[0] for event in told if event["event"] == "done"}
+    played = {str(event["job"]).split()[0] for event in told if event["event"] == "done"}
     assert played == {"publish", "refine"}

@@ -45,7 +45,7 @@ def test_a_store_elsewhere_changes_no_result_and_holds_what_was_published(
         assert not path.is_file() or b"its-secret" not in path.read_bytes()
 
     again = play(small(f"store.uri={uri}"), where, lambda event: None)
-    assert again.cached == again.tasks
+    assert again.cached == again.jobs
     assert not list(again.run.glob("private/*/copies"))  # they are not what a stage leaves
     assert sorted(shelf_at(uri_of_run(uri, again.run)).names()) == published(again.run)
     assert len(published(again.run)) == 8

@@ -98,10 +98,10 @@ def test_what_cells_share_is_played_once_as_the_outlook_says(tmp_path: Path) -> 
     assert before.cells[0].shared == 0 < before.cells[1].shared
     told: list[Any] = []
     sweep(*read(seeds=1), where, told.append)
-    played = Counter(event["task"] for event in told if event["event"] == "done")
+    played = Counter(event["job"] for event in told if event["event"] == "done")
     assert played["decode public"] == played["refine oracle row 5"] == 1
     assert played["poison a4"] == 2
-    assert played.total() == sum(cell.tasks - cell.shared - cell.cached for cell in before.cells)
+    assert played.total() == sum(cell.jobs - cell.shared - cell.cached for cell in before.cells)
     after = outlook(*read("entities.a4.share=0.05,0.1,0.2", seeds=1), where)
     assert [cell.is_finished for cell in after.cells] == [True, True, False]
     assert after.cells[2].cached > 0

@@ -12,7 +12,7 @@ from collab.report.pages.page import write_page
 from collab.report.pages.summary import summary
 from collab.report.tables.tables import tables
 from collab.results.opened import open_run
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
@@ -41,7 +41,7 @@ def run(stated: Scenario, out: Path, backend: str = "inprocess") -> Played:
     return play(stated, Where(backend, device="cpu", out=out), lambda event: None)  # type: ignore[arg-type]
 
 
-def same(rows: tuple[Row, ...]) -> list[tuple[object, ...]]:
+def same(rows: tuple[Result, ...]) -> list[tuple[object, ...]]:
     return [(row.row, row.entity, row.metric, row.value, row.low, row.high, row.n) for row in rows]
 
 

@@ -14,7 +14,7 @@ from collab.errors import ScenarioError
 from collab.scenario.document import read_document
 from collab.scenario.model import Scenario
 from collab.scenario.offers import our_options
-from collab.scenario.parts import Entity
+from collab.scenario.parts import EntityPart
 from collab.scenario.reader import read_scenario, to_yaml
 from collab.scenario.schema import json_schema
 from collab.scenario.sweep import read_sweep
@@ -147,7 +147,7 @@ def test_a_chain_is_a_value_of_an_axis(scenario_file: Callable[[str], Path]) -> 
 
 
 def test_a_chain_may_be_made_in_python() -> None:
-    entity = Entity(name="a1", share=0.5, defense=["none", Dpm(kind="dpm", blocks=2)])
+    entity = EntityPart(name="a1", share=0.5, defense=["none", Dpm(kind="dpm", blocks=2)])
     assert entity.protection == "none+dpm"
 
 

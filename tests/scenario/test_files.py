@@ -100,7 +100,7 @@ def test_a_sweep_file_is_valid_and_says_how_to_run_it(path: Path) -> None:
 )
 def test_a_replay_of_table_5_has_its_rows(path: Path) -> None:
     scenario = read_scenario(path, check_paths=False).scenario
-    assert [row.row for row in scenario.refinements] == list(range(1, 13))
+    assert [row.name for row in scenario.refinements] == list(range(1, 13))
     assert [(row.entity, row.own, row.unpoisoned, row.pool) for row in scenario.refinements] == TABLE_5
     assert scenario.refinements[4].share == 1.0
     assert [(entity.name, entity.share) for entity in scenario.entities] == [

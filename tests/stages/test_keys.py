@@ -9,7 +9,7 @@ import pytest
 from collab.runtime.plan import stage_keys
 from collab.runtime.run import Prepared, Where
 from collab.scenario.model import Scenario
-from collab.stages.base import Task
+from collab.stages.base import Job
 from collab.stages.keys import Setting
 
 NONE: set[str] = set()
@@ -79,17 +79,15 @@ def prepared(scenario: Scenario) -> Prepared:
 
 
 def changed(before: Prepared, after: Prepared) -> set[str]:
-    """Stages of tasks that both have, and whose keys differ."""
+    """Stages of jobs that both have, and whose keys differ."""
     return {
-        part(task)
-        for task in after.tasks
-        if task.name in before.keys and before.keys[task.name] != after.keys[task.name]
+        part(job) for job in after.jobs if job.name in before.keys and before.keys[job.name] != after.keys[job.name]
     }
 
 
-def part(task: Task) -> str:
-    """The stage of a task, and whose images it decodes if they are not the own ones."""
-    return task.stage if task.stage != "decode" or task.order == "own" else f"decode_{task.order}"
+def part(job: Job) -> str:
+    """The stage of a job, and whose images it decodes if they are not the own ones."""
+    return job.stage if job.stage != "decode" or job.order == "own" else f"decode_{job.order}"
 
 
 @pytest.mark.parametrize(("override", "stages"), CHANGES.items())
@@ -126,7 +124,7 @@ def test_a_change_of_one_entitys_defense_leaves_the_others_alone(small: Callable
     before, after = prepared(small()), prepared(small("entities.a2.defense.lambda=2.0"))
     again = {name for name, key in after.keys.items() if before.keys[name] != key}
     assert {name for name in again if not name.startswith("refine")} == {"poison a2", "publish a2"}
-    refined = {task.order.row.row for task in after.tasks if task.name in again and task.stage == "refine"}
+    refined = {job.order.row.name for job in after.jobs if job.name in again and job.stage == "refine"}
     assert refined == {7, 9, 10, 11, 12, "c_all_poisoned_7", "c_all_poisoned_8", "c_all_poisoned_9",
                        "c_all_poisoned_10", "c_all_poisoned_11", "c_all_poisoned_12"}  # fmt: skip
 
@@ -141,16 +139,16 @@ def test_who_holds_other_images_leaves_those_before_it_alone(
 ) -> None:
     before, after = prepared(small(partition)), prepared(small(partition, override))
     again = {
-        task.who
-        for task in after.tasks
-        if task.stage not in ("refine", "find_copies") and before.keys[task.name] != after.keys[task.name]
+        job.who
+        for job in after.jobs
+        if job.stage not in ("refine", "find_copies") and before.keys[job.name] != after.keys[job.name]
     }
     assert again == {"a4"}
 
 
 def test_the_hook_does_not_touch_rows_from_raw_images(small: Callable[..., Scenario]) -> None:
     before, after = prepared(small()), prepared(small("model.hook=conv2_1"))
-    raw = [task.name for task in after.tasks if task.stage == "refine" and task.order.row.own == "images"]
+    raw = [job.name for job in after.jobs if job.stage == "refine" and job.order.row.own == "images"]
     assert raw
     assert [before.keys[name] for name in raw] == [after.keys[name] for name in raw]
 
@@ -163,8 +161,8 @@ def test_the_name_of_a_row_is_no_dependency(small: Callable[..., Scenario]) -> N
 def test_no_two_different_stages_share_a_key(small: Callable[..., Scenario]) -> None:
     found = prepared(small())
     by_key: dict[str, set[str]] = {}
-    for task in found.tasks:
-        by_key.setdefault(found.keys[task.name], set()).add(task.stage)
+    for job in found.jobs:
+        by_key.setdefault(found.keys[job.name], set()).add(job.stage)
     assert {len(stages) for stages in by_key.values()} == {1}
 
 
@@ -173,7 +171,7 @@ def test_no_two_different_stages_share_a_key(small: Callable[..., Scenario]) -> 
 )
 def test_another_machine_is_another_result(small: Callable[..., Scenario], other: Setting) -> None:
     found = prepared(small())
-    keys = stage_keys(found.scenario, found.assignment, found.tasks, Setting("cpu float32", 1))
-    others = stage_keys(found.scenario, found.assignment, found.tasks, other)
-    same = {part(task) for task in found.tasks if keys[task.name] == others[task.name]}
+    keys = stage_keys(found.scenario, found.assignment, found.jobs, Setting("cpu float32", 1))
+    others = stage_keys(found.scenario, found.assignment, found.jobs, other)
+    same = {part(job) for job in found.jobs if keys[job.name] == others[job.name]}
     assert same == DECODES

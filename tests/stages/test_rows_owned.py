@@ -21,8 +21,8 @@ TINY = SCENARIOS / "tiny.yaml"
 
 def written(scenario: Scenario) -> set[tuple[str, str]]:
     """Row and entity of all results, without those of attacks."""
-    tasks = plan(scenario, dict.fromkeys((entity.name for entity in scenario.entities), 10))
-    labels = {label for task in tasks for label in task.labels}
+    jobs = plan(scenario, dict.fromkeys((entity.name for entity in scenario.entities), 10))
+    labels = {label for job in jobs for label in job.labels}
     return {(row, who) for row, who in labels if not row.startswith(stage_rows.OF_ATTACKS)}
 
 
@@ -31,7 +31,7 @@ def test_stages_write_the_rows_that_have_owners_and_no_others(path: Path) -> Non
     scenario = read_scenario(path, check_paths=False).scenario
     owned = {(row, who) for row, names in owners(scenario).items() for who in names or ("",)}
     assert written(scenario) == owned
-    stated = {str(row.row) for row in (*scenario.refinements, *scenario.federated)}
+    stated = {str(row.name) for row in (*scenario.refinements, *scenario.federated)}
     ours = {row for row, _ in owned if row not in stated}
     assert all(row in stage_rows.RESERVED or row.startswith(stage_rows.OF_CONTROLS) for row in ours)
     evidence = Evidence(scenario, ())

@@ -13,7 +13,7 @@ import torch
 from pyarrow import ipc
 
 from collab.errors import BoundaryError, StoreError
-from collab.results.table import Row, write_results
+from collab.results.table import Result, write_results
 from collab.store import files as files_module
 from collab.store.files import place_file
 from collab.store.names import inside
@@ -139,7 +139,7 @@ def test_a_file_is_no_more_readable_than_its_folder(folder: int, file: int, tmp_
 
 def test_a_file_under_a_file_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    row = Row("s", "1", None, None, None, "top1", 0.5)
+    row = Result("s", "1", None, None, None, "top1", 0.5)
     with pytest.raises(StoreError, match="results cannot be written"):
         write_results(tmp_path / "file" / "results.parquet", [row])
     with pytest.raises(StoreError, match="decider cannot be written"):

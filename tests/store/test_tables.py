@@ -16,26 +16,26 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from collab.errors import StoreError
-from collab.results.table import KEY, Row, append_metrics, read_results, write_results
+from collab.results.table import KEY, Result, append_metrics, read_results, write_results
 from collab.store.ledger import read_ledger, write_ledger
 from collab.types import Crossing
 
-FULL = Row("table5", "7", "ann", "dpm", "inversion", "top1", 0.5, 0.4, 0.6, 1000, 3, 0.55, "within", 12.5, "cpu")
-BARE = Row("table5", "c_own", None, None, None, "top1", None)
+FULL = Result("table5", "7", "ann", "dpm", "inversion", "top1", 0.5, 0.4, 0.6, 1000, 3, 0.55, "within", 12.5, "cpu")
+BARE = Result("table5", "c_own", None, None, None, "top1", None)
 CROSSING = Crossing("publish", "ann", "everyone", "shard", "f" * 64, 1 << 40, "float16", (20, 64, 16, 16))
 
 texts = st.none() | st.text(max_size=8)
 numbers = st.none() | st.floats(allow_nan=False)
 counts = st.none() | st.integers(-(1 << 63), (1 << 63) - 1)
 some_rows = st.builds(
-    Row,
+    Result,
     *(st.text(max_size=8), st.text(max_size=8), texts, texts, texts, st.text(max_size=8)),
     *(numbers, numbers, numbers, counts, counts, numbers, texts, numbers, texts),
 )
 
 
 @given(rows=st.lists(some_rows, max_size=5, unique_by=attrgetter(*KEY)))
-def test_rows_come_back_in_order(rows: list[Row], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_rows_come_back_in_order(rows: list[Result], tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "results.parquet"
     write_results(path, rows)
     assert read_results(path) == rows
@@ -43,11 +43,11 @@ def test_rows_come_back_in_order(rows: list[Row], tmp_path_factory: pytest.TempP
 
 def test_the_columns_are_those_of_the_design() -> None:
     listed = "scenario row entity defense attack metric value low high n seed paper verdict seconds device"
-    assert [field.name for field in fields(Row)] == listed.split()
+    assert [field.name for field in fields(Result)] == listed.split()
 
 
 def test_equal_rows_are_equal_bytes_and_others_are_not(tmp_path: Path) -> None:
-    def content(*rows: Row) -> bytes:
+    def content(*rows: Result) -> bytes:
         write_results(tmp_path / "results.parquet", rows)
         return (tmp_path / "results.parquet").read_bytes()
 
@@ -60,7 +60,7 @@ def test_pandas_opens_results_as_they_are(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     write_results(tmp_path / "results.parquet", [FULL, BARE])
     frame = pandas.read_parquet(tmp_path / "results.parquet")
-    assert list(frame.columns) == [field.name for field in fields(Row)]
+    assert list(frame.columns) == [field.name for field in fields(Result)]
     assert frame.value[0] == 0.5
     assert frame.value.isna().tolist() == [False, True]
     assert frame.row.tolist() == ["7", "c_own"]

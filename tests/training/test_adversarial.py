@@ -97,8 +97,8 @@ def played(made: Game, turns: list[Turn], times: int = 1) -> None:
 def test_only_those_whose_turn_it_is_change() -> None:
     made = game()
     dec, tell = adversary_turns(made, IMAGES)
-    protect = protector_turn(made, IMAGES, TARGETS, attribute_loss)
-    for turn, learns in ((dec, {"Dec"}), (tell, {"D"}), (protect, {"Enc", "f"})):
+    defend = protector_turn(made, IMAGES, TARGETS, attribute_loss)
+    for turn, learns in ((dec, {"Dec"}), (tell, {"D"}), (defend, {"Enc", "f"})):
         idle = Turn(("Enc",), lambda: 0 * made.encoder[0].weight.sum())
         before = {name: state_digest(player) for name, player in made.players.items()}
         played(made, [turn] if "Enc" in learns else [turn, idle])

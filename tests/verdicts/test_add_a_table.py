@@ -29,7 +29,7 @@ TABLE = {
 }
 CLAIMS = '''"""Nobody et al., Filtered Features, 2030: Table 1."""
 
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.scenario.stage_rows import TABLES_1_2
 from collab.verdicts.evidence import Evidence
 from collab.verdicts.judging import ABOVE, Claim
@@ -50,7 +50,7 @@ def filtering_costs_accuracy(evidence: Evidence) -> Claim:
     return Claim("filtering costs accuracy", '"a filter is not free" (5)', found)
 
 
-def _beside_the_filter(evidence: Evidence, row: Row) -> Place | None:
+def _beside_the_filter(evidence: Evidence, row: Result) -> Place | None:
     """The one printed row, beside what was measured of who filters."""
     is_filtered = (row.row, row.defense) == (TABLES_1_2, "gaussian_filter")
     return ("resnet18", row.metric) if is_filtered else None
@@ -80,14 +80,14 @@ PLAY = """
 import json
 import sys
 from pathlib import Path
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.scenario.reader import read_scenario
 from collab.scenario.offers import our_options
 from collab.scenario.schema import json_schema
 from collab.verdicts.verdicts import judged, verdicts
 original, poisoned = map(float, sys.argv[1:3])
 scenario = read_scenario(Path("filtered.yaml"), sys.argv[3:], check_paths=False).scenario
-rows = [Row("filtered", "tables_1_2", "a1", "gaussian_filter", None, f"top1_{what}", value, value - 0.01, value + 0.01)
+rows = [Result("filtered", "tables_1_2", "a1", "gaussian_filter", None, f"top1_{what}", value, value - 0.01, value + 0.01)
         for what, value in (("original", original), ("poisoned", poisoned))]
 print(json.dumps({
     "verdicts": [[each.source, each.claim, each.expected, each.verdict] for each in verdicts(scenario, rows)],

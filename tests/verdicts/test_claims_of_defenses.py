@@ -6,7 +6,7 @@ import pytest
 
 from collab.papers import figures, named
 from collab.report.tables.tables import tables
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.verdicts.judging import combination
@@ -22,11 +22,11 @@ def read(name: str, *overrides: str) -> Scenario:
 
 def row(
     name: str, entity: str, metric: str, value: float, half: float = 0.003, *, attack: str = "", defense: str = "dpm"
-) -> Row:
-    return Row("s", name, entity, defense, attack or None, metric, value, value - half, value + half, 1000, 0)
+) -> Result:
+    return Result("s", name, entity, defense, attack or None, metric, value, value - half, value + half, 1000, 0)
 
 
-def table_3(scenario: Scenario, **changed: float) -> list[Row]:
+def table_3(scenario: Scenario, **changed: float) -> list[Result]:
     """The paper's figures as if each entity had measured its own; `changed` by entity: top-1 of perturbed features."""
     printed = {(each.row, each.metric): each.fraction for each in figures("dp_table3")}
     rows = []
@@ -80,7 +80,7 @@ def test_table_3_stands_beside_the_papers() -> None:
     assert not any(each.title.startswith("Table 3") for each in tables(plain, table_3(plain)))
 
 
-def figure_5(unseen: float, plain: float) -> list[Row]:
+def figure_5(unseen: float, plain: float) -> list[Result]:
     found = []
     for attack in ("straw_man", "unseen_reconstructor[rx2s2]"):
         for victim, value in (("a1", unseen), ("plain", plain)):
@@ -112,7 +112,7 @@ def test_the_secondary_attack_must_invert_a_released_module() -> None:
     assert "off by 0.3" in judge(0.2).values()
 
 
-def table_4(**changed: float) -> list[tuple[Mapping[str, str], list[Row]]]:
+def table_4(**changed: float) -> list[tuple[Mapping[str, str], list[Result]]]:
     """Each hook as a cell, with the paper's figures; `changed`: SSIM of original features."""
     cells = []
     for hook in ("conv4_1", "conv2_1", "conv3_1", "conv2_3"):  # a sweep may have any order
@@ -148,7 +148,7 @@ def test_a_combination_adds_what_is_known_of_its_terms() -> None:
     assert found is not None
     assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.45, 0.55))
     assert combination([(1.0, a), (1.0, None)]) is None
-    lopsided = Row("s", "x", "a1", None, None, "m", 0.5, 0.4, 0.8, 10, 0)
+    lopsided = Result("s", "x", "a1", None, None, "m", 0.5, 0.4, 0.8, 10, 0)
     turned = combination([(-1.0, lopsided)])
     assert turned is not None
     assert (turned.low, turned.high) == pytest.approx((-0.8, -0.4))

@@ -3,7 +3,7 @@
 import pytest
 
 from collab.papers import paper_figure
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.verdicts.evidence import Evidence
@@ -17,12 +17,12 @@ def read(name: str) -> Scenario:
     return read_scenario(SCENARIOS / f"{name}.yaml", (), check_paths=False).scenario
 
 
-def row(name: str, entity: str, metric: str, value: float | None, attack: str | None = None) -> Row:
+def row(name: str, entity: str, metric: str, value: float | None, attack: str | None = None) -> Result:
     assert value is not None
-    return Row("s", name, entity, None, attack, metric, value, value - 0.003, value + 0.003, 2000, 0)
+    return Result("s", name, entity, None, attack, metric, value, value - 0.003, value + 0.003, 2000, 0)
 
 
-def table_4(*, reversed_to: float = 0.8232) -> list[Row]:
+def table_4(*, reversed_to: float = 0.8232) -> list[Result]:
     """The paper's figures under our names; for "Denied" any figure."""
     rows = []
     for name, printed in (
@@ -68,11 +68,11 @@ def test_an_obfuscator_that_is_not_reversed_contradicts_the_paper() -> None:
 
 def test_a_cell_that_was_not_measured_is_told() -> None:
     rows = [each for each in table_4() if (each.entity, each.attack) != ("poisoned", "leaked_module")]
-    rows.append(Row("s", "by collaborator", "poisoned", None, "leaked_module", "l1", 0.2, 0.1, 0.3, 100, 0))
+    rows.append(Result("s", "by collaborator", "poisoned", None, "leaked_module", "l1", 0.2, 0.1, 0.3, 100, 0))
     assert failing(verdicts(read("dp_table_4"), rows)) == {"nothing is denied unmeasured"}
 
 
-def headline(ms_ssim: float, accuracy: float) -> list[Row]:
+def headline(ms_ssim: float, accuracy: float) -> list[Result]:
     """Figures of an obfuscated entity; plain features are as printed."""
     read_plain = paper_figure("do_headline", "w/o", "privacy_accuracy")
     return [
@@ -112,7 +112,7 @@ IDS = {
 """Rows of the paper for each entity, as its three decoders see it."""
 
 
-def apt_table_1(**changed: float) -> list[Row]:
+def apt_table_1(**changed: float) -> list[Result]:
     rows = []
     for name, ids in IDS.items():
         rows += [
@@ -168,7 +168,7 @@ def test_table_2_falls_from_weight_to_weight(worse: str | None) -> None:
 def test_table_3_falls_from_layer_to_layer() -> None:
     printed = {"conv2": "conv1", "conv3": "conv2", "conv4": "conv3", "conv5": "conv4", "avgpool": "avgpool", "fc": "fc"}
 
-    def cells(**changed: float) -> list[tuple[dict[str, object], list[Row]]]:
+    def cells(**changed: float) -> list[tuple[dict[str, object], list[Result]]]:
         return [
             (
                 {"hook": ours},

@@ -3,7 +3,7 @@
 import pytest
 
 from collab.report.tables.tables import tables
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.verdicts.verdicts import verdicts
@@ -16,7 +16,7 @@ def faces() -> Scenario:
     return stated.scenario
 
 
-def rows(**changed: float) -> list[Row]:
+def rows(**changed: float) -> list[Result]:
     values = {"plain": 0.40, "fixed": 0.02, "fresh": 0.20, "chance": 0.01, "original": 5.0, "poisoned": 5.2} | changed
     made = []
     for name, value in values.items():
@@ -24,7 +24,7 @@ def rows(**changed: float) -> list[Row]:
         row, metric = ("tables_1_2", f"degrees_{name}") if is_error else ("inference", f"identity_top1_{name}")
         half = 0.1 if is_error else 0.005
         bounds = (None, None) if name == "chance" else (value - half, value + half)
-        made.append(Row("s", row, "a1", "dpm", None, metric, value, *bounds, 300, 0))
+        made.append(Result("s", row, "a1", "dpm", None, metric, value, *bounds, 300, 0))
     return made
 
 

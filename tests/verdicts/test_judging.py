@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.verdicts.judging import Comparison, Found, Region, difference
 
 
-def row(value: float | None, low: float | None = None, high: float | None = None, n: int = 100) -> Row:
-    return Row("s", "7", "a1", None, None, "top1", value, low, high, n, 3)
+def row(value: float | None, low: float | None = None, high: float | None = None, n: int = 100) -> Result:
+    return Result("s", "7", "a1", None, None, "top1", value, low, high, n, 3)
 
 
 def verdict(region: Region, value: float, low: float, high: float, *, is_points: bool = False) -> str:

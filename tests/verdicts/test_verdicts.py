@@ -9,7 +9,7 @@ import pytest
 from collab.errors import ExpectationFailed
 from collab.papers import figures
 from collab.report.tables.tables import tables
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.verdicts.evidence import Evidence
@@ -22,14 +22,14 @@ def read(name: str, *overrides: str) -> Scenario:
     return read_scenario(SCENARIOS / f"{name}.yaml", overrides, check_paths=False).scenario
 
 
-def row(name: str, entity: str | None, value: float | None, metric: str = "top1", half: float = 0.003) -> Row:
+def row(name: str, entity: str | None, value: float | None, metric: str = "top1", half: float = 0.003) -> Result:
     low, high = (None, None) if value is None else (value - half, value + half)
-    return Row("s", name, entity, "dpm", None, metric, value, low, high, 2000, 0)
+    return Result("s", name, entity, "dpm", None, metric, value, low, high, 2000, 0)
 
 
-def table_5(scenario: Scenario, **changed: float | None) -> list[Row]:
+def table_5(scenario: Scenario, **changed: float | None) -> list[Result]:
     """The paper's figures as if they had been measured, and controls that agree with its story."""
-    owner = {str(each.row): each.entity for each in scenario.refinements}
+    owner = {str(each.name): each.entity for each in scenario.refinements}
     rows = [row(each.row, owner.get(each.row), each.fraction, each.metric) for each in figures("dp_table5")]
     rows += [row("c_public", None, 0.529)]
     rows += [
@@ -197,7 +197,7 @@ def test_each_departure_from_the_papers_set_up_is_told(override: str, why: str) 
     assert verdicts(scenario, table_5(scenario))[0].verdict == f"not comparable: {why}"
 
 
-def tables_1_2(**changed: float) -> list[Row]:
+def tables_1_2(**changed: float) -> list[Result]:
     """ResNet-101's figures of Tables 1 and 2 for each entity, with 5,000 images each, and a prior."""
     rows = [row("c_public", None, 0.047, "ssim[7]_prior_unrelated", 0.002)]
     for name in ("a1", "a2"):
@@ -207,7 +207,7 @@ def tables_1_2(**changed: float) -> list[Row]:
             for each in figures(table)
             if each.row == "resnet101"
         ]
-        rows.append(Row("s", "publish", name, "dpm", None, "rows_published", 5000.0))
+        rows.append(Result("s", "publish", name, "dpm", None, "rows_published", 5000.0))
     return [replace(each, value=value, low=value, high=value) if (value := changed.get(f"{each.entity}_{each.metric}"))
             is not None else each for each in rows]  # fmt: skip
 

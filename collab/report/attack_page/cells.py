@@ -10,9 +10,9 @@ from collab.report.attack_page.words import CONTROL_FAILED, WORDS, leakage_of, w
 from collab.results.figure import Figure
 from collab.results.opened import Opened
 from collab.results.results import adversary_of
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.scenario.base import CONTROL
-from collab.scenario.model import Entity
+from collab.scenario.model import EntityPart
 
 UNKNOWN = "unknown"
 """The class of an adversary in a run of before it was recorded."""
@@ -58,29 +58,29 @@ def cells_of(run: Opened) -> list[Cell]:
     groups: dict[tuple[str, str, str], list[_Attacked]] = {}
     for (who, attack, victim), found in scores.items():
         if victim in names and set(found) != {CONTROL}:  # a rehearsal alone, whose attack failed, attacks nobody
-            task = next(_tasks(run, "attack", who, attack, victim), {})
-            adversary = (task.get("facts") or {}).get("adversary", UNKNOWN)
-            one = _Attacked(who, attack, victim, found, adversary, task.get("rehearsed_on"))
+            job = next(_jobs(run, "attack", who, attack, victim), {})
+            adversary = (job.get("facts") or {}).get("adversary", UNKNOWN)
+            one = _Attacked(who, attack, victim, found, adversary, job.get("rehearsed_on"))
             groups.setdefault((names[victim], attack, adversary), []).append(one)
     order = {name: place for place, name in enumerate(dict.fromkeys(names.values()))}
     in_turn = sorted(groups.items(), key=lambda group: order[group[0][0]])
     return _controlled([_cell(run, defense, group, scores) for (defense, _, _), group in in_turn])
 
 
-def _scores(rows: Iterable[Row]) -> dict[tuple[str, str, str], dict[str, Row]]:
+def _scores(rows: Iterable[Result]) -> dict[tuple[str, str, str], dict[str, Result]]:
     """Results of attacks by adversary, attack and victim."""
-    found: dict[tuple[str, str, str], dict[str, Row]] = {}
+    found: dict[tuple[str, str, str], dict[str, Result]] = {}
     for row in rows:
         if row.attack is not None and row.entity is not None:
             found.setdefault((adversary_of(row), row.attack, row.entity), {})[row.metric] = row
     return found
 
 
-def _tasks(run: Opened, stage: str, who: str, attack: str, victim: str | None) -> Iterator[Mapping[str, Any]]:
+def _jobs(run: Opened, stage: str, who: str, attack: str, victim: str | None) -> Iterator[Mapping[str, Any]]:
     """Tasks of the record by what they are; their names are for people, and one may begin like another."""
     wanted = (stage, who, attack, victim)
-    known = run.record.get("tasks", {}).values()
-    return (task for task in known if tuple(map(task.get, ("stage", "entity", "attack", "victim"))) == wanted)
+    known = run.record.get("jobs", {}).values()
+    return (job for job in known if tuple(map(job.get, ("stage", "entity", "attack", "victim"))) == wanted)
 
 
 def _cell(run: Opened, defense: str, group: Sequence[_Attacked], scores: Mapping[tuple[str, str, str], Scored]) -> Cell:
@@ -94,14 +94,14 @@ def _cell(run: Opened, defense: str, group: Sequence[_Attacked], scores: Mapping
         row.value or 0.0 for each in victims for name, row in each.items()
         if metrics[name].statistic == "worst" and not metrics[name].of
     ]  # fmt: skip
-    spent = [task for each in group for task in _tasks(run, "attack", each.who, each.attack, each.victim)]
-    spent += [task for key in rehearsals for task in _tasks(run, "rehearse", *key)]
+    spent = [job for each in group for job in _jobs(run, "attack", each.who, each.attack, each.victim)]
+    spent += [job for key in rehearsals for job in _jobs(run, "rehearse", *key)]
     return Cell(
         defense, first.attack, first.adversary, word, how, leakage_of(victims), pooled(victims, likeness),
         pooled(victims, "match_top1"), max(worst, default=None),
         victims=in_order(each.victim for each in group),
         rows=max(row.n or 0 for each in victims for row in each.values()),
-        seconds=sum(task["seconds"] for task in spent),
+        seconds=sum(job["seconds"] for job in spent),
     )  # fmt: skip
 
 
@@ -120,7 +120,7 @@ def _controlled(cells: Sequence[Cell]) -> list[Cell]:
     return [judged(cell) for cell in cells]
 
 
-def defense_names(entities: Sequence[Entity]) -> dict[str, str]:
+def defense_names(entities: Sequence[EntityPart]) -> dict[str, str]:
     """What each entity's defense is called: its kinds, and whose it is first where several differ in their options."""
     alike: dict[str, list[tuple[list[Any], str]]] = {}
     named = {}

@@ -14,7 +14,7 @@ from collab.report.figures.strips import data_url
 from collab.report.svg import inline_svg
 from collab.results.opened import Opened, open_run
 from collab.results.results import Results, adversary_of
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.store.pictures import judged_file
 
 
@@ -78,10 +78,10 @@ def _gains(run: Opened) -> dict[str, list[float]]:
     found = Results(run.rows)
     features = [row for row in run.scenario.refinements if row.own == "features" and not row.unpoisoned]
     alone = {who: found.find(f"c_own_{who}", who, main.name) for who in names}
-    alone |= {str(row.entity): found.find(str(row.row), row.entity, main.name) for row in features if not row.pool}
+    alone |= {str(row.entity): found.find(str(row.name), row.entity, main.name) for row in features if not row.pool}
     gains: dict[str, list[float]] = {}
     for row in features:
-        own, shared = alone.get(str(row.entity)), found.find(str(row.row), row.entity, main.name)
+        own, shared = alone.get(str(row.entity)), found.find(str(row.name), row.entity, main.name)
         if len(row.pool) == 1 and own and shared and own.value is not None and shared.value is not None:
             gains.setdefault(names[row.pool[0]], []).append(main.gain(shared.value, own.value))
     return gains
@@ -107,7 +107,7 @@ def _is_likeness(metric: str) -> bool:
     return name.quantity == "ssim_max" and name.is_plain
 
 
-def _sheet(run: Opened, defense: str, row: Row | None) -> dict[str, ContactSheet]:
+def _sheet(run: Opened, defense: str, row: Result | None) -> dict[str, ContactSheet]:
     """The sheet of one attack on one victim under its title; nothing where its pictures are not there."""
     if row is None:
         return {}

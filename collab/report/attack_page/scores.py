@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from collab.results.catalog import is_share
 from collab.results.figure import Figure, mean_of_groups
-from collab.results.table import Row
+from collab.results.table import Result
 
-Scored = Mapping[str, Row]
+Scored = Mapping[str, Result]
 """What one adversary's attack on one victim scored: results by metric."""
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from collab.metric import MetricName
 from collab.results.results import Results
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.results.words import difference
 from collab.store.pictures import Pictures
 
@@ -20,12 +20,12 @@ class Disclosure:
     """
 
     entity: str
-    original: Row
-    poisoned: Row
-    guess: Row | None
+    original: Result
+    poisoned: Result
+    guess: Result | None
     worst: float | None
-    attack: Row | None
-    attack_guess: Row | None
+    attack: Result | None
+    attack_guess: Result | None
 
     @property
     def is_above_a_guess(self) -> bool:
@@ -46,7 +46,7 @@ def disclosure_of(found: Results, name: str, pictures: Mapping[str, Pictures]) -
     return Disclosure(name, original, poisoned, guess, worst, attack, beside)
 
 
-def _nearest(attacks: Sequence[Row]) -> tuple[Row | None, Row | None]:
+def _nearest(attacks: Sequence[Result]) -> tuple[Result | None, Result | None]:
     """The largest mean SSIM of an attack, and the best guess about the images that it was tried on."""
     likeness = [(MetricName.parse(row.metric), row) for row in attacks]
     plain = [row for name, row in likeness if name.quantity == "ssim_max" and name.is_plain]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from collab.report.attack_page.cells import UNKNOWN, Cell, cells_of, in_order
 from collab.report.attack_page.words import CANNOT, CONTROL_FAILED, R_IS_BLIND, WORDS
 from collab.results.opened import Opened
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.results.words import listed
 from collab.scenario import stage_rows
 
@@ -48,10 +48,10 @@ def judgements(cells: Sequence[Cell]) -> list[Judgement]:
     return made
 
 
-def verdict_rows(run: Opened) -> list[Row]:
+def verdict_rows(run: Opened) -> list[Result]:
     """What an audit says, as rows of results: one for each defense and class of adversary, the word in `verdict`."""
     return [
-        Row(
+        Result(
             run.scenario.name, stage_rows.VERDICT, None, each.defense, None, f"audit: {each.defense}: {each.adversary}",
             None, seed=run.scenario.seed, verdict=each.word,
         )

@@ -7,7 +7,7 @@ from typing import Literal
 
 from collab.results.figure import Figure
 from collab.results.results import Results
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.results.words import listed
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import played_rows
@@ -61,11 +61,11 @@ class Bars:
         return tuple(kind for kind in MEANINGS if kind in found)
 
 
-def bars_of(scenario: Scenario, rows: Sequence[Row]) -> Bars | None:
+def bars_of(scenario: Scenario, rows: Sequence[Result]) -> Bars | None:
     """The main metric of every row but those that poison own features too; None if there is nothing to draw."""
     main = scenario.data.main_metric
     found = Results(row for row in rows if row.metric == main.name and row.value is not None)
-    drawn = {str(row.row): row for row in played_rows(scenario) if row.own != "poisoned"}
+    drawn = {str(row.name): row for row in played_rows(scenario) if row.own != "poisoned"}
     tops = [top for name, row in drawn.items() if (top := found.find(name, row.entity, main.name))]
     if not tops:
         return None
@@ -94,7 +94,9 @@ def _scale(highest: float) -> int:
     return min(100, max(10, 10 * math.ceil(highest / 10 - 1e-9)))
 
 
-def _lines(name: str, drawn: Mapping[str, Refinement], found: Results, metric: str) -> Iterator[tuple[Row, Kind, str]]:
+def _lines(
+    name: str, drawn: Mapping[str, Refinement], found: Results, metric: str
+) -> Iterator[tuple[Result, Kind, str]]:
     """Rows of one entity: from scratch, alone, then each pool with its own upper bound under it."""
     own = found.find(f"c_own_{name}", name, metric)
     mine = [
@@ -120,7 +122,7 @@ def _lines(name: str, drawn: Mapping[str, Refinement], found: Results, metric: s
             yield score, "bound", f"with unpoisoned features of {listed(row.unpoisoned)}"
 
 
-def _bar(row: Row, kind: Kind, label: str, scale: int, main: MainMetric) -> Bar:
+def _bar(row: Result, kind: Kind, label: str, scale: int, main: MainMetric) -> Bar:
     figure, name = row.figure or Figure(0.0), f"row {row.row}" if row.row.isdecimal() else row.row
     length = 100 * (main.scale * figure.value) / scale
     if figure.low is None or figure.high is None:

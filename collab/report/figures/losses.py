@@ -19,7 +19,7 @@ STAGES = ("pretrain", "reconstruct", "poison", "refine", "attack")
 class Panel:
     """One stage of one participant: `lines` are points in a box of 100 by 40, from the smallest loss to the largest."""
 
-    task: str
+    job: str
     stage: str
     lines: tuple[str, ...]
     epochs: int
@@ -31,7 +31,7 @@ class Panel:
     def told(self) -> str:
         """What a reader who cannot see the line is told."""
         several = f" in {len(self.lines)} trainings" if len(self.lines) > 1 else ""
-        return f"{self.task}: loss from {self.first:.3g} to {self.last:.3g} over {self.epochs} epochs{several}"
+        return f"{self.job}: loss from {self.first:.3g} to {self.last:.3g} over {self.epochs} epochs{several}"
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class Curves:
     cached: int
 
 
-def curves_of(losses: Mapping[str, Losses | None], tasks: Mapping[str, Mapping[str, object]]) -> Curves:
-    """Curves of the tasks of a run, in the order of the stages."""
+def curves_of(losses: Mapping[str, Losses | None], jobs: Mapping[str, Mapping[str, object]]) -> Curves:
+    """Curves of the jobs of a run, in the order of the stages."""
     panels = [
-        _panel(task, curves, bool(tasks.get(task, {}).get("cached")))
-        for task, curves in losses.items()
+        _panel(job, curves, bool(jobs.get(job, {}).get("cached")))
+        for job, curves in losses.items()
         if curves and any(curves)
     ]
     found = []
@@ -55,16 +55,16 @@ def curves_of(losses: Mapping[str, Losses | None], tasks: Mapping[str, Mapping[s
         of_stage = tuple(panel for panel in panels if panel.stage == stage)
         if of_stage:
             found.append((stage, of_stage[:MOST_PANELS], max(0, len(of_stage) - MOST_PANELS)))
-    missing = tuple(task for task, curves in losses.items() if curves is None and task.split()[0] in STAGES)
+    missing = tuple(job for job, curves in losses.items() if curves is None and job.split()[0] in STAGES)
     return Curves(tuple(found), missing, sum(panel.is_cached for panel in panels))
 
 
-def _panel(task: str, curves: Losses, is_cached: bool) -> Panel:
+def _panel(job: str, curves: Losses, is_cached: bool) -> Panel:
     curves = tuple(curve for curve in curves if curve)
     values = [value for curve in curves for value in curve]
     return Panel(
-        task=task,
-        stage=task.split()[0],
+        job=job,
+        stage=job.split()[0],
         lines=tuple(_points(curve, min(values), max(values)) for curve in curves),
         epochs=max(map(len, curves)),
         first=curves[-1][0],

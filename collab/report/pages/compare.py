@@ -10,7 +10,7 @@ from collab.results.catalog import entry_of, is_points
 from collab.results.gains import reference_in_words
 from collab.results.opened import Opened
 from collab.results.results import Key, Results
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.results.words import basis, difference, gained, listed, signed, size
 from collab.scenario.rows import played_rows
 from collab.tasks import MAIN_METRIC
@@ -81,8 +81,8 @@ def _flat(value: Any, path: str = "") -> dict[str, str]:
 def side_by_side(runs: Sequence[Opened]) -> tuple[Table, ...]:
     """Gains, then every number of any run: main metrics in the order of Table 5, Tables 1 and 2, attacks, the rest."""
     found = [Results(run.rows).by_key for run in runs]
-    stated = dict.fromkeys(str(row.row) for run in runs for row in run.scenario.refinements)
-    played = dict.fromkeys([*stated, "c_public", *(str(row.row) for run in runs for row in played_rows(run.scenario))])
+    stated = dict.fromkeys(str(row.name) for run in runs for row in run.scenario.refinements)
+    played = dict.fromkeys([*stated, "c_public", *(str(row.name) for run in runs for row in played_rows(run.scenario))])
     order = {name: at for at, name in enumerate(played)}
     parts: dict[str, list[Key]] = {title: [] for title in (UTILITY, POISONING, ATTACKS, REST)}
     for key in dict.fromkeys(key for rows in found for key in rows):
@@ -126,7 +126,7 @@ def _gains(runs: Sequence[Opened]) -> Table:
     return Table("What sharing brings, and what is sent", columns, tuple(lines), notes)
 
 
-def _table(title: str, keys: Sequence[Key], found: Sequence[Mapping[Key, Row]]) -> Table:
+def _table(title: str, keys: Sequence[Key], found: Sequence[Mapping[Key, Result]]) -> Table:
     named = letters(len(found))
     has_attack = any(attack for _, _, attack, _ in keys)
     has_row = {row for row, *_ in keys} != {"tables_1_2"}
@@ -136,7 +136,7 @@ def _table(title: str, keys: Sequence[Key], found: Sequence[Mapping[Key, Row]]) 
         title += (
             f", {listed([f'{main.title} in {main.unit}' for main in MAIN_METRIC.values() if main.name in metrics])}"
         )
-    lines, measured = [], list[Row]()
+    lines, measured = [], list[Result]()
     for key in keys:
         row, entity, attack, metric = key
         of_runs = [rows.get(key) for rows in found]
@@ -156,7 +156,7 @@ def _table(title: str, keys: Sequence[Key], found: Sequence[Mapping[Key, Row]]) 
     return Table(title, columns, tuple(lines), tuple(filter(None, (basis(measured),))))
 
 
-def _plain(row: Row | None) -> str:
+def _plain(row: Result | None) -> str:
     if row is not None and row.value is not None and row.low is None and float(row.value).is_integer():
         return f"{row.value:,.0f}"
     return plain(row)

@@ -7,7 +7,7 @@ from collab.report.cells import Table, plain
 from collab.report.pages.summary import Summary
 from collab.report.tables.crossings import Boundary
 from collab.results.catalog import is_points
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.results.words import basis, duration, signed, size
 from collab.tasks import MainMetric
 
@@ -54,7 +54,7 @@ def at_a_glance(told: Summary, sent: Sequence[Boundary], main: MainMetric, refer
     return Table("At a glance", columns, tuple(lines), tuple(filter(None, notes)))
 
 
-def beside_the_paper(rows: Sequence[Row]) -> Table | None:
+def beside_the_paper(rows: Sequence[Result]) -> Table | None:
     """Every figure that has one of the paper's beside it."""
     known = [row for row in rows if row.paper is not None]
     if not known:
@@ -131,16 +131,16 @@ def environment(record: Mapping[str, Any]) -> Table:
     return Table("What it was played on", ("what", "value"), lines)
 
 
-def stages(tasks: Mapping[str, Mapping[str, Any]]) -> Table:
+def stages(jobs: Mapping[str, Mapping[str, Any]]) -> Table:
     """Time and memory of each stage."""
     lines = tuple(
-        (name, duration(task["seconds"]), size(task["peak_bytes"]), "yes" if task["cached"] else "")
-        for name, task in tasks.items()
+        (name, duration(job["seconds"]), size(job["peak_bytes"]), "yes" if job["cached"] else "")
+        for name, job in jobs.items()
     )
-    cached = sum(bool(task["cached"]) for task in tasks.values())
-    total = duration(sum(task["seconds"] for task in tasks.values()))
+    cached = sum(bool(job["cached"]) for job in jobs.values())
+    total = duration(sum(job["seconds"] for job in jobs.values()))
     note = (
-        f"{len(tasks)} stages, {total} of work in all; {cached} of them came from the cache, with the time that they "
+        f"{len(jobs)} stages, {total} of work in all; {cached} of them came from the cache, with the time that they "
         "once took. Memory: the largest that the process had needed by then."
     )
     return Table("Stages", ("stage", "time", "memory", "from the cache"), lines, (note,))
@@ -152,8 +152,8 @@ def copies(record: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def refusals(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What was refused in which task, and why; what attacks knew is told with them."""
+    """What was refused in which job, and why; what attacks knew is told with them."""
     facts = record.get("facts", {}).items()
     return [
-        (f"{task}: {name}", told) for task, each in facts for name, told in each.items() if name.startswith("refused")
+        (f"{job}: {name}", told) for job, each in facts for name, told in each.items() if name.startswith("refused")
     ]

@@ -126,7 +126,7 @@ def write_sweep_page(
     target = folder / "report.html"
     page = drawn(
         "sweep.html", spec=spec, axes=axes, main=main, missing=missing, band=band,
-        curves=accuracy_curves(found, axes, {str(row.row): describe(row) for row in rows}) if axes else "",
+        curves=accuracy_curves(found, axes, {str(row.name): describe(row) for row in rows}) if axes else "",
         poisoning=poisoning_curves(found, axes) if axes else "", poisoned=poisoning_table(found, axes),
         frontier=frontier(found, axes, headline_gains(found, rows)), costs=cost_frontier(found, axes) if axes else "",
         sheet=contact_sheet(sheets or {}), verdicts=verdict_table(verdicts, "of each point") if verdicts else None,

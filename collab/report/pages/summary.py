@@ -10,7 +10,7 @@ from collab.report.tables.crossings import Boundary
 from collab.results.figure import Figure
 from collab.results.gains import gain_of, largest_pool, without_sharing
 from collab.results.results import Results
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.results.words import gained, listed, size
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import played_rows
@@ -30,10 +30,10 @@ class Gain:
     row: str
     pool: tuple[str, ...]
     main: MainMetric
-    with_pool: Row
-    without: Row
+    with_pool: Result
+    without: Result
     change: Figure
-    scratch: Row | None
+    scratch: Result | None
 
     @property
     def is_beaten_from_scratch(self) -> bool:
@@ -81,7 +81,7 @@ class Summary:
 
 def summary(
     scenario: Scenario,
-    rows: Sequence[Row],
+    rows: Sequence[Result],
     sent: Sequence[Boundary],
     pictures: Mapping[str, Pictures],
     cells: Sequence[Cell] = (),
@@ -108,15 +108,15 @@ def _gain(scenario: Scenario, pooled: Sequence[Refinement], found: Results, name
     """The gain of the row with the largest pool, so that no row is picked for its figure; the later of equal ones."""
     main = scenario.data.main_metric
     without = without_sharing(main, found, name)
-    row = largest_pool([each for each in pooled if found.find(str(each.row), name, main.name)], name)
+    row = largest_pool([each for each in pooled if found.find(str(each.name), name, main.name)], name)
     if without is None or row is None:
         return None
-    with_pool, change = found.find(str(row.row), name, main.name), gain_of(main, found, row)
+    with_pool, change = found.find(str(row.name), name, main.name), gain_of(main, found, row)
     if with_pool is None or change is None:
         return None
-    raw = [str(each.row) for each in scenario.refinements if (each.own, each.entity) == ("images", name)]
+    raw = [str(each.name) for each in scenario.refinements if (each.own, each.entity) == ("images", name)]
     scratch = next(filter(None, (found.find(each, name, main.name) for each in raw)), None)
-    return Gain(name, str(row.row), row.pool, main, with_pool, without, change, scratch)
+    return Gain(name, str(row.name), row.pool, main, with_pool, without, change, scratch)
 
 
 def _gained(scenario: Scenario, gains: Sequence[Gain]) -> str:

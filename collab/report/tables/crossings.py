@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.types import Crossing
 
 
@@ -37,7 +37,7 @@ class Boundary:
 
 
 def boundaries(
-    names: Sequence[str], crossings: Sequence[Crossing], side: int, rows: Sequence[Row] = ()
+    names: Sequence[str], crossings: Sequence[Crossing], side: int, rows: Sequence[Result] = ()
 ) -> tuple[Boundary, ...]:
     """A line for each entity; images have `side` pixels of three bytes; `rows` tell what they take as JPEG."""
     jpeg = {row.entity: row.value for row in rows if row.metric == "jpeg_bytes"}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from collab.report.cells import Table, cell, percent, plain
 from collab.results.catalog import Place, columns_in, entry_of
 from collab.results.results import Results
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.results.words import basis
 from collab.scenario.model import Scenario
 
@@ -111,5 +111,5 @@ def _has(found: Results, metric: str) -> bool:
     return any(row.metric == metric for row in found.of("disclosure"))
 
 
-def _measured(found: Results) -> list[Row]:
+def _measured(found: Results) -> list[Result]:
     return [row for row in found.of("disclosure") if row.metric != "gallery"]

@@ -11,7 +11,7 @@ from collab.report.figures.sheets import ContactSheet, Line, urls
 from collab.report.svg import inline_svg
 from collab.results.catalog import entry_of
 from collab.results.results import Results
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.results.words import basis
 from collab.scenario.model import Scenario
 from collab.store.pictures import Exhibit
@@ -33,7 +33,7 @@ def exposure_tables(scenario: Scenario, found: Results) -> Iterator[Table]:
     wanted = ["face_similarity[{}]", "feature_similarity", f"{ssim}[{{}}]", "decoded_psnr[{}]"]
     wanted += ["within_variance", "between_variance", "lda"]
     wanted = [metric for metric in wanted if MetricName.parse(metric).quantity in quantities]
-    lines, read = list[tuple[str, ...]](), list[Row]()
+    lines, read = list[tuple[str, ...]](), list[Result]()
     for entity in scenario.entities:
         for name in [each.name for each in asked.decoders] or ["—"]:
             rows = [found.find("exposure", entity.name, metric.format(name)) for metric in wanted]
@@ -55,7 +55,7 @@ def exposure_tables(scenario: Scenario, found: Results) -> Iterator[Table]:
 
 
 def _attributes(scenario: Scenario, found: Results) -> Table:
-    lines, read = list[tuple[str, ...]](), list[Row]()
+    lines, read = list[tuple[str, ...]](), list[Result]()
     for name in scenario.exposure.attributes if scenario.exposure else ():
         for entity in scenario.entities:
             rows = [found.find("exposure", entity.name, f"{metric}[{name}]") for metric in ("mcc", "knn", "knn_chance")]

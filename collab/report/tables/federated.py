@@ -7,7 +7,7 @@ from collab.report.cells import Table, scaled
 from collab.report.figures.curves import COLORS, MARKS, MOST_PANELS, draw_panels
 from collab.report.svg import inline_svg
 from collab.results.results import Results
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.results.words import basis, listed, size
 from collab.scenario.model import Scenario
 from collab.scenario.rows import played_rows
@@ -22,7 +22,7 @@ class Way:
     told: str
     sent: float
     read: float
-    scores: tuple[Row, ...]
+    scores: tuple[Result, ...]
 
     @property
     def rounds(self) -> int:
@@ -43,18 +43,18 @@ def ways(scenario: Scenario, found: Results) -> Iterator[Way]:
     published = {row.entity: row.value or 0.0 for row in found.rows if row.metric == "bytes_published"}
     for name in names:
         for row in played_rows(scenario):
-            score = found.find(str(row.row), name, metric)
+            score = found.find(str(row.name), name, metric)
             if row.entity == name and row.own == "features" and row.pool and score:
                 read = sum(published.get(peer, 0.0) for peer in row.pool)
                 told = f"features of {listed(row.pool)}"
-                yield Way(name, str(row.row), told, published.get(name, 0.0), read, (score,))
+                yield Way(name, str(row.name), told, published.get(name, 0.0), read, (score,))
         for each in scenario.federated:
-            rounds = [found.find(str(each.row), name, f"{metric}_round[{k}]") for k in range(1, each.rounds + 1)]
+            rounds = [found.find(str(each.name), name, f"{metric}_round[{k}]") for k in range(1, each.rounds + 1)]
             measured = tuple(row for row in rounds if row is not None)
-            sent, read_row = (found.find(str(each.row), name, of) for of in ("bytes_sent", "bytes_read"))
+            sent, read_row = (found.find(str(each.name), name, of) for of in ("bytes_sent", "bytes_read"))
             if measured and sent and read_row:
                 told = f"weights, {each.local_epochs} epochs a round"
-                yield Way(name, str(each.row), told, sent.value or 0.0, read_row.value or 0.0, measured)
+                yield Way(name, str(each.name), told, sent.value or 0.0, read_row.value or 0.0, measured)
 
 
 def exchange_table(scenario: Scenario, found: Results) -> Table:
@@ -79,7 +79,7 @@ def exchange_table(scenario: Scenario, found: Results) -> Table:
     return Table("Sharing versus federated averaging", columns, tuple(lines), notes)
 
 
-def exchange_curve(scenario: Scenario, rows: Sequence[Row]) -> str:
+def exchange_curve(scenario: Scenario, rows: Sequence[Result]) -> str:
     """The main metric against bytes that crossed, as SVG, a panel for each entity; pools are points."""
     told = list(ways(scenario, Results(rows)))
     names, main = list(dict.fromkeys(each.entity for each in told))[:MOST_PANELS], scenario.data.main_metric

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from collab.report.cells import Table, cell
 from collab.results.catalog import entry_of
 from collab.results.results import Results
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.results.words import basis
 from collab.scenario.model import Scenario
 
@@ -17,9 +17,9 @@ SUFFIXES = ("plain", "fixed", "fresh", "chance")
 
 def inference_table(scenario: Scenario, found: Results) -> Table:
     """One line for each entity and question: classifiers on features as they are and on published ones."""
-    lines, measured = [], list[Row]()
+    lines, measured = [], list[Result]()
 
-    def cells(entity: str, metric: str) -> Iterator[Row | None]:
+    def cells(entity: str, metric: str) -> Iterator[Result | None]:
         return (found.find("inference", entity, f"{metric}_{suffix}") for suffix in SUFFIXES)
 
     for metric in ASKED:

@@ -21,9 +21,9 @@ def headline_gains(found: Sequence[Mean], rows: Sequence[Refinement]) -> list[Me
     for each in gains:
         at_point.setdefault((each.values, each.entity or ""), set()).add(each.row)
     chosen = {
-        (*key, str(row.row))
+        (*key, str(row.name))
         for key, there in at_point.items()
-        if (row := largest_pool([row for row in rows if str(row.row) in there], key[1])) is not None
+        if (row := largest_pool([row for row in rows if str(row.name) in there], key[1])) is not None
     }
     return [each for each in gains if (each.values, each.entity or "", each.row) in chosen]
 

@@ -3,7 +3,7 @@
 from collab.papers import named, paper_figure
 from collab.report.cells import Table, plain, scaled
 from collab.results.results import Results
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.results.words import basis
 from collab.scenario.model import Scenario
 from collab.verdicts.papers.deep_poisoning import STATIONARY
@@ -11,7 +11,7 @@ from collab.verdicts.papers.deep_poisoning import STATIONARY
 
 def perturbation_table(scenario: Scenario, found: Results) -> Table:
     """Only where somebody perturbs in a way that learns nothing; else Tables 1 and 2 say all of it."""
-    lines, measured, main = [], list[Row](), scenario.data.main_metric
+    lines, measured, main = [], list[Result](), scenario.data.main_metric
     shown_metrics = ((main.name, main.head), *main.others)
     has_any = any(each.protection in STATIONARY for each in scenario.entities)
     for entity in scenario.entities if has_any else ():

@@ -7,7 +7,7 @@ from collab.report.cells import Table, cell, scaled
 from collab.report.figures.curves import COLORS, MARKS, draw_panels
 from collab.report.svg import inline_svg
 from collab.results.results import Results
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.results.words import basis
 from collab.scenario.model import Scenario
 from collab.scenario.rows import played_rows
@@ -19,13 +19,13 @@ class Shown:
 
     entity: str
     defense: str
-    original: Row | None
-    published: Row | None
-    likeness: Row | None
-    saturated: Row | None
+    original: Result | None
+    published: Result | None
+    likeness: Result | None
+    saturated: Result | None
     scratch: str
-    score: Row | None
-    score_published: Row | None
+    score: Result | None
+    score_published: Result | None
 
     @property
     def gain(self) -> float | None:
@@ -38,7 +38,7 @@ class Shown:
 def shown_images(scenario: Scenario, found: Results) -> Iterator[Shown]:
     """Every entity that publishes images."""
     main = scenario.data.main_metric
-    alone = {str(row.entity): str(row.row) for row in played_rows(scenario) if row.own == "published" and not row.pool}
+    alone = {str(row.entity): str(row.name) for row in played_rows(scenario) if row.own == "published" and not row.pool}
     for entity in scenario.entities:
         original, published, likeness = (
             found.like("tables_1_2", entity.name, quantity, of)
@@ -72,7 +72,7 @@ def published_images(scenario: Scenario, found: Results) -> Table:
     return Table("Published images", columns, tuple(lines), notes)
 
 
-def entropy_curve(scenario: Scenario, rows: Sequence[Row]) -> str:
+def entropy_curve(scenario: Scenario, rows: Sequence[Result]) -> str:
     """The main metric from scratch against the gain of VFE, as SVG: a line for each defense; dashed: raw images."""
     found = Results(rows)
     main = scenario.data.main_metric
@@ -86,7 +86,7 @@ def entropy_curve(scenario: Scenario, rows: Sequence[Row]) -> str:
         style = {"color": COLORS[index], "marker": MARKS[index], "markersize": 4, "linewidth": 1.4, "capsize": 2}
         panel.errorbar(gains, values, (below, above), label=defense, **style)
     names = {each.entity for each in points}
-    unprotected = [str(row.row) for row in played_rows(scenario) if row.own == "images" and row.entity in names]
+    unprotected = [str(row.name) for row in played_rows(scenario) if row.own == "images" and row.entity in names]
     raw = next((row for row in found.rows if row.row in unprotected and row.metric == main.name), None)
     if raw is not None:
         panel.axhline(main.scale * (raw.value or 0), linestyle="--", color="#787774", linewidth=1, label="raw images")

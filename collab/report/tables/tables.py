@@ -14,14 +14,14 @@ from collab.report.tables.published import published_images
 from collab.results.catalog import columns_in
 from collab.results.gains import gain_of, reference_in_words
 from collab.results.results import BY, Results
-from collab.results.table import Row, measured
+from collab.results.table import Result, measured
 from collab.results.words import basis, signed
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import played_rows
 from collab.verdicts.verdicts import Verdict, found_of, verdicts
 
 
-def tables(scenario: Scenario, rows: Sequence[Row]) -> tuple[Table, ...]:
+def tables(scenario: Scenario, rows: Sequence[Result]) -> tuple[Table, ...]:
     """Tables 1 to 3 and 5 of Guo et al. for what was measured, disclosure, who was left out, attacks, and verdicts."""
     rows = measured(rows)
     found = Results(rows)
@@ -143,13 +143,15 @@ def _table_5(scenario: Scenario, found: Results) -> Table:
     if not scenario.refinements:
         return Table("Table 5: refinement", columns, ())  # nobody trains further
     played = played_rows(scenario)
-    stated = {str(row.row) for row in scenario.refinements}
-    lines = [line(str(row.row), row.entity or "", describe(row), gain(row)) for row in played if str(row.row) in stated]
+    stated = {str(row.name) for row in scenario.refinements}
+    lines = [
+        line(str(row.name), row.entity or "", describe(row), gain(row)) for row in played if str(row.name) in stated
+    ]
     rules = [len(lines)]
     if public:
         lines.append(line("c_public", "", "released C, untouched"))
     lines += [
-        line(str(row.row), row.entity or "", describe(row), gain(row)) for row in played if str(row.row) not in stated
+        line(str(row.name), row.entity or "", describe(row), gain(row)) for row in played if str(row.name) not in stated
     ]
     notes = [
         "Scored on held-out images of the private classes. Rows from c_ on are controls.",
@@ -163,7 +165,7 @@ def _table_5(scenario: Scenario, found: Results) -> Table:
         notes.append(
             "creatures are drawn, a stand-in for trying things out; no figure here says anything about photographs."
         )
-    names = {(str(row.row), row.entity or "") for row in played} | {("c_public", "")}
+    names = {(str(row.name), row.entity or "") for row in played} | {("c_public", "")}
     measured = [row for row in found.rows if (row.row, row.entity or "") in names and main.includes(row.metric)]
     if not measured:
         return Table("Table 5: refinement", columns, ())
@@ -172,9 +174,9 @@ def _table_5(scenario: Scenario, found: Results) -> Table:
 
 def _left_out(scenario: Scenario, found: Results) -> Table:
     """Whom a row did without, though the scenario names it: its entity vetted it, did not choose it, or it had left."""
-    lines, played = [], {str(row.row): row for row in played_rows(scenario)}
+    lines, played = [], {str(row.name): row for row in played_rows(scenario)}
     for stated in scenario.refinements:
-        row, entity = str(stated.row), stated.entity or ""
+        row, entity = str(stated.name), stated.entity or ""
         for sender in stated.pool:
             offered = found.find("publish", sender, "rows_published")
             taken = found.find(row, entity, f"rows_from[{sender}]")

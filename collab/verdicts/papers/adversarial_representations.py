@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from collab.defenses.options import Adversarial
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.verdicts.evidence import Evidence, Key
 from collab.verdicts.judging import ABOVE, NOT_BELOW, Claim, Comparison, Region, difference
 from collab.verdicts.points import Point
@@ -142,7 +142,7 @@ def adversarial_training_protects_shallow_layers(axis: str, points: Sequence[Poi
     return Claim("adversarial training protects", "Table 3: .98 to .36, .95 to .48, .74 to .49", tuple(found))
 
 
-def _faces(found: Mapping[Key, Row], who: str) -> Row | None:
+def _faces(found: Mapping[Key, Result], who: str) -> Result | None:
     """Face similarity of an entity under the first decoder that it was measured with."""
     named = (row for (name, entity, metric), row in found.items()
              if (name, entity) == ("exposure", who) and metric.startswith("face_similarity["))  # fmt: skip

@@ -1,7 +1,7 @@
 """Guo et al., Deep Poisoning, WACV 2021: Tables 1 to 4 and Figure 5; Table 5 is in `deep_poisoning_table_5`."""
 
 from collab.papers import named, paper_tables
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.scenario.stage_rows import TABLES_1_2
 from collab.verdicts.evidence import Evidence
 from collab.verdicts.judging import ABOVE, NOT_BELOW, Claim, Comparison, Region, combination, difference
@@ -209,7 +209,7 @@ def unseen_reconstructors_are_fooled(evidence: Evidence) -> Claim:
     return Claim("unseen reconstructors are fooled", sentence, tuple(found))
 
 
-def _beside_the_backbone(evidence: Evidence, row: Row) -> Place | None:
+def _beside_the_backbone(evidence: Evidence, row: Result) -> Place | None:
     """Tables 1 and 2: the row of the scenario's backbone, or of resnet101 for another one."""
     if row.row != TABLES_1_2 or row.defense != "dpm":
         return None
@@ -217,7 +217,7 @@ def _beside_the_backbone(evidence: Evidence, row: Row) -> Place | None:
     return backbone if backbone in BACKBONES else "resnet101", row.metric.replace(evidence.window, "")
 
 
-def _beside_the_defense(evidence: Evidence, row: Row) -> Place | None:
+def _beside_the_defense(evidence: Evidence, row: Result) -> Place | None:
     """Table 3: the row of the defense, by what C and R make of its features."""
     if row.row != TABLES_1_2 or not row.metric.endswith("_poisoned"):
         return None

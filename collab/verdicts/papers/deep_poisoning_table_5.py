@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache
 
 from collab.defenses.options import Dpm
 from collab.papers import paper_figure
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.scenario.model import Refinement
 from collab.verdicts.evidence import Evidence
 from collab.verdicts.judging import ABOVE, NOT_BELOW, Claim, Comparison, Found, Region
@@ -174,7 +174,7 @@ def logits_share_more(evidence: Evidence) -> Claim:
     return Claim("logits share more", "Ours: with equivalence by logits rows 7 and 8 gain over own features", found)
 
 
-def _beside_its_number(evidence: Evidence, row: Row) -> Place | None:
+def _beside_its_number(evidence: Evidence, row: Result) -> Place | None:
     """The row of that number, if it is trained on what the paper's is."""
     return (row.row, row.metric) if row.row in read_rows(evidence).like_the_paper else None
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.verdicts.evidence import Evidence, Key
 from collab.verdicts.judging import ABOVE, Claim, Comparison, Found, Region, difference
 from collab.verdicts.papers.deep_poisoning import LITTLE_RISE, MOST_SSIM
@@ -122,7 +122,7 @@ def the_reconstructor_is_fooled_at_every_hook(axis: str, points: Sequence[Point]
     return Claim("R is fooled at every hook", "Table 4: SSIM of poisoned features .0069 to .0151", tuple(found))
 
 
-def _only(found: Mapping[Key, Row], stem: str, end: str) -> Row | None:
+def _only(found: Mapping[Key, Result], stem: str, end: str) -> Result | None:
     """The metric of the one entity that publishes, whatever its window."""
     named = (row for (name, _, metric), row in found.items()
              if name == "tables_1_2" and metric.startswith(f"{stem}[") and metric.endswith(end))  # fmt: skip

@@ -12,7 +12,7 @@ from collab.report.attack_page.tables import curves, details, matrix, verdicts
 from collab.report.attack_page.verdicts import in_words, judgements
 from collab.report.attack_page.words import BROKEN_LEAKAGE, CANNOT, CONTROL_FAILED, R_IS_BLIND
 from collab.results.opened import open_run
-from collab.results.table import Row, write_results
+from collab.results.table import Result, write_results
 from collab.scenario.attack_suite import AUDITORS, FULL, QUICK, audited
 from collab.scenario.reader import read_scenario, to_yaml
 from collab.store.ledger import write_ledger
@@ -21,20 +21,20 @@ from tests.places import TINY
 SCENARIO = TINY
 
 
-def made(folder: Path, rows: list[Row], tasks: dict[str, dict[str, object]] | None = None) -> Path:
+def made(folder: Path, rows: list[Result], jobs: dict[str, dict[str, object]] | None = None) -> Path:
     """A run directory of the tiny scenario with these results."""
     folder.mkdir()
     (folder / "scenario.yaml").write_text(to_yaml(read_scenario(SCENARIO).scenario))
     write_results(folder / "results.parquet", rows)
     write_ledger(folder / "ledger.parquet", [])
     named = {
-        f"attack spy {row.attack} on {row.entity}": task("attack", row.attack, row.entity) for row in rows if row.attack
+        f"attack spy {row.attack} on {row.entity}": job("attack", row.attack, row.entity) for row in rows if row.attack
     }
-    (folder / "record.json").write_text(json.dumps({"tasks": tasks or named, "classes": ["cat", "dog"]}))
+    (folder / "record.json").write_text(json.dumps({"jobs": jobs or named, "classes": ["cat", "dog"]}))
     return folder
 
 
-def task(stage: str, attack: str | None, victim: str | None, seconds: float = 2.0, **more: object) -> dict[str, object]:
+def job(stage: str, attack: str | None, victim: str | None, seconds: float = 2.0, **more: object) -> dict[str, object]:
     """A line of the record: the spy's, unless `more` says otherwise."""
     return {
         "stage": stage, "entity": "spy", "attack": attack, "victim": victim, "rehearsed_on": None, "seconds": seconds,
@@ -42,9 +42,9 @@ def task(stage: str, attack: str | None, victim: str | None, seconds: float = 2.
     }  # fmt: skip
 
 
-def found(attack: str, entity: str, metric: str, value: float, reach: float | None = 0.01) -> Row:
+def found(attack: str, entity: str, metric: str, value: float, reach: float | None = 0.01) -> Result:
     low, high = (None, None) if reach is None else (value - reach, value + reach)
-    return Row("tiny", "by spy", entity, "dpm", attack, metric, value, low, high, n=100, seed=0)
+    return Result("tiny", "by spy", entity, "dpm", attack, metric, value, low, high, n=100, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -102,16 +102,16 @@ def test_a_time_is_that_of_its_own_tasks_though_names_begin_alike(tmp_path: Path
         "name: a12, share: 0.10, defense: {kind: dpm, blocks: 3",
     )
     rows = [found(attack, who, "leakage[ssim_max]", 0.1) for attack in ("noise", "noise_long") for who in ("a1", "a12")]
-    tasks = {
-        "attack spy noise on a1": task("attack", "noise", "a1", 1.0, rehearsed_on="a1"),
-        "attack spy noise on a12": task("attack", "noise", "a12", 10.0, rehearsed_on="a1"),
-        "attack spy noise_long on a1": task("attack", "noise_long", "a1", 100.0),
-        "attack spy noise_long on a12": task("attack", "noise_long", "a12", 1000.0),
-        "attack spy2 noise on a1": task("attack", "noise", "a1", 1e4, entity="spy2"),
-        "rehearse spy noise for a1": task("rehearse", "noise", "a1", 0.5),
-        "judge spy noise on a1": task("judge", "noise", "a1", 1e5, entity="oracle"),
+    jobs = {
+        "attack spy noise on a1": job("attack", "noise", "a1", 1.0, rehearsed_on="a1"),
+        "attack spy noise on a12": job("attack", "noise", "a12", 10.0, rehearsed_on="a1"),
+        "attack spy noise_long on a1": job("attack", "noise_long", "a1", 100.0),
+        "attack spy noise_long on a12": job("attack", "noise_long", "a12", 1000.0),
+        "attack spy2 noise on a1": job("attack", "noise", "a1", 1e4, entity="spy2"),
+        "rehearse spy noise for a1": job("rehearse", "noise", "a1", 0.5),
+        "judge spy noise on a1": job("judge", "noise", "a1", 1e5, entity="oracle"),
     }  # fmt: skip
-    run = made(tmp_path / "run", rows, tasks)
+    run = made(tmp_path / "run", rows, jobs)
     (run / "scenario.yaml").write_text(text)
     cells = cells_of(open_run(run))
     assert {(cell.defense, cell.attack): cell.seconds for cell in cells} == {
@@ -122,11 +122,11 @@ def test_a_time_is_that_of_its_own_tasks_though_names_begin_alike(tmp_path: Path
 
 def test_what_collaborators_and_outsiders_do_with_one_attack_are_two_cells(tmp_path: Path) -> None:
     rows = [found("any", "a1", "leakage[ssim_max]", 0.0), found("any", "a2", "leakage[ssim_max]", 0.9)]
-    tasks = {
-        "1": task("attack", "any", "a1", facts={"adversary": "outsider"}),
-        "2": task("attack", "any", "a2", facts={"adversary": "collaborator"}),
+    jobs = {
+        "1": job("attack", "any", "a1", facts={"adversary": "outsider"}),
+        "2": job("attack", "any", "a2", facts={"adversary": "collaborator"}),
     }
-    cells = cells_of(open_run(made(tmp_path / "run", rows, tasks)))
+    cells = cells_of(open_run(made(tmp_path / "run", rows, jobs)))
     assert {cell.adversary: (cell.word, cell.seconds) for cell in cells} == {
         "outsider": ("not broken by this suite", 2.0), "collaborator": ("broken", 2.0),
     }  # fmt: skip
@@ -138,7 +138,7 @@ def test_the_interval_of_a_share_stays_between_nothing_and_all(tmp_path: Path, v
     rows = []
     for who, value in zip(("a1", "a2", "a3"), values, strict=False):
         low, high = share_interval(round(100 * value), 100)
-        rows.append(Row("tiny", "by spy", who, "dpm", "any", "match_top1", value, low, high, n=100, seed=0))
+        rows.append(Result("tiny", "by spy", who, "dpm", "any", "match_top1", value, low, high, n=100, seed=0))
     (cell,) = cells_of(open_run(made(tmp_path / "run", rows)))
     assert cell.matches is not None
     assert cell.matches.low is not None
@@ -189,8 +189,8 @@ def test_of_victims_of_whom_r_rebuilds_nothing_leakage_says_so(tmp_path: Path) -
 
 def test_a_control_holds_for_all_victims_that_a_rehearsal_serves(tmp_path: Path) -> None:
     rows = [found("any", who, "leakage[ssim_max]", 0.0) for who in ("a1", "a2")] + [found("any", "a1", "control", 0.0)]
-    tasks = {who: task("attack", "any", who, rehearsed_on="a1") for who in ("a1", "a2")}
-    run = made(tmp_path / "run", rows, tasks)
+    jobs = {who: job("attack", "any", who, rehearsed_on="a1") for who in ("a1", "a2")}
+    run = made(tmp_path / "run", rows, jobs)
     (run / "scenario.yaml").write_text(to_yaml(read_scenario(SCENARIO, ["entities.a2.defense.blocks=3"]).scenario))
     assert [cell.word for cell in cells_of(open_run(run))] == [CONTROL_FAILED, CONTROL_FAILED]
 
@@ -202,7 +202,7 @@ def test_who_finds_nothing_in_plain_features_says_nothing_of_poisoned_ones(tmp_p
         text = to_yaml(read_scenario(SCENARIO, ["entities.a2.defense=none"]).scenario)
         (run / "scenario.yaml").write_text(text)
         record = json.loads((run / "record.json").read_text())
-        for each in record["tasks"].values():
+        for each in record["jobs"].values():
             each["facts"] = {"adversary": adversary}
         (run / "record.json").write_text(json.dumps(record))
         return [cell.word for cell in cells_of(open_run(run))]
@@ -280,8 +280,8 @@ def test_where_c_is_one_block_all_attacks_are_tried_but_those_through_its_blocks
     assert sorted(tried) == sorted(each["kind"] for each in suite if each["kind"] != "through_decider")
 
 
-def scored(row: str, entity: str, value: float, metric: str = "top1") -> Row:
-    return Row("tiny", row, entity, None, None, metric, value, None, None, n=100, seed=0)
+def scored(row: str, entity: str, value: float, metric: str = "top1") -> Result:
+    return Result("tiny", row, entity, None, None, metric, value, None, None, n=100, seed=0)
 
 
 def test_what_a_peer_gains_is_what_a_defense_is_worth_and_its_cost_where_no_row_says_so(tmp_path: Path) -> None:

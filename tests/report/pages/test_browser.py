@@ -95,18 +95,18 @@ def test_a_browser_shows_the_page_without_a_complaint(page: Path, width: int) ->
 def audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An audit with every attack of the quick suite, long sentences and pictures."""
     stated = scenario()
-    made, tasks = rows(stated), dict[str, dict[str, object]]()
+    made, jobs = rows(stated), dict[str, dict[str, object]]()
     labels = ["straw_man", "leaked_module", "distribution_matching[zca]", "leaked_pairs[4]", "leaked_pairs[64]"]
     for label in labels:
         for name in ("a1", "a2", "a3", "a4"):
             about = {"leakage[ssim_max]": 0.5, "ssim_max[7]": 0.4, "ssim_max[7]_worst": 0.9, "match_top1": 0.9}
             made += [row("by auditor", name, metric, value, attack=label) for metric, value in about.items()]
-            tasks[f"attack auditor {label} on {name}"] = {
+            jobs[f"attack auditor {label} on {name}"] = {
                 "stage": "attack", "entity": "auditor", "attack": label, "victim": name, "rehearsed_on": None,
                 "seconds": 12_345.0, "peak_bytes": 1, "cached": False, "losses": [],
                 "facts": {"adversary": "module leaked"},
             }  # fmt: skip
-    run = write_run(tmp_path_factory.mktemp("audited"), stated, made, shown=pictures(), record={"tasks": tasks})
+    run = write_run(tmp_path_factory.mktemp("audited"), stated, made, shown=pictures(), record={"jobs": jobs})
     seen = np.random.default_rng(0).integers(0, 256, (2, 16, 3, 96, 96), dtype=np.uint8)
     for label in labels:
         file = run / "private" / "oracle" / judged_file("auditor", label, "a1")

@@ -66,8 +66,8 @@ def test_long_curves_are_thinned_and_keep_both_ends() -> None:
 
 
 def test_events_of_a_run_from_before_curves_were_kept_are_read(tmp_path: Path) -> None:
-    def event(task: str, epoch: int, loss: float | None) -> str:
-        return json.dumps({"event": "epoch", "task": task, "epoch": epoch, "loss": loss})
+    def event(job: str, epoch: int, loss: float | None) -> str:
+        return json.dumps({"event": "epoch", "job": job, "epoch": epoch, "loss": loss})
 
     lines = [
         event("a", 1, 3.0),
@@ -79,8 +79,8 @@ def test_events_of_a_run_from_before_curves_were_kept_are_read(tmp_path: Path) -
     ]
     assert curves_of_events(lines) == {"a": [[3.0, 2.0], [5.0]], "b": [[9.0]]}
     old = {"seconds": 1.0, "peak_bytes": 1}
-    tasks = {"a": {**old, "cached": False}, "c": {**old, "cached": True}, "d": {**old, "cached": False}}
-    run = write_run(tmp_path, SCENARIO, [], record={"tasks": tasks})
+    jobs = {"a": {**old, "cached": False}, "c": {**old, "cached": True}, "d": {**old, "cached": False}}
+    run = write_run(tmp_path, SCENARIO, [], record={"jobs": jobs})
     (run / "metrics.jsonl").write_text("\n".join(lines))
     assert open_run(run).losses == {"a": ((3.0, 2.0), (5.0,)), "c": None, "d": ()}
 

@@ -15,7 +15,7 @@ from collab.report.pages.page import write_page
 from collab.report.tables.tables import tables
 from collab.results.aggregate import Mean
 from collab.results.figure import Figure
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.scenario.model import Scenario
 from collab.store.pictures import Sheet, read_sheet, write_sheet
 from tests.report.made_up import row, rows, scenario, write_run
@@ -32,7 +32,7 @@ def sheet(seed: int = 0, *, gallery: int = 1000, count: int = 4) -> Sheet:
     )
 
 
-def disclosed(stated: Scenario) -> list[Row]:
+def disclosed(stated: Scenario) -> list[Result]:
     made = [row("recognizer", None, "recognized_true", 0.8), row("recognizer", None, "pdist_prior_class_mean", 0.9)]
     for name, value in (("mean", 0.1), ("unrelated", 0.1), ("class_mean", 0.3)):
         made.append(row("recognizer", None, f"recognized_prior_{name}", value))

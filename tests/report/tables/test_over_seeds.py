@@ -10,12 +10,12 @@ from collab.report.pages.page import write_sweep_page
 from collab.report.tables.over_seeds import gains_table, headline_gains
 from collab.results.aggregate import means
 from collab.results.gains import gain_rows
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.scenario.sweep import Axis, Sweep
 from tests.html_tables import ragged_tables
 from tests.report.made_up import rows, scenario
 
-Cells = list[tuple[dict[str, bool | int | float | str], list[Row]]]
+Cells = list[tuple[dict[str, bool | int | float | str], list[Result]]]
 
 
 def cells(axis: str | None, *gains: float) -> Cells:
@@ -66,8 +66,8 @@ def test_the_row_with_the_largest_pool_stands_for_an_entity() -> None:
 
 
 def test_means_are_not_taken_over_attacks() -> None:
-    row = Row("s", "by a1", "a2", None, "first", "l1", 0.1, seed=0)
-    other = Row("s", "by a1", "a2", None, "second", "l1", 0.3, seed=0)
+    row = Result("s", "by a1", "a2", None, "first", "l1", 0.1, seed=0)
+    other = Result("s", "by a1", "a2", None, "second", "l1", 0.3, seed=0)
     assert [(each.attack, each.figure.value, each.figure.n) for each in means([({}, [row, other])])] == [
         ("first", 0.1, 1),
         ("second", 0.3, 1),

@@ -6,7 +6,7 @@ from collab.report.tables.federated import exchange_curve, exchange_table, ways
 from collab.report.tables.published import entropy_curve, published_images
 from collab.report.tables.tables import describe, tables
 from collab.results.results import Results
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.verdicts.verdicts import verdicts
@@ -31,7 +31,7 @@ def scenario(*more: str) -> Scenario:
 
 def shown(
     mixed: float = 0.7, noisy: float = 0.5, vfe: tuple[float, float] = (9.0, 8.9), reach: float = 0.01
-) -> list[Row]:
+) -> list[Result]:
     made = [row("raw", "a2", "top1", 0.8), row("c_public", None, "top1", 0.4), row("with", "a1", "top1", 0.6)]
     for name, line, top1, entropy in (("a2", "m", mixed, vfe[0]), ("a3", "n", noisy, vfe[1])):
         made += [
@@ -43,7 +43,7 @@ def shown(
     return made
 
 
-def federated() -> list[Row]:
+def federated() -> list[Result]:
     made = []
     for name in ("a1", "a2"):
         made += [row("fed", name, metric, value) for metric, value in (
@@ -82,7 +82,7 @@ def test_without_published_images_there_is_no_table_and_no_curve() -> None:
         (shown(0.7, 0.5, vfe=(7.0, 9.0)), "not comparable: a2 reaches less visual feature entropy than a3"),
     ],
 )
-def test_shuffling_must_keep_more_than_noise_of_no_more_entropy(rows: list[Row], told: str) -> None:
+def test_shuffling_must_keep_more_than_noise_of_no_more_entropy(rows: list[Result], told: str) -> None:
     (verdict,) = [each for each in verdicts(scenario(), rows) if each.claim == "shuffling keeps more"]
     assert verdict.verdict == told
     assert verdict.expected == "a2 above a3"

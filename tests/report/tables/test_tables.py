@@ -3,7 +3,7 @@ import pytest
 from collab.papers import paper_figure
 from collab.report.cells import percent, plain
 from collab.report.tables.tables import describe, tables
-from collab.results.table import Row
+from collab.results.table import Result
 from collab.scenario.model import Scenario
 from collab.scenario.parts import Refinement
 from collab.scenario.reader import read_scenario
@@ -15,8 +15,8 @@ def scenario() -> Scenario:
     return read_scenario(TINY).scenario
 
 
-def row(name: str, entity: str | None, value: float, metric: str = "top1") -> Row:
-    return Row("tiny", name, entity, "dpm", None, metric, value, value - 0.01, value + 0.03, 100, 0)
+def row(name: str, entity: str | None, value: float, metric: str = "top1") -> Result:
+    return Result("tiny", name, entity, "dpm", None, metric, value, value - 0.01, value + 0.03, 100, 0)
 
 
 def test_gain_is_counted_from_the_better_of_public_decider_and_own_features(scenario: Scenario) -> None:
