@@ -107,5 +107,5 @@ class AdversarialAlignment(Attack):
             turns, players, batches, Recipe(self.epochs, 32, "adam", 5e-4, schedule="cosine"),
             steps=steps_in(len(published), 32), stream=stream, compute=compute, progress=progress,
         )  # fmt: skip
-        unpoisoned = outputs_of(unpoison, torch.split(published, 256), compute)
-        return outputs_of(known.reconstructor, torch.split(unpoisoned, 256), compute)
+        unpoisoned = outputs_of(unpoison, published, compute)
+        return outputs_of(known.reconstructor, unpoisoned, compute)

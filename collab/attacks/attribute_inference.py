@@ -43,7 +43,7 @@ class AttributeInference(Attack):
         else:
             rows = torch.arange(min(self.images, len(known.public_data)))
             images, skipped = known.public_data.take(rows.numpy(), compute.device), 1
-            features = outputs_of(known.featurizer, torch.split(images, 256), compute)
+            features = outputs_of(known.featurizer, images, compute)
         seen, asked = (_summary(known, each, skipped, compute) for each in (features, known.features))
         colors = images.cpu().mean((2, 3))
         targets = torch.cat([colors.mean(1, keepdim=True), colors], 1)
@@ -59,7 +59,7 @@ def _summary(known: Knowledge, features: Tensor, skipped: int, compute: Compute)
     """Channel means of features and of what each block of C makes of them, but for the first `skipped` if C has any."""
     maps = [features]
     for block in list(known.decider.children())[:-1]:
-        maps.append(outputs_of(block, torch.split(maps[-1], 256), compute))
+        maps.append(outputs_of(block, maps[-1], compute))
     return torch.cat([each.mean((2, 3)) for each in maps[skipped:] or maps], 1)
 
 

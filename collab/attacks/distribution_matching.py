@@ -92,12 +92,12 @@ class DistributionMatching(Attack):
         plain = torch.cat([features.cpu() for features, _ in features_of(known.featurizer, some, compute)])
         moved = self._moved(known.features, plain)
         if self.per_class and known.labels.ndim == 1:
-            answers = outputs_of(known.decider, torch.split(plain, 256), compute).argmax(1)
+            answers = outputs_of(known.decider, plain, compute).argmax(1)
             for each in torch.unique(known.labels):
                 rows, there = known.labels == each, answers == each
                 if min(int(rows.sum()), int(there.sum())) >= FEWEST:
                     moved[rows] = self._moved(known.features[rows], plain[there])
-        return outputs_of(known.reconstructor, torch.split(moved, 256), compute)
+        return outputs_of(known.reconstructor, moved, compute)
 
     def _moved(self, features: Tensor, plain: Tensor) -> Tensor:
         """`features` by the linear map that gives them the moments of `plain`."""

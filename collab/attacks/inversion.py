@@ -41,7 +41,7 @@ class FreshReconstructor(Attack):
             learner, self.encoder(known), (known.public_data,), self.recipe,
             stream=stream, compute=compute, progress=progress,
         )  # fmt: skip
-        return outputs_of(learner, torch.split(known.features, 256), compute)
+        return outputs_of(learner, known.features, compute)
 
 
 def invert(

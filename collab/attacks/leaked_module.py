@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -55,15 +56,11 @@ class LeakedModule(FreshReconstructor):
         with torch.no_grad():
             published = torch.cat([known.victim_encoder(part.to(compute.device)).float().cpu() for part in parts])
         plain = outputs_of(known.featurizer, parts, compute)
-
-        def shown(features: Tensor) -> Tensor:
-            return outputs_of(known.reconstructor, torch.split(features, 256), compute)
-
-        ridge = best_ridge(published, plain, images, (1, 3), shown)
+        ridge = best_ridge(published, plain, images, (1, 3), partial(outputs_of, known.reconstructor, compute=compute))
         with stream.initialization():
             learner = Repaired(ridge, copy.deepcopy(known.reconstructor), published.shape[1])
         invert(
             learner, known.victim_encoder, (public,), self.recipe,
             stream=stream, compute=compute, progress=progress, loss=likeness_loss,
         )  # fmt: skip
-        return outputs_of(learner, torch.split(known.features, 256), compute)
+        return outputs_of(learner, known.features, compute)

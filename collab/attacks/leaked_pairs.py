@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -73,40 +74,34 @@ class LeakedPairs(Attack):
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
+        rebuild = partial(outputs_of, known.reconstructor, compute=compute)
         if not self.pairs:
-            return outputs_of(known.reconstructor, torch.split(known.features, 256), compute)
-        published, images = known.pairs.features, known.pairs.images
-        plain = outputs_of(known.featurizer, torch.split(images, 256), compute)
-
-        def shown(features: Tensor) -> Tensor:
-            return outputs_of(known.reconstructor, torch.split(features, 256), compute)
-
-        ridge = best_ridge(published, plain, images, self.sides, shown)
-        learner: nn.Module | None = None
+            return rebuild(known.features)
+        plain = outputs_of(known.featurizer, known.pairs.images, compute)
+        ridge = best_ridge(known.pairs.features, plain, known.pairs.images, self.sides, rebuild)
         if self.epochs and self.pairs >= 16:
-            learner = self._mended(known, ridge, published, images, plain, stream, compute, progress)
-        if learner is not None:
-            return outputs_of(learner, torch.split(known.features, 256), compute)
-        return shown(ridge(known.features))
+            learner = self._mend(known, ridge, plain, rebuild, stream, compute, progress)
+            if learner is not None:
+                return outputs_of(learner, known.features, compute)
+        return rebuild(ridge(known.features))
 
-    def _mended(
-        self, known: Knowledge, ridge: Ridge, published: Tensor, images: Tensor, plain: Tensor,
+    def _mend(
+        self, known: Knowledge, ridge: Ridge, plain: Tensor, rebuild: Map,
         stream: Stream, compute: Compute, progress: Progress,
     ) -> nn.Module | None:  # fmt: skip
         """Ridge, blocks and R trained on all pairs, if on a quarter that is left out that shows more than R alone."""
+        published, images = known.pairs.features, known.pairs.images
         held = torch.zeros(len(images), dtype=torch.bool)
         held[::4] = True
-        partly = best_ridge(published[~held], plain[~held], images[~held], (ridge.side,), lambda f: outputs_of(
-            known.reconstructor, torch.split(f, 256), compute
-        ))  # fmt: skip
-        before = outputs_of(known.reconstructor, (partly(published[held]),), compute)
-        tried = self._trained(known, partly, published[~held], images[~held], stream, compute, progress)
-        after = outputs_of(tried, (published[held],), compute)
+        partly = best_ridge(published[~held], plain[~held], images[~held], (ridge.side,), rebuild)
+        before = rebuild(partly(published[held]))
+        tried = self._train(known, partly, published[~held], images[~held], stream, compute, progress)
+        after = outputs_of(tried, published[held], compute)
         if ssim(after, images[held]).mean() <= ssim(before, images[held]).mean():
             return None
-        return self._trained(known, ridge, published, images, stream, compute, progress)
+        return self._train(known, ridge, published, images, stream, compute, progress)
 
-    def _trained(
+    def _train(
         self, known: Knowledge, ridge: Ridge, published: Tensor, images: Tensor,
         stream: Stream, compute: Compute, progress: Progress,
     ) -> nn.Module:  # fmt: skip

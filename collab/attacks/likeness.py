@@ -14,7 +14,7 @@ from collab.training.recipes import outputs_of
 
 def similarities(known: Knowledge, views: Sequence[View], compute: Compute) -> Tensor:
     """The sum of all views' scores [rows, candidates], each in standard deviations over candidates and over rows."""
-    plain = outputs_of(known.featurizer, torch.split(known.candidates, 256), compute)
+    plain = outputs_of(known.featurizer, known.candidates, compute)
     scores = [standardized(score) for view in views for score in _SCORES[view](known, plain, compute)]
     return standardized(torch.stack(scores).mean(0))
 
@@ -41,8 +41,7 @@ def cosines(rows: Tensor, candidates: Tensor) -> Tensor:
 def _answers(known: Knowledge, plain: Tensor, compute: Compute) -> list[Tensor]:
     """-KL from C's answer to a candidate to its answer to a row."""
     rows, there = (
-        functional.log_softmax(outputs_of(known.decider, torch.split(each, 256), compute), 1)
-        for each in (known.features, plain)
+        functional.log_softmax(outputs_of(known.decider, each, compute), 1) for each in (known.features, plain)
     )
     likelihood = rows @ there.exp().T
     return [likelihood - (there.exp() * there).sum(1)]
@@ -54,7 +53,7 @@ def _maps(
     blocks = list(known.decider.children())[:-1] or [nn.Identity()]  # behind the last hook C has none: features do
     scores, rows, there = [], known.features, plain
     for place, block in enumerate(blocks):
-        rows, there = (outputs_of(block, torch.split(each, 256), compute) for each in (rows, there))
+        rows, there = (outputs_of(block, each, compute) for each in (rows, there))
         if not last or place == len(blocks) - 1:
             scores.append(cosines(pooled(rows), pooled(there)))
     return scores

@@ -38,7 +38,7 @@ class Matching(Attack):
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
         scores = similarities(known, self.views, compute)
-        plain = outputs_of(known.featurizer, torch.split(known.candidates, 256), compute) if self.boost else None
+        plain = outputs_of(known.featurizer, known.candidates, compute) if self.boost else None
         kept = len(mutual(scores))
         for _ in range(self.boost):
             assert plain is not None

@@ -36,7 +36,7 @@ class MembershipInference(Attack):
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
         if self.by == "span":
-            candidates = outputs_of(known.featurizer, torch.split(known.candidates, 256), compute)
+            candidates = outputs_of(known.featurizer, known.candidates, compute)
             return explained(known.features, candidates, self.directions)
         return similarities(known, self.views, compute).max(0).values
 

@@ -4,7 +4,6 @@ import copy
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 from typing_extensions import override
 
@@ -42,4 +41,4 @@ class OwnModule(Attack):
             compute=compute,
             progress=progress,
         )
-        return outputs_of(learner, torch.split(known.features, 256), compute)
+        return outputs_of(learner, known.features, compute)

@@ -101,7 +101,7 @@ class ShadowModules(Attack):
         )  # fmt: skip
         with torch.no_grad():
             hidden = unseen(plain).float()
-            rebuilt = outputs_of(learner, (Standardized(moments_of(hidden), wanted)(hidden),), compute)
+            rebuilt = outputs_of(learner, Standardized(moments_of(hidden), wanted)(hidden), compute)
         truth = tried.cpu()
         guess = truth.mean(0, keepdim=True).expand_as(truth)
         kept = {f"learner.{name}": value for name, value in learner.state_dict().items()}
@@ -113,7 +113,7 @@ class ShadowModules(Attack):
         head = "learner."
         learner.load_state_dict({n.removeprefix(head): v for n, v in known.rehearsed.items() if n.startswith(head)})
         standardized = Standardized(moments_of(known.features), known.rehearsed["wanted"].cpu())
-        return outputs_of(learner, torch.split(standardized(known.features), 256), compute)
+        return outputs_of(learner, standardized(known.features), compute)
 
 
 def _chained(module: Map, head: nn.Module) -> Map:

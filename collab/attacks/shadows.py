@@ -68,7 +68,7 @@ def _fit_shadow(
     drawn = np.sort(stream.numpy("images").permutation(len(public))[:rows])
     images = ImageSet(public.images[drawn], public.labels[drawn])
     features = torch.cat([part.cpu() for part, _ in features_of(known.featurizer, images, compute)])
-    answers = known.task.targets_of(outputs_of(known.decider, torch.split(features, 256), compute))
+    answers = known.task.targets_of(outputs_of(known.decider, features, compute))
     shape = (features.shape[1], features.shape[2], features.shape[3])
     feed = FeatureFeed([InMemory(features.half(), answers)], shape, defense.batch_size, compute.device, torch.float16)
     with stream.initialization():

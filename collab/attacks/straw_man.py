@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 from typing_extensions import override
 
@@ -26,4 +25,4 @@ class StrawMan(Attack):
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
-        return outputs_of(known.reconstructor, torch.split(known.features, 256), compute)
+        return outputs_of(known.reconstructor, known.features, compute)

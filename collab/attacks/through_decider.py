@@ -49,7 +49,7 @@ class ThroughDecider(Attack):
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
         read, learner = self._built(known, stream, compute)
         learner.load_state_dict(known.rehearsed)
-        return outputs_of(nn.Sequential(read, learner), torch.split(known.features, 256), compute)
+        return outputs_of(nn.Sequential(read, learner), known.features, compute)
 
     def _built(self, known: Knowledge, stream: Stream, compute: Compute) -> tuple[nn.Sequential, nn.Module]:
         """The first blocks of C, and an untrained reconstructor of what they answer."""

@@ -12,10 +12,10 @@ from collab.models.backbones import is_rectified
 from collab.models.encoder import Encoder
 from collab.participants.participant import Participant
 from collab.participants.published_images import as_published
-from collab.participants.scoring import batched
 from collab.scenario.base import EntityOptions
 from collab.store.codec import as_stored
 from collab.store.release import read_release
+from collab.training.recipes import batched
 
 
 class Defended(Participant):

@@ -17,7 +17,7 @@ from collab.models.recognizer import Recognizer
 from collab.participants.disclosure import drawn, to_uint8
 from collab.participants.layout import load_images, load_numbers
 from collab.participants.participant import Participant
-from collab.participants.scoring import PICTURES, batched
+from collab.participants.scoring import PICTURES
 from collab.scenario.exposure import Decoder, Learner
 from collab.seeding import Stream
 from collab.store.pictures import Exhibit
@@ -145,7 +145,7 @@ def attribute_measures(
     """
     if unknown := sorted(set(names) - set(task.names)):
         raise EntityError(f"exposure asks for {', '.join(unknown)}; the task asks {', '.join(task.names)}.")
-    outputs, told = outputs_of(it.reader, batched(it.shown), bench.compute), list[Measure]()
+    outputs, told = outputs_of(it.reader, it.shown, bench.compute), list[Measure]()
     for name in names:
         column = task.names.index(name)
         is_true = labels[:, column] > 0.5
@@ -180,7 +180,7 @@ def feature_similarity(
         return feature_attack_loss(learning(batch[0]), batch[1])
 
     bench.trained(network, loss, batches, learner, len(public), "feature attack")
-    found = outputs_of(network, batched(shown), bench.compute)
+    found = outputs_of(network, shown, bench.compute)
     return mean_measure("feature_similarity", cosine_similarity(found, true.cpu()), bench.seed)
 
 
@@ -209,7 +209,7 @@ def decoder_attack(
         lambda batch, _, __: adversary_turns(game, batch), players, batches, Recipe.of(stated),
         steps=steps_in(len(learned), stated.batch_size), stream=stream, compute=bench.compute, progress=bench.progress,
     )  # fmt: skip
-    rebuilt = outputs_of(decoder, batched(shown), bench.compute).to(images.device)
+    rebuilt = outputs_of(decoder, shown, bench.compute).to(images.device)
     found = {"l1": l1, "psnr": psnr, f"ssim{ssim_window(side)[0]}": ssim}
     told = {f"decoded_{name}[{stated.name}]": metric(rebuilt, images) for name, metric in found.items()}
     if embedding is not None:
