@@ -48,7 +48,8 @@ def knn_hits(
     images.
     """
     if k % 2 == 0 or len(labels) <= k:
-        raise DataError(f"{k} neighbors of {len(labels)} images were asked; take an odd number below that of images.")
+        raise DataError(f"{k} neighbors of {len(labels)} images decide nothing. Take an odd k below that of images.")
+    # sklearn.neighbors orders equal distances otherwise, which rounded features have: labels of some images would turn.
     z = features.flatten(1).double()
     hits = []
     for part in torch.split(torch.arange(len(z), device=z.device), 512):

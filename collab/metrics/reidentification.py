@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -66,11 +66,6 @@ def guesses(scores: Float[Tensor, "batch candidates"], truth: Int[Tensor, " batc
     Of equal scores the truth comes at the middle, the mean of a random order. NaN counts as the lowest score.
     """
     return _middle_ranks(-scores, truth)
-
-
-def rank_hits(ranks: Float[Tensor, " batch"], k: int) -> Bool[Tensor, " batch"]:
-    """Whether the truth is among the k nearest; a tie across place k is decided by its middle rank."""
-    return ranks <= k
 
 
 def embedded(

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from collab.metrics.membership import auc, tpr_at_fpr
-from collab.metrics.reidentification import guesses, rank_hits
+from collab.metrics.reidentification import guesses
 from collab.metrics.scores import mean_measure
 from collab.seeding import Stream
 from collab.training.feeds import ImageSet
@@ -26,7 +26,7 @@ def match_measures(scores: Tensor, places: Tensor, seed: int) -> tuple[Measure, 
     is_there, told = places >= 0, list[Measure]()
     if bool(is_there.any()):
         ranks = guesses(scores[is_there], places[is_there])
-        told += [mean_measure(f"match_top{k}", rank_hits(ranks, k), seed) for k in (1, 5)]
+        told += [mean_measure(f"match_top{k}", ranks <= k, seed) for k in (1, 5)]
         told += [
             Measure("match_rank_median", float(ranks.median()), n=len(ranks)),
             mean_measure("match_guesswork", ranks.double(), seed),

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.neighbors import NearestNeighbors
 
 from collab.errors import DataError
 from collab.metrics.identity import (
@@ -65,6 +66,13 @@ def test_neighbors_against_a_slow_count(seed: int) -> None:
         order = sorted((j for j in range(40) if j != i), key=lambda j: float((z[i].double() - z[j].double()).norm()))
         expected.append((sum(bool(labels[j]) for j in order[:5]) > 2) == bool(labels[i]))
     assert knn_hits(z, labels, k=5).tolist() == expected
+
+
+def test_neighbors_are_those_of_scikit_learn_where_no_two_are_equally_far() -> None:
+    generator = torch.Generator().manual_seed(2)
+    z, labels = torch.randn(700, 3, 2, 2, generator=generator), torch.rand(700, generator=generator) < 0.5
+    nearest = NearestNeighbors(n_neighbors=15).fit(z.flatten(1).double().numpy()).kneighbors(return_distance=False)
+    assert torch.equal(knn_hits(z, labels), (2 * labels[torch.from_numpy(nearest)].sum(1) > 15) == labels)
 
 
 def test_separable_labels_are_told_and_random_ones_are_not() -> None:
