@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +10,9 @@ from torch.nn import functional
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge, Need
+from collab.attacks.base import Attack, Knowledge
 from collab.attacks.distribution_matching import Moments, zca_map
 from collab.models.layers import convolution
-from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.feeds import even_batches, steps_in
 from collab.training.loop import Recipe, Turn, take_turns
@@ -62,9 +60,9 @@ class AdversarialAlignment(Attack):
     first player by the non-saturating form. Nothing chooses among iterates: the last one is applied.
     """
 
-    kind: ClassVar[str] = "adversarial_alignment"
-    Options: ClassVar[type[AttackOptions]] = options.AdversarialAlignment
-    needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "reconstructor", "public_data"})
+    kind = "adversarial_alignment"
+    Options = options.AdversarialAlignment
+    needs = frozenset({"featurizer", "decider", "reconstructor", "public_data"})
 
     epochs: int
     images: int

@@ -1,7 +1,6 @@
 """What a row tells of its image without showing it (ATTACKS A7): its brightness and mean color."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -9,7 +8,6 @@ from typing_extensions import override
 
 from collab.attacks import options
 from collab.attacks.base import Attack, Knowledge, Need
-from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.precision import Compute
 from collab.training.progress import Progress
@@ -24,9 +22,9 @@ class AttributeInference(Attack):
     it also sees the published features themselves.
     """
 
-    kind: ClassVar[str] = "attribute_inference"
-    Options: ClassVar[type[AttackOptions]] = options.AttributeInference
-    needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "public_data"})
+    kind = "attribute_inference"
+    Options = options.AttributeInference
+    needs = frozenset({"featurizer", "decider", "public_data"})
 
     pairs: int
     images: int

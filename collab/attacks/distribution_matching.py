@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -10,7 +9,6 @@ from typing_extensions import override
 
 from collab.attacks import options
 from collab.attacks.base import Attack, Knowledge, Need
-from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.precision import Compute
 from collab.training.progress import Progress
@@ -72,9 +70,9 @@ MAPS = {"zca": zca_map, "transport": transport_map, "eigen": eigen_map}
 class DistributionMatching(Attack):
     """Moves the shard's mean and covariance over channels to those of F(Q) by a linear map, then applies R."""
 
-    kind: ClassVar[str] = "distribution_matching"
-    Options: ClassVar[type[AttackOptions]] = options.DistributionMatching
-    needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "reconstructor", "public_data"})
+    kind = "distribution_matching"
+    Options = options.DistributionMatching
+    needs = frozenset({"featurizer", "reconstructor", "public_data"})
 
     map: str
     images: int

@@ -1,7 +1,6 @@
 """Re-identification by histograms (ATTACKS V4): shuffling keeps every value, so it keeps which image it was."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -9,8 +8,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge, Need
-from collab.scenario.base import AttackOptions
+from collab.attacks.base import Attack, Knowledge
 from collab.seeding import Stream
 from collab.training.feeds import ImageSet
 from collab.training.precision import Compute
@@ -40,9 +38,9 @@ def nearest_by_histogram(images: Tensor, candidates: Tensor) -> Tensor:
 class HistogramMatching(Attack):
     """Answers with the image of its own and public ones whose histogram is nearest: exact where it has the image."""
 
-    kind: ClassVar[str] = "histogram_matching"
-    Options: ClassVar[type[AttackOptions]] = options.HistogramMatching
-    needs: ClassVar[frozenset[Need]] = frozenset({"images", "own_data", "public_data"})
+    kind = "histogram_matching"
+    Options = options.HistogramMatching
+    needs = frozenset({"images", "own_data", "public_data"})
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:

@@ -4,7 +4,6 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -15,7 +14,6 @@ from collab.attacks import options
 from collab.attacks.base import Knowledge, Need
 from collab.attacks.inversion import FreshReconstructor, invert
 from collab.attacks.leaked_pairs import Repaired, best_ridge
-from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.losses import likeness_loss
 from collab.training.precision import Compute
@@ -30,9 +28,9 @@ PAIRS = 256
 class LeakedModule(FreshReconstructor):
     """Inverts the victim's own module on public images: an upper bound on what rests on its secrecy alone."""
 
-    kind: ClassVar[str] = "leaked_module"
-    Options: ClassVar[type[AttackOptions]] = options.LeakedModule
-    needs: ClassVar[frozenset[Need]] = frozenset({"public_data", "victim_encoder"})
+    kind = "leaked_module"
+    Options = options.LeakedModule
+    needs = frozenset({"public_data", "victim_encoder"})
 
     start: options.Start = "fresh"
 

@@ -4,7 +4,6 @@ import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +14,6 @@ from collab.attacks.base import Attack, Knowledge, Need
 from collab.attacks.linear import PENALTIES, Grams, Ridge, folds, total
 from collab.metrics.visual import ssim
 from collab.models.layers import Residual, convolution
-from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.feeds import even_batches, steps_in
 from collab.training.loop import Recipe, minimize
@@ -59,9 +57,9 @@ class LeakedPairs(Attack):
     whether the blocks help are chosen by images left out of the pairs. With no pairs it applies R as it is.
     """
 
-    kind: ClassVar[str] = "leaked_pairs"
-    Options: ClassVar[type[AttackOptions]] = options.LeakedPairs
-    needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "reconstructor", "pairs"})
+    kind = "leaked_pairs"
+    Options = options.LeakedPairs
+    needs = frozenset({"featurizer", "reconstructor", "pairs"})
 
     pairs: int
     sides: tuple[int, ...]

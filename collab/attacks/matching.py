@@ -1,17 +1,15 @@
 """Matching (ATTACKS A5): which of many candidate images lies behind a row; then sure matches serve as pairs."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge, Need
+from collab.attacks.base import Attack, Knowledge
 from collab.attacks.likeness import cosines, similarities, standardized
 from collab.attacks.linear import Grams, Ridge
-from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.precision import Compute
 from collab.training.progress import Progress
@@ -28,9 +26,9 @@ class Matching(Attack):
     A round is kept if it leaves more rows and candidates that are each other's best: the attack's own score.
     """
 
-    kind: ClassVar[str] = "matching"
-    Options: ClassVar[type[AttackOptions]] = options.Matching
-    needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "candidates"})
+    kind = "matching"
+    Options = options.Matching
+    needs = frozenset({"featurizer", "decider", "candidates"})
 
     views: tuple[options.View, ...]
     boost: int

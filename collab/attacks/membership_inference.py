@@ -1,16 +1,14 @@
 """Whether an image is among those that an entity has published features of (ATTACKS A7)."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge, Need
+from collab.attacks.base import Attack, Knowledge
 from collab.attacks.likeness import similarities
-from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.precision import Compute
 from collab.training.progress import Progress
@@ -25,9 +23,9 @@ class MembershipInference(Attack):
     no row that is like any image: what is drawn or mixed from members varies as they do.
     """
 
-    kind: ClassVar[str] = "membership_inference"
-    Options: ClassVar[type[AttackOptions]] = options.MembershipInference
-    needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "candidates"})
+    kind = "membership_inference"
+    Options = options.MembershipInference
+    needs = frozenset({"featurizer", "decider", "candidates"})
 
     views: tuple[options.View, ...]
     by: options.By

@@ -1,7 +1,6 @@
 """Inversion by optimization (ATTACKS A6): the image whose features are read as the published ones are."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +8,6 @@ from typing_extensions import override
 
 from collab.attacks import options
 from collab.attacks.base import Attack, Knowledge, Need
-from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.precision import Compute
 from collab.training.progress import Progress
@@ -23,9 +21,9 @@ class OptimizationInversion(Attack):
     right. Starts from the mean public image; the last iterate counts.
     """
 
-    kind: ClassVar[str] = "optimization_inversion"
-    Options: ClassVar[type[AttackOptions]] = options.OptimizationInversion
-    needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "public_data"})
+    kind = "optimization_inversion"
+    Options = options.OptimizationInversion
+    needs = frozenset({"featurizer", "public_data"})
 
     through: str
     steps: int

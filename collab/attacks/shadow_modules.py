@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from collab.attacks.base import Attack, Knowledge, Need
 from collab.attacks.inversion import invert
 from collab.attacks.shadows import fit_shadows, through_all
 from collab.metrics.visual import ssim
-from collab.scenario.base import CONTROL, AttackOptions
+from collab.scenario.base import CONTROL
 from collab.seeding import Stream
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
@@ -59,11 +58,9 @@ class ShadowModules(Attack):
     carries over. As a collaborator it also uses its own module and its own images.
     """
 
-    kind: ClassVar[str] = "shadow_modules"
-    Options: ClassVar[type[AttackOptions]] = options.ShadowModules
-    needs: ClassVar[frozenset[Need]] = frozenset(
-        {"featurizer", "decider", "reconstructor", "public_data", "victim_defense"}
-    )
+    kind = "shadow_modules"
+    Options = options.ShadowModules
+    needs = frozenset({"featurizer", "decider", "reconstructor", "public_data", "victim_defense"})
 
     modules: int
     images: int

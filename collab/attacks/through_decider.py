@@ -1,18 +1,16 @@
 """Through the decider: what C can read of poisoned features, a reconstructor can show (ATTACKS A4d)."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge, Need
+from collab.attacks.base import Attack, Knowledge
 from collab.attacks.inversion import invert
 from collab.errors import EntityError
 from collab.models.reconstructors import build_reconstructor
-from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.loop import Recipe
 from collab.training.losses import likeness_loss
@@ -28,9 +26,9 @@ class ThroughDecider(Attack):
     Equivalence forces deep blocks to answer alike, and they hold less of the image: the depth is an option.
     """
 
-    kind: ClassVar[str] = "through_decider"
-    Options: ClassVar[type[AttackOptions]] = options.ThroughDecider
-    needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "public_data"})
+    kind = "through_decider"
+    Options = options.ThroughDecider
+    needs = frozenset({"featurizer", "decider", "public_data"})
 
     depth: int
     reconstructor: str
