@@ -11,14 +11,14 @@ from typing_extensions import override
 
 from collab.attacks import options
 from collab.attacks.base import Attack, Knowledge
-from collab.attacks.distribution_matching import Moments, zca_map
+from collab.attacks.distribution_matching import Moments, public_features, zca_map
 from collab.models.layers import convolution
 from collab.seeding import Stream
 from collab.training.feeds import even_batches, steps_in
 from collab.training.loop import Recipe, Turn, take_turns
 from collab.training.precision import Compute
 from collab.training.progress import Progress
-from collab.training.recipes import features_of, outputs_of
+from collab.training.recipes import outputs_of
 
 
 class Unpoisoner(nn.Module):
@@ -70,12 +70,10 @@ class AdversarialAlignment(Attack):
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
-        public, published = known.public_data, known.features
-        some = type(public)(public.images[: self.images], public.labels[: self.images])
-        plain = torch.cat([features.cpu() for features, _ in features_of(known.featurizer, some, compute)])
+        published, plain = known.features, public_features(known, self.images, compute)
         with stream.initialization():
             rectified = bool((plain >= 0).all())
-            unpoison = Unpoisoner(Moments.of([published]), Moments.of([plain]), rectified=rectified)
+            unpoison = Unpoisoner(Moments.of(published), Moments.of(plain), rectified=rectified)
             players = {"U": unpoison, "D": discriminator(plain.shape[1])}
         tell = players["D"]
         for player in players.values():
@@ -91,11 +89,11 @@ class AdversarialAlignment(Attack):
             return functional.softplus(-tell(others)).mean() + functional.softplus(tell(unpoison(rows))).mean()
 
         def align(rows: Tensor) -> Tensor:
-            shown = unpoison(rows)
+            unpoisoned = unpoison(rows)
             with torch.no_grad():
-                said = known.decider(rows)
-            agreement = known.task.equivalence(known.decider(shown), said)
-            return functional.softplus(-tell(shown)).mean() + self.equivalence_weight * agreement
+                answers = known.decider(rows)
+            agreement = known.task.equivalence(known.decider(unpoisoned), answers)
+            return functional.softplus(-tell(unpoisoned)).mean() + self.equivalence_weight * agreement
 
         def turns(batch: tuple[Tensor, Tensor], index: int, epoch: int) -> Iterator[Turn]:
             yield Turn(("D",), partial(discern, *batch))

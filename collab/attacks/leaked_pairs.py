@@ -3,7 +3,8 @@
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
+from operator import add
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from typing_extensions import override
 
 from collab.attacks import options
 from collab.attacks.base import Attack, Knowledge, Need
-from collab.attacks.linear import PENALTIES, Grams, Ridge, folds, total
+from collab.attacks.linear import PENALTIES, Grams, Ridge, deal_folds
 from collab.metrics.visual import ssim
 from collab.models.layers import Residual, convolution
 from collab.seeding import Stream
@@ -119,25 +120,25 @@ class LeakedPairs(Attack):
         return learner.eval()
 
 
-def best_ridge(published: Tensor, plain: Tensor, images: Tensor, sides: tuple[int, ...], shown: Map) -> Ridge:
+def best_ridge(published: Tensor, plain: Tensor, images: Tensor, sides: tuple[int, ...], rebuild: Map) -> Ridge:
     """The ridge map from `published` to `plain` of the size and penalty under which images left out are most alike.
 
-    Each of at most 8 parts of the pairs is left out in turn; `shown` is what R makes of features.
+    Each of at most 8 parts of the pairs is left out in turn; `rebuild` is what R makes of features.
     """
-    parts = folds(len(published))
-    found: list[tuple[float, int, float]] = []
+    parts = deal_folds(len(published))
+    tried: list[tuple[float, int, float]] = []
     whole: dict[int, Grams] = {}
     for side in sides:
         grams = [Grams.of(published[part], plain[part], side) for part in parts]
-        whole[side] = total(grams)
+        whole[side] = reduce(add, grams)
         if len(parts) == 1:  # one pair: nothing can be left out
-            found.append((0.0, side, PENALTIES[-1]))
+            tried.append((0.0, side, PENALTIES[-1]))
             continue
         for penalty in PENALTIES:
             likeness = []
-            for place, part in enumerate(parts):
-                ridge = total(grams[:place] + grams[place + 1 :]).solved(penalty, side)
-                likeness.append(ssim(shown(ridge(published[part])), images[part]))
-            found.append((float(torch.cat(likeness).mean()), side, penalty))
-    _, side, penalty = max(found, key=lambda each: each[0])
-    return whole[side].solved(penalty, side)
+            for number, part in enumerate(parts):
+                ridge = reduce(add, grams[:number] + grams[number + 1 :]).solve(penalty, side)
+                likeness.append(ssim(rebuild(ridge(published[part])), images[part]))
+            tried.append((float(torch.cat(likeness).mean()), side, penalty))
+    _, side, penalty = max(tried, key=lambda choice: choice[0])
+    return whole[side].solve(penalty, side)

@@ -12,14 +12,16 @@ from collab.training.precision import Compute
 from collab.training.recipes import outputs_of
 
 
-def similarities(known: Knowledge, views: Sequence[View], compute: Compute) -> Tensor:
-    """The sum of all views' scores [rows, candidates], each in standard deviations over candidates and over rows."""
-    plain = outputs_of(known.featurizer, known.candidates, compute)
-    scores = [standardized(score) for view in views for score in _SCORES[view](known, plain, compute)]
-    return standardized(torch.stack(scores).mean(0))
+def similarities(known: Knowledge, plain: Tensor, views: Sequence[View], compute: Compute) -> Tensor:
+    """The sum of all views' scores [rows, candidates], each in standard deviations over candidates and over rows.
+
+    `plain` are F of the candidates.
+    """
+    scores = [standardize(score) for view in views for score in _SCORES[view](known, plain, compute)]
+    return standardize(torch.stack(scores).mean(0))
 
 
-def standardized(scores: Tensor) -> Tensor:
+def standardize(scores: Tensor) -> Tensor:
     """Scores [rows, candidates] in standard deviations over each row's candidates, then over each candidate's rows.
 
     So a candidate that is like everything is like nothing.
@@ -33,7 +35,7 @@ def standardized(scores: Tensor) -> Tensor:
 def cosines(rows: Tensor, candidates: Tensor) -> Tensor:
     """Cosines [rows, candidates] between vectors, each set shifted to a mean of 0: two modules shift alike rows."""
     first, second = (
-        functional.normalize(each - each.mean(0), dim=1) for each in (rows.flatten(1), candidates.flatten(1))
+        functional.normalize(vectors - vectors.mean(0), dim=1) for vectors in (rows.flatten(1), candidates.flatten(1))
     )
     return first @ second.T
 

@@ -33,13 +33,13 @@ class MembershipInference(Attack):
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
+        candidates = outputs_of(known.featurizer, known.candidates, compute)
         if self.by == "span":
-            candidates = outputs_of(known.featurizer, known.candidates, compute)
-            return explained(known.features, candidates, self.directions)
-        return similarities(known, self.views, compute).max(0).values
+            return explain_share(known.features, candidates, self.directions)
+        return similarities(known, candidates, self.views, compute).max(0).values
 
 
-def explained(features: Tensor, candidates: Tensor, directions: int) -> Tensor:
+def explain_share(features: Tensor, candidates: Tensor, directions: int) -> Tensor:
     """The share of each candidate's squared distance from the mean row that lies in the rows' main directions."""
     rows, away = features.flatten(1), candidates.flatten(1)
     mean = rows.mean(0)
