@@ -1,7 +1,6 @@
 """The secondary attack (DPF Fig. 5; ATTACKS A1): the module is known, and a reconstructor learns to invert it."""
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,7 +10,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Knowledge, Need
+from collab.attacks.base import Knowledge, Map, Need
 from collab.attacks.inversion import FreshReconstructor, invert
 from collab.attacks.leaked_pairs import Repaired, best_ridge
 from collab.seeding import Stream
@@ -40,7 +39,7 @@ class LeakedModule(FreshReconstructor):
         return self.needs if self.start == "fresh" else self.needs | {"featurizer", "reconstructor"}
 
     @override
-    def encoder(self, known: Knowledge) -> Callable[[Tensor], Tensor]:
+    def encoder(self, known: Knowledge) -> Map:
         return known.victim_encoder
 
     @override

@@ -1,7 +1,7 @@
 """k leaked pairs (ATTACKS A3): who has some of a victim's images and their rows maps all other rows back."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial, reduce
 from operator import add
@@ -11,19 +11,18 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge, Need
+from collab.attacks.base import Attack, Knowledge, Map, Need
+from collab.attacks.inversion import train_inverse
 from collab.attacks.linear import PENALTIES, Grams, Ridge, deal_folds
 from collab.metrics.visual import ssim
 from collab.models.layers import Residual, convolution
 from collab.seeding import Stream
-from collab.training.feeds import even_batches, steps_in
-from collab.training.loop import Recipe, minimize
+from collab.training.feeds import even_batches
+from collab.training.loop import Recipe
 from collab.training.losses import likeness_loss
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 from collab.training.recipes import outputs_of
-
-Map = Callable[[Tensor], Tensor]
 
 
 class Repaired(nn.Module):
@@ -76,48 +75,34 @@ class LeakedPairs(Attack):
         rebuild = partial(outputs_of, known.reconstructor, compute=compute)
         if not self.pairs:
             return rebuild(known.features)
-        plain = outputs_of(known.featurizer, known.pairs.images, compute)
-        ridge = best_ridge(known.pairs.features, plain, known.pairs.images, self.sides, rebuild)
-        if self.epochs and self.pairs >= 16:
-            learner = self._mend(known, ridge, plain, rebuild, stream, compute, progress)
-            if learner is not None:
-                return outputs_of(learner, known.features, compute)
-        return rebuild(ridge(known.features))
-
-    def _mend(
-        self, known: Knowledge, ridge: Ridge, plain: Tensor, rebuild: Map,
-        stream: Stream, compute: Compute, progress: Progress,
-    ) -> nn.Module | None:  # fmt: skip
-        """Ridge, blocks and R trained on all pairs, if on a quarter that is left out that shows more than R alone."""
         published, images = known.pairs.features, known.pairs.images
-        held = torch.zeros(len(images), dtype=torch.bool)
-        held[::4] = True
-        partly = best_ridge(published[~held], plain[~held], images[~held], (ridge.side,), rebuild)
-        before = rebuild(partly(published[held]))
-        tried = self._train(known, partly, published[~held], images[~held], stream, compute, progress)
-        after = outputs_of(tried, published[held], compute)
-        if ssim(after, images[held]).mean() <= ssim(before, images[held]).mean():
-            return None
-        return self._train(known, ridge, published, images, stream, compute, progress)
-
-    def _train(
-        self, known: Knowledge, ridge: Ridge, published: Tensor, images: Tensor,
-        stream: Stream, compute: Compute, progress: Progress,
-    ) -> nn.Module:  # fmt: skip
-        with stream.initialization():
-            learner = Repaired(ridge, copy.deepcopy(known.reconstructor), published.shape[1])
-        compute.place(learner).requires_grad_(True).train()
-
-        def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-            for index in even_batches(len(images), 16, generator):
-                yield published[index].to(compute.device), images[index].to(compute.device)
-
+        plain = outputs_of(known.featurizer, images, compute)
+        ridge = best_ridge(published, plain, images, self.sides, rebuild)
         recipe = Recipe(self.epochs, 16, "adamw", 1e-3, weight_decay=0.05, schedule="one_cycle")
-        minimize(
-            lambda batch: likeness_loss(learner(batch[0]), batch[1]), learner, batches, recipe,
-            steps=steps_in(len(images), 16), stream=stream, compute=compute, progress=progress,
-        )  # fmt: skip
-        return learner.eval()
+
+        def mend(ridge: Ridge, features: Tensor, images: Tensor) -> nn.Module:
+            """Ridge, blocks and R, trained on some of the pairs."""
+            with stream.initialization():
+                learner = Repaired(ridge, copy.deepcopy(known.reconstructor), features.shape[1])
+
+            def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+                for index in even_batches(len(images), recipe.batch_size, generator):
+                    yield features[index].to(compute.device), images[index].to(compute.device)
+
+            return train_inverse(
+                learner, batches, len(images), recipe, likeness_loss,
+                stream=stream, compute=compute, progress=progress,
+            )  # fmt: skip
+
+        if self.epochs and self.pairs >= 16:
+            # Taken only if a quarter of the pairs, which is left out at first, shows more by them than by R alone.
+            held = torch.arange(len(images)) % 4 == 0
+            partly = best_ridge(published[~held], plain[~held], images[~held], (ridge.side,), rebuild)
+            before = rebuild(partly(published[held]))
+            after = outputs_of(mend(partly, published[~held], images[~held]), published[held], compute)
+            if ssim(after, images[held]).mean() > ssim(before, images[held]).mean():
+                return outputs_of(mend(ridge, published, images), known.features, compute)
+        return rebuild(ridge(known.features))
 
 
 def best_ridge(published: Tensor, plain: Tensor, images: Tensor, sides: tuple[int, ...], rebuild: Map) -> Ridge:

@@ -29,12 +29,8 @@ class OwnModule(Attack):
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
         learner = invert(
-            copy.deepcopy(known.reconstructor),
-            lambda images: known.own_module(known.featurizer(images)),
-            (known.own_data, known.public_data),
-            self.recipe,
-            stream=stream,
-            compute=compute,
-            progress=progress,
-        )
+            copy.deepcopy(known.reconstructor), lambda images: known.own_module(known.featurizer(images)),
+            (known.own_data, known.public_data), self.recipe,
+            stream=stream, compute=compute, progress=progress,
+        )  # fmt: skip
         return outputs_of(learner, known.features, compute)

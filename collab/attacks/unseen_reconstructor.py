@@ -1,12 +1,9 @@
 """A reconstructor that no DPM has seen (DP Fig. 5; ATTACKS A0): of the same family, trained on unpoisoned features."""
 
-from collections.abc import Callable
-
-from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Knowledge
+from collab.attacks.base import Knowledge, Map
 from collab.attacks.inversion import FreshReconstructor
 
 
@@ -18,5 +15,5 @@ class UnseenReconstructor(FreshReconstructor):
     needs = frozenset({"featurizer", "public_data"})
 
     @override
-    def encoder(self, known: Knowledge) -> Callable[[Tensor], Tensor]:
+    def encoder(self, known: Knowledge) -> Map:
         return known.featurizer

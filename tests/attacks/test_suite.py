@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from collab.attacks.adversarial_alignment import AdversarialAlignment
 from collab.attacks.attribute_inference import AttributeInference, attributes_of
-from collab.attacks.base import Attack, Knowledge, Pairs, adversary
+from collab.attacks.base import Attack, Knowledge, Pairs, classify_adversary
 from collab.attacks.distribution_matching import DistributionMatching, Moments, eigen_map, transport_map, zca_map
 from collab.attacks.leaked_module import LeakedModule
 from collab.attacks.leaked_pairs import LeakedPairs
@@ -338,7 +338,7 @@ def test_what_an_attack_does_not_ask_for_it_cannot_reach(attack: type[Attack]) -
 
 
 def test_adversaries_are_told_apart_by_what_they_have() -> None:
-    assert adversary(frozenset({"featurizer", "candidates"})) == "outsider"
-    assert adversary(frozenset({"own_data"})) == "collaborator"
-    assert adversary(frozenset({"own_data", "pairs"})) == "insider"
-    assert adversary(frozenset({"victim_weights", "pairs"})) == "module leaked"
+    assert classify_adversary(frozenset({"featurizer", "candidates"})) == "outsider"
+    assert classify_adversary(frozenset({"own_data"})) == "collaborator"
+    assert classify_adversary(frozenset({"own_data", "pairs"})) == "insider"
+    assert classify_adversary(frozenset({"victim_weights", "pairs"})) == "module leaked"
