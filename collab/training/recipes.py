@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from collab.models.freeze import folded, freeze
+from collab.models.freeze import fold, freeze
 from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet, even_batches, steps_in
 from collab.training.loop import Recipe, Turn, minimize, take_turns
@@ -179,10 +179,8 @@ def train_dpm(
     opponent: a random person for each image, drawn anew in each step or once for all.
     """
     compute.place(dpm).train()
-    read = compute.place(folded(decider))
-    rebuilders = [
-        compute.place(copy.deepcopy(each) if aim.adapt else folded(each)) for each in (reconstructor, *others)
-    ]
+    read = compute.place(fold(decider))
+    rebuilders = [compute.place(copy.deepcopy(each) if aim.adapt else fold(each)) for each in (reconstructor, *others)]
 
     fixed = None
     if identifier is not None:

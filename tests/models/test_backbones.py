@@ -8,7 +8,7 @@ from torch.nn import functional
 from collab.architectures import ARCHITECTURES
 from collab.errors import ResourceError, ScenarioError
 from collab.models.backbones import build_network, build_split, cut, feature_shape, is_rectified
-from collab.models.freeze import state_digest
+from tests.digests import state_digest
 
 SMALL = ("resnet8", "resnet14", "resnet20", "resnet18_small", "resnet18_small_mlp", "vgg16_small")
 LARGE = tuple(name for name in ARCHITECTURES if name not in SMALL)

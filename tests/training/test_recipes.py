@@ -12,7 +12,7 @@ from torch.nn import functional
 from collab.defenses.dpm_network import build_dpm
 from collab.metrics.visual import ssim
 from collab.models.backbones import build_split
-from collab.models.freeze import freeze, state_digest
+from collab.models.freeze import freeze
 from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet, InMemory
 from collab.training.loop import Recipe
@@ -30,6 +30,7 @@ from collab.training.recipes import (
     train_reconstructor,
     with_budget,
 )
+from tests.digests import state_digest
 
 CPU = Compute(torch.device("cpu"), torch.float32)
 STREAM = Stream(0, "a1", "poison")
