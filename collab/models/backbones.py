@@ -77,7 +77,7 @@ def build_network(
     if width is not None and kind.width is None:
         free = ", ".join(name for name, each in ARCHITECTURES.items() if each.width is not None)
         raise ScenarioError(
-            f"model: `width: {width}` was asked for {backbone}, whose widths are fixed; only {free} take one. "
+            f"model: {backbone} has fixed widths, so `width: {width}` cannot be honored; only {free} take one. "
             f"Leave `width` out."
         )
     pieces = family(kind)(backbone, classes, kind.width if width is None else width)

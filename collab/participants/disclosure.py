@@ -17,7 +17,7 @@ from collab.metrics.reidentification import (
     IMAGES_AT_ONCE,
     SMALLEST_GALLERY,
     cosine_ranks,
-    embedded,
+    embed,
     pixel_ranks,
 )
 from collab.metrics.scores import mean_measure
@@ -77,7 +77,7 @@ class Gallery:
 
     @cached_property
     def _embeddings(self) -> Tensor | None:
-        return None if self.recognizer is None else embedded(self.recognizer.embedding, self.images)
+        return None if self.recognizer is None else embed(self.recognizer.embedding, self.images)
 
     def ranks(self, rebuilt: Tensor, places: Tensor) -> dict[str, Tensor]:
         """Rank [batch] of the true images, which stand at `places`; none from a gallery of less than 1,000 images."""
@@ -85,7 +85,7 @@ class Gallery:
             return {}
         found = {"pixels": pixel_ranks(rebuilt, self.images, places)}
         if self.recognizer is not None and self._embeddings is not None:
-            found["embedding"] = cosine_ranks(embedded(self.recognizer.embedding, rebuilt), self._embeddings, places)
+            found["embedding"] = cosine_ranks(embed(self.recognizer.embedding, rebuilt), self._embeddings, places)
         return found
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity
 
 from collab.errors import EntityError
-from collab.metrics.identity import between_variance, cosine_similarity, knn_hits, lda_score, tsne, within_variance
-from collab.metrics.reidentification import embedded
+from collab.metrics.identity import between_variance, knn_hits, lda_score, tsne, within_variance
+from collab.metrics.reidentification import embed
 from collab.metrics.scores import mcc_measure, mean_measure
 from collab.metrics.visual import l1, psnr, ssim, ssim_window
 from collab.models.decoders import build_decoder, build_discriminator
@@ -92,7 +93,7 @@ def exposed(who: Participant, it: Exposed, progress: Progress) -> tuple[tuple[Me
     individuals = load_numbers(who.layout.heldout, "identities")
     if stated.embedding is not None and embedding is not None and individuals is not None:
         told += identity_measures(it.shown.float(), torch.from_numpy(individuals))
-        true = embedded(embedding.embedding, images)
+        true = embed(embedding.embedding, images)
         told.append(feature_similarity(bench, stated.embedding, public, it.encode, embedding, it.shown, true))
     seen, kept = drawn(len(who.heldout), who.scenario.seed)[:PICTURES], list[np.ndarray]()
     for decoder in stated.decoders:
@@ -174,7 +175,7 @@ def feature_similarity(
     def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         for rows in even_batches(len(public), learner.batch_size, generator):
             images = public.take(rows.numpy(), bench.compute.device)
-            yield encode(images), embedded(embedding.embedding, images)
+            yield encode(images), embed(embedding.embedding, images)
 
     def loss(learning: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
         return feature_attack_loss(learning(batch[0]), batch[1])
@@ -214,6 +215,6 @@ def decoder_attack(
     told = {f"decoded_{name}[{stated.name}]": metric(rebuilt, images) for name, metric in found.items()}
     if embedding is not None:
         with torch.no_grad():
-            likeness = cosine_similarity(embedded(embedding.embedding, rebuilt), embedded(embedding.embedding, images))
+            likeness = cosine_similarity(embed(embedding.embedding, rebuilt), embed(embedding.embedding, images))
         told[f"face_similarity[{stated.name}]"] = likeness
     return rebuilt, tuple(mean_measure(name, values, bench.seed) for name, values in told.items())

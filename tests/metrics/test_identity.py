@@ -9,7 +9,6 @@ from sklearn.neighbors import NearestNeighbors
 from collab.errors import DataError
 from collab.metrics.identity import (
     between_variance,
-    cosine_similarity,
     knn_hits,
     lda_score,
     tsne,
@@ -42,12 +41,6 @@ def test_the_score_of_identities_without_spread_is_not_a_number_and_of_shuffled_
     shuffled = ids[torch.randperm(1600, generator=generator)]
     assert lda_score(z, ids) > 1e4
     assert lda_score(z, shuffled) == pytest.approx(1 / 7, rel=0.2)  # chance: (1/8) of the variance over 7/8
-
-
-def test_cosines_ignore_length_and_know_opposites() -> None:
-    a = torch.tensor([[3.0, 4.0], [1.0, 0.0], [0.0, 0.0]])
-    b = torch.tensor([[6.0, 8.0], [-2.0, 0.0], [1.0, 1.0]])
-    torch.testing.assert_close(cosine_similarity(a, b), torch.tensor([1.0, -1.0, 0.0]))
 
 
 def test_neighbors_are_others_and_the_majority_counts() -> None:

@@ -12,7 +12,7 @@ from collab.errors import DataError
 from collab.metrics import reidentification
 from collab.metrics.reidentification import (
     cosine_ranks,
-    embedded,
+    embed,
     guesses,
     pixel_ranks,
 )
@@ -129,7 +129,7 @@ def test_a_small_gallery_or_a_missing_truth_is_refused(ranks: Callable[..., Tens
         ranks(gallery[:1], gallery, torch.tensor([0]))
     assert ranks(gallery[:1], gallery, torch.tensor([0]), smallest=999).tolist() == [1]
     for wrong in (-1, 999):
-        with pytest.raises(DataError, match="not in the gallery"):
+        with pytest.raises(DataError, match="not all in the gallery"):
             ranks(gallery[:1], gallery, torch.tensor([wrong]), smallest=2)
 
 
@@ -155,5 +155,5 @@ def test_a_network_is_asked_in_pieces() -> None:
         asked.append(len(x))
         return x.flatten(1) * 2
 
-    torch.testing.assert_close(embedded(network, images.double()), images.flatten(1) * 2)
+    torch.testing.assert_close(embed(network, images.double()), images.flatten(1) * 2)
     assert asked == [256, 256, 88]
