@@ -43,7 +43,7 @@ class Unpoisoner(nn.Module):
         return mapped.relu() if self.rectified else mapped
 
 
-def discriminator(channels: int) -> nn.Sequential:
+def build_discriminator(channels: int) -> nn.Sequential:
     """Tells F(z) from U(f*): a logit for each place, of what is around it."""
     middle = max(channels // 2, 16)
     return nn.Sequential(
@@ -72,13 +72,10 @@ class AdversarialAlignment(Attack):
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
         published, plain = known.features, public_features(known, self.images, compute)
         with stream.initialization():
-            rectified = bool((plain >= 0).all())
-            unpoison = Unpoisoner(Moments.of(published), Moments.of(plain), rectified=rectified)
-            players = {"U": unpoison, "D": discriminator(plain.shape[1])}
-        tell = players["D"]
-        for player in players.values():
-            compute.place(player)
-        compute.place(known.decider)
+            unpoison = Unpoisoner(Moments.of(published), Moments.of(plain), rectified=bool((plain >= 0).all()))
+            tell = build_discriminator(plain.shape[1])
+        for network in (unpoison, tell, known.decider):
+            compute.place(network)
 
         def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
             for index in even_batches(len(published), 32, generator):
@@ -100,7 +97,7 @@ class AdversarialAlignment(Attack):
             yield Turn(("U",), partial(align, batch[0]))
 
         take_turns(
-            turns, players, batches, Recipe(self.epochs, 32, "adam", 5e-4, schedule="cosine"),
+            turns, {"U": unpoison, "D": tell}, batches, Recipe(self.epochs, 32, "adam", 5e-4, schedule="cosine"),
             steps=steps_in(len(published), 32), stream=stream, compute=compute, progress=progress,
         )  # fmt: skip
         unpoisoned = outputs_of(unpoison, published, compute)

@@ -66,11 +66,10 @@ class ShadowModules(Attack):
         fit = partial(fit_shadow, known, stream=stream, compute=compute, progress=progress)
         *shadows, unseen = (fit(number, self.images, self.module_epochs) for number in range(self.modules + 1))
         public = known.public_data
-        is_tried = np.zeros(len(public), bool)
-        is_tried[np.linspace(0, len(public) - 1, min(256, len(public) // 2)).astype(int)] = True
-        learned = public.at(np.flatnonzero(~is_tried))
+        rows = np.linspace(0, len(public) - 1, min(256, len(public) // 2)).astype(int)
+        learned = public.at(np.delete(np.arange(len(public)), rows))
         sets = (known.own_data, learned) if self.collaborator else (learned,)
-        tried = public.take(np.flatnonzero(is_tried), compute.device)
+        tried = public.take(rows, compute.device)
         with torch.no_grad():
             plain = known.featurizer(tried).float()
             target = moments_of(plain)

@@ -54,7 +54,7 @@ def mcc_measure(
 ) -> Measure:
     """The mean over attributes of Matthews' correlation at threshold .5, with the interval over resampled images."""
     times = _resample(metric, len(labels), seed)
-    means = resample_mcc(probabilities, labels, torch.from_numpy(times)).numpy().mean(1)
+    means = resample_mcc(probabilities, labels, times).mean(1)
     return Measure(metric, float(mcc(probabilities, labels).mean()), *_bounds(means), len(labels))
 
 

@@ -1,5 +1,6 @@
 """What a decider can still read (SCIENCE 5.2): one value per image or per attribute, in fp32."""
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -43,26 +44,26 @@ def mcc(
 
     An attribute is predicted where its probability is above the threshold; NaN is not.
     """
-    once = torch.ones(1, len(labels), dtype=torch.float64, device=labels.device)
-    return resample_mcc(probabilities, labels, once, threshold)[0].float()
+    return torch.from_numpy(resample_mcc(probabilities, labels, np.ones((1, len(labels))), threshold)[0]).float()
 
 
 def resample_mcc(
     probabilities: Float[Tensor, "batch attributes"],
     labels: Bool[Tensor, "batch attributes"],
-    times: Float[Tensor, "resamples batch"],
+    times: Float[np.ndarray, "resamples batch"],
     threshold: float = 0.5,
-) -> Float[Tensor, "resamples attributes"]:
+) -> Float[np.ndarray, "resamples attributes"]:
     """`mcc` in fp64 where each image counts as often as `times` says."""
     # matthews_corrcoef answers the same, for one attribute and one resample at a time.
-    predicted = probabilities > threshold
+    predicted, true = (probabilities > threshold).cpu().numpy(), labels.cpu().numpy()
     # Counts in fp64: the product of four leaves int64 above 110,000 images.
     tp, tn, fp, fn = (
-        times @ cell.double()
-        for cell in (predicted & labels, ~predicted & ~labels, predicted & ~labels, ~predicted & labels)
+        times @ cell.astype(np.float64)
+        for cell in (predicted & true, ~predicted & ~true, predicted & ~true, ~predicted & true)
     )
-    root = ((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)).sqrt()
-    return (tp * tn - fp * fn) / root.clamp(min=1)  # where the root is 0, so is what stands over it
+    # By numpy: torch's root of fp64 is not the nearest number on every machine.
+    root = np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
+    return (tp * tn - fp * fn) / np.maximum(root, 1)  # where the root is 0, so is what stands over it
 
 
 def average_precision(
