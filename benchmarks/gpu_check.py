@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from collab.defenses.dpm_network import build_dpm
 from collab.metrics.visual import ssim
 from collab.models.backbones import build_split, feature_shape
-from collab.models.freeze import folded, freeze
+from collab.models.freeze import fold, freeze
 from collab.models.reconstructors import build_reconstructor
 from collab.seeding import Stream
 from collab.training import recipes
@@ -104,7 +104,7 @@ def main() -> None:
 
     run = {"stream": STREAM, "compute": compute, "progress": Progress()}
     aim = recipes.Poisoning("labels", "abs", 1.0)
-    decider, rebuild = (compute.place(folded(freeze(net))) for net in (split.decider, reconstructor))
+    decider, rebuild = (compute.place(fold(freeze(net))) for net in (split.decider, reconstructor))
 
     def learn(net: nn.Module, loss: Callable[[], Tensor]) -> Callable[[], None]:
         optimizer = torch.optim.SGD(net.parameters(), 1e-3, momentum=0.9, nesterov=True)

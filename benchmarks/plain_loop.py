@@ -21,7 +21,7 @@ from collab.data.source import open_source
 from collab.defenses.dpm_network import build_dpm
 from collab.metrics.visual import ssim
 from collab.models.backbones import build_split
-from collab.models.freeze import folded
+from collab.models.freeze import fold
 from collab.models.reconstructors import build_reconstructor
 from collab.participants.scoring import distances, equivalence, means, priors
 from collab.scenario.reader import read_scenario
@@ -80,7 +80,7 @@ def play(scenario):
     leader = scenario.model.pretrain.by
     f, c = from_scratch(held[leader])
     freeze(f), freeze(c)
-    decider = folded(c)
+    decider = fold(c)
     priors(pixels(x_test, slice(2000)), y_test[:2000].to(device), torch.Generator(), scenario.seed)
     features = {name: featurize(f, x_all[at]) for name, at in held.items()}
     f_test, f_q = featurize(f, x_test), featurize(f, images_q)
@@ -91,7 +91,7 @@ def play(scenario):
     r = r.to(device).to(memory_format=torch.channels_last)
     target = images_q.to(device)
     fit(r.parameters(), len(f_q), wanted, None, lambda at: (r(batch(f_q, at)) - pixels(target, at)).abs().mean())
-    rebuild = folded(freeze(r))
+    rebuild = fold(freeze(r))
 
     poisoned = {}
     for entity in scenario.entities:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -11,16 +10,15 @@ from torch.nn import functional
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge, Need
-from collab.attacks.distribution_matching import Moments, zca_map
+from collab.attacks.base import Attack, Knowledge
+from collab.attacks.distribution_matching import Moments, public_features, zca_map
 from collab.models.layers import convolution
-from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.feeds import even_batches, steps_in
 from collab.training.loop import Recipe, Turn, take_turns
 from collab.training.precision import Compute
 from collab.training.progress import Progress
-from collab.training.recipes import features_of, outputs_of
+from collab.training.recipes import outputs_of
 
 
 class Unpoisoner(nn.Module):
@@ -45,7 +43,7 @@ class Unpoisoner(nn.Module):
         return mapped.relu() if self.rectified else mapped
 
 
-def discriminator(channels: int) -> nn.Sequential:
+def build_discriminator(channels: int) -> nn.Sequential:
     """Tells F(z) from U(f*): a logit for each place, of what is around it."""
     middle = max(channels // 2, 16)
     return nn.Sequential(
@@ -62,9 +60,9 @@ class AdversarialAlignment(Attack):
     first player by the non-saturating form. Nothing chooses among iterates: the last one is applied.
     """
 
-    kind: ClassVar[str] = "adversarial_alignment"
-    Options: ClassVar[type[AttackOptions]] = options.AdversarialAlignment
-    needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "reconstructor", "public_data"})
+    kind = "adversarial_alignment"
+    Options = options.AdversarialAlignment
+    needs = frozenset({"featurizer", "decider", "reconstructor", "public_data"})
 
     epochs: int
     images: int
@@ -72,17 +70,12 @@ class AdversarialAlignment(Attack):
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
-        public, published = known.public_data, known.features
-        some = type(public)(public.images[: self.images], public.labels[: self.images])
-        plain = torch.cat([features.cpu() for features, _ in features_of(known.featurizer, some, compute)])
+        published, plain = known.features, public_features(known, self.images, compute)
         with stream.initialization():
-            rectified = bool((plain >= 0).all())
-            unpoison = Unpoisoner(Moments.of([published]), Moments.of([plain]), rectified=rectified)
-            players = {"U": unpoison, "D": discriminator(plain.shape[1])}
-        tell = players["D"]
-        for player in players.values():
-            compute.place(player)
-        compute.place(known.decider)
+            unpoison = Unpoisoner(Moments.of(published), Moments.of(plain), rectified=bool((plain >= 0).all()))
+            tell = build_discriminator(plain.shape[1])
+        for network in (unpoison, tell, known.decider):
+            compute.place(network)
 
         def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
             for index in even_batches(len(published), 32, generator):
@@ -93,19 +86,19 @@ class AdversarialAlignment(Attack):
             return functional.softplus(-tell(others)).mean() + functional.softplus(tell(unpoison(rows))).mean()
 
         def align(rows: Tensor) -> Tensor:
-            shown = unpoison(rows)
+            unpoisoned = unpoison(rows)
             with torch.no_grad():
-                said = known.decider(rows)
-            agreement = known.task.equivalence(known.decider(shown), said)
-            return functional.softplus(-tell(shown)).mean() + self.equivalence_weight * agreement
+                answers = known.decider(rows)
+            agreement = known.task.equivalence(known.decider(unpoisoned), answers)
+            return functional.softplus(-tell(unpoisoned)).mean() + self.equivalence_weight * agreement
 
         def turns(batch: tuple[Tensor, Tensor], index: int, epoch: int) -> Iterator[Turn]:
             yield Turn(("D",), partial(discern, *batch))
             yield Turn(("U",), partial(align, batch[0]))
 
         take_turns(
-            turns, players, batches, Recipe(self.epochs, 32, "adam", 5e-4, schedule="cosine"),
+            turns, {"U": unpoison, "D": tell}, batches, Recipe(self.epochs, 32, "adam", 5e-4, schedule="cosine"),
             steps=steps_in(len(published), 32), stream=stream, compute=compute, progress=progress,
         )  # fmt: skip
-        unpoisoned = outputs_of(unpoison, torch.split(published, 256), compute)
-        return outputs_of(known.reconstructor, torch.split(unpoisoned, 256), compute)
+        unpoisoned = outputs_of(unpoison, published, compute)
+        return outputs_of(known.reconstructor, unpoisoned, compute)

@@ -1,7 +1,6 @@
 """What a row tells of its image without showing it (ATTACKS A7): its brightness and mean color."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -9,11 +8,17 @@ from typing_extensions import override
 
 from collab.attacks import options
 from collab.attacks.base import Attack, Knowledge, Need
-from collab.scenario.base import AttackOptions
+from collab.attacks.linear import Grams, with_one
 from collab.seeding import Stream
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 from collab.training.recipes import outputs_of
+
+
+def attributes_of(images: Tensor) -> Tensor:
+    """Mean brightness, red, green and blue [rows, 4] of images [rows, 3, side, side] in [0, 1]."""
+    colors = images.float().mean((2, 3))
+    return torch.cat([colors.mean(1, keepdim=True), colors], 1)
 
 
 @dataclass(frozen=True)
@@ -24,9 +29,9 @@ class AttributeInference(Attack):
     it also sees the published features themselves.
     """
 
-    kind: ClassVar[str] = "attribute_inference"
-    Options: ClassVar[type[AttackOptions]] = options.AttributeInference
-    needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "public_data"})
+    kind = "attribute_inference"
+    Options = options.AttributeInference
+    needs = frozenset({"featurizer", "decider", "public_data"})
 
     pairs: int
     images: int
@@ -42,26 +47,20 @@ class AttributeInference(Attack):
             images, features, skipped = known.pairs.images, known.pairs.features, 0
         else:
             rows = torch.arange(min(self.images, len(known.public_data)))
+            # Poisoned features differ from F's in their means, so only what C makes of both is compared.
             images, skipped = known.public_data.take(rows.numpy(), compute.device), 1
-            features = outputs_of(known.featurizer, torch.split(images, 256), compute)
-        seen, asked = (_summary(known, each, skipped, compute) for each in (features, known.features))
-        colors = images.cpu().mean((2, 3))
-        targets = torch.cat([colors.mean(1, keepdim=True), colors], 1)
-        mean, spread = seen.mean(0), seen.std(0).clamp(min=1e-6)
-        wide = _with_one((seen - mean) / spread).double()
-        gram = wide.T @ wide
-        gram += 0.1 * gram.diagonal().mean() * torch.eye(len(gram), dtype=torch.float64)
-        weights = torch.linalg.solve(gram, wide.T @ (targets - targets.mean(0)).double())
-        return ((_with_one((asked - mean) / spread).double() @ weights).float() + targets.mean(0)).clamp(0, 1)
+            features = outputs_of(known.featurizer, images, compute)
+        learned, attacked = (_summarize(known, maps, skipped, compute) for maps in (features, known.features))
+        targets = attributes_of(images.cpu())
+        mean, spread = learned.mean(0), learned.std(0).clamp(min=1e-6)
+        seen, asked = (with_one((summary - mean) / spread).double() for summary in (learned, attacked))
+        weights = Grams(seen.T @ seen, seen.T @ (targets - targets.mean(0)).double()).weights(0.1)
+        return ((asked @ weights).float() + targets.mean(0)).clamp(0, 1)
 
 
-def _summary(known: Knowledge, features: Tensor, skipped: int, compute: Compute) -> Tensor:
+def _summarize(known: Knowledge, features: Tensor, skipped: int, compute: Compute) -> Tensor:
     """Channel means of features and of what each block of C makes of them, but for the first `skipped` if C has any."""
     maps = [features]
     for block in list(known.decider.children())[:-1]:
-        maps.append(outputs_of(block, torch.split(maps[-1], 256), compute))
-    return torch.cat([each.mean((2, 3)) for each in maps[skipped:] or maps], 1)
-
-
-def _with_one(values: Tensor) -> Tensor:
-    return torch.cat([values, values.new_ones(len(values), 1)], 1)
+        maps.append(outputs_of(block, maps[-1], compute))
+    return torch.cat([part.mean((2, 3)) for part in maps[skipped:] or maps], 1)

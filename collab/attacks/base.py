@@ -35,6 +35,10 @@ Need = Literal[
 """What an attack may ask for beside the shard that it is about: the flags of ATTACKS 1.1."""
 
 
+Map = Callable[[Tensor], Tensor]
+"""What is asked of a module or an encoder: rows to rows, or images to rows."""
+
+
 @dataclass(frozen=True)
 class Pairs:
     """Rows of the victim's shard whose images the adversary has: `features` [k, channels, height, width] in fp32.
@@ -54,14 +58,15 @@ class Knowledge:
     while an attack rehearses there are none of them. `task` says what labels are, `rehearsed` what an attack kept of
     its rehearsal.
     `featurizer`, `decider`, `reconstructor` are the released networks, frozen; `public_data` are images of other
-    classes; `recipe` is how the victim makes its module, untrained. `own_module` (features to features, in eval mode)
-    and `own_data` are a collaborator's own; `candidates` [images, 3, side, side] in [0, 1] may hold images of the
+    classes; `victim_defense` is how the victim makes its module, untrained. `own_module` (features to features, in eval
+    mode) and `own_data` are a collaborator's own; `candidates` [images, 3, side, side] in [0, 1] may hold images of the
     victim's; `pairs` are images of the victim's with what it published of them. `victim_module` is the victim's, where
     it is released or stolen and changes features, `victim_encoder` (images to features) what it makes of any image, and
     `victim_weights` the frozen module itself. Of a victim that publishes images, `images` [rows, 3, side, side] in
     [0, 1] are those, and `features` F of them.
 
-    Raises EntityError where something asked for is not had, and on use of what was not asked for.
+    `attack` names the attack in messages. Raises EntityError where the adversary lacks something that the attack asks
+    for, and on use of what it does not ask for.
     """
 
     features: Tensor
@@ -74,28 +79,29 @@ class Knowledge:
     reconstructor: nn.Module
     public_data: ImageSet
     victim_defense: Defense
-    own_module: Callable[[Tensor], Tensor]
+    own_module: Map
     own_data: ImageSet
     candidates: Tensor
     pairs: Pairs
-    victim_module: Callable[[Tensor], Tensor]
-    victim_encoder: Callable[[Tensor], Tensor]
+    victim_module: Map
+    victim_encoder: Map
     victim_weights: nn.Module
 
-    def __init__(self, who: str, features: Tensor, labels: Tensor, needs: frozenset[Need], **had: Any) -> None:
-        self._who, self.features, self.labels, self.rehearsed = who, features, labels, {}
+    def __init__(self, attack: str, features: Tensor, labels: Tensor, needs: frozenset[Need], **had: Any) -> None:
+        self._attack, self.features, self.labels, self.rehearsed = attack, features, labels, {}
         self.task = had.pop("task", Classification(()))
         if missing := sorted(needs - had.keys()):
             raise EntityError(
-                f"{who} needs {', '.join(missing)}, which this adversary does not have. Who publishes has a module of "
-                "its own; a victim's is there if its entity says `release_module: true`, images if it publishes them."
+                f"{attack} needs {', '.join(missing)}, which this adversary does not have. Who publishes has a module "
+                "of its own; a victim's is there if its entity says `release_module: true`, images if it publishes "
+                "them."
             )
         for name in needs:
             setattr(self, name, had[name])
 
     def __getattr__(self, name: str) -> NoReturn:
         if name in get_args(Need):
-            raise EntityError(f"{self._who} uses {name}, which it does not ask for. Add it to its `needs`.")
+            raise EntityError(f"{self._attack} uses {name}, which it does not ask for. Add it to its `needs`.")
         raise AttributeError(name)
 
 
@@ -137,6 +143,6 @@ ADVERSARIES: tuple[tuple[str, frozenset[Need]], ...] = (
 """Classes of adversaries, the most knowing first, and what tells them from an outsider (ATTACKS 1.2)."""
 
 
-def adversary(asks_for: frozenset[Need]) -> str:
+def classify_adversary(asks_for: frozenset[Need]) -> str:
     """The least knowing class of adversary that has all of this."""
     return next((name for name, marks in ADVERSARIES if marks & asks_for), "outsider")

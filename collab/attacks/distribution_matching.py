@@ -1,8 +1,6 @@
 """No pairs: match the moments of a shard to those of F on public images, then apply R (ATTACKS A4a)."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -10,8 +8,8 @@ from typing_extensions import override
 
 from collab.attacks import options
 from collab.attacks.base import Attack, Knowledge, Need
-from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
+from collab.training.feeds import ImageSet
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 from collab.training.recipes import features_of, outputs_of
@@ -31,9 +29,9 @@ class Moments:
     skew: Tensor
 
     @classmethod
-    def of(cls, batches: Iterable[Tensor]) -> "Moments":
-        """Mean and covariance of batches of features [rows, channels, height, width]."""
-        flat = torch.cat([part.double().permute(0, 2, 3, 1).flatten(0, 2).cpu() for part in batches])
+    def of(cls, features: Tensor) -> "Moments":
+        """Those of features [rows, channels, height, width]."""
+        flat = features.double().permute(0, 2, 3, 1).flatten(0, 2).cpu()
         mean = flat.mean(0)
         values, axes = torch.linalg.eigh((flat - mean).T @ (flat - mean) / len(flat))
         along = (flat - mean) @ axes
@@ -68,13 +66,19 @@ FEWEST = 16
 MAPS = {"zca": zca_map, "transport": transport_map, "eigen": eigen_map}
 
 
+def public_features(known: Knowledge, count: int, compute: Compute) -> Tensor:
+    """F of the first `count` public images, on the CPU."""
+    images = ImageSet(known.public_data.images[:count], known.public_data.labels[:count])
+    return torch.cat([features.cpu() for features, _ in features_of(known.featurizer, images, compute)])
+
+
 @dataclass(frozen=True)
 class DistributionMatching(Attack):
     """Moves the shard's mean and covariance over channels to those of F(Q) by a linear map, then applies R."""
 
-    kind: ClassVar[str] = "distribution_matching"
-    Options: ClassVar[type[AttackOptions]] = options.DistributionMatching
-    needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "reconstructor", "public_data"})
+    kind = "distribution_matching"
+    Options = options.DistributionMatching
+    needs = frozenset({"featurizer", "reconstructor", "public_data"})
 
     map: str
     images: int
@@ -87,21 +91,19 @@ class DistributionMatching(Attack):
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
-        public = known.public_data
-        some = type(public)(public.images[: self.images], public.labels[: self.images])
-        plain = torch.cat([features.cpu() for features, _ in features_of(known.featurizer, some, compute)])
-        moved = self._moved(known.features, plain)
+        plain = public_features(known, self.images, compute)
+        moved = self._move(known.features, plain)
         if self.per_class and known.labels.ndim == 1:
-            answers = outputs_of(known.decider, torch.split(plain, 256), compute).argmax(1)
-            for each in torch.unique(known.labels):
-                rows, there = known.labels == each, answers == each
-                if min(int(rows.sum()), int(there.sum())) >= FEWEST:
-                    moved[rows] = self._moved(known.features[rows], plain[there])
-        return outputs_of(known.reconstructor, torch.split(moved, 256), compute)
+            answers = outputs_of(known.decider, plain, compute).argmax(1)
+            for label in torch.unique(known.labels):
+                rows, public = known.labels == label, answers == label
+                if min(int(rows.sum()), int(public.sum())) >= FEWEST:
+                    moved[rows] = self._move(known.features[rows], plain[public])
+        return outputs_of(known.reconstructor, moved, compute)
 
-    def _moved(self, features: Tensor, plain: Tensor) -> Tensor:
+    def _move(self, features: Tensor, plain: Tensor) -> Tensor:
         """`features` by the linear map that gives them the moments of `plain`."""
-        published, wanted = Moments.of([features]), Moments.of([plain])
+        published, target = Moments.of(features), Moments.of(plain)
         centered = features.double() - published.mean.view(-1, 1, 1)
-        mapped = torch.einsum("oc,rchw->rohw", MAPS[self.map](published, wanted), centered)
-        return (mapped + wanted.mean.view(-1, 1, 1)).float()
+        mapped = torch.einsum("oc,rchw->rohw", MAPS[self.map](published, target), centered)
+        return (mapped + target.mean.view(-1, 1, 1)).float()

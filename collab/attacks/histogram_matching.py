@@ -1,7 +1,6 @@
 """Re-identification by histograms (ATTACKS V4): shuffling keeps every value, so it keeps which image it was."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -9,14 +8,13 @@ from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge, Need
-from collab.scenario.base import AttackOptions
+from collab.attacks.base import Attack, Knowledge
 from collab.seeding import Stream
-from collab.training.feeds import ImageSet
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 
 AT_A_TIME = 64
+"""Candidates whose sorted values are held at a time."""
 
 
 def sorted_values(images: Tensor) -> Tensor:
@@ -27,37 +25,25 @@ def sorted_values(images: Tensor) -> Tensor:
     return images.flatten(2).sort(dim=2).values.flatten(1)
 
 
-def nearest_by_histogram(images: Tensor, candidates: Tensor) -> Tensor:
-    """Of each image [batch, ...] the number of the candidate [count, ...] with the nearest histogram, [batch].
-
-    Nearest in the mean absolute difference of sorted values, which is the distance between the histograms that moves
-    the least mass (Wasserstein-1), over channels. Ties go to the first.
-    """
-    return torch.cdist(sorted_values(images), sorted_values(candidates), p=1).argmin(dim=1)
-
-
 @dataclass(frozen=True)
 class HistogramMatching(Attack):
     """Answers with the image of its own and public ones whose histogram is nearest: exact where it has the image."""
 
-    kind: ClassVar[str] = "histogram_matching"
-    Options: ClassVar[type[AttackOptions]] = options.HistogramMatching
-    needs: ClassVar[frozenset[Need]] = frozenset({"images", "own_data", "public_data"})
+    kind = "histogram_matching"
+    Options = options.HistogramMatching
+    needs = frozenset({"images", "own_data", "public_data"})
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
-        shown = sorted_values(known.images)
-        best = torch.full((len(shown),), torch.inf)
-        found = torch.zeros(known.images.shape)
+        published = sorted_values(known.images)
+        best = torch.full((len(published),), torch.inf)
+        answer = torch.zeros(known.images.shape)
         for images in (known.own_data, known.public_data):
             for start in range(0, len(images), AT_A_TIME):
-                candidates = _taken(images, start)
-                distance, which = torch.cdist(shown, sorted_values(candidates), p=1).min(dim=1)
+                rows = np.arange(start, min(start + AT_A_TIME, len(images)))
+                candidates = images.take(rows, torch.device("cpu"))
+                # Wasserstein-1 between histograms: the least mass that turns one into the other. Ties go to the first.
+                distance, which = torch.cdist(published, sorted_values(candidates), p=1).min(dim=1)
                 is_nearer = distance < best
-                found[is_nearer], best[is_nearer] = candidates[which[is_nearer]], distance[is_nearer]
-        return found
-
-
-def _taken(images: ImageSet, start: int) -> Tensor:
-    rows = np.arange(start, min(start + AT_A_TIME, len(images)))
-    return images.take(rows, torch.device("cpu"))
+                answer[is_nearer], best[is_nearer] = candidates[which[is_nearer]], distance[is_nearer]
+        return answer

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from collab.attacks.base import Attack, Knowledge
+from collab.attacks.base import Attack, Knowledge, Map
 from collab.models.reconstructors import build_reconstructor
 from collab.seeding import Stream
 from collab.training.feeds import ImageSet, even_batches, steps_in
@@ -27,7 +27,7 @@ class FreshReconstructor(Attack):
     recipe: Recipe
 
     @abstractmethod
-    def encoder(self, known: Knowledge) -> Callable[[Tensor], Tensor]:
+    def encoder(self, known: Knowledge) -> Map:
         """What the new reconstructor learns to invert: images [batch, 3, side, side] to features."""
 
     @override
@@ -35,18 +35,17 @@ class FreshReconstructor(Attack):
         _, channels, height, width = known.features.shape
         side = known.public_data.images.shape[-1]
         with stream.initialization():
-            shape = (channels, height, width)
-            learner = build_reconstructor(self.reconstructor, shape, side, tail_blocks=2, upscale="nearest")
+            learner = build_reconstructor(self.reconstructor, (channels, height, width), side)
         invert(
             learner, self.encoder(known), (known.public_data,), self.recipe,
             stream=stream, compute=compute, progress=progress,
         )  # fmt: skip
-        return outputs_of(learner, torch.split(known.features, 256), compute)
+        return outputs_of(learner, known.features, compute)
 
 
 def invert(
     learner: nn.Module,
-    encode: Callable[[Tensor], Tensor],
+    encode: Map,
     sets: Sequence[ImageSet],
     recipe: Recipe,
     *,
@@ -61,27 +60,28 @@ def invert(
     """
     first, count = len(sets[0]), sum(map(len, sets))
 
-    def taken(index: Tensor) -> Tensor:
-        parts = [(sets[0], index[index < first])]
-        parts += [(sets[1], index[index >= first] - first)] if len(sets) > 1 else []
-        return torch.cat([images.take(rows.numpy(), compute.device) for images, rows in parts])
-
     def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         for index in even_batches(count, recipe.batch_size, generator):
-            images = taken(index)
+            rows = index[index < first], index[index >= first] - first
+            images = torch.cat(
+                [part.take(own.numpy(), compute.device) for part, own in zip(sets, rows, strict=False)]
+            )  # one set or two
             with torch.no_grad(), compute.autocast():
                 features = encode(images)
             yield features.float(), images
 
+    return train_inverse(learner, batches, count, recipe, loss, stream=stream, compute=compute, progress=progress)
+
+
+def train_inverse(
+    learner: nn.Module, batches: Callable[[torch.Generator], Iterator[tuple[Tensor, Tensor]]], rows: int,
+    recipe: Recipe, loss: Callable[[Tensor, Tensor], Tensor],
+    *, stream: Stream, compute: Compute, progress: Progress,
+) -> nn.Module:  # fmt: skip
+    """Trains `learner` in place by `loss` on batches of features and of images behind them; returns it in eval mode."""
     compute.place(learner).requires_grad_(True).train()
     minimize(
-        lambda batch: loss(learner(batch[0]), batch[1]),
-        learner,
-        batches,
-        recipe,
-        steps=steps_in(count, recipe.batch_size),
-        stream=stream,
-        compute=compute,
-        progress=progress,
-    )
+        lambda batch: loss(learner(batch[0]), batch[1]), learner, batches, recipe,
+        steps=steps_in(rows, recipe.batch_size), stream=stream, compute=compute, progress=progress,
+    )  # fmt: skip
     return learner.eval()

@@ -1,9 +1,8 @@
 """The secondary attack (DPF Fig. 5; ATTACKS A1): the module is known, and a reconstructor learns to invert it."""
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
 
 import numpy as np
 import torch
@@ -11,10 +10,9 @@ from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Knowledge, Need
+from collab.attacks.base import Knowledge, Map, Need
 from collab.attacks.inversion import FreshReconstructor, invert
 from collab.attacks.leaked_pairs import Repaired, best_ridge
-from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.losses import likeness_loss
 from collab.training.precision import Compute
@@ -29,9 +27,9 @@ PAIRS = 256
 class LeakedModule(FreshReconstructor):
     """Inverts the victim's own module on public images: an upper bound on what rests on its secrecy alone."""
 
-    kind: ClassVar[str] = "leaked_module"
-    Options: ClassVar[type[AttackOptions]] = options.LeakedModule
-    needs: ClassVar[frozenset[Need]] = frozenset({"public_data", "victim_encoder"})
+    kind = "leaked_module"
+    Options = options.LeakedModule
+    needs = frozenset({"public_data", "victim_encoder"})
 
     start: options.Start = "fresh"
 
@@ -41,7 +39,7 @@ class LeakedModule(FreshReconstructor):
         return self.needs if self.start == "fresh" else self.needs | {"featurizer", "reconstructor"}
 
     @override
-    def encoder(self, known: Knowledge) -> Callable[[Tensor], Tensor]:
+    def encoder(self, known: Knowledge) -> Map:
         return known.victim_encoder
 
     @override
@@ -55,15 +53,11 @@ class LeakedModule(FreshReconstructor):
         with torch.no_grad():
             published = torch.cat([known.victim_encoder(part.to(compute.device)).float().cpu() for part in parts])
         plain = outputs_of(known.featurizer, parts, compute)
-
-        def shown(features: Tensor) -> Tensor:
-            return outputs_of(known.reconstructor, torch.split(features, 256), compute)
-
-        ridge = best_ridge(published, plain, images, (1, 3), shown)
+        ridge = best_ridge(published, plain, images, (1, 3), partial(outputs_of, known.reconstructor, compute=compute))
         with stream.initialization():
             learner = Repaired(ridge, copy.deepcopy(known.reconstructor), published.shape[1])
         invert(
             learner, known.victim_encoder, (public,), self.recipe,
             stream=stream, compute=compute, progress=progress, loss=likeness_loss,
         )  # fmt: skip
-        return outputs_of(learner, torch.split(known.features, 256), compute)
+        return outputs_of(learner, known.features, compute)

@@ -1,29 +1,28 @@
 """k leaked pairs (ATTACKS A3): who has some of a victim's images and their rows maps all other rows back."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial, reduce
+from operator import add
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge, Need
-from collab.attacks.linear import PENALTIES, Grams, Ridge, folds, total
+from collab.attacks.base import Attack, Knowledge, Map, Need
+from collab.attacks.inversion import train_inverse
+from collab.attacks.linear import PENALTIES, Grams, Ridge, deal_folds
 from collab.metrics.visual import ssim
 from collab.models.layers import Residual, convolution
-from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
-from collab.training.feeds import even_batches, steps_in
-from collab.training.loop import Recipe, minimize
+from collab.training.feeds import even_batches
+from collab.training.loop import Recipe
 from collab.training.losses import likeness_loss
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 from collab.training.recipes import outputs_of
-
-Map = Callable[[Tensor], Tensor]
 
 
 class Repaired(nn.Module):
@@ -58,9 +57,9 @@ class LeakedPairs(Attack):
     whether the blocks help are chosen by images left out of the pairs. With no pairs it applies R as it is.
     """
 
-    kind: ClassVar[str] = "leaked_pairs"
-    Options: ClassVar[type[AttackOptions]] = options.LeakedPairs
-    needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "reconstructor", "pairs"})
+    kind = "leaked_pairs"
+    Options = options.LeakedPairs
+    needs = frozenset({"featurizer", "reconstructor", "pairs"})
 
     pairs: int
     sides: tuple[int, ...]
@@ -73,78 +72,58 @@ class LeakedPairs(Attack):
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
+        rebuild = partial(outputs_of, known.reconstructor, compute=compute)
         if not self.pairs:
-            return outputs_of(known.reconstructor, torch.split(known.features, 256), compute)
+            return rebuild(known.features)
         published, images = known.pairs.features, known.pairs.images
-        plain = outputs_of(known.featurizer, torch.split(images, 256), compute)
-
-        def shown(features: Tensor) -> Tensor:
-            return outputs_of(known.reconstructor, torch.split(features, 256), compute)
-
-        ridge = best_ridge(published, plain, images, self.sides, shown)
-        learner: nn.Module | None = None
-        if self.epochs and self.pairs >= 16:
-            learner = self._mended(known, ridge, published, images, plain, stream, compute, progress)
-        if learner is not None:
-            return outputs_of(learner, torch.split(known.features, 256), compute)
-        return shown(ridge(known.features))
-
-    def _mended(
-        self, known: Knowledge, ridge: Ridge, published: Tensor, images: Tensor, plain: Tensor,
-        stream: Stream, compute: Compute, progress: Progress,
-    ) -> nn.Module | None:  # fmt: skip
-        """Ridge, blocks and R trained on all pairs, if on a quarter that is left out that shows more than R alone."""
-        held = torch.zeros(len(images), dtype=torch.bool)
-        held[::4] = True
-        partly = best_ridge(published[~held], plain[~held], images[~held], (ridge.side,), lambda f: outputs_of(
-            known.reconstructor, torch.split(f, 256), compute
-        ))  # fmt: skip
-        before = outputs_of(known.reconstructor, (partly(published[held]),), compute)
-        tried = self._trained(known, partly, published[~held], images[~held], stream, compute, progress)
-        after = outputs_of(tried, (published[held],), compute)
-        if ssim(after, images[held]).mean() <= ssim(before, images[held]).mean():
-            return None
-        return self._trained(known, ridge, published, images, stream, compute, progress)
-
-    def _trained(
-        self, known: Knowledge, ridge: Ridge, published: Tensor, images: Tensor,
-        stream: Stream, compute: Compute, progress: Progress,
-    ) -> nn.Module:  # fmt: skip
-        with stream.initialization():
-            learner = Repaired(ridge, copy.deepcopy(known.reconstructor), published.shape[1])
-        compute.place(learner).requires_grad_(True).train()
-
-        def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-            for index in even_batches(len(images), 16, generator):
-                yield published[index].to(compute.device), images[index].to(compute.device)
-
+        plain = outputs_of(known.featurizer, images, compute)
+        ridge = best_ridge(published, plain, images, self.sides, rebuild)
         recipe = Recipe(self.epochs, 16, "adamw", 1e-3, weight_decay=0.05, schedule="one_cycle")
-        minimize(
-            lambda batch: likeness_loss(learner(batch[0]), batch[1]), learner, batches, recipe,
-            steps=steps_in(len(images), 16), stream=stream, compute=compute, progress=progress,
-        )  # fmt: skip
-        return learner.eval()
+
+        def mend(ridge: Ridge, features: Tensor, images: Tensor) -> nn.Module:
+            """Ridge, blocks and R, trained on some of the pairs."""
+            with stream.initialization():
+                learner = Repaired(ridge, copy.deepcopy(known.reconstructor), features.shape[1])
+
+            def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+                for index in even_batches(len(images), recipe.batch_size, generator):
+                    yield features[index].to(compute.device), images[index].to(compute.device)
+
+            return train_inverse(
+                learner, batches, len(images), recipe, likeness_loss,
+                stream=stream, compute=compute, progress=progress,
+            )  # fmt: skip
+
+        if self.epochs and self.pairs >= 16:
+            # Taken only if a quarter of the pairs, which is left out at first, shows more by them than by R alone.
+            held = torch.arange(len(images)) % 4 == 0
+            partly = best_ridge(published[~held], plain[~held], images[~held], (ridge.side,), rebuild)
+            before = rebuild(partly(published[held]))
+            after = outputs_of(mend(partly, published[~held], images[~held]), published[held], compute)
+            if ssim(after, images[held]).mean() > ssim(before, images[held]).mean():
+                return outputs_of(mend(ridge, published, images), known.features, compute)
+        return rebuild(ridge(known.features))
 
 
-def best_ridge(published: Tensor, plain: Tensor, images: Tensor, sides: tuple[int, ...], shown: Map) -> Ridge:
+def best_ridge(published: Tensor, plain: Tensor, images: Tensor, sides: tuple[int, ...], rebuild: Map) -> Ridge:
     """The ridge map from `published` to `plain` of the size and penalty under which images left out are most alike.
 
-    Each of at most 8 parts of the pairs is left out in turn; `shown` is what R makes of features.
+    Each of at most 8 parts of the pairs is left out in turn; `rebuild` is what R makes of features.
     """
-    parts = folds(len(published))
-    found: list[tuple[float, int, float]] = []
+    parts = deal_folds(len(published))
+    tried: list[tuple[float, int, float]] = []
     whole: dict[int, Grams] = {}
     for side in sides:
         grams = [Grams.of(published[part], plain[part], side) for part in parts]
-        whole[side] = total(grams)
+        whole[side] = reduce(add, grams)
         if len(parts) == 1:  # one pair: nothing can be left out
-            found.append((0.0, side, PENALTIES[-1]))
+            tried.append((0.0, side, PENALTIES[-1]))
             continue
         for penalty in PENALTIES:
             likeness = []
-            for place, part in enumerate(parts):
-                ridge = total(grams[:place] + grams[place + 1 :]).solved(penalty, side)
-                likeness.append(ssim(shown(ridge(published[part])), images[part]))
-            found.append((float(torch.cat(likeness).mean()), side, penalty))
-    _, side, penalty = max(found, key=lambda each: each[0])
-    return whole[side].solved(penalty, side)
+            for number, part in enumerate(parts):
+                ridge = reduce(add, grams[:number] + grams[number + 1 :]).solve(penalty, side)
+                likeness.append(ssim(rebuild(ridge(published[part])), images[part]))
+            tried.append((float(torch.cat(likeness).mean()), side, penalty))
+    _, side, penalty = max(tried, key=lambda choice: choice[0])
+    return whole[side].solve(penalty, side)

@@ -1,6 +1,7 @@
 """How alike published rows and candidate images look to C: scores that need no pair (ATTACKS A5)."""
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,14 +13,16 @@ from collab.training.precision import Compute
 from collab.training.recipes import outputs_of
 
 
-def similarities(known: Knowledge, views: Sequence[View], compute: Compute) -> Tensor:
-    """The sum of all views' scores [rows, candidates], each in standard deviations over candidates and over rows."""
-    plain = outputs_of(known.featurizer, torch.split(known.candidates, 256), compute)
-    scores = [standardized(score) for view in views for score in _SCORES[view](known, plain, compute)]
-    return standardized(torch.stack(scores).mean(0))
+def similarities(known: Knowledge, plain: Tensor, views: Sequence[View], compute: Compute) -> Tensor:
+    """The sum of all views' scores [rows, candidates], each in standard deviations over candidates and over rows.
+
+    `plain` are F of the candidates.
+    """
+    scores = [standardize(score) for view in views for score in _SCORES[view](known, plain, compute)]
+    return standardize(torch.stack(scores).mean(0))
 
 
-def standardized(scores: Tensor) -> Tensor:
+def standardize(scores: Tensor) -> Tensor:
     """Scores [rows, candidates] in standard deviations over each row's candidates, then over each candidate's rows.
 
     So a candidate that is like everything is like nothing.
@@ -33,39 +36,37 @@ def standardized(scores: Tensor) -> Tensor:
 def cosines(rows: Tensor, candidates: Tensor) -> Tensor:
     """Cosines [rows, candidates] between vectors, each set shifted to a mean of 0: two modules shift alike rows."""
     first, second = (
-        functional.normalize(each - each.mean(0), dim=1) for each in (rows.flatten(1), candidates.flatten(1))
+        functional.normalize(vectors - vectors.mean(0), dim=1) for vectors in (rows.flatten(1), candidates.flatten(1))
     )
     return first @ second.T
 
 
 def _answers(known: Knowledge, plain: Tensor, compute: Compute) -> list[Tensor]:
     """-KL from C's answer to a candidate to its answer to a row."""
-    rows, there = (
-        functional.log_softmax(outputs_of(known.decider, torch.split(each, 256), compute), 1)
-        for each in (known.features, plain)
+    rows, candidates = (
+        functional.log_softmax(outputs_of(known.decider, features, compute), 1) for features in (known.features, plain)
     )
-    likelihood = rows @ there.exp().T
-    return [likelihood - (there.exp() * there).sum(1)]
+    likelihood = rows @ candidates.exp().T
+    return [likelihood - (candidates.exp() * candidates).sum(1)]
 
 
-def _maps(
-    known: Knowledge, plain: Tensor, compute: Compute, pooled: Callable[[Tensor], Tensor], last: bool
-) -> list[Tensor]:
-    blocks = list(known.decider.children())[:-1] or [nn.Identity()]  # behind the last hook C has none: features do
-    scores, rows, there = [], known.features, plain
-    for place, block in enumerate(blocks):
-        rows, there = (outputs_of(block, torch.split(each, 256), compute) for each in (rows, there))
-        if not last or place == len(blocks) - 1:
-            scores.append(cosines(pooled(rows), pooled(there)))
-    return scores
+def _maps(known: Knowledge, plain: Tensor, compute: Compute) -> Iterator[tuple[Tensor, Tensor]]:
+    """What each block of C makes of rows and of candidates."""
+    rows, candidates = known.features, plain
+    # Behind the last hook C has a head alone: then the features themselves are looked at.
+    for block in list(known.decider.children())[:-1] or [nn.Identity()]:
+        rows, candidates = (outputs_of(block, maps, compute) for maps in (rows, candidates))
+        yield rows, candidates
 
 
 def _penultimate(known: Knowledge, plain: Tensor, compute: Compute) -> list[Tensor]:
-    return _maps(known, plain, compute, lambda maps: maps.mean((2, 3)), last=True)
+    # One block's maps at a time are held.
+    (last,) = deque(_maps(known, plain, compute), maxlen=1)
+    return [cosines(*(maps.mean((2, 3)) for maps in last))]
 
 
 def _blocks(known: Knowledge, plain: Tensor, compute: Compute) -> list[Tensor]:
-    return _maps(known, plain, compute, lambda maps: maps, last=False)
+    return [cosines(rows, candidates) for rows, candidates in _maps(known, plain, compute)]
 
 
 def self_similarity(features: Tensor) -> Tensor:

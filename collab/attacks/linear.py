@@ -1,6 +1,5 @@
 """Linear maps between feature maps, fitted in closed form: what a few pairs tell of a module (ATTACKS A3)."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -24,18 +23,23 @@ class Ridge:
     def __call__(self, features: Tensor) -> Tensor:
         """The mapped features [rows, outputs, height, width], a few rows at a time, in fp32."""
         rows, _, height, width = features.shape
-        found = []
+        maps = []
         for part in torch.split(features, 64):
             mapped = patches(part, self.side) @ self.weights.to(part.device)
-            found.append(mapped.view(len(part), height, width, -1).permute(0, 3, 1, 2))
-        return torch.cat(found) if rows else features.new_zeros(0, self.weights.shape[1], height, width)
+            maps.append(mapped.view(len(part), height, width, -1).permute(0, 3, 1, 2))
+        return torch.cat(maps) if rows else features.new_zeros(0, self.weights.shape[1], height, width)
 
 
 def patches(features: Tensor, side: int) -> Tensor:
     """[rows · height · width, side² · channels + 1] in fp32: the patch around each place, and a 1."""
     columns = functional.unfold(features.float(), side, padding=side // 2)
     flat = columns.permute(0, 2, 1).flatten(0, 1)
-    return torch.cat([flat, flat.new_ones(len(flat), 1)], 1)
+    return with_one(flat)
+
+
+def with_one(values: Tensor) -> Tensor:
+    """[rows, values + 1]: a 1 behind each row, whose weight is the constant of a linear map."""
+    return torch.cat([values, values.new_ones(len(values), 1)], 1)
 
 
 @dataclass(frozen=True)
@@ -55,22 +59,16 @@ class Grams:
     def __add__(self, other: "Grams") -> "Grams":
         return Grams(self.inner + other.inner, self.cross + other.cross)
 
-    def solved(self, penalty: float, side: int) -> Ridge:
-        """The ridge map; `penalty` is a share of the mean diagonal."""
-        size = len(self.inner)
+    def weights(self, penalty: float) -> Tensor:
+        """The ridge's W in fp64; `penalty` is a share of the mean diagonal."""
         alpha = penalty * self.inner.diagonal().mean().clamp(min=1e-12)
-        weights = torch.linalg.solve(self.inner + alpha * torch.eye(size, dtype=torch.float64), self.cross)
-        return Ridge(weights.float(), side)
+        return torch.linalg.solve(self.inner + alpha * torch.eye(len(self.inner), dtype=torch.float64), self.cross)
+
+    def solve(self, penalty: float, side: int) -> Ridge:
+        """The ridge map; `penalty` is a share of the mean diagonal."""
+        return Ridge(self.weights(penalty).float(), side)
 
 
-def total(parts: Iterable[Grams]) -> Grams:
-    """The sum of one or more."""
-    first, *others = parts
-    for each in others:
-        first = first + each
-    return first
-
-
-def folds(rows: int, most: int = 8) -> list[Tensor]:
+def deal_folds(rows: int, most: int = 8) -> list[Tensor]:
     """Row numbers in `min(rows, most)` parts: with few rows each is left out once, with more a part of them."""
     return [torch.arange(start, rows, min(rows, most)) for start in range(min(rows, most))]

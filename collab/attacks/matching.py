@@ -1,17 +1,15 @@
 """Matching (ATTACKS A5): which of many candidate images lies behind a row; then sure matches serve as pairs."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge, Need
-from collab.attacks.likeness import cosines, similarities, standardized
+from collab.attacks.base import Attack, Knowledge
+from collab.attacks.likeness import cosines, similarities, standardize
 from collab.attacks.linear import Grams, Ridge
-from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.precision import Compute
 from collab.training.progress import Progress
@@ -28,30 +26,28 @@ class Matching(Attack):
     A round is kept if it leaves more rows and candidates that are each other's best: the attack's own score.
     """
 
-    kind: ClassVar[str] = "matching"
-    Options: ClassVar[type[AttackOptions]] = options.Matching
-    needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "candidates"})
+    kind = "matching"
+    Options = options.Matching
+    needs = frozenset({"featurizer", "decider", "candidates"})
 
     views: tuple[options.View, ...]
     boost: int
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
-        scores = similarities(known, self.views, compute)
-        plain = outputs_of(known.featurizer, torch.split(known.candidates, 256), compute) if self.boost else None
+        plain = outputs_of(known.featurizer, known.candidates, compute)
+        scores = similarities(known, plain, self.views, compute)
         kept = len(mutual(scores))
         for _ in range(self.boost):
-            assert plain is not None
             rows = mutual(scores)
             rows = rows[: max(len(rows) // 2, FEWEST)]
             if len(rows) < FEWEST:
                 break
-            ridge = _fitted(known.features[rows], plain[scores[rows].argmax(1)])
-            again = standardized(cosines(ridge(known.features), plain))
-            found = len(mutual(again))
-            if found <= kept:
+            ridge = _fit(known.features[rows], plain[scores[rows].argmax(1)])
+            again = standardize(cosines(ridge(known.features), plain))
+            if len(mutual(again)) <= kept:
                 break
-            scores, kept = again, found
+            scores, kept = again, len(mutual(again))
         return scores
 
 
@@ -64,8 +60,8 @@ def mutual(scores: Tensor) -> Tensor:
     return lead.argsort(descending=True, stable=True)[: int(is_mutual.sum())]
 
 
-def _fitted(published: Tensor, plain: Tensor) -> Ridge:
+def _fit(published: Tensor, plain: Tensor) -> Ridge:
     """A map over 3×3 places where there are pairs enough for it, else over single places."""
     places, channels = published.shape[2] * published.shape[3], published.shape[1]
     side = 3 if len(published) * places > 2 * (9 * channels + 1) else 1
-    return Grams.of(published, plain, side).solved(0.1, side)
+    return Grams.of(published, plain, side).solve(0.1, side)

@@ -1,16 +1,14 @@
 """Whether an image is among those that an entity has published features of (ATTACKS A7)."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge, Need
+from collab.attacks.base import Attack, Knowledge
 from collab.attacks.likeness import similarities
-from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.precision import Compute
 from collab.training.progress import Progress
@@ -25,9 +23,9 @@ class MembershipInference(Attack):
     no row that is like any image: what is drawn or mixed from members varies as they do.
     """
 
-    kind: ClassVar[str] = "membership_inference"
-    Options: ClassVar[type[AttackOptions]] = options.MembershipInference
-    needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "candidates"})
+    kind = "membership_inference"
+    Options = options.MembershipInference
+    needs = frozenset({"featurizer", "decider", "candidates"})
 
     views: tuple[options.View, ...]
     by: options.By
@@ -35,13 +33,13 @@ class MembershipInference(Attack):
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
+        candidates = outputs_of(known.featurizer, known.candidates, compute)
         if self.by == "span":
-            candidates = outputs_of(known.featurizer, torch.split(known.candidates, 256), compute)
-            return explained(known.features, candidates, self.directions)
-        return similarities(known, self.views, compute).max(0).values
+            return explain_share(known.features, candidates, self.directions)
+        return similarities(known, candidates, self.views, compute).max(0).values
 
 
-def explained(features: Tensor, candidates: Tensor, directions: int) -> Tensor:
+def explain_share(features: Tensor, candidates: Tensor, directions: int) -> Tensor:
     """The share of each candidate's squared distance from the mean row that lies in the rows' main directions."""
     rows, away = features.flatten(1), candidates.flatten(1)
     mean = rows.mean(0)

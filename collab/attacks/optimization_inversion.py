@@ -1,7 +1,7 @@
 """Inversion by optimization (ATTACKS A6): the image whose features are read as the published ones are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,6 @@ from typing_extensions import override
 
 from collab.attacks import options
 from collab.attacks.base import Attack, Knowledge, Need
-from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.precision import Compute
 from collab.training.progress import Progress
@@ -23,9 +22,9 @@ class OptimizationInversion(Attack):
     right. Starts from the mean public image; the last iterate counts.
     """
 
-    kind: ClassVar[str] = "optimization_inversion"
-    Options: ClassVar[type[AttackOptions]] = options.OptimizationInversion
-    needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "public_data"})
+    kind = "optimization_inversion"
+    Options = options.OptimizationInversion
+    needs = frozenset({"featurizer", "public_data"})
 
     through: str
     steps: int
@@ -39,27 +38,27 @@ class OptimizationInversion(Attack):
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
+        encode: nn.Module = known.featurizer
+        blocks: list[nn.Module] = [nn.Identity()]
         if self.through == "module":
-            published: list[nn.Module] = [nn.Identity()]
-            module = known.victim_weights
+            encode = nn.Sequential(known.featurizer, known.victim_weights)
         else:
-            published, module = list(known.decider.children()), nn.Identity()
-        some = torch.arange(min(1000, len(known.public_data))).numpy()
-        mean = known.public_data.take(some, compute.device).mean(0)
+            blocks = list(known.decider.children())
+        rows = torch.arange(min(1000, len(known.public_data))).numpy()
+        mean = known.public_data.take(rows, compute.device).mean(0)
         parts = torch.split(known.features, 64)
-        return torch.cat([self._found(known, part, module, published, mean, compute) for part in parts])
+        return torch.cat([self._invert(encode, blocks, part.to(compute.device), mean) for part in parts])
 
-    def _found(
-        self, known: Knowledge, part: Tensor, module: nn.Module, read: list[nn.Module], mean: Tensor, compute: Compute
-    ) -> Tensor:
+    def _invert(self, encode: nn.Module, blocks: Sequence[nn.Module], features: Tensor, start: Tensor) -> Tensor:
         with torch.no_grad():
-            wanted = _answers(part.to(compute.device), read)
-        images = mean.expand(len(part), -1, -1, -1).clone().to(compute.device).requires_grad_(True)
+            targets = _answers(features, blocks)
+        images = start.expand(len(features), -1, -1, -1).clone().requires_grad_(True)
         optimizer = torch.optim.Adam([images], self.learning_rate)
         for _ in range(self.steps):
-            answers = _answers(module(known.featurizer(images)), read)
+            # Before the variation: gradients are added up in the order of the operations, and rounded so.
+            answers = _answers(encode(images), blocks)
             loss = self.smoothness * _variation(images).sum()
-            for answer, target in zip(answers, wanted, strict=True):
+            for answer, target in zip(answers, targets, strict=True):
                 error = (answer - target).square().flatten(1).sum(1)
                 loss = loss + (error / target.square().flatten(1).sum(1).clamp(min=1e-8)).sum()
             optimizer.zero_grad()
@@ -70,12 +69,12 @@ class OptimizationInversion(Attack):
         return images.detach().cpu()
 
 
-def _answers(features: Tensor, blocks: list[nn.Module]) -> list[Tensor]:
-    found = []
+def _answers(features: Tensor, blocks: Sequence[nn.Module]) -> list[Tensor]:
+    answers = []
     for block in blocks:
         features = block(features)
-        found.append(features)
-    return found
+        answers.append(features)
+    return answers
 
 
 def _variation(images: Tensor) -> Tensor:

@@ -2,16 +2,13 @@
 
 import copy
 from dataclasses import dataclass
-from typing import ClassVar
 
-import torch
 from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge, Need
+from collab.attacks.base import Attack, Knowledge
 from collab.attacks.inversion import invert
-from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.loop import Recipe
 from collab.training.precision import Compute
@@ -23,23 +20,17 @@ from collab.training.recipes import outputs_of
 class OwnModule(Attack):
     """Trains R further to invert the own module on own and public images, then applies it to the victim's rows."""
 
-    kind: ClassVar[str] = "own_module"
-    Options: ClassVar[type[AttackOptions]] = options.OwnModule
-    needs: ClassVar[frozenset[Need]] = frozenset(
-        {"featurizer", "reconstructor", "public_data", "own_module", "own_data"}
-    )
+    kind = "own_module"
+    Options = options.OwnModule
+    needs = frozenset({"featurizer", "reconstructor", "public_data", "own_module", "own_data"})
 
     recipe: Recipe
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
         learner = invert(
-            copy.deepcopy(known.reconstructor),
-            lambda images: known.own_module(known.featurizer(images)),
-            (known.own_data, known.public_data),
-            self.recipe,
-            stream=stream,
-            compute=compute,
-            progress=progress,
-        )
-        return outputs_of(learner, torch.split(known.features, 256), compute)
+            copy.deepcopy(known.reconstructor), lambda images: known.own_module(known.featurizer(images)),
+            (known.own_data, known.public_data), self.recipe,
+            stream=stream, compute=compute, progress=progress,
+        )  # fmt: skip
+        return outputs_of(learner, known.features, compute)

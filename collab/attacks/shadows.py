@@ -1,14 +1,14 @@
 """Modules of the victim's recipe that an adversary trains itself, on images that it has (ATTACKS A2)."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from collab.attacks.base import Knowledge
+from collab.attacks.base import Knowledge, Map
 from collab.defenses.base import Defense, PrivateView
 from collab.defenses.chain import Chain
 from collab.defenses.dpm import DpmDefense
@@ -34,19 +34,13 @@ def varied(defense: Defense, number: int, epochs: int | None) -> Defense:
     return defense
 
 
-def fit_shadows(
-    known: Knowledge,
-    count: int,
-    rows: int,
-    epochs: int | None,
-    *,
-    stream: Stream,
-    compute: Compute,
-    progress: Progress,
-) -> list[nn.Module]:
-    """`count` modules of the victim's recipe, each on `rows` images of Q, drawn anew, with C's answers as labels.
+def fit_shadow(
+    known: Knowledge, number: int, rows: int, epochs: int | None,
+    *, stream: Stream, compute: Compute, progress: Progress,
+) -> nn.Module:  # fmt: skip
+    """Module `number` of the victim's recipe, fitted on `rows` images of Q of its own, with C's answers as labels.
 
-    Frozen, in eval mode; the same arguments give the same modules. Raises EntityError for a recipe whose module encodes
+    Frozen, in eval mode; the same arguments give the same module. Raises EntityError for a recipe whose module encodes
     images: it is released, so that nobody needs a shadow of it.
     """
     if known.victim_defense.encodes:
@@ -54,21 +48,13 @@ def fit_shadows(
             "shadow_modules: the victim's defense changes the featurizer itself and is released. Attack it with "
             "leaked_module."
         )
-    return [
-        _fit_shadow(known, number, rows, epochs, replace(stream, stage=f"{stream.stage} {number}"), compute, progress)
-        for number in range(count)
-    ]
-
-
-def _fit_shadow(
-    known: Knowledge, number: int, rows: int, epochs: int | None, stream: Stream, compute: Compute, progress: Progress
-) -> nn.Module:
+    stream = replace(stream, stage=f"{stream.stage} {number}")
     defense = varied(known.victim_defense, number, epochs)
     public = known.public_data
     drawn = np.sort(stream.numpy("images").permutation(len(public))[:rows])
     images = ImageSet(public.images[drawn], public.labels[drawn])
     features = torch.cat([part.cpu() for part, _ in features_of(known.featurizer, images, compute)])
-    answers = known.task.targets_of(outputs_of(known.decider, torch.split(features, 256), compute))
+    answers = known.task.targets_of(outputs_of(known.decider, features, compute))
     shape = (features.shape[1], features.shape[2], features.shape[3])
     feed = FeatureFeed([InMemory(features.half(), answers)], shape, defense.batch_size, compute.device, torch.float16)
     with stream.initialization():
@@ -97,15 +83,16 @@ def _nobody() -> tuple[nn.Module, int]:
     )
 
 
-def through_all(featurizer: nn.Module, encoders: Sequence[Callable[[Tensor], Tensor]]) -> Callable[[Tensor], Tensor]:
+def deal_rows(featurizer: nn.Module, encoders: Sequence[Map]) -> Map:
     """An encoder in which the rows of each batch of images are dealt to all `encoders`, so that none is left out."""
 
     def encode(images: Tensor) -> Tensor:
         features = featurizer(images)
         poisoned = torch.empty_like(features)
-        for place, encoder in enumerate(encoders):
-            if len(features[place :: len(encoders)]):
-                poisoned[place :: len(encoders)] = encoder(features[place :: len(encoders)]).to(features.dtype)
+        for number, encoder in enumerate(encoders):
+            own = features[number :: len(encoders)]
+            if len(own):
+                poisoned[number :: len(encoders)] = encoder(own).to(features.dtype)
         return poisoned
 
     return encode

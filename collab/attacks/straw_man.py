@@ -1,15 +1,12 @@
 """The papers' own test (ATTACKS A0): the released reconstructor, which the defense was trained to fool."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-import torch
 from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge, Need
-from collab.scenario.base import AttackOptions
+from collab.attacks.base import Attack, Knowledge
 from collab.seeding import Stream
 from collab.training.precision import Compute
 from collab.training.progress import Progress
@@ -20,10 +17,10 @@ from collab.training.recipes import outputs_of
 class StrawMan(Attack):
     """Applies R as it was released. That it fails is necessary for a defense, and proves little."""
 
-    kind: ClassVar[str] = "straw_man"
-    Options: ClassVar[type[AttackOptions]] = options.StrawMan
-    needs: ClassVar[frozenset[Need]] = frozenset({"reconstructor"})
+    kind = "straw_man"
+    Options = options.StrawMan
+    needs = frozenset({"reconstructor"})
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
-        return outputs_of(known.reconstructor, torch.split(known.features, 256), compute)
+        return outputs_of(known.reconstructor, known.features, compute)

@@ -1,18 +1,16 @@
 """Through the decider: what C can read of poisoned features, a reconstructor can show (ATTACKS A4d)."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge, Need
+from collab.attacks.base import Attack, Knowledge
 from collab.attacks.inversion import invert
 from collab.errors import EntityError
 from collab.models.reconstructors import build_reconstructor
-from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.loop import Recipe
 from collab.training.losses import likeness_loss
@@ -28,9 +26,9 @@ class ThroughDecider(Attack):
     Equivalence forces deep blocks to answer alike, and they hold less of the image: the depth is an option.
     """
 
-    kind: ClassVar[str] = "through_decider"
-    Options: ClassVar[type[AttackOptions]] = options.ThroughDecider
-    needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "decider", "public_data"})
+    kind = "through_decider"
+    Options = options.ThroughDecider
+    needs = frozenset({"featurizer", "decider", "public_data"})
 
     depth: int
     reconstructor: str
@@ -38,7 +36,7 @@ class ThroughDecider(Attack):
 
     @override
     def rehearse(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> dict[str, Tensor]:
-        read, learner = self._built(known, stream, compute)
+        read, learner = self._build(known, stream, compute)
         invert(
             learner, lambda images: read(known.featurizer(images)), (known.public_data,), self.recipe,
             stream=stream, compute=compute, progress=progress, loss=likeness_loss,
@@ -47,23 +45,22 @@ class ThroughDecider(Attack):
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
-        read, learner = self._built(known, stream, compute)
+        read, learner = self._build(known, stream, compute)
         learner.load_state_dict(known.rehearsed)
-        return outputs_of(nn.Sequential(read, learner), torch.split(known.features, 256), compute)
+        return outputs_of(nn.Sequential(read, learner), known.features, compute)
 
-    def _built(self, known: Knowledge, stream: Stream, compute: Compute) -> tuple[nn.Sequential, nn.Module]:
+    def _build(self, known: Knowledge, stream: Stream, compute: Compute) -> tuple[nn.Sequential, nn.Module]:
         """The first blocks of C, and an untrained reconstructor of what they answer."""
         blocks = list(known.decider.children())
         if self.depth >= len(blocks):
             raise EntityError(
-                f"through_decider: {self.depth} blocks of C were asked for, which has {len(blocks) - 1} before its "
-                "head. Lower `depth`, or split the network at an earlier hook."
+                f"through_decider: `depth` is {self.depth}, and C has {len(blocks) - 1} blocks before its head. "
+                "Lower `depth`, or split the network at an earlier hook."
             )
         read = nn.Sequential(*blocks[: self.depth])
-        some = known.public_data.take(torch.arange(2).numpy(), compute.device)
+        images = known.public_data.take(torch.arange(2).numpy(), compute.device)
         with torch.no_grad():
-            _, channels, height, width = read(known.featurizer(some)).shape
+            _, channels, height, width = read(known.featurizer(images)).shape
         with stream.initialization():
-            shape, side = (channels, height, width), some.shape[-1]
-            learner = build_reconstructor(self.reconstructor, shape, side, tail_blocks=2, upscale="nearest")
+            learner = build_reconstructor(self.reconstructor, (channels, height, width), images.shape[-1])
         return read, learner

@@ -1,16 +1,14 @@
 """The thumbnail that shuffling leaves (ATTACKS V1): no pixel leaves its region, so each region keeps its mean color."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 from torch.nn import functional
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge, Need
+from collab.attacks.base import Attack, Knowledge
 from collab.errors import EntityError
-from collab.scenario.base import AttackOptions
 from collab.seeding import Stream
 from collab.training.precision import Compute
 from collab.training.progress import Progress
@@ -28,9 +26,9 @@ def thumbnail(images: Tensor, regions: int) -> Tensor:
 class Thumbnail(Attack):
     """Enlarges the thumbnail of published images; nothing is learned, and no key or network is needed."""
 
-    kind: ClassVar[str] = "thumbnail"
-    Options: ClassVar[type[AttackOptions]] = options.Thumbnail
-    needs: ClassVar[frozenset[Need]] = frozenset({"images"})
+    kind = "thumbnail"
+    Options = options.Thumbnail
+    needs = frozenset({"images"})
 
     regions: int
 

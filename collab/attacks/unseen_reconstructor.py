@@ -1,24 +1,19 @@
 """A reconstructor that no DPM has seen (DP Fig. 5; ATTACKS A0): of the same family, trained on unpoisoned features."""
 
-from collections.abc import Callable
-from typing import ClassVar
-
-from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Knowledge, Need
+from collab.attacks.base import Knowledge, Map
 from collab.attacks.inversion import FreshReconstructor
-from collab.scenario.base import AttackOptions
 
 
 class UnseenReconstructor(FreshReconstructor):
     """Inverts F on public images with a network of its own; that it fails is necessary for a defense, and no more."""
 
-    kind: ClassVar[str] = "unseen_reconstructor"
-    Options: ClassVar[type[AttackOptions]] = options.UnseenReconstructor
-    needs: ClassVar[frozenset[Need]] = frozenset({"featurizer", "public_data"})
+    kind = "unseen_reconstructor"
+    Options = options.UnseenReconstructor
+    needs = frozenset({"featurizer", "public_data"})
 
     @override
-    def encoder(self, known: Knowledge) -> Callable[[Tensor], Tensor]:
+    def encoder(self, known: Knowledge) -> Map:
         return known.featurizer

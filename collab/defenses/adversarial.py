@@ -11,8 +11,8 @@ from typing_extensions import override
 from collab.defenses.base import EncodingDefense, PrivateView
 from collab.defenses.options import Adversarial as AdversarialOptions
 from collab.errors import EntityError
+from collab.models.backbones import Encoder
 from collab.models.decoders import build_decoder, build_discriminator
-from collab.models.encoder import Encoder
 from collab.models.freeze import freeze
 from collab.models.recognizer import Recognizer
 from collab.scenario.base import DefenseOptions

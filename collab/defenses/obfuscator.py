@@ -10,8 +10,8 @@ from typing_extensions import override
 from collab.defenses import options
 from collab.defenses.base import EncodingDefense, PrivateView
 from collab.defenses.obfuscation import Obfuscation, train_obfuscator
+from collab.models.backbones import Encoder
 from collab.models.decoders import build_obfuscator_reconstructor
-from collab.models.encoder import Encoder
 from collab.scenario.base import DefenseOptions
 from collab.training.loop import Recipe
 

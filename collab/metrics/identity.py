@@ -1,9 +1,8 @@
-r"""What a representation tells of who and what is shown (SCIENCE 5.3): variances by identity, neighbors, cosines."""
+r"""What a representation tells of who and what is shown (SCIENCE 5.3): variances by identity, neighbors."""
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn import functional
 
 from collab.errors import DataError
 
@@ -13,8 +12,8 @@ NEIGHBORS = 15
 
 def within_variance(features: Float[Tensor, "batch _ ..."], identities: Int[Tensor, " batch"]) -> float:
     r"""$\frac1n \sum_c \sum_{i \in c} \lVert z_i - \mu_c \rVert^2$: how far images of one identity lie apart."""
-    z, means, which, _ = _by_identity(features, identities)
-    return float((z - means[which]).square().sum() / len(z))
+    z, means, own, _ = _by_identity(features, identities)
+    return float((z - means[own]).square().sum() / len(z))
 
 
 def between_variance(features: Float[Tensor, "batch _ ..."], identities: Int[Tensor, " batch"]) -> float:
@@ -32,13 +31,6 @@ def lda_score(features: Float[Tensor, "batch _ ..."], identities: Int[Tensor, " 
     return between_variance(features, identities) / within if within else float("nan")
 
 
-def cosine_similarity(
-    found: Float[Tensor, "batch dimensions"], true: Float[Tensor, "batch dimensions"]
-) -> Float[Tensor, " batch"]:
-    r"""Face similarity, $\cos(h(x), h(\hat x))$, and feature similarity, $\cos(M(z), h(x))$; 0 if one has no length."""
-    return functional.cosine_similarity(found.float(), true.float(), dim=1)
-
-
 def knn_hits(
     features: Float[Tensor, "batch _ ..."], labels: Bool[Tensor, " batch"], *, k: int = NEIGHBORS
 ) -> Bool[Tensor, " batch"]:
@@ -48,7 +40,8 @@ def knn_hits(
     images.
     """
     if k % 2 == 0 or len(labels) <= k:
-        raise DataError(f"{k} neighbors of {len(labels)} images were asked; take an odd number below that of images.")
+        raise DataError(f"{k} neighbors of {len(labels)} images decide nothing. Take an odd k below that of images.")
+    # sklearn.neighbors orders equal distances otherwise, which rounded features have: labels of some images would turn.
     z = features.flatten(1).double()
     hits = []
     for part in torch.split(torch.arange(len(z), device=z.device), 512):
@@ -69,10 +62,11 @@ def tsne(features: Float[Tensor, "batch _ ..."], seed: int) -> Float[Tensor, "ba
     from threadpoolctl import threadpool_limits
 
     z = features.flatten(1).float().cpu().numpy()
-    kept = min(50, *z.shape)
+    components = min(50, *z.shape)
     perplexity = min(30.0, (len(z) - 1) / 3)
-    with threadpool_limits(1):  # how sums are split would change bits
-        reduced = PCA(kept, random_state=seed, svd_solver="full").fit_transform(z)
+    # How sums are split over threads would change bits.
+    with threadpool_limits(1):
+        reduced = PCA(components, random_state=seed, svd_solver="full").fit_transform(z)
         placed = TSNE(2, perplexity=perplexity, init="pca", random_state=seed, n_jobs=1).fit_transform(reduced)
     return torch.from_numpy(placed).float()
 
@@ -80,7 +74,7 @@ def tsne(features: Float[Tensor, "batch _ ..."], seed: int) -> Float[Tensor, "ba
 def _by_identity(features: Tensor, identities: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Features [batch, values] and means of identities, in fp64; the identity of each row, and rows of each."""
     z = features.flatten(1).double()
-    which = torch.unique(identities, return_inverse=True)[1]
-    counts = which.bincount().double()
-    means = torch.zeros(len(counts), z.shape[1], dtype=z.dtype, device=z.device).index_add_(0, which, z)
-    return z, means / counts[:, None], which, counts
+    own = torch.unique(identities, return_inverse=True)[1]
+    counts = own.bincount().double()
+    means = torch.zeros(len(counts), z.shape[1], dtype=z.dtype, device=z.device).index_add_(0, own, z)
+    return z, means / counts[:, None], own, counts

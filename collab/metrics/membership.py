@@ -1,7 +1,5 @@
 """How well scores tell members from others (SCIENCE 5.3): which images an entity has, told from what it published."""
 
-import math
-
 import numpy as np
 from jaxtyping import Float
 
@@ -14,6 +12,7 @@ def auc(members: Float[np.ndarray, " members"], others: Float[np.ndarray, " othe
     Raises CollabError where one side is empty or a score is NaN.
     """
     _check(members, others)
+    # roc_auc_score adds up areas of trapezoids, which changes the last bit, and takes 35 times as long.
     ordered = np.sort(others)
     below, not_above = (np.searchsorted(ordered, members, side) for side in ("left", "right"))
     return float((below + not_above).mean() / (2 * len(others)))
@@ -28,18 +27,18 @@ def tpr_at_fpr(members: Float[np.ndarray, " members"], others: Float[np.ndarray,
     """
     _check(members, others)
     if not 0 <= fpr <= 1:
-        raise CollabError(f"the rate of true positives at {fpr} false ones was asked; that rate lies in [0, 1].")
-    passing = math.floor(fpr * len(others) + 1e-9)  # .29 of 100 is 28.999999999999996
-    if passing == len(others):
-        return 1.0
-    threshold = np.partition(others, len(others) - 1 - passing)[len(others) - 1 - passing]
-    return float((members > threshold).mean())
+        raise CollabError(f"there is no rate of true positives at {fpr} false ones. Take a rate in [0, 1].")
+    from sklearn.metrics import roc_curve
+
+    is_member = np.repeat([True, False], [len(members), len(others)])
+    false, true, _ = roc_curve(is_member, np.concatenate((members, others)), drop_intermediate=False)
+    return float(true[false <= fpr + 1e-12].max())
 
 
 def _check(members: np.ndarray, others: np.ndarray) -> None:
     broken = int(np.isnan(members).sum() + np.isnan(others).sum())
     if not len(members) or not len(others) or broken:
         raise CollabError(
-            f"{len(members)} members were to be told from {len(others)} others by scores of which {broken} are NaN; "
-            "it needs one of each, and numbers only."
+            f"{len(members)} members cannot be told from {len(others)} others by scores of which {broken} are NaN. "
+            "Give one of each at least, and numbers only."
         )

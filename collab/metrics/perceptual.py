@@ -58,13 +58,13 @@ def lpips_network(trunk: str = "alex") -> nn.Module:
     where to put them; ScenarioError for another trunk.
     """
     if trunk not in LPIPS_TRUNKS:
-        raise ScenarioError(f"LPIPS with trunk {trunk!r} was asked; there are {', '.join(LPIPS_TRUNKS)}.")
+        raise ScenarioError(f"LPIPS has no trunk {trunk!r}. Take one of {', '.join(LPIPS_TRUNKS)}.")
     if importlib.util.find_spec("lpips") is None:
-        raise ResourceError("LPIPS was asked and the package lpips is not installed. pip install 'collab[lpips]'")
+        raise ResourceError("LPIPS needs the package lpips, which is not installed: pip install 'collab[lpips]'")
     weights = Path(torch.hub.get_dir()) / "checkpoints" / LPIPS_TRUNKS[trunk]
     if not weights.is_file():
         raise ResourceError(
-            f"LPIPS was asked and its trunk {trunk!r} has no weights at {weights}; nothing is downloaded. Put there "
+            f"LPIPS finds no weights of its trunk {trunk!r} at {weights}, and nothing is downloaded. Put there "
             f"https://download.pytorch.org/models/{weights.name}, set TORCH_HOME so that it is found, or use pdist."
         )
     with warnings.catch_warnings():
@@ -78,7 +78,6 @@ def lpips_distance(
     rebuilt: Float[Tensor, "batch 3 height width"], images: Float[Tensor, "batch 3 height width"], network: nn.Module
 ) -> Float[Tensor, " batch"]:
     """LPIPS between images in [0, 1], 0 or above; `network` is that of `lpips_network`, on the device of the images."""
-    pieces = (torch.split(each.float(), IMAGES_AT_ONCE) for each in (rebuilt, images))
+    pieces = (torch.split(side.float(), IMAGES_AT_ONCE) for side in (rebuilt, images))
     with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
-        found = [network(a, b, normalize=True).flatten() for a, b in zip(*pieces, strict=True)]
-    return torch.cat(found)
+        return torch.cat([network(a, b, normalize=True).flatten() for a, b in zip(*pieces, strict=True)])

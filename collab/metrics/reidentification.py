@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -47,12 +47,12 @@ def cosine_ranks(
 ) -> Float[Tensor, " batch"]:
     """The same by cosine between embeddings of rebuilt images and of the gallery, from a network independent of F.
 
-    An embedding of length 0 is at a right angle to all, which for a rebuilt image is chance. `embedded` asks a network.
+    An embedding of length 0 is at a right angle to all, which for a rebuilt image is chance. `embed` asks a network.
 
     Raises DataError as `pixel_ranks`.
     """
     _check_gallery(len(gallery), truth, smallest)
-    queries, rows = (functional.normalize(each.double(), dim=1) for each in (rebuilt, gallery))
+    queries, rows = (functional.normalize(side.double(), dim=1) for side in (rebuilt, gallery))
     # Between unit vectors L2 orders as cosine does; one more axis keeps an empty row of the gallery at a right angle.
     rows = torch.cat((rows, (rows == 0).all(1, keepdim=True).double()), 1)
     # An empty query has equal cosines, but unit vectors are of length 1 up to rounding only: say NaN, which ties.
@@ -68,12 +68,7 @@ def guesses(scores: Float[Tensor, "batch candidates"], truth: Int[Tensor, " batc
     return _middle_ranks(-scores, truth)
 
 
-def rank_hits(ranks: Float[Tensor, " batch"], k: int) -> Bool[Tensor, " batch"]:
-    """Whether the truth is among the k nearest; a tie across place k is decided by its middle rank."""
-    return ranks <= k
-
-
-def embedded(
+def embed(
     network: Callable[[Tensor], Tensor], images: Float[Tensor, "batch channel height width"]
 ) -> Float[Tensor, "batch dimensions"]:
     """What a network in eval mode answers, without gradients, a few images at a time, in fp32."""
@@ -86,15 +81,15 @@ def _nearest_ranks(
 ) -> Float[Tensor, " batch"]:
     dimensions = rows.shape[1]
     at_once = max(HELD // max(len(rows), dimensions), 1)
-    found = []
+    ranks = []
     for part, own in zip(torch.split(queries, at_once), torch.split(truth, at_once), strict=True):
         # Each pair by itself: a matrix product would round equal rows differently and break their ties.
         distances = [
             torch.cdist(part.double(), some.double(), compute_mode="donot_use_mm_for_euclid_dist")
             for some in torch.split(rows, max(HELD // dimensions, 1))
         ]
-        found.append(_middle_ranks(torch.cat(distances, 1), own))
-    return torch.cat(found)
+        ranks.append(_middle_ranks(torch.cat(distances, 1), own))
+    return torch.cat(ranks)
 
 
 def _middle_ranks(
@@ -114,4 +109,6 @@ def _check_gallery(images: int, truth: Tensor, smallest: int) -> None:
             "Score a larger split."
         )
     if ((truth < 0) | (truth >= images)).any():
-        raise DataError(f"a true image is not in the gallery of {images}: {truth.min()} to {truth.max()} were named.")
+        raise DataError(
+            f"true images {truth.min()} to {truth.max()} are not all in the gallery of {images}. Take its row numbers."
+        )

@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from collab.metrics.intervals import bootstrap_interval, share_interval
-from collab.metrics.utility import mcc, mean_average_precision
+from collab.metrics.utility import mcc, mean_average_precision, resample_mcc
 from collab.seeding import Stream
 from collab.types import Measure
 
@@ -34,18 +34,18 @@ def map_measure(
     image has any attribute.
     """
     value, _ = mean_average_precision(scores, labels)
-    times = _resampled(metric, len(scores), seed)
+    times = _resample(metric, len(scores), seed)
     ranked = scores.nan_to_num(-torch.inf, torch.inf, -torch.inf).argsort(dim=0, descending=True, stable=True).numpy()
-    found = np.empty((RESAMPLES, scores.shape[1]))
+    precisions = np.empty((RESAMPLES, scores.shape[1]))
     for column, order in enumerate(ranked.T):
         drawn, is_hit = times[:, order], labels[:, column].numpy()[order]
         hits = drawn * is_hit
         precision = hits.cumsum(1) / np.maximum(drawn.cumsum(1), 1)
         with np.errstate(invalid="ignore"):
-            found[:, column] = (precision * hits).sum(1) / hits.sum(1)
-    is_there = ~np.isnan(found)
+            precisions[:, column] = (precision * hits).sum(1) / hits.sum(1)
+    is_there = ~np.isnan(precisions)
     some = is_there.any(1)  # in a resample of few images there may be no attribute at all
-    means = np.where(is_there, found, 0).sum(1)[some] / is_there.sum(1)[some]
+    means = np.where(is_there, precisions, 0).sum(1)[some] / is_there.sum(1)[some]
     return Measure(metric, value, *_bounds(means), len(scores))
 
 
@@ -53,21 +53,17 @@ def mcc_measure(
     metric: str, probabilities: Float[Tensor, "batch attributes"], labels: Bool[Tensor, "batch attributes"], seed: int
 ) -> Measure:
     """The mean over attributes of Matthews' correlation at threshold .5, with the interval over resampled images."""
-    times = _resampled(metric, len(labels), seed)
-    told, true = (probabilities > 0.5).numpy(), labels.numpy()
-    counts = (times @ each.astype(np.float64) for each in (told & true, ~told & ~true, told & ~true, ~told & true))
-    tp, tn, fp, fn = counts
-    root = np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
-    found = ((tp * tn - fp * fn) / np.maximum(root, 1)).mean(1)
-    return Measure(metric, float(mcc(probabilities, labels).mean()), *_bounds(found), len(labels))
+    times = _resample(metric, len(labels), seed)
+    means = resample_mcc(probabilities, labels, times).mean(1)
+    return Measure(metric, float(mcc(probabilities, labels).mean()), *_bounds(means), len(labels))
 
 
-def _resampled(metric: str, count: int, seed: int) -> np.ndarray:
+def _resample(metric: str, count: int, seed: int) -> np.ndarray:
     """How often each image is drawn [resamples, images]."""
     rng = Stream(seed, "metrics", "bootstrap").numpy(metric)
     return rng.multinomial(count, np.full(count, 1 / count), RESAMPLES).astype(np.float64)
 
 
-def _bounds(found: np.ndarray) -> tuple[float, float]:
-    low, high = np.quantile(found, [0.025, 0.975])
+def _bounds(resampled: np.ndarray) -> tuple[float, float]:
+    low, high = np.quantile(resampled, [0.025, 0.975])
     return float(low), float(high)

@@ -1,5 +1,6 @@
 """What a decider can still read (SCIENCE 5.2): one value per image or per attribute, in fp32."""
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -14,6 +15,7 @@ def topk_hits(logits: Float[Tensor, "batch classes"], labels: Int[Tensor, " batc
     Of equal logits the one with the smaller class number comes first, so that constant logits do not hit always.
     A row with a NaN is never a hit.
     """
+    # top_k_accuracy_score counts the hits of all images together, and puts the larger class number first.
     own = logits.gather(1, labels[:, None].long())
     is_earlier = torch.arange(logits.shape[1], device=logits.device) < labels[:, None]
     before = (logits > own) | ((logits == own) & is_earlier)
@@ -42,13 +44,26 @@ def mcc(
 
     An attribute is predicted where its probability is above the threshold; NaN is not.
     """
-    predicted = probabilities > threshold
-    tp, tn, fp, fn = (  # in fp64: the product of four counts leaves int64 above 110,000 images
-        each.sum(0).double()
-        for each in (predicted & labels, ~predicted & ~labels, predicted & ~labels, ~predicted & labels)
+    return torch.from_numpy(resample_mcc(probabilities, labels, np.ones((1, len(labels))), threshold)[0]).float()
+
+
+def resample_mcc(
+    probabilities: Float[Tensor, "batch attributes"],
+    labels: Bool[Tensor, "batch attributes"],
+    times: Float[np.ndarray, "resamples batch"],
+    threshold: float = 0.5,
+) -> Float[np.ndarray, "resamples attributes"]:
+    """`mcc` in fp64 where each image counts as often as `times` says."""
+    # matthews_corrcoef answers the same, for one attribute and one resample at a time.
+    predicted, true = (probabilities > threshold).cpu().numpy(), labels.cpu().numpy()
+    # Counts in fp64: the product of four leaves int64 above 110,000 images.
+    tp, tn, fp, fn = (
+        times @ cell.astype(np.float64)
+        for cell in (predicted & true, ~predicted & ~true, predicted & ~true, ~predicted & true)
     )
-    root = ((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)).sqrt()
-    return ((tp * tn - fp * fn) / root.clamp(min=1)).float()  # where the root is 0, so is what stands over it
+    # By numpy: torch's root of fp64 is not the nearest number on every machine.
+    root = np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
+    return (tp * tn - fp * fn) / np.maximum(root, 1)  # where the root is 0, so is what stands over it
 
 
 def average_precision(
@@ -59,6 +74,7 @@ def average_precision(
     NaN without positives. No interpolation; of equal scores the image with the smaller index comes first, and a score
     that is NaN counts as the lowest.
     """
+    # average_precision_score takes equal scores for one threshold, and one attribute at a time.
     order = scores.nan_to_num(-torch.inf, torch.inf, -torch.inf).argsort(dim=0, descending=True, stable=True)
     hits = labels.gather(0, order)
     places = torch.arange(1, len(hits) + 1, device=hits.device, dtype=torch.float64)
@@ -73,8 +89,8 @@ def mean_average_precision(
 
     Raises DataError if no attribute has a positive.
     """
-    each = average_precision(scores, labels)
-    skipped = int(each.isnan().sum())
-    if skipped == len(each):
-        raise DataError(f"mAP of {len(each)} attributes was asked, and no image has one of them. Score more images.")
-    return float(each.double().nanmean()), skipped
+    precisions = average_precision(scores, labels)
+    skipped = int(precisions.isnan().sum())
+    if skipped == len(precisions):
+        raise DataError(f"no image has any of {len(precisions)} attributes, so there is no mAP. Score more images.")
+    return float(precisions.double().nanmean()), skipped

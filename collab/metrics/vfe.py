@@ -31,7 +31,7 @@ def visual_feature_entropy(
     """  # noqa: E501 (the equation)
     side = vfe_window(min(images.shape[2:])) if window is None else window
     if min(images.shape[2:]) < side:
-        raise ScenarioError(f"VFE was asked of images {tuple(images.shape[2:])}; a window of {side} pixels is larger.")
+        raise ScenarioError(f"VFE has no window of {side} pixels in images {tuple(images.shape[2:])}. Use larger ones.")
     tiles = images.float().unfold(2, side, side).unfold(3, side, side)  # batch channel rows columns window window
     if border == "zero":
         tiles = functional.pad(tiles, (0, 1, 0, 1))

@@ -1,11 +1,15 @@
 """The task network, and where it is cut into featurizer and decider (DP-2)."""
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Self
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
+from typing_extensions import override
 
 from collab.architectures import ARCHITECTURES, Architecture
 from collab.errors import ScenarioError
@@ -18,6 +22,27 @@ class Split:
 
     featurizer: nn.Module
     decider: nn.Module
+
+
+class Encoder(nn.Module):
+    """E(x), which takes the place of F(x) and has its shape; `decider` learned beside it and reads it.
+
+    Images are [batch, 3, side, side] in [0, 1].
+    """
+
+    def __init__(self, featurizer: nn.Module, decider: nn.Module) -> None:
+        super().__init__()
+        self.featurizer, self.decider = featurizer, decider
+
+    @classmethod
+    def begin_as(cls, split: Split) -> Self:
+        """Copies of F and C, which are free to learn on."""
+        return cls(*(copy.deepcopy(part).requires_grad_(True) for part in (split.featurizer, split.decider)))
+
+    @override
+    def forward(self, images: Float[Tensor, "batch 3 side side"]) -> Float[Tensor, "batch channel height width"]:
+        features: Tensor = self.featurizer(images)
+        return features
 
 
 def build_split(
@@ -52,7 +77,7 @@ def build_network(
     if width is not None and kind.width is None:
         free = ", ".join(name for name, each in ARCHITECTURES.items() if each.width is not None)
         raise ScenarioError(
-            f"model: `width: {width}` was asked for {backbone}, whose widths are fixed; only {free} take one. "
+            f"model: {backbone} has fixed widths, so `width: {width}` cannot be honored; only {free} take one. "
             f"Leave `width` out."
         )
     pieces = family(kind)(backbone, classes, kind.width if width is None else width)

@@ -44,13 +44,15 @@ class Filter(nn.Module):
         return functional.conv2d(along, weights.unsqueeze(3), groups=channels)
 
 
-def channel_std(features: Features) -> Float[Tensor, "channel 1 1"]:
-    """The standard deviation of each channel over rows and places."""
-    return features.std(dim=(0, 2, 3), correction=0).view(-1, 1, 1)
+def spread_or_batch(spread: Float[Tensor, "channel 1 1"], features: Features) -> Float[Tensor, "channel 1 1"]:
+    """`spread`, or that of the batch `features` before it is fitted (NaN), while what comes before is being trained."""
+    if not spread.isnan().any():
+        return spread
+    return features.detach().std(dim=(0, 2, 3), correction=0).view(-1, 1, 1)
 
 
 def spread_over(batches: Iterable[Features]) -> Float[Tensor, "channel 1 1"]:
-    """`channel_std` over all rows of `batches`, in fp64."""
+    """The standard deviation of each channel over places and all rows of `batches`, in fp64."""
     count, total, squares = 0, torch.zeros(()), torch.zeros(())
     for features in batches:
         values = features.double()
@@ -110,17 +112,11 @@ class Noise(Keyed):
     @override
     def forward(self, features: Features, source: Features | None = None) -> Features:
         if not self.training:
-            drawn = self._of_rows(features.shape[1:], features if source is None else source)
-            return features + (self.sigma * self.spread * drawn.to(features.device)).to(features.dtype)
-        # not fitted yet: what comes before it is being trained, so the batch at hand stands for all rows
-        spread = channel_std(features.detach()) if self.spread.isnan().any() else self.spread
-        return features + self.sigma * spread * torch.randn_like(features)
-
-    def _of_rows(self, shape: torch.Size, source: Features) -> Features:
-        drawn = torch.empty((len(source), *shape))
-        for place, number in enumerate(self.numbers(source)):
-            torch.randn(shape, generator=torch.Generator().manual_seed(number), out=drawn[place])
-        return drawn
+            noise = torch.empty(features.shape)
+            for row, number in zip(noise, self.numbers(features if source is None else source), strict=True):
+                torch.randn(row.shape, generator=torch.Generator().manual_seed(number), out=row)
+            return features + (self.sigma * self.spread * noise.to(features.device)).to(features.dtype)
+        return features + self.sigma * spread_or_batch(self.spread, features) * torch.randn_like(features)
 
 
 class Pool(nn.Module):
@@ -152,8 +148,7 @@ class Levels(nn.Module):
 
     @override
     def forward(self, features: Features) -> Features:
-        # not fitted yet: what comes before it is being trained, so the batch at hand stands for all rows
-        spread = channel_std(features.detach()) if self.spread.isnan().any() else self.spread
+        spread = spread_or_batch(self.spread, features)
         last = 2**self.bits - 1
         step = (4 * spread / last).clamp(min=1e-12)
         first = 0 if self.rectified else -2 * spread

@@ -75,12 +75,12 @@ def _untrained(name: str, classes: int) -> nn.Module:
         from torchvision.models import get_model
     except (ImportError, RuntimeError, OSError) as cause:  # a mismatched build fails while registering its operators
         try:
-            found = version("torchvision")
+            other = version("torchvision")
         except PackageNotFoundError:
-            found = "missing"
+            other = "missing"
         raise ResourceError(
             f"backbone {name!r} is torchvision's, which cannot be imported: {cause}. Here are torch "
-            f"{torch.__version__} and torchvision {found}; install a pair that was built together, or take one of the "
+            f"{torch.__version__} and torchvision {other}; install a pair that was built together, or take one of the "
             f"small ResNets, which need torch alone."
         ) from cause
     network: nn.Module = get_model(name, weights=None, num_classes=classes)

@@ -1,7 +1,5 @@
 """A plain classifier of no ResNet's form: an independent eye on what a reconstruction shows (SCIENCE 5.3)."""
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -19,17 +17,9 @@ class Recognizer(nn.Module):
     Stage s has width·2^s channels, 8·width at most. `images` are in [0, 1], [batch, 3, side, side].
     """
 
-    def __init__(
-        self,
-        classes: int,
-        side: int,
-        *,
-        width: int = 16,
-        mean: Sequence[float] = (0.5, 0.5, 0.5),
-        std: Sequence[float] = (0.25, 0.25, 0.25),
-    ) -> None:
+    def __init__(self, classes: int, side: int, *, width: int = 16) -> None:
         super().__init__()
-        self.normalize = Normalize(mean, std)
+        self.normalize = Normalize((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
         self.stages = nn.ModuleList()
         inputs, outputs = 3, width
         while side > SMALLEST_MAP:
@@ -41,11 +31,11 @@ class Recognizer(nn.Module):
 
     def activations(self, images: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
         """What each stage answers, first to last: the layers of `pdist`."""
-        x, found = self.normalize(images), []
+        x, answers = self.normalize(images), []
         for stage in self.stages:
             x = stage(x)
-            found.append(x)
-        return found
+            answers.append(x)
+        return answers
 
     def embedding(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch dimensions"]:
         """The mean over positions of the last stage, which the classes are read from."""

@@ -9,32 +9,26 @@ HIDDEN = 512
 """Hidden values of the two layers that `_mlp` networks end in; Xiao et al. state none."""
 
 
-def resnet(backbone: str, classes: int, width: int) -> dict[str, nn.Module]:
-    """The pieces of a small ResNet of the catalog."""
-    kind = ARCHITECTURES[backbone]
-    return small_pieces(kind.blocks, classes, width, with_mlp=bool(kind.tail))
-
-
 def vgg(backbone: str, classes: int, width: int) -> dict[str, nn.Module]:
     """The pieces of a small VGG of the catalog."""
     return vgg_pieces(ARCHITECTURES[backbone].blocks, classes, width)
 
 
-def small_pieces(blocks: tuple[int, ...], classes: int, width: int, *, with_mlp: bool = False) -> dict[str, nn.Module]:
-    """The network in order, one entry for each hook, and a head; stage s of `blocks` has width·2^s channels.
+def resnet(backbone: str, classes: int, width: int) -> dict[str, nn.Module]:
+    """A small ResNet of the catalog in order, one entry for each hook, and a head; stage s has width·2^s channels.
 
-    A 3×3 stem without max-pool, then basic blocks, whose stages but the first halve the side. `with_mlp`: two further
-    layers follow fc, which then is a hook, as the pooled features are. Departure from He et al.: where the shape
-    changes, the shortcut is a 1×1 convolution with BatchNorm rather than padding with zeros.
+    A 3×3 stem without max-pool, then basic blocks, whose stages but the first halve the side. In `_mlp` networks two
+    further layers follow fc, which then is a hook, as the pooled features are. Departure from He et al.: where the
+    shape changes, the shortcut is a 1×1 convolution with BatchNorm rather than padding with zeros.
     """
     pieces: dict[str, nn.Module] = {"stem": nn.Sequential(*convolution(3, width, 3), nn.ReLU())}
     inputs = width
-    for stage, count in enumerate(blocks):
+    for stage, count in enumerate(ARCHITECTURES[backbone].blocks):
         outputs = width << stage
         for block in range(1, count + 1):
             pieces[f"conv{stage + 2}_{block}"] = basic_block(inputs, outputs)
             inputs = outputs
-    if with_mlp:
+    if ARCHITECTURES[backbone].tail:
         pieces |= pooled_pieces(nn.Linear(inputs, inputs), classes)
     else:
         pieces["head"] = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))

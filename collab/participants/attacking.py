@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from collab.attacks.base import Attack, Knowledge, Pairs, adversary
+from collab.attacks.base import Attack, Knowledge, Pairs, classify_adversary
 from collab.defenses.base import Defense
 from collab.errors import EntityError
 from collab.metrics.scores import mean_measure
@@ -102,7 +102,7 @@ def attacked(
     answer = torch.from_numpy(to_uint8(found)) if stated.answers == "images" else found.float()
     write_release(entity.private, guess_name(stated.label, victim), {stated.answers: answer}, {"victim": victim})
     read = [shard_crossing("attack", victim, entity.name, each) for each in entity.layout.store.records(victim)]
-    known_as = {"knowledge": ", ".join(sorted(needs)), "adversary": adversary(needs)}
+    known_as = {"knowledge": ", ".join(sorted(needs)), "adversary": classify_adversary(needs)}
     return Report((Measure("rows_attacked", rows),), tuple(read), known_as)
 
 

@@ -11,7 +11,7 @@ from collab.participants.crossings import pictures_crossing
 from collab.participants.defended import Defended
 from collab.participants.disclosure import to_uint8
 from collab.participants.published_images import as_published, discernibility
-from collab.participants.scoring import batched, distances, equivalence, means, worst_and_median
+from collab.participants.scoring import distances, equivalence, means, worst_and_median
 from collab.store.pictures import Pictures, write_pictures
 from collab.training.recipes import outputs_of
 from collab.types import Crossing, Measure
@@ -58,7 +58,7 @@ def _keep_pictures(
     before, after = (found[f"ssim[{window}]_{what}"].numpy() for what in ("original", seen))
     worst, median = worst_and_median(after)
     rows = np.concatenate([worst, median])
-    rebuilt = [outputs_of(entity.reconstructor, batched(x[rows]), entity.compute) for x in (features, poisoned)]
+    rebuilt = [outputs_of(entity.reconstructor, x[rows], entity.compute) for x in (features, poisoned)]
     if entity.publishes_images:  # nothing has to be rebuilt: they are what others see
         rebuilt[1] = as_published(entity.defend(module, entity.heldout.take(rows, entity.compute.device)))
     pictures = Pictures(

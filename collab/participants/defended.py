@@ -8,14 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from collab.defenses.base import Defense
-from collab.models.backbones import is_rectified
-from collab.models.encoder import Encoder
+from collab.models.backbones import Encoder, is_rectified
 from collab.participants.participant import Participant
 from collab.participants.published_images import as_published
-from collab.participants.scoring import batched
 from collab.scenario.base import EntityOptions
 from collab.store.codec import as_stored
 from collab.store.release import read_release
+from collab.training.recipes import batched
 
 
 class Defended(Participant):
@@ -35,7 +34,7 @@ class Defended(Participant):
         if wanted.publishes == "images":
             return wanted.build(3, rectified=False)
         if wanted.encodes:
-            return Encoder.beginning_as(self.released)
+            return Encoder.begin_as(self.released)
         return wanted.build(self.spec.shape[0], rectified=is_rectified(model.backbone, model.hook))
 
     def fitted_module(self, defense: Defense | None = None, state: Mapping[str, Tensor] | None = None) -> nn.Module:

@@ -11,15 +11,14 @@ from torch import Tensor, nn
 
 from collab.metric import MetricName
 from collab.metrics.intervals import quantile_interval
-from collab.metrics.leakage import normalized_leakage, spread
+from collab.metrics.leakage import normalized_leakage
 from collab.metrics.perceptual import lpips_distance, pdist
 from collab.metrics.reidentification import (
     IMAGES_AT_ONCE,
     SMALLEST_GALLERY,
     cosine_ranks,
-    embedded,
+    embed,
     pixel_ranks,
-    rank_hits,
 )
 from collab.metrics.scores import mean_measure
 from collab.metrics.utility import topk_hits
@@ -78,7 +77,7 @@ class Gallery:
 
     @cached_property
     def _embeddings(self) -> Tensor | None:
-        return None if self.recognizer is None else embedded(self.recognizer.embedding, self.images)
+        return None if self.recognizer is None else embed(self.recognizer.embedding, self.images)
 
     def ranks(self, rebuilt: Tensor, places: Tensor) -> dict[str, Tensor]:
         """Rank [batch] of the true images, which stand at `places`; none from a gallery of less than 1,000 images."""
@@ -86,7 +85,7 @@ class Gallery:
             return {}
         found = {"pixels": pixel_ranks(rebuilt, self.images, places)}
         if self.recognizer is not None and self._embeddings is not None:
-            found["embedding"] = cosine_ranks(embedded(self.recognizer.embedding, rebuilt), self._embeddings, places)
+            found["embedding"] = cosine_ranks(embed(self.recognizer.embedding, rebuilt), self._embeddings, places)
         return found
 
 
@@ -148,20 +147,25 @@ def compared_measures(found: Mapping[str, Tensor], seed: int, suffix: str = "") 
 def _spread(name: str, values: Tensor, seed: int) -> tuple[Measure, ...]:
     """Median, percentiles and worst of a metric that rises with disclosure; a worst case has no interval."""
     scores = values.numpy()
-    found, draw = spread(scores, higher_discloses=True), Stream(seed, "metrics", "bootstrap").numpy
-    told = [
-        Measure(f"{name}_{what}", value, *quantile_interval(scores, quantile, draw(f"{name}_{what}")), len(scores))
-        for what, quantile, value in (("median", 0.5, found.median), ("p95", 0.95, found.p95), ("p99", 0.99, found.p99))
+    draw = Stream(seed, "metrics", "bootstrap").numpy
+    measures = [
+        Measure(
+            f"{name}_{what}",
+            float(np.quantile(scores, quantile)),
+            *quantile_interval(scores, quantile, draw(f"{name}_{what}")),
+            len(scores),
+        )
+        for what, quantile in (("median", 0.5), ("p95", 0.95), ("p99", 0.99))
     ]
     above = mean_measure(f"{name}_above_half", values > 0.5, seed)
-    return (*told, Measure(f"{name}_worst", found.worst, n=len(scores)), above)
+    return (*measures, Measure(f"{name}_worst", float(scores.max()), n=len(scores)), above)
 
 
 def rank_measures(found: Mapping[str, Tensor], seed: int, suffix: str = "") -> tuple[Measure, ...]:
     """Shares at rank 1 and up to 5, and the median rank, for each way to look up."""
     told = []
     for way, ranks in found.items():
-        told += [mean_measure(f"rank{k}[{way}]{suffix}", rank_hits(ranks, k), seed) for k in (1, 5)]
+        told += [mean_measure(f"rank{k}[{way}]{suffix}", ranks <= k, seed) for k in (1, 5)]
         name, values = f"rank_median[{way}]{suffix}", ranks.double().cpu().numpy()
         bounds = quantile_interval(values, 0.5, Stream(seed, "metrics", "bootstrap").numpy(name))
         told.append(Measure(name, float(np.median(values)), *bounds, len(values)))
@@ -186,7 +190,7 @@ def leakage_measures(
         guesses = [found[name] for found in priors.values()]
         best = (max if rises else min)(guesses, key=lambda values: float(values.mean()))
         rng = Stream(seed, "metrics", "bootstrap").numpy(f"leakage {name}")
-        scores, plain, least = ([values.numpy()] for values in (attack[name], opened[name], best))
+        scores, plain, least = (values.numpy() for values in (attack[name], opened[name], best))
         leakage = normalized_leakage(scores, plain, least, rng, higher_discloses=rises)
         if leakage is not None:
             told.append(Measure(f"leakage[{quantity}]", leakage.value, leakage.low, leakage.high, len(best)))

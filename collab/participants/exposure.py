@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity
 
 from collab.errors import EntityError
-from collab.metrics.identity import between_variance, cosine_similarity, knn_hits, lda_score, tsne, within_variance
-from collab.metrics.reidentification import embedded
+from collab.metrics.identity import between_variance, knn_hits, lda_score, tsne, within_variance
+from collab.metrics.reidentification import embed
 from collab.metrics.scores import mcc_measure, mean_measure
 from collab.metrics.visual import l1, psnr, ssim, ssim_window
 from collab.models.decoders import build_decoder, build_discriminator
@@ -17,7 +18,7 @@ from collab.models.recognizer import Recognizer
 from collab.participants.disclosure import drawn, to_uint8
 from collab.participants.layout import load_images, load_numbers
 from collab.participants.participant import Participant
-from collab.participants.scoring import PICTURES, batched
+from collab.participants.scoring import PICTURES
 from collab.scenario.exposure import Decoder, Learner
 from collab.seeding import Stream
 from collab.store.pictures import Exhibit
@@ -92,7 +93,7 @@ def exposed(who: Participant, it: Exposed, progress: Progress) -> tuple[tuple[Me
     individuals = load_numbers(who.layout.heldout, "identities")
     if stated.embedding is not None and embedding is not None and individuals is not None:
         told += identity_measures(it.shown.float(), torch.from_numpy(individuals))
-        true = embedded(embedding.embedding, images)
+        true = embed(embedding.embedding, images)
         told.append(feature_similarity(bench, stated.embedding, public, it.encode, embedding, it.shown, true))
     seen, kept = drawn(len(who.heldout), who.scenario.seed)[:PICTURES], list[np.ndarray]()
     for decoder in stated.decoders:
@@ -145,7 +146,7 @@ def attribute_measures(
     """
     if unknown := sorted(set(names) - set(task.names)):
         raise EntityError(f"exposure asks for {', '.join(unknown)}; the task asks {', '.join(task.names)}.")
-    outputs, told = outputs_of(it.reader, batched(it.shown), bench.compute), list[Measure]()
+    outputs, told = outputs_of(it.reader, it.shown, bench.compute), list[Measure]()
     for name in names:
         column = task.names.index(name)
         is_true = labels[:, column] > 0.5
@@ -174,13 +175,13 @@ def feature_similarity(
     def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         for rows in even_batches(len(public), learner.batch_size, generator):
             images = public.take(rows.numpy(), bench.compute.device)
-            yield encode(images), embedded(embedding.embedding, images)
+            yield encode(images), embed(embedding.embedding, images)
 
     def loss(learning: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
         return feature_attack_loss(learning(batch[0]), batch[1])
 
     bench.trained(network, loss, batches, learner, len(public), "feature attack")
-    found = outputs_of(network, batched(shown), bench.compute)
+    found = outputs_of(network, shown, bench.compute)
     return mean_measure("feature_similarity", cosine_similarity(found, true.cpu()), bench.seed)
 
 
@@ -209,11 +210,11 @@ def decoder_attack(
         lambda batch, _, __: adversary_turns(game, batch), players, batches, Recipe.of(stated),
         steps=steps_in(len(learned), stated.batch_size), stream=stream, compute=bench.compute, progress=bench.progress,
     )  # fmt: skip
-    rebuilt = outputs_of(decoder, batched(shown), bench.compute).to(images.device)
+    rebuilt = outputs_of(decoder, shown, bench.compute).to(images.device)
     found = {"l1": l1, "psnr": psnr, f"ssim{ssim_window(side)[0]}": ssim}
     told = {f"decoded_{name}[{stated.name}]": metric(rebuilt, images) for name, metric in found.items()}
     if embedding is not None:
         with torch.no_grad():
-            likeness = cosine_similarity(embedded(embedding.embedding, rebuilt), embedded(embedding.embedding, images))
+            likeness = cosine_similarity(embed(embedding.embedding, rebuilt), embed(embedding.embedding, images))
         told[f"face_similarity[{stated.name}]"] = likeness
     return rebuilt, tuple(mean_measure(name, values, bench.seed) for name, values in told.items())

@@ -4,8 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from collab.attacks.attribute_inference import attributes_of
 from collab.metrics.membership import auc, tpr_at_fpr
-from collab.metrics.reidentification import guesses, rank_hits
+from collab.metrics.reidentification import guesses
 from collab.metrics.scores import mean_measure
 from collab.seeding import Stream
 from collab.training.feeds import ImageSet
@@ -26,7 +27,7 @@ def match_measures(scores: Tensor, places: Tensor, seed: int) -> tuple[Measure, 
     is_there, told = places >= 0, list[Measure]()
     if bool(is_there.any()):
         ranks = guesses(scores[is_there], places[is_there])
-        told += [mean_measure(f"match_top{k}", rank_hits(ranks, k), seed) for k in (1, 5)]
+        told += [mean_measure(f"match_top{k}", ranks <= k, seed) for k in (1, 5)]
         told += [
             Measure("match_rank_median", float(ranks.median()), n=len(ranks)),
             mean_measure("match_guesswork", ranks.double(), seed),
@@ -65,12 +66,6 @@ def membership_measures(scores: np.ndarray, is_member: np.ndarray, seed: int) ->
         Measure("membership_auc", auc(members, others), float(low), float(high), len(scores)),
         Measure("membership_tpr[1]", tpr_at_fpr(members, others, 0.01), n=len(members)),
     )
-
-
-def attributes_of(images: Tensor) -> Tensor:
-    """Mean brightness, red, green and blue [rows, 4] of images [rows, 3, side, side] in [0, 1]."""
-    colors = images.float().mean((2, 3))
-    return torch.cat([colors.mean(1, keepdim=True), colors], 1)
 
 
 def attribute_measures(found: Tensor, truth: ImageSet, seed: int) -> tuple[Measure, ...]:

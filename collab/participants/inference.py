@@ -16,7 +16,6 @@ from collab.metrics.scores import mean_measure
 from collab.models.freeze import freeze
 from collab.participants.layout import load_numbers
 from collab.participants.participant import Participant
-from collab.participants.scoring import batched
 from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, InMemory
 from collab.training.loop import Recipe
@@ -121,7 +120,7 @@ def read_off(
         (fixed, published, "fixed"),
         (fresh, published, "fresh"),
     ):
-        outputs = outputs_of(network, batched(features[rows]), participant.compute)
+        outputs = outputs_of(network, features[rows], participant.compute)
         found = question.task.measures(outputs, question.targets[rows], participant.scenario.seed, f"_{suffix}")
         told += [Measure(f"{prefix}_{each.metric}", each.value, each.low, each.high, each.n) for each in found]
         if question.task.kind == "attributes":

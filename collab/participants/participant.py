@@ -19,7 +19,6 @@ from collab.models.reconstructors import build_reconstructor
 from collab.participants.disclosure import Eye
 from collab.participants.layout import Layout, load_images
 from collab.participants.published_images import read_images
-from collab.participants.scoring import batched
 from collab.scenario.model import Refinement, Scenario
 from collab.seeding import Stream
 from collab.store.codec import CODECS
@@ -30,7 +29,7 @@ from collab.training.feeds import FeatureFeed, ImageSet
 from collab.training.loop import Recipe
 from collab.training.precision import Compute
 from collab.training.progress import Progress
-from collab.training.recipes import features_of, outputs_of, refine_decider, train_classifier, with_budget
+from collab.training.recipes import batched, features_of, outputs_of, refine_decider, train_classifier, with_budget
 from collab.training.tasks import Classification, Task
 from collab.types import Measure, Report
 
@@ -276,7 +275,7 @@ class Participant:
     def score_features(self, decider: nn.Module) -> tuple[Measure, ...]:
         """How well a decider does on unpoisoned held-out features."""
         features, labels = self.heldout_features
-        return self.task.measures(outputs_of(decider, batched(features), self.compute), labels, self.scenario.seed)
+        return self.task.measures(outputs_of(decider, features, self.compute), labels, self.scenario.seed)
 
     def _load(self, name: str, net: nn.Module) -> None:
         state, _ = read_release(self.layout.release, name)

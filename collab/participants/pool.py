@@ -9,7 +9,6 @@ from torch import Tensor
 from collab.errors import EntityError, ShardMissing, StoreError
 from collab.metrics.scores import mean_measure
 from collab.participants.participant import Participant
-from collab.participants.scoring import batched
 from collab.scenario.model import Refinement
 from collab.store.manifest import Record
 from collab.store.shards import ShardReader
@@ -106,7 +105,7 @@ def harm(entity: Participant, pool: Sequence[Pooled], row: Refinement, progress:
 
         def hits(shards: Sequence[ShardReader], base: ShardReader = base, held: Tensor = held) -> Tensor:
             decider = entity.trained_further([base, *shards], 0, row, stream, progress)
-            return entity.task.merits(outputs_of(decider, batched(x[held]), entity.compute), y[held])
+            return entity.task.merits(outputs_of(decider, x[held], entity.compute), y[held])
 
         alone = hits(())
         for peer in pool:

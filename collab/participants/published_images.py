@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from collab.defenses.base import ImageDefense
 from collab.metrics.vfe import vfe_window, visual_feature_entropy
 from collab.metrics.visual import l1, psnr, ssim, ssim_window
-from collab.participants.scoring import batched
 from collab.store.shards import Batches, ShardReader
 from collab.training.feeds import ImageSet
+from collab.training.recipes import batched
 
 LEVELS = 255
 """A published image has 8 bits; its shard holds them as whole numbers, exact in each codec that they take."""

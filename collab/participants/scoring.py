@@ -31,7 +31,7 @@ def equivalence(
     `reader` reads the poisoned ones where an encoder brings a decider of its own.
     """
     read = ((decider, features), (reader or decider, poisoned))
-    original, changed = (outputs_of(network, batched(x), compute) for network, x in read)
+    original, changed = (outputs_of(network, x, compute) for network, x in read)
     return (
         *task.measures(original, labels, seed, "_original"),
         *task.measures(changed, labels, seed, "_poisoned"),
@@ -113,9 +113,3 @@ def priors(images: Tensor, labels: Tensor, generator: torch.Generator, seed: int
         for name, guess in guesses(images, labels, generator).items()
         for metric, function in (("l1", l1), (f"ssim[{window}]", ssim))
     )
-
-
-def batched(rows: Tensor) -> tuple[Tensor, ...]:
-    """[rows, ...] in pieces that are evaluated at a time."""
-    pieces: tuple[Tensor, ...] = torch.split(rows, EVAL_BATCH)
-    return pieces

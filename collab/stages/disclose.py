@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from collab.metrics.perceptual import lpips_network
-from collab.metrics.reidentification import embedded
+from collab.metrics.reidentification import embed
 from collab.metrics.scores import mean_measure
 from collab.metrics.utility import topk_hits
 from collab.participants.assignment import ORACLE
@@ -74,7 +74,7 @@ class Recognize(Stage[Oracle]):
             found = compared(by_row(guess), by_row(images), labels, oracle.eye)
             told += [mean_measure(f"{metric}_prior_{name}", values, seed) for metric, values in found.items()]
         if oracle.eye.recognizer is not None:
-            hits = topk_hits(embedded(oracle.eye.recognizer, images), labels, 1)
+            hits = topk_hits(embed(oracle.eye.recognizer, images), labels, 1)
             told.append(mean_measure("recognized_true", hits, seed))
         return Report(tuple(told))
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from torch.nn.functional import cosine_similarity
 
-from collab.metrics.identity import cosine_similarity
-from collab.metrics.reidentification import embedded
+from collab.metrics.reidentification import embed
 from collab.metrics.scores import mean_measure
 from collab.models.recognizer import Individuals
 from collab.participants.assignment import ORACLE
@@ -58,11 +58,11 @@ class Embed(Stage[Oracle]):
         shown = ImageSet(public.images, labels)
         train_classifier(network, shown, Recipe.of(wanted), stream=stream, compute=oracle.compute, progress=progress)
         known = public.take(np.arange(len(public)), oracle.compute.device)
-        network.center.copy_(embedded(network.embedding, known).mean(0))
+        network.center.copy_(embed(network.embedding, known).mean(0))
         write_release(oracle.layout.heldout, "embedding", network.state_dict(), {})
         images = oracle.heldout.take(np.arange(len(oracle.heldout)), oracle.compute.device)
-        true, rows = embedded(network.embedding, images), torch.randperm(len(images), generator=stream.torch("others"))
-        mean = embedded(network.embedding, images.mean(0, keepdim=True)).expand_as(true)
+        true, rows = embed(network.embedding, images), torch.randperm(len(images), generator=stream.torch("others"))
+        mean = embed(network.embedding, images.mean(0, keepdim=True)).expand_as(true)
         told = (("unrelated", true[rows.to(true.device)]), ("mean", mean))
         return Report(
             tuple(

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from collab.models.freeze import folded, freeze
+from collab.models.freeze import fold, freeze
 from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet, even_batches, steps_in
 from collab.training.loop import Recipe, Turn, minimize, take_turns
@@ -179,10 +179,8 @@ def train_dpm(
     opponent: a random person for each image, drawn anew in each step or once for all.
     """
     compute.place(dpm).train()
-    read = compute.place(folded(decider))
-    rebuilders = [
-        compute.place(copy.deepcopy(each) if aim.adapt else folded(each)) for each in (reconstructor, *others)
-    ]
+    read = compute.place(fold(decider))
+    rebuilders = [compute.place(copy.deepcopy(each) if aim.adapt else fold(each)) for each in (reconstructor, *others)]
 
     fixed = None
     if identifier is not None:
@@ -273,14 +271,21 @@ def refine_decider(
     return losses
 
 
-def outputs_of(network: nn.Module, inputs: Iterable[Tensor], compute: Compute) -> Tensor:
-    """All outputs [rows, ...] in fp32 on the CPU, network in eval mode."""
+def batched(rows: Tensor) -> tuple[Tensor, ...]:
+    """[rows, ...] in pieces that are evaluated at a time."""
+    pieces: tuple[Tensor, ...] = torch.split(rows, EVAL_BATCH)
+    return pieces
+
+
+def outputs_of(network: nn.Module, inputs: Tensor | Iterable[Tensor], compute: Compute) -> Tensor:
+    """All outputs [rows, ...] in fp32 on the CPU, network in eval mode.
+
+    `inputs` [rows, ...] are split here, so that any number of rows fits; what comes in pieces is read piece by piece.
+    """
     compute.place(network).eval()
-    found = []
+    pieces = batched(inputs) if isinstance(inputs, Tensor) else inputs
     with torch.no_grad(), compute.autocast():
-        for x in inputs:
-            found.append(network(x.to(compute.device).float()).float().cpu())
-    return torch.cat(found)
+        return torch.cat([network(x.to(compute.device).float()).float().cpu() for x in pieces])
 
 
 def with_budget(recipe: Recipe, rows: int, most_rows: int, budget: Literal["epochs", "steps"]) -> Recipe:

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from collab.attacks.adversarial_alignment import AdversarialAlignment
-from collab.attacks.attribute_inference import AttributeInference
-from collab.attacks.base import Attack, Knowledge, Pairs, adversary
+from collab.attacks.attribute_inference import AttributeInference, attributes_of
+from collab.attacks.base import Attack, Knowledge, Pairs, classify_adversary
 from collab.attacks.distribution_matching import DistributionMatching, Moments, eigen_map, transport_map, zca_map
 from collab.attacks.leaked_module import LeakedModule
 from collab.attacks.leaked_pairs import LeakedPairs
 from collab.attacks.linear import Grams, patches
 from collab.attacks.matching import Matching, mutual
-from collab.attacks.membership_inference import MembershipInference, explained
+from collab.attacks.membership_inference import MembershipInference, explain_share
 from collab.attacks.optimization_inversion import OptimizationInversion
 from collab.attacks.options import By
 from collab.attacks.shadow_modules import ShadowModules
@@ -27,7 +27,7 @@ from collab.errors import EntityError
 from collab.metrics.priors import class_mean_prior
 from collab.metrics.visual import ssim
 from collab.models.freeze import freeze
-from collab.participants.guessing import attributes_of, match_measures, membership_measures
+from collab.participants.guessing import match_measures, membership_measures
 from collab.seeding import Stream
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
@@ -179,7 +179,7 @@ def some_pairs(count: int) -> dict[str, Any]:
 
 def test_a_rotation_is_solved_for_exactly() -> None:
     published = rotated(FEATURES)
-    ridge = Grams.of(published[:8], FEATURES[:8], 1).solved(1e-9, 1)
+    ridge = Grams.of(published[:8], FEATURES[:8], 1).solve(1e-9, 1)
     torch.testing.assert_close(ridge(published), FEATURES, rtol=0, atol=2e-3)
 
 
@@ -193,7 +193,7 @@ def test_patches_agree_with_a_convolution() -> None:
 
 @pytest.mark.parametrize("function", [zca_map, transport_map, eigen_map])
 def test_each_map_gives_the_wanted_covariance(function: Any) -> None:
-    published, plain = Moments.of([gained(FEATURES)]), Moments.of([Fold()(PUBLIC)])
+    published, plain = Moments.of(gained(FEATURES)), Moments.of(Fold()(PUBLIC))
     matrix = function(published, plain)
     covariance = matrix @ published.axes @ torch.diag(published.values) @ published.axes.T @ matrix.T
     torch.testing.assert_close(covariance, plain.axes @ torch.diag(plain.values) @ plain.axes.T, rtol=1e-4, atol=1e-6)
@@ -207,7 +207,7 @@ def skewed(count: int) -> Tensor:
 
 def test_eigenvectors_undo_a_rotation_that_whitening_does_not() -> None:
     features = skewed(2000)
-    published, plain = Moments.of([rotated(features)]), Moments.of([skewed(2000)])
+    published, plain = Moments.of(rotated(features)), Moments.of(skewed(2000))
     flat = rotated(features).double().permute(0, 2, 3, 1).flatten(0, 2) - published.mean
     truth = features.double().permute(0, 2, 3, 1).flatten(0, 2)
 
@@ -292,10 +292,10 @@ def test_members_vary_as_mixtures_of_them_do() -> None:
     members, others = torch.randn(2, 20, 300, generator=torch.Generator().manual_seed(3))
     weights = torch.randn(100, 20, generator=torch.Generator().manual_seed(4))
     mixed = weights @ (members - members.mean(0)) + members.mean(0)
-    share = explained(mixed, torch.cat([members, others]), 25)
+    share = explain_share(mixed, torch.cat([members, others]), 25)
     assert share[:20].min() > 0.99  # 19 directions hold them all
     assert share[20:].max() < 0.5
-    assert explained(mixed, members, 5).mean() < 0.6
+    assert explain_share(mixed, members, 5).mean() < 0.6
 
 
 @pytest.mark.parametrize("pairs", [0, 80])
@@ -338,7 +338,7 @@ def test_what_an_attack_does_not_ask_for_it_cannot_reach(attack: type[Attack]) -
 
 
 def test_adversaries_are_told_apart_by_what_they_have() -> None:
-    assert adversary(frozenset({"featurizer", "candidates"})) == "outsider"
-    assert adversary(frozenset({"own_data"})) == "collaborator"
-    assert adversary(frozenset({"own_data", "pairs"})) == "insider"
-    assert adversary(frozenset({"victim_weights", "pairs"})) == "module leaked"
+    assert classify_adversary(frozenset({"featurizer", "candidates"})) == "outsider"
+    assert classify_adversary(frozenset({"own_data"})) == "collaborator"
+    assert classify_adversary(frozenset({"own_data", "pairs"})) == "insider"
+    assert classify_adversary(frozenset({"victim_weights", "pairs"})) == "module leaked"

@@ -21,7 +21,7 @@ from collab.defenses.pooling import Pooling
 from collab.defenses.quantization import Quantization
 from collab.models.backbones import build_split
 from collab.models.filters import Noise
-from collab.models.freeze import freeze, state_digest
+from collab.models.freeze import freeze
 from collab.models.reconstructors import build_reconstructor
 from collab.seeding import Stream
 from collab.training import recipes
@@ -30,6 +30,7 @@ from collab.training.losses import inversion_loss
 from collab.training.precision import resolve_compute
 from collab.training.progress import Progress
 from collab.training.tasks import CLASSES
+from tests.digests import state_digest
 
 COMPUTE = resolve_compute("fp32", "cpu")
 STREAM = Stream(0, "a1", "poison")

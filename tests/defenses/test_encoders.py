@@ -12,15 +12,15 @@ from collab.defenses.adversarial import Adversarial
 from collab.defenses.base import EncodingDefense, PrivateView
 from collab.defenses.obfuscator import Obfuscator
 from collab.errors import CollabError, EntityError
-from collab.models.backbones import Split, build_split
-from collab.models.encoder import Encoder
-from collab.models.freeze import freeze, state_digest
+from collab.models.backbones import Encoder, Split, build_split
+from collab.models.freeze import freeze
 from collab.models.reconstructors import build_reconstructor
 from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet
 from collab.training.precision import resolve_compute
 from collab.training.progress import Progress
 from collab.training.tasks import Attributes
+from tests.digests import state_digest
 
 COMPUTE = resolve_compute("fp32", "cpu")
 STREAM = Stream(0, "a1", "poison")
@@ -73,14 +73,14 @@ def adversarial(**options: object) -> EncodingDefense:
 
 
 def fitted(defense: EncodingDefense, view: PrivateView, split: Split) -> Encoder:
-    module = Encoder.beginning_as(split)
+    module = Encoder.begin_as(split)
     with STREAM.initialization():
         defense.fit(module, view)
     return module.eval()
 
 
 def test_an_encoder_begins_as_the_released_networks_and_is_free_of_them(split: Split) -> None:
-    module, images = Encoder.beginning_as(split), torch.rand(2, 3, SIDE, SIDE)
+    module, images = Encoder.begin_as(split), torch.rand(2, 3, SIDE, SIDE)
     features = module.eval()(images)
     assert torch.equal(features, split.featurizer(images))
     assert torch.equal(module.decider(features), split.decider(split.featurizer(images)))

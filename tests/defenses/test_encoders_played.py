@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from collab.errors import ScenarioError
-from collab.metrics.reidentification import embedded
+from collab.metrics.reidentification import embed
 from collab.models.recognizer import Individuals
 from collab.report.pages.page import write_page
 from collab.report.tables.tables import tables
@@ -152,10 +152,10 @@ def test_individuals_are_seen_from_the_mean_of_those_that_are_known(found: Playe
     network = Individuals(len(state["head.bias"]), 16)
     network.load_state_dict(state)
     public = torch.from_numpy(np.load(found.run / "public" / "images.npy")).float() / 255
-    seen = embedded(network.eval().embedding, public)
+    seen = embed(network.eval().embedding, public)
     torch.testing.assert_close(seen.mean(0), torch.zeros(seen.shape[1]), atol=1e-5, rtol=0)
     assert seen.std() > 0.01
-    torch.testing.assert_close(embedded(super(Individuals, network).embedding, public) - state["center"], seen)
+    torch.testing.assert_close(embed(super(Individuals, network).embedding, public) - state["center"], seen)
 
 
 def test_an_encoder_stands_alone(tmp_path: Path) -> None:

@@ -4,11 +4,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.neighbors import NearestNeighbors
 
 from collab.errors import DataError
 from collab.metrics.identity import (
     between_variance,
-    cosine_similarity,
     knn_hits,
     lda_score,
     tsne,
@@ -43,12 +43,6 @@ def test_the_score_of_identities_without_spread_is_not_a_number_and_of_shuffled_
     assert lda_score(z, shuffled) == pytest.approx(1 / 7, rel=0.2)  # chance: (1/8) of the variance over 7/8
 
 
-def test_cosines_ignore_length_and_know_opposites() -> None:
-    a = torch.tensor([[3.0, 4.0], [1.0, 0.0], [0.0, 0.0]])
-    b = torch.tensor([[6.0, 8.0], [-2.0, 0.0], [1.0, 1.0]])
-    torch.testing.assert_close(cosine_similarity(a, b), torch.tensor([1.0, -1.0, 0.0]))
-
-
 def test_neighbors_are_others_and_the_majority_counts() -> None:
     z = torch.tensor([[0.0], [0.1], [0.2], [5.0], [5.1], [5.2]])
     labels = torch.tensor([True, True, False, False, False, False])
@@ -65,6 +59,13 @@ def test_neighbors_against_a_slow_count(seed: int) -> None:
         order = sorted((j for j in range(40) if j != i), key=lambda j: float((z[i].double() - z[j].double()).norm()))
         expected.append((sum(bool(labels[j]) for j in order[:5]) > 2) == bool(labels[i]))
     assert knn_hits(z, labels, k=5).tolist() == expected
+
+
+def test_neighbors_are_those_of_scikit_learn_where_no_two_are_equally_far() -> None:
+    generator = torch.Generator().manual_seed(2)
+    z, labels = torch.randn(700, 3, 2, 2, generator=generator), torch.rand(700, generator=generator) < 0.5
+    nearest = NearestNeighbors(n_neighbors=15).fit(z.flatten(1).double().numpy()).kneighbors(return_distance=False)
+    assert torch.equal(knn_hits(z, labels), (2 * labels[torch.from_numpy(nearest)].sum(1) > 15) == labels)
 
 
 def test_separable_labels_are_told_and_random_ones_are_not() -> None:

@@ -1,14 +1,16 @@
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import bootstrap
 
 from collab.errors import CollabError
 from collab.metrics import intervals
-from collab.metrics.intervals import bootstrap_interval, nested_interval, nested_means, share_interval
+from collab.metrics.intervals import bootstrap_interval, quantile_interval, resample_means, share_interval
 
 
 def test_shares_follow_the_normal_approximation() -> None:
@@ -113,48 +115,37 @@ def test_nothing_to_cover_is_refused(count: int, level: float) -> None:
         bootstrap_interval(np.zeros(count), np.random.default_rng(0), level=level)
 
 
-def test_nested_means_vary_by_seeds_and_by_images() -> None:
-    rng = np.random.default_rng(0)
-    values = [rng.normal(shift, width, (n, 1)) for shift, width, n in ((0, 1, 20), (1, 2, 50), (5, 1, 35), (2, 0.1, 7))]
-    means = nested_means(values, rng, 40_000)[:, 0]
-    within = np.mean([seed.var() / len(seed) for seed in values])
-    between = np.var([seed.mean() for seed in values])
-    assert means.mean() == pytest.approx(np.mean([seed.mean() for seed in values]), abs=0.02)
-    assert means.var() == pytest.approx((between + within) / len(values), rel=0.03)
-    assert between > 10 * within  # or the seeds would not matter above
-
-
 def test_columns_of_an_image_stay_together() -> None:
     x = np.random.default_rng(1).random((30, 1))
-    means = nested_means([np.hstack((x, 3 * x + 1)), np.hstack((x**2, 3 * x**2 + 1))], np.random.default_rng(0), 200)
+    means = resample_means(np.hstack((x, 3 * x + 1)), np.random.default_rng(0), 200)
     np.testing.assert_allclose(means[:, 1], 3 * means[:, 0] + 1)
-    assert means[:, 0].std() > 0
+    assert means[:, 0].mean() == pytest.approx(x.mean(), abs=4 * x.std() / math.sqrt(30 * 200))
+    assert means[:, 0].std() == pytest.approx(x.std() / math.sqrt(30), rel=0.2)
 
 
-def test_one_seed_gives_the_interval_over_its_images() -> None:
-    values = np.random.default_rng(2).normal(5, 2, 400)
-    nested = nested_interval([values], np.random.default_rng(0), resamples=20_000)
-    assert nested == pytest.approx(bootstrap_interval(values, np.random.default_rng(1), resamples=20_000), abs=0.01)
+@pytest.mark.parametrize("quantile", [None, 0.5, 0.95])
+@pytest.mark.parametrize("count", [2, 33, 700])
+def test_intervals_are_those_of_scipy(count: int, quantile: float | None) -> None:
+    values = np.random.default_rng(2).normal(5, 2, count)
+    ours, theirs = np.random.default_rng(0), np.random.default_rng(0)
+    if quantile is None:
+        statistic, interval = np.mean, bootstrap_interval(values, ours, 500, 0.9)
+    else:
+        statistic, interval = partial(np.quantile, q=quantile), quantile_interval(values, quantile, ours, 500, 0.9)
+    expected = bootstrap(
+        (values,), statistic, n_resamples=500, confidence_level=0.9, method="percentile", vectorized=True, rng=theirs
+    ).confidence_interval
+    assert interval == pytest.approx(tuple(expected), rel=1e-12)
+    assert interval[0] < interval[1]
 
 
-def test_images_of_one_seed_do_not_stand_for_other_seeds() -> None:
-    rng = np.random.default_rng(3)
-    seeds = [rng.normal(shift, 0.1, 500) for shift in (0.0, 1.0, 2.0)]
-    low, high = nested_interval(seeds, rng)
-    pooled_low, pooled_high = bootstrap_interval(np.concatenate(seeds), rng)
-    assert high - low > 8 * (pooled_high - pooled_low)
+@pytest.mark.parametrize("quantile", [0.0, 1.0])
+def test_a_quantile_lies_between_nothing_and_all(quantile: float) -> None:
+    with pytest.raises(CollabError, match=r"\(0, 1\)"):
+        quantile_interval(np.zeros(5), quantile, np.random.default_rng(0))
 
 
-def test_nested_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
-    rng = np.random.default_rng(4)
-    covered = []
-    for _ in range(300):
-        low, high = nested_interval([rng.normal(rng.normal(1, 0.5), 2, 30) for _ in range(20)], rng, resamples=200)
-        covered.append(low <= 1 <= high)
-    assert 0.88 <= np.mean(covered) <= 0.98
-
-
-def test_nested_draws_are_bounded_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resampled_rows_are_bounded_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = []
 
     class Counting(np.random.Generator):
@@ -163,17 +154,6 @@ def test_nested_draws_are_bounded_in_memory(monkeypatch: pytest.MonkeyPatch) -> 
             return super().integers(low, high, size)
 
     monkeypatch.setattr(intervals, "DRAWS_AT_ONCE", 1000)
-    nested_means([np.random.default_rng(5).random((300, 2))], Counting(np.random.PCG64(0)), 50)
-    assert sum(drawn[1:]) == 50 * 300
-    assert max(drawn[1:]) <= 500  # two columns
-
-
-@pytest.mark.parametrize("seeds", [[], [np.zeros(3), np.zeros(0)]])
-def test_a_seed_without_values_is_refused(seeds: list[np.ndarray]) -> None:
-    with pytest.raises(CollabError, match="needs one seed"):
-        nested_interval(seeds, np.random.default_rng(0))
-
-
-def test_a_nested_interval_needs_a_level() -> None:
-    with pytest.raises(CollabError, match=r"level 1\.0"):
-        nested_interval([np.zeros(3)], np.random.default_rng(0), level=1.0)
+    resample_means(np.random.default_rng(5).random((300, 2)), Counting(np.random.PCG64(0)), 50)
+    assert sum(drawn) == 50 * 300
+    assert max(drawn) <= 500  # two columns

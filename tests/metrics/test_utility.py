@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, matthews_corrcoef
 
 from collab.errors import DataError
-from collab.metrics.utility import agreement, average_precision, kl, mcc, mean_average_precision, topk_hits
+from collab.metrics.utility import (
+    agreement,
+    average_precision,
+    kl,
+    mcc,
+    mean_average_precision,
+    resample_mcc,
+    topk_hits,
+)
 
 
 @given(
@@ -98,6 +106,15 @@ def test_mcc_has_its_bounds_and_is_0_where_nothing_varies() -> None:
     answers = torch.tensor([[0.9, 0.1, 0.9, 0.5], [0.1, 0.9, 0.1, 0.5], [0.2, 0.8, 0.2, torch.nan]])
     assert mcc(answers, labels).tolist() == [1, -1, 0, 0]
     assert mcc(answers, labels, threshold=0.95).tolist() == [0, 0, 0, 0]
+
+
+def test_mcc_of_a_resample_counts_copies() -> None:
+    scores, labels = attributes()
+    times = torch.randint(0, 4, (3, len(labels)), generator=torch.Generator().manual_seed(1))
+    expected = [mcc(scores.repeat_interleave(row, 0), labels.repeat_interleave(row, 0)) for row in times]
+    assert resample_mcc(scores, labels, times.double().numpy()) == pytest.approx(
+        torch.stack(expected).numpy(), abs=1e-6
+    )
 
 
 def test_mcc_counts_many_images() -> None:

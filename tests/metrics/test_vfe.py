@@ -57,5 +57,5 @@ def test_noise_adds_four_variances_for_each_inner_pixel() -> None:
 
 def test_windows_are_those_of_the_sides() -> None:
     assert [vfe_window(side) for side in (16, 32, 64, 112, 224)] == [8, 8, 8, 14, 14]
-    with pytest.raises(ScenarioError, match="a window of 8 pixels is larger"):
+    with pytest.raises(ScenarioError, match="no window of 8 pixels"):
         visual_feature_entropy(Tensor(1, 3, 4, 4))

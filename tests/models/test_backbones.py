@@ -8,7 +8,7 @@ from torch.nn import functional
 from collab.architectures import ARCHITECTURES
 from collab.errors import ResourceError, ScenarioError
 from collab.models.backbones import build_network, build_split, cut, feature_shape, is_rectified
-from collab.models.freeze import state_digest
+from tests.digests import state_digest
 
 SMALL = ("resnet8", "resnet14", "resnet20", "resnet18_small", "resnet18_small_mlp", "vgg16_small")
 LARGE = tuple(name for name in ARCHITECTURES if name not in SMALL)
@@ -220,7 +220,7 @@ def test_width_is_for_small_networks() -> None:
     default, narrow = (build_split("resnet8", "conv3_1", classes=4, width=width) for width in (None, 16))
     assert feature_shape(default.featurizer, 32) == (64, 16, 16)
     assert feature_shape(narrow.featurizer, 32) == (32, 16, 16)
-    with pytest.raises(ScenarioError, match=r"`width: 64` was asked for resnet50.*resnet8"):
+    with pytest.raises(ScenarioError, match=r"resnet50 has fixed widths, so `width: 64`.*resnet8"):
         build_split("resnet50", "conv4_1", classes=4, width=64)
 
 

@@ -7,8 +7,9 @@ from torch import nn
 from collab.architectures import ARCHITECTURES
 from collab.defenses.dpm_network import build_dpm
 from collab.models.backbones import Split, build_split
-from collab.models.freeze import folded, freeze, state_digest
+from collab.models.freeze import fold, freeze
 from collab.models.reconstructors import build_reconstructor
+from tests.digests import state_digest
 
 
 def stirred(network: nn.Module) -> nn.Module:
@@ -57,7 +58,7 @@ def test_folding_removes_norms_and_nothing_else(name: str) -> None:
     torch.manual_seed(0)
     network = stirred(build())
     before = state_digest(network)
-    copied = folded(network)
+    copied = fold(network)
     assert norms(network) > norms(copied) == left
     assert network.training
     assert all(value.requires_grad for value in network.parameters())
@@ -83,7 +84,7 @@ def test_a_folded_network_drops_nothing_out() -> None:
     torch.manual_seed(0)
     tail = nn.Sequential(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5))
     x = torch.rand(2, 4, 8, 8)
-    assert torch.equal(folded(tail)(x), folded(tail)(x))
+    assert torch.equal(fold(tail)(x), fold(tail)(x))
 
 
 @pytest.mark.parametrize("backbone", ARCHITECTURES)
@@ -93,7 +94,7 @@ def test_both_halves_of_every_backbone_can_be_folded(backbone: str) -> None:
         whole = build_split(backbone, hooks[len(hooks) // 2], classes=10)
         x = torch.zeros(1, 3, 64, 64)
         for part in (whole.featurizer, whole.decider):
-            copied = folded(part)
+            copied = fold(part)
             if backbone != "densenet121":
                 assert norms(copied) == 0
             assert norms(copied) < norms(part)
@@ -107,7 +108,7 @@ def test_folding_a_network_that_cannot_be_traced_is_an_error() -> None:
             return x if x.sum() > 0 else -x
 
     with pytest.raises(torch.fx.proxy.TraceError):
-        folded(Branching())
+        fold(Branching())
 
 
 def test_a_frozen_network_keeps_its_state_through_training_around_it() -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from collab.errors import EntityError
-from collab.metrics.reidentification import embedded
+from collab.metrics.reidentification import embed
 from collab.models.recognizer import Recognizer
 from collab.participants.exposure import (
     Bench,
@@ -110,7 +110,7 @@ def test_a_discriminator_plays_where_it_is_asked(embedding: Recognizer) -> None:
 def test_the_feature_level_attack_learns_the_embedding(embedding: Recognizer) -> None:
     public, heldout = faces(64, 0), faces(32, 1)
     images = heldout.take(np.arange(32), BENCH.compute.device)
-    true = embedded(embedding.embedding, images)
+    true = embed(embedding.embedding, images)
     found = [
         feature_similarity(BENCH, LEARNER, public, encode, embedding, encode(images), true).value
         for encode in (small, lambda images: 0 * small(images))

@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from collab.models.freeze import state_digest
 from collab.seeding import Stream
 from collab.training.adversarial import (
     Game,
@@ -22,6 +21,7 @@ from collab.training.loop import Recipe, Turn, take_turns
 from collab.training.losses import attribute_loss
 from collab.training.precision import resolve_compute
 from collab.training.progress import Progress
+from tests.digests import state_digest
 
 IMAGES = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 TARGETS = (torch.rand(4, 2, generator=torch.Generator().manual_seed(1)) < 0.5).float()

@@ -16,12 +16,12 @@ from collab.defenses.obfuscation import (
     unlikeness_to_noise,
 )
 from collab.metrics.visual import ms_ssim
-from collab.models.freeze import state_digest
 from collab.seeding import Stream
 from collab.training.loop import Recipe, Turn, take_turns
 from collab.training.losses import attribute_loss
 from collab.training.precision import resolve_compute
 from collab.training.progress import Progress
+from tests.digests import state_digest
 
 COMPUTE = resolve_compute("fp32", "cpu")
 GENERATOR = torch.Generator().manual_seed(0)

@@ -1,6 +1,7 @@
 """The steps of the regime on tiny networks: what they minimize, and what they must not touch."""
 
 import copy
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from torch.nn import functional
 from collab.defenses.dpm_network import build_dpm
 from collab.metrics.visual import ssim
 from collab.models.backbones import build_split
-from collab.models.freeze import freeze, state_digest
+from collab.models.freeze import freeze
 from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet, InMemory
 from collab.training.loop import Recipe
@@ -29,6 +30,7 @@ from collab.training.recipes import (
     train_reconstructor,
     with_budget,
 )
+from tests.digests import state_digest
 
 CPU = Compute(torch.device("cpu"), torch.float32)
 STREAM = Stream(0, "a1", "poison")
@@ -178,7 +180,7 @@ def test_refining_leaves_the_featurizer_alone_and_the_decider_in_eval_mode(world
 
 def test_refining_learns_what_brightness_tells(world: World) -> None:
     decider = refined(world, "update", Recipe(20, 8, "adam", 0.02))
-    logits = outputs_of(decider, [world.features], CPU)
+    logits = outputs_of(decider, world.features, CPU)
     assert (logits.argmax(1) == world.labels).float().mean() > 0.9
 
 
@@ -223,8 +225,23 @@ def test_features_and_logits_come_in_row_order_whatever_the_batches(world: World
     assert len(batches) == 2
     assert torch.equal(labels, world.labels[many])
     torch.testing.assert_close(features, world.featurizer(world.pictures)[many], rtol=1e-4, atol=1e-5)
-    whole, pieces = (outputs_of(world.decider, split, CPU) for split in ([features], features.split(7)))
+    whole, pieces = (outputs_of(world.decider, inputs, CPU) for inputs in (features, features.split(7)))
     torch.testing.assert_close(whole, pieces, rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_is_never_given_more_rows_than_are_evaluated_at_a_time() -> None:
+    class Counting(nn.Module):
+        seen: ClassVar[list[int]] = []
+
+        def forward(self, rows: torch.Tensor) -> torch.Tensor:
+            self.seen.append(len(rows))
+            return 2 * rows
+
+    rows = torch.arange(2 * EVAL_BATCH + 1)[:, None]
+    outputs = outputs_of(Counting(), rows, CPU)
+    assert Counting.seen == [EVAL_BATCH, EVAL_BATCH, 1]
+    assert torch.equal(outputs, 2 * rows.float())
+    assert outputs_of(Counting(), rows[:0], CPU).shape == (0, 1)
 
 
 def test_features_pass_through_the_transform(world: World) -> None:
