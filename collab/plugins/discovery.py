@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from collab.errors import PluginError
 from collab.meant import did_you_mean
-from collab.plugins.modules import here, import_file, unpack
+from collab.plugins.modules import here, import_file, mount
 
 KIND = r"^[a-z][a-z0-9_]*$"
 
@@ -194,7 +194,7 @@ INSTALLED = Plugins()
 
 def _arrived(folders: tuple[Path, ...], files: Mapping[Path, Mapping[str, bytes]]) -> Plugins:
     for folder in folders:
-        unpack(folder, files[folder])
+        mount(folder, files[folder])
     return Plugins(folders)
 
 
