@@ -7,6 +7,7 @@ from torch import nn
 
 from collab.plugins.discovery import Plugins
 from collab.testing import check_entity
+from collab.training.precision import resolve_compute
 
 PLUGINS = Plugins.of(Path(__file__).parents[1])
 
@@ -23,7 +24,7 @@ def test_a_wrong_option_is_refused() -> None:
 
 def test_what_it_publishes_is_rounded() -> None:
     plugin = PLUGINS.load("entities", "a_kind")
-    entity = object.__new__(plugin)  # without a run around it: `defend` needs nothing but the options
-    entity.options = plugin.Options(decimals=1)
+    entity = object.__new__(plugin)  # without a run around it, of which `defend` needs two things
+    entity.options, entity.compute = plugin.Options(decimals=1), resolve_compute("fp32", "cpu")
     published = entity.defend(nn.Identity(), torch.tensor([[0.123, -4.56]]))
     torch.testing.assert_close(published, torch.tensor([[0.1, -4.6]]))
