@@ -6,10 +6,8 @@ from pydantic import Field, model_validator
 
 from collab.scenario.base import Kind, Part
 from collab.scenario.checks import cross_mistakes
-from collab.scenario.disclosure import Disclosure
 from collab.scenario.expect import Bound, Expectation, PaperTable
-from collab.scenario.exposure import Exposure
-from collab.scenario.inference import Inference
+from collab.scenario.measuring import Disclosure, Exposure, Inference
 from collab.scenario.partitions import AnyPartition, Iid
 from collab.scenario.parts import (
     EntityPart,
