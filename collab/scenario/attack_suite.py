@@ -65,7 +65,7 @@ DISCLOSURE: dict[Depth, dict[str, Any]] = {
 """How disclosure is measured where the scenario does not say."""
 
 
-def audited(content: dict[str, Any], depth: Depth) -> dict[str, Any]:
+def add_auditors(content: dict[str, Any], depth: Depth) -> dict[str, Any]:
     """A scenario's content with auditors that attack everybody who publishes, and with disclosure measured.
 
     What was played before stays as it is: auditors say nothing of images of their own, so that nobody has fewer for

@@ -6,7 +6,7 @@ from typing import Any
 from collab.architectures import ARCHITECTURES
 from collab.meant import did_you_mean
 from collab.scenario.holding_checks import about_holding, about_onlookers, about_partition
-from collab.scenario.plain_values import Found, entry, items, names_in, no_such_entity, number_in
+from collab.scenario.plain_values import Finding, entry, items, names_in, no_such_entity, number_in
 from collab.scenario.row_checks import about_dead_parts, about_expectations, about_federation, about_row
 from collab.scenario.sources import that_tell
 from collab.tasks import TASKS
@@ -18,7 +18,7 @@ RESERVED = {"oracle", "public", "store", "release", "heldout"}
 """Names of no entity: folders and parties of a run."""
 
 
-def cross_mistakes(content: Mapping[str, Any]) -> Iterator[Found]:
+def find_cross_mistakes(content: Mapping[str, Any]) -> Iterator[Finding]:
     """The mistakes between the parts of a scenario as it stands in a file; values of a wrong type are passed over."""
     entities = items(content.get("entities"))
     names = [name for _, entity in entities if (name := entry(entity, "name", str)) is not None]
@@ -43,7 +43,7 @@ def cross_mistakes(content: Mapping[str, Any]) -> Iterator[Found]:
     yield from _about_resources(entry(entry(content, "resources", dict), "entity", dict))
 
 
-def _about_entities(content: Mapping[str, Any], entities: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[Found]:
+def _about_entities(content: Mapping[str, Any], entities: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[Finding]:
     if content.get("entities") in ([], ()):
         yield ("entities",), "there is none; at least one entity is needed"
     seen: set[str] = set()
@@ -56,7 +56,7 @@ def _about_entities(content: Mapping[str, Any], entities: Sequence[tuple[int, Ma
         seen.add(name)
 
 
-def _about_data(content: Mapping[str, Any]) -> Iterator[Found]:
+def _about_data(content: Mapping[str, Any]) -> Iterator[Finding]:
     names = (entry(content, "data", dict) or {}).get("private_classes", "half")
     if isinstance(names, list | tuple) and (len(names) < 2 or len({str(name) for name in names}) < len(names)):
         yield ("data", "private_classes"), "name two classes or more, each once, or write `half`"
@@ -81,7 +81,7 @@ def _about_data(content: Mapping[str, Any]) -> Iterator[Found]:
         yield ("data", "private_attributes"), f"{', '.join(both)} cannot be both answered and hidden"
 
 
-def _about_inference(content: Mapping[str, Any]) -> Iterator[Found]:
+def _about_inference(content: Mapping[str, Any]) -> Iterator[Finding]:
     """What classifiers are to read, and a DPM that confuses one of them, against what the images tell."""
     data, wanted = entry(content, "data", dict) or {}, entry(content, "inference", dict)
     source, asked = data.get("source"), ["attributes"] if wanted is None else wanted.get("of", ["attributes"])
@@ -105,7 +105,7 @@ def _about_inference(content: Mapping[str, Any]) -> Iterator[Found]:
                 yield (*at, "target"), "has no effect without `confuse: identification`"
 
 
-def _about_model(content: Mapping[str, Any], names: Sequence[str]) -> Iterator[Found]:
+def _about_model(content: Mapping[str, Any], names: Sequence[str]) -> Iterator[Finding]:
     model = entry(content, "model", dict)
     by = entry(entry(model, "pretrain", dict), "by", str)
     if by is not None and names and by not in names:
@@ -125,7 +125,7 @@ def _about_model(content: Mapping[str, Any], names: Sequence[str]) -> Iterator[F
         yield ("model", "width"), f"{backbone} has fixed widths; only {', '.join(OF_ANY_WIDTH)} take `width`"
 
 
-def _about_resources(entity: Mapping[str, Any] | None) -> Iterator[Found]:
+def _about_resources(entity: Mapping[str, Any] | None) -> Iterator[Finding]:
     gpus = number_in(entity, "gpus") or 0
     if gpus > 1 and gpus != int(gpus):
         yield ("resources", "entity", "gpus"), f"{gpus:g} is neither a fraction of one GPU nor a whole number of them"

@@ -27,7 +27,7 @@ _SAY_ALL = ("unknown", "the plugin", "two plugins")
 """How sentences begin beside which the value that stands there says nothing."""
 
 
-def explained(
+def explain(
     errors: Sequence[Any], content: Any, kinds: Kinds, root: type[BaseModel] = Scenario
 ) -> Iterator[tuple[Trail, str]]:
     """One place and one sentence for each mistake in a `root`, with the value that stands there.

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from collab.scenario.base import Kind, Part
-from collab.scenario.checks import cross_mistakes
+from collab.scenario.checks import find_cross_mistakes
 from collab.scenario.expect import Bound, Expectation, PaperTable
 from collab.scenario.measuring import Disclosure, Exposure, Inference
 from collab.scenario.partitions import AnyPartition, Iid
@@ -104,7 +104,8 @@ class Scenario(Part):
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         found = [
-            f"{'.'.join(map(str, trail))}: {text}" for trail, text in cross_mistakes(self.model_dump(by_alias=True))
+            f"{'.'.join(map(str, trail))}: {text}"
+            for trail, text in find_cross_mistakes(self.model_dump(by_alias=True))
         ]
         if found:
             raise ValueError("; ".join(found))

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from collab.meant import did_you_mean
 
-Found = tuple[tuple[str | int, ...], str]
+Finding = tuple[tuple[str | int, ...], str]
 """Where in the scenario, and what is wrong and allowed."""
 
 Kind = TypeVar("Kind")

@@ -7,13 +7,13 @@ from collab.meant import did_you_mean
 from collab.scenario import stage_rows
 from collab.scenario.expect import Bound
 from collab.scenario.model import Refinement, Scenario
-from collab.scenario.plain_values import Found
+from collab.scenario.plain_values import Finding
 from collab.tasks import CLASS, TASKS
 
 
 def refuse_mistakes(scenario: Scenario) -> None:
     """Raises ScenarioError where rows and kinds of entities do not go together, with all that is wrong."""
-    if wrong := list(part_mistakes(scenario)):
+    if wrong := list(find_part_mistakes(scenario)):
         raise ScenarioError("\n".join(f"{'.'.join(map(str, trail))}: {text}" for trail, text in wrong))
 
 
@@ -60,7 +60,7 @@ def owners(scenario: Scenario) -> dict[str, tuple[str, ...]]:
     return found | {str(each.name): each.entities for each in scenario.federated}
 
 
-def part_mistakes(scenario: Scenario) -> Iterator[Found]:
+def find_part_mistakes(scenario: Scenario) -> Iterator[Finding]:
     """Rows and roles that do not go with when, and whether, an entity of its kind takes part."""
     entities = {entity.name: entity for entity in scenario.entities}
     leader = entities[scenario.model.pretrain.by]
@@ -99,7 +99,7 @@ def part_mistakes(scenario: Scenario) -> Iterator[Found]:
             yield ("entities", place, "defense"), f"{kind} needs classes, which `task: {scenario.data.task}` has not"
 
 
-def _image_mistakes(scenario: Scenario) -> Iterator[Found]:
+def _image_mistakes(scenario: Scenario) -> Iterator[Finding]:
     """Defenses of images in a chain, and rows on published images of who publishes features."""
     entities = {entity.name: entity for entity in scenario.entities}
     for place, entity in enumerate(scenario.entities):
@@ -116,7 +116,7 @@ def _image_mistakes(scenario: Scenario) -> Iterator[Found]:
                     yield ("refinements", place, *at), kinds
 
 
-def _expectation_mistakes(scenario: Scenario) -> Iterator[Found]:
+def _expectation_mistakes(scenario: Scenario) -> Iterator[Finding]:
     """Bounds on rows that no result will have, or on a row of somebody else."""
     everybody = {entity.name for entity in scenario.entities}
     owned = owners(scenario)
