@@ -23,10 +23,10 @@ def plugins_list(
 ) -> None:
     """Every kind with its origin, what it does, and its options; one that cannot be used says why."""
     from collab.plugins.discovery import Plugins
-    from collab.scenario.offers import offers, offers_called
+    from collab.scenario.offers import find_offers_called, offers
 
     plugins = Plugins.of(Path.cwd(), plugin_dirs=plugin_dirs or ())
-    found = offers(plugins) if kind is None else offers_called(plugins, kind)
+    found = offers(plugins) if kind is None else find_offers_called(plugins, kind)
     print("\n\n".join(map(_described, found)))
     problem = next((offer.problem for offer in found if offer.problem), None)
     if kind is not None and problem:
@@ -48,7 +48,7 @@ def plugins_check(
     from collab.errors import PluginError
     from collab.plugins.discovery import GROUPS, Plugins
     from collab.scenario.document import read_value
-    from collab.scenario.offers import offers_called
+    from collab.scenario.offers import find_offers_called
     from collab.testing import check_all
 
     given = list(plugin_dirs or ())
@@ -63,7 +63,7 @@ def plugins_check(
     except ValueError as cause:
         raise PluginError(str(cause)) from cause
     failed = 0
-    for offer in offers_called(plugins, kind):
+    for offer in find_offers_called(plugins, kind):
         if offer.problem:
             raise offer.problem
         print(f"{GROUPS[offer.group]} {kind}: {offer.origin}")

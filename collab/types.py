@@ -63,7 +63,7 @@ class Report:
         return json.dumps([[asdict(each) for each in self.measures], self.facts], sort_keys=True).encode()
 
 
-def checked(report: object, who: str) -> Report:
+def check_report(report: object, who: str) -> Report:
     """`report`, if it is one of plain values: the gate that every answer of an entity passes.
 
     Raises BoundaryError, which names `who` answered and where in it lies what is no number or name; of a number, name

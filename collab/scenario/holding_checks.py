@@ -10,7 +10,7 @@ NEEDS_NO_IMAGES = ("auditor",)
 """Kinds of entities that do their work without images of their own: they may have neither `share` nor `rows`."""
 
 
-def about_holding(
+def check_holding(
     entity: Mapping[str, Any], before: Sequence[Mapping[str, Any]], names: Sequence[str], private: Sequence[str] | None
 ) -> Iterator[Finding]:
     """What one entity is to hold; `private` are the private classes where the file names them."""
@@ -47,7 +47,7 @@ def _is_onlooker(entity: Mapping[str, Any]) -> bool:
     return entity.get("kind") in NEEDS_NO_IMAGES and entity.get("share") is None and entity.get("rows") is None
 
 
-def about_onlookers(content: Mapping[str, Any], entities: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[Finding]:
+def check_onlookers(content: Mapping[str, Any], entities: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[Finding]:
     """Entities without images of their own: they train on none, and say nothing about which they are."""
     rows = [row for _, row in items(content.get("refinements"))]
     trained = {entry(entry(entry(content, "model", dict), "pretrain", dict), "by", str)}
@@ -64,7 +64,7 @@ def about_onlookers(content: Mapping[str, Any], entities: Sequence[tuple[int, Ma
                     yield ("entities", index, key), "has no effect without `share`"
 
 
-def about_partition(content: Mapping[str, Any], entities: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[Finding]:
+def check_partition(content: Mapping[str, Any], entities: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[Finding]:
     """The kind of partition against the entities whose images are drawn."""
     stated = content.get("partition")
     kind = stated if isinstance(stated, str) else entry(stated, "kind", str) or "iid"
@@ -76,10 +76,10 @@ def about_partition(content: Mapping[str, Any], entities: Sequence[tuple[int, Ma
     for index, entity in drawn if kind == "quantity" else ():
         if entity.get("classes") is not None:
             yield ("entities", index, "classes"), "excludes `kind: quantity`: shares of different images have no total"
-    yield from _about_shares([entity for _, entity in drawn if 0 < (number_in(entity, "share") or 0) <= 1], kind)
+    yield from _check_shares([entity for _, entity in drawn if 0 < (number_in(entity, "share") or 0) <= 1], kind)
 
 
-def _about_shares(drawn: Sequence[Mapping[str, Any]], kind: str) -> Iterator[Finding]:
+def _check_shares(drawn: Sequence[Mapping[str, Any]], kind: str) -> Iterator[Finding]:
     """Shares of the same images, where no draw could make them fit."""
 
     def new(entity: Mapping[str, Any]) -> float:

@@ -79,7 +79,7 @@ def _options_of(plugins: Plugins, group: str, kind: str) -> type[Part]:
         names = " and ".join(each.__name__ for each in apart)
         raise PluginError(f"{who} has two classes of options that say its kind: {names}. Rename the kind of one.")
     options = apart[0] if apart else getattr(plugins.load(group, kind), "Options", OPTIONS[group])
-    return checked_options(options, group, who)
+    return check_options(options, group, who)
 
 
 def kind_of(options: type[Part]) -> str | None:
@@ -89,7 +89,7 @@ def kind_of(options: type[Part]) -> str | None:
     return words[0] if len(words) == 1 else None
 
 
-def checked_options(options: Any, group: str, who: str) -> type[Part]:
+def check_options(options: Any, group: str, who: str) -> type[Part]:
     """`options`, the model of a plugin's options. Raises PluginError if it is none."""
     wanted = OPTIONS[group]
     if not (isinstance(options, type) and issubclass(options, wanted)):
@@ -106,13 +106,13 @@ def checked_options(options: Any, group: str, who: str) -> type[Part]:
     return options
 
 
-def validated_kind(kind: str, info: ValidationInfo) -> str:
+def validate_kind(kind: str, info: ValidationInfo) -> str:
     """`kind`, if it is one of an entity."""
     _options("entities", kind, info)
     return kind
 
 
-def validated_options(value: Any, info: ValidationInfo) -> Any:
+def validate_options(value: Any, info: ValidationInfo) -> Any:
     """The options of an entity as its kind has them; what an entity without `options` gets, it must get by default."""
     if "kind" not in info.data:  # told already
         return EntityOptions()
@@ -122,7 +122,7 @@ def validated_options(value: Any, info: ValidationInfo) -> Any:
     return model.model_validate({} if type(value) is EntityOptions else _mapping(value), context=info.context)
 
 
-def validated_defense(value: Any, info: ValidationInfo) -> Any:
+def validate_defense(value: Any, info: ValidationInfo) -> Any:
     """The options of a defense, or of several in a list, as their kinds have them; a name stands for all defaults.
 
     A list of one is that one.
@@ -135,13 +135,13 @@ def validated_defense(value: Any, info: ValidationInfo) -> Any:
     return found if len(found) > 1 else found[0]
 
 
-def validated_attack(value: Any, info: ValidationInfo) -> Any:
+def validate_attack(value: Any, info: ValidationInfo) -> Any:
     """The options of an attack as its kind has them; a name alone stands for all defaults."""
     return _named("attacks", value, info)
 
 
 AnyAttack = Annotated[
-    SerializeAsAny[AttackOptions], PlainValidator(validated_attack, json_schema_input_type=str | dict[str, Any])
+    SerializeAsAny[AttackOptions], PlainValidator(validate_attack, json_schema_input_type=str | dict[str, Any])
 ]
 """An attack by its name or with its options, wherever options hold one."""
 

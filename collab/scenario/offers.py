@@ -31,7 +31,7 @@ def offers(plugins: Plugins) -> tuple[Offer, ...]:
     )
 
 
-def our_options(*places: Path) -> dict[str, dict[str, type[Part]]]:
+def find_our_options(*places: Path) -> dict[str, dict[str, type[Part]]]:
     """By group and kind, the options of all plugins of this package, and of those in folders of `places`."""
     plugins, found = Plugins.of(*places), dict[str, dict[str, type[Part]]]()
     kinds = Kinds(plugins)
@@ -43,7 +43,7 @@ def our_options(*places: Path) -> dict[str, dict[str, type[Part]]]:
     return found
 
 
-def offers_called(plugins: Plugins, kind: str) -> tuple[Offer, ...]:
+def find_offers_called(plugins: Plugins, kind: str) -> tuple[Offer, ...]:
     """Those of one kind, in whichever groups. Raises PluginError if there is none."""
     known = [(group, each) for group in GROUPS for each in plugins.installed(group)]
     found = tuple(offer for group, each in known if each == kind for offer in _offers_of(plugins, group, each))

@@ -11,9 +11,9 @@ ROW_LETTERS = 20
 """Longest name of a row, so that a prefix of ours still fits in a column."""
 
 
-def about_federation(federation: Mapping[str, Any], names: Sequence[str], seen: set[str]) -> Iterator[Finding]:
+def check_federation(federation: Mapping[str, Any], names: Sequence[str], seen: set[str]) -> Iterator[Finding]:
     """The mistakes of one federation; `seen` are the names of rows before it."""
-    yield from _about_name(federation, seen)
+    yield from _check_name(federation, seen)
     named: set[str] = set()
     if federation.get("entities") in ([], ()):
         yield ("entities",), "there is none; at least one takes part"
@@ -25,7 +25,7 @@ def about_federation(federation: Mapping[str, Any], names: Sequence[str], seen: 
         named.add(name)
 
 
-def _about_name(row: Mapping[str, Any], seen: set[str]) -> Iterator[Finding]:
+def _check_name(row: Mapping[str, Any], seen: set[str]) -> Iterator[Finding]:
     """The name of a row of either kind; `seen` are those before it."""
     label = str(row.get("row"))
     if "row" in row and label in seen:
@@ -37,9 +37,9 @@ def _about_name(row: Mapping[str, Any], seen: set[str]) -> Iterator[Finding]:
     seen.add(label)
 
 
-def about_row(row: Mapping[str, Any], names: Sequence[str], seen: set[str]) -> Iterator[Finding]:
+def check_row(row: Mapping[str, Any], names: Sequence[str], seen: set[str]) -> Iterator[Finding]:
     """The mistakes of one row of the table; `seen` are the names of rows before it."""
-    yield from _about_name(row, seen)
+    yield from _check_name(row, seen)
     entity, own = entry(row, "entity", str), entry(row, "own", str)
     if entity is not None and names and entity not in names:
         yield ("entity",), no_such_entity(entity, names)
@@ -53,10 +53,10 @@ def about_row(row: Mapping[str, Any], names: Sequence[str], seen: set[str]) -> I
             if other in named:
                 yield (key, place), f"{other!r} is named twice"
             named.add(other)
-    yield from _about_meaning(row, entity, own)
+    yield from _check_meaning(row, entity, own)
 
 
-def _about_meaning(row: Mapping[str, Any], entity: str | None, own: str | None) -> Iterator[Finding]:
+def _check_meaning(row: Mapping[str, Any], entity: str | None, own: str | None) -> Iterator[Finding]:
     """A row means one of: from scratch, a share of all images, plain features, poisoned features, own ones alone."""
     is_share = row.get("share") is not None
     others = [key for key in ("pool", "unpoisoned") if names_in(row, key)]
@@ -78,13 +78,13 @@ def _about_meaning(row: Mapping[str, Any], entity: str | None, own: str | None) 
         yield (), "names no entity; only an upper bound with `own: images` and `share` has none"
 
 
-def about_dead_parts(content: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+def check_dead_parts(content: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     """Parts of the scenario that no row has any use for."""
     if content.get("scratch") is not None and not any(row.get("own") in ("images", "published") for row in rows):
         yield ("scratch",), "has no effect: no row has `own: images`"
 
 
-def about_expectations(stated: Any, rows: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+def check_expectations(stated: Any, rows: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     """One expectation or a list of them; which rows there are is told by `find_part_mistakes`, which knows controls too."""
     listed = [((), stated)] if isinstance(stated, dict) else [((index,), item) for index, item in items(stated)]
     if stated in ([], ()):
@@ -93,7 +93,7 @@ def about_expectations(stated: Any, rows: Sequence[Mapping[str, Any]]) -> Iterat
     for at, item in listed:
         table = entry(item, "paper", str)
         if table is None:
-            yield from ((("expect", *at, *key), text) for key, text in _about_bound(item))
+            yield from ((("expect", *at, *key), text) for key, text in _check_bound(item))
         elif table in seen:
             yield ("expect", *at, "paper"), f"{table!r} is there already"
         elif (numbers := _numbers_of(table)) and not any(str(row.get("row")) in numbers for row in rows):
@@ -108,7 +108,7 @@ def _numbers_of(table: str) -> tuple[str, ...]:
     return tuple(printed.rows) if printed and printed.rows_are_refinements else ()
 
 
-def _about_bound(item: Mapping[str, Any]) -> Iterator[Finding]:
+def _check_bound(item: Mapping[str, Any]) -> Iterator[Finding]:
     least, most, near = (number_in(item, key) for key in ("at_least", "at_most", "near"))
     has_within = item.get("within") is not None
     told_elsewhere = set(item) - {"metric", "row", "entity", "at_least", "at_most", "near", "within"}

@@ -17,7 +17,7 @@ def refuse_mistakes(scenario: Scenario) -> None:
         raise ScenarioError("\n".join(f"{'.'.join(map(str, trail))}: {text}" for trail, text in wrong))
 
 
-def played_rows(scenario: Scenario) -> tuple[Refinement, ...]:
+def list_played_rows(scenario: Scenario) -> tuple[Refinement, ...]:
     """The stated rows without who has left by then, and control rows, which no paper prints; they separate causes."""
     stated = tuple(_without(row, _gone(scenario, place)) for place, row in enumerate(scenario.refinements))
     if not scenario.controls:
@@ -48,7 +48,7 @@ def played_rows(scenario: Scenario) -> tuple[Refinement, ...]:
     return (*stated, *own, *plain, *poisoned)
 
 
-def owners(scenario: Scenario) -> dict[str, tuple[str, ...]]:
+def find_owners(scenario: Scenario) -> dict[str, tuple[str, ...]]:
     """Every row that results will have, and the entities that have it; none where it is nobody's.
 
     Results of attacks are apart from these: theirs are the victims, in rows that are called `by` and the attacker. So
@@ -56,7 +56,7 @@ def owners(scenario: Scenario) -> dict[str, tuple[str, ...]]:
     """
     of_stages = {name: of(scenario) for name, of in stage_rows.OWNERS.items()}
     found = {name: whose for name, whose in of_stages.items() if whose is not None}
-    found |= {str(row.name): (row.entity,) if row.entity else () for row in played_rows(scenario)}
+    found |= {str(row.name): (row.entity,) if row.entity else () for row in list_played_rows(scenario)}
     return found | {str(each.name): each.entities for each in scenario.federated}
 
 
@@ -69,7 +69,7 @@ def find_part_mistakes(scenario: Scenario) -> Iterator[Finding]:
             ("model", "pretrain", "by"),
             f"{leader.name!r} is a {leader.kind}, which comes last; who pre-trains comes first",
         )
-    yield from _expectation_mistakes(scenario)
+    yield from _find_expectation_mistakes(scenario)
     names = [str(row.name) for row in scenario.refinements]
     for place, entity in enumerate(scenario.entities):
         last = entity.options.leaves_after
@@ -93,13 +93,13 @@ def find_part_mistakes(scenario: Scenario) -> Iterator[Finding]:
                 ("refinements", place, "own"),
                 f"{row.entity!r} is a {silent[row.entity]}, which poisons nothing; write `own: features`",
             )
-    yield from _image_mistakes(scenario)
+    yield from _find_image_mistakes(scenario)
     for place, entity in enumerate(scenario.entities if TASKS[scenario.data.task].target != CLASS else ()):
         for kind in (defense.kind for defense in entity.defenses if defense.needs_classes):
             yield ("entities", place, "defense"), f"{kind} needs classes, which `task: {scenario.data.task}` has not"
 
 
-def _image_mistakes(scenario: Scenario) -> Iterator[Finding]:
+def _find_image_mistakes(scenario: Scenario) -> Iterator[Finding]:
     """Defenses of images in a chain, and rows on published images of who publishes features."""
     entities = {entity.name: entity for entity in scenario.entities}
     for place, entity in enumerate(scenario.entities):
@@ -116,10 +116,10 @@ def _image_mistakes(scenario: Scenario) -> Iterator[Finding]:
                     yield ("refinements", place, *at), kinds
 
 
-def _expectation_mistakes(scenario: Scenario) -> Iterator[Finding]:
+def _find_expectation_mistakes(scenario: Scenario) -> Iterator[Finding]:
     """Bounds on rows that no result will have, or on a row of somebody else."""
     everybody = {entity.name for entity in scenario.entities}
-    owned = owners(scenario)
+    owned = find_owners(scenario)
     for place, bound in enumerate(scenario.expectations):
         if not isinstance(bound, Bound):
             continue

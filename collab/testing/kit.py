@@ -33,33 +33,21 @@ MOST_TIMES = 20.0
 
 
 def check_entity(
-    kind: str,
-    plugins: Plugins = INSTALLED,
-    options: Mapping[str, Any] | None = None,
-    *,
-    most_times: float = MOST_TIMES,
+    kind: str, plugins: Plugins = INSTALLED, options: Mapping[str, Any] | None = None, *, most_times: float = MOST_TIMES
 ) -> Checks:
     """Plays an entity of `kind` beside a contributor; checks options, bits, reports, resume, shards, and cost."""
     return _Kit("entities", kind, plugins, options or {}, most_times).checks()
 
 
 def check_defense(
-    kind: str,
-    plugins: Plugins = INSTALLED,
-    options: Mapping[str, Any] | None = None,
-    *,
-    most_times: float = MOST_TIMES,
+    kind: str, plugins: Plugins = INSTALLED, options: Mapping[str, Any] | None = None, *, most_times: float = MOST_TIMES
 ) -> Checks:
     """Plays a contributor with a defense of `kind`; checks options, bits, reports, resume, shards, and cost."""
     return _Kit("defenses", kind, plugins, options or {}, most_times).checks()
 
 
 def check_attack(
-    kind: str,
-    plugins: Plugins = INSTALLED,
-    options: Mapping[str, Any] | None = None,
-    *,
-    most_times: float = MOST_TIMES,
+    kind: str, plugins: Plugins = INSTALLED, options: Mapping[str, Any] | None = None, *, most_times: float = MOST_TIMES
 ) -> Checks:
     """Lets a curious entity attack; beside the checks of entities, controls without which its failure means nothing.
 
