@@ -209,11 +209,8 @@ def _points(group: str) -> Sequence[EntryPoint]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(folder / file.name for file in here(folder).glob("*.py") if _may_be_plugin(file))
-
-
-def _may_be_plugin(file: Path) -> bool:
-    return not file.name.startswith("_") and file.stem != OPTIONS_MODULE
+    names = [file.name for file in here(folder).glob("*.py") if file.stem != OPTIONS_MODULE]
+    return sorted(folder / name for name in names if not name.startswith("_"))
 
 
 def _says_kind(file: Path) -> bool:

@@ -65,10 +65,8 @@ def _check_data(content: Mapping[str, Any]) -> Iterator[Finding]:
     task, source = data.get("task", "classification"), data.get("source")
     needs = TASKS[task].needs if isinstance(task, str) and task in TASKS else ""
     if needs and source not in (known := list_sources_that_tell(needs)):
-        yield (
-            ("data", "task"),
-            f"the images of {source!r} come without {needs}; those of {', '.join(known)} have them",
-        )
+        text = f"the images of {source!r} come without {needs}; those of {', '.join(known)} have them"
+        yield ("data", "task"), text
     utility, private = names_in(data, "utility_attributes"), names_in(data, "private_attributes")
     if utility and needs != "attributes":
         yield ("data", "utility_attributes"), "has no effect without `task: attributes`"
@@ -91,10 +89,10 @@ def _check_inference(content: Mapping[str, Any]) -> Iterator[Finding]:
     if wanted is not None and isinstance(asked, list | tuple) and "attributes" in asked and not is_told:
         yield ("inference", "of"), "attributes need `data.private_attributes`, or `task: attributes`"
     for index, entity in items(content.get("entities")):
-        stated = entity.get("defense")
-        for place, defense in items(list(stated) if isinstance(stated, list | tuple) else [stated]):
-            at: tuple[str | int, ...] = ("entities", index, "defense")
-            at = (*at, place) if isinstance(stated, list | tuple) else at
+        chain = entity.get("defense")
+        is_chain = isinstance(chain, list | tuple)
+        for place, defense in items(chain if is_chain else [chain]):
+            at: tuple[str | int, ...] = ("entities", index, "defense", *([place] if is_chain else []))
             is_confusing = defense.get("confuse") == "identification"
             if is_confusing and wanted is None:
                 yield (*at, "confuse"), "needs `inference`, which states the network that is to be confused"

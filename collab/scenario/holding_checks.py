@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from collab.meant import did_you_mean
+from collab.scenario.base import long_form
 from collab.scenario.plain_values import Finding, entry, items, names_in, no_such_entity, number_in
 
 NEEDS_NO_IMAGES = ("auditor",)
@@ -25,10 +26,8 @@ def check_holding(
         yield ("classes",), "name one class or more, each once"
     for place, name in enumerate(names_in(entity, "classes")):
         if private is not None and name not in private:
-            yield (
-                ("classes", place),
-                f"{name!r} is no private class; those are {', '.join(private)}{did_you_mean(name, private)}",
-            )
+            text = f"{name!r} is no private class; those are {', '.join(private)}{did_you_mean(name, private)}"
+            yield ("classes", place), text
     donor = entry(entry(entity, "overlap", dict), "with", str)
     known = {entry(other, "name", str): other for other in before}
     if donor is not None and donor == entry(entity, "name", str):
@@ -51,9 +50,8 @@ def check_onlookers(content: Mapping[str, Any], entities: Sequence[tuple[int, Ma
     """Entities without images of their own: they train on none, and say nothing about which they are."""
     rows = [row for _, row in items(content.get("refinements"))]
     trained = {entry(entry(entry(content, "model", dict), "pretrain", dict), "by", str)}
-    trained |= {entry(row, "entity", str) for row in rows} | {
-        name for row in rows for name in names_in(row, "unpoisoned")
-    }
+    trained |= {entry(row, "entity", str) for row in rows}
+    trained |= {name for row in rows for name in names_in(row, "unpoisoned")}
     trained |= {name for _, each in items(content.get("federated")) for name in names_in(each, "entities")}
     for index, entity in entities:
         if _is_onlooker(entity):
@@ -66,8 +64,8 @@ def check_onlookers(content: Mapping[str, Any], entities: Sequence[tuple[int, Ma
 
 def check_partition(content: Mapping[str, Any], entities: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[Finding]:
     """The kind of partition against the entities whose images are drawn."""
-    stated = content.get("partition")
-    kind = stated if isinstance(stated, str) else entry(stated, "kind", str) or "iid"
+    partition = long_form(content.get("partition"))
+    kind = entry(partition, "kind", str) or "iid"
     drawn = [(index, entity) for index, entity in entities if entity.get("rows") is None and not _is_onlooker(entity)]
     if kind == "dirichlet" and all(len(names_in(entity, "classes")) == 1 for _, entity in drawn):
         yield ("partition",), "has no effect: no entity draws from more than one class"
@@ -94,7 +92,5 @@ def _check_shares(drawn: Sequence[Mapping[str, Any]], kind: str) -> Iterator[Fin
     for name in dict.fromkeys(name for _, classes in alone for name in classes):
         total = sum(share for share, classes in alone if not classes or name in classes)
         if kind == "iid" and total > 1 + 1e-9:
-            yield (
-                ("entities",),
-                f"the shares of class {name!r} add up to {total:g}; it has each image once, so at most 1",
-            )
+            text = f"the shares of class {name!r} add up to {total:g}; it has each image once, so at most 1"
+            yield ("entities",), text

@@ -85,7 +85,7 @@ def check_dead_parts(content: Mapping[str, Any], rows: Sequence[Mapping[str, Any
 
 
 def check_expectations(stated: Any, rows: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
-    """One expectation or a list of them; which rows there are is told by `find_part_mistakes`, which knows controls too."""
+    """One expectation or a list; which rows there are is said by `find_part_mistakes`, which knows controls too."""
     listed = [((), stated)] if isinstance(stated, dict) else [((index,), item) for index, item in items(stated)]
     if stated in ([], ()):
         yield ("expect",), "the list is empty; leave it out, or name a table of the papers or a bound"
