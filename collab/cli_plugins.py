@@ -26,9 +26,9 @@ def plugins_list(
     from collab.scenario.offers import find_offers_called, offers
 
     plugins = Plugins.of(Path.cwd(), plugin_dirs=plugin_dirs or ())
-    found = offers(plugins) if kind is None else find_offers_called(plugins, kind)
-    print("\n\n".join(map(_described, found)))
-    problem = next((offer.problem for offer in found if offer.problem), None)
+    listed = offers(plugins) if kind is None else find_offers_called(plugins, kind)
+    print("\n\n".join(map(_described, listed)))
+    problem = next((offer.problem for offer in listed if offer.problem), None)
     if kind is not None and problem:
         raise problem
 
@@ -51,13 +51,13 @@ def plugins_check(
     from collab.scenario.offers import find_offers_called
     from collab.testing import check_all
 
-    given = list(plugin_dirs or ())
+    folders = list(plugin_dirs or ())
     if kind.endswith(".py") or "/" in kind:
         path = Path(kind)
         if not path.is_file():
             raise PluginError(f"there is no file {path}. Name a kind, or the file of a plugin.")
-        given, kind = [*given, path.resolve().parent], path.stem
-    plugins = Plugins.of(Path.cwd(), plugin_dirs=given)
+        folders, kind = [*folders, path.resolve().parent], path.stem
+    plugins = Plugins.of(Path.cwd(), plugin_dirs=folders)
     try:
         options = {key: read_value(value) for key, _, value in (each.partition("=") for each in settings or ())}
     except ValueError as cause:
@@ -89,13 +89,13 @@ def schema(
     if kind == "sweep":
         print(json.dumps(sweep_schema(), indent=2))
         return
-    found = offers(Plugins.of(Path.cwd(), plugin_dirs=plugin_dirs or ()))
+    listed = offers(Plugins.of(Path.cwd(), plugin_dirs=plugin_dirs or ()))
     options = {
-        group: {offer.kind: offer.options for offer in found if offer.group == group and offer.options}
+        group: {offer.kind: offer.options for offer in listed if offer.group == group and offer.options}
         for group in GROUPS
     }
     print(json.dumps(json_schema(options), indent=2))
-    for offer in found:
+    for offer in listed:
         if offer.problem:
             print(f"left out: {offer.problem}", file=sys.stderr)
 

@@ -114,5 +114,5 @@ MAIN_METRIC: Final = {kind: about.main for kind, about in TASKS.items()}
 def find_main_metric(metrics: Iterable[str]) -> MainMetric:
     """The main metric of results that have these metrics; that of classification where they have none."""
     there = {metric.removesuffix("_original").removesuffix("_poisoned") for metric in metrics}
-    found = [main for main in MAIN_METRIC.values() if main.name in there]
-    return found[0] if found else MAIN_METRIC["classification"]
+    mains = [main for main in MAIN_METRIC.values() if main.name in there]
+    return mains[0] if mains else MAIN_METRIC["classification"]

@@ -81,12 +81,12 @@ def _check_data(content: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _check_inference(content: Mapping[str, Any]) -> Iterator[Finding]:
     """What classifiers are to read, and a DPM that confuses one of them, against what the images tell."""
-    data, wanted = entry(content, "data", dict) or {}, entry(content, "inference", dict)
-    source, asked = data.get("source"), ["attributes"] if wanted is None else wanted.get("of", ["attributes"])
-    if wanted is not None and source not in (known := list_sources_that_tell("identities")):
+    data, inference = entry(content, "data", dict) or {}, entry(content, "inference", dict)
+    quantities = (inference or {}).get("of", ["attributes"])
+    if inference is not None and data.get("source") not in (known := list_sources_that_tell("identities")):
         yield ("inference",), f"needs images whose people are known, of {', '.join(known)}"
     is_told = data.get("task") == "attributes" or bool(names_in(data, "private_attributes"))
-    if wanted is not None and isinstance(asked, list | tuple) and "attributes" in asked and not is_told:
+    if inference is not None and isinstance(quantities, list | tuple) and "attributes" in quantities and not is_told:
         yield ("inference", "of"), "attributes need `data.private_attributes`, or `task: attributes`"
     for index, entity in items(content.get("entities")):
         chain = entity.get("defense")
@@ -94,7 +94,7 @@ def _check_inference(content: Mapping[str, Any]) -> Iterator[Finding]:
         for place, defense in items(chain if is_chain else [chain]):
             at: tuple[str | int, ...] = ("entities", index, "defense", *([place] if is_chain else []))
             is_confusing = defense.get("confuse") == "identification"
-            if is_confusing and wanted is None:
+            if is_confusing and inference is None:
                 yield (*at, "confuse"), "needs `inference`, which states the network that is to be confused"
             for name in ("against", "adapt"):
                 if is_confusing and defense.get(name):

@@ -34,20 +34,20 @@ def explain(
 
     The members of a union each complain; their sentences become one. `kinds` know which options may stand where.
     """
-    told: dict[Trail, list[str]] = {}
+    sentences_at: dict[Trail, list[str]] = {}
     unquoted = set[Trail]()
     for error in errors:
-        told.setdefault(trail := _trail(error, content), []).append(_sentence(error, content, kinds, root))
+        sentences_at.setdefault(trail := _trail(error, content), []).append(_sentence(error, content, kinds, root))
         if error["type"] == "string_type" and isinstance(error["input"], bool | int | float):
             unquoted.add(trail)
-    for trail, sentences in told.items():
-        is_part_right = any(trail == other[: len(trail)] for other in told if len(other) > len(trail))
+    for trail, sentences in sentences_at.items():
+        is_part_right = any(trail == other[: len(trail)] for other in sentences_at if len(other) > len(trail))
         if is_part_right and not any(sentence.startswith(("is", "unknown")) for sentence in sentences):
             continue  # a list with one wrong item also complains that it is not the word it could have been
         got = "" if sentences[0].startswith(_SAY_ALL) else _got(content, trail)
-        told_once, mark, meant = ", or ".join(dict.fromkeys(sentences)).partition("; did you mean")
+        sentence, mark, meant = ", or ".join(dict.fromkeys(sentences)).partition("; did you mean")
         advice = "; write it in quotes" if trail in unquoted and len(sentences) == 1 else f"{mark}{meant}"
-        yield trail, f"{told_once}{got}{advice}"
+        yield trail, f"{sentence}{got}{advice}"
 
 
 def _trail(error: Any, content: Any) -> Trail:

@@ -29,14 +29,14 @@ def check_holding(
             text = f"{name!r} is no private class; those are {', '.join(private)}{did_you_mean(name, private)}"
             yield ("classes", place), text
     donor = entry(entry(entity, "overlap", dict), "with", str)
-    known = {entry(other, "name", str): other for other in before}
+    earlier = {entry(other, "name", str): other for other in before}
     if donor is not None and donor == entry(entity, "name", str):
         yield ("overlap", "with"), f"{donor!r} is the entity itself; name another"
-    elif donor is not None and donor not in known:
+    elif donor is not None and donor not in earlier:
         later = f"{donor!r} comes after it; name an entity before it, or change their order"
         yield ("overlap", "with"), later if donor in names else no_such_entity(donor, names)
     elif donor is not None:
-        own, theirs = names_in(entity, "classes"), names_in(known[donor], "classes")
+        own, theirs = names_in(entity, "classes"), names_in(earlier[donor], "classes")
         if own and theirs and not set(own) & set(theirs):
             yield ("overlap", "with"), f"{donor!r} has images of {', '.join(theirs)} only, this entity of none of them"
 

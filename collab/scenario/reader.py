@@ -179,8 +179,9 @@ def _long_forms(entities: Any) -> Any:
     full = [{"options": {}, **entity} if isinstance(entity, dict) else entity for entity in entities]
     for entity in full:
         if isinstance(entity, dict) and isinstance(entity.get("defense"), str | list):
-            stated = entity["defense"]
-            entity["defense"] = [long_form(each) for each in stated] if isinstance(stated, list) else long_form(stated)
+            defense = entity["defense"]
+            is_chain = isinstance(defense, list)
+            entity["defense"] = [long_form(each) for each in defense] if is_chain else long_form(defense)
     return full
 
 

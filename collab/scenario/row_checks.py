@@ -84,10 +84,10 @@ def check_dead_parts(content: Mapping[str, Any], rows: Sequence[Mapping[str, Any
         yield ("scratch",), "has no effect: no row has `own: images`"
 
 
-def check_expectations(stated: Any, rows: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+def check_expectations(expect: Any, rows: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     """One expectation or a list; which rows there are is said by `find_part_mistakes`, which knows controls too."""
-    listed = [((), stated)] if isinstance(stated, dict) else [((index,), item) for index, item in items(stated)]
-    if stated in ([], ()):
+    listed = [((), expect)] if isinstance(expect, dict) else [((index,), item) for index, item in items(expect)]
+    if expect in ([], ()):
         yield ("expect",), "the list is empty; leave it out, or name a table of the papers or a bound"
     seen: set[str] = set()
     for at, item in listed:
@@ -97,8 +97,8 @@ def check_expectations(stated: Any, rows: Sequence[Mapping[str, Any]]) -> Iterat
         elif table in seen:
             yield ("expect", *at, "paper"), f"{table!r} is there already"
         elif (numbers := _numbers_of(table)) and not any(str(row.get("row")) in numbers for row in rows):
-            told = f"no row is called {numbers[0]} to {numbers[-1]}, as those of the paper's table are"
-            yield ("expect", *at), f"has no effect: {told}"
+            text = f"no row is called {numbers[0]} to {numbers[-1]}, as those of the paper's table are"
+            yield ("expect", *at), f"has no effect: {text}"
         seen.add(table or "")
 
 

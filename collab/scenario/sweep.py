@@ -209,24 +209,26 @@ def _read_seeds(axes: Sequence[Axis]) -> tuple[int, ...]:
         raise ScenarioError(f"--vary seed={values}: a seed is a whole number from 0 to 2^63 - 1.") from error
 
 
-def _list_seeds(path: Path, sweep: Sweep, stated: Mapping[str, Any]) -> tuple[int | None, ...]:
+def _list_seeds(path: Path, sweep: Sweep, scenario: Mapping[str, Any]) -> tuple[int | None, ...]:
     """The seeds of every point; None where the scenario's own is none, which is told when the cells are read."""
     if isinstance(sweep.seeds, tuple):
         if twice := sorted({seed for seed in sweep.seeds if sweep.seeds.count(seed) > 1}):
             raise ScenarioError(f"{path}: seed {twice[0]} is named twice; each is played once. Take one out.")
         return sweep.seeds
-    own = stated.get(SEED, 0)
+    own = scenario.get(SEED, 0)
     is_seed = isinstance(own, int) and not isinstance(own, bool)
     return tuple(own + number if is_seed else None for number in range(sweep.seeds))
 
 
-def _refuse_overruled(values: Mapping[str, Value], stated: Mapping[str, Any]) -> None:
+def _refuse_overruled(values: Mapping[str, Value], scenario: Mapping[str, Any]) -> None:
     """Raises ScenarioError if a later axis sets again all that an axis has set: the column of that one would lie."""
-    content = deepcopy(dict(stated))
+    content = deepcopy(dict(scenario))
     with suppress(ValueError):  # told when the cells are read
         reached = {
             axis: [
-                trail for override in _overrides_of(axis, value, stated) for trail in apply_override(content, override)
+                trail
+                for override in _overrides_of(axis, value, scenario)
+                for trail in apply_override(content, override)
             ]
             for axis, value in values.items()
         }
@@ -243,30 +245,30 @@ def _count(entities: Value | None) -> int | None:
     return entities
 
 
-def _overrides_of(axis: str, value: Value, stated: Mapping[str, Any]) -> list[str]:
+def _overrides_of(axis: str, value: Value, scenario: Mapping[str, Any]) -> list[str]:
     """The overrides that put `value` on `axis`."""
-    head, _, who = axis.partition(".")
+    head, _, name = axis.partition(".")
     if axis == "entities":
         return []
     if axis in PARTITIONS:
         return [f"partition={{kind: {axis}, alpha: {_text(value)}}}"]
     if head == "overlap":
-        return _overlaps(value, who, [entity for _, entity in items(stated.get("entities"))])
-    if who and head in AXES and AXES[head].startswith("entities.*"):
-        return [f"{AXES[head].replace('*', who, 1)}={_text(value)}"]
+        return _overlaps(value, name, [entity for _, entity in items(scenario.get("entities"))])
+    if name and head in AXES and AXES[head].startswith("entities.*"):
+        return [f"{AXES[head].replace('*', name, 1)}={_text(value)}"]
     return [f"{AXES.get(axis, axis)}={_text(value)}"]
 
 
-def _overlaps(value: Value, who: str, entities: Sequence[Mapping[str, Any]]) -> list[str]:
-    """`value` as the overlap of `who`, or of each of `entities` but the first, with whom it names or the first."""
+def _overlaps(value: Value, holder: str, entities: Sequence[Mapping[str, Any]]) -> list[str]:
+    """`value` as the overlap of `holder`, or of each of `entities` but the first, with whom it names or the first."""
     sets = []
     for entity in entities[1:]:
         own, name = entity.get("overlap"), entity.get("name")
         donor = own.get("with") if isinstance(own, dict) else entities[0].get("name")
-        if name == who or (not who and entity.get("rows") is None):
+        if name == holder or (not holder and entity.get("rows") is None):
             overlap = "null" if value == 0 else f"{{with: {donor}, fraction: {_text(value)}}}"
             sets.append(f"entities.{name}.overlap={overlap}")
-    return sets or [f"entities.{who or '*'}.overlap.fraction={_text(value)}"]  # a mistake, told as such
+    return sets or [f"entities.{holder or '*'}.overlap.fraction={_text(value)}"]  # a mistake, told as such
 
 
 def _text(value: Value) -> str:
@@ -282,11 +284,11 @@ def _text(value: Value) -> str:
 def _read_axis(text: str) -> Axis:
     where, equals, values = text.partition("=")
     try:
-        found = read_value(f"[{values}]") if equals else None
+        read = read_value(f"[{values}]") if equals else None
     except ValueError as cause:
         raise ScenarioError(f"--vary {text}: {cause}.") from cause
     try:
-        return Axis.model_validate({"vary": where.strip(), "values": tuple(found or ())})
+        return Axis.model_validate({"vary": where.strip(), "values": tuple(read or ())})
     except ValueError as error:
         raise ScenarioError(f"--vary {text}: write path.to.key=value,value,... with plain values.") from error
 

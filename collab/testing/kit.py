@@ -104,8 +104,8 @@ class _Kit:
     def _check_options(self) -> Check:
         try:
             model = Kinds(self._plugins).options(self._group, self._kind)
-            stated = {**({"kind": self._kind} if self._group != "entities" else {}), **self._options}
-            options = model.model_validate(_tuples(stated), context=Kinds(self._plugins))
+            content = {**({"kind": self._kind} if self._group != "entities" else {}), **self._options}
+            options = model.model_validate(_tuples(content), context=Kinds(self._plugins))
         except ValidationError as error:
             wrong = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
             return Check(
