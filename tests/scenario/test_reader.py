@@ -14,9 +14,10 @@ from pydantic import ValidationError
 
 from collab.architectures import ARCHITECTURES
 from collab.errors import ScenarioError
-from collab.scenario.document import read_document, write_document
+from collab.scenario.document import _FastLoader, _Loader, _read, read_document, write_document
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario, to_yaml
+from tests.places import ROOT
 
 Write = Callable[..., Path]
 
@@ -118,6 +119,20 @@ def test_any_values_survive_the_document(content: dict[str, Any]) -> None:
     document = read_document(write_document(content))
     assert not document.mistakes
     assert repr(document.content) == repr(content)  # repr: 1 is not 1.0, and True is neither
+
+
+def test_both_parsers_read_the_same_values_at_the_same_places() -> None:
+    files = sorted((ROOT / "scenarios").rglob("*.yaml"))
+    assert len(files) > 20
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        assert _read(text, _FastLoader) == _read(text, _Loader), file
+
+
+def test_what_the_fast_parser_would_drop_in_silence_is_a_mistake() -> None:
+    assert _read("name: a\n\0seed: 1\n", _FastLoader).content == {"name": "a"}  # it ends there
+    (mistake,) = read_document("name: a\n\0seed: 1\n").mistakes
+    assert (mistake.place.line, mistake.place.column) == (2, 1)
 
 
 def test_one_value_in_two_places_is_written_twice() -> None:
