@@ -88,9 +88,8 @@ def read_document(text: str) -> Document:
     A key that stands twice is a mistake and the last one counts; aliases, anchors, tags, keys that are no texts and
     deep nesting are mistakes that leave no content.
     """
-    with suppress(yaml.YAMLError):
-        if "\0" not in text:  # where the parser in C would end without a word
-            return _read(text, _FastLoader)
+    with suppress(yaml.YAMLError):  # of what is YAML it refuses one thing: `{epochs:}`, without a space
+        return _read(text, _FastLoader)
     try:
         return _read(text, _Loader)
     except yaml.YAMLError as cause:

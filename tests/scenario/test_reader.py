@@ -129,10 +129,18 @@ def test_both_parsers_read_the_same_values_at_the_same_places() -> None:
         assert _read(text, _FastLoader) == _read(text, _Loader), file
 
 
-def test_what_the_fast_parser_would_drop_in_silence_is_a_mistake() -> None:
-    assert _read("name: a\n\0seed: 1\n", _FastLoader).content == {"name": "a"}  # it ends there
-    (mistake,) = read_document("name: a\n\0seed: 1\n").mistakes
-    assert (mistake.place.line, mistake.place.column) == (2, 1)
+def test_what_the_fast_parser_alone_refuses_is_read() -> None:
+    with pytest.raises(yaml.YAMLError):
+        _read("model: {hook:}", _FastLoader)
+    assert read_document("model: {hook:}").content == {"model": {"hook": None}}
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"), [("a: 1\nb: é\0", 2, 5), ("a: é\n\t- b", 2, 1), ('a: "é\\q"', 1, 7)]
+)
+def test_what_is_no_yaml_is_told_at_its_exact_place(text: str, line: int, column: int) -> None:
+    (mistake,) = read_document(text).mistakes
+    assert (mistake.place.line, mistake.place.column) == (line, column)
 
 
 def test_one_value_in_two_places_is_written_twice() -> None:
