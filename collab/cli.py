@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,11 +17,7 @@ from collab.cli_validate import validate
 from collab.errors import INTERRUPTED, CollabError, ScenarioError
 from collab.plain_json import json_text
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(store_app, name="store")
 app.add_typer(cache_app, name="cache")
 app.add_typer(plugins_app, name="plugins")
@@ -87,18 +84,16 @@ def run(
         where = Where(backend, address, device, out, fresh, only, loaded.plugins)
         played = play(loaded.scenario, where, watch)
     pages = draw_pages(played.run, loaded.scenario, loaded.plugins)
-    found = verdicts.verdicts(loaded.scenario, played.rows)
+    judged = verdicts.verdicts(loaded.scenario, played.rows)
     if as_json:
-        from dataclasses import asdict
-
         result = {
             "run": str(played.run),
             "seconds": played.seconds,
             "start_seconds": played.start_seconds,
             "cached": played.cached,
             "failures": [str(failure) for failure in played.failures],
-            "rows": [asdict(row) for row in played.rows],
-            "verdicts": [asdict(each) for each in found],
+            "rows": [asdict(result) for result in played.rows],
+            "verdicts": [asdict(verdict) for verdict in judged],
         }
         print(json_text(result))
     else:
@@ -115,7 +110,7 @@ def run(
             _say(f"error: {failure}")
         raise played.failures[-1]
     if check:
-        verdicts.check(found)
+        verdicts.check(judged)
 
 
 @app.command()
@@ -162,8 +157,6 @@ def sweep(
     with _going_on(fresh), watching_sweep(quiet) as watch:
         swept = played.sweep(spec, cells, where, watch)
     if as_json:
-        from dataclasses import asdict
-
         print(json_text({**asdict(swept), "folder": str(swept.folder)}))
     else:
         if swept.verdicts:
@@ -243,14 +236,12 @@ def _say(text: str) -> None:
 
 def _print_outlook(outlook: Any, as_json: bool) -> None:
     if as_json:
-        from dataclasses import asdict
-
         print(json_text(asdict(outlook)))
         return
     for cell in outlook.cells:
         new = cell.jobs - cell.shared - cell.cached
-        told = "finished" if cell.is_finished else f"{new} to play, {cell.shared} shared, {cell.cached} in the cache"
-        print(f"{cell.label}: {cell.jobs} jobs, {told}")
+        work = "finished" if cell.is_finished else f"{new} to play, {cell.shared} shared, {cell.cached} in the cache"
+        print(f"{cell.label}: {cell.jobs} jobs, {work}")
     todo = sum(1 for cell in outlook.cells if not cell.is_finished)
     guess = "no stage like these was played here yet, so there is no guess of the time"
     if outlook.seconds is not None:
@@ -259,14 +250,14 @@ def _print_outlook(outlook: Any, as_json: bool) -> None:
     print(f"{todo} of {len(outlook.cells)} cells to play, {guess}")
 
 
-def _print_tables(made: Iterable[Any]) -> None:
+def _print_tables(tables: Iterable[Any]) -> None:
     from rich import box
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     console = Console(width=None if sys.stdout.isatty() else 140)
-    for table in made:
+    for table in tables:
         drawn = Table(title=escape(table.title), title_justify="left", box=box.SIMPLE_HEAD, caption_justify="left")
         for index, column in enumerate(table.columns):
             drawn.add_column(

@@ -23,12 +23,12 @@ def plugins_list(
 ) -> None:
     """Every kind with its origin, what it does, and its options; one that cannot be used says why."""
     from collab.plugins.discovery import Plugins
-    from collab.scenario.offers import offers, offers_called
+    from collab.scenario.offers import find_offers_called, offers
 
     plugins = Plugins.of(Path.cwd(), plugin_dirs=plugin_dirs or ())
-    found = offers(plugins) if kind is None else offers_called(plugins, kind)
-    print("\n\n".join(map(_described, found)))
-    problem = next((offer.problem for offer in found if offer.problem), None)
+    listed = offers(plugins) if kind is None else find_offers_called(plugins, kind)
+    print("\n\n".join(map(_described, listed)))
+    problem = next((offer.problem for offer in listed if offer.problem), None)
     if kind is not None and problem:
         raise problem
 
@@ -48,22 +48,22 @@ def plugins_check(
     from collab.errors import PluginError
     from collab.plugins.discovery import GROUPS, Plugins
     from collab.scenario.document import read_value
-    from collab.scenario.offers import offers_called
+    from collab.scenario.offers import find_offers_called
     from collab.testing import check_all
 
-    given = list(plugin_dirs or ())
+    folders = list(plugin_dirs or ())
     if kind.endswith(".py") or "/" in kind:
         path = Path(kind)
         if not path.is_file():
             raise PluginError(f"there is no file {path}. Name a kind, or the file of a plugin.")
-        given, kind = [*given, path.resolve().parent], path.stem
-    plugins = Plugins.of(Path.cwd(), plugin_dirs=given)
+        folders, kind = [*folders, path.resolve().parent], path.stem
+    plugins = Plugins.of(Path.cwd(), plugin_dirs=folders)
     try:
         options = {key: read_value(value) for key, _, value in (each.partition("=") for each in settings or ())}
     except ValueError as cause:
         raise PluginError(str(cause)) from cause
     failed = 0
-    for offer in offers_called(plugins, kind):
+    for offer in find_offers_called(plugins, kind):
         if offer.problem:
             raise offer.problem
         print(f"{GROUPS[offer.group]} {kind}: {offer.origin}")
@@ -89,13 +89,13 @@ def schema(
     if kind == "sweep":
         print(json.dumps(sweep_schema(), indent=2))
         return
-    found = offers(Plugins.of(Path.cwd(), plugin_dirs=plugin_dirs or ()))
+    listed = offers(Plugins.of(Path.cwd(), plugin_dirs=plugin_dirs or ()))
     options = {
-        group: {offer.kind: offer.options for offer in found if offer.group == group and offer.options}
+        group: {offer.kind: offer.options for offer in listed if offer.group == group and offer.options}
         for group in GROUPS
     }
     print(json.dumps(json_schema(options), indent=2))
-    for offer in found:
+    for offer in listed:
         if offer.problem:
             print(f"left out: {offer.problem}", file=sys.stderr)
 

@@ -1,7 +1,7 @@
 """The command that says before a run what the run would refuse."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LABELS_ONLY = "Labels were read, no pixels: whether every image decodes, and which stand twice, a run says"
 UNSEEN = "Images and lists of rows were not looked at"
+WILL_BE_FETCHED = f"{UNSEEN}: the first run downloads them, as `download: true` says."
 
 
 def validate(
@@ -36,56 +37,55 @@ def validate(
     from collab.scenario.reader import is_sweep_file, read_scenario
     from collab.scenario.sweep import read_sweep
 
-    found: Loaded | tuple[Cell, ...]
     try:
         if is_sweep_file(file):
             if audit is not None:
                 raise ScenarioError(f"--audit is for a scenario; {file} is a sweep, and `collab sweep` has no --audit.")
-            given = [*(overrides or ()), *([] if seed is None else [f"seed={seed}"])]
-            found = read_sweep(file, overrides=given, plugin_dirs=plugin_dirs or (), check_paths=not without_data)[1]
+            changes = [*(overrides or ()), *([] if seed is None else [f"seed={seed}"])]
+            _, cells = read_sweep(file, overrides=changes, plugin_dirs=plugin_dirs or (), check_paths=not without_data)
+            lines = _describe_cells(file, cells, not without_data)
         else:
-            found = read_scenario(
+            loaded = read_scenario(
                 file, overrides or (), seed, plugin_dirs=plugin_dirs or (), audit=audit, check_paths=not without_data
             )
+            lines = _describe(loaded, not without_data)
     except ScenarioError as error:
         error.add_note(f"{UNSEEN}: that comes when the file is right. --without-data checks the file alone.")
         raise
-    lines = _about_cells(file, found, not without_data) if isinstance(found, tuple) else _about(found, not without_data)
     print("\n".join([*lines, *([f"{UNSEEN}."] if without_data else [])]))
 
 
-def _about(loaded: "Loaded", has_data: bool) -> Sequence[str]:
+def _describe(loaded: "Loaded", has_data: bool) -> Iterator[str]:
     """What a valid scenario comes to; deals its rows if it `has_data`."""
     scenario = loaded.scenario
     for origin in loaded.origins:
         print(origin, file=sys.stderr)
-    stated = [entity.name for entity in scenario.entities if not entity.is_onlooker]
-    entities = f"{len(stated)} entities" if len(stated) != 1 else "1 entity"
-    told = f"{loaded.path}: valid: {entities}, {len(scenario.refinements)} refinements"
+    holders = [entity.name for entity in scenario.entities if not entity.is_onlooker]
+    entities = f"{len(holders)} entities" if len(holders) != 1 else "1 entity"
+    yield f"{loaded.path}: valid: {entities}, {len(scenario.refinements)} refinements"
     if not has_data:
-        return [told]
+        return
 
     from collab.runtime.deal import deal, will_be_fetched
 
     if will_be_fetched(scenario):
-        return [told, f"{UNSEEN}: the first run downloads them, as `download: true` says."]
+        yield WILL_BE_FETCHED
+        return
     dealt = deal(scenario, tell=_note)
-    held = ", ".join(f"{name} {dealt.images[name]}" for name in stated)
-    others = f"held out {len(dealt.assignment.heldout)}, public {len(dealt.assignment.public)}"
-    return [told, f"images: {held}; {others}", f"{LABELS_ONLY}."]
+    images = ", ".join(f"{name} {dealt.images[name]}" for name in holders)
+    yield f"images: {images}; held out {len(dealt.assignment.heldout)}, public {len(dealt.assignment.public)}"
+    yield f"{LABELS_ONLY}."
 
 
-def _about_cells(file: Path, cells: Sequence["Cell"], has_data: bool) -> Sequence[str]:
-    told = f"{file}: valid: {len(cells)} cells"
-    if not has_data:
-        return [told]
+def _describe_cells(file: Path, cells: Sequence["Cell"], has_data: bool) -> Iterator[str]:
+    yield f"{file}: valid: {len(cells)} cells"
+    if has_data:
+        from collab.runtime.deal import deal_cells, will_be_fetched
 
-    from collab.runtime.deal import deal_cells, will_be_fetched
-
-    if any(will_be_fetched(cell.scenario) for cell in cells):
-        return [told, f"{UNSEEN}: the first run downloads them, as `download: true` says."]
-    deal_cells(cells, tell=_note)
-    return [told]
+        if any(will_be_fetched(cell.scenario) for cell in cells):
+            yield WILL_BE_FETCHED
+        else:
+            deal_cells(cells, tell=_note)
 
 
 def _note(text: str) -> None:

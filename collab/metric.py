@@ -31,8 +31,8 @@ class MetricName:
     @classmethod
     def parse(cls, name: str) -> "MetricName":
         """The parts of a name as it stands in results; a name of another form is a quantity as a whole."""
-        found = _PARTS.fullmatch(name)
-        return cls(name) if found is None else cls(*(part or "" for part in found.groups()))
+        match = _PARTS.fullmatch(name)
+        return cls(name) if match is None else cls(*(part or "" for part in match.groups()))
 
     @property
     def without_setting(self) -> str:

@@ -1,21 +1,15 @@
 """What the papers print: their tables with every figure, and which of them a scenario or a sweep may expect.
 
-All of it stands in `papers.json`. It lies low, so that a scenario knows which tables there are without their claims.
+All of it stands in `papers.json`, which `tests/verdicts/test_papers.py` checks: it is shipped, so no run has to.
+It lies low, so that a scenario knows which tables there are without their claims.
 """
 
 import json
-import math
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal, get_args
-
-from collab.errors import CollabError
-
-RANGES = {"percent": (0.0, 100.0), "points": (-100.0, 100.0), "one": (-math.inf, math.inf), "dB": (0.0, 100.0)}
-"""Units of columns and what their values lie between; `one` is a number without unit."""
+from typing import Any, Literal
 
 Expecting = Literal["scenario", "sweep"]
 """What may expect a table: one run fills it, or the points of a sweep do."""
@@ -24,7 +18,7 @@ DEFENSES = {"none": "w/o", "gaussian_noise": "GN", "gaussian_filter": "GF", "mea
 """The papers' names of defenses."""
 
 
-def named(protection: str) -> str:
+def name_in_papers(protection: str) -> str:
     """A defense, or a chain of them, as Table 3 calls it: `GN+DPM`; kinds that the papers lack keep their name."""
     return "+".join(DEFENSES.get(kind, kind) for kind in protection.split("+"))
 
@@ -38,7 +32,7 @@ class Figure:
     row: str
     metric: str
     value: float
-    unit: str
+    unit: str  # percent, points, dB, or one: a number without unit
     source: str
 
     @property
@@ -94,7 +88,13 @@ def papers() -> Mapping[str, str]:
 
 @cache
 def _shipped() -> tuple[Mapping[str, str], Mapping[str, PrintedTable]]:
-    return read_tables(files("collab").joinpath("papers.json").read_text(encoding="utf-8"))
+    content = json.loads(files("collab").joinpath("papers.json").read_text(encoding="utf-8"))
+    return content["papers"], {name: _read_table(stated) for name, stated in content["tables"].items()}
+
+
+def _read_table(stated: Mapping[str, Any]) -> PrintedTable:
+    rows = {row: tuple(values) for row, values in stated.get("rows", {}).items()}
+    return PrintedTable(**{**stated, "rows": rows})
 
 
 def paper_figure(table: str, row: str, metric: str) -> float | None:
@@ -109,53 +109,3 @@ def figures(table: str) -> Iterator[Figure]:
         for (metric, unit), value in zip(printed.columns.items(), values, strict=True):
             if value is not None:
                 yield Figure(printed.paper, table, row, metric, value, unit, printed.source)
-
-
-def read_tables(text: str) -> tuple[dict[str, str], dict[str, PrintedTable]]:
-    """Papers and tables in the data file's text; CollabError lists everything that is wrong with it."""
-    content = json.loads(text, object_pairs_hook=_distinct)
-    allowed = {each.name for each in fields(PrintedTable)}
-    needed = {each.name for each in fields(PrintedTable) if each.default is each.default_factory is MISSING}
-    tables = {}
-    wrong = [f"{', '.join(unknown)}: unknown" for unknown in [set(content) - {"papers", "tables"}] if unknown]
-    for name, stated in content["tables"].items():
-        if astray := (set(stated) - allowed) | (needed - set(stated)):
-            wrong.append(f"{name}: {', '.join(sorted(astray))}: missing or unknown")
-            continue
-        rows = {row: tuple(values) for row, values in stated.get("rows", {}).items()}
-        tables[name] = PrintedTable(**{**stated, "rows": rows})
-        if stated["paper"] not in content["papers"]:
-            wrong.append(f"{name}: there is no paper {stated['paper']!r}")
-        wrong += [f"{name}: {about}" for about in _mistakes(tables[name])]
-    if wrong:
-        raise CollabError("papers.json: " + "; ".join(wrong))
-    return content["papers"], tables
-
-
-def _mistakes(table: PrintedTable) -> Iterator[str]:
-    if table.expected_by not in (None, *get_args(Expecting)):
-        yield f"expected_by is {table.expected_by!r}; it is one of {', '.join(get_args(Expecting))}, or left out"
-    if (table.expected_by is None) != (not table.about):
-        yield "`expected_by` and `about` go together"
-    for metric, unit in table.columns.items():
-        if unit not in RANGES:
-            yield f"column {metric} has the unknown unit {unit!r}"
-    if bool(table.columns) != bool(table.rows):
-        yield f"it has no {'rows' if table.columns else 'columns'}"
-    for row, values in table.rows.items():
-        if len(values) != len(table.columns):
-            yield f"row {row} has {len(values)} values for {len(table.columns)} columns"
-            continue
-        for (metric, unit), value in zip(table.columns.items(), values, strict=True):
-            low, high = RANGES.get(unit, (-math.inf, math.inf))
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if value is not None and not (is_number and low <= value <= high):
-                yield f"row {row}, {metric}: {value!r} is no value in {unit}"
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; a key that stands twice would lose figures silently."""
-    twice = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
-    if twice:
-        raise CollabError(f"papers.json: {', '.join(twice)} stands twice")
-    return dict(pairs)

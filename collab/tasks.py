@@ -59,7 +59,7 @@ class MainMetric:
         """A column's title."""
         return f"{self.title} {self.unit}"
 
-    def told(self, value: float) -> str:
+    def write(self, value: float) -> str:
         """A value with its unit, as it stands in a sentence."""
         return f"{self.scale * value:.1f} {self.unit}"
 
@@ -111,8 +111,8 @@ MAIN_METRIC: Final = {kind: about.main for kind, about in TASKS.items()}
 """How well each task is done: accuracy, mean average precision, mean absolute degrees (SCIENCE 5.2)."""
 
 
-def main_metric_in(metrics: Iterable[str]) -> MainMetric:
+def find_main_metric(metrics: Iterable[str]) -> MainMetric:
     """The main metric of results that have these metrics; that of classification where they have none."""
     there = {metric.removesuffix("_original").removesuffix("_poisoned") for metric in metrics}
-    found = [main for main in MAIN_METRIC.values() if main.name in there]
-    return found[0] if found else MAIN_METRIC["classification"]
+    mains = [main for main in MAIN_METRIC.values() if main.name in there]
+    return mains[0] if mains else MAIN_METRIC["classification"]

@@ -63,25 +63,27 @@ class Report:
         return json.dumps([[asdict(each) for each in self.measures], self.facts], sort_keys=True).encode()
 
 
-def checked(report: object, who: str) -> Report:
+def check_report(report: object, entity: str) -> Report:
     """`report`, if it is one of plain values: the gate that every answer of an entity passes.
 
-    Raises BoundaryError, which names `who` answered and where in it lies what is no number or name; of a number, name
-    or text no subclass passes, since it could carry anything.
+    Raises BoundaryError, which names the `entity` that answered and where in it lies what is no number or name; of a
+    number, name or text no subclass passes, since it could carry anything.
     """
     if type(report) is not Report:
-        raise BoundaryError(f"{who} answered a {type(report).__name__}. A stage answers a collab.types.Report.")
+        raise BoundaryError(f"{entity} answered a {type(report).__name__}. A stage answers a collab.types.Report.")
     for trail, value in _leaves(report, "report"):
         if type(value) not in (str, int, float, bool, type(None)):
             raise BoundaryError(
-                f"{who} answered {trail} of type {type(value).__name__}. Only plain numbers and names leave an entity: "
-                "`float(x)` of a single number, a file in the private folder for all else."
+                f"{entity} answered {trail} of type {type(value).__name__}. Only plain numbers and names leave an "
+                "entity: `float(x)` of a single number, a file in the private folder for all else."
             )
         if type(value) is str and len(value) > MOST_TEXT:
-            raise BoundaryError(f"{who} answered {trail} of {len(value):,} characters; a text has at most {MOST_TEXT}.")
+            raise BoundaryError(
+                f"{entity} answered {trail} of {len(value):,} characters; a text has at most {MOST_TEXT}."
+            )
     if (size := len(report.content())) > MOST_BYTES:
         raise BoundaryError(
-            f"{who} answered {size:,} bytes of measures and facts; a report has at most {MOST_BYTES:,}. "
+            f"{entity} answered {size:,} bytes of measures and facts; a report has at most {MOST_BYTES:,}. "
             "What needs more is no report: keep it in the private folder."
         )
     return report

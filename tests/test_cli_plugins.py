@@ -92,7 +92,7 @@ def test_the_schema_holds_plugins_and_says_what_it_left_out(collab: Collab, fold
     code, out, err = collab("schema", "--plugin-dir", "mine")
     assert code == 0
     parts = json.loads(out)["$defs"]
-    assert {"contributor", "late"} <= set(parts["Entity"]["properties"]["kind"]["enum"])
+    assert {"contributor", "late"} <= set(parts["EntityPart"]["properties"]["kind"]["enum"])
     assert parts["late_entity"]["properties"]["rounds"]["description"] == "How late."
     assert "left out: the plugin 'broken'" in err
 
@@ -110,6 +110,7 @@ def test_validate_takes_plugin_folders_and_says_where_a_kind_is_from(
     assert (code, "(got 'late')" in err) == (2, True)
 
 
+@pytest.mark.long
 def test_new_plugins_and_their_tests_run_as_they_are(collab: Collab, tmp_path: Path) -> None:
     code, out, err = collab("new", "entity", "round_off", "--in", "project")
     assert code == 0, err

@@ -73,6 +73,16 @@ def test_every_package_of_the_repository_is_installed_and_entities_under_our_nam
     assert stated["package-dir"] == {"collab_entities": "entities"}
 
 
+def test_every_file_of_the_repository_that_is_no_module_is_shipped() -> None:
+    stated = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    shipped = {file for pattern in stated["package-data"]["collab"] for file in (ROOT / "collab").glob(pattern)}
+    packages = {ROOT.joinpath(*package.split(".")) for package in stated["packages"]}
+    files = {file for file in (ROOT / "collab").rglob("*") if file.is_file() and "__pycache__" not in file.parts}
+    data = {file for file in files if file.suffix != ".py" or file.parent not in packages}
+    assert {file.name for file in data} >= {"papers.json", "entity.py", "test_attack.py"}
+    assert data <= shipped, "state it in `package-data` of pyproject.toml"
+
+
 def test_entry_points_are_installed_as_they_are_stated() -> None:
     stated = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
     groups = {group: {(name, value) for name, value in kinds.items()} for group, kinds in stated.items()}

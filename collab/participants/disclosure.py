@@ -25,7 +25,7 @@ from collab.metrics.utility import topk_hits
 from collab.metrics.visual import ms_ssim, ms_ssim_levels, ssim, ssim_max, ssim_window
 from collab.models.recognizer import Recognizer
 from collab.participants.scoring import PICTURES
-from collab.scenario.disclosure import Disclosure
+from collab.scenario.measuring import Disclosure
 from collab.seeding import Stream
 from collab.store.pictures import Sheet
 from collab.types import Measure

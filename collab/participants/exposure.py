@@ -19,7 +19,7 @@ from collab.participants.disclosure import drawn, to_uint8
 from collab.participants.layout import load_images, load_numbers
 from collab.participants.participant import Participant
 from collab.participants.scoring import PICTURES
-from collab.scenario.exposure import Decoder, Learner
+from collab.scenario.measuring import Decoder, Learner
 from collab.seeding import Stream
 from collab.store.pictures import Exhibit
 from collab.training.adversarial import Game, adversary_turns, feature_attack_loss

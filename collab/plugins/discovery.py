@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from collab.errors import PluginError
 from collab.meant import did_you_mean
-from collab.plugins.modules import here, import_file, unpack
+from collab.plugins.modules import here, import_file, mount
 
 KIND = r"^[a-z][a-z0-9_]*$"
 
@@ -90,16 +90,18 @@ class Plugins:
     folders: tuple[Path, ...] = ()
 
     @classmethod
-    def of(cls, *places: Path, plugin_dirs: Iterable[Path] = ()) -> Self:
+    def of(cls, *projects: Path, plugin_dirs: Iterable[Path] = ()) -> Self:
         """Those in the folders `entities`, `defenses` and `attacks` of each place, and all of each plugin folder.
 
         Raises PluginError for a plugin folder that is none.
         """
-        folders = [place / group for place in places for group in GROUPS]
-        for given in plugin_dirs:
-            if not given.is_dir():
-                raise PluginError(f"--plugin-dir {given}: there is no such folder. Name one that holds plugin files.")
-            folders += [given, *(given / group for group in GROUPS)]
+        folders = [project / group for project in projects for group in GROUPS]
+        for plugin_dir in plugin_dirs:
+            if not plugin_dir.is_dir():
+                raise PluginError(
+                    f"--plugin-dir {plugin_dir}: there is no such folder. Name one that holds plugin files."
+                )
+            folders += [plugin_dir, *(plugin_dir / group for group in GROUPS)]
         return cls(tuple(dict.fromkeys(folder.resolve() for folder in folders if folder.is_dir())))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -110,12 +112,12 @@ class Plugins:
 
     def installed(self, group: str) -> dict[str, tuple[Origin, ...]]:
         """Every kind that may be one of `group`, and its origin, or several, if they clash; imports nothing."""
-        found: dict[str, list[Origin]] = {}
+        origins: dict[str, list[Origin]] = {}
         for kind, origin in self._origins(group):
-            others = found.setdefault(kind, [])
+            others = origins.setdefault(kind, [])
             if not any(origin.is_same(other) for other in others):
                 others.append(origin)
-        return {kind: tuple(found[kind]) for kind in sorted(found)}
+        return {kind: tuple(origins[kind]) for kind in sorted(origins)}
 
     def origins(self, group: str, kind: str) -> tuple[Origin, ...]:
         """Where `kind` of `group` comes from: more than one place is a mistake, none if there is no such kind.
@@ -127,20 +129,20 @@ class Plugins:
 
     def origin(self, group: str, kind: str) -> Origin:
         """The one origin of `kind`. Raises PluginError where there is none, or two."""
-        found = self.origins(group, kind)
-        if not found:
-            known = sorted(self.installed(group).keys() - {kind})
+        origins = self.origins(group, kind)
+        if not origins:
+            kinds = sorted(self.installed(group).keys() - {kind})
             raise PluginError(
-                f"there is no {GROUPS[group]} {kind!r}; there are {', '.join(known) or 'none'}"
-                f"{did_you_mean(kind, known) or '.'} Put it into {group}/{kind}.py beside the scenario, or name its "
+                f"there is no {GROUPS[group]} {kind!r}; there are {', '.join(kinds) or 'none'}"
+                f"{did_you_mean(kind, kinds) or '.'} Put it into {group}/{kind}.py beside the scenario, or name its "
                 "folder with --plugin-dir."
             )
-        if len(found) > 1:
+        if len(origins) > 1:
             raise PluginError(
-                f"two plugins of collab.{group} call themselves {kind!r}: {found[0]} and {found[1]}. "
+                f"two plugins of collab.{group} call themselves {kind!r}: {origins[0]} and {origins[1]}. "
                 "Take one of them away, or rename its kind."
             )
-        return found[0]
+        return origins[0]
 
     def load(self, group: str, kind: str) -> Any:
         """The class of `kind`.
@@ -149,17 +151,17 @@ class Plugins:
         traceback), and where the module has no such class.
         """
         origin = self.origin(group, kind)
-        found = _classes(origin, group, kind)
-        if not found:
+        classes = _classes(origin, group, kind)
+        if not classes:
             base = f"Subclass {BASES[group]}" if group in BASES else f"Write a class with `group = {group!r}`"
             raise PluginError(
                 f"the plugin {kind!r} ({origin}) has no class of this kind in collab.{group}. "
                 f"{base}, with `kind: ClassVar[str] = {kind!r}`."
             )
-        if len(found) > 1:
-            names = " and ".join(each.__name__ for each in found)
+        if len(classes) > 1:
+            names = " and ".join(each.__name__ for each in classes)
             raise PluginError(f"the plugin {kind!r} ({origin}) has two classes of this kind: {names}. Rename one.")
-        return found[0]
+        return classes[0]
 
     def options_module(self, group: str, kind: str) -> ModuleType | None:
         """The module `options` beside that of an installed `kind`, for who asks what may be stated and needs no more.
@@ -194,7 +196,7 @@ INSTALLED = Plugins()
 
 def _arrived(folders: tuple[Path, ...], files: Mapping[Path, Mapping[str, bytes]]) -> Plugins:
     for folder in folders:
-        unpack(folder, files[folder])
+        mount(folder, files[folder])
     return Plugins(folders)
 
 
@@ -209,11 +211,8 @@ def _points(group: str) -> Sequence[EntryPoint]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(folder / file.name for file in here(folder).glob("*.py") if _may_be_plugin(file))
-
-
-def _may_be_plugin(file: Path) -> bool:
-    return not file.name.startswith("_") and file.stem != OPTIONS_MODULE
+    names = [file.name for file in here(folder).glob("*.py") if file.stem != OPTIONS_MODULE]
+    return sorted(folder / name for name in names if not name.startswith("_"))
 
 
 def _says_kind(file: Path) -> bool:
@@ -234,8 +233,8 @@ def _classes(origin: Origin, group: str, kind: str) -> list[type]:
         )
     source = origin.source
     with _imports(origin, group, kind):
-        found = [source.load()] if isinstance(source, EntryPoint) else list(vars(import_file(source)).values())
-    classes = dict.fromkeys(each for each in found if isinstance(each, type))  # each once, whatever its names
+        values = [source.load()] if isinstance(source, EntryPoint) else list(vars(import_file(source)).values())
+    classes = dict.fromkeys(each for each in values if isinstance(each, type))  # each once, whatever its names
     return [each for each in classes if vars(each).get("kind") == kind and getattr(each, "group", None) == group]
 
 

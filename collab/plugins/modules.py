@@ -1,20 +1,18 @@
-"""Imports plugin files: each folder is a package whose name says where it lies, so that any process can import it."""
+"""Imports plugin files: each folder is a package whose name says where it lies, so that any process can import it.
+
+Neither Python nor Ray does this for us. `spec_from_file_location` makes a module without a package: its file cannot say
+`from ._shared import ...`, and no pickle of its classes is read in another process. `py_modules` of Ray's
+`runtime_env` puts folders on `sys.path` under their own names, where the folders `entities` of two projects are one.
+"""
 
 import atexit
 import importlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-
-_PREFIX = "collab-plugins:"
-
-_COPIES: dict[Path, Path] = {}
-"""Folders of another machine that are not here, and where their files were written to."""
 
 
 def import_file(file: Path) -> ModuleType:
@@ -22,40 +20,31 @@ def import_file(file: Path) -> ModuleType:
 
     Raises what the file raises.
     """
+    mount(file.parent)
     importlib.invalidate_caches()  # the file may be younger than the last look at its folder
     return importlib.import_module(f"{_package(file.parent)}.{file.stem}")
 
 
 def here(folder: Path) -> Path:
-    """Where the files of `folder` lie on this machine: there, unless it is another machine's."""
-    return folder if folder.is_dir() else _COPIES.get(folder, folder)
+    """Where the files of `folder` lie on this machine: there, unless they came from another machine."""
+    package = sys.modules.get(_package(folder))
+    return Path(package.__path__[0]) if package else folder
 
 
-def unpack(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Makes the plugin files of another machine's `folder` importable here, under the names that they have there."""
-    if folder.is_dir() or folder in _COPIES:
+def mount(folder: Path, files: Mapping[str, bytes] | None = None) -> None:
+    """Makes the plugin files of `folder` importable here; of a folder of another machine, these `files`."""
+    if _package(folder) in sys.modules:
         return
-    copy = Path(tempfile.mkdtemp(prefix="collab-plugins-"))
-    atexit.register(shutil.rmtree, copy, ignore_errors=True)
-    for name, content in files.items():
-        (copy / name).write_bytes(content)
-    _COPIES[folder] = copy
+    package = sys.modules[_package(folder)] = ModuleType(_package(folder))
+    package.__path__ = [str(folder)]
+    if files is not None and not folder.is_dir():
+        copy = Path(tempfile.mkdtemp(prefix="collab-plugins-"))
+        atexit.register(shutil.rmtree, copy, ignore_errors=True)
+        for name, content in files.items():
+            (copy / name).write_bytes(content)
+        package.__path__ = [str(copy)]
 
 
 def _package(folder: Path) -> str:
-    return _PREFIX + str(folder).replace("%", "%25").replace(".", "%2E")  # a dot would part package and module
-
-
-class _Folders(MetaPathFinder):
-    """Finds the package of a folder; Python's own finder then finds the files in it."""
-
-    def find_spec(self, name: str, path: Sequence[str] | None, target: object = None) -> ModuleSpec | None:
-        if path is not None or not name.startswith(_PREFIX):
-            return None
-        spec = ModuleSpec(name, None, is_package=True)
-        folder = Path(name.removeprefix(_PREFIX).replace("%2E", ".").replace("%25", "%"))
-        spec.submodule_search_locations = [str(here(folder))]
-        return spec
-
-
-sys.meta_path.append(_Folders())  # on import: unpickling a plugin's options in another process has no other occasion
+    # a dot would part package and module; % is written out so that no two folders have one name
+    return "collab-plugins:" + str(folder).replace("%", "%25").replace(".", "%2E")

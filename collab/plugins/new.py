@@ -3,17 +3,15 @@
 import keyword
 import re
 from pathlib import Path
-from string import Template
 
 from collab.errors import ScenarioError
 from collab.plugins.discovery import GROUPS, KIND, OPTIONS_MODULE, Plugins
-from collab.plugins.templates import ATTACK, ATTACK_TEST, DEFENSE, DEFENSE_TEST, ENTITY, ENTITY_TEST
 
-TEMPLATES = {
-    "entities": (ENTITY, ENTITY_TEST),
-    "defenses": (DEFENSE, DEFENSE_TEST),
-    "attacks": (ATTACK, ATTACK_TEST),
-}
+TEMPLATES = Path(__file__).parent / "templates"
+"""What is written: plugins of the kind `a_kind`, class `AKind`, and their tests.
+
+Ruff and mypy read them as any file of ours. The folder has no `__init__.py`: they are data, and no module imports them.
+"""
 
 
 def write_new(what: str, name: str, project: Path) -> tuple[Path, Path]:
@@ -40,11 +38,12 @@ def write_new(what: str, name: str, project: Path) -> tuple[Path, Path]:
         raise ScenarioError(
             f"the {what} {name!r} is there already: {taken[0]}. Choose another name; two of one name are an error."
         )
-    words = {"kind": name, "Kind": "".join(part.capitalize() for part in name.split("_"))}
+    class_name = "".join(part.capitalize() for part in name.split("_"))
     try:
-        for file, text in zip(files, TEMPLATES[group], strict=True):
+        for file, template in zip(files, (f"{what}.py", f"test_{what}.py"), strict=True):
+            text = (TEMPLATES / template).read_text(encoding="utf-8")
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(Template(text).substitute(words), encoding="utf-8")
+            file.write_text(text.replace("a_kind", name).replace("AKind", class_name), encoding="utf-8")
     except OSError as cause:
         raise ScenarioError(
             f"{cause.filename} cannot be written: {cause.strerror}. Choose a folder with --in."

@@ -12,7 +12,7 @@ from collab.results.table import Result
 from collab.results.words import best, gained
 from collab.scenario import stage_rows
 from collab.scenario.model import Refinement, Scenario
-from collab.scenario.rows import played_rows
+from collab.scenario.rows import list_played_rows
 from collab.tasks import MainMetric
 
 
@@ -58,7 +58,7 @@ def gain_rows(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
     """A row for each gain, under the name of the row that it is about; `n` is that row's."""
     main, made = scenario.data.main_metric, []
     found = Results(rows)
-    for row in played_rows(scenario):
+    for row in list_played_rows(scenario):
         this, change = found.find(str(row.name), row.entity, main.name), gain_of(main, found, row)
         if this is not None and change is not None:
             apart = replace(this, paper=None, verdict=None, seconds=None, device=None)

@@ -12,7 +12,7 @@ from collab.errors import DataError, ScenarioError
 from collab.participants.assignment import Assignment, assign, open_scenario_source
 from collab.scenario.model import Scenario
 from collab.scenario.rows import refuse_mistakes
-from collab.scenario.sweep import Cell, told_cells
+from collab.scenario.sweep import Cell, list_refusals
 
 Tell = Callable[[str], None]
 """Whom a sentence is told that somebody should read before a run."""
@@ -61,7 +61,7 @@ def deal_cells(cells: Sequence[Cell], tell: Tell = lambda text: None) -> tuple[D
         except ScenarioError as error:
             wrong[cell.label] = str(error)
     if wrong:
-        raise ScenarioError(told_cells(wrong, len(cells)))
+        raise ScenarioError(list_refusals(wrong, len(cells)))
     return tuple(dealt)
 
 

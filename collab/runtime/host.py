@@ -34,7 +34,7 @@ from collab.store.remote import send_again
 from collab.training.precision import SWITCH, Compute, resolve_compute
 from collab.training.progress import Progress
 from collab.training.tasks import task_of
-from collab.types import Crossing, Measure, Report, checked
+from collab.types import Crossing, Measure, Report, check_report
 
 DRIVER = "driver"
 """Whom reports go to, in the ledger."""
@@ -189,7 +189,7 @@ class Host:
                 source=partial(self._open_source, run_spec),
             )
             found = STAGES[job.stage].play(participant, job, playing, progress)
-        report = checked(found, f"{type(participant).__name__}.{job.stage}")
+        report = check_report(found, f"{type(participant).__name__}.{job.stage}")
         metrics = [measure.metric for measure in report.measures]
         if repeated := sorted({metric for metric in metrics if metrics.count(metric) > 1}):
             raise EntityError(

@@ -7,7 +7,7 @@ from collab.meant import did_you_mean
 from collab.participants.assignment import ORACLE, Assignment
 from collab.plugins.discovery import INSTALLED, Plugins
 from collab.scenario.model import Scenario
-from collab.scenario.rows import played_rows, refuse_mistakes
+from collab.scenario.rows import list_played_rows, refuse_mistakes
 from collab.stages.base import Job, Planning
 from collab.stages.keys import Keys, Setting
 from collab.stages.registry import STAGES
@@ -19,7 +19,7 @@ def plan(scenario: Scenario, images: Mapping[str, int]) -> tuple[Job, ...]:
     Raises ScenarioError where rows and kinds of entities do not go together.
     """
     refuse_mistakes(scenario)
-    planning = Planning(scenario, played_rows(scenario), images)
+    planning = Planning(scenario, list_played_rows(scenario), images)
     jobs = [job for stage in STAGES.values() for job in stage.jobs(planning)]
     jobs += [job for stage in STAGES.values() for job in stage.jobs_after(planning, jobs)]
     return tuple(sorted(jobs, key=lambda job: job.place))

@@ -65,14 +65,14 @@ DISCLOSURE: dict[Depth, dict[str, Any]] = {
 """How disclosure is measured where the scenario does not say."""
 
 
-def audited(content: dict[str, Any], depth: Depth) -> dict[str, Any]:
+def add_auditors(content: dict[str, Any], depth: Depth) -> dict[str, Any]:
     """A scenario's content with auditors that attack everybody who publishes, and with disclosure measured.
 
     What was played before stays as it is: auditors say nothing of images of their own, so that nobody has fewer for
     them (`collab.participants.assignment`), and no pool names an auditor. They take names that no entity has.
     """
-    stated = [entity for _, entity in items(content.get("entities"))]
-    taken = {str(entity.get("name")).casefold() for entity in stated}
+    entities = [entity for _, entity in items(content.get("entities"))]
+    taken = {str(entity.get("name")).casefold() for entity in entities}
     further = (f"{AUDITORS[0]}_{number}" for number in itertools.count(len(AUDITORS) + 1))
     names = itertools.islice((name for name in itertools.chain(AUDITORS, further) if name not in taken), len(AUDITORS))
     attacks = [dict(each) for each in SUITES[depth] if each.get("depth", 0) <= _blocks_of_c(content)]
@@ -80,7 +80,7 @@ def audited(content: dict[str, Any], depth: Depth) -> dict[str, Any]:
         {"name": name, "kind": "auditor", "defense": "none", "options": {"attacks": attacks[place :: len(AUDITORS)]}}
         for place, name in enumerate(names)
     ]
-    return {"disclosure": DISCLOSURE[depth], **content, "entities": [*stated, *auditors]}
+    return {"disclosure": DISCLOSURE[depth], **content, "entities": [*entities, *auditors]}
 
 
 def _blocks_of_c(content: dict[str, Any]) -> int:

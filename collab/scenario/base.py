@@ -40,10 +40,10 @@ RowName = Annotated[int, Field(ge=0, le=9999)] | Annotated[str, Field(pattern=RO
 
 def bytes_of(size: str) -> int:
     """Bytes in a size such as 8GiB; raises ScenarioError for what is none."""
-    found = re.match(MEMORY, size)
-    if found is None:
+    match = re.match(MEMORY, size)
+    if match is None:
         raise ScenarioError(f"the size {size!r} {PATTERNS[MEMORY]}.")
-    return int(float(found[1]) * 1024 ** (1 + ("KiB", "MiB", "GiB", "TiB").index(found[2])))
+    return int(float(match[1]) * 1024 ** (1 + ("KiB", "MiB", "GiB", "TiB").index(match[2])))
 
 
 class Part(BaseModel):

@@ -5,10 +5,10 @@ from typing import Any
 
 from collab.architectures import ARCHITECTURES
 from collab.meant import did_you_mean
-from collab.scenario.holding_checks import about_holding, about_onlookers, about_partition
-from collab.scenario.plain_values import Found, entry, items, names_in, no_such_entity, number_in
-from collab.scenario.row_checks import about_dead_parts, about_expectations, about_federation, about_row
-from collab.scenario.sources import that_tell
+from collab.scenario.holding_checks import check_holding, check_onlookers, check_partition
+from collab.scenario.plain_values import Finding, entry, items, names_in, no_such_entity, number_in
+from collab.scenario.row_checks import check_dead_parts, check_expectations, check_federation, check_row
+from collab.scenario.sources import list_sources_that_tell
 from collab.tasks import TASKS
 
 OF_ANY_WIDTH = tuple(name for name, kind in ARCHITECTURES.items() if kind.width is not None)
@@ -18,32 +18,32 @@ RESERVED = {"oracle", "public", "store", "release", "heldout"}
 """Names of no entity: folders and parties of a run."""
 
 
-def cross_mistakes(content: Mapping[str, Any]) -> Iterator[Found]:
+def find_cross_mistakes(content: Mapping[str, Any]) -> Iterator[Finding]:
     """The mistakes between the parts of a scenario as it stands in a file; values of a wrong type are passed over."""
     entities = items(content.get("entities"))
     names = [name for _, entity in entities if (name := entry(entity, "name", str)) is not None]
     rows = items(content.get("refinements"))
-    yield from _about_entities(content, entities)
+    yield from _check_entities(content, entities)
     private = names_in(entry(content, "data", dict) or {}, "private_classes") or None
     for place, (index, entity) in enumerate(entities):
         before = [other for _, other in entities[:place]]
-        yield from ((("entities", index, *at), text) for at, text in about_holding(entity, before, names, private))
-    yield from about_onlookers(content, entities)
+        yield from ((("entities", index, *at), text) for at, text in check_holding(entity, before, names, private))
+    yield from check_onlookers(content, entities)
     if entities:
-        yield from about_partition(content, entities)
-    yield from _about_data(content)
-    yield from _about_model(content, names)
+        yield from check_partition(content, entities)
+    yield from _check_data(content)
+    yield from _check_model(content, names)
     seen: set[str] = set()
     for index, row in rows:
-        yield from ((("refinements", index, *at), text) for at, text in about_row(row, names, seen))
+        yield from ((("refinements", index, *at), text) for at, text in check_row(row, names, seen))
     for index, federation in items(content.get("federated")):
-        yield from ((("federated", index, *at), text) for at, text in about_federation(federation, names, seen))
-    yield from about_dead_parts(content, [row for _, row in rows])
-    yield from about_expectations(content.get("expect"), [row for _, row in rows])
-    yield from _about_resources(entry(entry(content, "resources", dict), "entity", dict))
+        yield from ((("federated", index, *at), text) for at, text in check_federation(federation, names, seen))
+    yield from check_dead_parts(content, [row for _, row in rows])
+    yield from check_expectations(content.get("expect"), [row for _, row in rows])
+    yield from _check_resources(entry(entry(content, "resources", dict), "entity", dict))
 
 
-def _about_entities(content: Mapping[str, Any], entities: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[Found]:
+def _check_entities(content: Mapping[str, Any], entities: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[Finding]:
     if content.get("entities") in ([], ()):
         yield ("entities",), "there is none; at least one entity is needed"
     seen: set[str] = set()
@@ -56,23 +56,21 @@ def _about_entities(content: Mapping[str, Any], entities: Sequence[tuple[int, Ma
         seen.add(name)
 
 
-def _about_data(content: Mapping[str, Any]) -> Iterator[Found]:
+def _check_data(content: Mapping[str, Any]) -> Iterator[Finding]:
     names = (entry(content, "data", dict) or {}).get("private_classes", "half")
     if isinstance(names, list | tuple) and (len(names) < 2 or len({str(name) for name in names}) < len(names)):
         yield ("data", "private_classes"), "name two classes or more, each once, or write `half`"
-    yield from _about_inference(content)
+    yield from _check_inference(content)
     data = entry(content, "data", dict) or {}
     task, source = data.get("task", "classification"), data.get("source")
     needs = TASKS[task].needs if isinstance(task, str) and task in TASKS else ""
-    if needs and source not in (known := that_tell(needs)):
-        yield (
-            ("data", "task"),
-            f"the images of {source!r} come without {needs}; those of {', '.join(known)} have them",
-        )
+    if needs and source not in (known := list_sources_that_tell(needs)):
+        text = f"the images of {source!r} come without {needs}; those of {', '.join(known)} have them"
+        yield ("data", "task"), text
     utility, private = names_in(data, "utility_attributes"), names_in(data, "private_attributes")
     if utility and needs != "attributes":
         yield ("data", "utility_attributes"), "has no effect without `task: attributes`"
-    if private and source not in (known := that_tell("attributes")):
+    if private and source not in (known := list_sources_that_tell("attributes")):
         yield ("data", "private_attributes"), f"needs images with attributes, of {', '.join(known)}"
     for key, names in (("utility_attributes", utility), ("private_attributes", private)):
         if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -81,22 +79,22 @@ def _about_data(content: Mapping[str, Any]) -> Iterator[Found]:
         yield ("data", "private_attributes"), f"{', '.join(both)} cannot be both answered and hidden"
 
 
-def _about_inference(content: Mapping[str, Any]) -> Iterator[Found]:
+def _check_inference(content: Mapping[str, Any]) -> Iterator[Finding]:
     """What classifiers are to read, and a DPM that confuses one of them, against what the images tell."""
-    data, wanted = entry(content, "data", dict) or {}, entry(content, "inference", dict)
-    source, asked = data.get("source"), ["attributes"] if wanted is None else wanted.get("of", ["attributes"])
-    if wanted is not None and source not in (known := that_tell("identities")):
+    data, inference = entry(content, "data", dict) or {}, entry(content, "inference", dict)
+    quantities = (inference or {}).get("of", ["attributes"])
+    if inference is not None and data.get("source") not in (known := list_sources_that_tell("identities")):
         yield ("inference",), f"needs images whose people are known, of {', '.join(known)}"
     is_told = data.get("task") == "attributes" or bool(names_in(data, "private_attributes"))
-    if wanted is not None and isinstance(asked, list | tuple) and "attributes" in asked and not is_told:
+    if inference is not None and isinstance(quantities, list | tuple) and "attributes" in quantities and not is_told:
         yield ("inference", "of"), "attributes need `data.private_attributes`, or `task: attributes`"
     for index, entity in items(content.get("entities")):
-        stated = entity.get("defense")
-        for place, defense in items(list(stated) if isinstance(stated, list | tuple) else [stated]):
-            at: tuple[str | int, ...] = ("entities", index, "defense")
-            at = (*at, place) if isinstance(stated, list | tuple) else at
+        chain = entity.get("defense")
+        is_chain = isinstance(chain, list | tuple)
+        for place, defense in items(chain if is_chain else [chain]):
+            at: tuple[str | int, ...] = ("entities", index, "defense", *([place] if is_chain else []))
             is_confusing = defense.get("confuse") == "identification"
-            if is_confusing and wanted is None:
+            if is_confusing and inference is None:
                 yield (*at, "confuse"), "needs `inference`, which states the network that is to be confused"
             for name in ("against", "adapt"):
                 if is_confusing and defense.get(name):
@@ -105,7 +103,7 @@ def _about_inference(content: Mapping[str, Any]) -> Iterator[Found]:
                 yield (*at, "target"), "has no effect without `confuse: identification`"
 
 
-def _about_model(content: Mapping[str, Any], names: Sequence[str]) -> Iterator[Found]:
+def _check_model(content: Mapping[str, Any], names: Sequence[str]) -> Iterator[Finding]:
     model = entry(content, "model", dict)
     by = entry(entry(model, "pretrain", dict), "by", str)
     if by is not None and names and by not in names:
@@ -125,7 +123,7 @@ def _about_model(content: Mapping[str, Any], names: Sequence[str]) -> Iterator[F
         yield ("model", "width"), f"{backbone} has fixed widths; only {', '.join(OF_ANY_WIDTH)} take `width`"
 
 
-def _about_resources(entity: Mapping[str, Any] | None) -> Iterator[Found]:
+def _check_resources(entity: Mapping[str, Any] | None) -> Iterator[Finding]:
     gpus = number_in(entity, "gpus") or 0
     if gpus > 1 and gpus != int(gpus):
         yield ("resources", "entity", "gpus"), f"{gpus:g} is neither a fraction of one GPU nor a whole number of them"

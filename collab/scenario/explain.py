@@ -27,27 +27,27 @@ _SAY_ALL = ("unknown", "the plugin", "two plugins")
 """How sentences begin beside which the value that stands there says nothing."""
 
 
-def explained(
+def explain(
     errors: Sequence[Any], content: Any, kinds: Kinds, root: type[BaseModel] = Scenario
 ) -> Iterator[tuple[Trail, str]]:
     """One place and one sentence for each mistake in a `root`, with the value that stands there.
 
     The members of a union each complain; their sentences become one. `kinds` know which options may stand where.
     """
-    told: dict[Trail, list[str]] = {}
+    sentences_at: dict[Trail, list[str]] = {}
     unquoted = set[Trail]()
     for error in errors:
-        told.setdefault(trail := _trail(error, content), []).append(_sentence(error, content, kinds, root))
+        sentences_at.setdefault(trail := _trail(error, content), []).append(_sentence(error, content, kinds, root))
         if error["type"] == "string_type" and isinstance(error["input"], bool | int | float):
             unquoted.add(trail)
-    for trail, sentences in told.items():
-        is_part_right = any(trail == other[: len(trail)] for other in told if len(other) > len(trail))
+    for trail, sentences in sentences_at.items():
+        is_part_right = any(trail == other[: len(trail)] for other in sentences_at if len(other) > len(trail))
         if is_part_right and not any(sentence.startswith(("is", "unknown")) for sentence in sentences):
             continue  # a list with one wrong item also complains that it is not the word it could have been
         got = "" if sentences[0].startswith(_SAY_ALL) else _got(content, trail)
-        told_once, mark, meant = ", or ".join(dict.fromkeys(sentences)).partition("; did you mean")
+        sentence, mark, meant = ", or ".join(dict.fromkeys(sentences)).partition("; did you mean")
         advice = "; write it in quotes" if trail in unquoted and len(sentences) == 1 else f"{mark}{meant}"
-        yield trail, f"{told_once}{got}{advice}"
+        yield trail, f"{sentence}{got}{advice}"
 
 
 def _trail(error: Any, content: Any) -> Trail:
@@ -73,7 +73,7 @@ def _trail(error: Any, content: Any) -> Trail:
 def _sentence(error: Any, content: Any, kinds: Kinds, root: type[BaseModel]) -> str:
     kind, about = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        allowed = allowed_keys(error["loc"][:-1], content, kinds, root)
+        allowed = list_allowed_keys(error["loc"][:-1], content, kinds, root)
         meant = did_you_mean(error["loc"][-1], allowed)
         return f"unknown key{meant or '; allowed: ' + (', '.join(allowed) or 'none')}"
     if kind == "union_tag_not_found":
@@ -108,7 +108,9 @@ def _got(content: Any, trail: Trail) -> str:
     return f" (got {text if len(text) <= 60 else text[:57] + '...'})"
 
 
-def allowed_keys(steps: Sequence[str | int], content: Any, kinds: Kinds, root: type[BaseModel] = Scenario) -> list[str]:
+def list_allowed_keys(
+    steps: Sequence[str | int], content: Any, kinds: Kinds, root: type[BaseModel] = Scenario
+) -> list[str]:
     """The keys that a `root` may hold where pydantic's `steps` lead in `content`."""
     models = _models_at(steps, content, kinds, root)
     return sorted({field.alias or name for model in models for name, field in model.model_fields.items()})

@@ -4,15 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from collab.meant import did_you_mean
-from collab.scenario.plain_values import Found, entry, items, names_in, no_such_entity, number_in
+from collab.scenario.base import long_form
+from collab.scenario.plain_values import Finding, entry, items, names_in, no_such_entity, number_in
 
 NEEDS_NO_IMAGES = ("auditor",)
 """Kinds of entities that do their work without images of their own: they may have neither `share` nor `rows`."""
 
 
-def about_holding(
+def check_holding(
     entity: Mapping[str, Any], before: Sequence[Mapping[str, Any]], names: Sequence[str], private: Sequence[str] | None
-) -> Iterator[Found]:
+) -> Iterator[Finding]:
     """What one entity is to hold; `private` are the private classes where the file names them."""
     if entity.get("rows") is not None:
         for key in ("share", "classes", "overlap"):
@@ -25,19 +26,17 @@ def about_holding(
         yield ("classes",), "name one class or more, each once"
     for place, name in enumerate(names_in(entity, "classes")):
         if private is not None and name not in private:
-            yield (
-                ("classes", place),
-                f"{name!r} is no private class; those are {', '.join(private)}{did_you_mean(name, private)}",
-            )
+            text = f"{name!r} is no private class; those are {', '.join(private)}{did_you_mean(name, private)}"
+            yield ("classes", place), text
     donor = entry(entry(entity, "overlap", dict), "with", str)
-    known = {entry(other, "name", str): other for other in before}
+    earlier = {entry(other, "name", str): other for other in before}
     if donor is not None and donor == entry(entity, "name", str):
         yield ("overlap", "with"), f"{donor!r} is the entity itself; name another"
-    elif donor is not None and donor not in known:
+    elif donor is not None and donor not in earlier:
         later = f"{donor!r} comes after it; name an entity before it, or change their order"
         yield ("overlap", "with"), later if donor in names else no_such_entity(donor, names)
     elif donor is not None:
-        own, theirs = names_in(entity, "classes"), names_in(known[donor], "classes")
+        own, theirs = names_in(entity, "classes"), names_in(earlier[donor], "classes")
         if own and theirs and not set(own) & set(theirs):
             yield ("overlap", "with"), f"{donor!r} has images of {', '.join(theirs)} only, this entity of none of them"
 
@@ -47,13 +46,12 @@ def _is_onlooker(entity: Mapping[str, Any]) -> bool:
     return entity.get("kind") in NEEDS_NO_IMAGES and entity.get("share") is None and entity.get("rows") is None
 
 
-def about_onlookers(content: Mapping[str, Any], entities: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[Found]:
+def check_onlookers(content: Mapping[str, Any], entities: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[Finding]:
     """Entities without images of their own: they train on none, and say nothing about which they are."""
     rows = [row for _, row in items(content.get("refinements"))]
     trained = {entry(entry(entry(content, "model", dict), "pretrain", dict), "by", str)}
-    trained |= {entry(row, "entity", str) for row in rows} | {
-        name for row in rows for name in names_in(row, "unpoisoned")
-    }
+    trained |= {entry(row, "entity", str) for row in rows}
+    trained |= {name for row in rows for name in names_in(row, "unpoisoned")}
     trained |= {name for _, each in items(content.get("federated")) for name in names_in(each, "entities")}
     for index, entity in entities:
         if _is_onlooker(entity):
@@ -64,10 +62,10 @@ def about_onlookers(content: Mapping[str, Any], entities: Sequence[tuple[int, Ma
                     yield ("entities", index, key), "has no effect without `share`"
 
 
-def about_partition(content: Mapping[str, Any], entities: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[Found]:
+def check_partition(content: Mapping[str, Any], entities: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[Finding]:
     """The kind of partition against the entities whose images are drawn."""
-    stated = content.get("partition")
-    kind = stated if isinstance(stated, str) else entry(stated, "kind", str) or "iid"
+    partition = long_form(content.get("partition"))
+    kind = entry(partition, "kind", str) or "iid"
     drawn = [(index, entity) for index, entity in entities if entity.get("rows") is None and not _is_onlooker(entity)]
     if kind == "dirichlet" and all(len(names_in(entity, "classes")) == 1 for _, entity in drawn):
         yield ("partition",), "has no effect: no entity draws from more than one class"
@@ -76,10 +74,10 @@ def about_partition(content: Mapping[str, Any], entities: Sequence[tuple[int, Ma
     for index, entity in drawn if kind == "quantity" else ():
         if entity.get("classes") is not None:
             yield ("entities", index, "classes"), "excludes `kind: quantity`: shares of different images have no total"
-    yield from _about_shares([entity for _, entity in drawn if 0 < (number_in(entity, "share") or 0) <= 1], kind)
+    yield from _check_shares([entity for _, entity in drawn if 0 < (number_in(entity, "share") or 0) <= 1], kind)
 
 
-def _about_shares(drawn: Sequence[Mapping[str, Any]], kind: str) -> Iterator[Found]:
+def _check_shares(drawn: Sequence[Mapping[str, Any]], kind: str) -> Iterator[Finding]:
     """Shares of the same images, where no draw could make them fit."""
 
     def new(entity: Mapping[str, Any]) -> float:
@@ -94,7 +92,5 @@ def _about_shares(drawn: Sequence[Mapping[str, Any]], kind: str) -> Iterator[Fou
     for name in dict.fromkeys(name for _, classes in alone for name in classes):
         total = sum(share for share, classes in alone if not classes or name in classes)
         if kind == "iid" and total > 1 + 1e-9:
-            yield (
-                ("entities",),
-                f"the shares of class {name!r} add up to {total:g}; it has each image once, so at most 1",
-            )
+            text = f"the shares of class {name!r} add up to {total:g}; it has each image once, so at most 1"
+            yield ("entities",), text

@@ -69,7 +69,7 @@ class Kinds:
 
 def _options_of(plugins: Plugins, group: str, kind: str) -> type[Part]:
     """The options model of `kind`: the class in the module `options` beside it that says `kind`, else its class'."""
-    who = f"the plugin {kind!r} ({plugins.origin(group, kind)})"
+    plugin = f"the plugin {kind!r} ({plugins.origin(group, kind)})"
     apart = [
         each
         for each in vars(plugins.options_module(group, kind) or SimpleNamespace()).values()
@@ -77,9 +77,9 @@ def _options_of(plugins: Plugins, group: str, kind: str) -> type[Part]:
     ]
     if len(apart) > 1:
         names = " and ".join(each.__name__ for each in apart)
-        raise PluginError(f"{who} has two classes of options that say its kind: {names}. Rename the kind of one.")
+        raise PluginError(f"{plugin} has two classes of options that say its kind: {names}. Rename the kind of one.")
     options = apart[0] if apart else getattr(plugins.load(group, kind), "Options", OPTIONS[group])
-    return checked_options(options, group, who)
+    return check_options(options, group, plugin)
 
 
 def kind_of(options: type[Part]) -> str | None:
@@ -89,30 +89,30 @@ def kind_of(options: type[Part]) -> str | None:
     return words[0] if len(words) == 1 else None
 
 
-def checked_options(options: Any, group: str, who: str) -> type[Part]:
+def check_options(options: Any, group: str, plugin: str) -> type[Part]:
     """`options`, the model of a plugin's options. Raises PluginError if it is none."""
-    wanted = OPTIONS[group]
-    if not (isinstance(options, type) and issubclass(options, wanted)):
+    base = OPTIONS[group]
+    if not (isinstance(options, type) and issubclass(options, base)):
         raise PluginError(
-            f"{who} has {options!r} as Options, which is no model of options. "
-            f"Subclass collab.scenario.base.{wanted.__name__}."
+            f"{plugin} has {options!r} as Options, which is no model of options. "
+            f"Subclass collab.scenario.base.{base.__name__}."
         )
     try:
         options.model_json_schema()
     except PydanticUserError as cause:
         raise PluginError(
-            f"{who} has options that no JSON Schema describes, so that no file can hold them: {cause.message}"
+            f"{plugin} has options that no JSON Schema describes, so that no file can hold them: {cause.message}"
         ) from cause
     return options
 
 
-def validated_kind(kind: str, info: ValidationInfo) -> str:
+def validate_kind(kind: str, info: ValidationInfo) -> str:
     """`kind`, if it is one of an entity."""
     _options("entities", kind, info)
     return kind
 
 
-def validated_options(value: Any, info: ValidationInfo) -> Any:
+def validate_options(value: Any, info: ValidationInfo) -> Any:
     """The options of an entity as its kind has them; what an entity without `options` gets, it must get by default."""
     if "kind" not in info.data:  # told already
         return EntityOptions()
@@ -122,7 +122,7 @@ def validated_options(value: Any, info: ValidationInfo) -> Any:
     return model.model_validate({} if type(value) is EntityOptions else _mapping(value), context=info.context)
 
 
-def validated_defense(value: Any, info: ValidationInfo) -> Any:
+def validate_defense(value: Any, info: ValidationInfo) -> Any:
     """The options of a defense, or of several in a list, as their kinds have them; a name stands for all defaults.
 
     A list of one is that one.
@@ -131,17 +131,17 @@ def validated_defense(value: Any, info: ValidationInfo) -> Any:
         return _named("defenses", value, info)
     if not value:
         raise _wrong("names no defense; write `none`, or list one or more")
-    found = _CHAIN.validate_python(value, context=info.context)
-    return found if len(found) > 1 else found[0]
+    defenses = _CHAIN.validate_python(value, context=info.context)
+    return defenses if len(defenses) > 1 else defenses[0]
 
 
-def validated_attack(value: Any, info: ValidationInfo) -> Any:
+def validate_attack(value: Any, info: ValidationInfo) -> Any:
     """The options of an attack as its kind has them; a name alone stands for all defaults."""
     return _named("attacks", value, info)
 
 
 AnyAttack = Annotated[
-    SerializeAsAny[AttackOptions], PlainValidator(validated_attack, json_schema_input_type=str | dict[str, Any])
+    SerializeAsAny[AttackOptions], PlainValidator(validate_attack, json_schema_input_type=str | dict[str, Any])
 ]
 """An attack by its name or with its options, wherever options hold one."""
 
@@ -172,9 +172,9 @@ def _options(group: str, kind: str, info: ValidationInfo) -> type[Part]:
     try:
         return kinds.options(group, kind)
     except PluginError as cause:
-        known = kinds.known(group)
-        allowed = f"must be one of {', '.join(known)}{did_you_mean(kind, known)}"
-        raise _wrong(str(cause) if kind in known else allowed) from None
+        names = kinds.known(group)
+        allowed = f"must be one of {', '.join(names)}{did_you_mean(kind, names)}"
+        raise _wrong(str(cause) if kind in names else allowed) from None
 
 
 def _kinds(info: ValidationInfo) -> Kinds:

@@ -5,11 +5,9 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from collab.scenario.base import Kind, Part
-from collab.scenario.checks import cross_mistakes
-from collab.scenario.disclosure import Disclosure
+from collab.scenario.checks import find_cross_mistakes
 from collab.scenario.expect import Bound, Expectation, PaperTable
-from collab.scenario.exposure import Exposure
-from collab.scenario.inference import Inference
+from collab.scenario.measuring import Disclosure, Exposure, Inference
 from collab.scenario.partitions import AnyPartition, Iid
 from collab.scenario.parts import (
     EntityPart,
@@ -86,12 +84,12 @@ class Scenario(Part):
     def kinds(self) -> frozenset[tuple[str, str]]:
         """Every kind of entity, defense and attack that plays in it, after the name of its group."""
         publishers = {entity.name for entity in self.entities if entity.options.publishes}
-        found = {("entities", entity.kind) for entity in self.entities}
-        found |= {("defenses", defense.kind) for entity in self.entities for defense in entity.defenses}
+        kinds = {("entities", entity.kind) for entity in self.entities}
+        kinds |= {("defenses", defense.kind) for entity in self.entities for defense in entity.defenses}
         for entity in self.entities:
             peers = sorted(publishers - {entity.name})
-            found |= {("attacks", attack.kind) for _, attack in entity.options.attacks_on(peers)}
-        return frozenset(found)
+            kinds |= {("attacks", attack.kind) for _, attack in entity.options.attacks_on(peers)}
+        return frozenset(kinds)
 
     @property
     def asks_identities(self) -> bool:
@@ -105,9 +103,10 @@ class Scenario(Part):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        found = [
-            f"{'.'.join(map(str, trail))}: {text}" for trail, text in cross_mistakes(self.model_dump(by_alias=True))
+        mistakes = [
+            f"{'.'.join(map(str, trail))}: {text}"
+            for trail, text in find_cross_mistakes(self.model_dump(by_alias=True))
         ]
-        if found:
-            raise ValueError("; ".join(found))
+        if mistakes:
+            raise ValueError("; ".join(mistakes))
         return self

@@ -31,29 +31,29 @@ def offers(plugins: Plugins) -> tuple[Offer, ...]:
     )
 
 
-def our_options(*places: Path) -> dict[str, dict[str, type[Part]]]:
+def find_our_options(*places: Path) -> dict[str, dict[str, type[Part]]]:
     """By group and kind, the options of all plugins of this package, and of those in folders of `places`."""
-    plugins, found = Plugins.of(*places), dict[str, dict[str, type[Part]]]()
+    plugins, options = Plugins.of(*places), dict[str, dict[str, type[Part]]]()
     kinds = Kinds(plugins)
     for group in GROUPS:
         for kind in plugins.installed(group):
             sources = plugins.origins(group, kind)
             if any(origin.is_ours or isinstance(origin.source, Path) for origin in sources):
-                found.setdefault(group, {})[kind] = kinds.options(group, kind)
-    return found
+                options.setdefault(group, {})[kind] = kinds.options(group, kind)
+    return options
 
 
-def offers_called(plugins: Plugins, kind: str) -> tuple[Offer, ...]:
+def find_offers_called(plugins: Plugins, kind: str) -> tuple[Offer, ...]:
     """Those of one kind, in whichever groups. Raises PluginError if there is none."""
-    known = [(group, each) for group in GROUPS for each in plugins.installed(group)]
-    found = tuple(offer for group, each in known if each == kind for offer in _offers_of(plugins, group, each))
-    if not found:
-        names = sorted({each for _, each in known})
+    kinds = [(group, each) for group in GROUPS for each in plugins.installed(group)]
+    called = tuple(offer for group, each in kinds if each == kind for offer in _offers_of(plugins, group, each))
+    if not called:
+        names = sorted({each for _, each in kinds})
         raise PluginError(
             f"there is no plugin {kind!r}; there are {', '.join(names)}{did_you_mean(kind, names) or '.'} "
             "--plugin-dir names another folder of them."
         )
-    return found
+    return called
 
 
 def _offers_of(plugins: Plugins, group: str, kind: str) -> Iterator[Offer]:

@@ -25,10 +25,9 @@ _MAY_BE_LEFT_OUT = {
 def apply_override(content: dict[str, Any], override: str) -> list[Trail]:
     """Changes `content` in place and says where: parts made on the way first, then what was set.
 
-    Items of a list go by `name` or `row`, several defenses by `kind` (all but rows by index too), or all of them by
-    `*`. The last key
-    may be new, as a default may stand there; everything before it must exist. Raises ValueError with a sentence for an
-    override that reaches nothing.
+    An item of a list goes by its `name` or `row`, one of several defenses by its `kind`; all but rows by their index
+    too, and `*` is all of them. The last key may be new, as a default may stand there; everything before it must exist.
+    Raises ValueError with a sentence for an override that reaches nothing.
     """
     where, equals, value = override.partition("=")
     keys = where.strip().split(".")
@@ -68,16 +67,16 @@ def _positions(here: Any, key: str, trail: Trail) -> list[Any]:
         raise ValueError(f"{_dotted(trail)} is {here!r} and has no keys")
     is_chain = trail[-1:] == ("defense",)
     labels = [str(_kind(item)) if is_chain else _label(item, index) for index, item in enumerate(here)]
-    found = [index for index, label in enumerate(labels) if key in ("*", label)]
-    if not found and key.isdecimal() and int(key) < len(here) and not any(label.isdecimal() for label in labels):
-        found = [int(key)]  # rows are numbers themselves, so an index would be taken for one
-    if not found:
+    positions = [index for index, label in enumerate(labels) if key in ("*", label)]
+    if not positions and key.isdecimal() and int(key) < len(here) and not any(label.isdecimal() for label in labels):
+        positions = [int(key)]  # rows are numbers themselves, so an index would be taken for one
+    if not positions:
         raise ValueError(_missing(trail, key, labels, "no items"))
-    return found
+    return positions
 
 
-def _missing(trail: Trail, key: str, known: list[str], none: str) -> str:
-    return f"{_dotted(trail)} has no {key!r}; there are {', '.join(known) or none}{did_you_mean(key, known)}"
+def _missing(trail: Trail, key: str, names: list[str], none: str) -> str:
+    return f"{_dotted(trail)} has no {key!r}; there are {', '.join(names) or none}{did_you_mean(key, names)}"
 
 
 def _label(item: Any, index: int) -> str:

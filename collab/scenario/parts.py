@@ -20,7 +20,7 @@ from collab.scenario.base import (
     bytes_of,
 )
 from collab.scenario.holding_checks import NEEDS_NO_IMAGES
-from collab.scenario.kinds import validated_defense, validated_kind, validated_options
+from collab.scenario.kinds import validate_defense, validate_kind, validate_options
 from collab.scenario.partitions import Overlap
 
 
@@ -92,7 +92,7 @@ class EntityPart(Part):
     )
 
     name: Name = Field(description="Its name in store, ledger and tables.")
-    kind: Annotated[Kind, AfterValidator(validated_kind)] = Field(
+    kind: Annotated[Kind, AfterValidator(validate_kind)] = Field(
         "contributor",
         validate_default=True,
         description="The entity plugin that plays it; `collab plugins list` names all.",
@@ -111,16 +111,15 @@ class EntityPart(Part):
         description="File, relative to this one, with a training image on each line: its file name or a glob "
         "(`cat/IMG_0001.jpg`, `cat/a_*`), or its number from 0 where images are no files of their own.",
     )
-    options: Annotated[SerializeAsAny[EntityOptions], PlainValidator(validated_options)] = Field(
+    options: Annotated[SerializeAsAny[EntityOptions], PlainValidator(validate_options)] = Field(
         EntityOptions(), validate_default=True, description="Options of its kind."
     )
     defense: Annotated[
-        SerializeAsAny[DefenseOptions] | tuple[SerializeAsAny[DefenseOptions], ...], PlainValidator(validated_defense)
+        SerializeAsAny[DefenseOptions] | tuple[SerializeAsAny[DefenseOptions], ...], PlainValidator(validate_defense)
     ] = Field(description="What it does to its features before publishing; of several, one after the other.")
 
     release_module: bool = Field(
-        False,
-        description="Publish the fitted defense too, as if it had leaked: anybody can run it.",
+        False, description="Publish the fitted defense too, as if it had leaked: anybody can run it."
     )
 
     @property

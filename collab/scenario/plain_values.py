@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from collab.meant import did_you_mean
 
-Found = tuple[tuple[str | int, ...], str]
+Finding = tuple[tuple[str | int, ...], str]
 """Where in the scenario, and what is wrong and allowed."""
 
 Kind = TypeVar("Kind")
@@ -26,8 +26,8 @@ def names_in(row: Mapping[str, Any], key: str) -> list[str]:
 
 def entry(value: Any, key: str, kind: type[Kind]) -> Kind | None:
     """The value under a key, if there is a mapping and the value is of this kind."""
-    found = value.get(key) if isinstance(value, dict) else None
-    return found if isinstance(found, kind) and not isinstance(found, bool) else None
+    item = value.get(key) if isinstance(value, dict) else None
+    return item if isinstance(item, kind) and not isinstance(item, bool) else None
 
 
 def number_in(value: Any, key: str) -> float | None:

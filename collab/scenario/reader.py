@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,16 @@ from pydantic import ValidationError
 
 from collab.errors import PluginError, ScenarioError
 from collab.plugins.discovery import GROUPS, Plugins
-from collab.scenario.attack_suite import Depth, audited
+from collab.scenario.attack_suite import Depth, add_auditors
 from collab.scenario.base import long_form
-from collab.scenario.checks import cross_mistakes
-from collab.scenario.document import Mistake, Place, Trail, read_document, write_document
-from collab.scenario.explain import explained
+from collab.scenario.checks import find_cross_mistakes
+from collab.scenario.document import Document, Mistake, Place, Trail, read_document, write_document
+from collab.scenario.explain import explain
 from collab.scenario.kinds import Kinds
 from collab.scenario.model import Scenario
 from collab.scenario.overrides import apply_override
-from collab.scenario.plain_values import items
-from collab.scenario.rows import part_mistakes
+from collab.scenario.plain_values import Finding, entry, items
+from collab.scenario.rows import find_part_mistakes
 
 LARGEST_FILE = 256 << 10
 """Bytes of a scenario file; a long one has a few thousand."""
@@ -46,6 +47,7 @@ def read_scenario(
     seed: int | None = None,
     *,
     plugin_dirs: Sequence[Path] = (),
+    document: Document | None = None,
     entities: int | None = None,
     audit: Depth | None = None,
     check_paths: bool = True,
@@ -56,7 +58,8 @@ def read_scenario(
     Raises ScenarioError with all mistakes as `file:line:column: path: what is wrong (got value)`, those of an override
     as `--set path.to.key=value: ...`. `check_paths`: a data root that is no folder and a list of rows that is no file
     are among them. A path in the file is relative to it, one in an override to the working directory; the scenario
-    holds it absolute, `~` and variables such as `$HOME` expanded. `entities` keeps the first so many of them, and the
+    holds it absolute, `~` and variables such as `$HOME` expanded. `document` is what `path` holds, where it was read
+    before. `entities` keeps the first so many of them, and the
     rows that need no other; `audit` adds adversaries with the suite of attacks, of whom no mistake of the file speaks.
 
     Kinds are those of installed packages, of the folders beside `path` and in the working directory, and of
@@ -65,29 +68,31 @@ def read_scenario(
     """
     plugins = Plugins.of(path.parent, Path.cwd(), plugin_dirs=plugin_dirs)
     kinds = Kinds(plugins if check_plugins else None)
-    document = read_document(read_text(path))
-    found, places, content = list(document.mistakes), dict(document.places), document.content
+    document = document or read_document(read_text(path))
+    mistakes, places, content = list(document.mistakes), dict(document.places), deepcopy(document.content)
     scenario = None
     if content is not None:
         if is_sweep(content):
             raise ScenarioError(f"{path} is a sweep, of {content.get('scenario')}: play it with `collab sweep {path}`.")
         _resolve_paths(content, path.parent)
-        found += _changed(content, places, overrides, seed)
+        mistakes += _apply_overrides(content, places, overrides, seed)
         _resolve_paths(content, Path.cwd())
         if entities is not None:
             _keep_first(content, entities)
-        scenario, wrong = _validated(content, kinds, check_paths=check_paths)
-        found += placed_mistakes(places, wrong)
-        if audit is not None and scenario is not None and not found:  # so that no mistake of the file names an auditor
+        scenario, findings = _validate(content, kinds, check_paths=check_paths)
+        mistakes += place_findings(places, findings)
+        if (
+            audit is not None and scenario is not None and not mistakes
+        ):  # so that no mistake of the file names an auditor
             option = Place(len(overrides) + 1, 0, f"--audit {audit}")
             if not any(entity.options.publishes for entity in scenario.entities):
-                found.append(Mistake(option, (), "attacks what is published, and no entity here publishes"))
-            content = audited(content, audit)
+                mistakes.append(Mistake(option, (), "attacks what is published, and no entity here publishes"))
+            content = add_auditors(content, audit)
             places |= {("entities", place): option for place in range(len(scenario.entities), len(content["entities"]))}
-            scenario, wrong = _validated(content, kinds, check_paths=check_paths)
-            found += placed_mistakes(places, wrong)
-    if found or scenario is None:
-        raise _refusal(told(path, found), kinds)
+            scenario, findings = _validate(content, kinds, check_paths=check_paths)
+            mistakes += place_findings(places, findings)
+    if mistakes or scenario is None:
+        raise _refuse(list_mistakes(path, mistakes), kinds)
     lines = {trail: place.line for trail, place in places.items() if not place.option}
     origins = tuple(f"{GROUPS[group]} {kind}: {origin}" for (group, kind), origin in kinds.origins.items())
     return Loaded(scenario, path, lines, plugins, origins)
@@ -123,7 +128,7 @@ def read_text(path: Path) -> str:
         raise ScenarioError(f"{path}:{line}:1: is not UTF-8: {cause.reason}") from cause
 
 
-def _changed(
+def _apply_overrides(
     content: dict[str, Any], places: dict[Trail, Place], overrides: Sequence[str], seed: int | None
 ) -> Iterator[Mistake]:
     """Applies each override and notes it as the place of what it set; what reaches nothing is a mistake."""
@@ -143,7 +148,7 @@ def _changed(
             places[trail] = place
 
 
-def _refusal(text: str, kinds: Kinds) -> ScenarioError:
+def _refuse(text: str, kinds: Kinds) -> ScenarioError:
     """The error that tells `text`, and the traceback of each plugin that failed."""
     if not kinds.broken:
         return ScenarioError(text)
@@ -154,19 +159,17 @@ def _refusal(text: str, kinds: Kinds) -> ScenarioError:
     return error
 
 
-def _validated(
-    content: dict[str, Any], kinds: Kinds, *, check_paths: bool
-) -> tuple[Scenario | None, list[tuple[Trail, str]]]:
-    wrong = list(cross_mistakes(content))
+def _validate(content: dict[str, Any], kinds: Kinds, *, check_paths: bool) -> tuple[Scenario | None, list[Finding]]:
+    findings = list(find_cross_mistakes(content))
     if check_paths:
-        wrong += [*_about_root(content), *_about_row_lists(content)]
+        findings += _find_missing_files(content)
     content = {**content, "entities": _long_forms(content.get("entities"))} if "entities" in content else content
     try:
         scenario = Scenario.model_validate(with_tuples(content), context=kinds)
-        return scenario, [*wrong, *part_mistakes(scenario)]
+        return scenario, [*findings, *find_part_mistakes(scenario)]
     except ValidationError as error:
-        # what has no place is the scenario's own cross-check, which `wrong` holds already, with places
-        return None, [*explained([each for each in error.errors() if each["loc"]], content, kinds), *wrong]
+        # what has no place is the scenario's own cross-check, which `findings` hold already, with places
+        return None, [*explain([each for each in error.errors() if each["loc"]], content, kinds), *findings]
 
 
 def _long_forms(entities: Any) -> Any:
@@ -176,8 +179,9 @@ def _long_forms(entities: Any) -> Any:
     full = [{"options": {}, **entity} if isinstance(entity, dict) else entity for entity in entities]
     for entity in full:
         if isinstance(entity, dict) and isinstance(entity.get("defense"), str | list):
-            stated = entity["defense"]
-            entity["defense"] = [long_form(each) for each in stated] if isinstance(stated, list) else long_form(stated)
+            defense = entity["defense"]
+            is_chain = isinstance(defense, list)
+            entity["defense"] = [long_form(each) for each in defense] if is_chain else long_form(defense)
     return full
 
 
@@ -199,31 +203,25 @@ def _resolve_paths(content: dict[str, Any], base: Path) -> None:
                 part[key] = str((base / Path(os.path.expandvars(part[key])).expanduser()).resolve())
 
 
-def _about_root(content: dict[str, Any]) -> list[tuple[Trail, str]]:
-    data = content.get("data")
-    if not isinstance(data, dict) or not isinstance(root := data.get("root"), str):
-        return []
-    if data.get("download") is True or Path(root).is_dir():
-        return []
-    return [(("data", "root"), f"there is no folder {root}; set it with --set data.root=FOLDER")]
+def _find_missing_files(content: dict[str, Any]) -> Iterator[Finding]:
+    data = entry(content, "data", dict) or {}
+    root = entry(data, "root", str)
+    if root is not None and data.get("download") is not True and not Path(root).is_dir():
+        yield ("data", "root"), f"there is no folder {root}; set it with --set data.root=FOLDER"
+    for index, entity in items(content.get("entities")):
+        rows = entry(entity, "rows", str)
+        if rows is not None and not Path(rows).is_file():
+            yield ("entities", index, "rows"), f"there is no file {rows}"
 
 
-def _about_row_lists(content: dict[str, Any]) -> list[tuple[Trail, str]]:
-    return [
-        (("entities", index, "rows"), f"there is no file {rows}")
-        for index, entity in items(content.get("entities"))
-        if isinstance(rows := entity.get("rows"), str) and not Path(rows).is_file()
-    ]
-
-
-def placed_mistakes(places: Mapping[Trail, Place], wrong: Iterable[tuple[Trail, str]]) -> list[Mistake]:
+def place_findings(places: Mapping[Trail, Place], findings: Iterable[Finding]) -> list[Mistake]:
     """Each mistake with the place of the nearest part that stands in the file or in an override."""
-    return [Mistake(_place(places, trail), trail, text) for trail, text in wrong]
+    return [Mistake(_find_place(places, trail), trail, text) for trail, text in findings]
 
 
-def told(path: Path, mistakes: Iterable[Mistake]) -> str:
+def list_mistakes(path: Path, mistakes: Iterable[Mistake]) -> str:
     """All mistakes of a file, a line each, in its order."""
-    return "\n".join(_line(path, mistake) for mistake in sorted(mistakes, key=_order))
+    return "\n".join(_write_line(path, mistake) for mistake in sorted(mistakes, key=_sort_key))
 
 
 def _keep_first(content: dict[str, Any], count: int) -> None:
@@ -240,16 +238,16 @@ def _keep_first(content: dict[str, Any], count: int) -> None:
     ]
 
 
-def _place(places: Mapping[Trail, Place], trail: Trail) -> Place:
+def _find_place(places: Mapping[Trail, Place], trail: Trail) -> Place:
     """The place of the nearest part of `trail` that stands in the file or in an override."""
     return next((places[trail[:length]] for length in range(len(trail), -1, -1) if trail[:length] in places), Place())
 
 
-def _order(mistake: Mistake) -> tuple[bool, int, int, str]:
+def _sort_key(mistake: Mistake) -> tuple[bool, int, int, str]:
     return bool(mistake.place.option), mistake.place.line, mistake.place.column, mistake.text
 
 
-def _line(path: Path, mistake: Mistake) -> str:
+def _write_line(path: Path, mistake: Mistake) -> str:
     place = mistake.place
     where = place.option or f"{path}:{place.line}:{place.column}"
     return ": ".join([where, *filter(None, [".".join(map(str, mistake.trail))]), mistake.text])

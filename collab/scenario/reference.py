@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from collab.scenario.offers import our_options
+from collab.scenario.offers import find_our_options
 from collab.scenario.schema import json_schema
 
 MARK = "<!-- from here on written by `python -m collab.scenario.reference` -->\n"
@@ -20,7 +20,7 @@ _BOUNDS = (
 
 def reference() -> str:
     """All keys in Markdown: a section for each part with what is allowed, the default, and what it does and costs."""
-    schema = json_schema(our_options())
+    schema = json_schema(find_our_options())
     parts = {"Scenario": schema} | {name: schema["$defs"][name] for name in _referenced(schema, schema["$defs"], {})}
     return "\n".join(_section(name, part) for name, part in parts.items())
 
@@ -34,7 +34,7 @@ def fields(part: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
 
 def json_text() -> str:
     """The schema as it lies in `scenarios/scenario.schema.json`: it knows the plugins beside it."""
-    return json.dumps(json_schema(our_options(SCENARIOS)), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(json_schema(find_our_options(SCENARIOS)), indent=2, ensure_ascii=False) + "\n"
 
 
 def _referenced(value: Any, parts: dict[str, Any], seen: dict[str, None]) -> dict[str, None]:

@@ -5,15 +5,15 @@ from typing import Any
 
 from collab.papers import paper_tables
 from collab.scenario import stage_rows
-from collab.scenario.plain_values import Found, entry, items, names_in, no_such_entity, number_in
+from collab.scenario.plain_values import Finding, entry, items, names_in, no_such_entity, number_in
 
 ROW_LETTERS = 20
 """Longest name of a row, so that a prefix of ours still fits in a column."""
 
 
-def about_federation(federation: Mapping[str, Any], names: Sequence[str], seen: set[str]) -> Iterator[Found]:
+def check_federation(federation: Mapping[str, Any], names: Sequence[str], seen: set[str]) -> Iterator[Finding]:
     """The mistakes of one federation; `seen` are the names of rows before it."""
-    yield from _about_name(federation, seen)
+    yield from _check_name(federation, seen)
     named: set[str] = set()
     if federation.get("entities") in ([], ()):
         yield ("entities",), "there is none; at least one takes part"
@@ -25,7 +25,7 @@ def about_federation(federation: Mapping[str, Any], names: Sequence[str], seen: 
         named.add(name)
 
 
-def _about_name(row: Mapping[str, Any], seen: set[str]) -> Iterator[Found]:
+def _check_name(row: Mapping[str, Any], seen: set[str]) -> Iterator[Finding]:
     """The name of a row of either kind; `seen` are those before it."""
     label = str(row.get("row"))
     if "row" in row and label in seen:
@@ -37,9 +37,9 @@ def _about_name(row: Mapping[str, Any], seen: set[str]) -> Iterator[Found]:
     seen.add(label)
 
 
-def about_row(row: Mapping[str, Any], names: Sequence[str], seen: set[str]) -> Iterator[Found]:
+def check_row(row: Mapping[str, Any], names: Sequence[str], seen: set[str]) -> Iterator[Finding]:
     """The mistakes of one row of the table; `seen` are the names of rows before it."""
-    yield from _about_name(row, seen)
+    yield from _check_name(row, seen)
     entity, own = entry(row, "entity", str), entry(row, "own", str)
     if entity is not None and names and entity not in names:
         yield ("entity",), no_such_entity(entity, names)
@@ -53,10 +53,10 @@ def about_row(row: Mapping[str, Any], names: Sequence[str], seen: set[str]) -> I
             if other in named:
                 yield (key, place), f"{other!r} is named twice"
             named.add(other)
-    yield from _about_meaning(row, entity, own)
+    yield from _check_meaning(row, entity, own)
 
 
-def _about_meaning(row: Mapping[str, Any], entity: str | None, own: str | None) -> Iterator[Found]:
+def _check_meaning(row: Mapping[str, Any], entity: str | None, own: str | None) -> Iterator[Finding]:
     """A row means one of: from scratch, a share of all images, plain features, poisoned features, own ones alone."""
     is_share = row.get("share") is not None
     others = [key for key in ("pool", "unpoisoned") if names_in(row, key)]
@@ -78,27 +78,27 @@ def _about_meaning(row: Mapping[str, Any], entity: str | None, own: str | None) 
         yield (), "names no entity; only an upper bound with `own: images` and `share` has none"
 
 
-def about_dead_parts(content: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Iterator[Found]:
+def check_dead_parts(content: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     """Parts of the scenario that no row has any use for."""
     if content.get("scratch") is not None and not any(row.get("own") in ("images", "published") for row in rows):
         yield ("scratch",), "has no effect: no row has `own: images`"
 
 
-def about_expectations(stated: Any, rows: Sequence[Mapping[str, Any]]) -> Iterator[Found]:
-    """One expectation or a list of them; which rows there are is told by `part_mistakes`, which knows controls too."""
-    listed = [((), stated)] if isinstance(stated, dict) else [((index,), item) for index, item in items(stated)]
-    if stated in ([], ()):
+def check_expectations(expect: Any, rows: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """One expectation or a list; which rows there are is said by `find_part_mistakes`, which knows controls too."""
+    listed = [((), expect)] if isinstance(expect, dict) else [((index,), item) for index, item in items(expect)]
+    if expect in ([], ()):
         yield ("expect",), "the list is empty; leave it out, or name a table of the papers or a bound"
     seen: set[str] = set()
     for at, item in listed:
         table = entry(item, "paper", str)
         if table is None:
-            yield from ((("expect", *at, *key), text) for key, text in _about_bound(item))
+            yield from ((("expect", *at, *key), text) for key, text in _check_bound(item))
         elif table in seen:
             yield ("expect", *at, "paper"), f"{table!r} is there already"
         elif (numbers := _numbers_of(table)) and not any(str(row.get("row")) in numbers for row in rows):
-            told = f"no row is called {numbers[0]} to {numbers[-1]}, as those of the paper's table are"
-            yield ("expect", *at), f"has no effect: {told}"
+            text = f"no row is called {numbers[0]} to {numbers[-1]}, as those of the paper's table are"
+            yield ("expect", *at), f"has no effect: {text}"
         seen.add(table or "")
 
 
@@ -108,7 +108,7 @@ def _numbers_of(table: str) -> tuple[str, ...]:
     return tuple(printed.rows) if printed and printed.rows_are_refinements else ()
 
 
-def _about_bound(item: Mapping[str, Any]) -> Iterator[Found]:
+def _check_bound(item: Mapping[str, Any]) -> Iterator[Finding]:
     least, most, near = (number_in(item, key) for key in ("at_least", "at_most", "near"))
     has_within = item.get("within") is not None
     told_elsewhere = set(item) - {"metric", "row", "entity", "at_least", "at_most", "near", "within"}

@@ -1,25 +1,25 @@
 """The rows that are played, stated ones and control rows, and whose every row of results is."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from collab.errors import ScenarioError
 from collab.meant import did_you_mean
 from collab.scenario import stage_rows
 from collab.scenario.expect import Bound
 from collab.scenario.model import Refinement, Scenario
-from collab.scenario.plain_values import Found
+from collab.scenario.plain_values import Finding, no_such_entity
 from collab.tasks import CLASS, TASKS
 
 
 def refuse_mistakes(scenario: Scenario) -> None:
     """Raises ScenarioError where rows and kinds of entities do not go together, with all that is wrong."""
-    if wrong := list(part_mistakes(scenario)):
+    if wrong := list(find_part_mistakes(scenario)):
         raise ScenarioError("\n".join(f"{'.'.join(map(str, trail))}: {text}" for trail, text in wrong))
 
 
-def played_rows(scenario: Scenario) -> tuple[Refinement, ...]:
+def list_played_rows(scenario: Scenario) -> tuple[Refinement, ...]:
     """The stated rows without who has left by then, and control rows, which no paper prints; they separate causes."""
-    stated = tuple(_without(row, _gone(scenario, place)) for place, row in enumerate(scenario.refinements))
+    stated = tuple(_leave_out_leavers(scenario, place) for place in range(len(scenario.refinements)))
     if not scenario.controls:
         return stated
     refining = [row for row in stated if row.own == "features"]
@@ -48,28 +48,26 @@ def played_rows(scenario: Scenario) -> tuple[Refinement, ...]:
     return (*stated, *own, *plain, *poisoned)
 
 
-def owners(scenario: Scenario) -> dict[str, tuple[str, ...]]:
+def find_owners(scenario: Scenario) -> dict[str, tuple[str, ...]]:
     """Every row that results will have, and the entities that have it; none where it is nobody's.
 
     Results of attacks are apart from these: theirs are the victims, in rows that are called `by` and the attacker. So
     are verdicts.
     """
-    of_stages = {name: of(scenario) for name, of in stage_rows.OWNERS.items()}
-    found = {name: whose for name, whose in of_stages.items() if whose is not None}
-    found |= {str(row.name): (row.entity,) if row.entity else () for row in played_rows(scenario)}
-    return found | {str(each.name): each.entities for each in scenario.federated}
+    of_stages = {name: find(scenario) for name, find in stage_rows.OWNERS.items()}
+    owners = {name: entities for name, entities in of_stages.items() if entities is not None}
+    owners |= {str(row.name): (row.entity,) if row.entity else () for row in list_played_rows(scenario)}
+    return owners | {str(federation.name): federation.entities for federation in scenario.federated}
 
 
-def part_mistakes(scenario: Scenario) -> Iterator[Found]:
+def find_part_mistakes(scenario: Scenario) -> Iterator[Finding]:
     """Rows and roles that do not go with when, and whether, an entity of its kind takes part."""
     entities = {entity.name: entity for entity in scenario.entities}
     leader = entities[scenario.model.pretrain.by]
     if leader.options.is_late:
-        yield (
-            ("model", "pretrain", "by"),
-            f"{leader.name!r} is a {leader.kind}, which comes last; who pre-trains comes first",
-        )
-    yield from _expectation_mistakes(scenario)
+        text = f"{leader.name!r} is a {leader.kind}, which comes last; who pre-trains comes first"
+        yield ("model", "pretrain", "by"), text
+    yield from _find_expectation_mistakes(scenario)
     names = [str(row.name) for row in scenario.refinements]
     for place, entity in enumerate(scenario.entities):
         last = entity.options.leaves_after
@@ -84,22 +82,18 @@ def part_mistakes(scenario: Scenario) -> Iterator[Found]:
     for place, row in enumerate(scenario.refinements):
         for index, name in enumerate(row.pool):
             if name in silent:
-                yield (
-                    ("refinements", place, "pool", index),
-                    f"{name!r} is a {silent[name]}, which publishes nothing; name others",
-                )
+                text = f"{name!r} is a {silent[name]}, which publishes nothing; name others"
+                yield ("refinements", place, "pool", index), text
         if row.own in ("poisoned", "published") and row.entity in silent:
-            yield (
-                ("refinements", place, "own"),
-                f"{row.entity!r} is a {silent[row.entity]}, which poisons nothing; write `own: features`",
-            )
-    yield from _image_mistakes(scenario)
+            text = f"{row.entity!r} is a {silent[row.entity]}, which poisons nothing; write `own: features`"
+            yield ("refinements", place, "own"), text
+    yield from _find_image_mistakes(scenario)
     for place, entity in enumerate(scenario.entities if TASKS[scenario.data.task].target != CLASS else ()):
         for kind in (defense.kind for defense in entity.defenses if defense.needs_classes):
             yield ("entities", place, "defense"), f"{kind} needs classes, which `task: {scenario.data.task}` has not"
 
 
-def _image_mistakes(scenario: Scenario) -> Iterator[Found]:
+def _find_image_mistakes(scenario: Scenario) -> Iterator[Finding]:
     """Defenses of images in a chain, and rows on published images of who publishes features."""
     entities = {entity.name: entity for entity in scenario.entities}
     for place, entity in enumerate(scenario.entities):
@@ -108,18 +102,17 @@ def _image_mistakes(scenario: Scenario) -> Iterator[Found]:
             yield ("entities", place, "defense"), f"{named} publishes images; it stands alone, not in a list"
     for place, row in enumerate(scenario.refinements):
         if row.own == "published":
-            where = [("own", row.entity), *((("pool", index), name) for index, name in enumerate(row.pool))]
-            for at, name in where:
+            keys: list[tuple[str | int, ...]] = [("own",), *(("pool", index) for index in range(len(row.pool)))]
+            for key, name in zip(keys, (row.entity, *row.pool), strict=True):
                 if name in entities and not entities[name].publishes_images:
-                    at = at if isinstance(at, tuple) else (at,)
-                    kinds = f"`own: published` trains on images, as of a visual_mixer; {name!r} publishes features"
-                    yield ("refinements", place, *at), kinds
+                    text = f"`own: published` trains on images, as of a visual_mixer; {name!r} publishes features"
+                    yield ("refinements", place, *key), text
 
 
-def _expectation_mistakes(scenario: Scenario) -> Iterator[Found]:
+def _find_expectation_mistakes(scenario: Scenario) -> Iterator[Finding]:
     """Bounds on rows that no result will have, or on a row of somebody else."""
     everybody = {entity.name for entity in scenario.entities}
-    owned = owners(scenario)
+    owned = find_owners(scenario)
     for place, bound in enumerate(scenario.expectations):
         if not isinstance(bound, Bound):
             continue
@@ -129,32 +122,15 @@ def _expectation_mistakes(scenario: Scenario) -> Iterator[Found]:
             off = " (the scenario has `controls: false`)" if row.startswith("c_") and not scenario.controls else ""
             yield (*at, "row"), f"there is no row {row}{off}; there are {', '.join(owned)}{did_you_mean(row, owned)}"
         elif bound.entity is not None and bound.entity not in everybody:
-            meant = did_you_mean(bound.entity, everybody)
-            yield (
-                (*at, "entity"),
-                f"there is no entity {bound.entity!r}; there are {', '.join(sorted(everybody))}{meant}",
-            )
+            yield (*at, "entity"), no_such_entity(bound.entity, sorted(everybody))
         elif bound.entity is not None and bound.entity not in owned[row]:
-            whose = ", ".join(sorted(owned[row]))
-            yield (
-                (*at, "entity"),
-                f"row {row} is of {whose}, not of {bound.entity!r}"
-                if whose
-                else f"row {row} is nobody's; leave it out",
-            )
+            others = ", ".join(sorted(owned[row]))
+            of_others = f"row {row} is of {others}, not of {bound.entity!r}"
+            yield (*at, "entity"), of_others if others else f"row {row} is nobody's; leave it out"
 
 
-def _gone(scenario: Scenario, place: int) -> set[str]:
-    """Who has withdrawn before the row at `place` is played."""
-    order: Mapping[str, int] = {str(row.name): index for index, row in enumerate(scenario.refinements)}
-    return {
-        entity.name
-        for entity in scenario.entities
-        if entity.options.leaves_after is not None and order.get(entity.options.leaves_after, place) < place
-    }
-
-
-def _without(row: Refinement, gone: set[str]) -> Refinement:
-    if not gone & set(row.pool):
-        return row
+def _leave_out_leavers(scenario: Scenario, place: int) -> Refinement:
+    """The row at `place`, its pool without entities that have withdrawn after a row before it."""
+    row, played = scenario.refinements[place], {str(row.name) for row in scenario.refinements[:place]}
+    gone = {entity.name for entity in scenario.entities if entity.options.leaves_after in played}
     return row.model_copy(update={"pool": tuple(name for name in row.pool if name not in gone)})

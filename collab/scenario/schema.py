@@ -36,8 +36,8 @@ def json_schema(options: Mapping[str, Mapping[str, type[Part]]]) -> dict[str, An
     if attacks := options.get("attacks"):
         for kind in options["entities"].values():
             part = parts[_name(refs[kind])]
-            told = json.dumps(part).replace(_ANY_ATTACK, json.dumps({"anyOf": _named(attacks, refs)}))
-            parts[_name(refs[kind])] = json.loads(told)
+            text = json.dumps(part).replace(_ANY_ATTACK, json.dumps({"anyOf": _named(attacks, refs)}))
+            parts[_name(refs[kind])] = json.loads(text)
     alone = _named(options["defenses"], refs)
     properties["defense"] |= {"anyOf": [*alone, {"type": "array", "minItems": 1, "items": {"anyOf": alone}}]}
     if DefenseOptions not in options["defenses"].values():

@@ -33,8 +33,7 @@ class Data(Part):
         "half", description="Private classes S: a seeded random half, or names; the rest is the public set Q."
     )
     task: Literal[tuple(TASKS)] = Field(  # type: ignore[valid-type]
-        "classification",
-        description=f"What the network answers: {_ANSWERS}.",
+        "classification", description=f"What the network answers: {_ANSWERS}."
     )
     utility_attributes: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
         None, description="For `task: attributes`: those that it answers, the first half unless given (CelebA: 20)."
@@ -143,6 +142,6 @@ else:
     AnyData = Annotated[reduce(or_, PARTS), Field(discriminator="source")]
 
 
-def that_tell(what: Told) -> tuple[str, ...]:
+def list_sources_that_tell(what: Told) -> tuple[str, ...]:
     """The sources that tell this of their images."""
     return tuple(source for source, part in SOURCES.items() if what in part.tells)

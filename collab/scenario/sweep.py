@@ -1,11 +1,11 @@
 """A sweep: one scenario over the values of axes and over seeds, as a list of cells, each a scenario of its own."""
 
-import copy
 import itertools
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,13 +16,13 @@ from collab.errors import ScenarioError
 from collab.papers import describe_expectable, expectable
 from collab.plugins.discovery import Plugins
 from collab.scenario.base import Kind, Part
-from collab.scenario.document import read_document, read_value
-from collab.scenario.explain import explained
+from collab.scenario.document import Document, read_document, read_value
+from collab.scenario.explain import explain
 from collab.scenario.kinds import Kinds
 from collab.scenario.model import Scenario
 from collab.scenario.overrides import apply_override
 from collab.scenario.plain_values import items
-from collab.scenario.reader import placed_mistakes, read_scenario, read_text, told, with_tuples
+from collab.scenario.reader import list_mistakes, place_findings, read_scenario, read_text, with_tuples
 
 AXES = {
     "subset_size": "entities.*.share",
@@ -90,7 +90,7 @@ class Cell:
     @property
     def label(self) -> str:
         """Values and seed in a line."""
-        return " ".join([*(f"{axis}={value}" for axis, value in self.values.items()), f"seed={self.seed}"])
+        return _label({**self.values, SEED: self.seed})
 
 
 def read_sweep(
@@ -112,16 +112,17 @@ def read_sweep(
     """
     document = read_document(read_text(path))
     content = document.content or {}
+    base = None
     if document.content is not None and "axes" not in content and "refinements" in content:
         if not varied and seeds is None:
             raise ScenarioError(
                 f"{path} is a scenario, and nothing varies: add --vary PATH=VALUE,VALUE or --seeds NUMBER, or play it "
                 f"once with `collab run {path}`."
             )
-        sweep = Sweep(name=f"{content.get('name', 'sweep')}_sweep", scenario=path.name, axes=())
+        sweep, base = Sweep(name=f"{content.get('name', 'sweep')}_sweep", scenario=path.name, axes=()), document
     else:
-        sweep = _validated(path)
-    added = [_axis(text) for text in varied]
+        sweep = _validate(path, document)
+    added = [_read_axis(text) for text in varied]
     seed_axes, added = [axis for axis in added if axis.vary == SEED], [axis for axis in added if axis.vary != SEED]
     if seed_axes and seeds:
         raise ScenarioError(
@@ -131,13 +132,16 @@ def read_sweep(
     kept = [axis for axis in sweep.axes if axis.vary not in {each.vary for each in added}]
     changes: dict[str, Any] = {"axes": (*kept, *added)}
     changes |= {"seeds": seeds} if seeds else {}
-    changes |= {"seeds": _seeds(seed_axes)} if seed_axes else {}
+    changes |= {"seeds": _read_seeds(seed_axes)} if seed_axes else {}
     changes |= {"combine": combine} if combine else {}
     sweep = sweep.model_copy(update=changes | {"overrides": (*sweep.overrides, *overrides)})
-    return sweep, _cells(path, sweep, plugin_dirs, check_paths=check_paths)
+    return sweep, _read_cells(path, sweep, base, plugin_dirs, check_paths=check_paths)
 
 
-def _cells(path: Path, sweep: Sweep, plugin_dirs: Sequence[Path], *, check_paths: bool) -> tuple[Cell, ...]:
+def _read_cells(
+    path: Path, sweep: Sweep, base: Document | None, plugin_dirs: Sequence[Path], *, check_paths: bool
+) -> tuple[Cell, ...]:
+    """Every cell of a sweep; `base` is the scenario that varies, which is read once for all of them."""
     names = [axis.vary for axis in sweep.axes]
     if len(set(names)) < len(names):
         raise ScenarioError(f"{path}: one axis is named twice: {', '.join(names)}.")
@@ -149,94 +153,83 @@ def _cells(path: Path, sweep: Sweep, plugin_dirs: Sequence[Path], *, check_paths
     all_values = [axis.values for axis in sweep.axes]
     points = list(zip(*all_values, strict=True) if sweep.combine == "zip" and names else itertools.product(*all_values))
     if repeated := [point for point, count in Counter(points).items() if count > 1]:
-        told = " ".join(f"{axis}={value}" for axis, value in zip(names, repeated[0], strict=True))
-        raise ScenarioError(f"{path}: two cells have the same values, {told}. Each is played once; take one out.")
+        label = _label(dict(zip(names, repeated[0], strict=True)))
+        raise ScenarioError(f"{path}: two cells have the same values, {label}. Each is played once; take one out.")
     cells: list[Cell] = []
-    wrong: dict[str, str] = {}
-    base = path.parent / sweep.scenario
-    stated = _stated(base, sweep.overrides)
-    seeds = _played_seeds(path, sweep, stated)
+    refusals: dict[str, str] = {}
+    base = base or read_document(read_text(path.parent / sweep.scenario))
+    content = deepcopy(base.content or {})  # only with the values of the axes it must be right
+    for override in sweep.overrides:
+        with suppress(ValueError):  # told when the cells are read
+            apply_override(content, override)
+    seeds = _list_seeds(path, sweep, content)
     if len(points) * len(seeds) > MOST_CELLS:
         raise ScenarioError(f"{path}: {len(points) * len(seeds)} cells; a sweep has at most {MOST_CELLS}.")
     for point in points:
         values = dict(zip(names, point, strict=True))
-        sets = [*sweep.overrides, *(each for axis, value in values.items() for each in _sets(axis, value, stated))]
-        label = " ".join(f"{axis}={value}" for axis, value in values.items())
+        sets = [override for axis, value in values.items() for override in _overrides_of(axis, value, content)]
         try:
-            _refuse_overruled(values, stated)
-            cells += [
-                Cell(values, loaded.scenario.seed, loaded.scenario, loaded.plugins)
-                for seed in seeds
-                for loaded in [
-                    read_scenario(
-                        base,
-                        sets,
-                        seed,
-                        plugin_dirs=plugin_dirs,
-                        entities=_count(values.get("entities")),
-                        check_paths=check_paths,
-                    )
-                ]
-            ]
+            _refuse_overruled(values, content)
+            for seed in seeds:
+                loaded = read_scenario(
+                    path.parent / sweep.scenario, [*sweep.overrides, *sets], seed, plugin_dirs=plugin_dirs,
+                    document=base, entities=_count(values.get("entities")), check_paths=check_paths,
+                )  # fmt: skip
+                cells.append(Cell(values, loaded.scenario.seed, loaded.scenario, loaded.plugins))
         except ScenarioError as error:
-            wrong[label] = str(error)
-    if wrong:
-        raise ScenarioError(told_cells(wrong, len(points)))
+            refusals[_label(values)] = str(error)
+    if refusals:
+        raise ScenarioError(list_refusals(refusals, len(points)))
     return tuple(cells)
 
 
-def told_cells(wrong: Mapping[str, str], count: int) -> str:
+def list_refusals(refusals: Mapping[str, str], count: int) -> str:
     """What is wrong with which cells of `count`, by their labels; with all of them alike it is told once.
 
     Of cells with one and the same mistake, as that of a value with every seed, the mistake stands once below them.
     """
     alike: dict[str, list[str]] = {}
-    for label, text in wrong.items():
+    for label, text in refusals.items():
         alike.setdefault(text, []).append(label)
-    if len(wrong) == count and len(alike) == 1:
+    if len(refusals) == count and len(alike) == 1:
         return next(iter(alike))
-    return "\n".join(f"{_named(labels)}:\n{text}" for text, labels in alike.items())
+    return "\n".join(f"cell{'s' * (len(labels) > 1)} {', '.join(labels)}:\n{text}" for text, labels in alike.items())
 
 
-def _named(labels: Sequence[str]) -> str:
-    return f"cell {labels[0]}" if len(labels) == 1 else f"cells {', '.join(labels)}"
+def _label(values: Mapping[str, Value]) -> str:
+    return " ".join(f"{axis}={value}" for axis, value in values.items())
 
 
-def _stated(base: Path, overrides: Sequence[str]) -> dict[str, Any]:
-    """The scenario as its file and `overrides` state it; only with the values of the axes it must be right."""
-    content = read_document(read_text(base)).content or {}
-    for override in overrides:
-        with suppress(ValueError):  # told when the cells are read
-            apply_override(content, override)
-    return content
-
-
-def _seeds(axes: Sequence[Axis]) -> tuple[int, ...]:
+def _read_seeds(axes: Sequence[Axis]) -> tuple[int, ...]:
     """The values of `--vary seed=...` as seeds."""
     try:
         return tuple(TypeAdapter(Seed).validate_python(value) for axis in axes for value in axis.values)
     except ValidationError as error:
-        told = ",".join(str(value) for axis in axes for value in axis.values)
-        raise ScenarioError(f"--vary seed={told}: a seed is a whole number from 0 to 2^63 - 1.") from error
+        values = ",".join(str(value) for axis in axes for value in axis.values)
+        raise ScenarioError(f"--vary seed={values}: a seed is a whole number from 0 to 2^63 - 1.") from error
 
 
-def _played_seeds(path: Path, sweep: Sweep, stated: Mapping[str, Any]) -> tuple[int | None, ...]:
+def _list_seeds(path: Path, sweep: Sweep, scenario: Mapping[str, Any]) -> tuple[int | None, ...]:
     """The seeds of every point; None where the scenario's own is none, which is told when the cells are read."""
     if isinstance(sweep.seeds, tuple):
         if twice := sorted({seed for seed in sweep.seeds if sweep.seeds.count(seed) > 1}):
             raise ScenarioError(f"{path}: seed {twice[0]} is named twice; each is played once. Take one out.")
         return sweep.seeds
-    own = stated.get(SEED, 0)
+    own = scenario.get(SEED, 0)
     is_seed = isinstance(own, int) and not isinstance(own, bool)
     return tuple(own + number if is_seed else None for number in range(sweep.seeds))
 
 
-def _refuse_overruled(values: Mapping[str, Value], stated: Mapping[str, Any]) -> None:
+def _refuse_overruled(values: Mapping[str, Value], scenario: Mapping[str, Any]) -> None:
     """Raises ScenarioError if a later axis sets again all that an axis has set: the column of that one would lie."""
-    content = copy.deepcopy(dict(stated))
+    content = deepcopy(dict(scenario))
     with suppress(ValueError):  # told when the cells are read
         reached = {
-            axis: [trail for override in _sets(axis, value, stated) for trail in apply_override(content, override)]
+            axis: [
+                trail
+                for override in _overrides_of(axis, value, scenario)
+                for trail in apply_override(content, override)
+            ]
             for axis, value in values.items()
         }
         for (axis, trails), (later, others) in itertools.combinations(reached.items(), 2):
@@ -252,30 +245,30 @@ def _count(entities: Value | None) -> int | None:
     return entities
 
 
-def _sets(axis: str, value: Value, stated: Mapping[str, Any]) -> list[str]:
+def _overrides_of(axis: str, value: Value, scenario: Mapping[str, Any]) -> list[str]:
     """The overrides that put `value` on `axis`."""
-    head, _, who = axis.partition(".")
+    head, _, name = axis.partition(".")
     if axis == "entities":
         return []
     if axis in PARTITIONS:
         return [f"partition={{kind: {axis}, alpha: {_text(value)}}}"]
     if head == "overlap":
-        return _overlaps(value, who, [entity for _, entity in items(stated.get("entities"))])
-    if who and head in AXES and AXES[head].startswith("entities.*"):
-        return [f"{AXES[head].replace('*', who, 1)}={_text(value)}"]
+        return _overlaps(value, name, [entity for _, entity in items(scenario.get("entities"))])
+    if name and head in AXES and AXES[head].startswith("entities.*"):
+        return [f"{AXES[head].replace('*', name, 1)}={_text(value)}"]
     return [f"{AXES.get(axis, axis)}={_text(value)}"]
 
 
-def _overlaps(value: Value, who: str, entities: Sequence[Mapping[str, Any]]) -> list[str]:
-    """`value` as the overlap of `who`, or of each of `entities` but the first, with whom it names or the first."""
+def _overlaps(value: Value, holder: str, entities: Sequence[Mapping[str, Any]]) -> list[str]:
+    """`value` as the overlap of `holder`, or of each of `entities` but the first, with whom it names or the first."""
     sets = []
     for entity in entities[1:]:
         own, name = entity.get("overlap"), entity.get("name")
         donor = own.get("with") if isinstance(own, dict) else entities[0].get("name")
-        if name == who or (not who and entity.get("rows") is None):
+        if name == holder or (not holder and entity.get("rows") is None):
             overlap = "null" if value == 0 else f"{{with: {donor}, fraction: {_text(value)}}}"
             sets.append(f"entities.{name}.overlap={overlap}")
-    return sets or [f"entities.{who or '*'}.overlap.fraction={_text(value)}"]  # a mistake, told as such
+    return sets or [f"entities.{holder or '*'}.overlap.fraction={_text(value)}"]  # a mistake, told as such
 
 
 def _text(value: Value) -> str:
@@ -288,29 +281,29 @@ def _text(value: Value) -> str:
     return str(value)
 
 
-def _axis(text: str) -> Axis:
+def _read_axis(text: str) -> Axis:
     where, equals, values = text.partition("=")
     try:
-        found = read_value(f"[{values}]") if equals else None
+        read = read_value(f"[{values}]") if equals else None
     except ValueError as cause:
         raise ScenarioError(f"--vary {text}: {cause}.") from cause
     try:
-        return Axis.model_validate({"vary": where.strip(), "values": tuple(found or ())})
+        return Axis.model_validate({"vary": where.strip(), "values": tuple(read or ())})
     except ValueError as error:
         raise ScenarioError(f"--vary {text}: write path.to.key=value,value,... with plain values.") from error
 
 
-def _validated(path: Path) -> Sweep:
-    document = read_document(read_text(path))
-    found = list(document.mistakes)
+def _validate(path: Path, document: Document) -> Sweep:
+    mistakes = list(document.mistakes)
     sweep = None
     if document.content is not None:
         try:
             sweep = Sweep.model_validate(with_tuples(document.content))
         except ValidationError as error:
-            found += placed_mistakes(document.places, explained(error.errors(), document.content, Kinds(None), Sweep))
-    if found or sweep is None:
-        raise ScenarioError(told(path, found))
+            findings = explain(error.errors(), document.content, Kinds(None), Sweep)
+            mistakes += place_findings(document.places, findings)
+    if mistakes or sweep is None:
+        raise ScenarioError(list_mistakes(path, mistakes))
     return sweep
 
 

@@ -22,34 +22,34 @@ JUDGED: Mapping[str, tuple[str, str | None]] = {
 """The metric by which an attack is judged that answers no images, and that of a guess; None stands for one half."""
 
 
-def controls(played: Played, label: str, answers: Answers) -> Iterator[Check]:
+def check_controls(played: Played, label: str, answers: Answers) -> Iterator[Check]:
     """The controls of the attack called `label`, which a run has tried on `plain` features and on `noise`."""
     if answers != "images":
-        yield from _by_the_oracle(played, label, *JUDGED[answers])
+        yield from _check_answers(played, label, *JUDGED[answers])
         return
     score, low, prior = _scores(played, label, "plain", shuffled=False)
-    told = f"SSIM {score:.3f} from unprotected features, {prior:.3f} for the class mean"
-    weak = f"{told}: it fails where nothing is hidden, so its failures say nothing. Train it more."
-    yield Check("positive control", "" if low > prior else weak, told)
+    figure = f"SSIM {score:.3f} from unprotected features, {prior:.3f} for the class mean"
+    weak = f"{figure}: it fails where nothing is hidden, so its failures say nothing. Train it more."
+    yield Check("positive control", "" if low > prior else weak, figure)
     for name, victim, shuffled in (("noise", "noise", False), ("rows of others", "plain", True)):
         score, low, prior = _scores(played, label, victim, shuffled=shuffled)
-        told = f"SSIM {score:.3f}, {prior:.3f} for the class mean"
-        leak = f"{told}: there is nothing to see, so truth has leaked. Use what `known` holds alone."
-        yield Check(f"negative control: {name}", "" if low <= prior else leak, told)
+        figure = f"SSIM {score:.3f}, {prior:.3f} for the class mean"
+        leak = f"{figure}: there is nothing to see, so truth has leaked. Use what `known` holds alone."
+        yield Check(f"negative control: {name}", "" if low <= prior else leak, figure)
 
 
-def _by_the_oracle(played: Played, label: str, metric: str, guess: str | None) -> Iterator[Check]:
+def _check_answers(played: Played, label: str, metric: str, guess: str | None) -> Iterator[Check]:
     """The controls of an attack that rebuilds no images, by what the oracle says of plain features and of noise."""
-    found = {(row.entity, row.metric): row for row in played.rows if row.attack == label}
+    results = {(result.entity, result.metric): result for result in played.rows if result.attack == label}
     for victim, name in (("plain", "positive control"), ("noise", "negative control: noise")):
-        score, prior = found[victim, metric], found[victim, guess] if guess else None
+        score, prior = results[victim, metric], results[victim, guess] if guess else None
         most = 0.5 if prior is None else float(prior.high if prior.high is not None else prior.value or 0)
-        told = f"{metric} {score.value:.3f}, {most:.3f} for a guess"
+        figure = f"{metric} {score.value:.3f}, {most:.3f} for a guess"
         sees = score.low is not None and score.low > most
-        weak = f"{told}: it fails where nothing is hidden, so its failures say nothing. Give it more to go by."
-        leak = f"{told}: there is nothing to see, so truth has leaked. Use what `known` holds alone."
+        weak = f"{figure}: it fails where nothing is hidden, so its failures say nothing. Give it more to go by."
+        leak = f"{figure}: there is nothing to see, so truth has leaked. Use what `known` holds alone."
         problem = ("" if sees else weak) if victim == "plain" else leak if sees else ""
-        yield Check(name, problem, told)
+        yield Check(name, problem, figure)
 
 
 def _scores(played: Played, label: str, victim: str, *, shuffled: bool) -> tuple[float, float, float]:
@@ -64,6 +64,6 @@ def _scores(played: Played, label: str, victim: str, *, shuffled: bool) -> tuple
         for each in np.unique(labels.numpy()):
             members = torch.nonzero(labels == each)[:, 0]
             truth[members] = truth[members.roll(1 + int(torch.randint(len(members) - 1, (), generator=generator)))]
-    found = mean_measure("ssim", ssim(rebuilt, truth), 0)
+    score = mean_measure("ssim", ssim(rebuilt, truth), 0)
     prior = float(ssim(class_mean_prior(truth, labels), truth).mean())
-    return found.value, found.low or 0.0, prior
+    return score.value, score.low or 0.0, prior

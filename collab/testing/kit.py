@@ -1,5 +1,6 @@
 """The checks themselves, and how the kit plays, kills and plays again."""
 
+import itertools
 import json
 import shutil
 import tempfile
@@ -23,7 +24,7 @@ from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.store.store import Store
 from collab.testing.check import Check, Checks
-from collab.testing.controls import controls
+from collab.testing.controls import check_controls
 from collab.testing.scenario import attacks_of, content_of
 from collab.training import progress
 
@@ -32,53 +33,35 @@ MOST_TIMES = 20.0
 
 
 def check_entity(
-    kind: str,
-    plugins: Plugins = INSTALLED,
-    options: Mapping[str, Any] | None = None,
-    *,
-    most_times: float = MOST_TIMES,
+    kind: str, plugins: Plugins = INSTALLED, options: Mapping[str, Any] | None = None, *, most_times: float = MOST_TIMES
 ) -> Checks:
     """Plays an entity of `kind` beside a contributor; checks options, bits, reports, resume, shards, and cost."""
     return _Kit("entities", kind, plugins, options or {}, most_times).checks()
 
 
 def check_defense(
-    kind: str,
-    plugins: Plugins = INSTALLED,
-    options: Mapping[str, Any] | None = None,
-    *,
-    most_times: float = MOST_TIMES,
+    kind: str, plugins: Plugins = INSTALLED, options: Mapping[str, Any] | None = None, *, most_times: float = MOST_TIMES
 ) -> Checks:
     """Plays a contributor with a defense of `kind`; checks options, bits, reports, resume, shards, and cost."""
     return _Kit("defenses", kind, plugins, options or {}, most_times).checks()
 
 
 def check_attack(
-    kind: str,
-    plugins: Plugins = INSTALLED,
-    options: Mapping[str, Any] | None = None,
-    *,
-    most_times: float = MOST_TIMES,
+    kind: str, plugins: Plugins = INSTALLED, options: Mapping[str, Any] | None = None, *, most_times: float = MOST_TIMES
 ) -> Checks:
     """Lets a curious entity attack; beside the checks of entities, controls without which its failure means nothing.
 
     Positive: from unprotected features it must beat the class mean. Negative: from noise of equal moments, and from
     rows dealt to other images of their class, it must not, or truth has leaked.
     """
-    kit = _Kit("attacks", kind, plugins, options or {}, most_times)
-
-    def controlled(played: Played) -> Iterator[Check]:
-        yield from controls(played, kit.label, Kinds(plugins).options("attacks", kind).answers)  # type: ignore[attr-defined]
-
-    return kit.checks(controlled)
+    return _Kit("attacks", kind, plugins, options or {}, most_times).checks()
 
 
 def check_all(
     group: str, kind: str, plugins: Plugins, options: Mapping[str, Any], *, most_times: float = MOST_TIMES
 ) -> Checks:
     """The checks of whichever group."""
-    check = {"entities": check_entity, "defenses": check_defense, "attacks": check_attack}[group]
-    return check(kind, plugins, options, most_times=most_times)
+    return _Kit(group, kind, plugins, options, most_times).checks()
 
 
 class _Kill(BaseException):
@@ -88,100 +71,94 @@ class _Kill(BaseException):
 class _Kit:
     def __init__(self, group: str, kind: str, plugins: Plugins, options: Mapping[str, Any], most_times: float) -> None:
         self._group, self._kind, self._plugins, self._most_times = group, kind, plugins, most_times
-        self._options, self.label = dict(options), kind
+        self._options = dict(options)
         self._word = GROUPS[group]
 
-    def checks(self, more: Callable[[Played], Iterator[Check]] | None = None) -> Checks:
+    def checks(self) -> Checks:
         """All checks in turn; after one that the others rest on has failed, they are not tried."""
-        found = [*self._about_options()]
-        if any(check.problem for check in found):
-            return tuple(found)
+        checks = [self._check_options()]
+        if checks[0].problem:
+            return tuple(checks)
         with tempfile.TemporaryDirectory(prefix="collab-check-") as folder:
             out = Path(folder)
             try:
                 scenario = self._scenario(out)
-                self.label = next((label for _, label in attacks_of(scenario)), self._kind)
                 start, recorder = time.perf_counter(), _Recorder()
                 played = self._play(scenario, out / "first")
                 seconds = time.perf_counter() - start
             except BoundaryError as error:
-                return (*found, Check("plain reports", str(error)))
+                return (*checks, Check("plain reports", str(error)))
             except CollabError as error:
-                return (*found, Check("plays", f"{error} Play it yourself: `collab run` with this {self._word}."))
-            found += [Check("plays", figure=f"{seconds:.1f} s"), Check("plain reports")]
-            found.append(self._same_bits(scenario, played, out / "second", recorder))
-            if not found[-1].problem:
-                found.append(self._resumes(scenario, played, recorder.points, out))
-            found.append(self._shards(played))
-            found.append(self._cost(played))
-            found += more(played) if more else ()
-        return tuple(found)
+                return (*checks, Check("plays", f"{error} Play it yourself: `collab run` with this {self._word}."))
+            checks += [Check("plays", figure=f"{seconds:.1f} s"), Check("plain reports")]
+            checks.append(self._check_bits(scenario, played, out / "second", recorder))
+            if not checks[-1].problem:
+                checks.append(self._check_resuming(scenario, played, recorder.points, out))
+            checks += [self._check_shards(played), self._check_cost(played)]
+            if self._group == "attacks":
+                answers = Kinds(self._plugins).options("attacks", self._kind).answers  # type: ignore[attr-defined]
+                checks += check_controls(played, attacks_of(scenario)[0][1], answers)
+        return tuple(checks)
 
     # ---- the checks -------------------------------------------------------------------------------------------------
-    def _about_options(self) -> Iterator[Check]:
+    def _check_options(self) -> Check:
         try:
             model = Kinds(self._plugins).options(self._group, self._kind)
-            stated = {**({"kind": self._kind} if self._group != "entities" else {}), **self._options}
-            options = model.model_validate(_tuples(stated), context=Kinds(self._plugins))
+            content = {**({"kind": self._kind} if self._group != "entities" else {}), **self._options}
+            options = model.model_validate(_tuples(content), context=Kinds(self._plugins))
         except ValidationError as error:
             wrong = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-            yield Check(
+            return Check(
                 "options", "\n".join([*wrong, "State what it needs with --set KEY=VALUE, or mend its Options."])
             )
-            return
         except PluginError as error:
-            yield Check("options", str(error))
-            return
-        yield Check("options", "\n".join(_wrong_options(model, options, self._plugins)))
+            return Check("options", str(error))
+        return Check("options", "\n".join(_wrong_options(model, options, self._plugins)))
 
-    def _same_bits(self, scenario: Scenario, played: Played, out: Path, recorder: "_Recorder") -> Check:
+    def _check_bits(self, scenario: Scenario, played: Played, out: Path, recorder: "_Recorder") -> Check:
         _lend(played, out)
-        told = _difference(played, self._play(scenario, out, recorder), "played twice")
+        difference = _difference(played, self._play(scenario, out, recorder), "played twice")
         advice = " Draw from self.stream(...) or view.stream alone: no global generator, no clock, no order of a set."
-        return Check("same seed, same bits", told and told + advice)
+        return Check("same seed, same bits", difference and difference + advice)
 
-    def _resumes(self, scenario: Scenario, played: Played, points: list[int], out: Path) -> Check:
+    def _check_resuming(self, scenario: Scenario, played: Played, points: list[int], out: Path) -> Check:
         between, progress.SECONDS_BETWEEN = progress.SECONDS_BETWEEN, 0.0
         advice = "Keep what a later stage needs in files of `self.private`, not in the object."
         try:
             for number, point in enumerate(points):
-                place = out / f"killed{number}"
-                _lend(played, place)
+                folder = out / f"killed{number}"
+                _lend(played, folder)
                 with suppress(_Kill):
-                    self._play(scenario, place, _killer(point))
-                again = self._play(scenario, place)
-                if told := _difference(played, again, f"killed at event {point} and resumed"):
-                    return Check("resume", f"{told} {advice}")
+                    self._play(scenario, folder, _killer(point))
+                again = self._play(scenario, folder)
+                if difference := _difference(played, again, f"killed at event {point} and resumed"):
+                    return Check("resume", f"{difference} {advice}")
         except CollabError as error:
             return Check("resume", f"killed at event {point}, it could not go on: {error} {advice}")
         finally:
             progress.SECONDS_BETWEEN = between
         return Check("resume", figure=f"killed {len(points)} times")
 
-    def _shards(self, played: Played) -> Check:
-        found = Store(played.run / "store").verify()
-        told = " ".join(f"{each.path}: {each.problem}." for each in found if each.problem)
+    def _check_shards(self, played: Played) -> Check:
+        findings = Store(played.run / "store").verify()
+        refused = " ".join(f"{finding.path}: {finding.problem}." for finding in findings if finding.problem)
         advice = " Publish through `self.layout.store.publish`, which checks shape, type and range."
-        return Check("shapes and types", told and told + advice)
+        return Check("shapes and types", refused and refused + advice)
 
-    def _cost(self, played: Played) -> Check:
+    def _check_cost(self, played: Played) -> Check:
         jobs = json.loads((played.run / "record.json").read_text())["jobs"]
+        of_entities = ("decode", "featurize", "poison", "publish", "refine")
+        compared = ("attack", "reconstruct") if self._group == "attacks" else of_entities
         spent = {"mine": 0.0, "other": 0.0}
         for name, job in jobs.items():
-            stage, who = name.split()[:2]
-            if who in spent and stage in self._compared:
-                spent[who] += job["seconds"]
+            stage, participant = name.split()[:2]
+            if participant in spent and stage in compared:
+                spent[participant] += job["seconds"]
         times = spent["mine"] / max(spent["other"], 1e-3)
         beside = "training the reconstructor" if self._group == "attacks" else "the stages of the paper's entity"
-        told = f"{spent['mine']:.2f} s, {times:.1f} times {beside}"
-        slow = f"{told}; at most {self._most_times:g} times is expected. Find what is slow, or allow --most-times more."
-        return Check("cost", "" if times <= self._most_times else slow, told)
-
-    @property
-    def _compared(self) -> tuple[str, ...]:
-        if self._group == "attacks":
-            return "attack", "reconstruct"
-        return "decode", "featurize", "poison", "publish", "refine"
+        figure = f"{spent['mine']:.2f} s, {times:.1f} times {beside}"
+        advice = f"; at most {self._most_times:g} times is expected. Find what is slow, or allow --most-times more."
+        return Check("cost", "" if times <= self._most_times else figure + advice, figure)
 
     # ---- how it plays -----------------------------------------------------------------------------------------------
     def _play(self, scenario: Scenario, out: Path, watch: Callable[[Event], None] = lambda event: None) -> Played:
@@ -217,12 +194,10 @@ def _lend(played: Played, out: Path) -> None:
 
 
 def _killer(point: int) -> Callable[[Event], None]:
-    count = 0
+    count = itertools.count(1)
 
     def watch(event: Event) -> None:
-        nonlocal count
-        count += 1
-        if count == point:
+        if next(count) == point:
             raise _Kill
 
     return watch

@@ -6,7 +6,7 @@ from typing import Literal
 
 from collab.results.table import Result
 from collab.scenario.model import Scenario
-from collab.scenario.rows import owners, played_rows
+from collab.scenario.rows import find_owners, list_played_rows
 from collab.tasks import MainMetric
 from collab.verdicts.judging import Comparison, Found, Region, difference
 
@@ -23,7 +23,7 @@ class Evidence:
         self._attacked = {
             (row.row, row.entity or "", row.attack, row.metric): row for row in rows if row.attack is not None
         }
-        self.played = {str(row.name): row for row in played_rows(scenario)}
+        self.played = {str(row.name): row for row in list_played_rows(scenario)}
         """Refinements that are played, control rows too, by what results call them."""
 
     def row(self, key: Key) -> Result | None:
@@ -69,9 +69,9 @@ class Evidence:
         """Who publishes from a DPM."""
         return self.protected_by("dpm")
 
-    def owners(self, row: str) -> list[str | None]:
+    def find_owners(self, row: str) -> list[str | None]:
         """Entities that have results of a row; None for one that is nobody's."""
-        return list(owners(self.scenario).get(row) or (None,))
+        return list(find_owners(self.scenario).get(row) or (None,))
 
     def images(self, name: str) -> int | None:
         """How many images an entity published, None if that was not counted."""

@@ -165,7 +165,7 @@ def _on_figure(evidence: Evidence, table: Table, row: Result, figure: float) -> 
 def _on_bound(bound: Bound, evidence: Evidence, rows: Sequence[Result]) -> Iterator[Comparison]:
     """One comparison for each entity whose number is bounded, measured or not."""
     meant = {row.entity: row for row in rows if _is_meant(bound, row)}
-    for entity in [bound.entity] if bound.entity else evidence.owners(str(bound.row)):
+    for entity in [bound.entity] if bound.entity else evidence.find_owners(str(bound.row)):
         yield _compared(bound, meant[entity]) if entity in meant else _not_there(bound, entity, rows)
 
 

@@ -14,7 +14,7 @@ from collab.plugins.discovery import INSTALLED
 from collab.results.table import Result
 from collab.runtime.play import Played
 from collab.scenario.model import Scenario
-from collab.scenario.offers import our_options
+from collab.scenario.offers import find_our_options
 from collab.store.release import read_release
 from collab.store.shards import ShardSpec
 from collab.store.store import Store
@@ -60,7 +60,7 @@ def own(played: Played, entity: str) -> np.ndarray:
 
 
 def test_every_kind_has_a_file_of_its_own_that_says_what_it_is() -> None:
-    kinds = our_options()["entities"]
+    kinds = find_our_options()["entities"]
     assert "selective" in kinds
     for kind, options in kinds.items():
         plugin = INSTALLED.load("entities", kind)

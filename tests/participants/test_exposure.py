@@ -16,7 +16,7 @@ from collab.participants.exposure import (
     feature_similarity,
     identity_measures,
 )
-from collab.scenario.exposure import Decoder, Learner
+from collab.scenario.measuring import Decoder, Learner
 from collab.seeding import Stream
 from collab.training.feeds import ImageSet
 from collab.training.precision import resolve_compute

@@ -9,7 +9,7 @@ import numpy as np
 from collab.results.table import Result, write_results
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario, to_yaml
-from collab.scenario.rows import played_rows
+from collab.scenario.rows import list_played_rows
 from collab.store.ledger import write_ledger
 from collab.store.pictures import Pictures, write_pictures
 from collab.types import Crossing
@@ -35,7 +35,7 @@ def rows(stated: Scenario, top1: Mapping[str, float] | None = None, attacked: fl
     top1 = top1 or {}
     made = [row("c_public", None, "top1", top1.get("c_public", 0.5))]
     made += [row("c_public", None, f"ssim[7]_prior_{kind}", 0.15) for kind in ("unrelated", "mean", "class_mean")]
-    for each in played_rows(stated):
+    for each in list_played_rows(stated):
         name = str(each.name)
         paper = {"paper": 0.5, "verdict": "not comparable: made up"} if name.isdecimal() else {}
         made.append(row(name, each.entity, "top1", top1.get(name, 0.5), **paper))

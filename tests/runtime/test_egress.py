@@ -15,7 +15,7 @@ from collab.runtime.demand import Demand
 from collab.runtime.play import Where, play
 from collab.runtime.ray_backend import RayBackend
 from collab.scenario.model import Scenario
-from collab.types import MOST_BYTES, Crossing, Measure, Report, checked
+from collab.types import MOST_BYTES, Crossing, Measure, Report, check_report
 
 
 class Text(str):
@@ -38,35 +38,35 @@ SMUGGLED: dict[str, tuple[Any, str]] = {
 
 
 def test_plain_reports_pass() -> None:
-    assert checked(PLAIN, "Contributor.publish") is PLAIN
+    assert check_report(PLAIN, "Contributor.publish") is PLAIN
 
 
 @pytest.mark.parametrize("name", SMUGGLED)
 def test_what_is_not_plain_is_refused_by_the_name_of_the_method(name: str) -> None:
     measure, told = SMUGGLED[name]
     with pytest.raises(BoundaryError, match=f"^Contributor.publish answered report.*{told}") as caught:
-        checked(replace(PLAIN, measures=(measure,)), "Contributor.publish")
+        check_report(replace(PLAIN, measures=(measure,)), "Contributor.publish")
     assert caught.value.exit_code == 6
 
 
 @pytest.mark.parametrize("answer", [torch.ones(2), np.ones(2), b"weights", torch.nn.Linear(1, 1), None, {"top1": 1}])
 def test_only_a_report_is_an_answer(answer: Any) -> None:
     with pytest.raises(BoundaryError, match=r"^Contributor\.poison answered a \w+\. A stage answers a"):
-        checked(answer, "Contributor.poison")
+        check_report(answer, "Contributor.poison")
 
 
 def test_crossings_and_facts_are_looked_at_too() -> None:
     crossing = replace(PLAIN.crossings[0], digest=b"weights")
     with pytest.raises(BoundaryError, match=r"crossings\[0\]\.digest of type bytes"):
-        checked(replace(PLAIN, crossings=(crossing,)), "E.publish")
+        check_report(replace(PLAIN, crossings=(crossing,)), "E.publish")
     with pytest.raises(BoundaryError, match=r"facts\['why'\] of type bytearray"):
-        checked(replace(PLAIN, facts={"why": bytearray(3)}), "E.publish")
+        check_report(replace(PLAIN, facts={"why": bytearray(3)}), "E.publish")
 
 
 def test_weights_do_not_fit_into_the_numbers_of_a_report() -> None:
     weights = torch.randn(MOST_BYTES // 16).tolist()
     with pytest.raises(BoundaryError, match=r"bytes of measures and facts; a report has at most 262,144"):
-        checked(Report(tuple(Measure("w", value) for value in weights)), "E.poison")
+        check_report(Report(tuple(Measure("w", value) for value in weights)), "E.poison")
 
 
 def test_a_run_whose_entity_answers_a_tensor_ends_with_code_6(

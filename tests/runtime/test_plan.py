@@ -9,7 +9,7 @@ from collab.runtime.host import host_names
 from collab.runtime.plan import plan
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
-from collab.scenario.rows import played_rows
+from collab.scenario.rows import list_played_rows
 from collab.stages.base import Job
 from tests.places import SCENARIOS
 
@@ -110,7 +110,7 @@ def test_largest_row_is_counted_over_all_it_reads(controls: str) -> None:
 
 def test_without_controls_only_stated_rows_are_played() -> None:
     scenario = four("controls=false")
-    assert played_rows(scenario) == scenario.refinements
+    assert list_played_rows(scenario) == scenario.refinements
     assert not any(row.startswith(("c_own", "c_un", "c_all")) for row, _ in labels(plan(scenario, ROWS)))
 
 

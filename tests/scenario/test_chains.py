@@ -13,7 +13,7 @@ from collab.defenses.options import Dpm, GaussianFilter, GaussianNoise, MeanFilt
 from collab.errors import ScenarioError
 from collab.scenario.document import read_document
 from collab.scenario.model import Scenario
-from collab.scenario.offers import our_options
+from collab.scenario.offers import find_our_options
 from collab.scenario.parts import EntityPart
 from collab.scenario.reader import read_scenario, to_yaml
 from collab.scenario.schema import json_schema
@@ -22,7 +22,7 @@ from tests.places import ROOT
 
 Complaints = Callable[..., list[str]]
 CHAIN = "[none, {kind: dpm, blocks: 2, lambda: 0.5}]"
-SCHEMA = Draft202012Validator(json_schema(our_options()))
+SCHEMA = Draft202012Validator(json_schema(find_our_options()))
 
 
 @pytest.fixture
@@ -170,6 +170,6 @@ def test_options_out_of_range_are_refused(part: Any, options: dict[str, Any]) ->
         part(kind=kind, **options)
     is_float_for_int = options == {"kernel": 3.0}  # which JSON cannot tell from 3
     assert (
-        Draft202012Validator(part.model_json_schema(our_options())).is_valid({"kind": kind, **options})
+        Draft202012Validator(part.model_json_schema(find_our_options())).is_valid({"kind": kind, **options})
         == is_float_for_int
     )

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from collab.errors import ScenarioError
 from collab.scenario.document import read_document
-from collab.scenario.offers import our_options
+from collab.scenario.offers import find_our_options
 from collab.scenario.reader import read_scenario, to_yaml
 from collab.scenario.reference import MARK, json_text, reference
 from collab.scenario.schema import json_schema
@@ -197,7 +197,7 @@ def test_the_schema_file_is_current() -> None:
 def test_the_page_has_every_key() -> None:
     page = (ROOT / "docs" / "scenario.md").read_text(encoding="utf-8")
     assert page.partition(MARK)[2].strip() == reference().strip(), "run `python -m collab.scenario.reference`"
-    schema = json_schema(our_options())
+    schema = json_schema(find_our_options())
     parts = {"Scenario": schema, **schema["$defs"]}
     for name, part in parts.items():
         section = page.partition(f"### {name}\n")[2].partition("\n### ")[0]

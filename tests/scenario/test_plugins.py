@@ -12,7 +12,7 @@ from collab.defenses.options import Dpm
 from collab.errors import PluginError, ScenarioError
 from collab.plugins.discovery import Plugins
 from collab.scenario.document import read_document
-from collab.scenario.offers import offers, our_options
+from collab.scenario.offers import find_our_options, offers
 from collab.scenario.reader import Loaded, read_scenario, to_yaml
 from collab.scenario.schema import json_schema
 
@@ -244,7 +244,7 @@ def test_schema_and_reader_agree_on_plugins(valid: str, complaints: Complaints, 
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)
     validator.validate(read_document(valid).content)
-    assert not Draft202012Validator(json_schema(our_options())).is_valid(read_document(valid).content)
+    assert not Draft202012Validator(json_schema(find_our_options())).is_valid(read_document(valid).content)
     for fault, (old, new, _) in FAULTS.items():
         broken = valid.replace(old, new.replace("@", ""), 1)
         if complaints(broken):

@@ -14,9 +14,10 @@ from pydantic import ValidationError
 
 from collab.architectures import ARCHITECTURES
 from collab.errors import ScenarioError
-from collab.scenario.document import read_document, write_document
+from collab.scenario.document import _FastLoader, _Loader, _read, read_document, write_document
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario, to_yaml
+from tests.places import ROOT
 
 Write = Callable[..., Path]
 
@@ -118,6 +119,28 @@ def test_any_values_survive_the_document(content: dict[str, Any]) -> None:
     document = read_document(write_document(content))
     assert not document.mistakes
     assert repr(document.content) == repr(content)  # repr: 1 is not 1.0, and True is neither
+
+
+def test_both_parsers_read_the_same_values_at_the_same_places() -> None:
+    files = sorted((ROOT / "scenarios").rglob("*.yaml"))
+    assert len(files) > 20
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        assert _read(text, _FastLoader) == _read(text, _Loader), file
+
+
+def test_what_the_fast_parser_alone_refuses_is_read() -> None:
+    with pytest.raises(yaml.YAMLError):
+        _read("model: {hook:}", _FastLoader)
+    assert read_document("model: {hook:}").content == {"model": {"hook": None}}
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"), [("a: 1\nb: é\0", 2, 5), ("a: é\n\t- b", 2, 1), ('a: "é\\q"', 1, 7)]
+)
+def test_what_is_no_yaml_is_told_at_its_exact_place(text: str, line: int, column: int) -> None:
+    (mistake,) = read_document(text).mistakes
+    assert (mistake.place.line, mistake.place.column) == (line, column)
 
 
 def test_one_value_in_two_places_is_written_twice() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from collab.errors import ScenarioError
+from collab.scenario.document import Document, read_document
 from collab.scenario.sweep import Cell, read_sweep
 
 Write = Callable[..., Path]
@@ -41,6 +42,19 @@ def test_alpha_may_vary_where_the_kind_is_set_for_every_cell(kind: str, cells: C
     assert alphas(found) == [(kind, 0.3), (kind, 0.3), (kind, 10.0), (kind, 10.0)]
     assert [cell.seed for cell in found] == [0, 1, 0, 1]
     assert alphas(cells(kind, "[0.3, 10]")) == [(kind, 0.3), (kind, 10.0)]
+
+
+def test_a_sweep_reads_each_file_once(cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts: list[str] = []
+
+    def read(text: str) -> Document:
+        texts.append(text)
+        return read_document(text)
+
+    monkeypatch.setattr("collab.scenario.sweep.read_document", read)
+    monkeypatch.setattr("collab.scenario.reader.read_document", read)
+    assert len(cells("dirichlet", "[0.5, 1]", seeds=2)) == 4
+    assert len(texts) == len(set(texts)) == 2  # the sweep, and the scenario that varies
 
 
 def test_the_axis_replaces_another_partition(cells: Cells, valid: str) -> None:

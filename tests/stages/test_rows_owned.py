@@ -9,7 +9,7 @@ from collab.runtime.plan import plan
 from collab.scenario import stage_rows
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
-from collab.scenario.rows import owners
+from collab.scenario.rows import find_owners
 from collab.verdicts.evidence import Evidence
 from tests.places import SCENARIOS
 
@@ -29,18 +29,18 @@ def written(scenario: Scenario) -> set[tuple[str, str]]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_stages_write_the_rows_that_have_owners_and_no_others(path: Path) -> None:
     scenario = read_scenario(path, check_paths=False).scenario
-    owned = {(row, who) for row, names in owners(scenario).items() for who in names or ("",)}
+    owned = {(row, who) for row, names in find_owners(scenario).items() for who in names or ("",)}
     assert written(scenario) == owned
     stated = {str(row.name) for row in (*scenario.refinements, *scenario.federated)}
     ours = {row for row, _ in owned if row not in stated}
     assert all(row in stage_rows.RESERVED or row.startswith(stage_rows.OF_CONTROLS) for row in ours)
     evidence = Evidence(scenario, ())
-    assert all(evidence.owners(row) == (list(names) or [None]) for row, names in owners(scenario).items())
+    assert all(evidence.find_owners(row) == (list(names) or [None]) for row, names in find_owners(scenario).items())
 
 
 def test_all_rows_of_ours_are_in_some_scenario() -> None:
     """So that the test above has seen each of them."""
-    seen = {row for path in FILES for row in owners(read_scenario(path, check_paths=False).scenario)}
+    seen = {row for path in FILES for row in find_owners(read_scenario(path, check_paths=False).scenario)}
     assert stage_rows.RESERVED - seen == {stage_rows.VERDICT}  # which no stage writes
 
 

@@ -159,7 +159,7 @@ def test_a_right_attack_passes() -> None:
 @pytest.fixture
 def without_kills(monkeypatch: pytest.MonkeyPatch) -> None:
     """Controls have nothing to do with what is killed and resumed; each of those runs takes as long as the attack."""
-    monkeypatch.setattr(_Kit, "_resumes", lambda *given: Check("resume"))
+    monkeypatch.setattr(_Kit, "_check_resuming", lambda *given: Check("resume"))
 
 
 @pytest.mark.usefixtures("without_kills")

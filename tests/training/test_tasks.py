@@ -10,7 +10,7 @@ from torch import Tensor
 
 from collab.metrics.scores import map_measure, mcc_measure
 from collab.metrics.utility import mcc, mean_average_precision
-from collab.tasks import MAIN_METRIC, main_metric_in
+from collab.tasks import MAIN_METRIC, find_main_metric
 from collab.training.losses import attribute_equivalence, attribute_loss, identity_confusion, pose_loss
 from collab.training.tasks import DEGREES, Attributes, Classification, Pose, Task, task_of
 
@@ -85,7 +85,7 @@ def test_the_main_metric_comes_first_and_is_found_again() -> None:
         measures = task.measures(logits, target, 0, "_original")
         main = MAIN_METRIC[task.kind]
         assert measures[0].metric == f"{main.name}_original"
-        assert main_metric_in(each.metric for each in measures) is main
+        assert find_main_metric(each.metric for each in measures) is main
         assert task_of(task.kind, task.names) == task
 
 

@@ -82,7 +82,7 @@ import sys
 from pathlib import Path
 from collab.results.table import Result
 from collab.scenario.reader import read_scenario
-from collab.scenario.offers import our_options
+from collab.scenario.offers import find_our_options
 from collab.scenario.schema import json_schema
 from collab.verdicts.verdicts import judged, verdicts
 original, poisoned = map(float, sys.argv[1:3])
@@ -93,7 +93,7 @@ rows = [Result("filtered", "tables_1_2", "a1", "gaussian_filter", None, f"top1_{
 print(json.dumps({
     "verdicts": [[each.source, each.claim, each.expected, each.verdict] for each in verdicts(scenario, rows)],
     "papers": [each.paper for each in judged(scenario, rows)],
-    "listed": "ff_table1: what a filter costs" in json.dumps(json_schema(our_options())),
+    "listed": "ff_table1: what a filter costs" in json.dumps(json_schema(find_our_options())),
 }))
 """
 

@@ -10,7 +10,7 @@ from collab.results.results import Results
 from collab.results.table import Result
 from collab.results.words import listed
 from collab.scenario.model import Refinement, Scenario
-from collab.scenario.rows import played_rows
+from collab.scenario.rows import list_played_rows
 from collab.tasks import MainMetric
 
 Kind = Literal["images", "own", "pool", "bound"]
@@ -65,7 +65,7 @@ def bars_of(scenario: Scenario, rows: Sequence[Result]) -> Bars | None:
     """The main metric of every row but those that poison own features too; None if there is nothing to draw."""
     main = scenario.data.main_metric
     found = Results(row for row in rows if row.metric == main.name and row.value is not None)
-    drawn = {str(row.name): row for row in played_rows(scenario) if row.own != "poisoned"}
+    drawn = {str(row.name): row for row in list_played_rows(scenario) if row.own != "poisoned"}
     tops = [top for name, row in drawn.items() if (top := found.find(name, row.entity, main.name))]
     if not tops:
         return None
@@ -84,7 +84,7 @@ def bars_of(scenario: Scenario, rows: Sequence[Result]) -> Bars | None:
         groups=tuple(shown),
         ticks=tuple((100 * tick / scale, f"{tick:g}") for tick in range(0, scale + 1, 20 if scale > 50 else 10)),
         reference=None if public is None else 100 * main.scale * (public.value or 0) / scale,
-        reference_told="" if public is None else main.told(public.value or 0),
+        reference_told="" if public is None else main.write(public.value or 0),
         left_out=len(groups) - len(shown),
     )
 

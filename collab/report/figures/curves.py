@@ -6,7 +6,7 @@ from typing import Any
 from collab.report.svg import inline_svg
 from collab.results.aggregate import Mean, is_number
 from collab.scenario.stage_rows import TABLES_1_2
-from collab.tasks import main_metric_in
+from collab.tasks import find_main_metric
 
 Values = tuple[tuple[str, bool | int | float | str], ...]
 
@@ -24,7 +24,7 @@ def accuracy_curves(found: Sequence[Mean], axes: Sequence[str], labels: Mapping[
     `labels` says what each row is trained on. Dashed: the entity's own features alone. Dotted: the public decider, and
     rows that belong to nobody, the same in every panel. Nothing where no entity refines.
     """
-    main = main_metric_in(each.metric for each in found)
+    main = find_main_metric(each.metric for each in found)
     scored = [each for each in found if each.metric == main.name]
     rest = list(dict.fromkeys(each.values[1:] for each in scored))
     names = sorted({each.entity for each in scored if each.entity and each.row in labels})
@@ -72,7 +72,10 @@ def frontier(found: Sequence[Mean], axes: Sequence[str], gains: Sequence[Mean]) 
     Across: SSIM of reconstructions from what the entity publishes, mean over seeds. Up: its gain there, one of `gains`.
     Nothing where no entity has both.
     """
-    main, gain_of = main_metric_in(each.metric for each in found), {(each.values, each.entity): each for each in gains}
+    main, gain_of = (
+        find_main_metric(each.metric for each in found),
+        {(each.values, each.entity): each for each in gains},
+    )
     points_of: dict[str, list[tuple[float, float, Values]]] = {}
     for each in found:
         is_ssim = each.quantity == "ssim_poisoned"

@@ -7,7 +7,7 @@ from collab.report.cells import Table, text
 from collab.report.figures.curves import COLORS, MARKS, draw_line, draw_panels, set_across
 from collab.report.svg import inline_svg
 from collab.results.aggregate import Mean, is_number
-from collab.tasks import main_metric_in
+from collab.tasks import find_main_metric
 
 MOST_LINES = 24
 LIKENESS = ("l1_original", "l1_poisoned", "ssim_original", "ssim_poisoned")
@@ -15,13 +15,13 @@ LIKENESS = ("l1_original", "l1_poisoned", "ssim_original", "ssim_poisoned")
 
 def columns_of(found: Sequence[Mean]) -> tuple[str, ...]:
     """The metrics of the table: the task's main one and those of reconstructions, of original and poisoned features."""
-    main = main_metric_in(each.metric for each in found)
+    main = find_main_metric(each.metric for each in found)
     return (f"{main.name}_original", f"{main.name}_poisoned", *LIKENESS)
 
 
 def poisoning_table(found: Sequence[Mean], axes: Sequence[str]) -> Table:
     """A line for each point and entity, in the order of the cells; a dash where nothing was measured."""
-    main = main_metric_in(each.metric for each in found)
+    main = find_main_metric(each.metric for each in found)
     means: dict[tuple[Any, str], dict[str, float]] = {}
     for each in _of_tables(found):
         means.setdefault((each.values, str(each.entity)), {})[each.quantity] = each.figure.value
@@ -53,7 +53,7 @@ def poisoning_curves(found: Sequence[Mean], axes: Sequence[str]) -> str:
     lines = list(dict.fromkeys((each.entity, each.values[1:]) for each in shown))[:MOST_LINES]
     if not lines:
         return ""
-    main = main_metric_in(each.metric for each in found)
+    main = find_main_metric(each.metric for each in found)
     figure, panels = draw_panels(2)
     for panel, column, title, scale in zip(
         panels,
@@ -85,7 +85,7 @@ def cost_frontier(found: Sequence[Mean], axes: Sequence[str]) -> str:
     for each in found:
         if each.row == "tables_1_2":
             means.setdefault((str(each.entity), each.values), {})[each.quantity] = each.figure.value
-    main = main_metric_in(each.metric for each in found)
+    main = find_main_metric(each.metric for each in found)
     wanted = ("ssim_max_poisoned", f"{main.name}_original", f"{main.name}_poisoned")
     known = {point: each for point, each in means.items() if all(metric in each for metric in wanted)}
     if len({values for _, values in known}) < 2:

@@ -12,7 +12,7 @@ from collab.results.opened import Opened
 from collab.results.results import Key, Results
 from collab.results.table import Result
 from collab.results.words import basis, difference, gained, listed, signed, size
-from collab.scenario.rows import played_rows
+from collab.scenario.rows import list_played_rows
 from collab.tasks import MAIN_METRIC
 
 ABSENT = "—"
@@ -82,7 +82,9 @@ def side_by_side(runs: Sequence[Opened]) -> tuple[Table, ...]:
     """Gains, then every number of any run: main metrics in the order of Table 5, Tables 1 and 2, attacks, the rest."""
     found = [Results(run.rows).by_key for run in runs]
     stated = dict.fromkeys(str(row.name) for run in runs for row in run.scenario.refinements)
-    played = dict.fromkeys([*stated, "c_public", *(str(row.name) for run in runs for row in played_rows(run.scenario))])
+    played = dict.fromkeys(
+        [*stated, "c_public", *(str(row.name) for run in runs for row in list_played_rows(run.scenario))]
+    )
     order = {name: at for at, name in enumerate(played)}
     parts: dict[str, list[Key]] = {title: [] for title in (UTILITY, POISONING, ATTACKS, REST)}
     for key in dict.fromkeys(key for rows in found for key in rows):

@@ -37,7 +37,7 @@ from collab.results.opened import Opened, open_run
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.sweep import Sweep
 from collab.store.pictures import Sheet
-from collab.tasks import main_metric_in
+from collab.tasks import find_main_metric
 from collab.verdicts.verdicts import Verdict
 
 
@@ -120,7 +120,7 @@ def write_sweep_page(
     `rows` are those of the scenarios; `sheets` are named by the values of their cell, and the entity if there are more.
     """
     axes = [axis.vary for axis in spec.axes]
-    main = main_metric_in(each.metric for each in found)
+    main = find_main_metric(each.metric for each in found)
     is_banded = any(each.figure.low is not None for each in found)
     band = "Bands: 95 % interval of the mean over seeds (Student)." if is_banded else "One seed: no bands; see --seeds."
     target = folder / "report.html"

@@ -13,7 +13,7 @@ from collab.results.results import Results
 from collab.results.table import Result
 from collab.results.words import gained, listed, size
 from collab.scenario.model import Refinement, Scenario
-from collab.scenario.rows import played_rows
+from collab.scenario.rows import list_played_rows
 from collab.store.pictures import Pictures
 from collab.tasks import MainMetric
 
@@ -50,7 +50,7 @@ class Gain:
     def told(self) -> str:
         """A sentence."""
         main = self.main
-        before, after = (main.told(row.value or 0) for row in (self.without, self.with_pool))
+        before, after = (main.write(row.value or 0) for row in (self.without, self.with_pool))
         points = f"{abs(main.scale * self.change.value):.1f} {main.points}"
         reach = ""
         if self.change.low is not None and self.change.high is not None:
@@ -92,7 +92,7 @@ def summary(
     `notices` are sentences about the images: what was passed over, and which stand twice.
     """
     found = Results(rows)
-    pooled = [row for row in played_rows(scenario) if row.own == "features" and row.pool]
+    pooled = [row for row in list_played_rows(scenario) if row.own == "features" and row.pool]
     gains = tuple(filter(None, (_gain(scenario, pooled, found, entity.name) for entity in scenario.entities)))
     shown = tuple(filter(None, (disclosure_of(found, entity.name, pictures) for entity in scenario.entities)))
     judged, defenses = judgements(cells), defense_names(scenario.entities)
@@ -162,8 +162,8 @@ def _cost(sent: Sequence[Boundary]) -> str:
 def _alone_is_better(gains: Sequence[Gain]) -> tuple[str, ...]:
     return tuple(
         f"{gain.entity} does better without any of this: trained from scratch on its own raw images it reaches "
-        f"{gain.main.told(gain.scratch.value or 0)} (row {gain.scratch.row}), with the pool "
-        f"{gain.main.told(gain.with_pool.value or 0)}."
+        f"{gain.main.write(gain.scratch.value or 0)} (row {gain.scratch.row}), with the pool "
+        f"{gain.main.write(gain.with_pool.value or 0)}."
         for gain in gains
         if gain.scratch is not None and gain.is_beaten_from_scratch
     )

@@ -10,7 +10,7 @@ from collab.results.results import Results
 from collab.results.table import Result
 from collab.results.words import basis, listed, size
 from collab.scenario.model import Scenario
-from collab.scenario.rows import played_rows
+from collab.scenario.rows import list_played_rows
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def ways(scenario: Scenario, found: Results) -> Iterator[Way]:
     metric = scenario.data.main_metric.name
     published = {row.entity: row.value or 0.0 for row in found.rows if row.metric == "bytes_published"}
     for name in names:
-        for row in played_rows(scenario):
+        for row in list_played_rows(scenario):
             score = found.find(str(row.name), name, metric)
             if row.entity == name and row.own == "features" and row.pool and score:
                 read = sum(published.get(peer, 0.0) for peer in row.pool)

@@ -6,7 +6,7 @@ from collab.report.cells import Table, text
 from collab.results.aggregate import Mean
 from collab.results.gains import gain_metric, largest_pool, reference_in_words
 from collab.scenario.model import Refinement
-from collab.tasks import main_metric_in
+from collab.tasks import find_main_metric
 
 Values = tuple[tuple[str, bool | int | float | str], ...]
 
@@ -15,7 +15,7 @@ NO_INTERVAL = "—"
 
 def headline_gains(found: Sequence[Mean], rows: Sequence[Refinement]) -> list[Mean]:
     """The mean gain of each entity's row with the largest pool, at each point; `rows` are those of the scenarios."""
-    main = main_metric_in(each.metric for each in found)
+    main = find_main_metric(each.metric for each in found)
     gains = [each for each in found if each.metric == gain_metric(main)]
     at_point: dict[tuple[Values, str], set[str]] = {}
     for each in gains:
@@ -30,7 +30,7 @@ def headline_gains(found: Sequence[Mean], rows: Sequence[Refinement]) -> list[Me
 
 def gains_table(found: Sequence[Mean], axes: Sequence[str], rows: Sequence[Refinement]) -> Table:
     """What sharing brings each entity at each point, and whether the seeds agree that it does."""
-    main = main_metric_in(each.metric for each in found)
+    main = find_main_metric(each.metric for each in found)
     lines = [
         (*_values(each), each.entity or NO_INTERVAL, each.row, f"{round(main.scale * each.figure.value, 1) + 0.0:+.1f}",
          _interval(each, main.scale, "+.1f"), str(each.figure.n), _reading(each))
@@ -47,7 +47,7 @@ def gains_table(found: Sequence[Mean], axes: Sequence[str], rows: Sequence[Refin
 
 def means_table(found: Sequence[Mean], axes: Sequence[str]) -> Table:
     """The mean of the main metric of every row."""
-    main = main_metric_in(each.metric for each in found)
+    main = find_main_metric(each.metric for each in found)
     lines = [
         (*_values(each), each.row, each.entity or NO_INTERVAL, f"{main.scale * each.figure.value:.1f}",
          _interval(each, main.scale, ".1f"), str(each.figure.n))

@@ -1,6 +1,6 @@
 """Table 3: perturbations that learn nothing, the DPM, and a DPM behind each of them."""
 
-from collab.papers import named, paper_figure
+from collab.papers import name_in_papers, paper_figure
 from collab.report.cells import Table, plain, scaled
 from collab.results.results import Results
 from collab.results.table import Result
@@ -22,7 +22,7 @@ def perturbation_table(scenario: Scenario, found: Results) -> Table:
             and (main.includes(name.quantity) or name.quantity in ("l1", "ssim"))
         }
         if of_entity:
-            name = named(entity.protection)
+            name = name_in_papers(entity.protection)
             printed, ssim = (paper_figure("dp_table3", name, metric) for metric in (main.name, "ssim"))
             shown = (
                 *(scaled(of_entity.get(metric), main.scale) for metric, _ in shown_metrics),

@@ -10,7 +10,7 @@ from collab.results.results import Results
 from collab.results.table import Result
 from collab.results.words import basis
 from collab.scenario.model import Scenario
-from collab.scenario.rows import played_rows
+from collab.scenario.rows import list_played_rows
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,9 @@ class Shown:
 def shown_images(scenario: Scenario, found: Results) -> Iterator[Shown]:
     """Every entity that publishes images."""
     main = scenario.data.main_metric
-    alone = {str(row.entity): str(row.name) for row in played_rows(scenario) if row.own == "published" and not row.pool}
+    alone = {
+        str(row.entity): str(row.name) for row in list_played_rows(scenario) if row.own == "published" and not row.pool
+    }
     for entity in scenario.entities:
         original, published, likeness = (
             found.like("tables_1_2", entity.name, quantity, of)
@@ -86,7 +88,7 @@ def entropy_curve(scenario: Scenario, rows: Sequence[Result]) -> str:
         style = {"color": COLORS[index], "marker": MARKS[index], "markersize": 4, "linewidth": 1.4, "capsize": 2}
         panel.errorbar(gains, values, (below, above), label=defense, **style)
     names = {each.entity for each in points}
-    unprotected = [str(row.name) for row in played_rows(scenario) if row.own == "images" and row.entity in names]
+    unprotected = [str(row.name) for row in list_played_rows(scenario) if row.own == "images" and row.entity in names]
     raw = next((row for row in found.rows if row.row in unprotected and row.metric == main.name), None)
     if raw is not None:
         panel.axhline(main.scale * (raw.value or 0), linestyle="--", color="#787774", linewidth=1, label="raw images")

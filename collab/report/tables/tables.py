@@ -17,7 +17,7 @@ from collab.results.results import BY, Results
 from collab.results.table import Result, measured
 from collab.results.words import basis, signed
 from collab.scenario.model import Refinement, Scenario
-from collab.scenario.rows import played_rows
+from collab.scenario.rows import list_played_rows
 from collab.verdicts.verdicts import Verdict, found_of, verdicts
 
 
@@ -142,7 +142,7 @@ def _table_5(scenario: Scenario, found: Results) -> Table:
 
     if not scenario.refinements:
         return Table("Table 5: refinement", columns, ())  # nobody trains further
-    played = played_rows(scenario)
+    played = list_played_rows(scenario)
     stated = {str(row.name) for row in scenario.refinements}
     lines = [
         line(str(row.name), row.entity or "", describe(row), gain(row)) for row in played if str(row.name) in stated
@@ -174,7 +174,7 @@ def _table_5(scenario: Scenario, found: Results) -> Table:
 
 def _left_out(scenario: Scenario, found: Results) -> Table:
     """Whom a row did without, though the scenario names it: its entity vetted it, did not choose it, or it had left."""
-    lines, played = [], {str(row.name): row for row in played_rows(scenario)}
+    lines, played = [], {str(row.name): row for row in list_played_rows(scenario)}
     for stated in scenario.refinements:
         row, entity = str(stated.name), stated.entity or ""
         for sender in stated.pool:

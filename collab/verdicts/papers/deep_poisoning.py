@@ -1,6 +1,6 @@
 """Guo et al., Deep Poisoning, WACV 2021: Tables 1 to 4 and Figure 5; Table 5 is in `deep_poisoning_table_5`."""
 
-from collab.papers import named, paper_tables
+from collab.papers import name_in_papers, paper_tables
 from collab.results.table import Result
 from collab.scenario.stage_rows import TABLES_1_2
 from collab.verdicts.evidence import Evidence
@@ -221,7 +221,7 @@ def _beside_the_defense(evidence: Evidence, row: Result) -> Place | None:
     """Table 3: the row of the defense, by what C and R make of its features."""
     if row.row != TABLES_1_2 or not row.metric.endswith("_poisoned"):
         return None
-    return named(row.defense or ""), row.metric.replace(evidence.window, "").removesuffix("_poisoned")
+    return name_in_papers(row.defense or ""), row.metric.replace(evidence.window, "").removesuffix("_poisoned")
 
 
 BACKBONES = tuple(paper_tables()["dp_table1"].rows)

@@ -13,7 +13,7 @@ from collab.report.attack_page.verdicts import in_words, judgements
 from collab.report.attack_page.words import BROKEN_LEAKAGE, CANNOT, CONTROL_FAILED, R_IS_BLIND
 from collab.results.opened import open_run
 from collab.results.table import Result, write_results
-from collab.scenario.attack_suite import AUDITORS, FULL, QUICK, audited
+from collab.scenario.attack_suite import AUDITORS, FULL, QUICK, add_auditors
 from collab.scenario.reader import read_scenario, to_yaml
 from collab.store.ledger import write_ledger
 from tests.places import TINY
@@ -266,7 +266,7 @@ def test_an_audit_adds_an_outsider_with_the_suite_and_touches_nobody_else(
 
 def test_attacks_go_through_as_many_blocks_as_there_are() -> None:
     content = {"entities": [{"name": "a1", "share": 1.0}], "model": {"backbone": "resnet8", "hook": "conv3_1"}}
-    auditors = audited(content, "full")["entities"][-len(AUDITORS) :]
+    auditors = add_auditors(content, "full")["entities"][-len(AUDITORS) :]
     depths = [each["depth"] for auditor in auditors for each in auditor["options"]["attacks"] if "depth" in each]
     assert depths == [1]  # resnet8 has one block behind conv3_1
 
@@ -274,7 +274,7 @@ def test_attacks_go_through_as_many_blocks_as_there_are() -> None:
 @pytest.mark.parametrize("depth", ["quick", "full"])
 def test_where_c_is_one_block_all_attacks_are_tried_but_those_through_its_blocks(depth: str) -> None:
     content = {"entities": [], "model": {"backbone": "resnet8", "hook": "conv4_1"}}
-    auditors = audited(content, depth)["entities"]  # type: ignore[arg-type]
+    auditors = add_auditors(content, depth)["entities"]  # type: ignore[arg-type]
     tried = [each["kind"] for auditor in auditors for each in auditor["options"]["attacks"]]
     suite = {"quick": QUICK, "full": FULL}[depth]
     assert sorted(tried) == sorted(each["kind"] for each in suite if each["kind"] != "through_decider")
