@@ -75,7 +75,7 @@ def page_of(run: Opened) -> str:
     labels, classes = record.get("labels", {}), record["classes"]  # no labels: a run from before they were recorded
     held = held_labels(labels, classes)
     strips, left_out = strips_of(run.pictures, classes)
-    curves = curves_of(run.losses, record.get("tasks", {}))
+    curves = curves_of(run.losses, record.get("jobs", {}))
     beside = beside_the_paper(run.rows)
     parts: dict[str, Any] = {
         "run": run, "record": {"collab": "", "failures": {}, **record}, "refused": refusals(record),
@@ -92,7 +92,7 @@ def page_of(run: Opened) -> str:
         "counts": counts_table(held, classes) if max(len(held), len(classes)) <= MOST_NAMES else None,
         "bytes": bytes_sent(sent),
         "entropy": entropy_curve(scenario, run.rows), "exchange": exchange_curve(scenario, run.rows),
-        "environment": environment(record), "stages": stages(record.get("tasks", {})),
+        "environment": environment(record), "stages": stages(record.get("jobs", {})),
     }  # fmt: skip
     contents = [("answer", "The answer")]
     contents += [("table-5", "Table 5")] if table_5 else []

@@ -14,6 +14,7 @@ from collab.report.figures.bars import MOST_GROUPS, bars_of
 from collab.report.figures.losses import MOST_POINTS, curves_of
 from collab.report.figures.strips import LARGEST, MOST_BYTES, data_url, strips_of
 from collab.report.pages.compare import UTILITY, in_words, scenario_differences, side_by_side
+from collab.report.pages.page import write_page
 from collab.results.opened import curves_of_events, open_run
 from tests.report.made_up import CLASSES, pictures, row, rows, scenario, write_run
 
@@ -83,6 +84,13 @@ def test_events_of_a_run_from_before_curves_were_kept_are_read(tmp_path: Path) -
     run = write_run(tmp_path, SCENARIO, [], record={"jobs": jobs})
     (run / "metrics.jsonl").write_text("\n".join(lines))
     assert open_run(run).losses == {"a": ((3.0, 2.0), (5.0,)), "c": None, "d": ()}
+
+
+def test_the_page_lists_every_job_of_the_record_and_marks_those_of_the_cache(tmp_path: Path) -> None:
+    page = write_page(write_run(tmp_path, SCENARIO, rows(SCENARIO))).read_text(encoding="utf-8")
+    assert 'refine a1 row 7</th><td>2.0 s</td><td class="number">1.0 GB</td><td>yes</td>' in page
+    assert "4 stages, 8.0 s of work in all; 2 of them came from the cache" in page
+    assert '<figcaption>poison a1 <span class="tag">cache</span>' in page
 
 
 def test_small_pictures_are_kept_to_the_bit_and_large_ones_are_reduced() -> None:
