@@ -87,7 +87,7 @@ def run(
         where = Where(backend, address, device, out, fresh, only, loaded.plugins)
         played = play(loaded.scenario, where, watch)
     pages = draw_pages(played.run, loaded.scenario, loaded.plugins)
-    found = verdicts.verdicts(loaded.scenario, played.rows)
+    found = verdicts.judge(loaded.scenario, played.rows)
     if as_json:
         from dataclasses import asdict
 

@@ -68,18 +68,21 @@ class Figure:
             return self
         return Figure(self.value, max(self.low, low), min(self.high, high), self.n)
 
-    def told(self, scale: float = 1.0, digits: int = 3, *, sign: str = "") -> str:
+    def format(self, scale: float = 1.0, digits: int = 3, *, sign: str = "") -> str:
         """`scale` times the number with half of its interval: `71.4 ±1.2`, and `+71.4 ±1.2` with `sign` a plus."""
         value = f"{scale * self.value:{sign}.{digits}f}"
+        return value if self.reach is None else f"{value} ±{scale * self.reach:.{digits}f}"
+
+    def format_ends(self, scale: float = 1.0, form: str = ".2f", *, between: str = " to ") -> str:
+        """`scale` times the ends of the interval, such as `69.0 to 73.8`; nothing without one."""
         if self.low is None or self.high is None:
-            return value
-        return f"{value} ±{scale / 2 * (self.high - self.low):.{digits}f}"
+            return ""
+        return f"{scale * self.low:{form}}{between}{scale * self.high:{form}}"
 
     def __str__(self) -> str:
         """The number with the ends of its interval: `0.04 [0.03, 0.05]`."""
-        if self.low is None or self.high is None:
-            return f"{self.value:.2f}"
-        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+        ends = self.format_ends(between=", ")
+        return f"{self.value:.2f} [{ends}]" if ends else f"{self.value:.2f}"
 
 
 def total(figures: Sequence[Figure]) -> Figure:
@@ -95,10 +98,8 @@ def total(figures: Sequence[Figure]) -> Figure:
 
 def mean_of(values: Sequence[float]) -> Figure:
     r"""$\bar v \pm t_{n-1} \, s / \sqrt n$ (Student) for independent normal `values`; of one, no interval."""
-    middle, reach = statistics.fmean(values), _reach_of_mean(values)
-    return (
-        Figure(middle, n=len(values)) if reach is None else Figure(middle, middle - reach, middle + reach, len(values))
-    )
+    middle, reach, count = statistics.fmean(values), _reach_of_mean(values), len(values)
+    return Figure(middle, n=count) if reach is None else Figure(middle, middle - reach, middle + reach, count)
 
 
 def mean_of_groups(groups: Sequence[Figure]) -> Figure:

@@ -27,7 +27,7 @@ def without_sharing(main: MainMetric, found: Results, entity: str) -> Result | N
     return best(main, (own, found.find(stage_rows.PUBLIC, "", main.name)))
 
 
-def reference_in_words(rows: Iterable[str]) -> str:
+def name_reference(rows: Iterable[str]) -> str:
     """What gains are counted from, given the names of the `rows` that were played; a control may have been left out."""
     if any(row.startswith("c_own_") for row in rows):
         return "the better of own features alone and the released network as it is"
@@ -41,8 +41,7 @@ def gain_of(main: MainMetric, found: Results, row: Refinement) -> Figure | None:
     """
     if row.entity is None or not (row.pool or row.unpoisoned):
         return None
-    this, without = found.find(str(row.name), row.entity, main.name), without_sharing(main, found, row.entity)
-    return None if this is None or without is None else gained(main, this, without)
+    return gained(main, found.find(str(row.name), row.entity, main.name), without_sharing(main, found, row.entity))
 
 
 def largest_pool(rows: Sequence[Refinement], entity: str) -> Refinement | None:
@@ -61,7 +60,6 @@ def gain_rows(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
     for row in played_rows(scenario):
         this, change = found.find(str(row.name), row.entity, main.name), gain_of(main, found, row)
         if this is not None and change is not None:
-            apart = replace(this, paper=None, verdict=None, seconds=None, device=None)
-            apart = replace(apart, value=change.value, low=change.low, high=change.high)
-            made.append(replace(apart, metric=gain_metric(main)))
+            gain = replace(this, metric=gain_metric(main), value=change.value, low=change.low, high=change.high)
+            made.append(replace(gain, paper=None, verdict=None, seconds=None, device=None))
     return made

@@ -26,8 +26,7 @@ from collab.scenario.sweep import Cell, Sweep
 from collab.store.files import place_file
 from collab.store.pictures import read_sheet, write_sheet
 from collab.verdicts.sweeps import sweep_verdicts
-from collab.verdicts.verdicts import Verdict
-from collab.verdicts.verdicts import verdicts as of_scenario
+from collab.verdicts.verdicts import Verdict, judge
 
 LANES = 64
 """Sets of hosts that a sweep starts at most; each plays whole cells, and there are as many as there is room for."""
@@ -193,7 +192,7 @@ def _write(
         replace(each, claim=f"{cell.label}: {each.claim}")
         for cell, place in zip(cells, places, strict=True)
         if cell.scenario.expectations and place.exists()
-        for each in of_scenario(cell.scenario, read_results(place))
+        for each in judge(cell.scenario, read_results(place))
     )
     write_cells(folder / "results.parquet", axes, done)
     write_means(folder / "means.parquet", axes, found)

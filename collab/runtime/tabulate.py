@@ -7,7 +7,7 @@ from collab.results.table import Result
 from collab.runtime.host import Outcome
 from collab.scenario.model import Scenario
 from collab.stages.base import Job
-from collab.verdicts.verdicts import judged, verdict_rows
+from collab.verdicts.verdicts import judge_results, verdict_rows
 
 
 def result_rows(scenario: Scenario, jobs: Sequence[Job], outcomes: Mapping[str, Outcome]) -> list[Result]:
@@ -36,4 +36,4 @@ def result_rows(scenario: Scenario, jobs: Sequence[Job], outcomes: Mapping[str, 
                     )
                 )
     rows += gain_rows(scenario, rows)
-    return [*judged(scenario, rows), *verdict_rows(scenario, rows)]
+    return [*judge_results(scenario, rows), *verdict_rows(scenario, rows)]

@@ -66,7 +66,7 @@ def _no_such_line(table: str, expected: str) -> Verdict:
     return Verdict.of(table, "against", "", missing)
 
 
-def verdicts(scenario: Scenario, rows: Sequence[Result]) -> tuple[Verdict, ...]:
+def judge(scenario: Scenario, rows: Sequence[Result]) -> tuple[Verdict, ...]:
     """Every expectation of `scenario` against its results: figures and claims of the papers' tables, then bounds."""
     stated = scenario.expectations
     stated_tables = {each.paper: each.against for each in stated if isinstance(each, PaperTable)}
@@ -89,7 +89,7 @@ def verdicts(scenario: Scenario, rows: Sequence[Result]) -> tuple[Verdict, ...]:
     return tuple(found)
 
 
-def judged(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
+def judge_results(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
     """`rows` with the papers' figures and the verdicts on them and on bounds; those on claims: see `verdict_rows`."""
     evidence = Evidence(scenario, rows)
     bounds = [each for each in scenario.expectations if isinstance(each, Bound)]
@@ -109,7 +109,7 @@ def judged(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
 def verdict_rows(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
     """Every verdict as a row of results of its own: `metric` says what was expected, `value` what was found."""
     made = {}
-    for each in verdicts(scenario, rows):
+    for each in judge(scenario, rows):
         metric = ": ".join(filter(None, (each.source, each.claim, each.expected)))
         made[metric] = Result(
             scenario.name, stage_rows.VERDICT, None, None, None, metric, each.value, each.low, each.high, each.n,
@@ -123,13 +123,13 @@ def check(found: Sequence[Verdict]) -> None:
     failed = [each for each in found if each.has_failed]
     if failed:
         told = "\n".join(
-            ": ".join(filter(None, [f"  {each.source}", each.claim, each.expected, found_of(each), each.verdict]))
+            ": ".join(filter(None, [f"  {each.source}", each.claim, each.expected, format_found(each), each.verdict]))
             for each in failed
         )
         raise ExpectationFailed(f"{len(failed)} of {len(found)} expectations failed:\n{told}")
 
 
-def found_of(each: Verdict) -> str:
+def format_found(each: Verdict) -> str:
     """What was found with its interval, differences of accuracies in points; nothing if nothing was."""
     if each.value is None:
         return ""

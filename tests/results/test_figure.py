@@ -121,10 +121,10 @@ def test_groups_without_errors_of_their_own_have_students_interval(values: list[
 
 def test_how_figures_are_printed() -> None:
     figure = Figure(0.7142, 0.7022, 0.7262, 100)
-    assert figure.told(100, 1) == "71.4 ±1.2"
-    assert figure.told() == "0.714 ±0.012"
-    assert figure.told(100, 1, sign="+") == "+71.4 ±1.2"
+    assert figure.format(100, 1) == "71.4 ±1.2"
+    assert figure.format() == "0.714 ±0.012"
+    assert figure.format(100, 1, sign="+") == "+71.4 ±1.2"
     assert str(figure) == "0.71 [0.70, 0.73]"
-    assert Figure(0.5).told() == "0.500"
+    assert Figure(0.5).format() == "0.500"
     assert str(Figure(0.5)) == "0.50"
     assert Figure(0.9, 0.7, 1.2).within(0.0, 1.0) == Figure(0.9, 0.7, 1.0)

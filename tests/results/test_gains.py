@@ -9,12 +9,12 @@ from collab.report.pages.page import page_of
 from collab.report.pages.summary import summary
 from collab.report.tables.tables import tables
 from collab.results.catalog import is_points
-from collab.results.gains import gain_rows, reference_in_words, without_sharing
+from collab.results.gains import gain_rows, name_reference, without_sharing
 from collab.results.opened import open_run
 from collab.results.results import Results
 from collab.results.table import Result
 from collab.tasks import MAIN_METRIC
-from collab.verdicts.verdicts import verdict_rows, verdicts
+from collab.verdicts.verdicts import judge, verdict_rows
 from tests.report.made_up import row, rows, scenario, write_run
 
 
@@ -62,7 +62,7 @@ def test_every_verdict_is_a_row_of_its_own() -> None:
     found = rows(stated)
     made = verdict_rows(stated, found)
     assert [(each.value, each.low, each.high, each.verdict) for each in made] == [
-        (each.value, each.low, each.high, each.verdict) for each in verdicts(stated, found)
+        (each.value, each.low, each.high, each.verdict) for each in judge(stated, found)
     ]
     claimed = [each for each in made if "row 5 above row" in each.metric]
     assert [(each.row, each.entity, each.attack) for each in claimed] == [("verdict", None, None)]
@@ -83,5 +83,5 @@ def test_rows_of_gains_and_verdicts_change_no_page(tmp_path: Path) -> None:
 
 def test_gains_say_what_they_are_counted_from() -> None:
     """Without `controls` own features alone are not played, and no page may say that the gain is beyond them."""
-    assert reference_in_words(["7", "c_own_a1", "c_public"]).startswith("the better of own features alone")
-    assert "own features alone were not played" in reference_in_words(["7", "c_public"])
+    assert name_reference(["7", "c_own_a1", "c_public"]).startswith("the better of own features alone")
+    assert "own features alone were not played" in name_reference(["7", "c_public"])

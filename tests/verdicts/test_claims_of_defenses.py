@@ -12,7 +12,7 @@ from collab.scenario.reader import read_scenario
 from collab.verdicts.judging import combination
 from collab.verdicts.points import points_of
 from collab.verdicts.sweeps import sweep_verdicts
-from collab.verdicts.verdicts import Verdict, check, judged, verdicts
+from collab.verdicts.verdicts import Verdict, check, judge, judge_results
 from tests.places import SCENARIOS
 
 
@@ -49,7 +49,7 @@ def only(found: Sequence[Verdict], table: str) -> dict[tuple[str, str], str]:
 
 def test_the_papers_table_3_fulfils_its_claims() -> None:
     scenario = read("dp_table_3")
-    found = only(verdicts(scenario, table_3(scenario)), "dp_table3")
+    found = only(judge(scenario, table_3(scenario)), "dp_table3")
     assert len(found) == 1 + 6 + 3
     why = "creatures, resnet8, conv3_1, 32 px, pre-trained on a part of X, that of a1"
     assert set(found.values()) == {"holds", f"not comparable: {why}"}
@@ -64,7 +64,7 @@ def test_the_papers_table_3_fulfils_its_claims() -> None:
 )
 def test_a_dpm_that_does_not_do_it_is_told(entity: str, top1: float, claim: str, expected: str) -> None:
     scenario = read("dp_table_3")
-    found = only(verdicts(scenario, table_3(scenario, **{entity: top1})), "dp_table3")
+    found = only(judge(scenario, table_3(scenario, **{entity: top1})), "dp_table3")
     assert found[claim, expected].startswith("off by")
 
 
@@ -74,7 +74,9 @@ def test_table_3_stands_beside_the_papers() -> None:
     lines = {line[0]: line for line in made.lines}
     assert list(lines) == ["w/o", "GN", "GF", "MF", "DPM", "GN+DPM", "GF+DPM", "MF+DPM"]
     assert lines["GF"][2:] == ("15.6 ±0.3", "30.2 ±0.3", "0.105 ±0.003", "0.470 ±0.003", "15.6", "0.470")
-    papers = {each.entity: each.paper for each in judged(scenario, table_3(scenario)) if each.metric == "top1_poisoned"}
+    papers = {
+        each.entity: each.paper for each in judge_results(scenario, table_3(scenario)) if each.metric == "top1_poisoned"
+    }
     assert papers["mf_dpm"] == pytest.approx(0.7123)
     plain = read("one_publisher")
     assert not any(each.title.startswith("Table 3") for each in tables(plain, table_3(plain)))
@@ -90,12 +92,12 @@ def figure_5(unseen: float, plain: float) -> list[Result]:
 
 def test_unseen_reconstructors_are_fooled_if_they_lose_half_of_what_they_can() -> None:
     scenario = read("dp_figure_5")
-    good = only(verdicts(scenario, figure_5(0.10, 0.60)), "dp_fig5")
+    good = only(judge(scenario, figure_5(0.10, 0.60)), "dp_fig5")
     assert len(good) == 4
     assert set(good.values()) == {"holds"}
-    bad = only(verdicts(scenario, figure_5(0.40, 0.60)), "dp_fig5")
+    bad = only(judge(scenario, figure_5(0.40, 0.60)), "dp_fig5")
     assert [told for (claim, _), told in bad.items() if "fooled" in claim] == ["off by 0.2"] * 2
-    weak = only(verdicts(scenario, figure_5(0.10, 0.40)), "dp_fig5")
+    weak = only(judge(scenario, figure_5(0.10, 0.40)), "dp_fig5")
     assert [told for (claim, _), told in weak.items() if "inverts" in claim] == ["off by 0.1"] * 2
 
 
@@ -106,7 +108,7 @@ def test_the_secondary_attack_must_invert_a_released_module() -> None:
         rows = [row("by thief", "leaked", "leakage[ssim_max]", leakage, attack="leaked_module[px2s2]")]
         rows += [row("by insider", "a1", "ssim[11]", 0.01, attack="straw_man")]
         rows += [row("by insider", "a1", "ssim[11]_prior_class_mean", 0.15, attack="straw_man")]
-        return only(verdicts(scenario, rows), "dpf_fig5")
+        return only(judge(scenario, rows), "dpf_fig5")
 
     assert set(judge(0.8).values()) == {"holds"}
     assert "off by 0.3" in judge(0.2).values()

@@ -6,7 +6,7 @@ from collab.report.tables.tables import tables
 from collab.results.table import Result
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
-from collab.verdicts.verdicts import verdicts
+from collab.verdicts.verdicts import judge
 from tests.places import SCENARIOS
 
 
@@ -29,7 +29,7 @@ def rows(**changed: float) -> list[Result]:
 
 
 def verdict(faces: Scenario, claim: str, **changed: float) -> str:
-    (found,) = (each for each in verdicts(faces, rows(**changed)) if each.claim == claim)
+    (found,) = (each for each in judge(faces, rows(**changed)) if each.claim == claim)
     return found.verdict.partition(" ")[0]
 
 
@@ -49,7 +49,7 @@ def test_a_claim_holds_or_is_off(faces: Scenario, claim: str, changed: dict[str,
 
 
 def test_what_was_not_measured_is_told(faces: Scenario) -> None:
-    assert {each.verdict.partition(":")[0] for each in verdicts(faces, [])} == {"not measured"}
+    assert {each.verdict.partition(":")[0] for each in judge(faces, [])} == {"not measured"}
 
 
 def test_the_freshly_trained_network_stands_beside_the_fixed_one(faces: Scenario) -> None:

@@ -8,10 +8,10 @@ import numpy as np
 from collab.metric import MetricName
 from collab.report.attack_page.cells import Cell, cells_of, defense_names, in_order
 from collab.report.attack_page.tables import curves, details, matrix, verdicts
+from collab.report.drawing import inline_svg
 from collab.report.figures.curves import draw_panels
 from collab.report.figures.sheets import ContactSheet, Line
 from collab.report.figures.strips import data_url
-from collab.report.svg import inline_svg
 from collab.results.opened import Opened, open_run
 from collab.results.results import Results, adversary_of
 from collab.results.table import Result
@@ -23,11 +23,11 @@ def write_audit(run: Path) -> Path | None:
     opened = open_run(run)
     if not any(row.attack for row in opened.rows):
         return None
-    from collab.report.drawing import drawn
+    from collab.report.drawing import fill_in
 
     cells = cells_of(opened)
     target = run / "audit.html"
-    page = drawn(
+    page = fill_in(
         "audit.html", scenario=opened.scenario, run=opened, matrix=matrix(cells), verdicts=verdicts(cells),
         curves=curves(cells), details=details(cells), frontier=frontier(opened, cells), sheets=_sheets(opened, cells),
     )  # fmt: skip

@@ -126,6 +126,6 @@ def _bar(row: Result, kind: Kind, label: str, scale: int, main: MainMetric) -> B
     figure, name = row.figure or Figure(0.0), f"row {row.row}" if row.row.isdecimal() else row.row
     length = 100 * (main.scale * figure.value) / scale
     if figure.low is None or figure.high is None:
-        return Bar(name, label, kind, figure.told(main.scale, 1), length, None, None)
+        return Bar(name, label, kind, figure.format(main.scale, 1), length, None, None)
     low, high = (max(0.0, min(100.0, 100 * main.scale * bound / scale)) for bound in (figure.low, figure.high))
-    return Bar(name, label, kind, figure.told(main.scale, 1), length, low, high)
+    return Bar(name, label, kind, figure.format(main.scale, 1), length, low, high)

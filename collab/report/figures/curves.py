@@ -3,16 +3,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from collab.report.svg import inline_svg
-from collab.results.aggregate import Mean, is_number
+from collab.report.cells import text
+from collab.report.drawing import inline_svg
+from collab.results.aggregate import Mean, Point, is_number
 from collab.scenario.stage_rows import TABLES_1_2
 from collab.tasks import main_metric_in
-
-Values = tuple[tuple[str, bool | int | float | str], ...]
 
 MOST_PANELS = 12
 COLORS = ("#0b6e99", "#d9730d", "#448361", "#9065b0", "#c14c8a", "#937264", "#787774", "#cb912f")
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
+INK = "#787774"
+"""Of what stands beside the data: zero lines and the names of points."""
 
 WIDE = 20
 """Factor between the largest and the smallest value of an axis from which on it is logarithmic."""
@@ -73,29 +74,22 @@ def frontier(found: Sequence[Mean], axes: Sequence[str], gains: Sequence[Mean]) 
     Nothing where no entity has both.
     """
     main, gain_of = main_metric_in(each.metric for each in found), {(each.values, each.entity): each for each in gains}
-    points_of: dict[str, list[tuple[float, float, Values]]] = {}
-    for each in found:
-        is_ssim = each.quantity == "ssim_poisoned"
-        gain = gain_of.get((each.values, each.entity))
-        if each.row == TABLES_1_2 and is_ssim and each.entity and gain is not None:
-            points_of.setdefault(each.entity, []).append(
-                (each.figure.value, main.scale * gain.figure.value, each.values)
-            )
+    points_of: dict[str, list[tuple[float, float, Point]]] = {}
+    for mean in found:
+        gain = gain_of.get((mean.values, mean.entity))
+        if mean.row == TABLES_1_2 and mean.quantity == "ssim_poisoned" and mean.entity and gain is not None:
+            point = (mean.figure.value, main.scale * gain.figure.value, mean.values)
+            points_of.setdefault(mean.entity, []).append(point)
     if not points_of:
         return ""
     figure, (panel,) = draw_panels(1)
     for index, (name, points) in enumerate(sorted(points_of.items())):
-        panel.scatter(
-            [point[0] for point in points], [point[1] for point in points], s=36, label=name,
-            color=COLORS[index % len(COLORS)], marker=MARKS[index % len(MARKS)], zorder=3,
-        )  # fmt: skip
+        style = {"color": COLORS[index % len(COLORS)], "marker": MARKS[index % len(MARKS)], "zorder": 3}
+        panel.scatter([point[0] for point in points], [point[1] for point in points], s=36, label=name, **style)
         if axes and len(points) <= MOST_PANELS:
             for across, up, values in points:
-                told = ", ".join(f"{value:g}" if is_number(value) else str(value) for _, value in values)
-                panel.annotate(
-                    told, (across, up), fontsize=6, xytext=(4, 3), textcoords="offset points", color="#787774"
-                )
-    panel.axhline(0, color="#787774", linewidth=0.8)
+                name_point(panel, ", ".join(text(value) for _, value in values), (across, up))
+    panel.axhline(0, color=INK, linewidth=0.8)
     panel.set_xlabel("SSIM of the released reconstructor on what is published (right: more disclosed)")
     panel.set_ylabel(f"gain of sharing, {main.points}")
     panel.set_title(f"each point: {', '.join(axes) or 'an entity, mean over seeds'}", fontsize=9, loc="left")
@@ -105,24 +99,26 @@ def frontier(found: Sequence[Mean], axes: Sequence[str], gains: Sequence[Mean]) 
 
 def draw_line(panel: Any, points: Sequence[Mean], label: str, dashes: str, index: int, *, scale: float = 100) -> None:
     """Means over the first axis as a line, with its band where there are several seeds; `scale` 100 is for %."""
-    values = [each.values[0][1] if each.values else 0 for each in points]
-    is_numeric = all(is_number(value) for value in values)
-    order = sorted(range(len(points)), key=lambda at: values[at]) if is_numeric else list(range(len(points)))
-    across = [values[at] if is_numeric else str(values[at]) for at in order]
-    color = COLORS[index % len(COLORS)]
-    style = {
-        "marker": MARKS[index % len(MARKS)],
-        "markersize": 4,
-        "linewidth": 1.4,
-        "color": color,
-        "linestyle": dashes,
-    }
-    panel.plot(across, [scale * points[at].figure.value for at in order], label=label, **style)
-    banded = [points[at].figure for at in order]
-    if all(each.low is not None for each in banded):
-        low, high = ([scale * (bound or 0.0) for bound in bounds] for bounds in (
-            [each.low for each in banded], [each.high for each in banded]))  # fmt: skip
-        panel.fill_between(across, low, high, color=color, alpha=0.12, linewidth=0)
+    values = {mean: mean.values[0][1] if mean.values else 0 for mean in points}
+    is_numeric = all(is_number(value) for value in values.values())
+    ordered = sorted(points, key=lambda mean: values[mean]) if is_numeric else points
+    across = [values[mean] if is_numeric else str(values[mean]) for mean in ordered]
+    figures, style = [scale * mean.figure for mean in ordered], style_of(index)
+    panel.plot(across, [figure.value for figure in figures], label=label, linestyle=dashes, **style)
+    if all(figure.low is not None for figure in figures):
+        low, high = [figure.low for figure in figures], [figure.high for figure in figures]
+        panel.fill_between(across, low, high, color=style["color"], alpha=0.12, linewidth=0)
+
+
+def style_of(index: int) -> dict[str, Any]:
+    """Color and mark of the line of this number; beyond the last ones they begin anew."""
+    color, mark = COLORS[index % len(COLORS)], MARKS[index % len(MARKS)]
+    return {"color": color, "marker": mark, "markersize": 4, "linewidth": 1.4}
+
+
+def name_point(panel: Any, name: str, point: tuple[float, float]) -> None:
+    """Writes a small name beside a point."""
+    panel.annotate(name, point, fontsize=6, xytext=(4, 3), textcoords="offset points", color=INK)
 
 
 def draw_panels(count: int) -> tuple[Any, list[Any]]:

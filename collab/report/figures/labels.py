@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from collab.report.cells import Table
-from collab.report.svg import inline_svg
+from collab.report.drawing import inline_svg
 from collab.results.words import listed
 from collab.scenario.model import Scenario
 

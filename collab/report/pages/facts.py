@@ -1,43 +1,43 @@
 """Small tables of the page that no paper has: the answer at a glance, figures beside the paper's, bytes, machine."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from collab.report.cells import Table, plain
+from collab.report.cells import ABSENT, Table, cell
 from collab.report.pages.summary import Summary
 from collab.report.tables.crossings import Boundary
 from collab.results.catalog import is_points
 from collab.results.table import Result
-from collab.results.words import basis, duration, signed, size
+from collab.results.words import basis, duration, format_signed, size
 from collab.tasks import MainMetric
 
 
 def at_a_glance(told: Summary, sent: Sequence[Boundary], main: MainMetric, reference: str) -> Table:
     """One line for each entity: what it gains over `reference`, what its features show, what it sends."""
     gains = {gain.entity: gain for gain in told.gains}
-    shown = {each.entity: each for each in told.disclosures}
-    has_attack = any(each.attack for each in told.disclosures)
+    disclosures = {disclosure.entity: disclosure for disclosure in told.disclosures}
+    has_attack = any(disclosure.attack for disclosure in told.disclosures)
     columns = (
         "entity", "gain", "without → with", "SSIM of plain", "of published", "worst image",
         *["of best attack"] * has_attack, *["verdict"] * bool(told.verdicts), "sent", "times raw",
     )  # fmt: skip
     lines = []
-    for each in sent:
-        gain, seen = gains.get(each.entity), shown.get(each.entity)
+    for boundary in sent:
+        gain, shown = gains.get(boundary.entity), disclosures.get(boundary.entity)
+        scores = [] if gain is None else [main.scale * (score.value or 0) for score in (gain.without, gain.with_pool)]
         lines.append(
             (
-                each.entity,
-                signed(gain.change, gain.main.scale) if gain else "—",
-                " → ".join(f"{gain.main.scale * (row.value or 0):.1f}" for row in (gain.without, gain.with_pool))
-                if gain
-                else "—",
-                plain(seen.original) if seen else "—",
-                plain(seen.poisoned) if seen else "—",
-                f"{seen.worst:.3f}" if seen and seen.worst is not None else "—",
-                *[plain(seen.attack) if seen else "—"] * has_attack,
-                *[told.verdicts.get(each.entity, "—")] * bool(told.verdicts),
-                size(each.published) if each.published else "—",
-                f"{each.factor:.1f}" if each.published else "—",
+                boundary.entity,
+                format_signed(gain.change if gain else None, main.scale),
+                " → ".join(f"{score:.1f}" for score in scores) or ABSENT,
+                cell(shown.original if shown else None),
+                cell(shown.poisoned if shown else None),
+                f"{shown.worst:.3f}" if shown and shown.worst is not None else ABSENT,
+                *[cell(shown.attack if shown else None)] * has_attack,
+                *[told.verdicts.get(boundary.entity, ABSENT)] * bool(told.verdicts),
+                size(boundary.published) if boundary.published else ABSENT,
+                f"{boundary.factor:.1f}" if boundary.published else ABSENT,
             )
         )
     notes = [
@@ -55,24 +55,23 @@ def at_a_glance(told: Summary, sent: Sequence[Boundary], main: MainMetric, refer
 
 
 def beside_the_paper(rows: Sequence[Result]) -> Table | None:
-    """Every figure that has one of the paper's beside it."""
-    known = [row for row in rows if row.paper is not None]
-    if not known:
+    """Every figure that has one of the paper's beside it; rows of the paper's numbers come in their order."""
+    printed = [result for result in rows if result.paper is not None]
+    if not printed:
         return None
-    lines = []
-    for row in sorted(known, key=lambda row: (not row.row.isdecimal(), int(row.row) if row.row.isdecimal() else 0)):
-        scale, digits = (100, 1) if is_points(row.metric) else (1, 3)
-        ours = "—" if row.value is None else f"{scale * row.value:.{digits}f}"
-        reach = (
-            "—"
-            if row.low is None or row.high is None
-            else f"{scale * row.low:.{digits}f} to {scale * row.high:.{digits}f}"
-        )
-        theirs = f"{scale * (row.paper or 0):.{digits}f}"
-        apart = "—" if row.value is None else f"{scale * (row.value - (row.paper or 0)):+.{digits}f}"
-        lines.append((row.row, row.entity or "—", row.metric, ours, reach, theirs, apart, row.verdict or "none given"))
+    lines, last = [], math.inf
+    for result in sorted(printed, key=lambda result: int(result.row) if result.row.isdecimal() else last):
+        scale, form = (100, ".1f") if is_points(result.metric) else (1, ".3f")
+        paper, figure = result.paper or 0.0, result.figure
+        here = [ABSENT] * 3
+        if figure is not None:
+            here = [f"{scale * figure.value:{form}}", figure.format_ends(scale, form) or ABSENT]
+            here += [f"{scale * (figure.value - paper):+{form}}"]
+        value, interval, apart = here
+        names = (result.row, result.entity or ABSENT, result.metric)
+        lines.append((*names, value, interval, f"{scale * paper:{form}}", apart, result.verdict or "none given"))
     columns = ("row", "entity", "metric", "here", "95 % interval", "paper", "difference", "verdict")
-    return Table("Figures here and in the paper; shares in %", columns, tuple(lines), (basis(known),))
+    return Table("Figures here and in the paper; shares in %", columns, tuple(lines), (basis(printed),))
 
 
 def not_measured(made: Sequence[Table]) -> list[str]:
@@ -95,19 +94,19 @@ def bytes_sent(sent: Sequence[Boundary]) -> Table:
     )  # fmt: skip
     lines = tuple(
         (
-            each.entity,
-            f"{each.rows:,}",
-            f"{each.published:,}",
-            f"{each.each:,.0f}",
-            f"{each.raw:,}",
-            f"{each.factor:.1f}",
-            f"{each.jpeg:,.0f}" if each.jpeg else "—",
-            f"{each.each / each.jpeg:.1f}" if each.jpeg else "—",
-            f"{each.released:,}",
-            f"{each.reports:,}",
-            f"{each.read:,}",
+            boundary.entity,
+            f"{boundary.rows:,}",
+            f"{boundary.published:,}",
+            f"{boundary.per_image:,.0f}",
+            f"{boundary.raw:,}",
+            f"{boundary.factor:.1f}",
+            f"{boundary.jpeg:,.0f}" if boundary.jpeg else ABSENT,
+            f"{boundary.per_image / boundary.jpeg:.1f}" if boundary.jpeg else ABSENT,
+            f"{boundary.released:,}",
+            f"{boundary.reports:,}",
+            f"{boundary.read:,}",
         )
-        for each in sent
+        for boundary in sent
     )
     notes = (
         "From the ledger. Published: poisoned features and labels, for everybody. Raw pixels: uint8, uncompressed. "

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from collab.report.attack_page.cells import cells_of
-from collab.report.drawing import drawn
+from collab.report.drawing import fill_in
 from collab.report.figures.bars import MEANINGS, bars_of
 from collab.report.figures.curves import accuracy_curves, frontier
 from collab.report.figures.labels import MOST_NAMES, counts_table, dealt_in_words, held_labels, held_table, label_map
@@ -32,7 +32,7 @@ from collab.report.tables.over_seeds import failures_table, gains_table, headlin
 from collab.report.tables.published import entropy_curve
 from collab.report.tables.tables import describe, tables, verdict_table
 from collab.results.aggregate import Mean
-from collab.results.gains import reference_in_words
+from collab.results.gains import name_reference
 from collab.results.opened import Opened, open_run
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.sweep import Sweep
@@ -55,7 +55,7 @@ def write_comparison(runs: Sequence[Path], target: Path) -> Path:
     differing = scenario_differences(opened)
     scenarios = list(dict.fromkeys(run.scenario.name for run in opened))
     title = f"{len(opened)} runs of {scenarios[0]}" if len(scenarios) == 1 else f"{' and '.join(scenarios)}, compared"
-    page = drawn(
+    page = fill_in(
         "compare.html", title=title, words=in_words(opened, differing), runs=the_runs(opened), differing=differing,
         tables=side_by_side(opened),
     )  # fmt: skip
@@ -81,7 +81,7 @@ def page_of(run: Opened) -> str:
         "run": run, "record": {"collab": "", "failures": {}, **record}, "refused": refusals(record),
         "source": run.source, "summary": told,
         "glance": at_a_glance(
-            told, sent, scenario.data.main_metric, reference_in_words(row.row for row in run.rows)
+            told, sent, scenario.data.main_metric, name_reference(row.row for row in run.rows)
         ), "bars": bars_of(scenario, run.rows),
         "meanings": MEANINGS, "table_5": table_5, "tables": others, "not_measured": not_measured(made),
         "sheet": contact_sheet({_titled(scenario, name): each for name, each in run.sheets.items()}),
@@ -101,7 +101,7 @@ def page_of(run: Opened) -> str:
     contents += [("pictures", "Pictures"), ("curves", "Training")]
     contents += [("labels", "Classes")] if labels else []
     contents += [("bytes", "Bytes"), ("repeat", "How to repeat it")]
-    return drawn("page.html", scenario=scenario, contents=contents, **parts)
+    return fill_in("page.html", scenario=scenario, contents=contents, **parts)
 
 
 def write_sweep_page(
@@ -124,7 +124,7 @@ def write_sweep_page(
     is_banded = any(each.figure.low is not None for each in found)
     band = "Bands: 95 % interval of the mean over seeds (Student)." if is_banded else "One seed: no bands; see --seeds."
     target = folder / "report.html"
-    page = drawn(
+    page = fill_in(
         "sweep.html", spec=spec, axes=axes, main=main, missing=missing, band=band,
         curves=accuracy_curves(found, axes, {str(row.name): describe(row) for row in rows}) if axes else "",
         poisoning=poisoning_curves(found, axes) if axes else "", poisoned=poisoning_table(found, axes),

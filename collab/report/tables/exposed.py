@@ -1,23 +1,18 @@
 """What published features give away beside the task: a table, what decoders rebuild, and maps (APT Tables 1 to 3)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from collab.metric import MetricName
-from collab.report.cells import Table, cell, plain
+from collab.report.cells import Table, cell, lines_of
+from collab.report.drawing import inline_svg
 from collab.report.figures.curves import COLORS, draw_panels
 from collab.report.figures.sheets import ContactSheet, Line, urls
-from collab.report.svg import inline_svg
-from collab.results.catalog import entry_of
+from collab.results.catalog import Place, columns_in
 from collab.results.results import Results
-from collab.results.table import Result
 from collab.results.words import basis
-from collab.scenario.model import Scenario
+from collab.scenario.model import EntityPart, Scenario
 from collab.store.pictures import Exhibit
-
-DECODED_SSIM = "decoded_ssim{number}"
-"""In the catalog; the number is its window."""
 
 MOST_LINES = 30
 """The most lines of the sheet of decoders."""
@@ -25,49 +20,49 @@ MOST_LINES = 30
 
 def exposure_tables(scenario: Scenario, found: Results) -> Iterator[Table]:
     """One line for each entity and decoder; then one for each entity and attribute that was asked."""
-    asked = scenario.exposure
+    asked, entities = scenario.exposure, scenario.entities
     if asked is None:
         return
-    quantities = dict.fromkeys(name.quantity for name, _ in found.named("exposure"))
-    ssim = next((name for name in quantities if entry_of(name).quantity == DECODED_SSIM), "decoded_ssim")
-    wanted = ["face_similarity[{}]", "feature_similarity", f"{ssim}[{{}}]", "decoded_psnr[{}]"]
-    wanted += ["within_variance", "between_variance", "lda"]
-    wanted = [metric for metric in wanted if MetricName.parse(metric).quantity in quantities]
-    lines, read = list[tuple[str, ...]](), list[Result]()
-    for entity in scenario.entities:
-        for name in [each.name for each in asked.decoders] or ["—"]:
-            rows = [found.find("exposure", entity.name, metric.format(name)) for metric in wanted]
-            if any(rows):
-                lines.append((entity.name, entity.protection, name, *map(cell, rows)))
-                read += [row for row in rows if row is not None]
+    decoders = [decoder.name for decoder in asked.decoders] or ["—"]
     priors = [found.find("embedding", "", f"face_similarity_prior_{what}") for what in ("unrelated", "mean")]
-    guess = f" A guess has face similarity: unrelated image {plain(priors[0])} · mean image {plain(priors[1])}."
-    notes = (
+    guess = f" A guess has face similarity: unrelated image {cell(priors[0])} · mean image {cell(priors[1])}."
+    yield _table(
+        "What published features give away",
+        "decoders",
+        "decoder",
+        [(entity, decoder) for entity in entities for decoder in decoders],
+        found,
         "Of held-out images. Decoders are trained anew on public images as the entity encodes them. Face and feature "
         "similarity: by an embedding of ours of the individuals on public images, of what the decoder rebuilds and of "
         f"what M reads from the features.{guess if any(priors) else ''} within, between: variances of features by "
         "individual; LDA: between over within.",
-        basis(read),
     )
-    columns = ("entity", "defense", "decoder", *(entry_of(metric).title for metric in wanted))
-    yield Table("What published features give away", columns, tuple(lines), notes)
-    yield _attributes(scenario, found)
+    yield _table(
+        "Single attributes in published features",
+        "attributes",
+        "attribute",
+        [(entity, attribute) for attribute in asked.attributes for entity in entities],
+        found,
+        "MCC: of the decider. neighbors: how often most of the 15 nearest published features have the image's own "
+        "attribute; guess: the more frequent answer.",
+    )
 
 
-def _attributes(scenario: Scenario, found: Results) -> Table:
-    lines, read = list[tuple[str, ...]](), list[Result]()
-    for name in scenario.exposure.attributes if scenario.exposure else ():
-        for entity in scenario.entities:
-            rows = [found.find("exposure", entity.name, f"{metric}[{name}]") for metric in ("mcc", "knn", "knn_chance")]
-            if rows[0] is not None:
-                lines.append((entity.name, entity.protection, name, plain(rows[0]), *map(cell, rows[1:])))
-                read += [row for row in rows if row is not None]
-    note = (
-        "neighbors: how often most of the 15 nearest published features have the image's own attribute; guess: the "
-        "more frequent answer."
+def _table(
+    title: str, place: Place, noun: str, asked: Sequence[tuple[EntityPart, str]], found: Results, note: str
+) -> Table:
+    """A line for each entity and setting, such as a decoder: metrics with that setting, and those of the entity."""
+    metrics = {(name.without_setting, name.setting): result.metric for name, result in found.named("exposure")}
+    heads = columns_in(place, (quantity for quantity, _ in metrics))
+    lines, measured = lines_of(
+        found,
+        "exposure",
+        (
+            (entity, setting, [metrics.get((quantity, setting), quantity) for quantity in heads])
+            for entity, setting in asked
+        ),
     )
-    columns = ("entity", "defense", "attribute", "MCC of the decider", "neighbors, %", "guess, %")
-    return Table("Single attributes in published features", columns, tuple(lines), (note, basis(read)))
+    return Table(title, ("entity", "defense", noun, *heads.values()), lines, (note, basis(measured)))
 
 
 def decoded_sheet(exhibits: Mapping[str, Exhibit]) -> ContactSheet | None:

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from collab.report.figures.curves import accuracy_curves, draw_line, draw_panels, set_across
-from collab.report.figures.poisoning import columns_of, poisoning_curves, poisoning_table
+from collab.report.figures.poisoning import poisoning_curves, poisoning_table
 from collab.results.aggregate import Mean
+from collab.results.catalog import CATALOG, Entry
 from collab.results.figure import Figure
 
 
@@ -30,8 +31,14 @@ def test_a_point_and_entity_are_a_line_with_what_was_measured() -> None:
     table = poisoning_table(FOUND, ["lambda", "blocks"])
     assert [line[:3] for line in table.lines] == [("0", "2", "a1"), ("1", "2", "a1"), ("1", "2", "a2")]
     assert table.columns[:5] == ("lambda", "blocks", "entity", "top-1 % original", "poisoned")
-    assert columns_of(FOUND)[2:] == ("l1_original", "l1_poisoned", "ssim_original", "ssim_poisoned")
+    assert table.columns[5:] == ("L1 original", "poisoned", "SSIM original", "poisoned")
     assert table.lines[0][3:] == ("80.0", "70.0", "—", "—", "0.600", "0.010")
+
+
+def test_a_metric_that_the_catalog_places_in_table_2_has_a_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CATALOG, "sharpness", Entry("sharpness", "sharpness", "", digits=2, place="reconstruction"))
+    table = poisoning_table([*FOUND, mean("sharpness[3]_poisoned", 0.314)], ["lambda", "blocks"])
+    assert [line[table.columns.index("sharpness poisoned")] for line in table.lines] == ["0.31", "—", "—"]
 
 
 def test_points_of_seeds_alone_have_no_column_of_an_axis() -> None:

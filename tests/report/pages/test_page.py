@@ -15,7 +15,7 @@ from collab.report.figures.losses import MOST_POINTS, curves_of
 from collab.report.figures.strips import LARGEST, MOST_BYTES, data_url, strips_of
 from collab.report.pages.compare import UTILITY, in_words, scenario_differences, side_by_side
 from collab.report.pages.page import write_page
-from collab.results.opened import curves_of_events, open_run
+from collab.results.opened import open_run
 from tests.report.made_up import CLASSES, pictures, row, rows, scenario, write_run
 
 SCENARIO = scenario()
@@ -66,24 +66,10 @@ def test_long_curves_are_thinned_and_keep_both_ends() -> None:
     assert (points[0], points[-1]) == ("0.0,3.0", "100.0,37.0")
 
 
-def test_events_of_a_run_from_before_curves_were_kept_are_read(tmp_path: Path) -> None:
-    def event(job: str, epoch: int, loss: float | None) -> str:
-        return json.dumps({"event": "epoch", "job": job, "epoch": epoch, "loss": loss})
-
-    lines = [
-        event("a", 1, 3.0),
-        event("b", 1, 9.0),
-        event("a", 2, 2.0),
-        event("a", 1, 5.0),
-        event("a", 2, None),
-        "{tor",
-    ]
-    assert curves_of_events(lines) == {"a": [[3.0, 2.0], [5.0]], "b": [[9.0]]}
-    old = {"seconds": 1.0, "peak_bytes": 1}
-    jobs = {"a": {**old, "cached": False}, "c": {**old, "cached": True}, "d": {**old, "cached": False}}
-    run = write_run(tmp_path, SCENARIO, [], record={"jobs": jobs})
-    (run / "metrics.jsonl").write_text("\n".join(lines))
-    assert open_run(run).losses == {"a": ((3.0, 2.0), (5.0,)), "c": None, "d": ()}
+def test_losses_of_a_job_from_an_old_cache_are_none(tmp_path: Path) -> None:
+    run = open_run(write_run(tmp_path, SCENARIO, []))
+    assert run.losses["poison a1"] == ((3.0, -0.5), (2.0, -0.25))
+    assert (run.losses["decode a1"], run.losses["refine a1 row 7"]) == ((), None)
 
 
 def test_the_page_lists_every_job_of_the_record_and_marks_those_of_the_cache(tmp_path: Path) -> None:

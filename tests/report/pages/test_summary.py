@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from collab.report.pages.summary import Summary, summary
 from collab.report.tables.crossings import boundaries
-from collab.results.words import basis, difference, duration, listed, signed, size
+from collab.results.words import basis, difference, duration, format_signed, listed, size
 from tests.report.made_up import crossings, pictures, row, rows, scenario
 
 SCENARIO = scenario()
@@ -124,7 +124,7 @@ def test_numbers_in_words() -> None:
     ]  # fmt: skip
     assert listed(["a"]) == "a"
     assert listed(list("abcdefgh")) == "a, b, c, d, e and 3 others"
-    assert signed(None) == "—"
+    assert format_signed(None) == "—"
 
 
 def test_what_figures_rest_on_and_a_stage_of_several_rows_is_paid_once() -> None:

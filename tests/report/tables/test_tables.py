@@ -1,7 +1,7 @@
 import pytest
 
 from collab.papers import paper_figure
-from collab.report.cells import percent, plain
+from collab.report.cells import cell
 from collab.report.tables.tables import describe, tables
 from collab.results.table import Result
 from collab.scenario.model import Scenario
@@ -36,9 +36,9 @@ def test_every_row_of_the_scenario_and_every_control_stands_in_table_5(scenario:
 
 
 def test_what_was_not_measured_is_a_dash_and_intervals_are_half_widths() -> None:
-    assert percent(None) == plain(None) == "—"
-    assert percent(row("1", "a1", 0.5)) == "50.0 ±2.0"
-    assert plain(row("1", "a1", 0.5)) == "0.500 ±0.020"
+    assert cell(None) == cell(None, 100) == "—"
+    assert cell(row("1", "a1", 0.5)) == "50.0 ±2.0"  # as the catalog says of top1
+    assert cell(row("1", "a1", 0.5), 1, 3) == "0.500 ±0.020"
 
 
 def test_rows_are_described_in_the_letters_of_the_paper() -> None:
