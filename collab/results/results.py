@@ -45,10 +45,14 @@ class Results:
         """Whether it was measured at all, or under a row's name."""
         return any(result.metric == metric and row in (None, result.row) for result in self.rows)
 
-    def like(self, row: str, entity: str | None, quantity: str, of: str = "", statistic: str = "") -> Result | None:
-        """The first result of a quantity whatever its setting: `ssim` of `poisoned` finds `ssim[7]_poisoned`."""
-        for name, result in self._named.get(row, ()):
-            if (name.quantity, name.of, name.statistic) == (quantity, of, statistic) and result.entity == entity:
+    def first(self, row: str, quantity: str, of: str = "") -> Result | None:
+        """The first mean of a quantity under a row's name, whoever's it is and whatever its setting."""
+        return next((result for name, result in self.named(row) if name.is_mean_of(quantity, of)), None)
+
+    def like(self, row: str, entity: str | None, quantity: str, of: str = "") -> Result | None:
+        """The same of one entity, or nobody's: `ssim` of `poisoned` finds `ssim[7]_poisoned`."""
+        for name, result in self.named(row):
+            if name.is_mean_of(quantity, of) and result.entity == entity:
                 return result
         return None
 

@@ -9,10 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from collab.papers import PrintedTable, paper_figure, paper_tables
+from collab.results.aggregate import Values
+from collab.results.results import Results
 from collab.results.table import Result
 from collab.verdicts.evidence import Evidence
 from collab.verdicts.judging import Claim
-from collab.verdicts.points import Point
+
+Point = tuple[Values, Results]
+"""Values of the axes of a sweep, and the results there."""
 
 Place = tuple[str, str]
 """Row and column of a printed table."""

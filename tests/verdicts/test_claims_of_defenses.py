@@ -10,8 +10,7 @@ from collab.results.table import Result
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.verdicts.judging import combination
-from collab.verdicts.points import points_of
-from collab.verdicts.sweeps import sweep_verdicts
+from collab.verdicts.sweeps import points_of, sweep_verdicts
 from collab.verdicts.verdicts import Verdict, check, judge, judge_results
 from tests.places import SCENARIOS
 
@@ -104,14 +103,14 @@ def test_unseen_reconstructors_are_fooled_if_they_lose_half_of_what_they_can() -
 def test_the_secondary_attack_must_invert_a_released_module() -> None:
     scenario = read("dpf_figure_5")
 
-    def judge(leakage: float) -> dict[tuple[str, str], str]:
+    def judge_leak(leakage: float) -> dict[tuple[str, str], str]:
         rows = [row("by thief", "leaked", "leakage[ssim_max]", leakage, attack="leaked_module[px2s2]")]
         rows += [row("by insider", "a1", "ssim[11]", 0.01, attack="straw_man")]
         rows += [row("by insider", "a1", "ssim[11]_prior_class_mean", 0.15, attack="straw_man")]
         return only(judge(scenario, rows), "dpf_fig5")
 
-    assert set(judge(0.8).values()) == {"holds"}
-    assert "off by 0.3" in judge(0.2).values()
+    assert set(judge_leak(0.8).values()) == {"holds"}
+    assert "off by 0.3" in judge_leak(0.2).values()
 
 
 def table_4(**changed: float) -> list[tuple[Mapping[str, str], list[Result]]]:
@@ -136,9 +135,11 @@ def test_the_papers_table_4_fulfils_its_claims_and_a_planted_fault_does_not() ->
 
 def test_several_seeds_of_a_point_become_their_mean() -> None:
     cells = [({"hook": "conv2_1"}, [row("tables_1_2", "a1", "ssim[11]_original", value)]) for value in (0.4, 0.6)]
-    ((values, found),) = points_of(cells)
-    mean = found["tables_1_2", "a1", "ssim[11]_original"]
+    ((values, results),) = points_of(cells)
+    mean = results.find("tables_1_2", "a1", "ssim[11]_original")
     assert values == {"hook": "conv2_1"}
+    assert mean is not None
+    assert mean.value is not None
     assert mean.value == pytest.approx(0.5)
     assert mean.low is not None
     assert mean.low < 0  # Student with one degree of freedom: 12.7 standard errors

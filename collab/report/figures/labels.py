@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from collab.report.cells import Table
@@ -24,53 +23,25 @@ VECTOR_CELLS = 1000
 """A map of more cells is drawn as an image: each cell would be some hundred bytes of the page."""
 
 
-@dataclass(frozen=True)
-class Held:
-    """What one entity holds: `effective` classes is how many even ones would be as uneven, `most` the commonest."""
-
-    entity: str
-    images: int
-    classes: int
-    effective: float
-    most: str
-    most_share: float
-    counts: tuple[int, ...]
-
-
-def held_labels(labels: Labels, classes: Sequence[str]) -> tuple[Held, ...]:
-    """A line for each entity; see `effective_classes`."""
-    return tuple(
-        Held(
-            name,
-            sum(counts),
-            sum(count > 0 for count in counts),
-            effective_classes(counts),
-            classes[max(range(len(counts)), key=lambda at: counts[at])],
-            max(counts) / max(sum(counts), 1),
-            tuple(counts),
-        )
-        for name, counts in labels.items()
-    )
-
-
-def held_table(held: Sequence[Held], classes: int, dealt: str) -> Table:
+def held_table(labels: Labels, classes: Sequence[str], dealt: str) -> Table:
     """Images and classes of each entity; `dealt` says how they came to them."""
-    lines = [
-        (
-            each.entity, str(each.images), f"{each.classes} of {classes}", f"{each.effective:.1f}",
-            f"{each.most} ({100 * each.most_share:.1f} %)",
-        )
-        for each in held
-    ]  # fmt: skip
+    lines = []
+    for name, counts in labels.items():
+        images, most = sum(counts), max(counts)
+        held = f"{sum(count > 0 for count in counts)} of {len(classes)}"
+        frequent = f"{classes[counts.index(most)]} ({100 * most / max(images, 1):.1f} %)"
+        lines.append((name, str(images), held, f"{effective_classes(counts):.1f}", frequent))
     columns = ("entity", "images", "classes", "effective classes", "most frequent")
     effective = "Effective classes: as many classes of equal size would be as uneven (the exponential of the entropy)."
     return Table("Images and classes of each entity", columns, tuple(lines), (dealt, effective))
 
 
-def counts_table(held: Sequence[Held], classes: Sequence[str]) -> Table:
+def counts_table(labels: Labels, classes: Sequence[str]) -> Table:
     """A line for each class, a column for each entity."""
-    lines = [(name, *(str(each.counts[at]) for each in held)) for at, name in enumerate(classes)]
-    return Table("Images of each class", ("class", *(each.entity for each in held)), tuple(lines))
+    lines = [
+        (name, *map(str, counts)) for name, counts in zip(classes, zip(*labels.values(), strict=True), strict=True)
+    ]
+    return Table("Images of each class", ("class", *labels), tuple(lines))
 
 
 def dealt_in_words(scenario: Scenario) -> str:

@@ -8,7 +8,7 @@ from collab.report.attack_page.cells import cells_of
 from collab.report.drawing import fill_in
 from collab.report.figures.bars import MEANINGS, bars_of
 from collab.report.figures.curves import accuracy_curves, frontier
-from collab.report.figures.labels import MOST_NAMES, counts_table, dealt_in_words, held_labels, held_table, label_map
+from collab.report.figures.labels import MOST_NAMES, counts_table, dealt_in_words, held_table, label_map
 from collab.report.figures.losses import curves_of
 from collab.report.figures.poisoning import cost_frontier, poisoning_curves, poisoning_table
 from collab.report.figures.sheets import contact_sheet
@@ -73,7 +73,6 @@ def page_of(run: Opened) -> str:
     table_5 = next((table for table in made if table.title.startswith("Table 5")), None)
     others = tuple(table for table in made if table is not table_5)
     labels, classes = record.get("labels", {}), record["classes"]  # no labels: a run from before they were recorded
-    held = held_labels(labels, classes)
     strips, left_out = strips_of(run.pictures, classes)
     curves = curves_of(run.losses, record.get("jobs", {}))
     beside = beside_the_paper(run.rows)
@@ -87,9 +86,9 @@ def page_of(run: Opened) -> str:
         "sheet": contact_sheet({_titled(scenario, name): each for name, each in run.sheets.items()}),
         "decoded": decoded_sheet(run.exhibits), "maps": feature_maps(run.exhibits),
         "beside": beside, "strips": strips, "strips_left_out": left_out, "curves": curves,
-        "held": held_table(held, len(classes), dealt_in_words(scenario)) if held else None,
-        "label_map": label_map(labels, classes) if held else "",
-        "counts": counts_table(held, classes) if max(len(held), len(classes)) <= MOST_NAMES else None,
+        "held": held_table(labels, classes, dealt_in_words(scenario)) if labels else None,
+        "label_map": label_map(labels, classes) if labels else "",
+        "counts": counts_table(labels, classes) if labels and max(len(labels), len(classes)) <= MOST_NAMES else None,
         "bytes": bytes_sent(sent),
         "entropy": entropy_curve(scenario, run.rows), "exchange": exchange_curve(scenario, run.rows),
         "environment": environment(record), "stages": stages(record.get("jobs", {})),

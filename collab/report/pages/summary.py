@@ -193,8 +193,7 @@ def _cautions(scenario: Scenario, found: Results) -> tuple[str, ...]:
     seeds = {row.seed for row in found.all if row.seed is not None}
     if len(seeds) == 1:
         told.append("One seed: intervals tell the noise of the held-out images, not that of another training.")
-    plain = ("ssim", "original")
-    shown = next((row for name, row in found.named("tables_1_2") if (name.quantity, name.of) == plain), None)
+    shown = found.first("tables_1_2", "ssim", "original")
     if shown and shown.value is not None and shown.value < 0.5:
         told.append(
             f"The reconstructor reaches SSIM {shown.value:.3f} even from features as they are; below .5 it is too weak "

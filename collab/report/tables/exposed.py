@@ -7,15 +7,12 @@ import numpy as np
 from collab.report.cells import Table, cell, lines_of
 from collab.report.drawing import inline_svg
 from collab.report.figures.curves import COLORS, draw_panels
-from collab.report.figures.sheets import ContactSheet, Line, urls
+from collab.report.figures.sheets import ContactSheet, Line, fit_lines
 from collab.results.catalog import Place, columns_in
 from collab.results.results import Results
 from collab.results.words import basis
 from collab.scenario.model import EntityPart, Scenario
 from collab.store.pictures import Exhibit
-
-MOST_LINES = 30
-"""The most lines of the sheet of decoders."""
 
 
 def exposure_tables(scenario: Scenario, found: Results) -> Iterator[Table]:
@@ -67,37 +64,30 @@ def _table(
 
 def decoded_sheet(exhibits: Mapping[str, Exhibit]) -> ContactSheet | None:
     """The same images as R shows them, before and as published, and as each decoder of each entity does (DP Fig. 7)."""
-    known = [(name, each) for name, each in exhibits.items() if len(each.decoders)]
-    if not known:
+    filled = {name: exhibit for name, exhibit in exhibits.items() if len(exhibit.decoders)}
+    if not filled:
         return None
-    first, lines = known[0][1], list[Line]()
-
-    def add(name: str, images: np.ndarray) -> None:
-        lines.append(Line(name, urls(images), ("",) * len(images)))
-
-    add("original", first.original)
-    add("R, plain features", first.from_original)
-    for name, each in known:
-        add(f"{name}: R", each.from_published)
-        for decoder, images in zip(each.decoders.tolist(), each.decoded, strict=True):
-            add(f"{name}: {decoder}", images)
-    side = first.original.shape[-1]
-    drawn = 2 * side if side < 48 else min(side, 96)
-    return ContactSheet(tuple(lines[:MOST_LINES]), "", 0, drawn, max(len(lines) - MOST_LINES, 0))
+    first = next(iter(filled.values()))
+    lines = [Line.of("original", first.original), Line.of("R, plain features", first.from_original)]
+    for name, exhibit in filled.items():
+        lines.append(Line.of(f"{name}: R", exhibit.from_published))
+        for decoder, images in zip(exhibit.decoders.tolist(), exhibit.decoded, strict=True):
+            lines.append(Line.of(f"{name}: {decoder}", images))
+    return fit_lines(lines, first.original.shape[-1])
 
 
 def feature_maps(exhibits: Mapping[str, Exhibit]) -> str:
     """Where t-SNE puts published features, a panel for each entity and attribute, as SVG; empty if nobody asked."""
-    panels = [(who, at, each) for who, each in exhibits.items() for at in range(len(each.attributes))]
+    panels = [(name, at, exhibit) for name, exhibit in exhibits.items() for at in range(len(exhibit.attributes))]
     if not panels:
         return ""
     figure, drawn = draw_panels(len(panels))
-    for panel, (who, at, each) in zip(drawn, panels, strict=True):
-        has_it = each.is_true[:, at].astype(bool)
+    for panel, (name, at, exhibit) in zip(drawn, panels, strict=True):
+        has_it = exhibit.is_true[:, at].astype(bool)
         for which, color, label in ((~has_it, COLORS[6], "without"), (has_it, COLORS[1], "with")):
-            places = np.round(each.positions[which], 1)
+            places = np.round(exhibit.positions[which], 1)
             panel.plot(places[:, 0], places[:, 1], ".", markersize=2.5, color=color, label=label)
-        panel.set_title(f"{who}: {each.attributes[at]}", fontsize=9, loc="left")
+        panel.set_title(f"{name}: {exhibit.attributes[at]}", fontsize=9, loc="left")
         panel.set_xticks([])
         panel.set_yticks([])
     drawn[0].legend(fontsize=7, frameon=False)

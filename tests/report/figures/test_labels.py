@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from collab.report.figures.labels import (
     MOST_COUNTS,
     MOST_NAMES,
+    counts_table,
     dealt_in_words,
     effective_classes,
-    held_labels,
+    held_table,
     label_map,
 )
 from collab.report.pages.page import write_page
@@ -47,10 +48,11 @@ def test_effective_classes_of_two_have_a_closed_form() -> None:
 
 
 def test_a_line_says_what_an_entity_holds() -> None:
-    first, second, *_ = held_labels(LABELS, CLASSES)
-    assert (first.entity, first.images, first.classes, first.most, first.most_share) == ("a1", 40, 2, "dog", 0.75)
-    assert (second.classes, second.effective, second.most_share) == (1, pytest.approx(1), 1.0)
-    assert first.counts == (10, 30, 0)
+    first, second, *_ = held_table(LABELS, CLASSES, "").lines
+    assert first == ("a1", "40", "2 of 3", "1.8", "dog (75.0 %)")
+    assert second[2:4] == ("1 of 3", "1.0")
+    assert second[4].endswith("(100.0 %)")
+    assert [line[1] for line in counts_table(LABELS, CLASSES).lines] == ["10", "30", "0"]
 
 
 def texts(svg: str) -> list[str]:

@@ -96,7 +96,7 @@ def test_the_worst_single_image_is_named() -> None:
 
 def test_bytes_are_those_of_the_ledger_and_shards_are_counted_once() -> None:
     first, *_, last = SENT
-    assert (first.rows, first.published, first.each, first.raw, first.released) == (100, 10**6, 1e4, 768, 1000)
+    assert (first.rows, first.published, first.per_image, first.raw, first.released) == (100, 10**6, 1e4, 768, 1000)
     assert (first.read, last.read) == (0, 3 * 10**6)
     assert told().cost == (
         "4 entities published 4.0 MB of poisoned features for 400 images: 10.0 kB for each, 13.0 times its raw pixels."
