@@ -131,7 +131,10 @@ def adversarial_training_protects_shallow_layers(axis: str, points: Sequence[Poi
     found = [
         Comparison(
             f"{axis} {values[axis]}: less face similarity with adversarial training", ABOVE,
-            difference(results.like("exposure", "without", "face_similarity"), results.like("exposure", "with", "face_similarity")),
+            difference(
+                results.like("exposure", "without", "face_similarity"),
+                results.like("exposure", "with", "face_similarity"),
+            ),
             missing="no face similarity",
         )
         for values, results in points
