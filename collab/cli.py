@@ -78,7 +78,7 @@ def run(
         _say(origin)
     quiet = Console(stderr=True)
     with quiet.status("loading torch …") if quiet.is_terminal else nullcontext():
-        from collab.report.tables.tables import tables
+        from collab.report.tables.tables import make_tables
         from collab.runtime.pages import draw_pages
         from collab.runtime.play import Where, play
         from collab.runtime.progress import watching
@@ -102,7 +102,7 @@ def run(
         }
         print(json_text(result))
     else:
-        _print_tables(tables(loaded.scenario, played.rows))
+        _print_tables(make_tables(loaded.scenario, played.rows))
         took = f"{played.seconds:.0f} s, of which {played.start_seconds:.1f} s until work began"
         cached = f"{played.cached} of {played.jobs} jobs from the cache"
         if only is not None:
@@ -150,7 +150,7 @@ def sweep(
         raise ScenarioError(f"--check needs `expect`, and {file} has none.")
     quiet = Console(stderr=True)
     with quiet.status("loading torch …") if quiet.is_terminal else nullcontext():
-        from collab.report.tables.tables import verdict_table
+        from collab.report.tables.tables import tabulate_verdicts
         from collab.runtime import sweep as played
         from collab.runtime.play import Where
         from collab.runtime.progress import watching_sweep
@@ -167,7 +167,7 @@ def sweep(
         print(json_text({**asdict(swept), "folder": str(swept.folder)}))
     else:
         if swept.verdicts:
-            _print_tables([verdict_table(swept.verdicts, "of each point")])
+            _print_tables([tabulate_verdicts(swept.verdicts, "of each point")])
         took = f"{swept.seconds:.0f} s; {swept.cells} cells, {swept.finished_before} of them finished before"
         print(f"{took}\nreport   {swept.folder / 'report.html'}\nresults  {swept.folder / 'results.parquet'}")
         print(f"means    {swept.folder / 'means.parquet'}")

@@ -57,12 +57,12 @@ MOST_UNBROKEN = 48
 _NUMBER = re.compile(r"(?:[+\-±]?[\d.,]+(?: %| [kMGT]?B| bytes)?(?: [±→] ?[\d.,]+)*)|—|")
 
 
-def text(value: object) -> str:
+def format_value(value: object) -> str:
     """A value of an axis, as it stands in a cell: `0.1`, `true`, `conv3_1`."""
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def cell(result: Result | None, scale: float | None = None, digits: int = 1) -> str:
+def format_cell(result: Result | None, scale: float | None = None, digits: int = 1) -> str:
     """A number with its interval: `71.4 ±1.2`; a dash where nothing was measured.
 
     It is scaled and rounded as the catalog says of its metric, or shown `scale` times to `digits` places.
@@ -72,7 +72,7 @@ def cell(result: Result | None, scale: float | None = None, digits: int = 1) -> 
     return result.figure.format(*(scale_and_digits(result.metric) if scale is None else (scale, digits)))
 
 
-def lines_of(
+def fill_lines(
     found: Results, row: str, asked: Iterable[tuple[EntityPart, str, Sequence[str]]]
 ) -> tuple[tuple[tuple[str, ...], ...], list[Result]]:
     """Lines of a table, and the results that they hold.
@@ -84,6 +84,6 @@ def lines_of(
     for entity, about, metrics in asked:
         results = [found.find(row, entity.name, metric) for metric in metrics]
         if any(results):
-            lines.append((entity.name, entity.protection, *filter(None, [about]), *map(cell, results)))
+            lines.append((entity.name, entity.protection, *filter(None, [about]), *map(format_cell, results)))
             measured += filter(None, results)
     return tuple(lines), measured

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from collab.metric import MetricName
-from collab.results.figure import Figure, mean_of
+from collab.results.figure import Figure, average
 from collab.results.table import KEY, RESULT_FIELDS, Result, refuse_repeats
 from collab.store.tables import VERSION_KEY, write_table
 
@@ -52,12 +52,12 @@ MEAN_FIELDS = [
 _TAKEN = {field.name for field in (*RESULT_FIELDS, *MEAN_FIELDS)}
 
 
-def column_of(axis: str) -> str:
+def name_column(axis: str) -> str:
     """The column of an axis: its name, or `axis.defense` where a column of results is called so already."""
     return f"axis.{axis}" if axis in _TAKEN else axis
 
 
-def means(cells: Sequence[tuple[Values, Sequence[Result]]]) -> list[Mean]:
+def average_seeds(cells: Sequence[tuple[Values, Sequence[Result]]]) -> list[Mean]:
     """Mean over the seeds of each point, with Student's interval, which knows nothing of the noise within a seed."""
     groups: dict[tuple[Point, str, str | None, str, str | None], list[float]] = {}
     for values, results in cells:
@@ -66,19 +66,19 @@ def means(cells: Sequence[tuple[Values, Sequence[Result]]]) -> list[Mean]:
                 key = (tuple(values.items()), result.row, result.entity, result.metric, result.attack)
                 groups.setdefault(key, []).append(result.value)
     return [
-        Mean(point, row, entity, metric, mean_of(numbers), attack)
+        Mean(point, row, entity, metric, average(numbers), attack)
         for (point, row, entity, metric, attack), numbers in groups.items()
     ]
 
 
 def write_cells(path: Path, axes: Sequence[str], cells: Sequence[tuple[Values, Sequence[Result]]]) -> None:
-    """All rows of all cells as one Parquet table, a column for each axis in front, named by `column_of`.
+    """All rows of all cells as one Parquet table, a column for each axis in front, named by `name_column`.
 
     The values of the axes are a part of the key of a row; StoreError if two rows have one.
     """
     fields = _axis_fields(axes, [values for values, _ in cells])
     rows = [{**_convert(values, fields), **asdict(result)} for values, results in cells for result in results]
-    refuse_repeats(rows, [*map(column_of, axes), *KEY], what="the sweep's results")
+    refuse_repeats(rows, [*map(name_column, axes), *KEY], what="the sweep's results")
     schema = pa.schema([*fields, *RESULT_FIELDS], metadata={VERSION_KEY: "1"})
     write_table(path, schema, rows, what="the sweep's results")
 
@@ -100,7 +100,7 @@ def write_means(path: Path, axes: Sequence[str], found: Sequence[Mean]) -> None:
 def _axis_fields(axes: Sequence[str], points: Sequence[Values]) -> list[pa.Field]:
     """A number where all values of an axis are numbers, else a text."""
     return [
-        pa.field(column_of(axis), pa.float64() if all(is_number(point[axis]) for point in points) else pa.string())
+        pa.field(name_column(axis), pa.float64() if all(is_number(point[axis]) for point in points) else pa.string())
         for axis in axes
     ]
 

@@ -39,8 +39,8 @@ class Figure:
 
         $$ d - \sqrt{(v_1 - l_1)^2 + (h_2 - v_2)^2} \;\le\; \delta \;\le\; d + \sqrt{(h_1 - v_1)^2 + (v_2 - l_2)^2} $$
 
-        Newcombe (1998), square-and-add: `total` of this and of the other turned over. Figures of one run share their
-        held-out images, so the true interval is narrower: what is called clear here is clear.
+        Newcombe (1998), square-and-add: `add_figures` of this and of the other turned over. Figures of one run share
+        their held-out images, so the true interval is narrower: what is called clear here is clear.
         """
         return _square_and_add(self.value - other.value, (self, -other))
 
@@ -85,7 +85,7 @@ class Figure:
         return f"{self.value:.2f} [{ends}]" if ends else f"{self.value:.2f}"
 
 
-def total(figures: Sequence[Figure]) -> Figure:
+def add_figures(figures: Sequence[Figure]) -> Figure:
     r"""$v = \sum_i v_i$, its interval made from theirs (MOVER: Zou and Donner 2008).
 
     $$ l = v - \sqrt{\sum_i (v_i - l_i)^2}, \qquad u = v + \sqrt{\sum_i (u_i - v_i)^2} $$
@@ -96,13 +96,13 @@ def total(figures: Sequence[Figure]) -> Figure:
     return _square_and_add(sum(figure.value for figure in figures), figures)
 
 
-def mean_of(values: Sequence[float]) -> Figure:
+def average(values: Sequence[float]) -> Figure:
     r"""$\bar v \pm t_{n-1} \, s / \sqrt n$ (Student) for independent normal `values`; of one, no interval."""
     middle, reach, count = statistics.fmean(values), _reach_of_mean(values), len(values)
     return Figure(middle, n=count) if reach is None else Figure(middle, middle - reach, middle + reach, count)
 
 
-def mean_of_groups(groups: Sequence[Figure]) -> Figure:
+def average_groups(groups: Sequence[Figure]) -> Figure:
     r"""The mean over groups, in whose interval groups vary, and images within them.
 
     $$ \bar v - \sqrt{\tfrac{1}{k^2} \sum_i (v_i - l_i)^2 + (t_{k-1} \, s / \sqrt k)^2} $$

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from collab.errors import StoreError
-from collab.results.table import Result, measured, read_results
+from collab.results.table import Result, drop_verdicts, read_results
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.store.ledger import read_ledger
@@ -42,7 +42,7 @@ class Opened:
         cls, folder: Path, scenario: Scenario, rows: Sequence[Result], record: Mapping[str, Any]
     ) -> "Opened":
         """The results and the record alone, of a run that is still being written."""
-        return cls(folder, scenario, "", measured(rows), (), record, {}, {}, {}, {})
+        return cls(folder, scenario, "", drop_verdicts(rows), (), record, {}, {}, {}, {})
 
     @property
     def name(self) -> str:
@@ -69,7 +69,7 @@ def open_run(folder: Path) -> Opened:
         folder=folder,
         scenario=scenario,
         source=(folder / "scenario.yaml").read_text(encoding="utf-8"),
-        rows=measured(read_results(folder / "results.parquet")),
+        rows=drop_verdicts(read_results(folder / "results.parquet")),
         crossings=tuple(read_ledger(folder / "ledger.parquet")),
         record=record,
         pictures={name: shown for name, of in folders.items() if (shown := read_pictures(of)) is not None},

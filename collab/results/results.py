@@ -57,6 +57,6 @@ class Results:
         return None
 
 
-def adversary_of(result: Result) -> str:
+def name_adversary(result: Result) -> str:
     """Who attacked, of a result of an attack."""
     return result.row.removeprefix(BY)

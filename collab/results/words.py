@@ -7,19 +7,19 @@ from collab.results.table import Result
 from collab.tasks import MainMetric
 
 
-def difference(result: Result | None, other: Result | None) -> Figure | None:
+def subtract(result: Result | None, other: Result | None) -> Figure | None:
     """`result` minus `other`, as if their errors were independent; None if either has no value."""
     if result is None or other is None or result.figure is None or other.figure is None:
         return None
     return result.figure - other.figure
 
 
-def gained(main: MainMetric, result: Result | None, other: Result | None) -> Figure | None:
+def measure_gain(main: MainMetric, result: Result | None, other: Result | None) -> Figure | None:
     """How much better `result` is than `other` by the main metric; errors that fall are gains."""
-    return difference(result, other) if main.is_higher_better else difference(other, result)
+    return subtract(result, other) if main.is_higher_better else subtract(other, result)
 
 
-def best(main: MainMetric, results: Sequence[Result | None]) -> Result | None:
+def pick_best(main: MainMetric, results: Sequence[Result | None]) -> Result | None:
     """The best of the results that have a value; of equal ones the first."""
     valued = [result for result in results if result is not None and result.value is not None]
     return max(valued, key=lambda result: main.sign * (result.value or 0), default=None)
@@ -30,7 +30,7 @@ def format_signed(change: Figure | None, scale: float = 1.0, digits: int = 1) ->
     return "—" if change is None else change.format(scale, digits, sign="+")
 
 
-def size(count: float) -> str:
+def format_size(count: float) -> str:
     """Bytes in the decimal unit that leaves few digits: `9.8 MB`."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if count < 1000:
@@ -39,7 +39,7 @@ def size(count: float) -> str:
     return f"{count:,.1f} TB"
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """`0.4 s`, `37 s`, `4 min 12 s`, `2 h 5 min`."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
@@ -51,14 +51,14 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def listed(names: Sequence[str], most: int = 6) -> str:
+def join_names(names: Sequence[str], most: int = 6) -> str:
     """`a1, a2 and a3`; beyond `most`, how many there are."""
     if len(names) > most:
         return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} others"
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))
 
 
-def basis(results: Sequence[Result]) -> str:
+def state_basis(results: Sequence[Result]) -> str:
     """What figures rest on: n, seed, kind of interval, and what measuring them took.
 
     A stage that measured several results is counted once: they hold the same time, to the last digit of a clock.
@@ -78,5 +78,5 @@ def basis(results: Sequence[Result]) -> str:
     stages = {(result.seconds, result.device) for result in measured if result.seconds is not None}
     if stages:
         seconds = sum(seconds or 0.0 for seconds, _ in stages)
-        sentences.append(f"Cost: {duration(seconds)} in the stages that measured it.")
+        sentences.append(f"Cost: {format_duration(seconds)} in the stages that measured it.")
     return " ".join(sentences)

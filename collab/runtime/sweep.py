@@ -11,7 +11,7 @@ from pathlib import Path
 
 from collab.errors import BoundaryError
 from collab.report.pages.page import write_sweep_page
-from collab.results.aggregate import means, write_cells, write_means
+from collab.results.aggregate import average_seeds, write_cells, write_means
 from collab.results.table import Result, read_results, write_results
 from collab.runtime.cache import Cache
 from collab.runtime.deal import deal_cells
@@ -25,7 +25,7 @@ from collab.scenario.model import Scenario
 from collab.scenario.sweep import Cell, Sweep
 from collab.store.files import place_file
 from collab.store.pictures import read_sheet, write_sheet
-from collab.verdicts.sweeps import sweep_verdicts
+from collab.verdicts.sweeps import judge_sweep
 from collab.verdicts.verdicts import Verdict, judge
 
 LANES = 64
@@ -187,7 +187,7 @@ def _write(
         (cell.values, read_results(place)) for cell, place in zip(cells, places, strict=True) if place.exists()
     ]
     folder.mkdir(parents=True, exist_ok=True)
-    found, verdicts = means(done), sweep_verdicts(spec.expect, axes, done)
+    found, verdicts = average_seeds(done), judge_sweep(spec.expect, axes, done)
     verdicts += tuple(
         replace(each, claim=f"{cell.label}: {each.claim}")
         for cell, place in zip(cells, places, strict=True)

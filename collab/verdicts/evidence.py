@@ -9,7 +9,7 @@ from collab.results.table import Result
 from collab.scenario.model import Scenario
 from collab.scenario.rows import owners, played_rows
 from collab.tasks import MainMetric
-from collab.verdicts.judging import Comparison, Found, Region, difference
+from collab.verdicts.judging import Comparison, Found, Region, subtract
 
 Key = tuple[str, str, str] | tuple[str, str, str, str]
 """Row, entity (or nothing) and metric of a result; of an attack also its name, and the entity is the victim."""
@@ -93,7 +93,7 @@ class Evidence:
             if Found.of(self.row(key)) is None
         ]
         return Comparison(
-            expected, region, difference(self.row(a), self.row(b), times), paper, is_points,
+            expected, region, subtract(self.row(a), self.row(b), times), paper, is_points,
             missing=f"no {' and no '.join(absent)}", incomparable=incomparable,
         )  # fmt: skip
 

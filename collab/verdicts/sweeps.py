@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from collab.results import aggregate
 from collab.results.aggregate import Values
-from collab.results.figure import mean_of
+from collab.results.figure import average
 from collab.results.results import Key, Results
 from collab.results.table import Result
 from collab.verdicts.registry import SWEEP_TABLES
@@ -13,18 +13,18 @@ from collab.verdicts.table import Point
 from collab.verdicts.verdicts import Verdict
 
 
-def sweep_verdicts(
+def judge_sweep(
     table: str | None, axes: Sequence[str], cells: Sequence[tuple[Values, Sequence[Result]]]
 ) -> tuple[Verdict, ...]:
     """A verdict on each claim of `table` over the cells that ended; none for a sweep that expects nothing."""
     if table is None or not axes:
         return ()
-    points = points_of(cells)
+    points = gather_points(cells)
     made = [judge(axes[0], points) for judge in SWEEP_TABLES[table].claims]
     return tuple(Verdict.of(table, claim.name, claim.sentence, each) for claim in made for each in claim.comparisons)
 
 
-def points_of(cells: Sequence[tuple[Values, Sequence[Result]]]) -> list[Point]:
+def gather_points(cells: Sequence[tuple[Values, Sequence[Result]]]) -> list[Point]:
     """Results at each point; of several seeds their mean with Student's interval, of one what it found itself."""
     points: dict[aggregate.Point, dict[Key, list[Result]]] = {}
     for values, results in cells:
@@ -38,5 +38,5 @@ def _mean(results: Sequence[Result]) -> Result:
     if len(results) == 1:
         return results[0]
     values = [result.value for result in results if result.value is not None]
-    mean = mean_of(values)
+    mean = average(values)
     return replace(results[0], value=sum(values) / len(values), low=mean.low, high=mean.high)

@@ -90,7 +90,7 @@ def judge(scenario: Scenario, rows: Sequence[Result]) -> tuple[Verdict, ...]:
 
 
 def judge_results(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
-    """`rows` with the papers' figures and the verdicts on them and on bounds; those on claims: see `verdict_rows`."""
+    """`rows` with the papers' figures and the verdicts on them and on bounds; those on claims: see `list_verdicts`."""
     evidence = Evidence(scenario, rows)
     bounds = [each for each in scenario.expectations if isinstance(each, Bound)]
     tables = [TABLES[each.paper] for each in scenario.expectations if isinstance(each, PaperTable)]
@@ -106,7 +106,7 @@ def judge_results(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
     return found
 
 
-def verdict_rows(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
+def list_verdicts(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
     """Every verdict as a row of results of its own: `metric` says what was expected, `value` what was found."""
     made = {}
     for each in judge(scenario, rows):

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from collab.papers import figures, named
-from collab.report.tables.tables import tables
+from collab.report.tables.tables import make_tables
 from collab.results.table import Result
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
-from collab.verdicts.judging import combination
-from collab.verdicts.sweeps import points_of, sweep_verdicts
+from collab.verdicts.judging import combine
+from collab.verdicts.sweeps import gather_points, judge_sweep
 from collab.verdicts.verdicts import Verdict, check, judge, judge_results
 from tests.places import SCENARIOS
 
@@ -69,7 +69,7 @@ def test_a_dpm_that_does_not_do_it_is_told(entity: str, top1: float, claim: str,
 
 def test_table_3_stands_beside_the_papers() -> None:
     scenario = read("dp_table_3")
-    (made,) = [each for each in tables(scenario, table_3(scenario)) if each.title.startswith("Table 3")]
+    (made,) = [each for each in make_tables(scenario, table_3(scenario)) if each.title.startswith("Table 3")]
     lines = {line[0]: line for line in made.lines}
     assert list(lines) == ["w/o", "GN", "GF", "MF", "DPM", "GN+DPM", "GF+DPM", "MF+DPM"]
     assert lines["GF"][2:] == ("15.6 ±0.3", "30.2 ±0.3", "0.105 ±0.003", "0.470 ±0.003", "15.6", "0.470")
@@ -78,7 +78,7 @@ def test_table_3_stands_beside_the_papers() -> None:
     }
     assert papers["mf_dpm"] == pytest.approx(0.7123)
     plain = read("one_publisher")
-    assert not any(each.title.startswith("Table 3") for each in tables(plain, table_3(plain)))
+    assert not any(each.title.startswith("Table 3") for each in make_tables(plain, table_3(plain)))
 
 
 def figure_5(unseen: float, plain: float) -> list[Result]:
@@ -125,17 +125,17 @@ def table_4(**changed: float) -> list[tuple[Mapping[str, str], list[Result]]]:
 
 
 def test_the_papers_table_4_fulfils_its_claims_and_a_planted_fault_does_not() -> None:
-    found = sweep_verdicts("dpf_table4", ["hook"], table_4())
+    found = judge_sweep("dpf_table4", ["hook"], table_4())
     assert [each.verdict for each in found] == ["holds"] * 7
-    bad = sweep_verdicts("dpf_table4", ["hook"], table_4(conv4_1=0.95))
+    bad = judge_sweep("dpf_table4", ["hook"], table_4(conv4_1=0.95))
     with pytest.raises(Exception, match="hook conv3_1: more SSIM than conv4_1"):
         check(bad)
-    assert sweep_verdicts(None, ["hook"], table_4()) == ()
+    assert judge_sweep(None, ["hook"], table_4()) == ()
 
 
 def test_several_seeds_of_a_point_become_their_mean() -> None:
     cells = [({"hook": "conv2_1"}, [row("tables_1_2", "a1", "ssim[11]_original", value)]) for value in (0.4, 0.6)]
-    ((values, results),) = points_of(cells)
+    ((values, results),) = gather_points(cells)
     mean = results.find("tables_1_2", "a1", "ssim[11]_original")
     assert values == {"hook": "conv2_1"}
     assert mean is not None
@@ -147,11 +147,11 @@ def test_several_seeds_of_a_point_become_their_mean() -> None:
 
 def test_a_combination_adds_what_is_known_of_its_terms() -> None:
     a, b, c = (row("x", "a1", "m", value, half) for value, half in ((0.5, 0.03), (0.2, 0.04), (0.1, 0.0)))
-    found = combination([(1.0, a), (-1.0, b), (2.0, c)])
+    found = combine([(1.0, a), (-1.0, b), (2.0, c)])
     assert found is not None
     assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.45, 0.55))
-    assert combination([(1.0, a), (1.0, None)]) is None
+    assert combine([(1.0, a), (1.0, None)]) is None
     lopsided = Result("s", "x", "a1", None, None, "m", 0.5, 0.4, 0.8, 10, 0)
-    turned = combination([(-1.0, lopsided)])
+    turned = combine([(-1.0, lopsided)])
     assert turned is not None
     assert (turned.low, turned.high) == pytest.approx((-0.8, -0.4))

@@ -7,8 +7,8 @@ from collab.results.table import Result
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.verdicts.evidence import Evidence
-from collab.verdicts.papers.adversarial_representations import partners
-from collab.verdicts.sweeps import sweep_verdicts
+from collab.verdicts.papers.adversarial_representations import find_partners
+from collab.verdicts.sweeps import judge_sweep
 from collab.verdicts.verdicts import Verdict, judge
 from tests.places import SCENARIOS
 
@@ -101,7 +101,7 @@ def test_headline_figures_as_printed_fulfil_the_claims_and_faults_do_not(
 
 
 def test_partners_differ_in_the_weights_alone() -> None:
-    found = {(odd, even) for odd, even, _ in partners(Evidence(read("apt_table_1"), []))}
+    found = {(odd, even) for odd, even, _ in find_partners(Evidence(read("apt_table_1"), []))}
     assert found == {("utility", "guarded"), ("utility_more", "guarded_more"), ("one", "guarded_one")}
 
 
@@ -181,8 +181,8 @@ def test_table_3_falls_from_layer_to_layer() -> None:
             for ours, theirs in printed.items()
         ]  # fmt: skip
 
-    found = sweep_verdicts("apt_table3", ["hook"], cells())
+    found = judge_sweep("apt_table3", ["hook"], cells())
     assert len(found) == 8
     assert not failing(found)
-    assert failing(sweep_verdicts("apt_table3", ["hook"], cells(conv5_without=0.9))) == {"deeper layers show less"}
-    assert failing(sweep_verdicts("apt_table3", ["hook"], cells(conv3_with=0.97))) == {"adversarial training protects"}
+    assert failing(judge_sweep("apt_table3", ["hook"], cells(conv5_without=0.9))) == {"deeper layers show less"}
+    assert failing(judge_sweep("apt_table3", ["hook"], cells(conv3_with=0.97))) == {"adversarial training protects"}

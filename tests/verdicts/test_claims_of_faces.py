@@ -2,7 +2,7 @@
 
 import pytest
 
-from collab.report.tables.tables import tables
+from collab.report.tables.tables import make_tables
 from collab.results.table import Result
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
@@ -53,7 +53,7 @@ def test_what_was_not_measured_is_told(faces: Scenario) -> None:
 
 
 def test_the_freshly_trained_network_stands_beside_the_fixed_one(faces: Scenario) -> None:
-    (table,) = (each for each in tables(faces, rows()) if each.title.startswith("Private facts"))
+    (table,) = (each for each in make_tables(faces, rows()) if each.title.startswith("Private facts"))
     (line,) = table.lines
     assert line[:3] == ("a1", "dpm", "who it is, top-1 %")
     assert line[3:] == ("40.0 ±0.5", "2.0 ±0.5", "20.0 ±0.5", "1.0")

@@ -8,7 +8,7 @@ import pytest
 
 from collab.errors import ExpectationFailed
 from collab.papers import figures
-from collab.report.tables.tables import tables
+from collab.report.tables.tables import make_tables
 from collab.results.table import Result
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
@@ -259,7 +259,7 @@ def test_the_figures_of_tables_1_and_2_stand_beside_ours_and_say_that_they_do_no
     assert {each.verdict for each in rows if each.paper is not None} == {
         "not comparable: creatures, resnet8, conv3_1, 16 px, pre-trained on a part of X, that of a1"
     }
-    notes = [note for table in tables(scenario, rows)[:2] for note in table.notes if note.startswith("paper:")]
+    notes = [note for table in make_tables(scenario, rows)[:2] for note in table.notes if note.startswith("paper:")]
     assert len(notes) == 2
     assert "ssim[7]_poisoned 0.0069; not comparable" in notes[1]
 
@@ -338,7 +338,7 @@ def test_a_result_of_an_attack_is_nobodys_bound_and_no_row_of_a_table() -> None:
 def test_the_table_of_verdicts_has_a_line_for_each_with_number_interval_and_paper() -> None:
     scenario = read("tiny")
     found = judge(scenario, table_5(scenario, row_12=0.57))
-    (table,) = [each for each in tables(scenario, table_5(scenario, row_12=0.57)) if each.title == "Verdicts"]
+    (table,) = [each for each in make_tables(scenario, table_5(scenario, row_12=0.57)) if each.title == "Verdicts"]
     assert len(table.lines) == len(found)
     by_text = {line[2]: dict(zip(table.columns, line, strict=True)) for line in table.lines}
     line = by_text["row 12 above row 11"]
@@ -348,7 +348,9 @@ def test_the_table_of_verdicts_has_a_line_for_each_with_number_interval_and_pape
     }  # fmt: skip
     assert any("seed 0" in note for note in table.notes)
     assert any(note.startswith('everybody gains: "much better') for note in table.notes)
-    assert not [each for each in tables(read("tiny", "expect=null"), table_5(scenario)) if each.title == "Verdicts"]
+    assert not [
+        each for each in make_tables(read("tiny", "expect=null"), table_5(scenario)) if each.title == "Verdicts"
+    ]
 
 
 def test_what_is_stated_as_against_the_paper_passes_while_it_is_and_fails_once_it_is_not() -> None:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from collab.metric import MetricName
-from collab.report.attack_page.words import CONTROL_FAILED, WORDS, Scored, leakage_of, pooled, word_of
+from collab.report.attack_page.words import CONTROL_FAILED, WORDS, Scored, choose_word, pick_leakage, pool
 from collab.results.figure import Figure
 from collab.results.opened import Opened
-from collab.results.results import adversary_of
+from collab.results.results import name_adversary
 from collab.results.table import Result
 from collab.scenario.base import CONTROL
 from collab.scenario.model import EntityPart
@@ -50,13 +50,13 @@ class _Attacked:
     rehearsed_on: str | None
 
 
-def cells_of(run: Opened) -> list[Cell]:
+def judge_attacks(run: Opened) -> list[Cell]:
     """One cell for each defense, attack and class of adversary, in the order of entities and of the suite."""
-    names = defense_names(run.scenario.entities)
+    names = name_defenses(run.scenario.entities)
     scores: dict[tuple[str, str, str], dict[str, Result]] = {}
     for result in run.rows:
         if result.attack is not None and result.entity is not None:
-            key = (adversary_of(result), result.attack, result.entity)
+            key = (name_adversary(result), result.attack, result.entity)
             scores.setdefault(key, {})[result.metric] = result
     groups: dict[tuple[str, str, str], list[_Attacked]] = {}
     for (participant, attack, victim), scored in scores.items():
@@ -80,8 +80,8 @@ def _jobs(run: Opened, stage: str, participant: str, attack: str, victim: str | 
 def _cell(run: Opened, defense: str, group: Sequence[_Attacked], scores: Mapping[tuple[str, str, str], Scored]) -> Cell:
     victims, first = [attacked.scores for attacked in group], group[0]
     rehearsals = dict.fromkeys((each.participant, each.attack, each.rehearsed_on or each.victim) for each in group)
-    control = pooled([scores[key] for key in rehearsals if key in scores], CONTROL)
-    word, how = word_of(victims, control)
+    control = pool([scores[key] for key in rehearsals if key in scores], CONTROL)
+    word, how = choose_word(victims, control)
     names = {metric: MetricName.parse(metric) for scored in victims for metric in scored}
     likeness = next((metric for metric, name in names.items() if name.is_mean_of("ssim_max")), "")
     worst = [
@@ -93,9 +93,9 @@ def _cell(run: Opened, defense: str, group: Sequence[_Attacked], scores: Mapping
     jobs = [job for each in group for job in _jobs(run, "attack", each.participant, each.attack, each.victim)]
     jobs += [job for key in rehearsals for job in _jobs(run, "rehearse", *key)]
     return Cell(
-        defense, first.attack, first.adversary, word, how, leakage_of(victims), pooled(victims, likeness),
-        pooled(victims, "match_top1"), max(worst, default=None),
-        victims=in_order(attacked.victim for attacked in group),
+        defense, first.attack, first.adversary, word, how, pick_leakage(victims), pool(victims, likeness),
+        pool(victims, "match_top1"), max(worst, default=None),
+        victims=list_once(attacked.victim for attacked in group),
         rows=max(result.n or 0 for scored in victims for result in scored.values()),
         seconds=sum(job["seconds"] for job in jobs),
     )  # fmt: skip
@@ -116,7 +116,7 @@ def _controlled(cells: Sequence[Cell]) -> list[Cell]:
     return [judged(cell) for cell in cells]
 
 
-def defense_names(entities: Sequence[EntityPart]) -> dict[str, str]:
+def name_defenses(entities: Sequence[EntityPart]) -> dict[str, str]:
     """What each entity's defense is called: its kinds, and whose it is first where several differ in their options."""
     names, first_with = dict[str, str](), list[EntityPart]()
     for entity in entities:
@@ -130,6 +130,6 @@ def defense_names(entities: Sequence[EntityPart]) -> dict[str, str]:
     return names
 
 
-def in_order(names: Iterable[str]) -> tuple[str, ...]:
+def list_once(names: Iterable[str]) -> tuple[str, ...]:
     """Each name once, in the order of its first mention."""
     return tuple(dict.fromkeys(names))

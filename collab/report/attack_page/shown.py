@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from collab.metric import MetricName
 from collab.results.results import Results
 from collab.results.table import Result
-from collab.results.words import difference
+from collab.results.words import subtract
 from collab.store.pictures import Pictures
 
 
@@ -30,11 +30,11 @@ class Disclosure:
     @property
     def is_above_a_guess(self) -> bool:
         """Whether what R makes of published features is clearly nearer to the truth than a guess from labels."""
-        change = difference(self.poisoned, self.guess)
+        change = subtract(self.poisoned, self.guess)
         return change is not None and change.direction > 0
 
 
-def disclosure_of(found: Results, name: str, pictures: Mapping[str, Pictures]) -> Disclosure | None:
+def find_disclosure(found: Results, name: str, pictures: Mapping[str, Pictures]) -> Disclosure | None:
     """Of one entity; None if its features were not given to R before and after they were poisoned."""
     original, poisoned = (found.like("tables_1_2", name, "ssim", of) for of in ("original", "poisoned"))
     if original is None or poisoned is None or original.value is None or poisoned.value is None:
@@ -66,7 +66,7 @@ def _pick_largest(results: Iterable[Result]) -> Result | None:
     return max(results, key=lambda result: result.value or 0, default=None)
 
 
-def disclosed(shown: Sequence[Disclosure]) -> str:
+def describe_disclosure(shown: Sequence[Disclosure]) -> str:
     """Sentences about what R and attacks rebuild; what it is worth, only a verdict of the audit says."""
     if not shown:
         return "What the reconstructor shows was not measured: no entity poisoned anything."

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from collab.metric import MetricName
 from collab.results.catalog import is_share
-from collab.results.figure import Figure, mean_of_groups
+from collab.results.figure import Figure, average_groups
 from collab.results.table import Result
 
 BROKEN_LEAKAGE, BROKEN_MATCHES = 0.5, 0.2
@@ -29,19 +29,19 @@ Scored = Mapping[str, Result]
 """What one adversary's attack on one victim scored: results by metric."""
 
 
-def pooled(victims: Sequence[Scored], metric: str) -> Figure | None:
-    """The mean of a metric over `victims`, of those that have it, as `mean_of_groups` says; None if none has.
+def pool(victims: Sequence[Scored], metric: str) -> Figure | None:
+    """The mean of a metric over `victims`, of those that have it, as `average_groups` says; None if none has.
 
     The interval of a share is cut off at 0 and at 1.
     """
     figures = [figure for scored in victims if metric in scored and (figure := scored[metric].figure) is not None]
     if not figures:
         return None
-    mean = mean_of_groups(figures)
+    mean = average_groups(figures)
     return mean.within(0.0, 1.0) if is_share(metric) else mean
 
 
-def word_of(victims: Sequence[Scored], control: Figure | None) -> tuple[str, str]:
+def choose_word(victims: Sequence[Scored], control: Figure | None) -> tuple[str, str]:
     """The word of one attack on `victims` and what it rests on; `control` is what its rehearsal gains over a guess."""
     levels = [*_by_images(victims), *_by_shares(victims), *_by_attributes(victims)]
     level, how = max(levels, key=lambda reached: reached[0], default=(0, ""))
@@ -49,7 +49,7 @@ def word_of(victims: Sequence[Scored], control: Figure | None) -> tuple[str, str
     if is_blind and level == 0:
         return CANNOT, R_IS_BLIND
     if not levels:
-        alarms = pooled(victims, "match_sure")
+        alarms = pool(victims, "match_sure")
         sure = "nothing was scored" if alarms is None else f"{100 * alarms.value:.0f} % of the rows called sure"
         return NOTHING, sure if alarms is None else f"{sure}, and no candidate is theirs"
     if level == 0 and control is not None and not control.is_above(0):
@@ -57,21 +57,21 @@ def word_of(victims: Sequence[Scored], control: Figure | None) -> tuple[str, str
     return WORDS[level], how
 
 
-def leakage_of(victims: Sequence[Scored]) -> Figure | None:
+def pick_leakage(victims: Sequence[Scored]) -> Figure | None:
     """The larger of the leakages by SSIM and by pdist; None where R makes no more of plain features than a guess."""
     return max(_leakages(victims), key=lambda score: score.value, default=None)
 
 
 def _leakages(victims: Sequence[Scored]) -> list[Figure]:
-    scores = (pooled(victims, f"leakage[{quantity}]") for quantity in ("ssim_max", "pdist"))
+    scores = (pool(victims, f"leakage[{quantity}]") for quantity in ("ssim_max", "pdist"))
     return [score for score in scores if score is not None]
 
 
 def _by_images(victims: Sequence[Scored]) -> list[tuple[int, str]]:
     """The word by leakage; where that has no scale, whether images are clearly nearer to the truth than a guess."""
-    leakage = leakage_of(victims)
+    leakage = pick_leakage(victims)
     if leakage is None:
-        likeness = [(name, score) for metric, name in _likeness(victims) if (score := pooled(victims, metric))]
+        likeness = [(name, score) for metric, name in _likeness(victims) if (score := pool(victims, metric))]
         own = next((score for name, score in likeness if name.is_plain), None)
         guesses = (score for name, score in likeness if name.is_guess)
         guess = max(guesses, key=lambda score: score.value, default=None)
@@ -86,17 +86,17 @@ def _by_images(victims: Sequence[Scored]) -> list[tuple[int, str]]:
 
 def _by_shares(victims: Sequence[Scored]) -> list[tuple[int, str]]:
     levels = []
-    gallery = pooled(victims, "gallery")
-    rank = pooled(victims, "rank1[embedding]") or pooled(victims, "rank1[pixels]")
+    gallery = pool(victims, "gallery")
+    rank = pool(victims, "rank1[embedding]") or pool(victims, "rank1[pixels]")
     for score, floor, what in (
-        (pooled(victims, "match_top1"), pooled(victims, "match_chance"), "of the rows matched"),
+        (pool(victims, "match_top1"), pool(victims, "match_chance"), "of the rows matched"),
         (rank, gallery and Figure(1 / max(gallery.value, 1)), "of the images re-identified"),
     ):
         if score is not None:
             beyond = score.is_above(floor.value if floor else 0)
             level = 2 if score.value >= BROKEN_MATCHES and beyond else int(beyond)
             levels.append((level, f"{100 * score.value:.0f} % {what}"))
-    if (area := pooled(victims, "membership_auc")) is not None:
+    if (area := pool(victims, "membership_auc")) is not None:
         levels.append((int(area.is_above(0.5)), f"membership told with AUC {area}"))
     return levels
 
@@ -105,7 +105,7 @@ def _by_attributes(victims: Sequence[Scored]) -> list[tuple[int, str]]:
     levels = []
     for metric, name in _names(victims):
         if name.quantity == "attribute_r2" and name.is_plain:
-            score, guess = pooled(victims, metric), pooled(victims, f"{metric}_prior_class_mean")
+            score, guess = pool(victims, metric), pool(victims, f"{metric}_prior_class_mean")
             if score is not None and guess is not None:
                 how = f"{name.setting} read with R² {score.value:.2f} (labels: {guess.value:.2f})"
                 levels.append((int(score.is_above(guess)), how))

@@ -8,7 +8,7 @@ from typing import Literal
 from collab.results.figure import Figure
 from collab.results.results import Results
 from collab.results.table import Result
-from collab.results.words import listed
+from collab.results.words import join_names
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import played_rows
 from collab.tasks import MainMetric
@@ -61,7 +61,7 @@ class Bars:
         return tuple(kind for kind in MEANINGS if kind in found)
 
 
-def bars_of(scenario: Scenario, rows: Sequence[Result]) -> Bars | None:
+def make_bars(scenario: Scenario, rows: Sequence[Result]) -> Bars | None:
     """The main metric of every row but those that poison own features too; None if there is nothing to draw."""
     main = scenario.data.main_metric
     found = Results(row for row in rows if row.metric == main.name and row.value is not None)
@@ -114,12 +114,12 @@ def _lines(
         if row.own != "features" or key.startswith("c_"):
             continue
         if row.pool:
-            yield score, "pool", f"with the pool of {listed(row.pool)}"
+            yield score, "pool", f"with the pool of {join_names(row.pool)}"
             bound = found.find(f"c_unpoisoned_{key}", name, metric)
             if bound is not None:
                 yield bound, "bound", "the same, unpoisoned"
         elif row.unpoisoned:
-            yield score, "bound", f"with unpoisoned features of {listed(row.unpoisoned)}"
+            yield score, "bound", f"with unpoisoned features of {join_names(row.unpoisoned)}"
 
 
 def _bar(row: Result, kind: Kind, label: str, scale: int, main: MainMetric) -> Bar:

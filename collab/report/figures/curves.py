@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from collab.report.cells import text
+from collab.report.cells import format_value
 from collab.report.drawing import inline_svg
 from collab.results.aggregate import Mean, Point, is_number
 from collab.scenario.stage_rows import TABLES_1_2
@@ -19,7 +19,7 @@ WIDE = 20
 """Factor between the largest and the smallest value of an axis from which on it is logarithmic."""
 
 
-def accuracy_curves(found: Sequence[Mean], axes: Sequence[str], labels: Mapping[str, str]) -> str:
+def draw_accuracy(found: Sequence[Mean], axes: Sequence[str], labels: Mapping[str, str]) -> str:
     """The main metric of each row against the first axis, as SVG: a panel for each entity and point of the other axes.
 
     `labels` says what each row is trained on. Dashed: the entity's own features alone. Dotted: the public decider, and
@@ -67,7 +67,7 @@ def set_across(panel: Any, axis: str, found: Iterable[Mean]) -> None:
         panel.set_xscale("log")
 
 
-def frontier(found: Sequence[Mean], axes: Sequence[str], gains: Sequence[Mean]) -> str:
+def draw_frontier(found: Sequence[Mean], axes: Sequence[str], gains: Sequence[Mean]) -> str:
     """What sharing brings an entity against what it discloses to the released reconstructor, as SVG.
 
     Across: SSIM of reconstructions from what the entity publishes, mean over seeds. Up: its gain there, one of `gains`.
@@ -88,7 +88,7 @@ def frontier(found: Sequence[Mean], axes: Sequence[str], gains: Sequence[Mean]) 
         panel.scatter([point[0] for point in points], [point[1] for point in points], s=36, label=name, **style)
         if axes and len(points) <= MOST_PANELS:
             for across, up, values in points:
-                name_point(panel, ", ".join(text(value) for _, value in values), (across, up))
+                name_point(panel, ", ".join(format_value(value) for _, value in values), (across, up))
     panel.axhline(0, color=INK, linewidth=0.8)
     panel.set_xlabel("SSIM of the released reconstructor on what is published (right: more disclosed)")
     panel.set_ylabel(f"gain of sharing, {main.points}")
@@ -103,14 +103,14 @@ def draw_line(panel: Any, points: Sequence[Mean], label: str, dashes: str, index
     is_numeric = all(is_number(value) for value in values.values())
     ordered = sorted(points, key=lambda mean: values[mean]) if is_numeric else points
     across = [values[mean] if is_numeric else str(values[mean]) for mean in ordered]
-    figures, style = [scale * mean.figure for mean in ordered], style_of(index)
+    figures, style = [scale * mean.figure for mean in ordered], pick_style(index)
     panel.plot(across, [figure.value for figure in figures], label=label, linestyle=dashes, **style)
     if all(figure.low is not None for figure in figures):
         low, high = [figure.low for figure in figures], [figure.high for figure in figures]
         panel.fill_between(across, low, high, color=style["color"], alpha=0.12, linewidth=0)
 
 
-def style_of(index: int) -> dict[str, Any]:
+def pick_style(index: int) -> dict[str, Any]:
     """Color and mark of the line of this number; beyond the last ones they begin anew."""
     color, mark = COLORS[index % len(COLORS)], MARKS[index % len(MARKS)]
     return {"color": color, "marker": mark, "markersize": 4, "linewidth": 1.4}

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from collab.report.cells import ABSENT, Table, text
+from collab.report.cells import ABSENT, Table, format_value
 from collab.report.drawing import inline_svg
-from collab.report.figures.curves import INK, draw_line, draw_panels, name_point, set_across, style_of
+from collab.report.figures.curves import INK, draw_line, draw_panels, name_point, pick_style, set_across
 from collab.results.aggregate import Mean, Point
 from collab.results.catalog import columns_in, scale_and_digits
 from collab.scenario.stage_rows import TABLES_1_2
@@ -14,7 +14,7 @@ MOST_LINES = 24
 LIKENESS = ("l1_original", "l1_poisoned", "ssim_original", "ssim_poisoned")
 
 
-def poisoning_table(found: Sequence[Mean], axes: Sequence[str]) -> Table:
+def tabulate_poisoning(found: Sequence[Mean], axes: Sequence[str]) -> Table:
     """A line for each point and entity, in the order of the cells; a dash where nothing was measured."""
     main, points = main_metric_in(mean.metric for mean in found), _by_point(found)
     placed = columns_in("reconstruction", (metric for means in points.values() for metric in means))
@@ -26,7 +26,7 @@ def poisoning_table(found: Sequence[Mean], axes: Sequence[str]) -> Table:
         cells += [(means.get(metric), *scale_and_digits(metric)) for metric in heads]
         shown = (ABSENT if mean is None else f"{scale * mean:.{digits}f}" for mean, scale, digits in cells)
         if any(mean is not None for mean, *_ in cells):
-            lines.append((*(text(value) for _, value in values), entity, *shown))
+            lines.append((*(format_value(value) for _, value in values), entity, *shown))
     columns = (*axes, "entity", f"{main.head} original", "poisoned", *heads.values())
     note = (
         "Tables 1 and 2: the released decider and the released reconstructor on held-out images. SSIM near zero says "
@@ -35,7 +35,7 @@ def poisoning_table(found: Sequence[Mean], axes: Sequence[str]) -> Table:
     return Table("Poisoned features", columns, tuple(lines), (note,))
 
 
-def poisoning_curves(found: Sequence[Mean], axes: Sequence[str]) -> str:
+def draw_poisoning(found: Sequence[Mean], axes: Sequence[str]) -> str:
     """Main metric and SSIM of poisoned features against the first axis, as SVG; lines are entities and other points."""
     main = main_metric_in(mean.metric for mean in found)
     shown = [(f"{main.name}_poisoned", f"{main.title} of C, {main.unit}", main.scale)]
@@ -59,7 +59,7 @@ def poisoning_curves(found: Sequence[Mean], axes: Sequence[str]) -> str:
     return inline_svg(figure)
 
 
-def cost_frontier(found: Sequence[Mean], axes: Sequence[str]) -> str:
+def draw_costs(found: Sequence[Mean], axes: Sequence[str]) -> str:
     """What poisoning costs against what the released reconstructor still shows, a point for each cell, as SVG.
 
     Up: how much better C does on original than on poisoned features. Across: SSIM of the image or its negative.
@@ -78,10 +78,10 @@ def cost_frontier(found: Sequence[Mean], axes: Sequence[str]) -> str:
             if (name, values[1:]) == (entity, others)
         ]
         label = _label(entity, others)
-        style = style_of(index) | {"linewidth": 0.8, "markersize": 6}
+        style = pick_style(index) | {"linewidth": 0.8, "markersize": 6}
         panel.plot([point[0] for point in points], [point[1] for point in points], label=label, **style)
         for across, up, values in points:
-            name_point(panel, text(values[0][1]), (across, up))
+            name_point(panel, format_value(values[0][1]), (across, up))
     panel.axhline(0, color=INK, linewidth=0.8)
     panel.set_xlabel("SSIM of R's images from poisoned features, of the image or its negative")
     panel.set_ylabel(f"cost, {main.points}")

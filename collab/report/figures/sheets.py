@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from collab.report.figures.strips import data_url
+from collab.report.figures.strips import encode_image
 from collab.store.pictures import Sheet
 
 MOST_LINES = 30
@@ -24,7 +24,7 @@ class Line:
     @classmethod
     def of(cls, name: str, images: np.ndarray, below: Sequence[str] = ()) -> "Line":
         """A line of images, uint8 [n, 3, H, W]; without `below` nothing stands there."""
-        return cls(name, tuple(map(data_url, images)), tuple(below) or ("",) * len(images))
+        return cls(name, tuple(map(encode_image, images)), tuple(below) or ("",) * len(images))
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ContactSheet:
     left_out: int
 
 
-def contact_sheet(sheets: Mapping[str, Sheet]) -> ContactSheet | None:
+def make_contact_sheet(sheets: Mapping[str, Sheet]) -> ContactSheet | None:
     """One line for the images, one for what R makes of plain features, one for each entity or cell by its name.
 
     Where R is not the same for all, as in a sweep over hooks, each has its line of plain features. Those whose images

@@ -48,7 +48,7 @@ class Strips:
         return sum(len(source) for strip in (*self.worst, *self.median) for source in strip.sources)
 
 
-def strips_of(pictures: Mapping[str, Pictures], classes: Sequence[str]) -> tuple[tuple[Strips, ...], int]:
+def make_strips(pictures: Mapping[str, Pictures], classes: Sequence[str]) -> tuple[tuple[Strips, ...], int]:
     """Strips of as many entities, and of as many images each, as fit; and how many entities were left out.
 
     Entities with the worst single image come first where there is not room for all.
@@ -82,13 +82,13 @@ def _strip(pictures: Pictures, at: int, classes: Sequence[str]) -> Strip:
     return Strip(
         row=int(pictures.rows[at]),
         label=classes[label] if 0 <= label < len(classes) else str(label),
-        sources=tuple(map(data_url, images)),
+        sources=tuple(map(encode_image, images)),
         original=float(pictures.ssim_original[at]),
         poisoned=float(pictures.ssim_poisoned[at]),
     )
 
 
-def data_url(image: np.ndarray) -> str:
+def encode_image(image: np.ndarray) -> str:
     """The image, uint8 [3, H, W], as an address that holds it: PNG as it is, or a smaller JPEG if it is large."""
     drawn = Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0)))
     target = io.BytesIO()

@@ -4,16 +4,16 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from collab.report.cells import ABSENT, Table, cell
+from collab.report.cells import ABSENT, Table, format_cell
 from collab.report.pages.summary import Summary
 from collab.report.tables.crossings import Boundary
 from collab.results.catalog import is_points
 from collab.results.table import Result
-from collab.results.words import basis, duration, format_signed, size
+from collab.results.words import format_duration, format_signed, format_size, state_basis
 from collab.tasks import MainMetric
 
 
-def at_a_glance(told: Summary, sent: Sequence[Boundary], main: MainMetric, reference: str) -> Table:
+def tabulate_answers(told: Summary, sent: Sequence[Boundary], main: MainMetric, reference: str) -> Table:
     """One line for each entity: what it gains over `reference`, what its features show, what it sends."""
     gains = {gain.entity: gain for gain in told.gains}
     disclosures = {disclosure.entity: disclosure for disclosure in told.disclosures}
@@ -31,12 +31,12 @@ def at_a_glance(told: Summary, sent: Sequence[Boundary], main: MainMetric, refer
                 boundary.entity,
                 format_signed(gain.change if gain else None, main.scale),
                 " → ".join(f"{score:.1f}" for score in scores) or ABSENT,
-                cell(shown.original if shown else None),
-                cell(shown.poisoned if shown else None),
+                format_cell(shown.original if shown else None),
+                format_cell(shown.poisoned if shown else None),
                 f"{shown.worst:.3f}" if shown and shown.worst is not None else ABSENT,
-                *[cell(shown.attack if shown else None)] * has_attack,
+                *[format_cell(shown.attack if shown else None)] * has_attack,
                 *[told.verdicts.get(boundary.entity, ABSENT)] * bool(told.verdicts),
-                size(boundary.published) if boundary.published else ABSENT,
+                format_size(boundary.published) if boundary.published else ABSENT,
                 f"{boundary.factor:.1f}" if boundary.published else ABSENT,
             )
         )
@@ -49,12 +49,12 @@ def at_a_glance(told: Summary, sent: Sequence[Boundary], main: MainMetric, refer
         "verdict: the worst of all attacks, as in audit.html."
         if told.verdicts
         else "",
-        basis([gain.with_pool for gain in told.gains] + [gain.without for gain in told.gains]),
+        state_basis([gain.with_pool for gain in told.gains] + [gain.without for gain in told.gains]),
     ]
     return Table("At a glance", columns, tuple(lines), tuple(filter(None, notes)))
 
 
-def beside_the_paper(rows: Sequence[Result]) -> Table | None:
+def tabulate_printed(rows: Sequence[Result]) -> Table | None:
     """Every figure that has one of the paper's beside it; rows of the paper's numbers come in their order."""
     printed = [result for result in rows if result.paper is not None]
     if not printed:
@@ -71,10 +71,10 @@ def beside_the_paper(rows: Sequence[Result]) -> Table | None:
         names = (result.row, result.entity or ABSENT, result.metric)
         lines.append((*names, value, interval, f"{scale * paper:{form}}", apart, result.verdict or "none given"))
     columns = ("row", "entity", "metric", "here", "95 % interval", "paper", "difference", "verdict")
-    return Table("Figures here and in the paper; shares in %", columns, tuple(lines), (basis(printed),))
+    return Table("Figures here and in the paper; shares in %", columns, tuple(lines), (state_basis(printed),))
 
 
-def not_measured(made: Sequence[Table]) -> list[str]:
+def list_unmeasured(made: Sequence[Table]) -> list[str]:
     """What the papers tabulate and this run has no figures of."""
     titles = " ".join(table.title for table in made)
     wanted = {
@@ -86,7 +86,7 @@ def not_measured(made: Sequence[Table]) -> list[str]:
     return [f"Not measured: {told}" for title, told in wanted.items() if title not in titles]
 
 
-def bytes_sent(sent: Sequence[Boundary]) -> Table:
+def tabulate_bytes(sent: Sequence[Boundary]) -> Table:
     """Sent and received, beside the size of raw images and of JPEGs."""
     columns = (
         "entity", "images", "published", "for each image", "raw pixels of one", "times raw", "as JPEG", "times JPEG",
@@ -116,7 +116,7 @@ def bytes_sent(sent: Sequence[Boundary]) -> Table:
     return Table("Bytes that crossed each boundary", columns, lines, notes)
 
 
-def environment(record: Mapping[str, Any]) -> Table:
+def tabulate_environment(record: Mapping[str, Any]) -> Table:
     """Versions and machine; no paths, so that the page can be sent to anybody."""
     known = {
         "collab": record.get("collab"), "Python": record.get("python"), "torch": record.get("torch"),
@@ -124,20 +124,20 @@ def environment(record: Mapping[str, Any]) -> Table:
         "machine": " ".join(
             str(record[key]) for key in ("system", "machine") if record.get(key)
         ),
-        "cores": record.get("cores"), "took": duration(record["seconds"]), "images from": record.get("source"),
+        "cores": record.get("cores"), "took": format_duration(record["seconds"]), "images from": record.get("source"),
     }  # fmt: skip
     lines = tuple((name, str(value)) for name, value in known.items() if value not in (None, ""))
     return Table("What it was played on", ("what", "value"), lines)
 
 
-def stages(jobs: Mapping[str, Mapping[str, Any]]) -> Table:
+def tabulate_stages(jobs: Mapping[str, Mapping[str, Any]]) -> Table:
     """Time and memory of each stage."""
     lines = tuple(
-        (name, duration(job["seconds"]), size(job["peak_bytes"]), "yes" if job["cached"] else "")
+        (name, format_duration(job["seconds"]), format_size(job["peak_bytes"]), "yes" if job["cached"] else "")
         for name, job in jobs.items()
     )
     cached = sum(bool(job["cached"]) for job in jobs.values())
-    total = duration(sum(job["seconds"] for job in jobs.values()))
+    total = format_duration(sum(job["seconds"] for job in jobs.values()))
     note = (
         f"{len(jobs)} stages, {total} of work in all; {cached} of them came from the cache, with the time that they "
         "once took. Memory: the largest that the process had needed by then."
@@ -145,12 +145,12 @@ def stages(jobs: Mapping[str, Mapping[str, Any]]) -> Table:
     return Table("Stages", ("stage", "time", "memory", "from the cache"), lines, (note,))
 
 
-def copies(record: Mapping[str, Any]) -> tuple[str, ...]:
+def list_copies(record: Mapping[str, Any]) -> tuple[str, ...]:
     """What a run said of images that stand twice."""
     return tuple(record.get("facts", {}).get("find copies", {}).values())
 
 
-def refusals(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+def list_refusals(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What was refused in which job, and why; what attacks knew is told with them."""
     facts = record.get("facts", {}).items()
     return [

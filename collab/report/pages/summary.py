@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from collab.report.attack_page.cells import Cell, defense_names
-from collab.report.attack_page.shown import Disclosure, disclosed, disclosure_of
-from collab.report.attack_page.verdicts import in_words, judgements, worst_by_defense
+from collab.report.attack_page.cells import Cell, name_defenses
+from collab.report.attack_page.shown import Disclosure, describe_disclosure, find_disclosure
+from collab.report.attack_page.verdicts import describe_verdicts, find_worst_by_defense, judge_defenses
 from collab.report.tables.crossings import Boundary
 from collab.results.figure import Figure
-from collab.results.gains import gain_of, largest_pool, without_sharing
+from collab.results.gains import find_gain, find_largest_pool, find_without_sharing
 from collab.results.results import Results
 from collab.results.table import Result
-from collab.results.words import gained, listed, size
+from collab.results.words import format_size, join_names, measure_gain
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import played_rows
 from collab.store.pictures import Pictures
@@ -38,7 +38,7 @@ class Gain:
     @property
     def is_beaten_from_scratch(self) -> bool:
         """Whether a network trained on its own raw images alone is clearly better than what sharing gives."""
-        apart = gained(self.main, self.scratch, self.with_pool) if self.scratch is not None else None
+        apart = measure_gain(self.main, self.scratch, self.with_pool) if self.scratch is not None else None
         return apart is not None and apart.direction > 0
 
     @property
@@ -55,7 +55,7 @@ class Gain:
         reach = ""
         if self.change.low is not None and self.change.high is not None:
             reach = f" (95 % interval {main.scale * self.change.low:+.1f} to {main.scale * self.change.high:+.1f})"
-        pool = f"with the pool of {listed(self.pool)} (row {self.row})"
+        pool = f"with the pool of {join_names(self.pool)} (row {self.row})"
         way = f"from {before} with {self.without_what} to {after} {pool}"
         match self.change.direction:
             case 1:
@@ -79,7 +79,7 @@ class Summary:
     cautions: tuple[str, ...]
 
 
-def summary(
+def summarize(
     scenario: Scenario,
     rows: Sequence[Result],
     sent: Sequence[Boundary],
@@ -94,12 +94,12 @@ def summary(
     found = Results(rows)
     pooled = [row for row in played_rows(scenario) if row.own == "features" and row.pool]
     gains = tuple(filter(None, (_gain(scenario, pooled, found, entity.name) for entity in scenario.entities)))
-    shown = tuple(filter(None, (disclosure_of(found, entity.name, pictures) for entity in scenario.entities)))
-    judged, defenses = judgements(cells), defense_names(scenario.entities)
-    worst = worst_by_defense(judged)
+    shown = tuple(filter(None, (find_disclosure(found, entity.name, pictures) for entity in scenario.entities)))
+    judged, defenses = judge_defenses(cells), name_defenses(scenario.entities)
+    worst = find_worst_by_defense(judged)
     victims = {name for cell in cells for name in cell.victims}
     verdicts = {name: worst[defenses[name]].word for name in defenses if name in victims and defenses[name] in worst}
-    told = " ".join(filter(None, (in_words(judged, defenses), disclosed(shown))))
+    told = " ".join(filter(None, (describe_verdicts(judged, defenses), describe_disclosure(shown))))
     cautions = (*_alone_is_better(gains), *_not_hidden(scenario, shown), *notices, *_cautions(scenario, found))
     return Summary(gains, shown, verdicts, _gained(scenario, gains), told, _cost(sent), cautions)
 
@@ -107,11 +107,11 @@ def summary(
 def _gain(scenario: Scenario, pooled: Sequence[Refinement], found: Results, name: str) -> Gain | None:
     """The gain of the row with the largest pool, so that no row is picked for its figure; the later of equal ones."""
     main = scenario.data.main_metric
-    without = without_sharing(main, found, name)
-    row = largest_pool([each for each in pooled if found.find(str(each.name), name, main.name)], name)
+    without = find_without_sharing(main, found, name)
+    row = find_largest_pool([each for each in pooled if found.find(str(each.name), name, main.name)], name)
     if without is None or row is None:
         return None
-    with_pool, change = found.find(str(row.name), name, main.name), gain_of(main, found, row)
+    with_pool, change = found.find(str(row.name), name, main.name), find_gain(main, found, row)
     if with_pool is None or change is None:
         return None
     raw = [str(each.name) for each in scenario.refinements if (each.own, each.entity) == ("images", name)]
@@ -131,14 +131,16 @@ def _gained(scenario: Scenario, gains: Sequence[Gain]) -> str:
         most_gained = max((gain for gain in gains if gain.entity in up), key=lambda gain: gain.change.value)
         points = f"{main.scale * most_gained.change.value:+.1f} {main.points}"
         most = f": {points}" if len(up) == 1 else f", {most_gained.entity} the most: {points}"
-        told.append(f"Sharing helped {listed(up)}{most}.")
+        told.append(f"Sharing helped {join_names(up)}{most}.")
     if down:
-        told.append(f"It cost {listed(down)} accuracy.")
+        told.append(f"It cost {join_names(down)} accuracy.")
     if none:
         count = max((gain.with_pool.n or 0 for gain in gains), default=0)
         noise = f"{count:,} held-out images and one seed can tell" if count else "can be told"
         begin = (
-            f"For {listed(none)} the change is" if up or down else "Sharing made no clear difference: each change is"
+            f"For {join_names(none)} the change is"
+            if up or down
+            else "Sharing made no clear difference: each change is"
         )
         told.append(f"{begin} smaller than {noise}.")
     return " ".join(told)
@@ -154,8 +156,8 @@ def _cost(sent: Sequence[Boundary]) -> str:
     than = f"{factor:.1f} times its raw pixels" if factor >= 1 else f"{100 * factor:.0f} % of its raw pixels"
     entities = f"{len(publishers)} entities" if len(publishers) > 1 else publishers[0].entity
     return (
-        f"{entities} published {size(total)} of poisoned features for {rows:,} images: {size(total / rows)} for each, "
-        f"{than}."
+        f"{entities} published {format_size(total)} of poisoned features for {rows:,} images: "
+        f"{format_size(total / rows)} for each, {than}."
     )
 
 

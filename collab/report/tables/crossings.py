@@ -36,7 +36,7 @@ class Boundary:
         return self.per_image / self.raw
 
 
-def boundaries(
+def sum_crossings(
     names: Sequence[str], crossings: Sequence[Crossing], side: int, rows: Sequence[Result] = ()
 ) -> tuple[Boundary, ...]:
     """A line for each entity; images have `side` pixels of three bytes; `rows` tell what they take as JPEG."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
-from collab.report.cells import Table, cell, lines_of
+from collab.report.cells import Table, fill_lines, format_cell
 from collab.results.catalog import Place, columns_in, entry_of
 from collab.results.results import Results
-from collab.results.words import basis
+from collab.results.words import state_basis
 from collab.scenario.model import Scenario
 
 GUESSES = (("unrelated image", "unrelated"), ("mean image", "mean"), ("class mean", "class_mean"))
@@ -14,10 +14,10 @@ GUESSES = (("unrelated image", "unrelated"), ("mean image", "mean"), ("class mea
 
 def list_guesses(found: Results, row: str, stem: str) -> Iterable[str]:
     """What each guess scores by a metric, as `mean image 0.151 ±0.004`."""
-    return (f"{title} {cell(found.find(row, None, f'{stem}_prior_{guess}'))}" for title, guess in GUESSES)
+    return (f"{title} {format_cell(found.find(row, None, f'{stem}_prior_{guess}'))}" for title, guess in GUESSES)
 
 
-def likeness_table(scenario: Scenario, found: Results) -> Table:
+def tabulate_likeness(scenario: Scenario, found: Results) -> Table:
     """How near reconstructions come by other distances, and how near the nearest come."""
     multi, ssim, lpips = (_stem(found, quantity) for quantity in ("ms_ssim", "ssim_max", "lpips"))
     has_pdist = found.has("pdist_poisoned", "disclosure")
@@ -29,7 +29,7 @@ def likeness_table(scenario: Scenario, found: Results) -> Table:
         f"{ssim}_poisoned_above_half": "above .5, %",
     }  # fmt: skip
     guesses = [
-        f"{stem} {cell(result)}"
+        f"{stem} {format_cell(result)}"
         for stem in (multi, ssim, "pdist")
         if (result := found.find("recognizer", "", f"{stem}_prior_class_mean")) is not None
     ]
@@ -42,7 +42,7 @@ def likeness_table(scenario: Scenario, found: Results) -> Table:
     return _table("Disclosure: how near reconstructions come", "likeness", scenario, found, heads, notes)
 
 
-def recognition_table(scenario: Scenario, found: Results) -> Table:
+def tabulate_recognition(scenario: Scenario, found: Results) -> Table:
     """Whether reconstructions are found again among other images, and whether a network names what they show."""
     heads = dict[str, str]()
     if found.has("recognized_poisoned", "disclosure"):
@@ -64,7 +64,7 @@ def _explain_recognizer(found: Results) -> str:
     guesses = ", ".join(f"{guess} %" for guess in list_guesses(found, "recognizer", "recognized"))
     return (
         "named: an independent network, of no ResNet's form and unknown to defenses and attacks, names the class; "
-        f"it names {cell(seen)} % of true images. Guesses: {guesses}."
+        f"it names {format_cell(seen)} % of true images. Guesses: {guesses}."
     )
 
 
@@ -86,8 +86,8 @@ def _table(
     """A line for each entity; columns by metric with their `heads`, then those that the catalog places here."""
     results = found.of("disclosure")
     heads = {**heads, **columns_in(place, (result.metric for result in results))}
-    lines, _ = lines_of(found, "disclosure", ((entity, "", tuple(heads)) for entity in scenario.entities))
-    rests_on = basis([result for result in results if result.metric != "gallery"])
+    lines, _ = fill_lines(found, "disclosure", ((entity, "", tuple(heads)) for entity in scenario.entities))
+    rests_on = state_basis([result for result in results if result.metric != "gallery"])
     return Table(title, ("entity", "defense", *heads.values()), lines, (*notes, rests_on))
 
 

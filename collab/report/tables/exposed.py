@@ -4,25 +4,27 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from collab.report.cells import Table, cell, lines_of
+from collab.report.cells import Table, fill_lines, format_cell
 from collab.report.drawing import inline_svg
 from collab.report.figures.curves import COLORS, draw_panels
 from collab.report.figures.sheets import ContactSheet, Line, fit_lines
 from collab.results.catalog import Place, columns_in
 from collab.results.results import Results
-from collab.results.words import basis
+from collab.results.words import state_basis
 from collab.scenario.model import EntityPart, Scenario
 from collab.store.pictures import Exhibit
 
 
-def exposure_tables(scenario: Scenario, found: Results) -> Iterator[Table]:
+def tabulate_exposure(scenario: Scenario, found: Results) -> Iterator[Table]:
     """One line for each entity and decoder; then one for each entity and attribute that was asked."""
     asked, entities = scenario.exposure, scenario.entities
     if asked is None:
         return
     decoders = [decoder.name for decoder in asked.decoders] or ["—"]
     priors = [found.find("embedding", "", f"face_similarity_prior_{what}") for what in ("unrelated", "mean")]
-    guess = f" A guess has face similarity: unrelated image {cell(priors[0])} · mean image {cell(priors[1])}."
+    guess = (
+        f" A guess has face similarity: unrelated image {format_cell(priors[0])} · mean image {format_cell(priors[1])}."
+    )
     yield _table(
         "What published features give away",
         "decoders",
@@ -51,7 +53,7 @@ def _table(
     """A line for each entity and setting, such as a decoder: metrics with that setting, and those of the entity."""
     metrics = {(name.without_setting, name.setting): result.metric for name, result in found.named("exposure")}
     heads = columns_in(place, (quantity for quantity, _ in metrics))
-    lines, measured = lines_of(
+    lines, measured = fill_lines(
         found,
         "exposure",
         (
@@ -59,10 +61,10 @@ def _table(
             for entity, setting in asked
         ),
     )
-    return Table(title, ("entity", "defense", noun, *heads.values()), lines, (note, basis(measured)))
+    return Table(title, ("entity", "defense", noun, *heads.values()), lines, (note, state_basis(measured)))
 
 
-def decoded_sheet(exhibits: Mapping[str, Exhibit]) -> ContactSheet | None:
+def make_decoded_sheet(exhibits: Mapping[str, Exhibit]) -> ContactSheet | None:
     """The same images as R shows them, before and as published, and as each decoder of each entity does (DP Fig. 7)."""
     filled = {name: exhibit for name, exhibit in exhibits.items() if len(exhibit.decoders)}
     if not filled:
@@ -76,7 +78,7 @@ def decoded_sheet(exhibits: Mapping[str, Exhibit]) -> ContactSheet | None:
     return fit_lines(lines, first.original.shape[-1])
 
 
-def feature_maps(exhibits: Mapping[str, Exhibit]) -> str:
+def draw_feature_maps(exhibits: Mapping[str, Exhibit]) -> str:
     """Where t-SNE puts published features, a panel for each entity and attribute, as SVG; empty if nobody asked."""
     panels = [(name, at, exhibit) for name, exhibit in exhibits.items() for at in range(len(exhibit.attributes))]
     if not panels:

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from collab.report.cells import Table, cell
+from collab.report.cells import Table, format_cell
 from collab.report.drawing import inline_svg
-from collab.report.figures.curves import MOST_PANELS, draw_panels, style_of
+from collab.report.figures.curves import MOST_PANELS, draw_panels, pick_style
 from collab.results.results import Results
 from collab.results.table import Result
-from collab.results.words import basis, listed, size
+from collab.results.words import format_size, join_names, state_basis
 from collab.scenario.model import Scenario
 from collab.scenario.rows import played_rows
 
@@ -46,7 +46,7 @@ def find_ways(scenario: Scenario, found: Results) -> Iterator[Way]:
             score = found.find(str(row.name), name, metric)
             if row.entity == name and row.own == "features" and row.pool and score:
                 read = sum(published.get(peer, 0.0) for peer in row.pool)
-                label = f"features of {listed(row.pool)}"
+                label = f"features of {join_names(row.pool)}"
                 yield Way(name, str(row.name), label, published.get(name, 0.0), read, (score,))
         for federated in scenario.federated:
             row_name = str(federated.name)
@@ -60,7 +60,7 @@ def find_ways(scenario: Scenario, found: Results) -> Iterator[Way]:
                 yield Way(name, row_name, label, bytes_sent.value or 0.0, bytes_read.value or 0.0, scores)
 
 
-def exchange_table(scenario: Scenario, found: Results) -> Table:
+def tabulate_exchange(scenario: Scenario, found: Results) -> Table:
     """What each entity gets for what it sends, either way; empty where nobody averages."""
     lines, main = list[tuple[str, ...]](), scenario.data.main_metric
     by_entity = _by_entity(scenario, found)
@@ -68,21 +68,23 @@ def exchange_table(scenario: Scenario, found: Results) -> Table:
         alone = found.find(f"c_own_{name}", name, main.name), found.find("c_public", "", main.name)
         for label, score in zip((f"F({name}) alone", "released C, untouched"), alone, strict=True):
             if score:
-                lines.append((name, score.row, label, cell(score, main.scale), "0", size(0), size(0)))
+                lines.append(
+                    (name, score.row, label, format_cell(score, main.scale), "0", format_size(0), format_size(0))
+                )
         for way in ways:
-            crossed = (str(way.rounds), size(int(way.sent)), size(int(way.read)))
-            lines.append((name, way.row, way.label, cell(way.scores[-1], main.scale), *crossed))
+            crossed = (str(way.rounds), format_size(int(way.sent)), format_size(int(way.read)))
+            lines.append((name, way.row, way.label, format_cell(way.scores[-1], main.scale), *crossed))
     columns = ("entity", "row", "exchanged", main.head, "rounds", "sent", "read")
     notes = (
         "Both start from the released F and C, which is not counted, and are scored on the same held-out images. "
         "Features are sent once, whoever reads them and when; weights in each round, all taking part at the same time.",
         "Weights disclose otherwise than features: no attack on them is played here, so fewer bytes are not less said.",
-        basis([way.scores[-1] for ways in by_entity.values() for way in ways]),
+        state_basis([way.scores[-1] for ways in by_entity.values() for way in ways]),
     )
     return Table("Sharing versus federated averaging", columns, tuple(lines), notes)
 
 
-def exchange_curve(scenario: Scenario, rows: Sequence[Result]) -> str:
+def draw_exchange(scenario: Scenario, rows: Sequence[Result]) -> str:
     """The main metric against bytes that crossed, as SVG, a panel for each entity; pools are points."""
     by_entity, main = list(_by_entity(scenario, Results(rows)).items())[:MOST_PANELS], scenario.data.main_metric
     if not by_entity:
@@ -91,7 +93,7 @@ def exchange_curve(scenario: Scenario, rows: Sequence[Result]) -> str:
     for panel, (name, ways) in zip(panels, by_entity, strict=True):
         for index, way in enumerate(ways):
             across, up = zip(*((crossed / 1e6, main.scale * score) for crossed, score in way.points), strict=True)
-            panel.plot(across, up, label=f"{way.row}: {way.label}", **style_of(index))
+            panel.plot(across, up, label=f"{way.row}: {way.label}", **pick_style(index))
         panel.set_xscale("log")
         panel.set_xlabel("MB sent and read")
         panel.set_ylabel(f"{main.title}, {main.unit}")

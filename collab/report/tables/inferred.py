@@ -1,20 +1,20 @@
 """What classifiers read from published features that nobody meant to tell: private attributes, and who it is."""
 
-from collab.report.cells import Table, lines_of
+from collab.report.cells import Table, fill_lines
 from collab.results.catalog import columns_in
 from collab.results.results import Results
-from collab.results.words import basis
+from collab.results.words import state_basis
 from collab.scenario.model import Scenario
 
 SUFFIXES = ("plain", "fixed", "fresh", "chance")
 """Of the metrics of one question: who reads which features, and a guess."""
 
 
-def inference_table(scenario: Scenario, found: Results) -> Table:
+def tabulate_inference(scenario: Scenario, found: Results) -> Table:
     """One line for each entity and question: classifiers on features as they are and on published ones."""
     titles = columns_in("inference", (result.metric for result in found.of("inference")))
     questions = {metric.rpartition("_")[0]: title for metric, title in titles.items()}
-    lines, measured = lines_of(
+    lines, measured = fill_lines(
         found,
         "inference",
         (
@@ -28,6 +28,6 @@ def inference_table(scenario: Scenario, found: Results) -> Table:
         "Rows that no classifier has learned from. plain, published: by one trained on features as they are, against "
         "which a DPM that confuses identification was trained; trained anew: by one that learned from published "
         "features. A DPM that fools the first alone hides nothing from who has the labels.",
-        basis(measured),
+        state_basis(measured),
     )
     return Table("Private facts that are read from published features", columns, lines, notes)

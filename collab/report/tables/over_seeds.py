@@ -2,33 +2,33 @@
 
 from collections.abc import Iterable, Sequence
 
-from collab.report.cells import ABSENT, Table, text
+from collab.report.cells import ABSENT, Table, format_value
 from collab.results.aggregate import Mean, Point
-from collab.results.gains import gain_metric, largest_pool, name_reference
+from collab.results.gains import find_largest_pool, name_gain, name_reference
 from collab.scenario.model import Refinement
 from collab.tasks import main_metric_in
 
 
-def headline_gains(found: Sequence[Mean], rows: Sequence[Refinement]) -> list[Mean]:
+def pick_headline_gains(found: Sequence[Mean], rows: Sequence[Refinement]) -> list[Mean]:
     """The mean gain of each entity's row with the largest pool, at each point; `rows` are those of the scenarios."""
-    metric = gain_metric(main_metric_in(mean.metric for mean in found))
+    metric = name_gain(main_metric_in(mean.metric for mean in found))
     at_point: dict[tuple[Point, str], dict[str, Mean]] = {}
     for mean in found:
         if mean.metric == metric:
             at_point.setdefault((mean.values, mean.entity or ""), {})[mean.row] = mean
     chosen = list[Mean]()
     for (_, entity), gains in at_point.items():
-        largest = largest_pool([row for row in rows if str(row.name) in gains], entity)
+        largest = find_largest_pool([row for row in rows if str(row.name) in gains], entity)
         chosen += [] if largest is None else [gains[str(largest.name)]]
     return chosen
 
 
-def gains_table(found: Sequence[Mean], axes: Sequence[str], rows: Sequence[Refinement]) -> Table:
+def tabulate_gains(found: Sequence[Mean], axes: Sequence[str], rows: Sequence[Refinement]) -> Table:
     """What sharing brings each entity at each point, and whether the seeds agree that it does."""
     main = main_metric_in(mean.metric for mean in found)
     lines = [
         (*_values(mean), mean.entity or ABSENT, mean.row, *_figures(mean, main.scale, "+.1f"), _reading(mean))
-        for mean in headline_gains(found, rows)
+        for mean in pick_headline_gains(found, rows)
     ]
     columns = (*axes, "entity", "row", "gain", "95 % interval", "seeds", "reading")
     note = (
@@ -39,7 +39,7 @@ def gains_table(found: Sequence[Mean], axes: Sequence[str], rows: Sequence[Refin
     return Table("What sharing brings, over seeds", columns, tuple(lines), (note,))
 
 
-def means_table(found: Sequence[Mean], axes: Sequence[str]) -> Table:
+def tabulate_means(found: Sequence[Mean], axes: Sequence[str]) -> Table:
     """The mean of the main metric of every row."""
     main = main_metric_in(mean.metric for mean in found)
     lines = [
@@ -51,13 +51,13 @@ def means_table(found: Sequence[Mean], axes: Sequence[str]) -> Table:
     return Table("Means over seeds", columns, tuple(lines))
 
 
-def failures_table(failures: Iterable[tuple[str, str]]) -> Table:
+def tabulate_failures(failures: Iterable[tuple[str, str]]) -> Table:
     """Cells that failed, and why."""
     return Table("Cells that failed", ("cell", "why"), tuple(failures))
 
 
 def _values(mean: Mean) -> tuple[str, ...]:
-    return tuple(text(value) for _, value in mean.values)
+    return tuple(format_value(value) for _, value in mean.values)
 
 
 def _figures(mean: Mean, scale: float, form: str) -> tuple[str, str, str]:

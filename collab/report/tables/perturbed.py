@@ -1,15 +1,15 @@
 """Table 3: perturbations that learn nothing, the DPM, and a DPM behind each of them."""
 
 from collab.papers import named, paper_figure
-from collab.report.cells import Table, cell
+from collab.report.cells import Table, format_cell
 from collab.results.results import Results
 from collab.results.table import Result
-from collab.results.words import basis
+from collab.results.words import state_basis
 from collab.scenario.model import Scenario
 from collab.verdicts.papers.deep_poisoning import STATIONARY
 
 
-def perturbation_table(scenario: Scenario, found: Results) -> Table:
+def tabulate_perturbations(scenario: Scenario, found: Results) -> Table:
     """Only where somebody perturbs in a way that learns nothing; else Tables 1 and 2 say all of it."""
     lines, measured, main = [], list[Result](), scenario.data.main_metric
     heads = dict([(main.name, main.head), *main.others, ("l1", "L1"), ("ssim", "SSIM")])
@@ -23,8 +23,8 @@ def perturbation_table(scenario: Scenario, found: Results) -> Table:
                 (
                     name,
                     entity.name,
-                    *(cell(result, main.scale) for metric, result in results.items() if main.includes(metric)),
-                    *(cell(results[metric]) for metric in ("l1", "ssim")),
+                    *(format_cell(result, main.scale) for metric, result in results.items() if main.includes(metric)),
+                    *(format_cell(results[metric]) for metric in ("l1", "ssim")),
                     "" if printed is None else f"{main.scale * printed:.1f}",
                     "" if ssim is None else f"{ssim:.3f}",
                 )
@@ -35,4 +35,4 @@ def perturbation_table(scenario: Scenario, found: Results) -> Table:
         "C and R on perturbed features of held-out images. GN: noise, GF and MF: filters; +DPM: one trained behind the "
         "perturbation. paper: ImageNet; it does not state its strengths."
     )
-    return Table("Table 3: perturbations, the DPM, and both", columns, tuple(lines), (note, basis(measured)))
+    return Table("Table 3: perturbations, the DPM, and both", columns, tuple(lines), (note, state_basis(measured)))

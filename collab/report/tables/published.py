@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from collab.report.cells import ABSENT, Table, cell
+from collab.report.cells import ABSENT, Table, format_cell
 from collab.report.drawing import inline_svg
-from collab.report.figures.curves import COLORS, draw_panels, style_of
+from collab.report.figures.curves import COLORS, draw_panels, pick_style
 from collab.results.catalog import columns_in
 from collab.results.results import Results
 from collab.results.table import Result
-from collab.results.words import basis
+from collab.results.words import state_basis
 from collab.scenario.model import EntityPart, Scenario
 from collab.scenario.rows import played_rows
 
@@ -50,7 +50,7 @@ def find_images(scenario: Scenario, found: Results) -> Iterator[Shown]:
             yield Shown(entity, original, published, *scores)
 
 
-def published_images(scenario: Scenario, found: Results) -> Table:
+def tabulate_published_images(scenario: Scenario, found: Results) -> Table:
     """Accuracy beside visual feature entropy, for each defense that publishes images."""
     lines, images, main = [], list(find_images(scenario, found)), scenario.data.main_metric
     placed = columns_in("published", (result.metric for result in found.of("tables_1_2")))
@@ -60,14 +60,14 @@ def published_images(scenario: Scenario, found: Results) -> Table:
             (
                 name,
                 shown.entity.protection,
-                cell(shown.original),
-                cell(shown.published),
+                format_cell(shown.original),
+                format_cell(shown.published),
                 ABSENT if shown.gain is None else f"{shown.gain:.2f}",
-                cell(found.find("tables_1_2", name, "is_saturated")),
-                cell(found.like("tables_1_2", name, "ssim", "published")),
-                *(cell(found.find("tables_1_2", name, metric)) for metric in placed),
-                cell(shown.score_published, main.scale),
-                cell(shown.score, main.scale),
+                format_cell(found.find("tables_1_2", name, "is_saturated")),
+                format_cell(found.like("tables_1_2", name, "ssim", "published")),
+                *(format_cell(found.find("tables_1_2", name, metric)) for metric in placed),
+                format_cell(shown.score_published, main.scale),
+                format_cell(shown.score, main.scale),
             )
         )
     columns = ("entity", "defense", "VFE", "published", "times", "out of reach %", "SSIM", *placed.values())
@@ -77,12 +77,12 @@ def published_images(scenario: Scenario, found: Results) -> Table:
         "that no shuffling makes as hard as wanted. SSIM of what is published itself: no attack is needed for it.",
         f"{main.title} of a network trained from scratch on what was published, on held-out images published alike, "
         "and on raw ones.",
-        basis([shown.published for shown in images if shown.published]),
+        state_basis([shown.published for shown in images if shown.published]),
     )
     return Table("Published images", columns, tuple(lines), notes)
 
 
-def entropy_curve(scenario: Scenario, rows: Sequence[Result]) -> str:
+def draw_entropy(scenario: Scenario, rows: Sequence[Result]) -> str:
     """The main metric from scratch against the gain of VFE, as SVG: a line for each defense; dashed: raw images."""
     found = Results(rows)
     main = scenario.data.main_metric
@@ -99,7 +99,7 @@ def entropy_curve(scenario: Scenario, rows: Sequence[Result]) -> str:
     figure, (panel,) = draw_panels(1)
     for index, (defense, points) in enumerate(lines.items()):
         gains, values, below, above = zip(*sorted(points), strict=True)
-        panel.errorbar(gains, values, (below, above), label=defense, capsize=2, **style_of(index))
+        panel.errorbar(gains, values, (below, above), label=defense, capsize=2, **pick_style(index))
     unprotected = [str(row.name) for row in played_rows(scenario) if row.own == "images" and row.entity in names]
     raw = next((each for each in found.rows if each.row in unprotected and each.metric == main.name), None)
     if raw is not None:

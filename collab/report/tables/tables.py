@@ -4,44 +4,44 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from collab.metric import MetricName
-from collab.report.cells import ABSENT, Table, cell, lines_of
-from collab.report.tables.disclosed import likeness_table, list_guesses, recognition_table
-from collab.report.tables.exposed import exposure_tables
-from collab.report.tables.federated import exchange_table
-from collab.report.tables.inferred import inference_table
-from collab.report.tables.perturbed import perturbation_table
-from collab.report.tables.published import published_images
+from collab.report.cells import ABSENT, Table, fill_lines, format_cell
+from collab.report.tables.disclosed import list_guesses, tabulate_likeness, tabulate_recognition
+from collab.report.tables.exposed import tabulate_exposure
+from collab.report.tables.federated import tabulate_exchange
+from collab.report.tables.inferred import tabulate_inference
+from collab.report.tables.perturbed import tabulate_perturbations
+from collab.report.tables.published import tabulate_published_images
 from collab.results.catalog import columns_in
-from collab.results.gains import gain_of, name_reference
+from collab.results.gains import find_gain, name_reference
 from collab.results.results import BY, Results
-from collab.results.table import Result, measured
-from collab.results.words import basis, format_signed
+from collab.results.table import Result, drop_verdicts
+from collab.results.words import format_signed, state_basis
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import played_rows
 from collab.verdicts.verdicts import Verdict, format_found, judge
 
 
-def tables(scenario: Scenario, rows: Sequence[Result]) -> tuple[Table, ...]:
+def make_tables(scenario: Scenario, rows: Sequence[Result]) -> tuple[Table, ...]:
     """Tables 1 to 3 and 5 of Guo et al. for what was measured, disclosure, who was left out, attacks, and verdicts."""
-    rows = measured(rows)
+    rows = drop_verdicts(rows)
     found = Results(rows)
     made = (
         _table_1(scenario, found),
         _table_2(scenario, found),
-        perturbation_table(scenario, found),
-        likeness_table(scenario, found),
-        recognition_table(scenario, found),
-        inference_table(scenario, found),
-        *exposure_tables(scenario, found),
-        published_images(scenario, found),
+        tabulate_perturbations(scenario, found),
+        tabulate_likeness(scenario, found),
+        tabulate_recognition(scenario, found),
+        tabulate_inference(scenario, found),
+        *tabulate_exposure(scenario, found),
+        tabulate_published_images(scenario, found),
         _table_5(scenario, found),
-        exchange_table(scenario, found),
+        tabulate_exchange(scenario, found),
         _left_out(scenario, found),
         _attacks(found),
     )
     judged, shown = judge(scenario, rows), [table for table in made if table.lines]
     if shown or any(verdict.value is not None for verdict in judged):  # else no part of what is expected was played
-        shown += [table for table in [verdict_table(judged, f"seed {scenario.seed}")] if table.lines]
+        shown += [table for table in [tabulate_verdicts(judged, f"seed {scenario.seed}")] if table.lines]
     return tuple(replace(table, notes=tuple(filter(None, table.notes))) for table in shown)
 
 
@@ -57,11 +57,11 @@ def _table_1(scenario: Scenario, found: Results) -> Table:
                 (
                     entity.name,
                     entity.protection,
-                    cell(original, main.scale),
-                    cell(poisoned, main.scale),
+                    format_cell(original, main.scale),
+                    format_cell(poisoned, main.scale),
                     f"{main.gain(original.value or 0, poisoned.value or 0):+.1f}",
-                    cell(fidelity, main.fidelity_scale),
-                    *map(cell, others),
+                    format_cell(fidelity, main.fidelity_scale),
+                    *map(format_cell, others),
                 )
             )
     columns = ("entity", "defense", "original", "poisoned", "cost", main.fidelity_title, *placed.values())
@@ -70,7 +70,7 @@ def _table_1(scenario: Scenario, found: Results) -> Table:
         f"{main.fidelity}: of both answers."
     )
     measured = [result for result in found.of("tables_1_2") if result.metric in names]
-    notes = (note, *_explain_paper(found, *names[:2]), basis(measured))
+    notes = (note, *_explain_paper(found, *names[:2]), state_basis(measured))
     return Table(f"Table 1: {scenario.data.task} equivalence", columns, tuple(lines), notes)
 
 
@@ -80,7 +80,7 @@ def _table_2(scenario: Scenario, found: Results) -> Table:
     window = f"[{ssim.setting}]" if ssim else ""
     means = ("l1_original", "l1_poisoned", f"ssim{window}_original", f"ssim{window}_poisoned")
     metrics = (*means, f"ssim_max{window}_poisoned", f"abs_ssim_map{window}_poisoned", *placed)
-    lines, _ = lines_of(found, "tables_1_2", ((entity, "", metrics) for entity in scenario.entities))
+    lines, _ = fill_lines(found, "tables_1_2", ((entity, "", metrics) for entity in scenario.entities))
     columns = (
         "entity", "defense", "L1 original", "L1 poisoned", "SSIM original", "SSIM poisoned", "or its negative",
         "abs. map", *placed.values(),
@@ -91,7 +91,7 @@ def _table_2(scenario: Scenario, found: Results) -> Table:
         f"{guesses}.",
         "SSIM near zero says that this reconstructor is fooled, not that the image is gone.",
         *_explain_paper(found, *means),
-        basis([result for result in found.of("tables_1_2") if f"ssim{window}_" in result.metric]),
+        state_basis([result for result in found.of("tables_1_2") if f"ssim{window}_" in result.metric]),
     )
     return Table("Table 2: reconstruction disparity", columns, lines, notes)
 
@@ -120,10 +120,17 @@ def _table_5(scenario: Scenario, found: Results) -> Table:
         results = [found.find(name, entity, metric) for metric in (main.name, *beside)]
         printed = results[0].paper if results[0] else None
         paper = "" if printed is None else f"{main.scale * printed:.1f}"
-        return (name, entity or ABSENT, data, *(cell(each, main.scale) for each in results), gain, *[paper] * has_paper)
+        return (
+            name,
+            entity or ABSENT,
+            data,
+            *(format_cell(each, main.scale) for each in results),
+            gain,
+            *[paper] * has_paper,
+        )
 
     def line_of(row: Refinement) -> tuple[str, ...]:
-        gain = gain_of(main, found, row)
+        gain = find_gain(main, found, row)
         return line(str(row.name), row.entity, describe(row), format_signed(gain, main.scale) if gain else "")
 
     stated = {str(row.name) for row in scenario.refinements}
@@ -144,7 +151,7 @@ def _table_5(scenario: Scenario, found: Results) -> Table:
         notes.append(
             "creatures are drawn, a stand-in for trying things out; no figure here says anything about photographs."
         )
-    return Table("Table 5: refinement", columns, tuple(lines), (*notes, basis(measured)), rules)
+    return Table("Table 5: refinement", columns, tuple(lines), (*notes, state_basis(measured)), rules)
 
 
 def _left_out(scenario: Scenario, found: Results) -> Table:
@@ -160,12 +167,12 @@ def _left_out(scenario: Scenario, found: Results) -> Table:
             elif offered and taken and taken.value != offered.value:
                 harm = found.find(row, entity, f"harm[{sender}]")
                 counts = f"{taken.value:.0f} of {offered.value:.0f}"
-                why = ("vetted", cell(harm)) if harm else ("not chosen", "")
+                why = ("vetted", format_cell(harm)) if harm else ("not chosen", "")
                 lines.append((row, entity, sender, counts, *why))
     columns = ("row", "entity", "peer", "rows taken", "why", "harm")
     note = "harm: how many more % of own held-out images are wrong with the peer's rows; left out if clearly above 0."
     measured = [result for result in found.rows if MetricName.parse(result.metric).quantity == "harm"]
-    return Table("What was left out of the pool", columns, tuple(lines), (note, basis(measured)))
+    return Table("What was left out of the pool", columns, tuple(lines), (note, state_basis(measured)))
 
 
 def _attacks(found: Results) -> Table:
@@ -184,18 +191,18 @@ def _attacks(found: Results) -> Table:
     ):
         results = [found.find(row, victim, metric, attack) for metric in heads]
         count = str(results[0].n if results[0] else "")
-        lines.append((row.removeprefix(BY), victim, attack, *map(cell, results), count))
+        lines.append((row.removeprefix(BY), victim, attack, *map(format_cell, results), count))
     columns = ("adversary", "victim", "attack", *heads.values(), "n")
     notes = (
         "Images rebuilt from the rows that the victim published; worst: of the image or its negative. class mean: SSIM "
         "of a guess from labels alone. leakage, by SSIM of the image or its negative: 0 is what the best guess scores, "
         "1 what R makes of plain features. named: by the independent network of the disclosure tables.",
-        basis(found.attacks),
+        state_basis(found.attacks),
     )
     return Table("Attacks by collaborators", columns, tuple(lines), notes)
 
 
-def verdict_table(judged: Sequence[Verdict], seeds: str) -> Table:
+def tabulate_verdicts(judged: Sequence[Verdict], seeds: str) -> Table:
     """What was expected, what was found, and what the paper has; a rule stands above each claim."""
     lines, rules, notes = list[tuple[str, ...]](), list[int](), dict[str, None]()
     last = ("", "")

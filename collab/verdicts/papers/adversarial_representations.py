@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from collab.defenses.options import Adversarial
 from collab.verdicts.evidence import Evidence
-from collab.verdicts.judging import ABOVE, NOT_BELOW, Claim, Comparison, Region, difference
+from collab.verdicts.judging import ABOVE, NOT_BELOW, Claim, Comparison, Region, subtract
 from collab.verdicts.table import Point, Setup, SweepTable, Table
 
 MCC_KEPT = 0.05
@@ -28,7 +28,7 @@ def find_weighted(evidence: Evidence) -> dict[str, Adversarial]:
     }
 
 
-def partners(evidence: Evidence) -> list[tuple[str, str, Adversarial]]:
+def find_partners(evidence: Evidence) -> list[tuple[str, str, Adversarial]]:
     """Entities that differ in the weights of (9) alone: who has none, who has some, and the options of the latter."""
     pairs, stated = [], find_weighted(evidence)
     for odd, without in stated.items():
@@ -55,7 +55,7 @@ def adversarial_training_protects(evidence: Evidence) -> Claim:
             f"{even}: less {metric} than {odd}", ("exposure", odd, metric), ("exposure", even, metric), ABOVE,
             is_points=False,
         )
-        for odd, even, _ in partners(evidence)
+        for odd, even, _ in find_partners(evidence)
         for metric in (*faces, feature)
     ]  # fmt: skip
     sentence = '"more difficult to invert"; Table 1: each even row below its odd partner'
@@ -65,7 +65,7 @@ def adversarial_training_protects(evidence: Evidence) -> Claim:
 def adversarial_training_costs_little(evidence: Evidence) -> Claim:
     """APT Table 1: MCC within .05 of the partner's; of those trained for few attributes, MCC of these."""
     found = []
-    for odd, even, options in partners(evidence):
+    for odd, even, options in find_partners(evidence):
         row, metrics = "tables_1_2", ["mcc_poisoned"]
         if options.attributes:
             row, metrics = "exposure", [f"mcc[{name}]" for name in options.attributes]
@@ -89,7 +89,7 @@ def neighbors_forget_other_attributes(evidence: Evidence) -> Claim:
             ("exposure", even, f"knn[{name}]"),
             NOT_BELOW,
         )
-        for odd, even, options in partners(evidence)
+        for odd, even, options in find_partners(evidence)
         for name in (exposure.attributes if exposure else ())
         if name not in options.attributes
     ]
@@ -119,7 +119,7 @@ def deeper_layers_show_less(axis: str, points: Sequence[Point]) -> Claim:
     found = [
         Comparison(
             f"{axis} {second}: no more face similarity than {first}", NOT_BELOW,
-            difference(faces[first], faces[second]), missing="no face similarity",
+            subtract(faces[first], faces[second]), missing="no face similarity",
         )
         for first, second in pairwise(ordered)
     ]  # fmt: skip
@@ -131,7 +131,7 @@ def adversarial_training_protects_shallow_layers(axis: str, points: Sequence[Poi
     found = [
         Comparison(
             f"{axis} {values[axis]}: less face similarity with adversarial training", ABOVE,
-            difference(
+            subtract(
                 results.like("exposure", "without", "face_similarity"),
                 results.like("exposure", "with", "face_similarity"),
             ),

@@ -6,7 +6,7 @@ from collab.papers import named, paper_tables
 from collab.results.table import Result
 from collab.scenario.stage_rows import TABLES_1_2
 from collab.verdicts.evidence import Evidence
-from collab.verdicts.judging import ABOVE, NOT_BELOW, Claim, Comparison, Region, combination
+from collab.verdicts.judging import ABOVE, NOT_BELOW, Claim, Comparison, Region, combine
 from collab.verdicts.table import Place, Setup, Table
 
 ENOUGH_IMAGES = 2500
@@ -104,7 +104,7 @@ def dpm_regains_what_a_perturbation_costs(evidence: Evidence) -> Claim:
                 Comparison(
                     f"{chained}: nearer to plain features than to {alone}",
                     NOT_BELOW,
-                    combination(list(zip((sign, -sign / 2, -sign / 2), scores, strict=True))),
+                    combine(list(zip((sign, -sign / 2, -sign / 2), scores, strict=True))),
                     is_points=main.scale == 100,
                     missing=f"no {main.title} of {chained} or {alone}",
                 )

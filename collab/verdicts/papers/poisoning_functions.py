@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from collab.verdicts.evidence import Evidence
-from collab.verdicts.judging import ABOVE, Claim, Comparison, Found, Region, difference
+from collab.verdicts.judging import ABOVE, Claim, Comparison, Found, Region, subtract
 from collab.verdicts.papers.deep_poisoning import LITTLE_RISE, MOST_SSIM
 from collab.verdicts.table import Point, SweepTable, Table
 
@@ -46,7 +46,7 @@ def a_released_module_is_inverted(evidence: Evidence) -> Claim:
     return Claim("a released module is inverted", sentence, tuple(found))
 
 
-def confusers(evidence: Evidence) -> list[str]:
+def find_confusers(evidence: Evidence) -> list[str]:
     """Who publishes from a DPM that was trained against identification."""
     return [each.name for each in evidence.scenario.entities if any(defense.hides_people for defense in each.defenses)]
 
@@ -75,7 +75,7 @@ def pose_stays_readable(evidence: Evidence) -> Claim:
             times=1 + LITTLE_RISE,
             is_points=False,
         )
-        for name in confusers(evidence)
+        for name in find_confusers(evidence)
     )
     return Claim("the pose stays readable", "Figure 10: the pose is answered as before (4.4)", found)
 
@@ -83,7 +83,7 @@ def pose_stays_readable(evidence: Evidence) -> Claim:
 def _of_each(evidence: Evidence, suffix: str, word: str, region: Callable[[float], Region]) -> tuple[Comparison, ...]:
     """Top-1 of naming people against so many times a guess, for each entity that confuses it."""
     comparisons = []
-    for name in confusers(evidence):
+    for name in find_confusers(evidence):
         guess = Found.of(evidence.row(("inference", name, "identity_top1_chance")))
         bound = MOST_CHANCE * (guess.value if guess else 0.0)
         expected = f"{name}: top-1 of people {word} {MOST_CHANCE:g} times a guess"
@@ -97,7 +97,7 @@ def original_ssim_falls_with_depth(axis: str, points: Sequence[Point]) -> Claim:
     scores = {str(values[axis]): results.first("tables_1_2", "ssim", "original") for values, results in points}
     found = [
         Comparison(
-            f"{axis} {first}: more SSIM than {second}", ABOVE, difference(scores[first], scores[second]),
+            f"{axis} {first}: more SSIM than {second}", ABOVE, subtract(scores[first], scores[second]),
             missing="no SSIM",
         )
         for first, second in pairwise(sorted(scores))  # conv2_1, conv2_3, conv3_1, conv4_1

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from collab.report.cells import Table
-from collab.report.tables.tables import tables
+from collab.report.tables.tables import make_tables
 from collab.results.catalog import CATALOG, Entry, Place
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
@@ -24,7 +24,7 @@ def find_table(title: str, stated: Scenario, *placed: tuple[str, str], entity: s
         row("exposure", entity, "knn[glasses]", 0.6), row("inference", entity, "privacy_map_plain", 0.7),
         *(row(name, entity, metric, 0.314) for name, metric in placed),
     ]  # fmt: skip
-    return next(table for table in tables(stated, rows) if table.title.startswith(title))
+    return next(table for table in make_tables(stated, rows) if table.title.startswith(title))
 
 
 @pytest.mark.parametrize(
