@@ -83,16 +83,16 @@ def write_cells(path: Path, axes: Sequence[str], cells: Sequence[tuple[Values, S
     write_table(path, schema, rows, what="the sweep's results")
 
 
-def write_means(path: Path, axes: Sequence[str], found: Sequence[Mean]) -> None:
+def write_means(path: Path, axes: Sequence[str], means: Sequence[Mean]) -> None:
     """Means and intervals over seeds as one Parquet table."""
-    fields = _axis_fields(axes, [dict(mean.values) for mean in found])
+    fields = _axis_fields(axes, [dict(mean.values) for mean in means])
     rows = [
         {
             **_convert(dict(mean.values), fields), "row": mean.row, "entity": mean.entity, "attack": mean.attack,
             "metric": mean.metric, "mean": mean.figure.value, "low": mean.figure.low, "high": mean.figure.high,
             "seeds": mean.figure.n,
         }
-        for mean in found
+        for mean in means
     ]  # fmt: skip
     write_table(path, pa.schema([*fields, *MEAN_FIELDS], metadata={VERSION_KEY: "1"}), rows, what="the sweep's means")
 

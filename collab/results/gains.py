@@ -21,10 +21,10 @@ def name_gain(main: MainMetric) -> str:
     return f"gain[{main.name}]"
 
 
-def find_without_sharing(main: MainMetric, found: Results, entity: str) -> Result | None:
+def find_without_sharing(main: MainMetric, results: Results, entity: str) -> Result | None:
     """The better of an entity's own features alone and the released decider as it is, of those that were played."""
-    own = found.find(f"c_own_{entity}", entity, main.name)
-    return pick_best(main, (own, found.find(stage_rows.PUBLIC, "", main.name)))
+    own = results.find(f"c_own_{entity}", entity, main.name)
+    return pick_best(main, (own, results.find(stage_rows.PUBLIC, "", main.name)))
 
 
 def name_reference(rows: Iterable[str]) -> str:
@@ -34,7 +34,7 @@ def name_reference(rows: Iterable[str]) -> str:
     return "the released network as it is (own features alone were not played: the gain includes what those bring)"
 
 
-def find_gain(main: MainMetric, found: Results, row: Refinement) -> Figure | None:
+def find_gain(main: MainMetric, results: Results, row: Refinement) -> Figure | None:
     """How much better a row is than what its entity has without sharing, in the units of results; above 0 helps.
 
     None for a row that reads nobody else's features, and where one of both has no value.
@@ -42,7 +42,7 @@ def find_gain(main: MainMetric, found: Results, row: Refinement) -> Figure | Non
     if row.entity is None or not (row.pool or row.unpoisoned):
         return None
     return measure_gain(
-        main, found.find(str(row.name), row.entity, main.name), find_without_sharing(main, found, row.entity)
+        main, results.find(str(row.name), row.entity, main.name), find_without_sharing(main, results, row.entity)
     )
 
 
@@ -58,9 +58,9 @@ def find_largest_pool(rows: Sequence[Refinement], entity: str) -> Refinement | N
 def list_gains(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
     """A row for each gain, under the name of the row that it is about; `n` is that row's."""
     main, made = scenario.data.main_metric, []
-    found = Results(rows)
+    results = Results(rows)
     for row in played_rows(scenario):
-        this, change = found.find(str(row.name), row.entity, main.name), find_gain(main, found, row)
+        this, change = results.find(str(row.name), row.entity, main.name), find_gain(main, results, row)
         if this is not None and change is not None:
             gain = replace(this, metric=name_gain(main), value=change.value, low=change.low, high=change.high)
             made.append(replace(gain, paper=None, verdict=None, seconds=None, device=None))

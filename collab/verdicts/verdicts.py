@@ -96,13 +96,13 @@ def judge_results(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
     tables = [TABLES[each.paper] for each in scenario.expectations if isinstance(each, PaperTable)]
     found = []
     for row in rows:
-        paper, told = None, list[str]()
+        paper, sentences = None, list[str]()
         for table in tables:
             if (figure := table.figure(evidence, row)) is not None:
                 paper = figure
-                told.append(_on_figure(evidence, table, row, figure).verdict)
-        told += [f"{_said(bound)}: {_compared(bound, row).verdict}" for bound in bounds if _is_meant(bound, row)]
-        found.append(replace(row, paper=paper, verdict="; ".join(told) or None))
+                sentences.append(_on_figure(evidence, table, row, figure).verdict)
+        sentences += [f"{_said(bound)}: {_compared(bound, row).verdict}" for bound in bounds if _is_meant(bound, row)]
+        found.append(replace(row, paper=paper, verdict="; ".join(sentences) or None))
     return found
 
 

@@ -34,14 +34,14 @@ class Disclosure:
         return change is not None and change.direction > 0
 
 
-def find_disclosure(found: Results, name: str, pictures: Mapping[str, Pictures]) -> Disclosure | None:
+def find_disclosure(results: Results, name: str, pictures: Mapping[str, Pictures]) -> Disclosure | None:
     """Of one entity; None if its features were not given to R before and after they were poisoned."""
-    original, poisoned = (found.like("tables_1_2", name, "ssim", of) for of in ("original", "poisoned"))
+    original, poisoned = (results.like("tables_1_2", name, "ssim", of) for of in ("original", "poisoned"))
     if original is None or poisoned is None or original.value is None or poisoned.value is None:
         return None
-    guess = found.like("c_public", None, "ssim", "prior_class_mean")
+    guess = results.like("c_public", None, "ssim", "prior_class_mean")
     attack, attack_guess = find_nearest(
-        [each for each in found.attacks if each.entity == name and each.value is not None]
+        [each for each in results.attacks if each.entity == name and each.value is not None]
     )
     seen = pictures.get(name)
     worst = float(seen.ssim_poisoned.max()) if seen is not None and len(seen) else None

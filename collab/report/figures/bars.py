@@ -64,19 +64,21 @@ class Bars:
 def make_bars(scenario: Scenario, rows: Sequence[Result]) -> Bars | None:
     """The main metric of every row but those that poison own features too; None if there is nothing to draw."""
     main = scenario.data.main_metric
-    found = Results(row for row in rows if row.metric == main.name and row.value is not None)
+    results = Results(row for row in rows if row.metric == main.name and row.value is not None)
     drawn = {str(row.name): row for row in played_rows(scenario) if row.own != "poisoned"}
-    tops = [top for name, row in drawn.items() if (top := found.find(name, row.entity, main.name))]
+    tops = [top for name, row in drawn.items() if (top := results.find(name, row.entity, main.name))]
     if not tops:
         return None
     scale = _scale(max(main.scale * (row.high or row.value or 0) for row in tops))
     names = [entity.name for entity in scenario.entities]
     groups = []
     for name in [*names, ""]:
-        bars = tuple(_bar(row, kind, label, scale, main) for row, kind, label in _lines(name, drawn, found, main.name))
+        bars = tuple(
+            _bar(row, kind, label, scale, main) for row, kind, label in _lines(name, drawn, results, main.name)
+        )
         if bars:
             groups.append((f"Entity {name}" if name else "All entities together", bars))
-    public = found.find("c_public", None, main.name)
+    public = results.find("c_public", None, main.name)
     shown = groups if len(groups) <= MOST_GROUPS else [*groups[: MOST_GROUPS - 1], groups[-1]]
     return Bars(
         about=f"{main.title}, {main.unit}",
@@ -95,14 +97,14 @@ def _scale(highest: float) -> int:
 
 
 def _lines(
-    name: str, drawn: Mapping[str, Refinement], found: Results, metric: str
+    name: str, drawn: Mapping[str, Refinement], results: Results, metric: str
 ) -> Iterator[tuple[Result, Kind, str]]:
     """Rows of one entity: from scratch, alone, then each pool with its own upper bound under it."""
-    own = found.find(f"c_own_{name}", name, metric)
+    own = results.find(f"c_own_{name}", name, metric)
     mine = [
         (key, row, score)
         for key, row in drawn.items()
-        if (row.entity or "") == name and (score := found.find(key, name, metric))
+        if (row.entity or "") == name and (score := results.find(key, name, metric))
     ]
     for _, row, score in mine:
         if row.own == "images":
@@ -115,7 +117,7 @@ def _lines(
             continue
         if row.pool:
             yield score, "pool", f"with the pool of {join_names(row.pool)}"
-            bound = found.find(f"c_unpoisoned_{key}", name, metric)
+            bound = results.find(f"c_unpoisoned_{key}", name, metric)
             if bound is not None:
                 yield bound, "bound", "the same, unpoisoned"
         elif row.unpoisoned:

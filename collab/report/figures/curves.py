@@ -19,14 +19,14 @@ WIDE = 20
 """Factor between the largest and the smallest value of an axis from which on it is logarithmic."""
 
 
-def draw_accuracy(found: Sequence[Mean], axes: Sequence[str], labels: Mapping[str, str]) -> str:
+def draw_accuracy(means: Sequence[Mean], axes: Sequence[str], labels: Mapping[str, str]) -> str:
     """The main metric of each row against the first axis, as SVG: a panel for each entity and point of the other axes.
 
     `labels` says what each row is trained on. Dashed: the entity's own features alone. Dotted: the public decider, and
     rows that belong to nobody, the same in every panel. Nothing where no entity refines.
     """
-    main = main_metric_in(each.metric for each in found)
-    scored = [each for each in found if each.metric == main.name]
+    main = main_metric_in(each.metric for each in means)
+    scored = [each for each in means if each.metric == main.name]
     rest = list(dict.fromkeys(each.values[1:] for each in scored))
     names = sorted({each.entity for each in scored if each.entity and each.row in labels})
     wanted = [(others, name) for others in rest for name in names][:MOST_PANELS]
@@ -44,7 +44,7 @@ def draw_accuracy(found: Sequence[Mean], axes: Sequence[str], labels: Mapping[st
         for index, (row, label, style) in enumerate(lines):
             told = f"{row}: {label}" if row in labels else label
             draw_line(panel, [each for each in here if each.row == row], told, style, index, scale=main.scale)
-        set_across(panel, axes[0], found)
+        set_across(panel, axes[0], means)
         panel.set_ylabel(f"{main.title}, {main.unit}")
         bottom, top = panel.get_ylim()
         panel.set_ylim(max(bottom, 0), min(top, 100))
@@ -54,28 +54,28 @@ def draw_accuracy(found: Sequence[Mean], axes: Sequence[str], labels: Mapping[st
     return inline_svg(figure)
 
 
-def _entity(found: Sequence[Mean], row: str) -> str | None:
-    return next((each.entity for each in found if each.row == row), None)
+def _entity(means: Sequence[Mean], row: str) -> str | None:
+    return next((each.entity for each in means if each.row == row), None)
 
 
-def set_across(panel: Any, axis: str, found: Iterable[Mean]) -> None:
+def set_across(panel: Any, axis: str, means: Iterable[Mean]) -> None:
     """Names the first axis, and makes it logarithmic if its values are numbers that span a factor of 20 or more."""
     panel.set_xlabel(axis)
-    values = [each.values[0][1] for each in found if each.values]
+    values = [each.values[0][1] for each in means if each.values]
     numbers = [float(value) for value in values if is_number(value)]
     if numbers and len(numbers) == len(values) and 0 < WIDE * min(numbers) <= max(numbers):
         panel.set_xscale("log")
 
 
-def draw_frontier(found: Sequence[Mean], axes: Sequence[str], gains: Sequence[Mean]) -> str:
+def draw_frontier(means: Sequence[Mean], axes: Sequence[str], gains: Sequence[Mean]) -> str:
     """What sharing brings an entity against what it discloses to the released reconstructor, as SVG.
 
     Across: SSIM of reconstructions from what the entity publishes, mean over seeds. Up: its gain there, one of `gains`.
     Nothing where no entity has both.
     """
-    main, gain_of = main_metric_in(each.metric for each in found), {(each.values, each.entity): each for each in gains}
+    main, gain_of = main_metric_in(each.metric for each in means), {(each.values, each.entity): each for each in gains}
     points_of: dict[str, list[tuple[float, float, Point]]] = {}
-    for mean in found:
+    for mean in means:
         gain = gain_of.get((mean.values, mean.entity))
         if mean.row == TABLES_1_2 and mean.quantity == "ssim_poisoned" and mean.entity and gain is not None:
             point = (mean.figure.value, main.scale * gain.figure.value, mean.values)

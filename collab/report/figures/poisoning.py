@@ -95,10 +95,10 @@ def _label(entity: str, others: Point) -> str:
     return ", ".join([entity, *(f"{axis.rpartition('.')[2]} = {value}" for axis, value in others)])
 
 
-def _by_point(found: Sequence[Mean]) -> dict[tuple[str, Point], dict[str, float]]:
+def _by_point(means: Sequence[Mean]) -> dict[tuple[str, Point], dict[str, float]]:
     """Means of Tables 1 and 2 by entity and point of the axes, and by metric whatever its setting."""
     points: dict[tuple[str, Point], dict[str, float]] = {}
-    for mean in found:
+    for mean in means:
         if mean.row == TABLES_1_2:
             points.setdefault((str(mean.entity), mean.values), {})[mean.quantity] = mean.figure.value
     return points

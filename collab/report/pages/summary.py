@@ -91,31 +91,31 @@ def summarize(
 
     `notices` are sentences about the images: what was passed over, and which stand twice.
     """
-    found = Results(rows)
+    results = Results(rows)
     pooled = [row for row in played_rows(scenario) if row.own == "features" and row.pool]
-    gains = tuple(filter(None, (_gain(scenario, pooled, found, entity.name) for entity in scenario.entities)))
-    shown = tuple(filter(None, (find_disclosure(found, entity.name, pictures) for entity in scenario.entities)))
+    gains = tuple(filter(None, (_gain(scenario, pooled, results, entity.name) for entity in scenario.entities)))
+    shown = tuple(filter(None, (find_disclosure(results, entity.name, pictures) for entity in scenario.entities)))
     judged, defenses = judge_defenses(cells), name_defenses(scenario.entities)
     worst = find_worst_by_defense(judged)
     victims = {name for cell in cells for name in cell.victims}
     verdicts = {name: worst[defenses[name]].word for name in defenses if name in victims and defenses[name] in worst}
     told = " ".join(filter(None, (describe_verdicts(judged, defenses), describe_disclosure(shown))))
-    cautions = (*_alone_is_better(gains), *_not_hidden(scenario, shown), *notices, *_cautions(scenario, found))
+    cautions = (*_alone_is_better(gains), *_not_hidden(scenario, shown), *notices, *_cautions(scenario, results))
     return Summary(gains, shown, verdicts, _gained(scenario, gains), told, _cost(sent), cautions)
 
 
-def _gain(scenario: Scenario, pooled: Sequence[Refinement], found: Results, name: str) -> Gain | None:
+def _gain(scenario: Scenario, pooled: Sequence[Refinement], results: Results, name: str) -> Gain | None:
     """The gain of the row with the largest pool, so that no row is picked for its figure; the later of equal ones."""
     main = scenario.data.main_metric
-    without = find_without_sharing(main, found, name)
-    row = find_largest_pool([each for each in pooled if found.find(str(each.name), name, main.name)], name)
+    without = find_without_sharing(main, results, name)
+    row = find_largest_pool([each for each in pooled if results.find(str(each.name), name, main.name)], name)
     if without is None or row is None:
         return None
-    with_pool, change = found.find(str(row.name), name, main.name), find_gain(main, found, row)
+    with_pool, change = results.find(str(row.name), name, main.name), find_gain(main, results, row)
     if with_pool is None or change is None:
         return None
     raw = [str(each.name) for each in scenario.refinements if (each.own, each.entity) == ("images", name)]
-    scratch = next(filter(None, (found.find(each, name, main.name) for each in raw)), None)
+    scratch = next(filter(None, (results.find(each, name, main.name) for each in raw)), None)
     return Gain(name, str(row.name), row.pool, main, with_pool, without, change, scratch)
 
 
@@ -126,14 +126,14 @@ def _gained(scenario: Scenario, gains: Sequence[Gain]) -> str:
         return "What sharing brings was not measured: a pooled row, or what it is compared with, is missing."
     main = scenario.data.main_metric
     up, down, none = ([gain.entity for gain in gains if gain.change.direction == way] for way in (1, -1, 0))
-    told = []
+    sentences = []
     if up:
         most_gained = max((gain for gain in gains if gain.entity in up), key=lambda gain: gain.change.value)
         points = f"{main.scale * most_gained.change.value:+.1f} {main.points}"
         most = f": {points}" if len(up) == 1 else f", {most_gained.entity} the most: {points}"
-        told.append(f"Sharing helped {join_names(up)}{most}.")
+        sentences.append(f"Sharing helped {join_names(up)}{most}.")
     if down:
-        told.append(f"It cost {join_names(down)} accuracy.")
+        sentences.append(f"It cost {join_names(down)} accuracy.")
     if none:
         count = max((gain.with_pool.n or 0 for gain in gains), default=0)
         noise = f"{count:,} held-out images and one seed can tell" if count else "can be told"
@@ -142,8 +142,8 @@ def _gained(scenario: Scenario, gains: Sequence[Gain]) -> str:
             if up or down
             else "Sharing made no clear difference: each change is"
         )
-        told.append(f"{begin} smaller than {noise}.")
-    return " ".join(told)
+        sentences.append(f"{begin} smaller than {noise}.")
+    return " ".join(sentences)
 
 
 def _cost(sent: Sequence[Boundary]) -> str:
@@ -183,22 +183,22 @@ def _not_hidden(scenario: Scenario, shown: Sequence[Disclosure]) -> tuple[str, .
     )
 
 
-def _cautions(scenario: Scenario, found: Results) -> tuple[str, ...]:
-    told = []
+def _cautions(scenario: Scenario, results: Results) -> tuple[str, ...]:
+    sentences = []
     if scenario.data.is_drawn:
-        told.append("The images are drawn creatures, a stand-in: no figure here says anything about photographs.")
-    if not found.attacks:
-        told.append(
+        sentences.append("The images are drawn creatures, a stand-in: no figure here says anything about photographs.")
+    if not results.attacks:
+        sentences.append(
             "No attack was played. The reconstructor is the one that the DPMs were trained against, the easiest "
             "opponent: a low SSIM says that it is fooled, not that the image is gone."
         )
-    seeds = {row.seed for row in found.all if row.seed is not None}
+    seeds = {row.seed for row in results.all if row.seed is not None}
     if len(seeds) == 1:
-        told.append("One seed: intervals tell the noise of the held-out images, not that of another training.")
-    shown = found.first("tables_1_2", "ssim", "original")
+        sentences.append("One seed: intervals tell the noise of the held-out images, not that of another training.")
+    shown = results.first("tables_1_2", "ssim", "original")
     if shown and shown.value is not None and shown.value < 0.5:
-        told.append(
+        sentences.append(
             f"The reconstructor reaches SSIM {shown.value:.3f} even from features as they are; below .5 it is too weak "
             "to show that poisoning hides anything."
         )
-    return tuple(told)
+    return tuple(sentences)

@@ -15,13 +15,13 @@ from collab.scenario.model import EntityPart, Scenario
 from collab.store.pictures import Exhibit
 
 
-def tabulate_exposure(scenario: Scenario, found: Results) -> Iterator[Table]:
+def tabulate_exposure(scenario: Scenario, results: Results) -> Iterator[Table]:
     """One line for each entity and decoder; then one for each entity and attribute that was asked."""
     asked, entities = scenario.exposure, scenario.entities
     if asked is None:
         return
     decoders = [decoder.name for decoder in asked.decoders] or ["—"]
-    priors = [found.find("embedding", "", f"face_similarity_prior_{what}") for what in ("unrelated", "mean")]
+    priors = [results.find("embedding", "", f"face_similarity_prior_{what}") for what in ("unrelated", "mean")]
     guess = (
         f" A guess has face similarity: unrelated image {format_cell(priors[0])} · mean image {format_cell(priors[1])}."
     )
@@ -30,7 +30,7 @@ def tabulate_exposure(scenario: Scenario, found: Results) -> Iterator[Table]:
         "decoders",
         "decoder",
         [(entity, decoder) for entity in entities for decoder in decoders],
-        found,
+        results,
         "Of held-out images. Decoders are trained anew on public images as the entity encodes them. Face and feature "
         "similarity: by an embedding of ours of the individuals on public images, of what the decoder rebuilds and of "
         f"what M reads from the features.{guess if any(priors) else ''} within, between: variances of features by "
@@ -41,20 +41,20 @@ def tabulate_exposure(scenario: Scenario, found: Results) -> Iterator[Table]:
         "attributes",
         "attribute",
         [(entity, attribute) for attribute in asked.attributes for entity in entities],
-        found,
+        results,
         "MCC: of the decider. neighbors: how often most of the 15 nearest published features have the image's own "
         "attribute; guess: the more frequent answer.",
     )
 
 
 def _table(
-    title: str, place: Place, noun: str, asked: Sequence[tuple[EntityPart, str]], found: Results, note: str
+    title: str, place: Place, noun: str, asked: Sequence[tuple[EntityPart, str]], results: Results, note: str
 ) -> Table:
     """A line for each entity and setting, such as a decoder: metrics with that setting, and those of the entity."""
-    metrics = {(name.without_setting, name.setting): result.metric for name, result in found.named("exposure")}
+    metrics = {(name.without_setting, name.setting): result.metric for name, result in results.named("exposure")}
     heads = columns_in(place, (quantity for quantity, _ in metrics))
     lines, measured = fill_lines(
-        found,
+        results,
         "exposure",
         (
             (entity, setting, [metrics.get((quantity, setting), quantity) for quantity in heads])

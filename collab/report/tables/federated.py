@@ -36,14 +36,14 @@ class Way:
             yield (self.sent + self.read) * number / self.rounds, score.value or 0.0
 
 
-def find_ways(scenario: Scenario, found: Results) -> Iterator[Way]:
+def find_ways(scenario: Scenario, results: Results) -> Iterator[Way]:
     """For each entity that takes part in a federation, all its pools, then its federations."""
     names = dict.fromkeys(name for federated in scenario.federated for name in federated.entities)
     metric = scenario.data.main_metric.name
-    published = {result.entity: result.value or 0.0 for result in found.rows if result.metric == "bytes_published"}
+    published = {result.entity: result.value or 0.0 for result in results.rows if result.metric == "bytes_published"}
     for name in names:
         for row in played_rows(scenario):
-            score = found.find(str(row.name), name, metric)
+            score = results.find(str(row.name), name, metric)
             if row.entity == name and row.own == "features" and row.pool and score:
                 read = sum(published.get(peer, 0.0) for peer in row.pool)
                 label = f"features of {join_names(row.pool)}"
@@ -52,20 +52,20 @@ def find_ways(scenario: Scenario, found: Results) -> Iterator[Way]:
             row_name = str(federated.name)
             rounds = range(1, federated.rounds + 1)
             scores = tuple(
-                score for number in rounds if (score := found.find(row_name, name, f"{metric}_round[{number}]"))
+                score for number in rounds if (score := results.find(row_name, name, f"{metric}_round[{number}]"))
             )
-            bytes_sent, bytes_read = (found.find(row_name, name, f"bytes_{way}") for way in ("sent", "read"))
+            bytes_sent, bytes_read = (results.find(row_name, name, f"bytes_{way}") for way in ("sent", "read"))
             if scores and bytes_sent and bytes_read:
                 label = f"weights, {federated.local_epochs} epochs a round"
                 yield Way(name, row_name, label, bytes_sent.value or 0.0, bytes_read.value or 0.0, scores)
 
 
-def tabulate_exchange(scenario: Scenario, found: Results) -> Table:
+def tabulate_exchange(scenario: Scenario, results: Results) -> Table:
     """What each entity gets for what it sends, either way; empty where nobody averages."""
     lines, main = list[tuple[str, ...]](), scenario.data.main_metric
-    by_entity = _by_entity(scenario, found)
+    by_entity = _by_entity(scenario, results)
     for name, ways in by_entity.items():
-        alone = found.find(f"c_own_{name}", name, main.name), found.find("c_public", "", main.name)
+        alone = results.find(f"c_own_{name}", name, main.name), results.find("c_public", "", main.name)
         for label, score in zip((f"F({name}) alone", "released C, untouched"), alone, strict=True):
             if score:
                 lines.append(
@@ -102,8 +102,8 @@ def draw_exchange(scenario: Scenario, rows: Sequence[Result]) -> str:
     return inline_svg(figure)
 
 
-def _by_entity(scenario: Scenario, found: Results) -> dict[str, list[Way]]:
+def _by_entity(scenario: Scenario, results: Results) -> dict[str, list[Way]]:
     by_entity: dict[str, list[Way]] = {}
-    for way in find_ways(scenario, found):
+    for way in find_ways(scenario, results):
         by_entity.setdefault(way.entity, []).append(way)
     return by_entity

@@ -10,12 +10,12 @@ SUFFIXES = ("plain", "fixed", "fresh", "chance")
 """Of the metrics of one question: who reads which features, and a guess."""
 
 
-def tabulate_inference(scenario: Scenario, found: Results) -> Table:
+def tabulate_inference(scenario: Scenario, results: Results) -> Table:
     """One line for each entity and question: classifiers on features as they are and on published ones."""
-    titles = columns_in("inference", (result.metric for result in found.of("inference")))
+    titles = columns_in("inference", (result.metric for result in results.of("inference")))
     questions = {metric.rpartition("_")[0]: title for metric, title in titles.items()}
     lines, measured = fill_lines(
-        found,
+        results,
         "inference",
         (
             (entity, title, [f"{question}_{suffix}" for suffix in SUFFIXES])

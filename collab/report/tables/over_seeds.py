@@ -9,11 +9,11 @@ from collab.scenario.model import Refinement
 from collab.tasks import main_metric_in
 
 
-def pick_headline_gains(found: Sequence[Mean], rows: Sequence[Refinement]) -> list[Mean]:
+def pick_headline_gains(means: Sequence[Mean], rows: Sequence[Refinement]) -> list[Mean]:
     """The mean gain of each entity's row with the largest pool, at each point; `rows` are those of the scenarios."""
-    metric = name_gain(main_metric_in(mean.metric for mean in found))
+    metric = name_gain(main_metric_in(mean.metric for mean in means))
     at_point: dict[tuple[Point, str], dict[str, Mean]] = {}
-    for mean in found:
+    for mean in means:
         if mean.metric == metric:
             at_point.setdefault((mean.values, mean.entity or ""), {})[mean.row] = mean
     chosen = list[Mean]()
@@ -23,28 +23,28 @@ def pick_headline_gains(found: Sequence[Mean], rows: Sequence[Refinement]) -> li
     return chosen
 
 
-def tabulate_gains(found: Sequence[Mean], axes: Sequence[str], rows: Sequence[Refinement]) -> Table:
+def tabulate_gains(means: Sequence[Mean], axes: Sequence[str], rows: Sequence[Refinement]) -> Table:
     """What sharing brings each entity at each point, and whether the seeds agree that it does."""
-    main = main_metric_in(mean.metric for mean in found)
+    main = main_metric_in(mean.metric for mean in means)
     lines = [
         (*_values(mean), mean.entity or ABSENT, mean.row, *_figures(mean, main.scale, "+.1f"), _reading(mean))
-        for mean in pick_headline_gains(found, rows)
+        for mean in pick_headline_gains(means, rows)
     ]
     columns = (*axes, "entity", "row", "gain", "95 % interval", "seeds", "reading")
     note = (
         f"gain: {main.points} that the row with the largest pool adds to "
-        f"{name_reference(mean.row for mean in found)}; mean over seeds, with Student's interval. "
+        f"{name_reference(mean.row for mean in means)}; mean over seeds, with Student's interval. "
         "One seed says nothing of others."
     )
     return Table("What sharing brings, over seeds", columns, tuple(lines), (note,))
 
 
-def tabulate_means(found: Sequence[Mean], axes: Sequence[str]) -> Table:
+def tabulate_means(means: Sequence[Mean], axes: Sequence[str]) -> Table:
     """The mean of the main metric of every row."""
-    main = main_metric_in(mean.metric for mean in found)
+    main = main_metric_in(mean.metric for mean in means)
     lines = [
         (*_values(mean), mean.row, mean.entity or ABSENT, *_figures(mean, main.scale, ".1f"))
-        for mean in found
+        for mean in means
         if mean.metric == main.name
     ]
     columns = (*axes, "row", "entity", main.head, "95 % interval", "seeds")

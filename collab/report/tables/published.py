@@ -36,24 +36,24 @@ class Shown:
         return (self.published.value or 0.0) / self.original.value
 
 
-def find_images(scenario: Scenario, found: Results) -> Iterator[Shown]:
+def find_images(scenario: Scenario, results: Results) -> Iterator[Shown]:
     """Every entity that publishes images."""
     main = scenario.data.main_metric.name
     alone = {str(row.entity): str(row.name) for row in played_rows(scenario) if row.own == "published" and not row.pool}
     for entity in scenario.entities:
-        if entity.publishes_images and found.of("tables_1_2", entity.name):
+        if entity.publishes_images and results.of("tables_1_2", entity.name):
             original, published = (
-                found.like("tables_1_2", entity.name, "vfe", state) for state in ("original", "published")
+                results.like("tables_1_2", entity.name, "vfe", state) for state in ("original", "published")
             )
             row = alone.get(entity.name, "")
-            scores = (found.find(row, entity.name, metric) for metric in (main, f"{main}_published"))
+            scores = (results.find(row, entity.name, metric) for metric in (main, f"{main}_published"))
             yield Shown(entity, original, published, *scores)
 
 
-def tabulate_published_images(scenario: Scenario, found: Results) -> Table:
+def tabulate_published_images(scenario: Scenario, results: Results) -> Table:
     """Accuracy beside visual feature entropy, for each defense that publishes images."""
-    lines, images, main = [], list(find_images(scenario, found)), scenario.data.main_metric
-    placed = columns_in("published", (result.metric for result in found.of("tables_1_2")))
+    lines, images, main = [], list(find_images(scenario, results)), scenario.data.main_metric
+    placed = columns_in("published", (result.metric for result in results.of("tables_1_2")))
     for shown in images:
         name = shown.entity.name
         lines.append(
@@ -63,9 +63,9 @@ def tabulate_published_images(scenario: Scenario, found: Results) -> Table:
                 format_cell(shown.original),
                 format_cell(shown.published),
                 ABSENT if shown.gain is None else f"{shown.gain:.2f}",
-                format_cell(found.find("tables_1_2", name, "is_saturated")),
-                format_cell(found.like("tables_1_2", name, "ssim", "published")),
-                *(format_cell(found.find("tables_1_2", name, metric)) for metric in placed),
+                format_cell(results.find("tables_1_2", name, "is_saturated")),
+                format_cell(results.like("tables_1_2", name, "ssim", "published")),
+                *(format_cell(results.find("tables_1_2", name, metric)) for metric in placed),
                 format_cell(shown.score_published, main.scale),
                 format_cell(shown.score, main.scale),
             )
@@ -84,11 +84,11 @@ def tabulate_published_images(scenario: Scenario, found: Results) -> Table:
 
 def draw_entropy(scenario: Scenario, rows: Sequence[Result]) -> str:
     """The main metric from scratch against the gain of VFE, as SVG: a line for each defense; dashed: raw images."""
-    found = Results(rows)
+    results = Results(rows)
     main = scenario.data.main_metric
     lines: dict[str, list[tuple[float, ...]]] = {}
     names = set[str]()
-    for shown in find_images(scenario, found):
+    for shown in find_images(scenario, results):
         if shown.gain and shown.score_published and shown.score_published.figure:
             score = main.scale * shown.score_published.figure
             reach = (abs((score.value if end is None else end) - score.value) for end in (score.low, score.high))
@@ -101,7 +101,7 @@ def draw_entropy(scenario: Scenario, rows: Sequence[Result]) -> str:
         gains, values, below, above = zip(*sorted(points), strict=True)
         panel.errorbar(gains, values, (below, above), label=defense, capsize=2, **pick_style(index))
     unprotected = [str(row.name) for row in played_rows(scenario) if row.own == "images" and row.entity in names]
-    raw = next((each for each in found.rows if each.row in unprotected and each.metric == main.name), None)
+    raw = next((each for each in results.rows if each.row in unprotected and each.metric == main.name), None)
     if raw is not None:
         panel.axhline(main.scale * (raw.value or 0), linestyle="--", color=COLORS[6], linewidth=1, label="raw images")
     panel.set_xlabel("visual feature entropy as published, times that of the images")

@@ -24,20 +24,20 @@ from collab.verdicts.verdicts import Verdict, format_found, judge
 def make_tables(scenario: Scenario, rows: Sequence[Result]) -> tuple[Table, ...]:
     """Tables 1 to 3 and 5 of Guo et al. for what was measured, disclosure, who was left out, attacks, and verdicts."""
     rows = drop_verdicts(rows)
-    found = Results(rows)
+    results = Results(rows)
     made = (
-        _table_1(scenario, found),
-        _table_2(scenario, found),
-        tabulate_perturbations(scenario, found),
-        tabulate_likeness(scenario, found),
-        tabulate_recognition(scenario, found),
-        tabulate_inference(scenario, found),
-        *tabulate_exposure(scenario, found),
-        tabulate_published_images(scenario, found),
-        _table_5(scenario, found),
-        tabulate_exchange(scenario, found),
-        _left_out(scenario, found),
-        _attacks(found),
+        _table_1(scenario, results),
+        _table_2(scenario, results),
+        tabulate_perturbations(scenario, results),
+        tabulate_likeness(scenario, results),
+        tabulate_recognition(scenario, results),
+        tabulate_inference(scenario, results),
+        *tabulate_exposure(scenario, results),
+        tabulate_published_images(scenario, results),
+        _table_5(scenario, results),
+        tabulate_exchange(scenario, results),
+        _left_out(scenario, results),
+        _attacks(results),
     )
     judged, shown = judge(scenario, rows), [table for table in made if table.lines]
     if shown or any(verdict.value is not None for verdict in judged):  # else no part of what is expected was played
@@ -45,14 +45,14 @@ def make_tables(scenario: Scenario, rows: Sequence[Result]) -> tuple[Table, ...]
     return tuple(replace(table, notes=tuple(filter(None, table.notes))) for table in shown)
 
 
-def _table_1(scenario: Scenario, found: Results) -> Table:
+def _table_1(scenario: Scenario, results: Results) -> Table:
     main, lines = scenario.data.main_metric, []
     names = (f"{main.name}_original", f"{main.name}_poisoned", main.fidelity)
-    placed = columns_in("equivalence", (result.metric for result in found.of("tables_1_2")))
+    placed = columns_in("equivalence", (result.metric for result in results.of("tables_1_2")))
     for entity in scenario.entities:
-        original, poisoned, fidelity = (found.find("tables_1_2", entity.name, name) for name in names)
+        original, poisoned, fidelity = (results.find("tables_1_2", entity.name, name) for name in names)
         if original and poisoned:
-            others = (found.find("tables_1_2", entity.name, metric) for metric in placed)
+            others = (results.find("tables_1_2", entity.name, metric) for metric in placed)
             lines.append(
                 (
                     entity.name,
@@ -69,36 +69,36 @@ def _table_1(scenario: Scenario, found: Results) -> Table:
         f"The released decider on held-out images: {main.title} in {main.unit}; cost in {main.points}; "
         f"{main.fidelity}: of both answers."
     )
-    measured = [result for result in found.of("tables_1_2") if result.metric in names]
-    notes = (note, *_explain_paper(found, *names[:2]), state_basis(measured))
+    measured = [result for result in results.of("tables_1_2") if result.metric in names]
+    notes = (note, *_explain_paper(results, *names[:2]), state_basis(measured))
     return Table(f"Table 1: {scenario.data.task} equivalence", columns, tuple(lines), notes)
 
 
-def _table_2(scenario: Scenario, found: Results) -> Table:
-    placed = columns_in("reconstruction", (result.metric for result in found.of("tables_1_2")))
-    ssim = next((name for name, _ in found.named("tables_1_2") if name.quantity == "ssim"), None)
+def _table_2(scenario: Scenario, results: Results) -> Table:
+    placed = columns_in("reconstruction", (result.metric for result in results.of("tables_1_2")))
+    ssim = next((name for name, _ in results.named("tables_1_2") if name.quantity == "ssim"), None)
     window = f"[{ssim.setting}]" if ssim else ""
     means = ("l1_original", "l1_poisoned", f"ssim{window}_original", f"ssim{window}_poisoned")
     metrics = (*means, f"ssim_max{window}_poisoned", f"abs_ssim_map{window}_poisoned", *placed)
-    lines, _ = fill_lines(found, "tables_1_2", ((entity, "", metrics) for entity in scenario.entities))
+    lines, _ = fill_lines(results, "tables_1_2", ((entity, "", metrics) for entity in scenario.entities))
     columns = (
         "entity", "defense", "L1 original", "L1 poisoned", "SSIM original", "SSIM poisoned", "or its negative",
         "abs. map", *placed.values(),
     )  # fmt: skip
-    guesses = " · ".join(list_guesses(found, "c_public", f"ssim{window}"))
+    guesses = " · ".join(list_guesses(results, "c_public", f"ssim{window}"))
     notes = (
         f"The released reconstructor on held-out images; SSIM{window}. A guess without features scores SSIM: "
         f"{guesses}.",
         "SSIM near zero says that this reconstructor is fooled, not that the image is gone.",
-        *_explain_paper(found, *means),
-        state_basis([result for result in found.of("tables_1_2") if f"ssim{window}_" in result.metric]),
+        *_explain_paper(results, *means),
+        state_basis([result for result in results.of("tables_1_2") if f"ssim{window}_" in result.metric]),
     )
     return Table("Table 2: reconstruction disparity", columns, lines, notes)
 
 
-def _explain_paper(found: Results, *metrics: str) -> tuple[str, ...]:
+def _explain_paper(results: Results, *metrics: str) -> tuple[str, ...]:
     """The paper's figures beside Table 1 or 2, where the scenario expects them, and what they are worth here."""
-    beside = {each.metric: each for each in found.rows if each.metric in metrics and each.paper is not None}
+    beside = {each.metric: each for each in results.rows if each.metric in metrics and each.paper is not None}
     if not beside:
         return ()
     figures = ", ".join(f"{metric} {result.paper:.4g}" for metric, result in beside.items())
@@ -154,24 +154,24 @@ def _table_5(scenario: Scenario, found: Results) -> Table:
     return Table("Table 5: refinement", columns, tuple(lines), (*notes, state_basis(measured)), rules)
 
 
-def _left_out(scenario: Scenario, found: Results) -> Table:
+def _left_out(scenario: Scenario, results: Results) -> Table:
     """Whom a row did without, though the scenario names it: its entity vetted it, did not choose it, or it had left."""
     lines, played = [], {str(row.name): row for row in played_rows(scenario)}
     for stated in scenario.refinements:
         row, entity = str(stated.name), stated.entity or ""
         for sender in stated.pool:
-            offered = found.find("publish", sender, "rows_published")
-            taken = found.find(row, entity, f"rows_from[{sender}]")
+            offered = results.find("publish", sender, "rows_published")
+            taken = results.find(row, entity, f"rows_from[{sender}]")
             if sender not in played[row].pool:
                 lines.append((row, entity, sender, ABSENT, "has withdrawn", ""))
             elif offered and taken and taken.value != offered.value:
-                harm = found.find(row, entity, f"harm[{sender}]")
+                harm = results.find(row, entity, f"harm[{sender}]")
                 counts = f"{taken.value:.0f} of {offered.value:.0f}"
                 why = ("vetted", format_cell(harm)) if harm else ("not chosen", "")
                 lines.append((row, entity, sender, counts, *why))
     columns = ("row", "entity", "peer", "rows taken", "why", "harm")
     note = "harm: how many more % of own held-out images are wrong with the peer's rows; left out if clearly above 0."
-    measured = [result for result in found.rows if MetricName.parse(result.metric).quantity == "harm"]
+    measured = [result for result in results.rows if MetricName.parse(result.metric).quantity == "harm"]
     return Table("What was left out of the pool", columns, tuple(lines), (note, state_basis(measured)))
 
 
