@@ -17,12 +17,12 @@ class Found(Figure):
     seed: int | None = None
 
     @classmethod
-    def of(cls, row: Result | None) -> "Found | None":
+    def of(cls, result: Result | None) -> "Found | None":
         """The number of a result row; what has no interval is exact; None for what was not measured."""
-        if row is None or row.value is None or not math.isfinite(row.value):
+        if result is None or result.value is None or not math.isfinite(result.value):
             return None
-        low, high = (row.value if bound is None else bound for bound in (row.low, row.high))
-        return cls(row.value, min(low, row.value), max(high, row.value), row.n, row.seed)
+        low, high = (result.value if bound is None else bound for bound in (result.low, result.high))
+        return cls(result.value, min(low, result.value), max(high, result.value), result.n, result.seed)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from collab.store.pictures import judged_file
 def write_audit(run: Path) -> Path | None:
     """Draws `audit.html` in a run directory; None where nobody attacked. It shows images that victims hold."""
     opened = open_run(run)
-    if not any(row.attack for row in opened.rows):
+    if not any(result.attack for result in opened.rows):
         return None
     from collab.report.drawing import fill_in
 

@@ -124,8 +124,8 @@ def _lines(
             yield score, "bound", f"with unpoisoned features of {join_names(row.unpoisoned)}"
 
 
-def _bar(row: Result, kind: Kind, label: str, scale: int, main: MainMetric) -> Bar:
-    figure, name = row.figure or Figure(0.0), f"row {row.row}" if row.row.isdecimal() else row.row
+def _bar(result: Result, kind: Kind, label: str, scale: int, main: MainMetric) -> Bar:
+    figure, name = result.figure or Figure(0.0), f"row {result.row}" if result.row.isdecimal() else result.row
     length = 100 * (main.scale * figure.value) / scale
     if figure.low is None or figure.high is None:
         return Bar(name, label, kind, figure.format(main.scale, 1), length, None, None)

@@ -88,7 +88,7 @@ def draw_page(run: Opened) -> str:
         "run": run, "record": {"collab": "", "failures": {}, **record}, "refused": list_refusals(record),
         "source": run.source, "summary": told,
         "glance": tabulate_answers(
-            told, sent, scenario.data.main_metric, name_reference(row.row for row in run.rows)
+            told, sent, scenario.data.main_metric, name_reference(result.row for result in run.rows)
         ), "bars": make_bars(scenario, run.rows),
         "meanings": MEANINGS, "table_5": table_5, "tables": others, "not_measured": list_unmeasured(made),
         "sheet": make_contact_sheet({_titled(scenario, name): each for name, each in run.sheets.items()}),

@@ -50,7 +50,7 @@ class Gain:
     def told(self) -> str:
         """A sentence."""
         main = self.main
-        before, after = (main.told(row.value or 0) for row in (self.without, self.with_pool))
+        before, after = (main.told(result.value or 0) for result in (self.without, self.with_pool))
         points = f"{abs(main.scale * self.change.value):.1f} {main.points}"
         reach = ""
         if self.change.low is not None and self.change.high is not None:
@@ -192,7 +192,7 @@ def _cautions(scenario: Scenario, results: Results) -> tuple[str, ...]:
             "No attack was played. The reconstructor is the one that the DPMs were trained against, the easiest "
             "opponent: a low SSIM says that it is fooled, not that the image is gone."
         )
-    seeds = {row.seed for row in results.all if row.seed is not None}
+    seeds = {result.seed for result in results.all if result.seed is not None}
     if len(seeds) == 1:
         sentences.append("One seed: intervals tell the noise of the held-out images, not that of another training.")
     shown = results.first("tables_1_2", "ssim", "original")

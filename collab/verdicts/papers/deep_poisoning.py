@@ -207,19 +207,19 @@ def unseen_reconstructors_are_fooled(evidence: Evidence) -> Claim:
     return Claim("unseen reconstructors are fooled", sentence, tuple(found))
 
 
-def _beside_the_backbone(evidence: Evidence, row: Result) -> Place | None:
+def _beside_the_backbone(evidence: Evidence, result: Result) -> Place | None:
     """Tables 1 and 2: the row of the scenario's backbone, or of resnet101 for another one."""
-    if row.row != TABLES_1_2 or row.defense != "dpm":
+    if result.row != TABLES_1_2 or result.defense != "dpm":
         return None
     backbone = evidence.scenario.model.backbone
-    return backbone if backbone in BACKBONES else "resnet101", row.metric.replace(evidence.window, "")
+    return backbone if backbone in BACKBONES else "resnet101", result.metric.replace(evidence.window, "")
 
 
-def _beside_the_defense(evidence: Evidence, row: Result) -> Place | None:
+def _beside_the_defense(evidence: Evidence, result: Result) -> Place | None:
     """Table 3: the row of the defense, by what C and R make of its features."""
-    if row.row != TABLES_1_2 or not row.metric.endswith("_poisoned"):
+    if result.row != TABLES_1_2 or not result.metric.endswith("_poisoned"):
         return None
-    return named(row.defense or ""), row.metric.replace(evidence.window, "").removesuffix("_poisoned")
+    return named(result.defense or ""), result.metric.replace(evidence.window, "").removesuffix("_poisoned")
 
 
 BACKBONES = tuple(paper_tables()["dp_table1"].rows)
