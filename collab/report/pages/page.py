@@ -40,7 +40,7 @@ from collab.report.tables.tables import describe, make_tables, tabulate_verdicts
 from collab.results.aggregate import Mean
 from collab.results.gains import name_reference
 from collab.results.opened import Opened, open_run
-from collab.scenario.model import Refinement, Scenario
+from collab.scenario.model import Refinement
 from collab.scenario.sweep import Sweep
 from collab.store.pictures import Sheet
 from collab.tasks import main_metric_in
@@ -82,6 +82,8 @@ def draw_page(run: Opened) -> str:
     others = tuple(table for table in made if table is not table_5)
     labels, classes = record.get("labels", {}), record["classes"]  # no labels: a run from before they were recorded
     strips, left_out = make_strips(run.pictures, classes)
+    shown = [entity for entity in scenario.entities if entity.name in run.sheets]
+    sheets = {f"{entity.name}: {entity.protection}": run.sheets[entity.name] for entity in shown}
     curves = make_curves(run.losses, record.get("jobs", {}))
     beside = tabulate_printed(run.rows)
     parts: dict[str, Any] = {
@@ -91,7 +93,7 @@ def draw_page(run: Opened) -> str:
             told, sent, scenario.data.main_metric, name_reference(result.row for result in run.rows)
         ), "bars": make_bars(scenario, run.rows),
         "meanings": MEANINGS, "table_5": table_5, "tables": others, "not_measured": list_unmeasured(made),
-        "sheet": make_contact_sheet({_titled(scenario, name): each for name, each in run.sheets.items()}),
+        "sheet": make_contact_sheet(sheets),
         "decoded": make_decoded_sheet(run.exhibits), "maps": draw_feature_maps(run.exhibits),
         "beside": beside, "strips": strips, "strips_left_out": left_out, "curves": curves,
         "held": tabulate_holdings(labels, classes, describe_partition(scenario)) if labels else None,
@@ -143,8 +145,3 @@ def write_sweep_page(
     )  # fmt: skip
     target.write_text(page, encoding="utf-8")
     return target
-
-
-def _titled(scenario: Scenario, name: str) -> str:
-    """An entity and what it protects its features with."""
-    return f"{name}: {next(each.protection for each in scenario.entities if each.name == name)}"
