@@ -75,7 +75,7 @@ def run(
         _say(origin)
     quiet = Console(stderr=True)
     with quiet.status("loading torch …") if quiet.is_terminal else nullcontext():
-        from collab.report.tables.tables import tables
+        from collab.report.tables.tables import make_tables
         from collab.runtime.pages import draw_pages
         from collab.runtime.play import Where, play
         from collab.runtime.progress import watching
@@ -84,7 +84,7 @@ def run(
         where = Where(backend, address, device, out, fresh, only, loaded.plugins)
         played = play(loaded.scenario, where, watch)
     pages = draw_pages(played.run, loaded.scenario, loaded.plugins)
-    judged = verdicts.verdicts(loaded.scenario, played.rows)
+    judged = verdicts.judge(loaded.scenario, played.rows)
     if as_json:
         result = {
             "run": str(played.run),
@@ -97,7 +97,7 @@ def run(
         }
         print(json_text(result))
     else:
-        _print_tables(tables(loaded.scenario, played.rows))
+        _print_tables(make_tables(loaded.scenario, played.rows))
         took = f"{played.seconds:.0f} s, of which {played.start_seconds:.1f} s until work began"
         cached = f"{played.cached} of {played.jobs} jobs from the cache"
         if only is not None:
@@ -145,7 +145,7 @@ def sweep(
         raise ScenarioError(f"--check needs `expect`, and {file} has none.")
     quiet = Console(stderr=True)
     with quiet.status("loading torch …") if quiet.is_terminal else nullcontext():
-        from collab.report.tables.tables import verdict_table
+        from collab.report.tables.tables import tabulate_verdicts
         from collab.runtime import sweep as played
         from collab.runtime.play import Where
         from collab.runtime.progress import watching_sweep
@@ -160,7 +160,7 @@ def sweep(
         print(json_text({**asdict(swept), "folder": str(swept.folder)}))
     else:
         if swept.verdicts:
-            _print_tables([verdict_table(swept.verdicts, "of each point")])
+            _print_tables([tabulate_verdicts(swept.verdicts, "of each point")])
         took = f"{swept.seconds:.0f} s; {swept.cells} cells, {swept.finished_before} of them finished before"
         print(f"{took}\nreport   {swept.folder / 'report.html'}\nresults  {swept.folder / 'results.parquet'}")
         print(f"means    {swept.folder / 'means.parquet'}")

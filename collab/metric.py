@@ -39,6 +39,10 @@ class MetricName:
         """The name as it reads without the setting: `ssim_poisoned` of `ssim[11]_poisoned`."""
         return "_".join(filter(None, (self.quantity, self.of, self.statistic)))
 
+    def is_mean_of(self, quantity: str, of: str = "") -> bool:
+        """Whether it is the mean of this quantity, whatever its setting."""
+        return (self.quantity, self.of, self.statistic) == (quantity, of, "")
+
     @property
     def is_guess(self) -> bool:
         """Whether it is of a guess without features, which stands beside the thing itself."""

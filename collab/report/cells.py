@@ -1,11 +1,17 @@
 """A table as plain text cells, and numbers as they stand in them."""
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from collab.errors import CollabError
 from collab.results.catalog import scale_and_digits
+from collab.results.results import Results
 from collab.results.table import Result
+from collab.scenario.model import EntityPart
+
+ABSENT = "—"
+"""What stands in a cell where nothing was measured, or there is no name."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +38,14 @@ class Table:
 
     @property
     def numeric(self) -> frozenset[int]:
-        """Columns of numbers, by place; the first names its line and is none."""
-        places = range(1, len(self.columns))
-        return frozenset(at for at in places if all(_NUMBER.fullmatch(line[at]) for line in self.lines))
+        """Columns of numbers, by their index; the first names its line and is none."""
+        return frozenset(
+            at for at in range(1, len(self.columns)) if all(_NUMBER.fullmatch(line[at]) for line in self.lines)
+        )
 
     @property
     def long(self) -> frozenset[int]:
-        """Columns that hold a sentence, by place: there a line is broken, and nowhere else."""
+        """Columns that hold a sentence, by their index: there a line is broken, and nowhere else."""
         return frozenset(
             at for at in range(1, len(self.columns)) if any(len(line[at]) > MOST_UNBROKEN for line in self.lines)
         )
@@ -50,26 +57,33 @@ MOST_UNBROKEN = 48
 _NUMBER = re.compile(r"(?:[+\-±]?[\d.,]+(?: %| [kMGT]?B| bytes)?(?: [±→] ?[\d.,]+)*)|—|")
 
 
-def text(value: object) -> str:
+def format_value(value: object) -> str:
     """A value of an axis, as it stands in a cell: `0.1`, `true`, `conv3_1`."""
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def cell(row: Result | None) -> str:
-    """A number with its interval, scaled and rounded as the catalog says of its metric."""
-    return "—" if row is None or row.figure is None else row.figure.told(*scale_and_digits(row.metric))
+def format_cell(result: Result | None, scale: float | None = None, digits: int = 1) -> str:
+    """A number with its interval: `71.4 ±1.2`; a dash where nothing was measured.
+
+    It is scaled and rounded as the catalog says of its metric, or shown `scale` times to `digits` places.
+    """
+    if result is None or result.figure is None:
+        return ABSENT
+    return result.figure.format(*(scale_and_digits(result.metric) if scale is None else (scale, digits)))
 
 
-def percent(row: Result | None) -> str:
-    """A share as percent with its interval: `71.4 ±1.2`; an em dash where nothing was measured."""
-    return scaled(row, 100)
+def fill_lines(
+    found: Results, row: str, asked: Iterable[tuple[EntityPart, str, Sequence[str]]]
+) -> tuple[tuple[tuple[str, ...], ...], list[Result]]:
+    """Lines of a table, and the results that they hold.
 
-
-def scaled(row: Result | None, scale: float) -> str:
-    """`scale` times a number with its interval, to one decimal place."""
-    return "—" if row is None or row.figure is None else row.figure.told(scale, 1)
-
-
-def plain(row: Result | None, digits: int = 3) -> str:
-    """A number with its interval."""
-    return "—" if row is None or row.figure is None else row.figure.told(digits=digits)
+    Each of `asked` is a line: an entity, what stands behind its defense (nothing, where it is empty), and the metrics
+    of its cells, found in `row`. Where none was measured there is no line.
+    """
+    lines, measured = [], list[Result]()
+    for entity, about, metrics in asked:
+        results = [found.find(row, entity.name, metric) for metric in metrics]
+        if any(results):
+            lines.append((entity.name, entity.protection, *filter(None, [about]), *map(format_cell, results)))
+            measured += filter(None, results)
+    return tuple(lines), measured

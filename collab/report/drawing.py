@@ -1,12 +1,15 @@
-"""Templates of pages: everything that is filled in is escaped, and a part that is missing is an error."""
+"""Templates filled in, and figures as parts of a page."""
 
+import io
+import re
+import warnings
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
-def drawn(template: str, **parts: Any) -> str:
-    """A template of `collab/report/templates` with its parts."""
+def fill_in(template: str, **parts: Any) -> str:
+    """A template of `collab/report/templates` with its parts; all text is escaped, a part that is missing an error."""
     environment = Environment(
         loader=PackageLoader("collab.report"),
         autoescape=True,
@@ -15,3 +18,21 @@ def drawn(template: str, **parts: Any) -> str:
         lstrip_blocks=True,
     )
     return environment.get_template(template).render(**parts)
+
+
+def inline_svg(figure: Any) -> str:
+    """The figure as an SVG element that stands in a page as it is; equal figures give equal text.
+
+    It names no address: inside HTML an SVG needs no name spaces, and what matplotlib says of itself is left out.
+    """
+    import matplotlib as mpl
+
+    target = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": "collab", "svg.fonttype": "none"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from")  # the reader's fonts draw the text, not these
+        figure.savefig(target, format="svg", metadata={"Date": None}, transparent=True)
+    text = target.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    text = text.replace("#000000", "currentColor")  # black ink follows the page, also at night
+    head, end, rest = text.partition(">")
+    return re.sub(r' xmlns(:\w+)?="[^"]*"', "", head) + end + rest

@@ -8,12 +8,17 @@ from typing import Any
 import pyarrow as pa
 
 from collab.metric import MetricName
-from collab.results.figure import Figure, mean_of
+from collab.results.figure import Figure, average
 from collab.results.table import KEY, RESULT_FIELDS, Result, refuse_repeats
 from collab.store.tables import VERSION_KEY, write_table
 
-Values = Mapping[str, bool | int | float | str]
+Value = bool | int | float | str
+
+Values = Mapping[str, Value]
 """What a cell's axes are set to."""
+
+Point = tuple[tuple[str, Value], ...]
+"""The same as it can be a key."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class Mean:
     no attack.
     """
 
-    values: tuple[tuple[str, bool | int | float | str], ...]
+    values: Point
     row: str
     entity: str | None
     metric: str
@@ -47,48 +52,47 @@ MEAN_FIELDS = [
 _TAKEN = {field.name for field in (*RESULT_FIELDS, *MEAN_FIELDS)}
 
 
-def column_of(axis: str) -> str:
+def name_column(axis: str) -> str:
     """The column of an axis: its name, or `axis.defense` where a column of results is called so already."""
     return f"axis.{axis}" if axis in _TAKEN else axis
 
 
-def means(cells: Sequence[tuple[Values, Sequence[Result]]]) -> list[Mean]:
+def average_seeds(cells: Sequence[tuple[Values, Sequence[Result]]]) -> list[Mean]:
     """Mean over the seeds of each point, with Student's interval, which knows nothing of the noise within a seed."""
-    groups: dict[tuple[Any, ...], list[float]] = {}
-    for values, rows in cells:
-        for each in rows:
-            if each.value is not None:
-                key = (tuple(values.items()), each.row, each.entity, each.metric, each.attack)
-                groups.setdefault(key, []).append(each.value)
+    groups: dict[tuple[Point, str, str | None, str, str | None], list[float]] = {}
+    for values, results in cells:
+        for result in results:
+            if result.value is not None:
+                key = (tuple(values.items()), result.row, result.entity, result.metric, result.attack)
+                groups.setdefault(key, []).append(result.value)
     return [
-        Mean(point, row, entity, metric, mean_of(found), attack)
-        for (point, row, entity, metric, attack), found in groups.items()
+        Mean(point, row, entity, metric, average(numbers), attack)
+        for (point, row, entity, metric, attack), numbers in groups.items()
     ]
 
 
 def write_cells(path: Path, axes: Sequence[str], cells: Sequence[tuple[Values, Sequence[Result]]]) -> None:
-    """All rows of all cells as one Parquet table, a column for each axis in front, named by `column_of`.
+    """All rows of all cells as one Parquet table, a column for each axis in front, named by `name_column`.
 
     The values of the axes are a part of the key of a row; StoreError if two rows have one.
     """
     fields = _axis_fields(axes, [values for values, _ in cells])
-    rows = [{**_stored(values, fields), **asdict(row)} for values, found in cells for row in found]
-    refuse_repeats(rows, [*map(column_of, axes), *KEY], what="the sweep's results")
-    write_table(
-        path, pa.schema([*fields, *RESULT_FIELDS], metadata={VERSION_KEY: "1"}), rows, what="the sweep's results"
-    )
+    rows = [{**_convert(values, fields), **asdict(result)} for values, results in cells for result in results]
+    refuse_repeats(rows, [*map(name_column, axes), *KEY], what="the sweep's results")
+    schema = pa.schema([*fields, *RESULT_FIELDS], metadata={VERSION_KEY: "1"})
+    write_table(path, schema, rows, what="the sweep's results")
 
 
-def write_means(path: Path, axes: Sequence[str], found: Sequence[Mean]) -> None:
+def write_means(path: Path, axes: Sequence[str], means: Sequence[Mean]) -> None:
     """Means and intervals over seeds as one Parquet table."""
-    fields = _axis_fields(axes, [dict(each.values) for each in found])
+    fields = _axis_fields(axes, [dict(mean.values) for mean in means])
     rows = [
         {
-            **_stored(dict(each.values), fields), "row": each.row, "entity": each.entity, "attack": each.attack,
-            "metric": each.metric, "mean": each.figure.value, "low": each.figure.low, "high": each.figure.high,
-            "seeds": each.figure.n,
+            **_convert(dict(mean.values), fields), "row": mean.row, "entity": mean.entity, "attack": mean.attack,
+            "metric": mean.metric, "mean": mean.figure.value, "low": mean.figure.low, "high": mean.figure.high,
+            "seeds": mean.figure.n,
         }
-        for each in found
+        for mean in means
     ]  # fmt: skip
     write_table(path, pa.schema([*fields, *MEAN_FIELDS], metadata={VERSION_KEY: "1"}), rows, what="the sweep's means")
 
@@ -96,7 +100,7 @@ def write_means(path: Path, axes: Sequence[str], found: Sequence[Mean]) -> None:
 def _axis_fields(axes: Sequence[str], points: Sequence[Values]) -> list[pa.Field]:
     """A number where all values of an axis are numbers, else a text."""
     return [
-        pa.field(column_of(axis), pa.float64() if all(is_number(point[axis]) for point in points) else pa.string())
+        pa.field(name_column(axis), pa.float64() if all(is_number(point[axis]) for point in points) else pa.string())
         for axis in axes
     ]
 
@@ -106,7 +110,8 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _stored(values: Values, fields: Sequence[pa.Field]) -> dict[str, Any]:
+def _convert(values: Values, fields: Sequence[pa.Field]) -> dict[str, Any]:
+    """The values of a cell as the columns of its axes hold them."""
     return {
         field.name: float(value) if pa.types.is_floating(field.type) else str(value)
         for field, value in zip(fields, values.values(), strict=True)

@@ -30,8 +30,15 @@ WORDS: Mapping[str, str] = {
 Part = Literal["task", "images", "negatives", ""]
 """How well the task is done, how near images come, the same of their negatives, or none of these."""
 
-Place = Literal["reconstruction", "likeness", "recognition", "attacks", ""]
-"""The table in which a metric gets columns that nobody writes down: Table 2, one of disclosure, or that of attacks."""
+Place = Literal[
+    "equivalence", "reconstruction", "likeness", "recognition", "attacks", "decoders", "attributes", "inference",
+    "published", "",
+]  # fmt: skip
+"""The table in which a metric gets columns that nobody writes down.
+
+Table 1, Table 2, the two of disclosure, that of attacks, the two of exposure by decoder and by attribute, that of
+inference (a line for each quantity before its `_{reader}`), or that of published images.
+"""
 
 
 @dataclass(frozen=True)
@@ -78,15 +85,15 @@ OF_TASKS = ("", WHAT, PUBLISHED)
 
 
 def _share(quantity: str, title: str, meaning: str, better: Literal["up", "down", ""] = "down", *,
-           setting: str = "", forms: tuple[str, ...] = ("",), is_points: bool = False, part: Part = "") -> Entry:  # fmt: skip
-    return Entry(quantity, title, meaning, "share", better, setting, forms, 100.0, 1, True, is_points, part)
+           setting: str = "", forms: tuple[str, ...] = ("",), is_points: bool = False, part: Part = "", place: Place = "") -> Entry:  # fmt: skip
+    return Entry(quantity, title, meaning, "share", better, setting, forms, 100.0, 1, True, is_points, part, place)
 
 
 _ENTRIES = (
     _share("top1", "top-1 %", "the right class is the first answer; of C on features as they are and as published (Table 1); of a network from scratch on held-out images as they would be published", "up", forms=OF_TASKS, is_points=True, part="task"),
     _share("top5", "top-5 %", "the right class is among the first 5 answers", "up", forms=OF_TASKS, is_points=True),
     Entry("map", "mAP %", "mean average precision over attributes", "0 to 1", "up", "", OF_TASKS, 100.0, 1, is_points=True, part="task"),
-    Entry("mcc", "MCC %", "Matthews' correlation, mean over attributes, or of one attribute", "-1 to 1", "up", "", (*OF_TASKS, "[{name}]"), 100.0, 1, is_points=True),
+    Entry("mcc", "MCC %", "Matthews' correlation, mean over attributes, or of one attribute", "-1 to 1", "up", "", (*OF_TASKS, "[{name}]"), 100.0, 1, is_points=True, place="attributes"),
     Entry("degrees", "error °", "mean absolute error of a pose", "degrees", "down", "", OF_TASKS, 1.0, 1, part="task"),
     Entry("map_chance", "mAP % by chance", "mAP of who knows no image", "0 to 1", scale=100.0, digits=1, is_points=True),
     Entry("degrees_chance", "error ° by chance", "the error of who knows no image", "degrees", digits=1),
@@ -96,7 +103,7 @@ _ENTRIES = (
     Entry("degrees_round", "error °", "`degrees` after that round", "degrees", "down", "{number}", digits=1),
     Entry("gain", "gain", "how much better the row is than the better of `c_own` and `c_public`, those that were played; above 0 sharing helps, for errors too", "as the main metric", "up", "{main}", digits=1),
     _share("agreement", "agreement", "answers to poisoned features that equal those to plain ones", "up", is_points=True, part="task"),
-    Entry("kl", "KL", "divergence of the answers to poisoned features from those to plain ones", "nats", "down"),
+    Entry("kl", "KL", "divergence of the answers to poisoned features from those to plain ones", "nats", "down", place="equivalence"),
     Entry("deviation", "deviation °", "mean distance of both answers, of a pose", "degrees", "down", digits=1, part="task"),
     Entry("rows", "rows", "images that were trained on; that were published", "images", forms=("", PUBLISHED), digits=0),
     Entry("rows_from", "rows taken", "images taken from that peer", "images", setting="{name}", digits=0),
@@ -134,22 +141,23 @@ _ENTRIES = (
     _share("membership_tpr", "members found", "members found at so many % false alarms", setting="{number}"),
     Entry("attribute_r2", "R²", "R² of brightness or color of the image; of a guess from labels", "at most 1", "down", "{name}", ("", "_prior_class_mean"), digits=2),
     Entry("control", "control", "what an attack gains, in SSIM over a guess, on a module of its own that it has not seen; near 0 the attack is broken, not the victim safe", "SSIM"),
+    Entry("face_similarity", "face sim.", "cosine of the embeddings of a decoder's image (or a guess) and the true one", "-1 to 1", "down", "", ("[{name}]", GUESS), place="decoders"),
+    Entry("feature_similarity", "feature sim.", "cosine of what is read from features and the embedding of the true image", "-1 to 1", "down", place="decoders"),
+    Entry("decoded_ssim{number}", "SSIM", "SSIM of the same, by its window", "-1 to 1", "down", "{name}", place="decoders"),
+    Entry("decoded_psnr", "PSNR, dB", "PSNR of the same", "dB", "down", "{name}", digits=2, place="decoders"),
     Entry("decoded_l1", "L1", "L1 of a fresh decoder's images", "pixel value, 0 to 1", "up", "{name}"),
-    Entry("decoded_psnr", "PSNR, dB", "PSNR of the same", "dB", "down", "{name}", digits=2),
-    Entry("decoded_ssim{number}", "SSIM", "SSIM of the same, by its window", "-1 to 1", "down", "{name}"),
-    Entry("face_similarity", "face sim.", "cosine of the embeddings of a decoder's image (or a guess) and the true one", "-1 to 1", "down", "", ("[{name}]", GUESS)),
-    Entry("feature_similarity", "feature sim.", "cosine of what is read from features and the embedding of the true image", "-1 to 1", "down"),
-    _share("knn", "neighbors, %", "accuracy of the nearest features, for one attribute", "", setting="{name}"),
-    _share("knn_chance", "guess, %", "accuracy of the more frequent answer", "", setting="{name}"),
-    Entry("within_variance", "within", "variance of features within individuals", "of features", digits=2),
-    Entry("between_variance", "between", "variance of features between individuals", "of features", digits=2),
-    Entry("lda", "LDA", "between over within", "of features", "down"),
-    _share("privacy_map_{reader}", "private attributes, mAP %", "private attributes that are read: mAP"),
+    Entry("within_variance", "within", "variance of features within individuals", "of features", digits=2, place="decoders"),
+    Entry("between_variance", "between", "variance of features between individuals", "of features", digits=2, place="decoders"),
+    Entry("lda", "LDA", "between over within", "of features", "down", place="decoders"),
+    _share("knn", "neighbors, %", "accuracy of the nearest features, for one attribute", "", setting="{name}", place="attributes"),
+    _share("knn_chance", "guess, %", "accuracy of the more frequent answer", "", setting="{name}", place="attributes"),
+    _share("privacy_map_{reader}", "private attributes, mAP %", "private attributes that are read: mAP", place="inference"),
     Entry("privacy_mcc_{reader}", "private attributes, MCC", "the same: MCC", "-1 to 1", "down"),
-    _share("privacy_accuracy_{reader}", "private attributes, right %", "the same: right answers"),
+    _share("privacy_accuracy_{reader}", "private attributes, right %", "the same: right answers", place="inference"),
     _share("privacy_map_chance", "guess", "mAP of who knows no image", ""),
     _share("privacy_accuracy_chance", "guess", "right answers of who knows no image", ""),
-    _share("identity_top{k}_{reader}", "who it is, top-1 %", "who is shown"),
+    _share("identity_top1_{reader}", "who it is, top-1 %", "who is shown", place="inference"),
+    _share("identity_top5_{reader}", "who it is, top-5 %", "who is shown is among the first 5 answers"),
     _share("identity_top1_chance", "guess", "who is shown, by chance", ""),
     Entry("vfe", "VFE", "visual feature entropy of images, the energy of their gradients", "squared pixel values", "up", "{w}", ("_original", PUBLISHED), digits=2),
     Entry("vfe_inner", "VFE", "the same without what a border of zeros adds", "squared pixel values", "up", "{w}", ("_original", PUBLISHED), digits=2),
@@ -189,12 +197,16 @@ def scale_and_digits(metric: str) -> tuple[float, int]:
 
 
 def columns_in(place: Place, metrics: Iterable[str]) -> dict[str, str]:
-    """Those of `metrics` that get a column of their own in a table, and its head: `Sharpness poisoned`."""
+    """Those of `metrics` that get a column of their own in a table, and its head: `Sharpness poisoned`.
+
+    They stand in the order of the catalog.
+    """
+    entries = {metric: entry for metric in metrics if (entry := entry_of(metric)).place == place}
+    order = list(CATALOG)
     heads = {}
-    for metric in dict.fromkeys(metrics):
-        entry, name = entry_of(metric), MetricName.parse(metric)
-        if entry.place == place:
-            heads[metric] = " ".join(filter(None, (entry.title, name.of, name.statistic)))
+    for metric in sorted(entries, key=lambda metric: order.index(entries[metric].quantity)):
+        name = MetricName.parse(metric)
+        heads[metric] = " ".join(filter(None, (entries[metric].title, name.of, name.statistic)))
     return heads
 
 

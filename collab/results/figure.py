@@ -39,8 +39,8 @@ class Figure:
 
         $$ d - \sqrt{(v_1 - l_1)^2 + (h_2 - v_2)^2} \;\le\; \delta \;\le\; d + \sqrt{(h_1 - v_1)^2 + (v_2 - l_2)^2} $$
 
-        Newcombe (1998), square-and-add: `total` of this and of the other turned over. Figures of one run share their
-        held-out images, so the true interval is narrower: what is called clear here is clear.
+        Newcombe (1998), square-and-add: `add_figures` of this and of the other turned over. Figures of one run share
+        their held-out images, so the true interval is narrower: what is called clear here is clear.
         """
         return _square_and_add(self.value - other.value, (self, -other))
 
@@ -68,21 +68,24 @@ class Figure:
             return self
         return Figure(self.value, max(self.low, low), min(self.high, high), self.n)
 
-    def told(self, scale: float = 1.0, digits: int = 3, *, sign: str = "") -> str:
+    def format(self, scale: float = 1.0, digits: int = 3, *, sign: str = "") -> str:
         """`scale` times the number with half of its interval: `71.4 ±1.2`, and `+71.4 ±1.2` with `sign` a plus."""
         value = f"{scale * self.value:{sign}.{digits}f}"
+        return value if self.reach is None else f"{value} ±{scale * self.reach:.{digits}f}"
+
+    def format_ends(self, scale: float = 1.0, form: str = ".2f", *, between: str = " to ") -> str:
+        """`scale` times the ends of the interval, such as `69.0 to 73.8`; nothing without one."""
         if self.low is None or self.high is None:
-            return value
-        return f"{value} ±{scale / 2 * (self.high - self.low):.{digits}f}"
+            return ""
+        return f"{scale * self.low:{form}}{between}{scale * self.high:{form}}"
 
     def __str__(self) -> str:
         """The number with the ends of its interval: `0.04 [0.03, 0.05]`."""
-        if self.low is None or self.high is None:
-            return f"{self.value:.2f}"
-        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+        ends = self.format_ends(between=", ")
+        return f"{self.value:.2f} [{ends}]" if ends else f"{self.value:.2f}"
 
 
-def total(figures: Sequence[Figure]) -> Figure:
+def add_figures(figures: Sequence[Figure]) -> Figure:
     r"""$v = \sum_i v_i$, its interval made from theirs (MOVER: Zou and Donner 2008).
 
     $$ l = v - \sqrt{\sum_i (v_i - l_i)^2}, \qquad u = v + \sqrt{\sum_i (u_i - v_i)^2} $$
@@ -93,15 +96,13 @@ def total(figures: Sequence[Figure]) -> Figure:
     return _square_and_add(sum(figure.value for figure in figures), figures)
 
 
-def mean_of(values: Sequence[float]) -> Figure:
+def average(values: Sequence[float]) -> Figure:
     r"""$\bar v \pm t_{n-1} \, s / \sqrt n$ (Student) for independent normal `values`; of one, no interval."""
-    middle, reach = statistics.fmean(values), _reach_of_mean(values)
-    return (
-        Figure(middle, n=len(values)) if reach is None else Figure(middle, middle - reach, middle + reach, len(values))
-    )
+    middle, reach, count = statistics.fmean(values), _reach_of_mean(values), len(values)
+    return Figure(middle, n=count) if reach is None else Figure(middle, middle - reach, middle + reach, count)
 
 
-def mean_of_groups(groups: Sequence[Figure]) -> Figure:
+def average_groups(groups: Sequence[Figure]) -> Figure:
     r"""The mean over groups, in whose interval groups vary, and images within them.
 
     $$ \bar v - \sqrt{\tfrac{1}{k^2} \sum_i (v_i - l_i)^2 + (t_{k-1} \, s / \sqrt k)^2} $$

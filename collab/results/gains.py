@@ -1,6 +1,6 @@
 """What sharing brings, the one place where it is computed: a row that reads others against what its entity has alone.
 
-Pages tell it in words and tables; `gain_rows` puts the same numbers into the results.
+Pages tell it in words and tables; `list_gains` puts the same numbers into the results.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,43 +9,44 @@ from dataclasses import replace
 from collab.results.figure import Figure
 from collab.results.results import Results
 from collab.results.table import Result
-from collab.results.words import best, gained
+from collab.results.words import measure_gain, pick_best
 from collab.scenario import stage_rows
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import list_played_rows
 from collab.tasks import MainMetric
 
 
-def gain_metric(main: MainMetric) -> str:
+def name_gain(main: MainMetric) -> str:
     """What gains are called in results: `gain[top1]`."""
     return f"gain[{main.name}]"
 
 
-def without_sharing(main: MainMetric, found: Results, entity: str) -> Result | None:
+def find_without_sharing(main: MainMetric, results: Results, entity: str) -> Result | None:
     """The better of an entity's own features alone and the released decider as it is, of those that were played."""
-    own = found.find(f"c_own_{entity}", entity, main.name)
-    return best(main, (own, found.find(stage_rows.PUBLIC, "", main.name)))
+    own = results.find(f"c_own_{entity}", entity, main.name)
+    return pick_best(main, (own, results.find(stage_rows.PUBLIC, "", main.name)))
 
 
-def reference_in_words(rows: Iterable[str]) -> str:
+def name_reference(rows: Iterable[str]) -> str:
     """What gains are counted from, given the names of the `rows` that were played; a control may have been left out."""
     if any(row.startswith("c_own_") for row in rows):
         return "the better of own features alone and the released network as it is"
     return "the released network as it is (own features alone were not played: the gain includes what those bring)"
 
 
-def gain_of(main: MainMetric, found: Results, row: Refinement) -> Figure | None:
+def find_gain(main: MainMetric, results: Results, row: Refinement) -> Figure | None:
     """How much better a row is than what its entity has without sharing, in the units of results; above 0 helps.
 
     None for a row that reads nobody else's features, and where one of both has no value.
     """
     if row.entity is None or not (row.pool or row.unpoisoned):
         return None
-    this, without = found.find(str(row.name), row.entity, main.name), without_sharing(main, found, row.entity)
-    return None if this is None or without is None else gained(main, this, without)
+    return measure_gain(
+        main, results.find(str(row.name), row.entity, main.name), find_without_sharing(main, results, row.entity)
+    )
 
 
-def largest_pool(rows: Sequence[Refinement], entity: str) -> Refinement | None:
+def find_largest_pool(rows: Sequence[Refinement], entity: str) -> Refinement | None:
     """The row that stands for an entity: of its largest pool, so that none is picked for its figure.
 
     Of equal ones it is the later.
@@ -54,14 +55,13 @@ def largest_pool(rows: Sequence[Refinement], entity: str) -> Refinement | None:
     return max(reversed(pooled), key=lambda row: len(row.pool), default=None)
 
 
-def gain_rows(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
+def list_gains(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
     """A row for each gain, under the name of the row that it is about; `n` is that row's."""
     main, made = scenario.data.main_metric, []
-    found = Results(rows)
+    results = Results(rows)
     for row in list_played_rows(scenario):
-        this, change = found.find(str(row.name), row.entity, main.name), gain_of(main, found, row)
+        this, change = results.find(str(row.name), row.entity, main.name), find_gain(main, results, row)
         if this is not None and change is not None:
-            apart = replace(this, paper=None, verdict=None, seconds=None, device=None)
-            apart = replace(apart, value=change.value, low=change.low, high=change.high)
-            made.append(replace(apart, metric=gain_metric(main)))
+            gain = replace(this, metric=name_gain(main), value=change.value, low=change.low, high=change.high)
+            made.append(replace(gain, paper=None, verdict=None, seconds=None, device=None))
     return made

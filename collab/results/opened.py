@@ -1,13 +1,13 @@
 """A run directory as the report reads it: plain files, no torch, nothing that is not there."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from collab.errors import StoreError
-from collab.results.table import Result, measured, read_results
+from collab.results.table import Result, drop_verdicts, read_results
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.store.ledger import read_ledger
@@ -20,9 +20,10 @@ Losses = tuple[tuple[float, ...], ...]
 
 @dataclass(frozen=True)
 class Opened:
-    """What a run left: `losses` by job, None where neither record nor events have them; `source` is the scenario.
+    """What a run left: `source` is the text of its scenario, `losses` are by job.
 
-    `rows` are without those of verdicts, which pages draw from the others.
+    Losses are None where the job came from a cache from before they were kept. `rows` are without those of verdicts,
+    which pages draw from the others.
     """
 
     folder: Path
@@ -41,7 +42,7 @@ class Opened:
         cls, folder: Path, scenario: Scenario, rows: Sequence[Result], record: Mapping[str, Any]
     ) -> "Opened":
         """The results and the record alone, of a run that is still being written."""
-        return cls(folder, scenario, "", measured(rows), (), record, {}, {}, {}, {})
+        return cls(folder, scenario, "", drop_verdicts(rows), (), record, {}, {}, {}, {})
 
     @property
     def name(self) -> str:
@@ -63,50 +64,19 @@ def open_run(folder: Path) -> Opened:
     except ValueError as cause:
         raise StoreError(f"{folder / 'record.json'} is no JSON: {cause}. Run the scenario again.") from cause
     scenario = read_scenario(folder / "scenario.yaml", check_paths=False, check_plugins=False).scenario
-    found = {entity.name: read_pictures(folder / "pictures" / entity.name) for entity in scenario.entities}
-    sheets = {entity.name: read_sheet(folder / "pictures" / entity.name) for entity in scenario.entities}
-    exhibits = {entity.name: read_exhibit(folder / "pictures" / entity.name) for entity in scenario.entities}
+    folders = {entity.name: folder / "pictures" / entity.name for entity in scenario.entities}
     return Opened(
         folder=folder,
         scenario=scenario,
         source=(folder / "scenario.yaml").read_text(encoding="utf-8"),
-        rows=measured(read_results(folder / "results.parquet")),
+        rows=drop_verdicts(read_results(folder / "results.parquet")),
         crossings=tuple(read_ledger(folder / "ledger.parquet")),
         record=record,
-        pictures={name: pictures for name, pictures in found.items() if pictures is not None},
-        sheets={name: sheet for name, sheet in sheets.items() if sheet is not None},
-        exhibits={name: exhibit for name, exhibit in exhibits.items() if exhibit is not None},
-        losses=_losses(record.get("jobs", {}), folder / "metrics.jsonl"),
+        pictures={name: shown for name, of in folders.items() if (shown := read_pictures(of)) is not None},
+        sheets={name: sheet for name, of in folders.items() if (sheet := read_sheet(of)) is not None},
+        exhibits={name: exhibit for name, of in folders.items() if (exhibit := read_exhibit(of)) is not None},
+        losses={
+            name: None if job.get("losses") is None else tuple(map(tuple, job["losses"]))
+            for name, job in record.get("jobs", {}).items()
+        },
     )
-
-
-def _losses(jobs: Mapping[str, Mapping[str, Any]], events: Path) -> dict[str, Losses | None]:
-    """From the record; for a run of before it had them, from the events of what this run played itself."""
-    heard: dict[str, list[list[float]]] = {}
-    if any("losses" not in job for job in jobs.values()) and events.is_file():
-        with events.open(encoding="utf-8") as lines:
-            heard = curves_of_events(lines)
-    found: dict[str, Losses | None] = {}
-    for name, job in jobs.items():
-        kept = job.get("losses", heard.get(name, None if job.get("cached") else []))
-        found[name] = None if kept is None else tuple(tuple(curve) for curve in kept)
-    return found
-
-
-def curves_of_events(lines: Iterable[str]) -> dict[str, list[list[float]]]:
-    """Losses by job from lines of metrics.jsonl; where the number of the epoch does not rise, a new curve begins."""
-    found: dict[str, list[list[float]]] = {}
-    last: dict[str, int] = {}
-    for line in lines:
-        try:
-            event = json.loads(line)
-        except ValueError:  # the last line of a run that was killed
-            continue
-        if event.get("event") != "epoch" or event.get("loss") is None:
-            continue
-        job, epoch = str(event["job"]), int(event["epoch"])
-        if epoch <= last.get(job, epoch):
-            found.setdefault(job, []).append([])
-        last[job] = epoch
-        found[job][-1].append(float(event["loss"]))
-    return found

@@ -1,4 +1,4 @@
-"""The rows of a run, to be asked for: by row, entity and metric, by what a metric is of, or by attack."""
+"""The results of a run, to be asked for: by row, entity and metric, by what a metric is of, or by attack."""
 
 from collections.abc import Iterable, Mapping
 
@@ -6,7 +6,7 @@ from collab.metric import MetricName
 from collab.results.table import Result
 
 Key = tuple[str, str, str, str]
-"""Row, entity, attack and metric: what makes two numbers the same one of two runs; nothing where a row has none."""
+"""Row, entity, metric and attack: what makes two numbers the same one of two runs; nothing where a row has none."""
 
 BY = "by "
 """What a row of an attack begins with, before the name of who attacks."""
@@ -15,48 +15,48 @@ BY = "by "
 class Results:
     """Result rows of one run. `find("7", "a1", "top1")` is one of them; None is nobody's where an entity is asked.
 
-    `rows`, and what is said of quantities, is about rows of no attack.
+    `rows`, and what is said of quantities, is about results of no attack; `attacks` are the others.
     """
 
     def __init__(self, rows: Iterable[Result]) -> None:
         self.all = tuple(rows)
-        self.rows = tuple(row for row in self.all if row.attack is None)
+        self.rows = tuple(result for result in self.all if result.attack is None)
+        self.attacks = tuple(result for result in self.all if result.attack is not None)
         self.by_key: Mapping[Key, Result] = {
-            (row.row, row.entity or "", row.attack or "", row.metric): row for row in self.all
+            (result.row, result.entity or "", result.metric, result.attack or ""): result for result in self.all
         }
         self._named = dict[str, list[tuple[MetricName, Result]]]()
-        for row in self.rows:
-            self._named.setdefault(row.row, []).append((MetricName.parse(row.metric), row))
+        for result in self.rows:
+            self._named.setdefault(result.row, []).append((MetricName.parse(result.metric), result))
 
     def find(self, row: str, entity: str | None, metric: str, attack: str = "") -> Result | None:
         """The one result with this key, of an attack where one is named; None if it was not measured."""
-        return self.by_key.get((row, entity or "", attack, metric))
+        return self.by_key.get((row, entity or "", metric, attack))
 
     def named(self, row: str, entity: str | None = None) -> list[tuple[MetricName, Result]]:
         """Results under a row's name, of one entity or of all, in their order, and what each is of."""
-        return [each for each in self._named.get(row, ()) if entity in (None, each[1].entity)]
+        return [(name, result) for name, result in self._named.get(row, ()) if entity in (None, result.entity)]
 
     def of(self, row: str, entity: str | None = None, quantity: str | None = None) -> list[Result]:
         """The same without names, of one quantity (`ssim`) or of all."""
-        return [found for name, found in self.named(row, entity) if quantity in (None, name.quantity)]
+        return [result for name, result in self.named(row, entity) if quantity in (None, name.quantity)]
 
-    def has(self, metric: str) -> bool:
-        """Whether any row was measured by it."""
-        return any(row.metric == metric for row in self.rows)
+    def has(self, metric: str, row: str | None = None) -> bool:
+        """Whether it was measured at all, or under a row's name."""
+        return any(result.metric == metric and row in (None, result.row) for result in self.rows)
 
-    def like(self, row: str, entity: str | None, quantity: str, of: str = "", statistic: str = "") -> Result | None:
-        """The first result of a quantity whatever its setting: `ssim` of `poisoned` finds `ssim[7]_poisoned`."""
-        for name, found in self._named.get(row, ()):
-            if (name.quantity, name.of, name.statistic) == (quantity, of, statistic) and found.entity == entity:
-                return found
+    def first(self, row: str, quantity: str, of: str = "") -> Result | None:
+        """The first mean of a quantity under a row's name, whoever's it is and whatever its setting."""
+        return next((result for name, result in self.named(row) if name.is_mean_of(quantity, of)), None)
+
+    def like(self, row: str, entity: str | None, quantity: str, of: str = "") -> Result | None:
+        """The same of one entity, or nobody's: `ssim` of `poisoned` finds `ssim[7]_poisoned`."""
+        for name, result in self.named(row):
+            if name.is_mean_of(quantity, of) and result.entity == entity:
+                return result
         return None
 
-    @property
-    def attacks(self) -> tuple[Result, ...]:
-        """Results of attacks."""
-        return tuple(row for row in self.all if row.attack is not None)
 
-
-def adversary_of(row: Result) -> str:
+def name_adversary(result: Result) -> str:
     """Who attacked, of a result of an attack."""
-    return row.row.removeprefix(BY)
+    return result.row.removeprefix(BY)

@@ -109,6 +109,6 @@ def append_metrics(path: Path, event: Mapping[str, Any]) -> None:
         raise StoreError(f"an event cannot be written to {path}: {error}.") from error
 
 
-def measured(rows: Iterable[Result]) -> tuple[Result, ...]:
+def drop_verdicts(rows: Iterable[Result]) -> tuple[Result, ...]:
     """The rows without those of verdicts, which follow from the others; pages draw them from these anew."""
-    return tuple(row for row in rows if row.row != stage_rows.VERDICT)
+    return tuple(result for result in rows if result.row != stage_rows.VERDICT)

@@ -7,28 +7,30 @@ from collab.results.table import Result
 from collab.tasks import MainMetric
 
 
-def difference(row: Result, other: Result) -> Figure | None:
-    """`row` minus `other`, as if their errors were independent; None if either has no value."""
-    return row.figure - other.figure if row.figure is not None and other.figure is not None else None
+def subtract(result: Result | None, other: Result | None) -> Figure | None:
+    """`result` minus `other`, as if their errors were independent; None if either has no value."""
+    if result is None or other is None or result.figure is None or other.figure is None:
+        return None
+    return result.figure - other.figure
 
 
-def gained(main: MainMetric, row: Result, other: Result) -> Figure | None:
-    """How much better `row` is than `other` by the main metric; errors that fall are gains."""
-    return difference(row, other) if main.is_higher_better else difference(other, row)
+def measure_gain(main: MainMetric, result: Result | None, other: Result | None) -> Figure | None:
+    """How much better `result` is than `other` by the main metric; errors that fall are gains."""
+    return subtract(result, other) if main.is_higher_better else subtract(other, result)
 
 
-def best(main: MainMetric, rows: Sequence[Result | None]) -> Result | None:
-    """The best of the rows that have a value; of equal ones the first."""
-    known = [row for row in rows if row is not None and row.value is not None]
-    return max(known, key=lambda row: main.sign * (row.value or 0), default=None)
+def pick_best(main: MainMetric, results: Sequence[Result | None]) -> Result | None:
+    """The best of the results that have a value; of equal ones the first."""
+    valued = [result for result in results if result is not None and result.value is not None]
+    return max(valued, key=lambda result: main.sign * (result.value or 0), default=None)
 
 
-def signed(change: Figure | None, scale: float = 1.0, digits: int = 1) -> str:
+def format_signed(change: Figure | None, scale: float = 1.0, digits: int = 1) -> str:
     """A difference with half of its interval: `+4.1 ±3.0`; a dash for none."""
-    return "—" if change is None else change.told(scale, digits, sign="+")
+    return "—" if change is None else change.format(scale, digits, sign="+")
 
 
-def size(count: float) -> str:
+def format_size(count: float) -> str:
     """Bytes in the decimal unit that leaves few digits: `9.8 MB`."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if count < 1000:
@@ -37,7 +39,7 @@ def size(count: float) -> str:
     return f"{count:,.1f} TB"
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """`0.4 s`, `37 s`, `4 min 12 s`, `2 h 5 min`."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
@@ -49,28 +51,32 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def listed(names: Sequence[str], most: int = 6) -> str:
+def join_names(names: Sequence[str], most: int = 6) -> str:
     """`a1, a2 and a3`; beyond `most`, how many there are."""
     if len(names) > most:
         return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} others"
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))
 
 
-def basis(rows: Sequence[Result]) -> str:
+def state_basis(results: Sequence[Result]) -> str:
     """What figures rest on: n, seed, kind of interval, and what measuring them took.
 
-    A stage that measured several rows is counted once: its rows hold the same time, to the last digit of a clock.
+    A stage that measured several results is counted once: they hold the same time, to the last digit of a clock.
     """
-    measured = [row for row in rows if row.value is not None]
-    counts = sorted({row.n for row in measured if row.n})
-    seeds = sorted({row.seed for row in measured if row.seed is not None})
-    told = []
+    measured = [result for result in results if result.value is not None]
+    counts = [result.n for result in measured if result.n]
+    seeds = sorted({result.seed for result in measured if result.seed is not None})
+    parts = []
     if counts:
-        told.append("n = " + (f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}") + " images")
+        least, most = min(counts), max(counts)
+        parts.append(f"n = {least:,} images" if least == most else f"n = {least:,} to {most:,} images")
     if seeds:
-        told.append(f"seed {', '.join(map(str, seeds))}")
-    if any(row.low is not None for row in measured):
-        told.append("± is half of the 95 % interval over images")
-    stages = {(row.seconds, row.device) for row in measured if row.seconds is not None}
-    cost = f" Cost: {duration(sum(seconds for seconds, _ in stages if seconds))} in the stages that measured it."
-    return (("; ".join(told) + "." if told else "") + (cost if stages else "")).strip()
+        parts.append(f"seed {', '.join(map(str, seeds))}")
+    if any(result.low is not None for result in measured):
+        parts.append("± is half of the 95 % interval over images")
+    sentences = [f"{'; '.join(parts)}."] if parts else []
+    stages = {(result.seconds, result.device) for result in measured if result.seconds is not None}
+    if stages:
+        seconds = sum(seconds or 0.0 for seconds, _ in stages)
+        sentences.append(f"Cost: {format_duration(seconds)} in the stages that measured it.")
+    return " ".join(sentences)

@@ -15,7 +15,7 @@ from collab.errors import BoundaryError, CollabError, DataError, EntityError, Re
 from collab.participants.assignment import ORACLE, Assignment, label_distribution
 from collab.plain_json import json_text
 from collab.plugins.discovery import INSTALLED, Plugins
-from collab.report.attack_page.verdicts import verdict_rows
+from collab.report.attack_page.verdicts import list_verdicts
 from collab.results.opened import Opened
 from collab.results.table import Result, write_results
 from collab.runtime.cache import Cache
@@ -168,7 +168,7 @@ class Run:
         rows = result_rows(self.scenario, [job for job in self.jobs if job.name in outcomes], outcomes)
         record = self._record(outcomes)
         if any(row.attack for row in rows):
-            rows += verdict_rows(Opened.of_results(self.folder, self.scenario, rows, record))
+            rows += list_verdicts(Opened.of_results(self.folder, self.scenario, rows, record))
         write_results(self.folder / "results.parquet", rows)
         return tuple(rows)
 

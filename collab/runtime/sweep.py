@@ -11,7 +11,7 @@ from pathlib import Path
 
 from collab.errors import BoundaryError
 from collab.report.pages.page import write_sweep_page
-from collab.results.aggregate import means, write_cells, write_means
+from collab.results.aggregate import average_seeds, write_cells, write_means
 from collab.results.table import Result, read_results, write_results
 from collab.runtime.cache import Cache
 from collab.runtime.deal import deal_cells
@@ -25,9 +25,8 @@ from collab.scenario.model import Scenario
 from collab.scenario.sweep import Cell, Sweep
 from collab.store.files import place_file
 from collab.store.pictures import read_sheet, write_sheet
-from collab.verdicts.sweeps import sweep_verdicts
-from collab.verdicts.verdicts import Verdict
-from collab.verdicts.verdicts import verdicts as of_scenario
+from collab.verdicts.sweeps import judge_sweep
+from collab.verdicts.verdicts import Verdict, judge
 
 LANES = 64
 """Sets of hosts that a sweep starts at most; each plays whole cells, and there are as many as there is room for."""
@@ -188,12 +187,12 @@ def _write(
         (cell.values, read_results(place)) for cell, place in zip(cells, places, strict=True) if place.exists()
     ]
     folder.mkdir(parents=True, exist_ok=True)
-    found, verdicts = means(done), sweep_verdicts(spec.expect, axes, done)
+    found, verdicts = average_seeds(done), judge_sweep(spec.expect, axes, done)
     verdicts += tuple(
         replace(each, claim=f"{cell.label}: {each.claim}")
         for cell, place in zip(cells, places, strict=True)
         if cell.scenario.expectations and place.exists()
-        for each in of_scenario(cell.scenario, read_results(place))
+        for each in judge(cell.scenario, read_results(place))
     )
     write_cells(folder / "results.parquet", axes, done)
     write_means(folder / "means.parquet", axes, found)

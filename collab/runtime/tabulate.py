@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from collab.results.gains import gain_rows
+from collab.results.gains import list_gains
 from collab.results.table import Result
 from collab.runtime.host import Outcome
 from collab.scenario.model import Scenario
 from collab.stages.base import Job
-from collab.verdicts.verdicts import judged, verdict_rows
+from collab.verdicts.verdicts import judge_results, list_verdicts
 
 
 def result_rows(scenario: Scenario, jobs: Sequence[Job], outcomes: Mapping[str, Outcome]) -> list[Result]:
@@ -35,5 +35,5 @@ def result_rows(scenario: Scenario, jobs: Sequence[Job], outcomes: Mapping[str, 
                         device=outcome.device,
                     )
                 )
-    rows += gain_rows(scenario, rows)
-    return [*judged(scenario, rows), *verdict_rows(scenario, rows)]
+    rows += list_gains(scenario, rows)
+    return [*judge_results(scenario, rows), *list_verdicts(scenario, rows)]

@@ -1,17 +1,18 @@
-"""Result rows of one scenario, for claims to ask."""
+"""Results of one scenario, for claims to ask."""
 
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Literal
 
+from collab.results.results import BY, Results
 from collab.results.table import Result
 from collab.scenario.model import Scenario
 from collab.scenario.rows import find_owners, list_played_rows
 from collab.tasks import MainMetric
-from collab.verdicts.judging import Comparison, Found, Region, difference
+from collab.verdicts.judging import Comparison, Found, Region, subtract
 
-Key = tuple[str, str, str]
-"""Row, entity (or nothing) and metric of a result."""
+Key = tuple[str, str, str] | tuple[str, str, str, str]
+"""Row, entity (or nothing) and metric of a result; of an attack also its name, and the entity is the victim."""
 
 
 class Evidence:
@@ -19,25 +20,23 @@ class Evidence:
 
     def __init__(self, scenario: Scenario, rows: Sequence[Result]) -> None:
         self.scenario = scenario
-        self._found = {(row.row, row.entity or "", row.metric): row for row in rows if row.attack is None}
-        self._attacked = {
-            (row.row, row.entity or "", row.attack, row.metric): row for row in rows if row.attack is not None
-        }
+        self._results = Results(rows)
         self.played = {str(row.name): row for row in list_played_rows(scenario)}
         """Refinements that are played, control rows too, by what results call them."""
 
     def row(self, key: Key) -> Result | None:
         """The result under a key."""
-        return self._found.get(key)
+        return self._results.find(*key)
 
-    def attacked(self, adversary: str, victim: str, attack: str, metric: str) -> Result | None:
-        """What the oracle found of an attack."""
-        return self._attacked.get((f"by {adversary}", victim, attack, metric))
+    def attacked(self, adversary: str, victim: str, attack: str, metric: str) -> Key:
+        """Where what the oracle found of an attack stands in the results."""
+        return f"{BY}{adversary}", victim, metric, attack
 
-    @property
+    @cached_property
     def attacks(self) -> list[tuple[str, str, str]]:
         """Adversary, victim and name of every attack that was played."""
-        return list(dict.fromkeys((row.removeprefix("by "), who, attack) for row, who, attack, _ in self._attacked))
+        played = ((each.row.removeprefix(BY), each.entity, each.attack) for each in self._results.attacks)
+        return [(adversary, victim or "", attack or "") for adversary, victim, attack in dict.fromkeys(played)]
 
     def protected_by(self, *protections: str) -> list[str]:
         """Publishers with one of these defenses, or chains such as `mean_filter+dpm`."""
@@ -61,8 +60,8 @@ class Evidence:
 
     def metric(self, start: str, end: str = "", *, otherwise: str) -> str:
         """The first metric of this run whose name has these ends, with its window, such as `vfe[8]_published`."""
-        names = (metric for _, _, metric in self._found if metric.startswith(start) and metric.endswith(end))
-        return next(names, otherwise)
+        names = (result.metric for result in self._results.rows)
+        return next((name for name in names if name.startswith(start) and name.endswith(end)), otherwise)
 
     @property
     def poisoners(self) -> list[str]:
@@ -75,19 +74,13 @@ class Evidence:
 
     def images(self, name: str) -> int | None:
         """How many images an entity published, None if that was not counted."""
-        row = self.row(("publish", name, "rows_published"))
-        return None if row is None or row.value is None else int(row.value)
+        result = self.row(("publish", name, "rows_published"))
+        return None if result is None or result.value is None else int(result.value)
 
     def single(self, expected: str, key: Key, region: Region) -> Comparison:
         """One number against a region."""
-        return Comparison(expected, region, Found.of(self.row(key)), missing=f"no {key[2]} of {key[1] or key[0]}")
-
-    def single_attack(
-        self, expected: str, adversary: str, victim: str, attack: str, metric: str, region: Region
-    ) -> Comparison:
-        """One number of an attack against a region."""
-        row = self.attacked(adversary, victim, attack, metric)
-        return Comparison(expected, region, Found.of(row), missing=f"no {metric} of {attack} on {victim}")
+        about = f"{key[3]} on {key[1]}" if len(key) > 3 else key[1] or key[0]
+        return Comparison(expected, region, Found.of(self.row(key)), missing=f"no {key[2]} of {about}")
 
     def compare(
         self, expected: str, a: Key, b: Key, region: Region, *, times: float = 1.0, is_points: bool = True,
@@ -95,10 +88,12 @@ class Evidence:
     ) -> Comparison:  # fmt: skip
         """`a - times * b` against a region; tells which of both is not there."""
         absent = [
-            f"{metric} of row {row}" for row, who, metric in (a, b) if Found.of(self.row((row, who, metric))) is None
+            f"{key[2]} of {f'{key[3]} on {key[1]}' if len(key) > 3 else f'row {key[0]}'}"
+            for key in (a, b)
+            if Found.of(self.row(key)) is None
         ]
         return Comparison(
-            expected, region, difference(self.row(a), self.row(b), times), paper, is_points,
+            expected, region, subtract(self.row(a), self.row(b), times), paper, is_points,
             missing=f"no {' and no '.join(absent)}", incomparable=incomparable,
         )  # fmt: skip
 
@@ -107,10 +102,10 @@ class Evidence:
     ) -> Comparison:
         """How much better `a` is than `b`, keys of the main metric, against a region; errors that fall are better."""
         first, second = (a, b) if self.main.is_higher_better else (b, a)
+        is_points = self.main.scale == 100
         return self.compare(
-            expected, first, second, region,
-            is_points=self.main.scale == 100, paper=paper, incomparable=incomparable,
-        )  # fmt: skip
+            expected, first, second, region, is_points=is_points, paper=paper, incomparable=incomparable
+        )
 
     def poisoned(self, name: str, what: Literal["original", "poisoned"]) -> Key:
         """Where the main metric of C on an entity's original or poisoned features stands."""

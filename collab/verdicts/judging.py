@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from collab.results.figure import Figure, total
+from collab.results.figure import Figure, add_figures
 from collab.results.table import Result
 
 
@@ -17,12 +17,12 @@ class Found(Figure):
     seed: int | None = None
 
     @classmethod
-    def of(cls, row: Result | None) -> "Found | None":
+    def of(cls, result: Result | None) -> "Found | None":
         """The number of a result row; what has no interval is exact; None for what was not measured."""
-        if row is None or row.value is None or not math.isfinite(row.value):
+        if result is None or result.value is None or not math.isfinite(result.value):
             return None
-        low, high = (row.value if bound is None else bound for bound in (row.low, row.high))
-        return cls(row.value, min(low, row.value), max(high, row.value), row.n, row.seed)
+        low, high = (result.value if bound is None else bound for bound in (result.low, result.high))
+        return cls(result.value, min(low, result.value), max(high, result.value), result.n, result.seed)
 
 
 @dataclass(frozen=True)
@@ -95,13 +95,13 @@ class Claim:
     comparisons: tuple[Comparison, ...]
 
 
-def difference(a: Result | None, b: Result | None, times: float = 1.0) -> Found | None:
+def subtract(a: Result | None, b: Result | None, times: float = 1.0) -> Found | None:
     r"""$a - t\,b$ with its interval, $t$ = `times`; None where either was not measured."""
-    return combination([(1.0, a), (-times, b)])
+    return combine([(1.0, a), (-times, b)])
 
 
-def combination(terms: Sequence[tuple[float, Result | None]]) -> Found | None:
-    """The sum of factors times rows, with the interval that `total` makes of theirs.
+def combine(terms: Sequence[tuple[float, Result | None]]) -> Found | None:
+    """The sum of factors times rows, with the interval that `add_figures` makes of theirs.
 
     Rows of one run are scored on the same images, where they tend to be right or wrong together, so the interval of a
     difference is too wide rather than too narrow.
@@ -109,6 +109,6 @@ def combination(terms: Sequence[tuple[float, Result | None]]) -> Found | None:
     known = [(factor, found) for factor, row in terms if (found := Found.of(row)) is not None]
     if len(known) < len(terms):
         return None
-    made = total([factor * found for factor, found in known])
+    made = add_figures([factor * found for factor, found in known])
     low, high = (made.value if end is None else end for end in (made.low, made.high))
     return Found(made.value, low, high, made.n, known[0][1].seed)

@@ -1,20 +1,42 @@
 """A verdict on each claim about a table that takes a sweep, from the results of its points."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from collab.results import aggregate
 from collab.results.aggregate import Values
+from collab.results.figure import average
+from collab.results.results import Key, Results
 from collab.results.table import Result
-from collab.verdicts.points import points_of
 from collab.verdicts.registry import SWEEP_TABLES
+from collab.verdicts.table import Point
 from collab.verdicts.verdicts import Verdict
 
 
-def sweep_verdicts(
+def judge_sweep(
     table: str | None, axes: Sequence[str], cells: Sequence[tuple[Values, Sequence[Result]]]
 ) -> tuple[Verdict, ...]:
     """A verdict on each claim of `table` over the cells that ended; none for a sweep that expects nothing."""
     if table is None or not axes:
         return ()
-    points = points_of(cells)
+    points = gather_points(cells)
     made = [judge(axes[0], points) for judge in SWEEP_TABLES[table].claims]
     return tuple(Verdict.of(table, claim.name, claim.sentence, each) for claim in made for each in claim.comparisons)
+
+
+def gather_points(cells: Sequence[tuple[Values, Sequence[Result]]]) -> list[Point]:
+    """Results at each point; of several seeds their mean with Student's interval, of one what it found itself."""
+    points: dict[aggregate.Point, dict[Key, list[Result]]] = {}
+    for values, results in cells:
+        of_point = points.setdefault(tuple(values.items()), {})
+        for key, result in Results(result for result in results if result.value is not None).by_key.items():
+            of_point.setdefault(key, []).append(result)
+    return [(dict(point), Results(map(_mean, results.values()))) for point, results in points.items() if results]
+
+
+def _mean(results: Sequence[Result]) -> Result:
+    if len(results) == 1:
+        return results[0]
+    values = [result.value for result in results if result.value is not None]
+    mean = average(values)
+    return replace(results[0], value=sum(values) / len(values), low=mean.low, high=mean.high)

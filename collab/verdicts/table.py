@@ -9,10 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from collab.papers import PrintedTable, paper_figure, paper_tables
+from collab.results.aggregate import Values
+from collab.results.results import Results
 from collab.results.table import Result
 from collab.verdicts.evidence import Evidence
 from collab.verdicts.judging import Claim
-from collab.verdicts.points import Point
+
+Point = tuple[Values, Results]
+"""Values of the axes of a sweep, and the results there."""
 
 Place = tuple[str, str]
 """Row and column of a printed table."""
@@ -25,7 +29,7 @@ def pretrained_on_a_part(evidence: Evidence) -> str:
     return "" if share == 1.0 else f"pre-trained on a part of X, that of {by}"
 
 
-def nowhere(evidence: Evidence, row: Result) -> Place | None:
+def nowhere(evidence: Evidence, result: Result) -> Place | None:
     """No printed figure stands beside a result: the table's figures are in other units, or pictures."""
     return None
 
@@ -74,9 +78,9 @@ class Table:
         """What of a scenario is not as in the paper, so that its figures say nothing here; nothing if all is."""
         return self.setup if isinstance(self.setup, str) else self.setup.departures(evidence)
 
-    def figure(self, evidence: Evidence, row: Result) -> float | None:
+    def figure(self, evidence: Evidence, result: Result) -> float | None:
         """The printed figure that stands beside a result."""
-        place = None if row.attack is not None else self.place_of(evidence, row)
+        place = None if result.attack is not None else self.place_of(evidence, result)
         return None if place is None else paper_figure(self.id, *place)
 
     def claims_on(self, evidence: Evidence) -> Iterator[Claim]:

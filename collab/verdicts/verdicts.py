@@ -43,8 +43,8 @@ class Verdict:
     @classmethod
     def of(cls, source: str, claim: str, sentence: str, made: Comparison) -> "Verdict":
         """The verdict on a comparison."""
-        it = made.found
-        value, low, high, n, seed = (it.value, it.low, it.high, it.n, it.seed) if it else (None,) * 5
+        found = made.found
+        value, low, high, n, seed = (found.value, found.low, found.high, found.n, found.seed) if found else (None,) * 5
         return cls(
             source, claim, sentence, made.expected, made.paper, value, low, high, n, seed,
             verdict=made.verdict, has_failed=made.has_failed, is_points=made.is_points,
@@ -66,7 +66,7 @@ def _no_such_line(table: str, expected: str) -> Verdict:
     return Verdict.of(table, "against", "", missing)
 
 
-def verdicts(scenario: Scenario, rows: Sequence[Result]) -> tuple[Verdict, ...]:
+def judge(scenario: Scenario, rows: Sequence[Result]) -> tuple[Verdict, ...]:
     """Every expectation of `scenario` against its results: figures and claims of the papers' tables, then bounds."""
     stated = scenario.expectations
     stated_tables = {each.paper: each.against for each in stated if isinstance(each, PaperTable)}
@@ -89,27 +89,29 @@ def verdicts(scenario: Scenario, rows: Sequence[Result]) -> tuple[Verdict, ...]:
     return tuple(found)
 
 
-def judged(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
-    """`rows` with the papers' figures and the verdicts on them and on bounds; those on claims: see `verdict_rows`."""
+def judge_results(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
+    """`rows` with the papers' figures and the verdicts on them and on bounds; those on claims: see `list_verdicts`."""
     evidence = Evidence(scenario, rows)
     bounds = [each for each in scenario.expectations if isinstance(each, Bound)]
     tables = [TABLES[each.paper] for each in scenario.expectations if isinstance(each, PaperTable)]
-    found = []
-    for row in rows:
-        paper, told = None, list[str]()
+    judged = []
+    for result in rows:
+        paper, sentences = None, list[str]()
         for table in tables:
-            if (figure := table.figure(evidence, row)) is not None:
+            if (figure := table.figure(evidence, result)) is not None:
                 paper = figure
-                told.append(_on_figure(evidence, table, row, figure).verdict)
-        told += [f"{_said(bound)}: {_compared(bound, row).verdict}" for bound in bounds if _is_meant(bound, row)]
-        found.append(replace(row, paper=paper, verdict="; ".join(told) or None))
-    return found
+                sentences.append(_on_figure(evidence, table, result, figure).verdict)
+        sentences += [
+            f"{_said(bound)}: {_compared(bound, result).verdict}" for bound in bounds if _is_meant(bound, result)
+        ]
+        judged.append(replace(result, paper=paper, verdict="; ".join(sentences) or None))
+    return judged
 
 
-def verdict_rows(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
+def list_verdicts(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
     """Every verdict as a row of results of its own: `metric` says what was expected, `value` what was found."""
     made = {}
-    for each in verdicts(scenario, rows):
+    for each in judge(scenario, rows):
         metric = ": ".join(filter(None, (each.source, each.claim, each.expected)))
         made[metric] = Result(
             scenario.name, stage_rows.VERDICT, None, None, None, metric, each.value, each.low, each.high, each.n,
@@ -123,13 +125,13 @@ def check(found: Sequence[Verdict]) -> None:
     failed = [each for each in found if each.has_failed]
     if failed:
         told = "\n".join(
-            ": ".join(filter(None, [f"  {each.source}", each.claim, each.expected, found_of(each), each.verdict]))
+            ": ".join(filter(None, [f"  {each.source}", each.claim, each.expected, format_found(each), each.verdict]))
             for each in failed
         )
         raise ExpectationFailed(f"{len(failed)} of {len(found)} expectations failed:\n{told}")
 
 
-def found_of(each: Verdict) -> str:
+def format_found(each: Verdict) -> str:
     """What was found with its interval, differences of accuracies in points; nothing if nothing was."""
     if each.value is None:
         return ""
@@ -148,41 +150,42 @@ def _on_figures(evidence: Evidence, table: Table, rows: Sequence[Result]) -> Ite
         made = Comparison(f"the {count} figures as printed", Region(), None, incomparable=why)
         yield Verdict.of(table.id, "figures", source, made)
         return
-    for row in rows:
-        if (figure := table.figure(evidence, row)) is not None:
-            yield Verdict.of(table.id, "figures", source, _on_figure(evidence, table, row, figure))
+    for result in rows:
+        if (figure := table.figure(evidence, result)) is not None:
+            yield Verdict.of(table.id, "figures", source, _on_figure(evidence, table, result, figure))
 
 
-def _on_figure(evidence: Evidence, table: Table, row: Result, figure: float) -> Comparison:
-    whose = f"{row.entity}: {row.metric}" if row.row == stage_rows.TABLES_1_2 else f"{row.metric} of row {row.row}"
+def _on_figure(evidence: Evidence, table: Table, result: Result, figure: float) -> Comparison:
+    is_of_entity = result.row == stage_rows.TABLES_1_2
+    whose = f"{result.entity}: {result.metric}" if is_of_entity else f"{result.metric} of row {result.row}"
     region = Region(figure - WITHIN, figure + WITHIN)
     return Comparison(
-        f"{whose} as printed", region, Found.of(row), figure, is_points(row.metric),
+        f"{whose} as printed", region, Found.of(result), figure, is_points(result.metric),
         missing="no number", incomparable=table.set_apart(evidence),
     )  # fmt: skip
 
 
 def _on_bound(bound: Bound, evidence: Evidence, rows: Sequence[Result]) -> Iterator[Comparison]:
     """One comparison for each entity whose number is bounded, measured or not."""
-    meant = {row.entity: row for row in rows if _is_meant(bound, row)}
+    meant = {result.entity: result for result in rows if _is_meant(bound, result)}
     for entity in [bound.entity] if bound.entity else evidence.find_owners(str(bound.row)):
         yield _compared(bound, meant[entity]) if entity in meant else _not_there(bound, entity, rows)
 
 
 def _not_there(bound: Bound, entity: str | None, rows: Sequence[Result]) -> Comparison:
-    known = [row.metric for row in rows if (row.row, row.entity) == (str(bound.row), entity)]
+    known = [result.metric for result in rows if (result.row, result.entity) == (str(bound.row), entity)]
     missing = f"the row has {', '.join(known)}" if known else "the row has no results"
     return Comparison(_expected(bound, entity), Region(), None, missing=missing)
 
 
-def _is_meant(bound: Bound, row: Result) -> bool:
-    is_row = (row.row, row.metric, row.attack) == (str(bound.row), bound.metric, None)
-    return is_row and bound.entity in (None, row.entity)
+def _is_meant(bound: Bound, result: Result) -> bool:
+    is_row = (result.row, result.metric, result.attack) == (str(bound.row), bound.metric, None)
+    return is_row and bound.entity in (None, result.entity)
 
 
-def _compared(bound: Bound, row: Result) -> Comparison:
+def _compared(bound: Bound, result: Result) -> Comparison:
     missing = "it is not a finite number"
-    return Comparison(_expected(bound, row.entity), Region(*bound.limits), Found.of(row), missing=missing)
+    return Comparison(_expected(bound, result.entity), Region(*bound.limits), Found.of(result), missing=missing)
 
 
 def _expected(bound: Bound, entity: str | None) -> str:

@@ -13,7 +13,7 @@ from collab.errors import ScenarioError
 from collab.metrics.reidentification import embed
 from collab.models.recognizer import Individuals
 from collab.report.pages.page import write_page
-from collab.report.tables.tables import tables
+from collab.report.tables.tables import make_tables
 from collab.results.opened import open_run
 from collab.results.table import Result
 from collab.runtime.play import Played, Where, play
@@ -125,7 +125,7 @@ def test_what_decoders_rebuild_is_kept_of_the_same_images_for_everybody(found: P
 def test_the_page_shows_tables_pictures_and_maps_of_what_is_exposed(found: Played) -> None:
     opened = open_run(found.run)
     (table,) = [
-        each for each in tables(opened.scenario, opened.rows) if each.title == "What published features give away"
+        each for each in make_tables(opened.scenario, opened.rows) if each.title == "What published features give away"
     ]
     heads = ("face sim.", "feature sim.", "SSIM", "PSNR, dB", "within", "between", "LDA")
     assert table.columns == ("entity", "defense", "decoder", *heads)

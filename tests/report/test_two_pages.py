@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from collab.report.attack_page.cells import cells_of, defense_names
+from collab.report.attack_page.cells import judge_attacks, name_defenses
 from collab.report.attack_page.page import write_audit
-from collab.report.attack_page.verdicts import in_words, judgements, worst_by_defense
+from collab.report.attack_page.verdicts import describe_verdicts, find_worst_by_defense, judge_defenses
 from collab.report.attack_page.words import CANNOT, R_IS_BLIND
 from collab.report.pages.page import write_page
 from collab.results.opened import Opened, open_run
@@ -78,9 +78,9 @@ def test_both_pages_say_the_same_of_every_defense(which: str, request: pytest.Fi
     for defense, _, word, _ in lines(run, "verdicts"):
         worst[defense] = max(worst.get(defense, CANNOT), word, key=rank.index)
     assert set(worst) == {"dpm", "none"}
-    judged = judgements(cells_of(run))
-    assert worst == {defense: each.word for defense, each in worst_by_defense(judged).items()}
-    assert first_words(run).startswith(in_words(judged, defense_names(run.scenario.entities)))
+    judged = judge_defenses(judge_attacks(run))
+    assert worst == {defense: each.word for defense, each in find_worst_by_defense(judged).items()}
+    assert first_words(run).startswith(describe_verdicts(judged, name_defenses(run.scenario.entities)))
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     glance = page[page.index('id="glance-caption"') :].partition("</table>")[0]
     for name, defense in (("a1", "dpm"), ("a12", "none")):
@@ -110,7 +110,7 @@ def test_a_blind_reconstructor_judges_nobody_and_matching_is_judged_all_the_same
 
 def test_a_cell_counts_exactly_its_own_attack_though_a_name_begins_with_another(seeing: Opened) -> None:
     jobs = seeing.record["jobs"]
-    seconds = {cell.victims: cell.seconds for cell in cells_of(seeing) if cell.attack == "straw_man"}
+    seconds = {cell.victims: cell.seconds for cell in judge_attacks(seeing) if cell.attack == "straw_man"}
     who = next(each["entity"] for each in jobs.values() if each["attack"] == "straw_man")
     assert seconds == {(name,): jobs[f"attack {who} straw_man on {name}"]["seconds"] for name in ("a1", "a12")}
 
@@ -118,7 +118,7 @@ def test_a_cell_counts_exactly_its_own_attack_though_a_name_begins_with_another(
 def test_results_hold_the_words_of_the_audit(seeing: Opened) -> None:
     rows = [row for row in read_results(seeing.folder / "results.parquet") if row.metric.startswith("audit: ")]
     assert [(row.defense, row.metric.rpartition(": ")[2], row.verdict) for row in rows] == [
-        (each.defense, each.adversary, each.word) for each in judgements(cells_of(seeing))
+        (each.defense, each.adversary, each.word) for each in judge_defenses(judge_attacks(seeing))
     ]
     assert rows
     assert {row.row for row in rows} == {stage_rows.VERDICT}  # so no page takes them for measured

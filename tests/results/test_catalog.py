@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from collab.report.pages.compare import ATTACKS, POISONING, side_by_side
-from collab.report.tables.tables import tables
+from collab.report.pages.compare import ATTACKS, POISONING, compare_results
+from collab.report.tables.tables import make_tables
 from collab.results.catalog import BEGIN, CATALOG, END, Entry, dictionary, entry_of, is_points, is_share
 from collab.results.opened import Opened
 from collab.results.table import Result
@@ -93,10 +93,10 @@ def test_a_metric_in_the_catalog_and_the_results_stands_in_its_table(
 ) -> None:
     monkeypatch.setitem(CATALOG, "sharpness", replace(SHARPNESS, place=place))  # type: ignore[arg-type]
     run, rows = run_with("sharpness", 0.314)
-    table = next(table for table in tables(run.scenario, rows) if table.title.startswith(title))
+    table = next(table for table in make_tables(run.scenario, rows) if table.title.startswith(title))
     head = "sharpness" if place == "attacks" else "sharpness poisoned"
     assert table.lines[0][table.columns.index(head)] == "3.14 ±0.10"
-    others = [each for each in tables(run.scenario, rows) if each.title != table.title]
+    others = [each for each in make_tables(run.scenario, rows) if each.title != table.title]
     assert not any(head in each.columns for each in others)
 
 
@@ -105,10 +105,10 @@ def test_a_metric_in_the_catalog_and_the_results_stands_in_its_part_of_a_compari
 ) -> None:
     monkeypatch.setitem(CATALOG, "sharpness", replace(SHARPNESS, part="images"))
     runs = [run_with("sharpness", value)[0] for value in (0.314, 0.414)]
-    made = {table.title: table for table in side_by_side(runs)}
+    made = {table.title: table for table in compare_results(runs)}
     for part in (POISONING, ATTACKS):
         (line,) = [line for line in made[part].lines if any("sharpness" in cell for cell in line)]
         assert line[-2:] == ("+0.100 ±0.014", "B")
     monkeypatch.delitem(CATALOG, "sharpness")
-    rest = {table.title: table for table in side_by_side(runs)}["Everything else"]
+    rest = {table.title: table for table in compare_results(runs)}["Everything else"]
     assert sum("sharpness" in cell for line in rest.lines for cell in line) == 3

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t as student
 
-from collab.results.figure import Figure, mean_of, mean_of_groups, total
+from collab.results.figure import Figure, add_figures, average, average_groups
 
 NUMBERS = st.floats(-1e6, 1e6, allow_subnormal=False)
 REACHES = st.floats(0, 1e3, allow_subnormal=False)
@@ -44,12 +44,12 @@ def ends(figure: Figure) -> tuple[float, float | None, float | None]:
 
 @given(figures(), figures())
 def test_a_difference_is_that_of_both_former_formulas_to_the_last_bit(a: Figure, b: Figure) -> None:
-    assert ends(a - b) == newcombe(a, b) == mover([(1.0, a), (-1.0, b)]) == ends(total([a, -b]))
+    assert ends(a - b) == newcombe(a, b) == mover([(1.0, a), (-1.0, b)]) == ends(add_figures([a, -b]))
 
 
 @given(st.lists(st.tuples(st.floats(-3, 3, allow_subnormal=False), figures()), min_size=1, max_size=5))
 def test_a_sum_of_multiples_is_the_former_formula_to_the_last_bit(terms: list[tuple[float, Figure]]) -> None:
-    assert ends(total([factor * figure for factor, figure in terms])) == mover(terms)
+    assert ends(add_figures([factor * figure for factor, figure in terms])) == mover(terms)
 
 
 @given(figures(), figures())
@@ -88,12 +88,12 @@ def test_a_difference_rests_on_the_fewer_images() -> None:
 
 @given(st.lists(NUMBERS, min_size=2, max_size=9))
 def test_the_mean_of_numbers_has_students_interval(values: list[float]) -> None:
-    mean, error = mean_of(values), statistics.stdev(values) / math.sqrt(len(values))
+    mean, error = average(values), statistics.stdev(values) / math.sqrt(len(values))
     reach = -float(student.ppf(0.025, len(values) - 1)) * error
     middle = statistics.fmean(values)
     assert ends(mean) == pytest.approx((middle, middle - reach, middle + reach), rel=1e-9, abs=1e-6)
     assert mean.n == len(values)
-    assert mean_of(values[:1]) == Figure(values[0], n=1)
+    assert average(values[:1]) == Figure(values[0], n=1)
 
 
 @given(st.lists(figures(), min_size=1, max_size=6))
@@ -108,7 +108,7 @@ def test_the_mean_of_groups_is_the_former_formula(groups: list[Figure]) -> None:
         math.hypot(between, *(((end or 0) - value) / count for end, value in zip(side, values, strict=True)))
         for side in ([group.low for group in groups], [group.high for group in groups])
     )
-    found = mean_of_groups(groups)
+    found = average_groups(groups)
     assert ends(found) == pytest.approx((mean, mean - down, mean + up), rel=1e-9, abs=1e-6)
     assert found.n == count
 
@@ -116,15 +116,15 @@ def test_the_mean_of_groups_is_the_former_formula(groups: list[Figure]) -> None:
 @given(st.lists(NUMBERS, min_size=2, max_size=6))
 def test_groups_without_errors_of_their_own_have_students_interval(values: list[float]) -> None:
     exact = [Figure(value, value, value) for value in values]
-    assert ends(mean_of_groups(exact)) == pytest.approx(ends(mean_of(values)), rel=1e-9, abs=1e-9)
+    assert ends(average_groups(exact)) == pytest.approx(ends(average(values)), rel=1e-9, abs=1e-9)
 
 
 def test_how_figures_are_printed() -> None:
     figure = Figure(0.7142, 0.7022, 0.7262, 100)
-    assert figure.told(100, 1) == "71.4 ±1.2"
-    assert figure.told() == "0.714 ±0.012"
-    assert figure.told(100, 1, sign="+") == "+71.4 ±1.2"
+    assert figure.format(100, 1) == "71.4 ±1.2"
+    assert figure.format() == "0.714 ±0.012"
+    assert figure.format(100, 1, sign="+") == "+71.4 ±1.2"
     assert str(figure) == "0.71 [0.70, 0.73]"
-    assert Figure(0.5).told() == "0.500"
+    assert Figure(0.5).format() == "0.500"
     assert str(Figure(0.5)) == "0.50"
     assert Figure(0.9, 0.7, 1.2).within(0.0, 1.0) == Figure(0.9, 0.7, 1.0)

@@ -1,6 +1,6 @@
 """Rows of a run are found by what they are of, however their metrics are set."""
 
-from collab.results.results import Results, adversary_of
+from collab.results.results import Results, name_adversary
 from collab.results.table import Result
 
 
@@ -39,7 +39,7 @@ def test_a_quantity_is_found_without_its_window_and_no_other_that_begins_alike()
 
 def test_attacks_stand_apart() -> None:
     assert FOUND.attacks == (ROWS[-1],)
-    assert adversary_of(ROWS[-1]) == "a4"
+    assert name_adversary(ROWS[-1]) == "a4"
     assert FOUND.find("by a4", "a1", "top1") is None
     assert ROWS[-1] not in FOUND.rows
     assert FOUND.all == tuple(ROWS)

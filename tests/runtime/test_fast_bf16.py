@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from collab.report.pages.facts import environment
+from collab.report.pages.facts import tabulate_environment
 from collab.runtime.play import Where, play
 from collab.scenario.model import Scenario
 from collab.training.precision import SWITCH, resolve_compute
@@ -25,7 +25,7 @@ def test_a_run_tells_what_the_hardware_was_taken_for(
     record = json.loads((played.run / "record.json").read_text())
     assert record[SWITCH] == str(int(is_fp32))
     assert record["compute"] == ("cpu bfloat16" if is_fp32 else "cpu float32")
-    assert (SWITCH, str(int(is_fp32))) in environment(record).lines
+    assert (SWITCH, str(int(is_fp32))) in tabulate_environment(record).lines
 
 
 def test_without_the_switch_the_record_has_no_word_of_it(

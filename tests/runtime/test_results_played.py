@@ -10,7 +10,7 @@ import pytest
 
 from collab.cli import main
 from collab.errors import ScenarioError, StoreError
-from collab.results.aggregate import column_of, write_cells
+from collab.results.aggregate import name_column, write_cells
 from collab.results.table import KEY, Result, write_results
 from collab.runtime.play import Played, Where, play
 from collab.runtime.sweep import outlook, sweep
@@ -127,7 +127,7 @@ def test_a_sweep_over_seeds_has_gains_with_intervals_and_no_column_twice(tmp_pat
 
 
 def test_columns_of_axes_that_results_have_bear_another_name() -> None:
-    assert [column_of(axis) for axis in ("defense", "entity", "seeds", "mean", "lambda")] == [
+    assert [name_column(axis) for axis in ("defense", "entity", "seeds", "mean", "lambda")] == [
         "axis.defense",
         "axis.entity",
         "axis.seeds",

@@ -9,8 +9,8 @@ import pytest
 from collab.errors import ScenarioError
 from collab.participants.assignment import assign, open_scenario_source
 from collab.report.pages.page import write_page
-from collab.report.pages.summary import summary
-from collab.report.tables.tables import tables
+from collab.report.pages.summary import summarize
+from collab.report.tables.tables import make_tables
 from collab.results.opened import open_run
 from collab.results.table import Result
 from collab.runtime.play import Played, Where, play
@@ -78,11 +78,11 @@ def test_every_row_has_the_main_metric_and_no_other_task_is_mentioned(played: Pl
 def test_tables_and_summary_are_about_the_main_metric(played: Played) -> None:
     opened = open_run(played.run)
     main = opened.scenario.data.main_metric
-    made = {table.title.partition(":")[0]: table for table in tables(opened.scenario, opened.rows)}
+    made = {table.title.partition(":")[0]: table for table in make_tables(opened.scenario, opened.rows)}
     assert main.head in made["Table 5"].columns
     assert len(made["Table 1"].lines) == 4
     assert "Private facts that are read from published features" in made
-    gains = summary(opened.scenario, opened.rows, [], opened.pictures, ()).gains
+    gains = summarize(opened.scenario, opened.rows, [], opened.pictures, ()).gains
     assert {gain.entity for gain in gains} == {"a1", "a2", "a3", "a4"}
     for gain in gains:
         values = (gain.with_pool.value or 0, gain.without.value or 0)

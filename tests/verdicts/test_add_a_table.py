@@ -84,15 +84,15 @@ from collab.results.table import Result
 from collab.scenario.reader import read_scenario
 from collab.scenario.offers import find_our_options
 from collab.scenario.schema import json_schema
-from collab.verdicts.verdicts import judged, verdicts
+from collab.verdicts.verdicts import judge_results, judge
 original, poisoned = map(float, sys.argv[1:3])
 scenario = read_scenario(Path("filtered.yaml"), sys.argv[3:], check_paths=False).scenario
 rows = [Result("filtered", "tables_1_2", "a1", "gaussian_filter", None, f"top1_{what}",
                value, value - 0.01, value + 0.01)
         for what, value in (("original", original), ("poisoned", poisoned))]
 print(json.dumps({
-    "verdicts": [[each.source, each.claim, each.expected, each.verdict] for each in verdicts(scenario, rows)],
-    "papers": [each.paper for each in judged(scenario, rows)],
+    "verdicts": [[each.source, each.claim, each.expected, each.verdict] for each in judge(scenario, rows)],
+    "papers": [each.paper for each in judge_results(scenario, rows)],
     "listed": "ff_table1: what a filter costs" in json.dumps(json_schema(find_our_options())),
 }))
 """

@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from collab.papers import figures, named
-from collab.report.tables.tables import tables
+from collab.report.tables.tables import make_tables
 from collab.results.table import Result
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
-from collab.verdicts.judging import combination
-from collab.verdicts.points import points_of
-from collab.verdicts.sweeps import sweep_verdicts
-from collab.verdicts.verdicts import Verdict, check, judged, verdicts
+from collab.verdicts.judging import combine
+from collab.verdicts.sweeps import gather_points, judge_sweep
+from collab.verdicts.verdicts import Verdict, check, judge, judge_results
 from tests.places import SCENARIOS
 
 
@@ -31,7 +30,7 @@ def table_3(scenario: Scenario, **changed: float) -> list[Result]:
     printed = {(each.row, each.metric): each.fraction for each in figures("dp_table3")}
     rows = []
     for entity in scenario.entities:
-        called = named(entity.protection)
+        called = name_in_papers(entity.protection)
         for metric in ("top1", "top5", "l1", "ssim"):
             at = "ssim[11]" if metric == "ssim" else metric
             value = changed[entity.name] if metric == "top1" and entity.name in changed else printed[called, metric]
@@ -49,7 +48,7 @@ def only(found: Sequence[Verdict], table: str) -> dict[tuple[str, str], str]:
 
 def test_the_papers_table_3_fulfils_its_claims() -> None:
     scenario = read("dp_table_3")
-    found = only(verdicts(scenario, table_3(scenario)), "dp_table3")
+    found = only(judge(scenario, table_3(scenario)), "dp_table3")
     assert len(found) == 1 + 6 + 3
     why = "creatures, resnet8, conv3_1, 32 px, pre-trained on a part of X, that of a1"
     assert set(found.values()) == {"holds", f"not comparable: {why}"}
@@ -64,20 +63,22 @@ def test_the_papers_table_3_fulfils_its_claims() -> None:
 )
 def test_a_dpm_that_does_not_do_it_is_told(entity: str, top1: float, claim: str, expected: str) -> None:
     scenario = read("dp_table_3")
-    found = only(verdicts(scenario, table_3(scenario, **{entity: top1})), "dp_table3")
+    found = only(judge(scenario, table_3(scenario, **{entity: top1})), "dp_table3")
     assert found[claim, expected].startswith("off by")
 
 
 def test_table_3_stands_beside_the_papers() -> None:
     scenario = read("dp_table_3")
-    (made,) = [each for each in tables(scenario, table_3(scenario)) if each.title.startswith("Table 3")]
+    (made,) = [each for each in make_tables(scenario, table_3(scenario)) if each.title.startswith("Table 3")]
     lines = {line[0]: line for line in made.lines}
     assert list(lines) == ["w/o", "GN", "GF", "MF", "DPM", "GN+DPM", "GF+DPM", "MF+DPM"]
     assert lines["GF"][2:] == ("15.6 ±0.3", "30.2 ±0.3", "0.105 ±0.003", "0.470 ±0.003", "15.6", "0.470")
-    papers = {each.entity: each.paper for each in judged(scenario, table_3(scenario)) if each.metric == "top1_poisoned"}
+    papers = {
+        each.entity: each.paper for each in judge_results(scenario, table_3(scenario)) if each.metric == "top1_poisoned"
+    }
     assert papers["mf_dpm"] == pytest.approx(0.7123)
     plain = read("one_publisher")
-    assert not any(each.title.startswith("Table 3") for each in tables(plain, table_3(plain)))
+    assert not any(each.title.startswith("Table 3") for each in make_tables(plain, table_3(plain)))
 
 
 def figure_5(unseen: float, plain: float) -> list[Result]:
@@ -90,26 +91,26 @@ def figure_5(unseen: float, plain: float) -> list[Result]:
 
 def test_unseen_reconstructors_are_fooled_if_they_lose_half_of_what_they_can() -> None:
     scenario = read("dp_figure_5")
-    good = only(verdicts(scenario, figure_5(0.10, 0.60)), "dp_fig5")
+    good = only(judge(scenario, figure_5(0.10, 0.60)), "dp_fig5")
     assert len(good) == 4
     assert set(good.values()) == {"holds"}
-    bad = only(verdicts(scenario, figure_5(0.40, 0.60)), "dp_fig5")
+    bad = only(judge(scenario, figure_5(0.40, 0.60)), "dp_fig5")
     assert [told for (claim, _), told in bad.items() if "fooled" in claim] == ["off by 0.2"] * 2
-    weak = only(verdicts(scenario, figure_5(0.10, 0.40)), "dp_fig5")
+    weak = only(judge(scenario, figure_5(0.10, 0.40)), "dp_fig5")
     assert [told for (claim, _), told in weak.items() if "inverts" in claim] == ["off by 0.1"] * 2
 
 
 def test_the_secondary_attack_must_invert_a_released_module() -> None:
     scenario = read("dpf_figure_5")
 
-    def judge(leakage: float) -> dict[tuple[str, str], str]:
+    def judge_leak(leakage: float) -> dict[tuple[str, str], str]:
         rows = [row("by thief", "leaked", "leakage[ssim_max]", leakage, attack="leaked_module[px2s2]")]
         rows += [row("by insider", "a1", "ssim[11]", 0.01, attack="straw_man")]
         rows += [row("by insider", "a1", "ssim[11]_prior_class_mean", 0.15, attack="straw_man")]
-        return only(verdicts(scenario, rows), "dpf_fig5")
+        return only(judge(scenario, rows), "dpf_fig5")
 
-    assert set(judge(0.8).values()) == {"holds"}
-    assert "off by 0.3" in judge(0.2).values()
+    assert set(judge_leak(0.8).values()) == {"holds"}
+    assert "off by 0.3" in judge_leak(0.2).values()
 
 
 def table_4(**changed: float) -> list[tuple[Mapping[str, str], list[Result]]]:
@@ -124,19 +125,21 @@ def table_4(**changed: float) -> list[tuple[Mapping[str, str], list[Result]]]:
 
 
 def test_the_papers_table_4_fulfils_its_claims_and_a_planted_fault_does_not() -> None:
-    found = sweep_verdicts("dpf_table4", ["hook"], table_4())
+    found = judge_sweep("dpf_table4", ["hook"], table_4())
     assert [each.verdict for each in found] == ["holds"] * 7
-    bad = sweep_verdicts("dpf_table4", ["hook"], table_4(conv4_1=0.95))
+    bad = judge_sweep("dpf_table4", ["hook"], table_4(conv4_1=0.95))
     with pytest.raises(Exception, match="hook conv3_1: more SSIM than conv4_1"):
         check(bad)
-    assert sweep_verdicts(None, ["hook"], table_4()) == ()
+    assert judge_sweep(None, ["hook"], table_4()) == ()
 
 
 def test_several_seeds_of_a_point_become_their_mean() -> None:
     cells = [({"hook": "conv2_1"}, [row("tables_1_2", "a1", "ssim[11]_original", value)]) for value in (0.4, 0.6)]
-    ((values, found),) = points_of(cells)
-    mean = found["tables_1_2", "a1", "ssim[11]_original"]
+    ((values, results),) = gather_points(cells)
+    mean = results.find("tables_1_2", "a1", "ssim[11]_original")
     assert values == {"hook": "conv2_1"}
+    assert mean is not None
+    assert mean.value is not None
     assert mean.value == pytest.approx(0.5)
     assert mean.low is not None
     assert mean.low < 0  # Student with one degree of freedom: 12.7 standard errors
@@ -144,11 +147,11 @@ def test_several_seeds_of_a_point_become_their_mean() -> None:
 
 def test_a_combination_adds_what_is_known_of_its_terms() -> None:
     a, b, c = (row("x", "a1", "m", value, half) for value, half in ((0.5, 0.03), (0.2, 0.04), (0.1, 0.0)))
-    found = combination([(1.0, a), (-1.0, b), (2.0, c)])
+    found = combine([(1.0, a), (-1.0, b), (2.0, c)])
     assert found is not None
     assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.45, 0.55))
-    assert combination([(1.0, a), (1.0, None)]) is None
+    assert combine([(1.0, a), (1.0, None)]) is None
     lopsided = Result("s", "x", "a1", None, None, "m", 0.5, 0.4, 0.8, 10, 0)
-    turned = combination([(-1.0, lopsided)])
+    turned = combine([(-1.0, lopsided)])
     assert turned is not None
     assert (turned.low, turned.high) == pytest.approx((-0.8, -0.4))

@@ -7,9 +7,9 @@ from collab.results.table import Result
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.verdicts.evidence import Evidence
-from collab.verdicts.papers.adversarial_representations import partners
-from collab.verdicts.sweeps import sweep_verdicts
-from collab.verdicts.verdicts import Verdict, verdicts
+from collab.verdicts.papers.adversarial_representations import find_partners
+from collab.verdicts.sweeps import judge_sweep
+from collab.verdicts.verdicts import Verdict, judge
 from tests.places import SCENARIOS
 
 
@@ -53,7 +53,7 @@ def failing(found: tuple[Verdict, ...]) -> set[str]:
 
 
 def test_table_4_as_printed_fulfils_its_claims() -> None:
-    found = verdicts(read("dp_table_4"), table_4())
+    found = judge(read("dp_table_4"), table_4())
     assert found[0].verdict.startswith("not comparable: creatures, vgg16_small, 32 px")
     assert {each.verdict for each in claimed(found)} == {"holds"}
     assert {each.claim for each in claimed(found)} == {
@@ -63,13 +63,13 @@ def test_table_4_as_printed_fulfils_its_claims() -> None:
 
 
 def test_an_obfuscator_that_is_not_reversed_contradicts_the_paper() -> None:
-    assert failing(verdicts(read("dp_table_4"), table_4(reversed_to=0.5))) == {"a shared obfuscator is reversed"}
+    assert failing(judge(read("dp_table_4"), table_4(reversed_to=0.5))) == {"a shared obfuscator is reversed"}
 
 
 def test_a_cell_that_was_not_measured_is_told() -> None:
     rows = [each for each in table_4() if (each.entity, each.attack) != ("poisoned", "leaked_module")]
     rows.append(Result("s", "by collaborator", "poisoned", None, "leaked_module", "l1", 0.2, 0.1, 0.3, 100, 0))
-    assert failing(verdicts(read("dp_table_4"), rows)) == {"nothing is denied unmeasured"}
+    assert failing(judge(read("dp_table_4"), rows)) == {"nothing is denied unmeasured"}
 
 
 def headline(ms_ssim: float, accuracy: float) -> list[Result]:
@@ -97,11 +97,11 @@ def test_headline_figures_as_printed_fulfil_the_claims_and_faults_do_not(
 ) -> None:
     assert paper_figure("do_headline", "DeepObfuscator", "ms_ssim") == 0.3175
     assert paper_figure("do_headline", "DeepObfuscator", "privacy_accuracy") == 0.5885
-    assert failing(verdicts(read("do_headline"), headline(ms_ssim, accuracy))) == failed
+    assert failing(judge(read("do_headline"), headline(ms_ssim, accuracy))) == failed
 
 
 def test_partners_differ_in_the_weights_alone() -> None:
-    found = {(odd, even) for odd, even, _ in partners(Evidence(read("apt_table_1"), []))}
+    found = {(odd, even) for odd, even, _ in find_partners(Evidence(read("apt_table_1"), []))}
     assert found == {("utility", "guarded"), ("utility_more", "guarded_more"), ("one", "guarded_one")}
 
 
@@ -135,7 +135,7 @@ def agreeing() -> Scenario:
 
 
 def test_table_1_of_xiao_et_al_as_printed_fulfils_its_claims() -> None:
-    found = claimed(verdicts(agreeing(), apt_table_1()))
+    found = claimed(judge(agreeing(), apt_table_1()))
     assert not failing(tuple(found))
     protects = [each for each in found if each.claim == "adversarial training protects"]
     assert {each.verdict for each in protects} == {"holds"}
@@ -143,7 +143,7 @@ def test_table_1_of_xiao_et_al_as_printed_fulfils_its_claims() -> None:
 
 
 def test_utility_that_is_lost_is_no_protection() -> None:
-    assert failing(verdicts(agreeing(), apt_table_1(guarded=0.3))) == {"adversarial training costs little"}
+    assert failing(judge(agreeing(), apt_table_1(guarded=0.3))) == {"adversarial training costs little"}
 
 
 @pytest.mark.parametrize("worse", [None, "p4"])
@@ -160,7 +160,7 @@ def test_table_2_falls_from_weight_to_weight(worse: str | None) -> None:
             assert value is not None
             rows.append(row(place, name, ours, value + 0.2 if name == worse else value))
     expected = set() if worse is None else {"weight trades utility for privacy"}
-    found = verdicts(read("apt_table_2"), rows)
+    found = judge(read("apt_table_2"), rows)
     assert failing(found) == expected
     assert len(claimed(found)) == 18
 
@@ -181,8 +181,8 @@ def test_table_3_falls_from_layer_to_layer() -> None:
             for ours, theirs in printed.items()
         ]  # fmt: skip
 
-    found = sweep_verdicts("apt_table3", ["hook"], cells())
+    found = judge_sweep("apt_table3", ["hook"], cells())
     assert len(found) == 8
     assert not failing(found)
-    assert failing(sweep_verdicts("apt_table3", ["hook"], cells(conv5_without=0.9))) == {"deeper layers show less"}
-    assert failing(sweep_verdicts("apt_table3", ["hook"], cells(conv3_with=0.97))) == {"adversarial training protects"}
+    assert failing(judge_sweep("apt_table3", ["hook"], cells(conv5_without=0.9))) == {"deeper layers show less"}
+    assert failing(judge_sweep("apt_table3", ["hook"], cells(conv3_with=0.97))) == {"adversarial training protects"}

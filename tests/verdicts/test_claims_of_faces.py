@@ -2,11 +2,11 @@
 
 import pytest
 
-from collab.report.tables.tables import tables
+from collab.report.tables.tables import make_tables
 from collab.results.table import Result
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
-from collab.verdicts.verdicts import verdicts
+from collab.verdicts.verdicts import judge
 from tests.places import SCENARIOS
 
 
@@ -29,7 +29,7 @@ def rows(**changed: float) -> list[Result]:
 
 
 def verdict(faces: Scenario, claim: str, **changed: float) -> str:
-    (found,) = (each for each in verdicts(faces, rows(**changed)) if each.claim == claim)
+    (found,) = (each for each in judge(faces, rows(**changed)) if each.claim == claim)
     return found.verdict.partition(" ")[0]
 
 
@@ -49,11 +49,11 @@ def test_a_claim_holds_or_is_off(faces: Scenario, claim: str, changed: dict[str,
 
 
 def test_what_was_not_measured_is_told(faces: Scenario) -> None:
-    assert {each.verdict.partition(":")[0] for each in verdicts(faces, [])} == {"not measured"}
+    assert {each.verdict.partition(":")[0] for each in judge(faces, [])} == {"not measured"}
 
 
 def test_the_freshly_trained_network_stands_beside_the_fixed_one(faces: Scenario) -> None:
-    (table,) = (each for each in tables(faces, rows()) if each.title.startswith("Private facts"))
+    (table,) = (each for each in make_tables(faces, rows()) if each.title.startswith("Private facts"))
     (line,) = table.lines
     assert line[:3] == ("a1", "dpm", "who it is, top-1 %")
     assert line[3:] == ("40.0 ±0.5", "2.0 ±0.5", "20.0 ±0.5", "1.0")

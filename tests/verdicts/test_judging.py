@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collab.results.table import Result
-from collab.verdicts.judging import Comparison, Found, Region, difference
+from collab.verdicts.judging import Comparison, Found, Region, subtract
 
 
 def row(value: float | None, low: float | None = None, high: float | None = None, n: int = 100) -> Result:
@@ -57,7 +57,7 @@ def test_differences_of_accuracies_are_off_by_points() -> None:
 @pytest.mark.parametrize("value", [None, math.nan, math.inf])
 def test_what_is_no_number_is_not_measured(value: float | None) -> None:
     assert Found.of(row(value)) is None
-    assert difference(row(value), row(0.5)) is None
+    assert subtract(row(value), row(0.5)) is None
     due = Comparison("x", AT_LEAST_HALF, None, missing="no top1 of row 7")
     assert (due.verdict, due.has_failed) == ("not measured: no top1 of row 7", True)
     chosen = Comparison("x", AT_LEAST_HALF, None, missing="the scenario plays no row 7", is_due=False)
@@ -74,17 +74,17 @@ def test_what_is_not_comparable_does_not_fail_however_far_off() -> None:
 )  # fmt: skip
 def test_a_difference_turns_round_with_its_interval(a: float, b: float, down: float, up: float, other: float) -> None:
     first, second = row(a, a - down, a + up), row(b, b - other, b + other)
-    there, back = difference(first, second), difference(second, first)
+    there, back = subtract(first, second), subtract(second, first)
     assert there
     assert back
     assert (there.value, there.low, there.high) == pytest.approx((-back.value, -back.high, -back.low))
-    exact = difference(first, row(b))
+    exact = subtract(first, row(b))
     assert exact
     assert (exact.low, exact.high) == pytest.approx((a - down - b, a + up - b))
 
 
 def test_equal_half_widths_add_in_squares_and_a_factor_scales_the_second() -> None:
-    found = difference(row(0.6, 0.57, 0.63), row(0.5, 0.46, 0.54, n=50), times=2)
+    found = subtract(row(0.6, 0.57, 0.63), row(0.5, 0.46, 0.54, n=50), times=2)
     assert found
     assert (found.value, found.low, found.high) == pytest.approx(
         (-0.4, -0.4 - math.hypot(0.03, 0.08), -0.4 + math.hypot(0.03, 0.08))
@@ -99,7 +99,7 @@ def test_the_interval_of_independent_differences_covers_as_often_as_it_says() ->
     for _ in range(400):
         a, b = (rng.binomial(n, share) / n for share in (0.6, 0.55))
         half = [reach * math.sqrt(x * (1 - x) / n) for x in (a, b)]
-        found = difference(row(a, a - half[0], a + half[0]), row(b, b - half[1], b + half[1]))
+        found = subtract(row(a, a - half[0], a + half[0]), row(b, b - half[1], b + half[1]))
         assert found
         covered += found.low <= 0.05 <= found.high
     assert 0.92 < covered / 400 < 0.98

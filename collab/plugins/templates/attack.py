@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import torch
 from pydantic import Field
 from torch import Tensor
 from typing_extensions import override

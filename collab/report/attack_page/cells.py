@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from collab.metric import MetricName
-from collab.report.attack_page.scores import Scored, pooled
-from collab.report.attack_page.words import CONTROL_FAILED, WORDS, leakage_of, word_of
+from collab.report.attack_page.words import CONTROL_FAILED, WORDS, Scored, choose_word, pick_leakage, pool
 from collab.results.figure import Figure
 from collab.results.opened import Opened
-from collab.results.results import adversary_of
+from collab.results.results import name_adversary
 from collab.results.table import Result
 from collab.scenario.base import CONTROL
 from collab.scenario.model import EntityPart
@@ -43,7 +42,7 @@ class Cell:
 class _Attacked:
     """One attack of one adversary on one victim: its scores, the class of adversary, and on whom it was rehearsed."""
 
-    who: str
+    participant: str
     attack: str
     victim: str
     scores: Scored
@@ -51,57 +50,54 @@ class _Attacked:
     rehearsed_on: str | None
 
 
-def cells_of(run: Opened) -> list[Cell]:
+def judge_attacks(run: Opened) -> list[Cell]:
     """One cell for each defense, attack and class of adversary, in the order of entities and of the suite."""
-    names = defense_names(run.scenario.entities)
-    scores = _scores(run.rows)
+    names = name_defenses(run.scenario.entities)
+    scores: dict[tuple[str, str, str], dict[str, Result]] = {}
+    for result in run.rows:
+        if result.attack is not None and result.entity is not None:
+            key = (name_adversary(result), result.attack, result.entity)
+            scores.setdefault(key, {})[result.metric] = result
     groups: dict[tuple[str, str, str], list[_Attacked]] = {}
-    for (who, attack, victim), found in scores.items():
-        if victim in names and set(found) != {CONTROL}:  # a rehearsal alone, whose attack failed, attacks nobody
-            job = next(_jobs(run, "attack", who, attack, victim), {})
+    for (participant, attack, victim), scored in scores.items():
+        if victim in names and set(scored) != {CONTROL}:  # a rehearsal alone, whose attack failed, attacks nobody
+            job = next(_jobs(run, "attack", participant, attack, victim), {})
             adversary = (job.get("facts") or {}).get("adversary", UNKNOWN)
-            one = _Attacked(who, attack, victim, found, adversary, job.get("rehearsed_on"))
+            one = _Attacked(participant, attack, victim, scored, adversary, job.get("rehearsed_on"))
             groups.setdefault((names[victim], attack, adversary), []).append(one)
-    order = {name: place for place, name in enumerate(dict.fromkeys(names.values()))}
-    in_turn = sorted(groups.items(), key=lambda group: order[group[0][0]])
+    order = list(names.values())
+    in_turn = sorted(groups.items(), key=lambda group: order.index(group[0][0]))
     return _controlled([_cell(run, defense, group, scores) for (defense, _, _), group in in_turn])
 
 
-def _scores(rows: Iterable[Result]) -> dict[tuple[str, str, str], dict[str, Result]]:
-    """Results of attacks by adversary, attack and victim."""
-    found: dict[tuple[str, str, str], dict[str, Result]] = {}
-    for row in rows:
-        if row.attack is not None and row.entity is not None:
-            found.setdefault((adversary_of(row), row.attack, row.entity), {})[row.metric] = row
-    return found
-
-
-def _jobs(run: Opened, stage: str, who: str, attack: str, victim: str | None) -> Iterator[Mapping[str, Any]]:
-    """Tasks of the record by what they are; their names are for people, and one may begin like another."""
-    wanted = (stage, who, attack, victim)
-    known = run.record.get("jobs", {}).values()
-    return (job for job in known if tuple(map(job.get, ("stage", "entity", "attack", "victim"))) == wanted)
+def _jobs(run: Opened, stage: str, participant: str, attack: str, victim: str | None) -> Iterator[Mapping[str, Any]]:
+    """Jobs of the record by what they are; their names are for people, and one may begin like another."""
+    key = (stage, participant, attack, victim)
+    jobs = run.record.get("jobs", {}).values()
+    return (job for job in jobs if tuple(map(job.get, ("stage", "entity", "attack", "victim"))) == key)
 
 
 def _cell(run: Opened, defense: str, group: Sequence[_Attacked], scores: Mapping[tuple[str, str, str], Scored]) -> Cell:
-    victims, first = [each.scores for each in group], group[0]
-    rehearsals = dict.fromkeys((each.who, each.attack, each.rehearsed_on or each.victim) for each in group)
-    control = pooled([scores[key] for key in rehearsals if key in scores], CONTROL)
-    word, how = word_of(victims, control)
-    metrics = {name: MetricName.parse(name) for each in victims for name in each}
-    likeness = next((name for name, parts in metrics.items() if parts.quantity == "ssim_max" and parts.is_plain), "")
+    victims, first = [attacked.scores for attacked in group], group[0]
+    rehearsals = dict.fromkeys((each.participant, each.attack, each.rehearsed_on or each.victim) for each in group)
+    control = pool([scores[key] for key in rehearsals if key in scores], CONTROL)
+    word, how = choose_word(victims, control)
+    names = {metric: MetricName.parse(metric) for scored in victims for metric in scored}
+    likeness = next((metric for metric, name in names.items() if name.is_mean_of("ssim_max")), "")
     worst = [
-        row.value or 0.0 for each in victims for name, row in each.items()
-        if metrics[name].statistic == "worst" and not metrics[name].of
-    ]  # fmt: skip
-    spent = [job for each in group for job in _jobs(run, "attack", each.who, each.attack, each.victim)]
-    spent += [job for key in rehearsals for job in _jobs(run, "rehearse", *key)]
+        result.value or 0.0
+        for scored in victims
+        for metric, result in scored.items()
+        if (names[metric].of, names[metric].statistic) == ("", "worst")
+    ]
+    jobs = [job for each in group for job in _jobs(run, "attack", each.participant, each.attack, each.victim)]
+    jobs += [job for key in rehearsals for job in _jobs(run, "rehearse", *key)]
     return Cell(
-        defense, first.attack, first.adversary, word, how, leakage_of(victims), pooled(victims, likeness),
-        pooled(victims, "match_top1"), max(worst, default=None),
-        victims=in_order(each.victim for each in group),
-        rows=max(row.n or 0 for each in victims for row in each.values()),
-        seconds=sum(job["seconds"] for job in spent),
+        defense, first.attack, first.adversary, word, how, pick_leakage(victims), pool(victims, likeness),
+        pool(victims, "match_top1"), max(worst, default=None),
+        victims=list_once(attacked.victim for attacked in group),
+        rows=max(result.n or 0 for scored in victims for result in scored.values()),
+        seconds=sum(job["seconds"] for job in jobs),
     )  # fmt: skip
 
 
@@ -120,21 +116,20 @@ def _controlled(cells: Sequence[Cell]) -> list[Cell]:
     return [judged(cell) for cell in cells]
 
 
-def defense_names(entities: Sequence[EntityPart]) -> dict[str, str]:
+def name_defenses(entities: Sequence[EntityPart]) -> dict[str, str]:
     """What each entity's defense is called: its kinds, and whose it is first where several differ in their options."""
-    alike: dict[str, list[tuple[list[Any], str]]] = {}
-    named = {}
+    names, first_with = dict[str, str](), list[EntityPart]()
     for entity in entities:
-        options = [each.model_dump() for each in entity.defenses]
-        known = alike.setdefault(entity.protection, [])
-        name = next((name for there, name in known if there == options), None)
-        if name is None:
-            name = f"{entity.protection} of {entity.name}" if known else entity.protection
-            known.append((options, name))
-        named[entity.name] = name
-    return named
+        alike = [other for other in first_with if other.protection == entity.protection]
+        same = next((other for other in alike if other.defenses == entity.defenses), None)
+        if same is None:
+            first_with.append(entity)
+            names[entity.name] = f"{entity.protection} of {entity.name}" if alike else entity.protection
+        else:
+            names[entity.name] = names[same.name]
+    return names
 
 
-def in_order(names: Iterable[str]) -> tuple[str, ...]:
+def list_once(names: Iterable[str]) -> tuple[str, ...]:
     """Each name once, in the order of its first mention."""
     return tuple(dict.fromkeys(names))

@@ -5,37 +5,38 @@ from pathlib import Path
 
 import numpy as np
 
-from collab.metric import MetricName
-from collab.report.attack_page.cells import Cell, cells_of, defense_names, in_order
-from collab.report.attack_page.tables import curves, details, matrix, verdicts
+from collab.report.attack_page.cells import Cell, judge_attacks, list_once, name_defenses
+from collab.report.attack_page.shown import find_nearest
+from collab.report.attack_page.tables import tabulate_details, tabulate_matrix, tabulate_numbers, tabulate_verdicts
+from collab.report.drawing import inline_svg
 from collab.report.figures.curves import draw_panels
 from collab.report.figures.sheets import ContactSheet, Line
-from collab.report.figures.strips import data_url
-from collab.report.svg import inline_svg
 from collab.results.opened import Opened, open_run
-from collab.results.results import Results, adversary_of
+from collab.results.results import Results, name_adversary
 from collab.results.table import Result
+from collab.results.words import measure_gain
 from collab.store.pictures import judged_file
 
 
 def write_audit(run: Path) -> Path | None:
     """Draws `audit.html` in a run directory; None where nobody attacked. It shows images that victims hold."""
     opened = open_run(run)
-    if not any(row.attack for row in opened.rows):
+    if not any(result.attack for result in opened.rows):
         return None
-    from collab.report.drawing import drawn
+    from collab.report.drawing import fill_in
 
-    cells = cells_of(opened)
+    cells = judge_attacks(opened)
     target = run / "audit.html"
-    page = drawn(
-        "audit.html", scenario=opened.scenario, run=opened, matrix=matrix(cells), verdicts=verdicts(cells),
-        curves=curves(cells), details=details(cells), frontier=frontier(opened, cells), sheets=_sheets(opened, cells),
+    page = fill_in(
+        "audit.html", scenario=opened.scenario, run=opened, matrix=tabulate_matrix(cells),
+        verdicts=tabulate_verdicts(cells), curves=tabulate_numbers(cells), details=tabulate_details(cells),
+        frontier=draw_frontier(opened, cells), sheets=_sheets(opened, cells),
     )  # fmt: skip
     target.write_text(page, encoding="utf-8")
     return target
 
 
-def frontier(run: Opened, cells: Sequence[Cell]) -> str:
+def draw_frontier(run: Opened, cells: Sequence[Cell]) -> str:
     """What a defense is worth against what the best attack on it gets, as SVG; nothing where neither was measured.
 
     Worth is what a peer gains from it where rows say so of two defenses or more, else what C loses on its rows.
@@ -44,7 +45,7 @@ def frontier(run: Opened, cells: Sequence[Cell]) -> str:
     worth = gains if len(gains) > 1 else _costs(run)
     told = f"{main.points} that a peer gains" if len(gains) > 1 else f"{main.points} that it costs"
     points = []
-    for name in in_order(cell.defense for cell in cells):
+    for name in list_once(cell.defense for cell in cells):
         worst = max((c.leakage.value for c in cells if c.defense == name and c.leakage is not None), default=None)
         if name in worth and worst is not None:
             points.append((worst, sum(worth[name]) / len(worth[name]), name))
@@ -62,8 +63,7 @@ def frontier(run: Opened, cells: Sequence[Cell]) -> str:
 
 def _costs(run: Opened) -> dict[str, list[float]]:
     """By defense what the main metric of C loses on what each of its entities publishes."""
-    names, main = defense_names(run.scenario.entities), run.scenario.data.main_metric
-    found = Results(run.rows)
+    names, main, found = name_defenses(run.scenario.entities), run.scenario.data.main_metric, Results(run.rows)
     costs: dict[str, list[float]] = {}
     for entity, defense in names.items():
         plain, poisoned = (found.find("tables_1_2", entity, f"{main.name}_{of}") for of in ("original", "poisoned"))
@@ -74,57 +74,39 @@ def _costs(run: Opened) -> dict[str, list[float]]:
 
 def _gains(run: Opened) -> dict[str, list[float]]:
     """By defense what the rows gain whose pool is one entity with it, over own features alone (or the control)."""
-    names, main = defense_names(run.scenario.entities), run.scenario.data.main_metric
-    found = Results(run.rows)
+    names, main, found = name_defenses(run.scenario.entities), run.scenario.data.main_metric, Results(run.rows)
     features = [row for row in run.scenario.refinements if row.own == "features" and not row.unpoisoned]
-    alone = {who: found.find(f"c_own_{who}", who, main.name) for who in names}
+    alone = {name: found.find(f"c_own_{name}", name, main.name) for name in names}
     alone |= {str(row.entity): found.find(str(row.name), row.entity, main.name) for row in features if not row.pool}
     gains: dict[str, list[float]] = {}
     for row in features:
-        own, shared = alone.get(str(row.entity)), found.find(str(row.name), row.entity, main.name)
-        if len(row.pool) == 1 and own and shared and own.value is not None and shared.value is not None:
-            gains.setdefault(names[row.pool[0]], []).append(main.gain(shared.value, own.value))
+        gain = measure_gain(main, found.find(str(row.name), row.entity, main.name), alone.get(str(row.entity)))
+        if len(row.pool) == 1 and gain is not None:
+            gains.setdefault(names[row.pool[0]], []).append(main.scale * gain.value)
     return gains
 
 
 def _sheets(run: Opened, cells: Sequence[Cell]) -> list[tuple[str, ContactSheet]]:
     """Truth and answer of the attacks that rebuild most: for each defense an outsider's, and anybody's."""
-    names, made = defense_names(run.scenario.entities), dict[str, ContactSheet]()
+    names, made = name_defenses(run.scenario.entities), dict[str, ContactSheet]()
     outsiders = {(cell.defense, cell.attack) for cell in cells if cell.adversary == "outsider"}
-    likeness = [
-        row for row in run.rows
-        if row.attack and row.entity in names and _is_likeness(row.metric)
-    ]  # fmt: skip
-    for defense in in_order(cell.defense for cell in cells):
-        rows = [row for row in likeness if names[str(row.entity)] == defense]
-        for some in ([row for row in rows if (defense, row.attack) in outsiders], rows):
-            made |= _sheet(run, defense, max(some, key=lambda row: row.value or 0, default=None))
+    for defense in list_once(cell.defense for cell in cells):
+        results = [each for each in run.rows if each.attack and names.get(str(each.entity)) == defense]
+        for some in ([each for each in results if (defense, each.attack) in outsiders], results):
+            made |= _sheet(run, defense, *find_nearest(some))
     return list(made.items())
 
 
-def _is_likeness(metric: str) -> bool:
-    name = MetricName.parse(metric)
-    return name.quantity == "ssim_max" and name.is_plain
-
-
-def _sheet(run: Opened, defense: str, row: Result | None) -> dict[str, ContactSheet]:
+def _sheet(run: Opened, defense: str, nearest: Result | None, guess: Result | None) -> dict[str, ContactSheet]:
     """The sheet of one attack on one victim under its title; nothing where its pictures are not there."""
-    if row is None:
+    if nearest is None:
         return {}
-    file = run.folder / "private" / "oracle" / judged_file(adversary_of(row), str(row.attack), str(row.entity))
+    attack, victim = str(nearest.attack), str(nearest.entity)
+    file = run.folder / "private" / "oracle" / judged_file(name_adversary(nearest), attack, victim)
     if not file.is_file():
         return {}
     truth, rebuilt = np.load(file, allow_pickle=False)
-    lines = tuple(
-        Line(name, tuple(map(data_url, images)), ("",) * len(images))
-        for name, images in (("true", truth), ("rebuilt", rebuilt))
-    )
-    side = max(40, min(96, truth.shape[-1]))
-    guesses = [
-        each.value or 0.0 for each in run.rows
-        if (each.row, each.attack, each.entity) == (row.row, row.attack, row.entity)
-        and (name := MetricName.parse(each.metric)).quantity == "ssim_max" and name.is_guess
-    ]  # fmt: skip
-    beside = f"; the best guess has {max(guesses):.2f}" if guesses else ""
-    title = f"{defense}: {row.attack} on {row.entity}, SSIM {row.value:.2f} on the average{beside}"
-    return {title: ContactSheet(lines, "SSIM", 0, side, 0)}
+    lines = (Line.of("true", truth), Line.of("rebuilt", rebuilt))
+    beside = "" if guess is None else f"; the best guess has {guess.value or 0.0:.2f}"
+    title = f"{defense}: {attack} on {victim}, SSIM {nearest.value:.2f} on the average{beside}"
+    return {title: ContactSheet(lines, "SSIM", 0, max(40, min(96, truth.shape[-1])), 0)}

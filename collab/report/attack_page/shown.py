@@ -1,12 +1,12 @@
 """What each entity's features show: to the released reconstructor, and to the attack with the nearest images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from collab.metric import MetricName
 from collab.results.results import Results
 from collab.results.table import Result
-from collab.results.words import difference
+from collab.results.words import subtract
 from collab.store.pictures import Pictures
 
 
@@ -30,59 +30,66 @@ class Disclosure:
     @property
     def is_above_a_guess(self) -> bool:
         """Whether what R makes of published features is clearly nearer to the truth than a guess from labels."""
-        change = difference(self.poisoned, self.guess) if self.guess is not None else None
+        change = subtract(self.poisoned, self.guess)
         return change is not None and change.direction > 0
 
 
-def disclosure_of(found: Results, name: str, pictures: Mapping[str, Pictures]) -> Disclosure | None:
+def find_disclosure(results: Results, name: str, pictures: Mapping[str, Pictures]) -> Disclosure | None:
     """Of one entity; None if its features were not given to R before and after they were poisoned."""
-    original, poisoned = (found.like("tables_1_2", name, "ssim", of) for of in ("original", "poisoned"))
+    original, poisoned = (results.like("tables_1_2", name, "ssim", of) for of in ("original", "poisoned"))
     if original is None or poisoned is None or original.value is None or poisoned.value is None:
         return None
-    guess = found.like("c_public", None, "ssim", "prior_class_mean")
-    attack, beside = _nearest([row for row in found.attacks if row.entity == name and row.value is not None])
+    guess = results.like("c_public", None, "ssim", "prior_class_mean")
+    attack, attack_guess = find_nearest(
+        [each for each in results.attacks if each.entity == name and each.value is not None]
+    )
     seen = pictures.get(name)
     worst = float(seen.ssim_poisoned.max()) if seen is not None and len(seen) else None
-    return Disclosure(name, original, poisoned, guess, worst, attack, beside)
+    return Disclosure(name, original, poisoned, guess, worst, attack, attack_guess)
 
 
-def _nearest(attacks: Sequence[Result]) -> tuple[Result | None, Result | None]:
+def find_nearest(attacks: Sequence[Result]) -> tuple[Result | None, Result | None]:
     """The largest mean SSIM of an attack, and the best guess about the images that it was tried on."""
-    likeness = [(MetricName.parse(row.metric), row) for row in attacks]
-    plain = [row for name, row in likeness if name.quantity == "ssim_max" and name.is_plain]
-    attack = max(plain, key=lambda row: row.value or 0, default=None)
-    guesses = [
-        row for name, row in likeness
-        if attack is not None and (row.row, row.attack) == (attack.row, attack.attack)
-        and name.quantity == "ssim_max" and name.is_guess
-    ]  # fmt: skip
-    return attack, max(guesses, key=lambda row: row.value or 0, default=None)
+    likeness = [
+        (name, result) for result in attacks if (name := MetricName.parse(result.metric)).quantity == "ssim_max"
+    ]
+    attack = _pick_largest(result for name, result in likeness if name.is_plain)
+    if attack is None:
+        return None, None
+    key = (attack.row, attack.entity, attack.attack)
+    return attack, _pick_largest(
+        result for name, result in likeness if name.is_guess and (result.row, result.entity, result.attack) == key
+    )
 
 
-def disclosed(shown: Sequence[Disclosure]) -> str:
+def _pick_largest(results: Iterable[Result]) -> Result | None:
+    return max(results, key=lambda result: result.value or 0, default=None)
+
+
+def describe_disclosure(shown: Sequence[Disclosure]) -> str:
     """Sentences about what R and attacks rebuild; what it is worth, only a verdict of the audit says."""
     if not shown:
         return "What the reconstructor shows was not measured: no entity poisoned anything."
-    most = max(shown, key=lambda each: each.poisoned.value or 0)
+    most = max(shown, key=lambda disclosure: disclosure.poisoned.value or 0)
     original, published = most.original.value or 0, most.poisoned.value or 0
-    told = (
+    sentences = (
         f"The released reconstructor rebuilds images with SSIM {original:.3f} from features as they are, and with "
         f"{published:.3f} at the most ({most.entity}) from what is published"
     )
     if most.guess and most.guess.value is not None:
         than = "more than the" if published > most.guess.value else "less than the"
-        told += f", {than} {most.guess.value:.3f} of a guess that knows only the class"
-    told += " (1: the same image)."
+        sentences += f", {than} {most.guess.value:.3f} of a guess that knows only the class"
+    sentences += " (1: the same image)."
     worst = max((each for each in shown if each.worst is not None), key=lambda each: each.worst or 0, default=None)
     if worst is not None:
-        told += f" The worst single image reaches {worst.worst:.3f} ({worst.entity})."
+        sentences += f" The worst single image reaches {worst.worst:.3f} ({worst.entity})."
     nearest = max(shown, key=lambda each: each.attack.value or 0 if each.attack else -2)
     if nearest.attack is not None:
-        told += (
+        sentences += (
             f" The nearest images of an attack reach SSIM {nearest.attack.value:.3f} on the average "
             f"({nearest.attack.attack} on {nearest.entity})"
         )
         if nearest.attack_guess is not None:
-            told += f"; the best guess about them has {nearest.attack_guess.value:.3f}"
-        told += "."
-    return told
+            sentences += f"; the best guess about them has {nearest.attack_guess.value:.3f}"
+        sentences += "."
+    return sentences

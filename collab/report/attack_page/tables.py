@@ -3,23 +3,25 @@
 import re
 from collections.abc import Sequence
 
-from collab.report.attack_page.cells import Cell, in_order
-from collab.report.attack_page.verdicts import judgements, worst_of
+from collab.report.attack_page.cells import Cell, list_once
+from collab.report.attack_page.verdicts import find_worst, judge_defenses
 from collab.report.attack_page.words import CANNOT, CONTROL_FAILED, NOTHING, R_IS_BLIND
 from collab.report.cells import Table
 from collab.results.figure import Figure
 
 
-def matrix(cells: Sequence[Cell]) -> Table:
+def tabulate_matrix(cells: Sequence[Cell]) -> Table:
     """Defenses by attacks, in each place the worst verdict of all classes of adversaries."""
-    defenses = in_order(cell.defense for cell in cells)
+    defenses = list_once(cell.defense for cell in cells)
 
     def word(defense: str, attack: str) -> str:
         here = [cell for cell in cells if (cell.defense, cell.attack) == (defense, attack)]
-        worst = worst_of(here)
+        worst = find_worst(here)
         return worst.word if worst else NOTHING if here else ""
 
-    lines = [(attack, *(word(defense, attack) for defense in defenses)) for attack in in_order(c.attack for c in cells)]
+    lines = [
+        (attack, *(word(defense, attack) for defense in defenses)) for attack in list_once(c.attack for c in cells)
+    ]
     note = (
         "broken: leakage of .5 or more (0 is the best guess without features, 1 what the released R makes of plain "
         "features), or a fifth of the rows matched or re-identified. leaks: the 95 % interval lies above the guess. "
@@ -29,10 +31,10 @@ def matrix(cells: Sequence[Cell]) -> Table:
     return Table("Attacks by defenses", ("attack", *defenses), tuple(lines), (note,))
 
 
-def verdicts(cells: Sequence[Cell]) -> Table:
+def tabulate_verdicts(cells: Sequence[Cell]) -> Table:
     """For each defense and class of adversary the worst of its attacks, in a sentence."""
     lines = []
-    for each in judgements(cells):
+    for each in judge_defenses(cells):
         cell = each.cell
         counts = ((each.tried, "attack"), (len(cell.victims), "victim"), (cell.rows, "row"))
         tried = [f"{count} {noun}{'s' * (count != 1)}" for count, noun in counts]
@@ -46,7 +48,7 @@ def verdicts(cells: Sequence[Cell]) -> Table:
     return Table("Verdicts", ("defense", "adversary", "verdict", "how"), tuple(lines), (note,))
 
 
-def details(cells: Sequence[Cell]) -> Table:
+def tabulate_details(cells: Sequence[Cell]) -> Table:
     """Every cell with its figures and its cost."""
     lines = [
         (
@@ -74,7 +76,7 @@ def details(cells: Sequence[Cell]) -> Table:
     return Table("Every attack", columns, tuple(lines), notes)
 
 
-def curves(cells: Sequence[Cell]) -> Table | None:
+def tabulate_numbers(cells: Sequence[Cell]) -> Table | None:
     """Leakage over the number of pairs, and of shadow modules; None where no attack was given several numbers.
 
     k50 is the least number of pairs that reaches half of what a leaked module discloses.
@@ -84,7 +86,7 @@ def curves(cells: Sequence[Cell]) -> Table | None:
     if max(map(len, counts)) < 2:
         return None
     lines = []
-    for defense in in_order(cell.defense for cell in cells):
+    for defense in list_once(cell.defense for cell in cells):
         row = [
             f"{found[defense, k].value:.2f}" if (defense, k) in found else "—"
             for found, ks in zip((by_pairs, by_modules), counts, strict=True)

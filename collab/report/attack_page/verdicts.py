@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from collab.report.attack_page.cells import UNKNOWN, Cell, cells_of, in_order
+from collab.report.attack_page.cells import UNKNOWN, Cell, judge_attacks, list_once
 from collab.report.attack_page.words import CANNOT, CONTROL_FAILED, R_IS_BLIND, WORDS
 from collab.results.opened import Opened
 from collab.results.table import Result
-from collab.results.words import listed
+from collab.results.words import join_names
 from collab.scenario import stage_rows
 
 ADVERSARIES = {
@@ -35,31 +35,31 @@ class Judgement:
     unjudged: int
 
 
-def judgements(cells: Sequence[Cell]) -> list[Judgement]:
+def judge_defenses(cells: Sequence[Cell]) -> list[Judgement]:
     """One for each defense and class of adversary that has an attack with a word."""
     made = []
-    for defense in in_order(cell.defense for cell in cells):
-        for adversary in in_order([*ADVERSARIES, *(cell.adversary for cell in cells)]):
+    for defense in list_once(cell.defense for cell in cells):
+        for adversary in list_once([*ADVERSARIES, *(cell.adversary for cell in cells)]):
             here = [cell for cell in cells if (cell.defense, cell.adversary) == (defense, adversary)]
-            worst = worst_of(here)
+            worst = find_worst(here)
             if worst is not None:
                 unjudged = sum(cell.word not in WORDS for cell in here)
                 made.append(Judgement(defense, adversary, worst.word, worst, len(here), unjudged))
     return made
 
 
-def verdict_rows(run: Opened) -> list[Result]:
+def list_verdicts(run: Opened) -> list[Result]:
     """What an audit says, as rows of results: one for each defense and class of adversary, the word in `verdict`."""
     return [
         Result(
             run.scenario.name, stage_rows.VERDICT, None, each.defense, None, f"audit: {each.defense}: {each.adversary}",
             None, seed=run.scenario.seed, verdict=each.word,
         )
-        for each in judgements(cells_of(run))
+        for each in judge_defenses(judge_attacks(run))
     ]  # fmt: skip
 
 
-def worst_of(cells: Iterable[Cell]) -> Cell | None:
+def find_worst(cells: Iterable[Cell]) -> Cell | None:
     """The attack of the worst word, then of the largest leakage or share of rows matched; None if none has a word."""
 
     def reached(cell: Cell) -> tuple[int, float]:
@@ -68,7 +68,7 @@ def worst_of(cells: Iterable[Cell]) -> Cell | None:
     return max((cell for cell in cells if _level(cell.word) >= 0), key=reached, default=None)
 
 
-def worst_by_defense(judged: Sequence[Judgement]) -> dict[str, Judgement]:
+def find_worst_by_defense(judged: Sequence[Judgement]) -> dict[str, Judgement]:
     """The worst judgment of each defense; of those that earn the same word, that of the adversary who knows least."""
     found: dict[str, Judgement] = {}
     for each in judged:
@@ -77,10 +77,10 @@ def worst_by_defense(judged: Sequence[Judgement]) -> dict[str, Judgement]:
     return found
 
 
-def in_words(judged: Sequence[Judgement], defenses: Mapping[str, str]) -> str:
+def describe_verdicts(judged: Sequence[Judgement], defenses: Mapping[str, str]) -> str:
     """Sentences that say each defense's worst verdict once, the worst first; `defenses` are those of the entities."""
     groups: dict[tuple[str, str], list[Judgement]] = {}
-    for each in worst_by_defense(judged).values():
+    for each in find_worst_by_defense(judged).values():
         groups.setdefault((each.word, each.adversary), []).append(each)
     turn = list(ADVERSARIES)
 
@@ -107,7 +107,7 @@ def in_words(judged: Sequence[Judgement], defenses: Mapping[str, str]) -> str:
 def _told(each: Judgement, defenses: Mapping[str, str]) -> str:
     owners = [name for name, defense in defenses.items() if defense == each.defense and name in each.cell.victims]
     verb = "publish" if len(owners) > 1 else "publishes"
-    told = f"what {listed(owners)} {verb} ({'no defense' if each.defense == 'none' else each.defense})"
+    told = f"what {join_names(owners)} {verb} ({'no defense' if each.defense == 'none' else each.defense})"
     if each.word in (CANNOT, WORDS[0]):
         attacks = f"{each.tried} attacks" if each.tried > 1 else "one attack"
         return f"{told}, {attacks}" + f", {each.unjudged} of them without a verdict" * (0 < each.unjudged < each.tried)

@@ -8,7 +8,7 @@ from typing import Literal
 from collab.results.figure import Figure
 from collab.results.results import Results
 from collab.results.table import Result
-from collab.results.words import listed
+from collab.results.words import join_names
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import list_played_rows
 from collab.tasks import MainMetric
@@ -61,22 +61,24 @@ class Bars:
         return tuple(kind for kind in MEANINGS if kind in found)
 
 
-def bars_of(scenario: Scenario, rows: Sequence[Result]) -> Bars | None:
+def make_bars(scenario: Scenario, rows: Sequence[Result]) -> Bars | None:
     """The main metric of every row but those that poison own features too; None if there is nothing to draw."""
     main = scenario.data.main_metric
-    found = Results(row for row in rows if row.metric == main.name and row.value is not None)
+    results = Results(row for row in rows if row.metric == main.name and row.value is not None)
     drawn = {str(row.name): row for row in list_played_rows(scenario) if row.own != "poisoned"}
-    tops = [top for name, row in drawn.items() if (top := found.find(name, row.entity, main.name))]
+    tops = [top for name, row in drawn.items() if (top := results.find(name, row.entity, main.name))]
     if not tops:
         return None
     scale = _scale(max(main.scale * (row.high or row.value or 0) for row in tops))
     names = [entity.name for entity in scenario.entities]
     groups = []
     for name in [*names, ""]:
-        bars = tuple(_bar(row, kind, label, scale, main) for row, kind, label in _lines(name, drawn, found, main.name))
+        bars = tuple(
+            _bar(row, kind, label, scale, main) for row, kind, label in _lines(name, drawn, results, main.name)
+        )
         if bars:
             groups.append((f"Entity {name}" if name else "All entities together", bars))
-    public = found.find("c_public", None, main.name)
+    public = results.find("c_public", None, main.name)
     shown = groups if len(groups) <= MOST_GROUPS else [*groups[: MOST_GROUPS - 1], groups[-1]]
     return Bars(
         about=f"{main.title}, {main.unit}",
@@ -95,14 +97,14 @@ def _scale(highest: float) -> int:
 
 
 def _lines(
-    name: str, drawn: Mapping[str, Refinement], found: Results, metric: str
+    name: str, drawn: Mapping[str, Refinement], results: Results, metric: str
 ) -> Iterator[tuple[Result, Kind, str]]:
     """Rows of one entity: from scratch, alone, then each pool with its own upper bound under it."""
-    own = found.find(f"c_own_{name}", name, metric)
+    own = results.find(f"c_own_{name}", name, metric)
     mine = [
         (key, row, score)
         for key, row in drawn.items()
-        if (row.entity or "") == name and (score := found.find(key, name, metric))
+        if (row.entity or "") == name and (score := results.find(key, name, metric))
     ]
     for _, row, score in mine:
         if row.own == "images":
@@ -114,18 +116,18 @@ def _lines(
         if row.own != "features" or key.startswith("c_"):
             continue
         if row.pool:
-            yield score, "pool", f"with the pool of {listed(row.pool)}"
-            bound = found.find(f"c_unpoisoned_{key}", name, metric)
+            yield score, "pool", f"with the pool of {join_names(row.pool)}"
+            bound = results.find(f"c_unpoisoned_{key}", name, metric)
             if bound is not None:
                 yield bound, "bound", "the same, unpoisoned"
         elif row.unpoisoned:
-            yield score, "bound", f"with unpoisoned features of {listed(row.unpoisoned)}"
+            yield score, "bound", f"with unpoisoned features of {join_names(row.unpoisoned)}"
 
 
-def _bar(row: Result, kind: Kind, label: str, scale: int, main: MainMetric) -> Bar:
-    figure, name = row.figure or Figure(0.0), f"row {row.row}" if row.row.isdecimal() else row.row
+def _bar(result: Result, kind: Kind, label: str, scale: int, main: MainMetric) -> Bar:
+    figure, name = result.figure or Figure(0.0), f"row {result.row}" if result.row.isdecimal() else result.row
     length = 100 * (main.scale * figure.value) / scale
     if figure.low is None or figure.high is None:
-        return Bar(name, label, kind, figure.told(main.scale, 1), length, None, None)
+        return Bar(name, label, kind, figure.format(main.scale, 1), length, None, None)
     low, high = (max(0.0, min(100.0, 100 * main.scale * bound / scale)) for bound in (figure.low, figure.high))
-    return Bar(name, label, kind, figure.told(main.scale, 1), length, low, high)
+    return Bar(name, label, kind, figure.format(main.scale, 1), length, low, high)

@@ -3,29 +3,30 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from collab.report.svg import inline_svg
-from collab.results.aggregate import Mean, is_number
+from collab.report.cells import format_value
+from collab.report.drawing import inline_svg
+from collab.results.aggregate import Mean, Point, is_number
 from collab.scenario.stage_rows import TABLES_1_2
 from collab.tasks import find_main_metric
-
-Values = tuple[tuple[str, bool | int | float | str], ...]
 
 MOST_PANELS = 12
 COLORS = ("#0b6e99", "#d9730d", "#448361", "#9065b0", "#c14c8a", "#937264", "#787774", "#cb912f")
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
+INK = "#787774"
+"""Of what stands beside the data: zero lines and the names of points."""
 
 WIDE = 20
 """Factor between the largest and the smallest value of an axis from which on it is logarithmic."""
 
 
-def accuracy_curves(found: Sequence[Mean], axes: Sequence[str], labels: Mapping[str, str]) -> str:
+def draw_accuracy(means: Sequence[Mean], axes: Sequence[str], labels: Mapping[str, str]) -> str:
     """The main metric of each row against the first axis, as SVG: a panel for each entity and point of the other axes.
 
     `labels` says what each row is trained on. Dashed: the entity's own features alone. Dotted: the public decider, and
     rows that belong to nobody, the same in every panel. Nothing where no entity refines.
     """
-    main = find_main_metric(each.metric for each in found)
-    scored = [each for each in found if each.metric == main.name]
+    main = find_main_metric(each.metric for each in means)
+    scored = [each for each in means if each.metric == main.name]
     rest = list(dict.fromkeys(each.values[1:] for each in scored))
     names = sorted({each.entity for each in scored if each.entity and each.row in labels})
     wanted = [(others, name) for others in rest for name in names][:MOST_PANELS]
@@ -43,7 +44,7 @@ def accuracy_curves(found: Sequence[Mean], axes: Sequence[str], labels: Mapping[
         for index, (row, label, style) in enumerate(lines):
             told = f"{row}: {label}" if row in labels else label
             draw_line(panel, [each for each in here if each.row == row], told, style, index, scale=main.scale)
-        set_across(panel, axes[0], found)
+        set_across(panel, axes[0], means)
         panel.set_ylabel(f"{main.title}, {main.unit}")
         bottom, top = panel.get_ylim()
         panel.set_ylim(max(bottom, 0), min(top, 100))
@@ -53,52 +54,45 @@ def accuracy_curves(found: Sequence[Mean], axes: Sequence[str], labels: Mapping[
     return inline_svg(figure)
 
 
-def _entity(found: Sequence[Mean], row: str) -> str | None:
-    return next((each.entity for each in found if each.row == row), None)
+def _entity(means: Sequence[Mean], row: str) -> str | None:
+    return next((each.entity for each in means if each.row == row), None)
 
 
-def set_across(panel: Any, axis: str, found: Iterable[Mean]) -> None:
+def set_across(panel: Any, axis: str, means: Iterable[Mean]) -> None:
     """Names the first axis, and makes it logarithmic if its values are numbers that span a factor of 20 or more."""
     panel.set_xlabel(axis)
-    values = [each.values[0][1] for each in found if each.values]
+    values = [each.values[0][1] for each in means if each.values]
     numbers = [float(value) for value in values if is_number(value)]
     if numbers and len(numbers) == len(values) and 0 < WIDE * min(numbers) <= max(numbers):
         panel.set_xscale("log")
 
 
-def frontier(found: Sequence[Mean], axes: Sequence[str], gains: Sequence[Mean]) -> str:
+def draw_frontier(means: Sequence[Mean], axes: Sequence[str], gains: Sequence[Mean]) -> str:
     """What sharing brings an entity against what it discloses to the released reconstructor, as SVG.
 
     Across: SSIM of reconstructions from what the entity publishes, mean over seeds. Up: its gain there, one of `gains`.
     Nothing where no entity has both.
     """
     main, gain_of = (
-        find_main_metric(each.metric for each in found),
+        find_main_metric(each.metric for each in means),
         {(each.values, each.entity): each for each in gains},
     )
-    points_of: dict[str, list[tuple[float, float, Values]]] = {}
-    for each in found:
-        is_ssim = each.quantity == "ssim_poisoned"
-        gain = gain_of.get((each.values, each.entity))
-        if each.row == TABLES_1_2 and is_ssim and each.entity and gain is not None:
-            points_of.setdefault(each.entity, []).append(
-                (each.figure.value, main.scale * gain.figure.value, each.values)
-            )
+    points_of: dict[str, list[tuple[float, float, Point]]] = {}
+    for mean in means:
+        gain = gain_of.get((mean.values, mean.entity))
+        if mean.row == TABLES_1_2 and mean.quantity == "ssim_poisoned" and mean.entity and gain is not None:
+            point = (mean.figure.value, main.scale * gain.figure.value, mean.values)
+            points_of.setdefault(mean.entity, []).append(point)
     if not points_of:
         return ""
     figure, (panel,) = draw_panels(1)
     for index, (name, points) in enumerate(sorted(points_of.items())):
-        panel.scatter(
-            [point[0] for point in points], [point[1] for point in points], s=36, label=name,
-            color=COLORS[index % len(COLORS)], marker=MARKS[index % len(MARKS)], zorder=3,
-        )  # fmt: skip
+        style = {"color": COLORS[index % len(COLORS)], "marker": MARKS[index % len(MARKS)], "zorder": 3}
+        panel.scatter([point[0] for point in points], [point[1] for point in points], s=36, label=name, **style)
         if axes and len(points) <= MOST_PANELS:
             for across, up, values in points:
-                told = ", ".join(f"{value:g}" if is_number(value) else str(value) for _, value in values)
-                panel.annotate(
-                    told, (across, up), fontsize=6, xytext=(4, 3), textcoords="offset points", color="#787774"
-                )
-    panel.axhline(0, color="#787774", linewidth=0.8)
+                name_point(panel, ", ".join(format_value(value) for _, value in values), (across, up))
+    panel.axhline(0, color=INK, linewidth=0.8)
     panel.set_xlabel("SSIM of the released reconstructor on what is published (right: more disclosed)")
     panel.set_ylabel(f"gain of sharing, {main.points}")
     panel.set_title(f"each point: {', '.join(axes) or 'an entity, mean over seeds'}", fontsize=9, loc="left")
@@ -108,24 +102,26 @@ def frontier(found: Sequence[Mean], axes: Sequence[str], gains: Sequence[Mean]) 
 
 def draw_line(panel: Any, points: Sequence[Mean], label: str, dashes: str, index: int, *, scale: float = 100) -> None:
     """Means over the first axis as a line, with its band where there are several seeds; `scale` 100 is for %."""
-    values = [each.values[0][1] if each.values else 0 for each in points]
-    is_numeric = all(is_number(value) for value in values)
-    order = sorted(range(len(points)), key=lambda at: values[at]) if is_numeric else list(range(len(points)))
-    across = [values[at] if is_numeric else str(values[at]) for at in order]
-    color = COLORS[index % len(COLORS)]
-    style = {
-        "marker": MARKS[index % len(MARKS)],
-        "markersize": 4,
-        "linewidth": 1.4,
-        "color": color,
-        "linestyle": dashes,
-    }
-    panel.plot(across, [scale * points[at].figure.value for at in order], label=label, **style)
-    banded = [points[at].figure for at in order]
-    if all(each.low is not None for each in banded):
-        low, high = ([scale * (bound or 0.0) for bound in bounds] for bounds in (
-            [each.low for each in banded], [each.high for each in banded]))  # fmt: skip
-        panel.fill_between(across, low, high, color=color, alpha=0.12, linewidth=0)
+    values = {mean: mean.values[0][1] if mean.values else 0 for mean in points}
+    is_numeric = all(is_number(value) for value in values.values())
+    ordered = sorted(points, key=lambda mean: values[mean]) if is_numeric else points
+    across = [values[mean] if is_numeric else str(values[mean]) for mean in ordered]
+    figures, style = [scale * mean.figure for mean in ordered], pick_style(index)
+    panel.plot(across, [figure.value for figure in figures], label=label, linestyle=dashes, **style)
+    if all(figure.low is not None for figure in figures):
+        low, high = [figure.low for figure in figures], [figure.high for figure in figures]
+        panel.fill_between(across, low, high, color=style["color"], alpha=0.12, linewidth=0)
+
+
+def pick_style(index: int) -> dict[str, Any]:
+    """Color and mark of the line of this number; beyond the last ones they begin anew."""
+    color, mark = COLORS[index % len(COLORS)], MARKS[index % len(MARKS)]
+    return {"color": color, "marker": mark, "markersize": 4, "linewidth": 1.4}
+
+
+def name_point(panel: Any, name: str, point: tuple[float, float]) -> None:
+    """Writes a small name beside a point."""
+    panel.annotate(name, point, fontsize=6, xytext=(4, 3), textcoords="offset points", color=INK)
 
 
 def draw_panels(count: int) -> tuple[Any, list[Any]]:

@@ -2,12 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from collab.report.cells import Table
-from collab.report.svg import inline_svg
-from collab.results.words import listed
+from collab.report.drawing import inline_svg
+from collab.results.words import join_names
 from collab.scenario.model import Scenario
 
 Labels = Mapping[str, Sequence[int]]
@@ -24,63 +23,35 @@ VECTOR_CELLS = 1000
 """A map of more cells is drawn as an image: each cell would be some hundred bytes of the page."""
 
 
-@dataclass(frozen=True)
-class Held:
-    """What one entity holds: `effective` classes is how many even ones would be as uneven, `most` the commonest."""
-
-    entity: str
-    images: int
-    classes: int
-    effective: float
-    most: str
-    most_share: float
-    counts: tuple[int, ...]
-
-
-def held_labels(labels: Labels, classes: Sequence[str]) -> tuple[Held, ...]:
-    """A line for each entity; see `effective_classes`."""
-    return tuple(
-        Held(
-            name,
-            sum(counts),
-            sum(count > 0 for count in counts),
-            effective_classes(counts),
-            classes[max(range(len(counts)), key=lambda at: counts[at])],
-            max(counts) / max(sum(counts), 1),
-            tuple(counts),
-        )
-        for name, counts in labels.items()
-    )
-
-
-def held_table(held: Sequence[Held], classes: int, dealt: str) -> Table:
+def tabulate_holdings(labels: Labels, classes: Sequence[str], dealt: str) -> Table:
     """Images and classes of each entity; `dealt` says how they came to them."""
-    lines = [
-        (
-            each.entity, str(each.images), f"{each.classes} of {classes}", f"{each.effective:.1f}",
-            f"{each.most} ({100 * each.most_share:.1f} %)",
-        )
-        for each in held
-    ]  # fmt: skip
+    lines = []
+    for name, counts in labels.items():
+        images, most = sum(counts), max(counts)
+        held = f"{sum(count > 0 for count in counts)} of {len(classes)}"
+        frequent = f"{classes[counts.index(most)]} ({100 * most / max(images, 1):.1f} %)"
+        lines.append((name, str(images), held, f"{count_effective_classes(counts):.1f}", frequent))
     columns = ("entity", "images", "classes", "effective classes", "most frequent")
     effective = "Effective classes: as many classes of equal size would be as uneven (the exponential of the entropy)."
     return Table("Images and classes of each entity", columns, tuple(lines), (dealt, effective))
 
 
-def counts_table(held: Sequence[Held], classes: Sequence[str]) -> Table:
+def tabulate_counts(labels: Labels, classes: Sequence[str]) -> Table:
     """A line for each class, a column for each entity."""
-    lines = [(name, *(str(each.counts[at]) for each in held)) for at, name in enumerate(classes)]
-    return Table("Images of each class", ("class", *(each.entity for each in held)), tuple(lines))
+    lines = [
+        (name, *map(str, counts)) for name, counts in zip(classes, zip(*labels.values(), strict=True), strict=True)
+    ]
+    return Table("Images of each class", ("class", *labels), tuple(lines))
 
 
-def dealt_in_words(scenario: Scenario) -> str:
+def describe_partition(scenario: Scenario) -> str:
     """How the entities came to their images: the partition of those that have a share, and whose images are listed."""
     listing = [entity.name for entity in scenario.entities if entity.rows is not None]
     if all(entity.rows is not None or entity.is_onlooker for entity in scenario.entities):
         return "Partition: none; the scenario lists every entity's images (`rows`)."
     partition = scenario.partition
     told = [f"Partition: {partition.kind}" + ("" if partition.kind == "iid" else f", alpha {partition.alpha:g}")]
-    told += [f"images listed by the scenario (`rows`): {listed(listing)}"] if listing else []
+    told += [f"images listed by the scenario (`rows`): {join_names(listing)}"] if listing else []
     told += [
         f"{entity.name} draws from {len(entity.classes)} classes only"
         for entity in scenario.entities
@@ -97,7 +68,7 @@ def dealt_in_words(scenario: Scenario) -> str:
     return f"{'; '.join(shown)}."
 
 
-def effective_classes(counts: Sequence[int]) -> float:
+def count_effective_classes(counts: Sequence[int]) -> float:
     r"""How many classes of equal size have the entropy of `counts`; 0 if there is nothing.
 
     $$ e^H, \qquad H = -\sum_k q_k \ln q_k, \qquad q_k = n_k / \sum_j n_j $$
@@ -109,7 +80,7 @@ def effective_classes(counts: Sequence[int]) -> float:
     return math.exp(-sum(share * math.log(share) for share in shares)) if shares else 0.0
 
 
-def label_map(labels: Labels, classes: Sequence[str]) -> str:
+def draw_label_map(labels: Labels, classes: Sequence[str]) -> str:
     """A row for each entity, a column for each class; the darker, the more of the entity's images are of it. SVG."""
     from matplotlib.figure import Figure
 

@@ -43,7 +43,7 @@ class Curves:
     cached: int
 
 
-def curves_of(losses: Mapping[str, Losses | None], jobs: Mapping[str, Mapping[str, object]]) -> Curves:
+def make_curves(losses: Mapping[str, Losses | None], jobs: Mapping[str, Mapping[str, object]]) -> Curves:
     """Curves of the jobs of a run, in the order of the stages."""
     panels = [
         _panel(job, curves, bool(jobs.get(job, {}).get("cached")))

@@ -26,7 +26,7 @@ class Strip:
 
     row: int
     label: str
-    sources: tuple[str, str, str]
+    sources: tuple[str, ...]
     original: float
     poisoned: float
 
@@ -42,56 +42,53 @@ class Strips:
     median: tuple[Strip, ...]
     side: int
 
+    @property
+    def size(self) -> int:
+        """Bytes that its pictures take in a page."""
+        return sum(len(source) for strip in (*self.worst, *self.median) for source in strip.sources)
 
-def strips_of(pictures: Mapping[str, Pictures], classes: Sequence[str]) -> tuple[tuple[Strips, ...], int]:
+
+def make_strips(pictures: Mapping[str, Pictures], classes: Sequence[str]) -> tuple[tuple[Strips, ...], int]:
     """Strips of as many entities, and of as many images each, as fit; and how many entities were left out.
 
     Entities with the worst single image come first where there is not room for all.
     """
-    there = {name: each for name, each in pictures.items() if len(each)}
+    there = {name: shown for name, shown in pictures.items() if len(shown)}
     worst = sorted(there, key=lambda name: -float(there[name].ssim_poisoned.max()))[:MOST_ENTITIES]
-    found = [_strips(name, each, classes) for name, each in there.items() if name in worst]
+    made = [_strips(name, shown, classes) for name, shown in there.items() if name in worst]
     for count in (8, 4, 2, 1):
-        fewer = [replace(each, worst=each.worst[:count], median=each.median[:count]) for each in found]
-        if _bytes(fewer) <= MOST_BYTES:
+        fewer = [replace(strips, worst=strips.worst[:count], median=strips.median[:count]) for strips in made]
+        if sum(strips.size for strips in fewer) <= MOST_BYTES:
             break
-    while _bytes(fewer) > MOST_BYTES:
+    while sum(strips.size for strips in fewer) > MOST_BYTES:
         fewer.remove(min(fewer, key=lambda strips: strips.worst[0].poisoned))
     return tuple(fewer), len(there) - len(fewer)
 
 
-def _bytes(found: Sequence[Strips]) -> int:
-    return sum(len(source) for each in found for strip in (*each.worst, *each.median) for source in strip.sources)
-
-
 def _strips(name: str, pictures: Pictures, classes: Sequence[str]) -> Strips:
-    worst, median = ([at for at in range(len(pictures)) if bool(pictures.is_worst[at]) is wanted]
-                     for wanted in (True, False))  # fmt: skip
-    side = pictures.original.shape[-1]
-    return Strips(
-        entity=name,
-        metric=pictures.metric,
-        heldout=pictures.heldout,
-        worst=tuple(_strip(pictures, at, classes) for at in worst),
-        median=tuple(_strip(pictures, at, classes) for at in median),
-        side=min(side, LARGEST) if side >= 56 else 2 * side if side >= 28 else 4 * side,
+    strips = [_strip(pictures, at, classes) for at in range(len(pictures))]
+    worst, median = (
+        tuple(strip for strip, is_worst in zip(strips, pictures.is_worst, strict=True) if bool(is_worst) is wanted)
+        for wanted in (True, False)
     )
+    side = pictures.original.shape[-1]
+    shown = min(side, LARGEST) if side >= 56 else 2 * side if side >= 28 else 4 * side
+    return Strips(name, pictures.metric, pictures.heldout, worst, median, shown)
 
 
 def _strip(pictures: Pictures, at: int, classes: Sequence[str]) -> Strip:
     label = int(pictures.labels[at])
     images = (pictures.original[at], pictures.from_original[at], pictures.from_poisoned[at])
-    first, second, third = (data_url(image) for image in images)
     return Strip(
         row=int(pictures.rows[at]),
         label=classes[label] if 0 <= label < len(classes) else str(label),
-        sources=(first, second, third),
+        sources=tuple(map(encode_image, images)),
         original=float(pictures.ssim_original[at]),
         poisoned=float(pictures.ssim_poisoned[at]),
     )
 
 
-def data_url(image: np.ndarray) -> str:
+def encode_image(image: np.ndarray) -> str:
     """The image, uint8 [3, H, W], as an address that holds it: PNG as it is, or a smaller JPEG if it is large."""
     drawn = Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0)))
     target = io.BytesIO()

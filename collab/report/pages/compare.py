@@ -3,19 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from collab.report.cells import Table, percent, plain
-from collab.report.pages.summary import summary
-from collab.report.tables.crossings import boundaries
+from collab.report.cells import ABSENT, Table, format_cell
+from collab.report.pages.summary import summarize
+from collab.report.tables.crossings import sum_crossings
 from collab.results.catalog import entry_of, is_points
-from collab.results.gains import reference_in_words
+from collab.results.gains import name_reference
 from collab.results.opened import Opened
 from collab.results.results import Key, Results
 from collab.results.table import Result
-from collab.results.words import basis, difference, gained, listed, signed, size
+from collab.results.words import format_signed, format_size, join_names, measure_gain, state_basis, subtract
 from collab.scenario.rows import list_played_rows
 from collab.tasks import MAIN_METRIC
-
-ABSENT = "—"
 
 _MAIN = tuple(main.name for main in MAIN_METRIC.values())
 
@@ -28,12 +26,12 @@ UTILITY, POISONING, ATTACKS, REST = (
 """The tables of numbers, in their order."""
 
 
-def letters(count: int) -> tuple[str, ...]:
+def name_runs(count: int) -> tuple[str, ...]:
     """A short name for each run: A, B, ..., then R27, R28, ..."""
     return tuple(chr(ord("A") + at) if at < 26 else f"R{at + 1}" for at in range(count))
 
 
-def the_runs(runs: Sequence[Opened]) -> Table:
+def tabulate_runs(runs: Sequence[Opened]) -> Table:
     """Which run is which."""
     lines = tuple(
         (
@@ -45,13 +43,13 @@ def the_runs(runs: Sequence[Opened]) -> Table:
             str(run.record.get("torch", ABSENT)),
             f"{run.record.get('seconds', 0):.0f}",
         )
-        for letter, run in zip(letters(len(runs)), runs, strict=True)
+        for letter, run in zip(name_runs(len(runs)), runs, strict=True)
     )
     columns = ("run", "scenario", "began", "seed", "computed on", "torch", "seconds")
     return Table("The runs", columns, lines)
 
 
-def scenario_differences(runs: Sequence[Opened]) -> Table:
+def compare_scenarios(runs: Sequence[Opened]) -> Table:
     """Every key whose values differ, by its path; entities by name and refinements by row."""
     flat = [_flat(run.scenario.model_dump(mode="json", by_alias=True)) for run in runs]
     paths = dict.fromkeys(path for values in flat for path in values)
@@ -60,7 +58,7 @@ def scenario_differences(runs: Sequence[Opened]) -> Table:
         values = tuple(values.get(path, ABSENT) for values in flat)
         if len(set(values)) > 1:
             lines.append((path, *values))
-    return Table("What the scenarios differ in", ("key", *letters(len(runs))), tuple(lines))
+    return Table("What the scenarios differ in", ("key", *name_runs(len(runs))), tuple(lines))
 
 
 def _flat(value: Any, path: str = "") -> dict[str, str]:
@@ -78,7 +76,7 @@ def _flat(value: Any, path: str = "") -> dict[str, str]:
     return {path.lstrip("."): "none" if value is None else str(value)}
 
 
-def side_by_side(runs: Sequence[Opened]) -> tuple[Table, ...]:
+def compare_results(runs: Sequence[Opened]) -> tuple[Table, ...]:
     """Gains, then every number of any run: main metrics in the order of Table 5, Tables 1 and 2, attacks, the rest."""
     found = [Results(run.rows).by_key for run in runs]
     stated = dict.fromkeys(str(row.name) for run in runs for row in run.scenario.refinements)
@@ -96,7 +94,7 @@ def side_by_side(runs: Sequence[Opened]) -> tuple[Table, ...]:
 
 def _part(key: Key) -> str:
     """Which table a number stands in."""
-    row, _, attack, metric = key
+    row, _, metric, attack = key
     part = entry_of(metric).part
     if attack:
         return ATTACKS if part in ("images", "negatives") else REST
@@ -107,85 +105,85 @@ def _part(key: Key) -> str:
 
 def _gains(runs: Sequence[Opened]) -> Table:
     """What sharing brought each entity in each run, and what it sent."""
-    names = dict.fromkeys(entity.name for run in runs for entity in run.scenario.entities)
-    told = []
+    gains, bytes_sent = list[dict[str, str]](), list[dict[str, str]]()
     for run in runs:
         entities = [entity.name for entity in run.scenario.entities]
-        sent = boundaries(entities, run.crossings, run.scenario.data.image_size)
-        gains = {gain.entity: gain for gain in summary(run.scenario, run.rows, sent, run.pictures, ()).gains}
-        told.append((gains, {each.entity: each for each in sent}))
-    lines = []
-    for name in names:
-        changes = (signed(gains[name].change, gains[name].main.scale) if name in gains else ABSENT for gains, _ in told)
-        published = (size(sent[name].published) if name in sent else ABSENT for _, sent in told)
-        lines.append((name, *changes, *published))
-    named, points = letters(len(runs)), dict.fromkeys(run.scenario.data.main_metric.points for run in runs)
-    columns = ("entity", *(f"gain in {each}" for each in named), *(f"sent in {each}" for each in named))
+        sent = sum_crossings(entities, run.crossings, run.scenario.data.image_size)
+        made = summarize(run.scenario, run.rows, sent, run.pictures).gains
+        gains.append({gain.entity: format_signed(gain.change, gain.main.scale) for gain in made})
+        bytes_sent.append({boundary.entity: format_size(boundary.published) for boundary in sent})
+    names = dict.fromkeys(entity.name for run in runs for entity in run.scenario.entities)
+    lines = [(name, *(cells.get(name, ABSENT) for cells in (*gains, *bytes_sent))) for name in names]
+    named, points = name_runs(len(runs)), dict.fromkeys(run.scenario.data.main_metric.points for run in runs)
+    columns = ("entity", *(f"gain in {letter}" for letter in named), *(f"sent in {letter}" for letter in named))
     notes = (
-        f"gain: {listed(list(points))} with the largest pool, beyond "
-        f"{reference_in_words(row.row for run in runs for row in run.rows)}.",
+        f"gain: {join_names(list(points))} with the largest pool, beyond "
+        f"{name_reference(result.row for run in runs for result in run.rows)}.",
     )
     return Table("What sharing brings, and what is sent", columns, tuple(lines), notes)
 
 
 def _table(title: str, keys: Sequence[Key], found: Sequence[Mapping[Key, Result]]) -> Table:
-    named = letters(len(found))
-    has_attack = any(attack for _, _, attack, _ in keys)
+    """The numbers under `keys` of all runs beside each other; a column of names that are all the same is left out."""
+    named = name_runs(len(found))
+    has_attack = any(attack for *_, attack in keys)
     has_row = {row for row, *_ in keys} != {"tables_1_2"}
-    metrics = {metric for *_, metric in keys}
-    is_one = len(metrics) == 1
+    metrics = {metric for _, _, metric, _ in keys}
+    has_metric = len(metrics) > 1
     if metrics <= set(_MAIN):
-        title += (
-            f", {listed([f'{main.title} in {main.unit}' for main in MAIN_METRIC.values() if main.name in metrics])}"
-        )
+        units = [f"{main.title} in {main.unit}" for main in MAIN_METRIC.values() if main.name in metrics]
+        title += f", {join_names(units)}"
     lines, measured = [], list[Result]()
     for key in keys:
-        row, entity, attack, metric = key
-        of_runs = [rows.get(key) for rows in found]
-        measured += [each for each in of_runs if each is not None]
-        shares = is_points(metric)
-        shown = (percent(each) if shares else _plain(each) for each in of_runs)
-        first = of_runs[0]
-        apart = [difference(each, first) if each is not None and first is not None else None for each in of_runs[1:]]
-        told = (signed(each, 100 if shares else 1, 1 if shares else 3) for each in apart)
-        clear = [letter for letter, each in zip(named[1:], apart, strict=True) if each is not None and each.direction]
-        names = (*[row] * has_row, entity or ABSENT, *[attack] * has_attack, *[metric] * (not is_one))
-        lines.append((*names, *shown, *told, ", ".join(clear)))
+        row, entity, metric, attack = key
+        first, *others = results = [of_run.get(key) for of_run in found]
+        measured += filter(None, results)
+        scale, digits = (100, 1) if is_points(metric) else (1, 3)
+        apart = [subtract(other, first) for other in others]
+        clear = [letter for letter, change in zip(named[1:], apart, strict=True) if change and change.direction]
+        names = (*[row] * has_row, entity or ABSENT, *[attack] * has_attack, *[metric] * has_metric)
+        shown = (_format(result, scale, digits) for result in results)
+        lines.append((*names, *shown, *(format_signed(change, scale, digits) for change in apart), ", ".join(clear)))
     columns = (
-        *["row"] * has_row, "entity", *["attack"] * has_attack, *["metric"] * (not is_one), *named,
-        *(f"{each} − A" for each in named[1:]), "clear",
+        *["row"] * has_row, "entity", *["attack"] * has_attack, *["metric"] * has_metric, *named,
+        *(f"{letter} − A" for letter in named[1:]), "clear",
     )  # fmt: skip
-    return Table(title, columns, tuple(lines), tuple(filter(None, (basis(measured),))))
+    return Table(title, columns, tuple(lines), tuple(filter(None, (state_basis(measured),))))
 
 
-def _plain(row: Result | None) -> str:
-    if row is not None and row.value is not None and row.low is None and float(row.value).is_integer():
-        return f"{row.value:,.0f}"
-    return plain(row)
+def _format(result: Result | None, scale: float, digits: int) -> str:
+    """A count without places, anything else as in other tables."""
+    if scale == 1 and result and result.value is not None and result.low is None and result.value.is_integer():
+        return f"{result.value:,.0f}"
+    return format_cell(result, scale, digits)
 
 
-def in_words(runs: Sequence[Opened], differing: Table) -> tuple[str, ...]:
+def describe_differences(runs: Sequence[Opened], differing: Table) -> tuple[str, ...]:
     """What a reader wants to know first: what was changed, and what of the task is clearly done otherwise than in A."""
-    told = []
+    sentences = []
     if not differing.lines:
-        told.append("The scenarios are the same, seed included: what differs below comes from the machine or the code.")
+        sentences.append(
+            "The scenarios are the same, seed included: what differs below comes from the machine or the code."
+        )
     elif len(differing.lines) <= 4:
-        told.append(f"The scenarios differ in {listed([line[0] for line in differing.lines])}.")
+        sentences.append(f"The scenarios differ in {join_names([line[0] for line in differing.lines])}.")
     else:
-        told.append(f"The scenarios differ in {len(differing.lines)} keys.")
+        sentences.append(f"The scenarios differ in {len(differing.lines)} keys.")
     first = Results(runs[0].rows).by_key
-    for letter, run in zip(letters(len(runs))[1:], runs[1:], strict=True):
+    for letter, run in zip(name_runs(len(runs))[1:], runs[1:], strict=True):
         other = Results(run.rows).by_key
         main = run.scenario.data.main_metric
-        shared = [key for key in other if key in first and key[3] == main.name and not key[2]]
-        ways = [apart.direction for key in shared if (apart := gained(main, other[key], first[key])) is not None]
+        shared = [key for key in other if key in first and key[2:] == (main.name, "")]
+        ways = [
+            change.direction for key in shared if (change := measure_gain(main, other[key], first[key])) is not None
+        ]
         if not ways:
-            told.append(f"Runs A and {letter} share no row of Table 5.")
+            sentences.append(f"Runs A and {letter} share no row of Table 5.")
             continue
         up, down = ways.count(1), ways.count(-1)
         shown = f"{len(ways)} row{'s' * (len(ways) != 1)}"
-        told.append(
+        sentences.append(
             f"Of {shown} in both, {letter} is clearly better than A in {up} and clearly worse in {down}; "
             "what is left is within the noise of the held-out images."
         )
-    return tuple(told)
+    return tuple(sentences)

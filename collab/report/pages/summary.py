@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from collab.report.attack_page.cells import Cell, defense_names
-from collab.report.attack_page.shown import Disclosure, disclosed, disclosure_of
-from collab.report.attack_page.verdicts import in_words, judgements, worst_by_defense
+from collab.report.attack_page.cells import Cell, name_defenses
+from collab.report.attack_page.shown import Disclosure, describe_disclosure, find_disclosure
+from collab.report.attack_page.verdicts import describe_verdicts, find_worst_by_defense, judge_defenses
 from collab.report.tables.crossings import Boundary
 from collab.results.figure import Figure
-from collab.results.gains import gain_of, largest_pool, without_sharing
+from collab.results.gains import find_gain, find_largest_pool, find_without_sharing
 from collab.results.results import Results
 from collab.results.table import Result
-from collab.results.words import gained, listed, size
+from collab.results.words import format_size, join_names, measure_gain
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import list_played_rows
 from collab.store.pictures import Pictures
@@ -38,7 +38,7 @@ class Gain:
     @property
     def is_beaten_from_scratch(self) -> bool:
         """Whether a network trained on its own raw images alone is clearly better than what sharing gives."""
-        apart = gained(self.main, self.scratch, self.with_pool) if self.scratch is not None else None
+        apart = measure_gain(self.main, self.scratch, self.with_pool) if self.scratch is not None else None
         return apart is not None and apart.direction > 0
 
     @property
@@ -50,12 +50,12 @@ class Gain:
     def told(self) -> str:
         """A sentence."""
         main = self.main
-        before, after = (main.write(row.value or 0) for row in (self.without, self.with_pool))
+        before, after = (main.write(result.value or 0) for result in (self.without, self.with_pool))
         points = f"{abs(main.scale * self.change.value):.1f} {main.points}"
         reach = ""
         if self.change.low is not None and self.change.high is not None:
             reach = f" (95 % interval {main.scale * self.change.low:+.1f} to {main.scale * self.change.high:+.1f})"
-        pool = f"with the pool of {listed(self.pool)} (row {self.row})"
+        pool = f"with the pool of {join_names(self.pool)} (row {self.row})"
         way = f"from {before} with {self.without_what} to {after} {pool}"
         match self.change.direction:
             case 1:
@@ -79,7 +79,7 @@ class Summary:
     cautions: tuple[str, ...]
 
 
-def summary(
+def summarize(
     scenario: Scenario,
     rows: Sequence[Result],
     sent: Sequence[Boundary],
@@ -91,31 +91,31 @@ def summary(
 
     `notices` are sentences about the images: what was passed over, and which stand twice.
     """
-    found = Results(rows)
+    results = Results(rows)
     pooled = [row for row in list_played_rows(scenario) if row.own == "features" and row.pool]
-    gains = tuple(filter(None, (_gain(scenario, pooled, found, entity.name) for entity in scenario.entities)))
-    shown = tuple(filter(None, (disclosure_of(found, entity.name, pictures) for entity in scenario.entities)))
-    judged, defenses = judgements(cells), defense_names(scenario.entities)
-    worst = worst_by_defense(judged)
+    gains = tuple(filter(None, (_gain(scenario, pooled, results, entity.name) for entity in scenario.entities)))
+    shown = tuple(filter(None, (find_disclosure(results, entity.name, pictures) for entity in scenario.entities)))
+    judged, defenses = judge_defenses(cells), name_defenses(scenario.entities)
+    worst = find_worst_by_defense(judged)
     victims = {name for cell in cells for name in cell.victims}
     verdicts = {name: worst[defenses[name]].word for name in defenses if name in victims and defenses[name] in worst}
-    told = " ".join(filter(None, (in_words(judged, defenses), disclosed(shown))))
-    cautions = (*_alone_is_better(gains), *_not_hidden(scenario, shown), *notices, *_cautions(scenario, found))
+    told = " ".join(filter(None, (describe_verdicts(judged, defenses), describe_disclosure(shown))))
+    cautions = (*_alone_is_better(gains), *_not_hidden(scenario, shown), *notices, *_cautions(scenario, results))
     return Summary(gains, shown, verdicts, _gained(scenario, gains), told, _cost(sent), cautions)
 
 
-def _gain(scenario: Scenario, pooled: Sequence[Refinement], found: Results, name: str) -> Gain | None:
+def _gain(scenario: Scenario, pooled: Sequence[Refinement], results: Results, name: str) -> Gain | None:
     """The gain of the row with the largest pool, so that no row is picked for its figure; the later of equal ones."""
     main = scenario.data.main_metric
-    without = without_sharing(main, found, name)
-    row = largest_pool([each for each in pooled if found.find(str(each.name), name, main.name)], name)
+    without = find_without_sharing(main, results, name)
+    row = find_largest_pool([each for each in pooled if results.find(str(each.name), name, main.name)], name)
     if without is None or row is None:
         return None
-    with_pool, change = found.find(str(row.name), name, main.name), gain_of(main, found, row)
+    with_pool, change = results.find(str(row.name), name, main.name), find_gain(main, results, row)
     if with_pool is None or change is None:
         return None
     raw = [str(each.name) for each in scenario.refinements if (each.own, each.entity) == ("images", name)]
-    scratch = next(filter(None, (found.find(each, name, main.name) for each in raw)), None)
+    scratch = next(filter(None, (results.find(each, name, main.name) for each in raw)), None)
     return Gain(name, str(row.name), row.pool, main, with_pool, without, change, scratch)
 
 
@@ -126,22 +126,24 @@ def _gained(scenario: Scenario, gains: Sequence[Gain]) -> str:
         return "What sharing brings was not measured: a pooled row, or what it is compared with, is missing."
     main = scenario.data.main_metric
     up, down, none = ([gain.entity for gain in gains if gain.change.direction == way] for way in (1, -1, 0))
-    told = []
+    sentences = []
     if up:
         most_gained = max((gain for gain in gains if gain.entity in up), key=lambda gain: gain.change.value)
         points = f"{main.scale * most_gained.change.value:+.1f} {main.points}"
         most = f": {points}" if len(up) == 1 else f", {most_gained.entity} the most: {points}"
-        told.append(f"Sharing helped {listed(up)}{most}.")
+        sentences.append(f"Sharing helped {join_names(up)}{most}.")
     if down:
-        told.append(f"It cost {listed(down)} accuracy.")
+        sentences.append(f"It cost {join_names(down)} accuracy.")
     if none:
         count = max((gain.with_pool.n or 0 for gain in gains), default=0)
         noise = f"{count:,} held-out images and one seed can tell" if count else "can be told"
         begin = (
-            f"For {listed(none)} the change is" if up or down else "Sharing made no clear difference: each change is"
+            f"For {join_names(none)} the change is"
+            if up or down
+            else "Sharing made no clear difference: each change is"
         )
-        told.append(f"{begin} smaller than {noise}.")
-    return " ".join(told)
+        sentences.append(f"{begin} smaller than {noise}.")
+    return " ".join(sentences)
 
 
 def _cost(sent: Sequence[Boundary]) -> str:
@@ -154,8 +156,8 @@ def _cost(sent: Sequence[Boundary]) -> str:
     than = f"{factor:.1f} times its raw pixels" if factor >= 1 else f"{100 * factor:.0f} % of its raw pixels"
     entities = f"{len(publishers)} entities" if len(publishers) > 1 else publishers[0].entity
     return (
-        f"{entities} published {size(total)} of poisoned features for {rows:,} images: {size(total / rows)} for each, "
-        f"{than}."
+        f"{entities} published {format_size(total)} of poisoned features for {rows:,} images: "
+        f"{format_size(total / rows)} for each, {than}."
     )
 
 
@@ -181,23 +183,22 @@ def _not_hidden(scenario: Scenario, shown: Sequence[Disclosure]) -> tuple[str, .
     )
 
 
-def _cautions(scenario: Scenario, found: Results) -> tuple[str, ...]:
-    told = []
+def _cautions(scenario: Scenario, results: Results) -> tuple[str, ...]:
+    sentences = []
     if scenario.data.is_drawn:
-        told.append("The images are drawn creatures, a stand-in: no figure here says anything about photographs.")
-    if not found.attacks:
-        told.append(
+        sentences.append("The images are drawn creatures, a stand-in: no figure here says anything about photographs.")
+    if not results.attacks:
+        sentences.append(
             "No attack was played. The reconstructor is the one that the DPMs were trained against, the easiest "
             "opponent: a low SSIM says that it is fooled, not that the image is gone."
         )
-    seeds = {row.seed for row in found.all if row.seed is not None}
+    seeds = {result.seed for result in results.all if result.seed is not None}
     if len(seeds) == 1:
-        told.append("One seed: intervals tell the noise of the held-out images, not that of another training.")
-    plain = ("ssim", "original")
-    shown = next((row for name, row in found.named("tables_1_2") if (name.quantity, name.of) == plain), None)
+        sentences.append("One seed: intervals tell the noise of the held-out images, not that of another training.")
+    shown = results.first("tables_1_2", "ssim", "original")
     if shown and shown.value is not None and shown.value < 0.5:
-        told.append(
+        sentences.append(
             f"The reconstructor reaches SSIM {shown.value:.3f} even from features as they are; below .5 it is too weak "
             "to show that poisoning hides anything."
         )
-    return tuple(told)
+    return tuple(sentences)

@@ -1,6 +1,6 @@
 """What crossed each entity's boundary, from the ledger."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from collab.results.table import Result
@@ -26,37 +26,36 @@ class Boundary:
     reports: int = 0
 
     @property
-    def each(self) -> float:
+    def per_image(self) -> float:
         """Bytes published for an image."""
         return self.published / self.rows if self.rows else 0.0
 
     @property
     def factor(self) -> float:
         """Bytes published in raw images of the same size."""
-        return self.each / self.raw
+        return self.per_image / self.raw
 
 
-def boundaries(
+def sum_crossings(
     names: Sequence[str], crossings: Sequence[Crossing], side: int, rows: Sequence[Result] = ()
 ) -> tuple[Boundary, ...]:
     """A line for each entity; images have `side` pixels of three bytes; `rows` tell what they take as JPEG."""
-    jpeg = {row.entity: row.value for row in rows if row.metric == "jpeg_bytes"}
-    found = []
+    jpeg = {result.entity: result.value for result in rows if result.metric == "jpeg_bytes"}
+    made = []
     for name in names:
-        sent = [each for each in crossings if each.sender == name]
-        shards = [each for each in sent if (each.stage, each.kind) == ("publish", "shard")]
-        read = [each for each in crossings if each.receiver == name and each.kind == "shard"]
-        once: Mapping[str, int] = {each.digest: each.bytes for each in read}
-        found.append(
+        sent = [crossing for crossing in crossings if crossing.sender == name]
+        shards = [crossing for crossing in sent if (crossing.stage, crossing.kind) == ("publish", "shard")]
+        read = {each.digest: each.bytes for each in crossings if (each.receiver, each.kind) == (name, "shard")}
+        made.append(
             Boundary(
                 entity=name,
-                rows=sum(each.shape[0] for each in shards),
-                published=sum(each.bytes for each in shards),
-                released=sum(each.bytes for each in sent if each.stage == "release"),
-                read=sum(once.values()),
+                rows=sum(shard.shape[0] for shard in shards),
+                published=sum(shard.bytes for shard in shards),
+                released=sum(crossing.bytes for crossing in sent if crossing.stage == "release"),
+                read=sum(read.values()),
                 raw=3 * side * side,
                 jpeg=jpeg.get(name),
-                reports=sum(each.bytes for each in sent if each.kind == "report"),
+                reports=sum(crossing.bytes for crossing in sent if crossing.kind == "report"),
             )
         )
-    return tuple(found)
+    return tuple(made)

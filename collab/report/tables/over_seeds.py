@@ -2,77 +2,71 @@
 
 from collections.abc import Iterable, Sequence
 
-from collab.report.cells import Table, text
-from collab.results.aggregate import Mean
-from collab.results.gains import gain_metric, largest_pool, reference_in_words
+from collab.report.cells import ABSENT, Table, format_value
+from collab.results.aggregate import Mean, Point
+from collab.results.gains import find_largest_pool, name_gain, name_reference
 from collab.scenario.model import Refinement
 from collab.tasks import find_main_metric
 
-Values = tuple[tuple[str, bool | int | float | str], ...]
 
-NO_INTERVAL = "—"
-
-
-def headline_gains(found: Sequence[Mean], rows: Sequence[Refinement]) -> list[Mean]:
+def pick_headline_gains(means: Sequence[Mean], rows: Sequence[Refinement]) -> list[Mean]:
     """The mean gain of each entity's row with the largest pool, at each point; `rows` are those of the scenarios."""
-    main = find_main_metric(each.metric for each in found)
-    gains = [each for each in found if each.metric == gain_metric(main)]
-    at_point: dict[tuple[Values, str], set[str]] = {}
-    for each in gains:
-        at_point.setdefault((each.values, each.entity or ""), set()).add(each.row)
-    chosen = {
-        (*key, str(row.name))
-        for key, there in at_point.items()
-        if (row := largest_pool([row for row in rows if str(row.name) in there], key[1])) is not None
-    }
-    return [each for each in gains if (each.values, each.entity or "", each.row) in chosen]
+    metric = name_gain(find_main_metric(mean.metric for mean in means))
+    at_point: dict[tuple[Point, str], dict[str, Mean]] = {}
+    for mean in means:
+        if mean.metric == metric:
+            at_point.setdefault((mean.values, mean.entity or ""), {})[mean.row] = mean
+    chosen = list[Mean]()
+    for (_, entity), gains in at_point.items():
+        largest = find_largest_pool([row for row in rows if str(row.name) in gains], entity)
+        chosen += [] if largest is None else [gains[str(largest.name)]]
+    return chosen
 
 
-def gains_table(found: Sequence[Mean], axes: Sequence[str], rows: Sequence[Refinement]) -> Table:
+def tabulate_gains(means: Sequence[Mean], axes: Sequence[str], rows: Sequence[Refinement]) -> Table:
     """What sharing brings each entity at each point, and whether the seeds agree that it does."""
-    main = find_main_metric(each.metric for each in found)
+    main = find_main_metric(mean.metric for mean in means)
     lines = [
-        (*_values(each), each.entity or NO_INTERVAL, each.row, f"{round(main.scale * each.figure.value, 1) + 0.0:+.1f}",
-         _interval(each, main.scale, "+.1f"), str(each.figure.n), _reading(each))
-        for each in headline_gains(found, rows)
-    ]  # fmt: skip
+        (*_values(mean), mean.entity or ABSENT, mean.row, *_figures(mean, main.scale, "+.1f"), _reading(mean))
+        for mean in pick_headline_gains(means, rows)
+    ]
     columns = (*axes, "entity", "row", "gain", "95 % interval", "seeds", "reading")
     note = (
         f"gain: {main.points} that the row with the largest pool adds to "
-        f"{reference_in_words(each.row for each in found)}; mean over seeds, with Student's interval. "
+        f"{name_reference(mean.row for mean in means)}; mean over seeds, with Student's interval. "
         "One seed says nothing of others."
     )
     return Table("What sharing brings, over seeds", columns, tuple(lines), (note,))
 
 
-def means_table(found: Sequence[Mean], axes: Sequence[str]) -> Table:
+def tabulate_means(means: Sequence[Mean], axes: Sequence[str]) -> Table:
     """The mean of the main metric of every row."""
-    main = find_main_metric(each.metric for each in found)
+    main = find_main_metric(mean.metric for mean in means)
     lines = [
-        (*_values(each), each.row, each.entity or NO_INTERVAL, f"{main.scale * each.figure.value:.1f}",
-         _interval(each, main.scale, ".1f"), str(each.figure.n))
-        for each in found
-        if each.metric == main.name
-    ]  # fmt: skip
+        (*_values(mean), mean.row, mean.entity or ABSENT, *_figures(mean, main.scale, ".1f"))
+        for mean in means
+        if mean.metric == main.name
+    ]
     columns = (*axes, "row", "entity", main.head, "95 % interval", "seeds")
     return Table("Means over seeds", columns, tuple(lines))
 
 
-def failures_table(failures: Iterable[tuple[str, str]]) -> Table:
+def tabulate_failures(failures: Iterable[tuple[str, str]]) -> Table:
     """Cells that failed, and why."""
     return Table("Cells that failed", ("cell", "why"), tuple(failures))
 
 
-def _values(each: Mean) -> tuple[str, ...]:
-    return tuple(text(value) for _, value in each.values)
+def _values(mean: Mean) -> tuple[str, ...]:
+    return tuple(format_value(value) for _, value in mean.values)
 
 
-def _interval(each: Mean, scale: float, form: str) -> str:
-    low, high = each.figure.low, each.figure.high
-    return NO_INTERVAL if low is None or high is None else f"{scale * low:{form}} to {scale * high:{form}}"
+def _figures(mean: Mean, scale: float, form: str) -> tuple[str, str, str]:
+    """The mean, its interval, and over how many seeds."""
+    value = round(scale * mean.figure.value, 1) + 0.0  # no minus before a zero
+    return f"{value:{form}}", mean.figure.format_ends(scale, form) or ABSENT, str(mean.figure.n)
 
 
-def _reading(each: Mean) -> str:
-    if each.figure.reach is None:
+def _reading(mean: Mean) -> str:
+    if mean.figure.reach is None:
         return "one seed"
-    return {1: "helps", -1: "costs", 0: "no clear difference"}[each.figure.direction]
+    return {1: "helps", -1: "costs", 0: "no clear difference"}[mean.figure.direction]

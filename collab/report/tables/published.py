@@ -3,27 +3,28 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from collab.report.cells import Table, cell, scaled
-from collab.report.figures.curves import COLORS, MARKS, draw_panels
-from collab.report.svg import inline_svg
+from collab.report.cells import ABSENT, Table, format_cell
+from collab.report.drawing import inline_svg
+from collab.report.figures.curves import COLORS, draw_panels, pick_style
+from collab.results.catalog import columns_in
 from collab.results.results import Results
 from collab.results.table import Result
-from collab.results.words import basis
-from collab.scenario.model import Scenario
+from collab.results.words import state_basis
+from collab.scenario.model import EntityPart, Scenario
 from collab.scenario.rows import list_played_rows
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What was measured of one entity's images; `scratch` is the row that trains on them alone."""
+    """What was measured of one entity's images, and of networks that learned from them alone.
 
-    entity: str
-    defense: str
+    `original` and `published` are visual feature entropies, `score` and `score_published` the main metric of a network
+    from scratch, on raw images and on images published alike.
+    """
+
+    entity: EntityPart
     original: Result | None
     published: Result | None
-    likeness: Result | None
-    saturated: Result | None
-    scratch: str
     score: Result | None
     score_published: Result | None
 
@@ -35,71 +36,77 @@ class Shown:
         return (self.published.value or 0.0) / self.original.value
 
 
-def shown_images(scenario: Scenario, found: Results) -> Iterator[Shown]:
+def find_images(scenario: Scenario, results: Results) -> Iterator[Shown]:
     """Every entity that publishes images."""
-    main = scenario.data.main_metric
+    main = scenario.data.main_metric.name
     alone = {
         str(row.entity): str(row.name) for row in list_played_rows(scenario) if row.own == "published" and not row.pool
     }
     for entity in scenario.entities:
-        original, published, likeness = (
-            found.like("tables_1_2", entity.name, quantity, of)
-            for quantity, of in (("vfe", "original"), ("vfe", "published"), ("ssim", "published"))
-        )
-        if entity.publishes_images and found.of("tables_1_2", entity.name):
+        if entity.publishes_images and results.of("tables_1_2", entity.name):
+            original, published = (
+                results.like("tables_1_2", entity.name, "vfe", state) for state in ("original", "published")
+            )
             row = alone.get(entity.name, "")
-            yield Shown(
-                entity.name, entity.protection, original, published, likeness,
-                found.find("tables_1_2", entity.name, "is_saturated"), row, found.find(row, entity.name, main.name),
-                found.find(row, entity.name, f"{main.name}_published"),
-            )  # fmt: skip
+            scores = (results.find(row, entity.name, metric) for metric in (main, f"{main}_published"))
+            yield Shown(entity, original, published, *scores)
 
 
-def published_images(scenario: Scenario, found: Results) -> Table:
+def tabulate_published_images(scenario: Scenario, results: Results) -> Table:
     """Accuracy beside visual feature entropy, for each defense that publishes images."""
-    lines, told, main = [], list(shown_images(scenario, found)), scenario.data.main_metric
-    for each in told:
-        gain = "—" if each.gain is None else f"{each.gain:.2f}"
-        cells = (cell(each.original), cell(each.published), gain, cell(each.saturated), cell(each.likeness))
-        scores = (scaled(row, main.scale) for row in (each.score_published, each.score))
-        lines.append((each.entity, each.defense, *cells, *scores))
-    columns = ("entity", "defense", "VFE", "published", "times", "out of reach %", "SSIM", main.head, "on raw images")
+    lines, images, main = [], list(find_images(scenario, results)), scenario.data.main_metric
+    placed = columns_in("published", (result.metric for result in results.of("tables_1_2")))
+    for shown in images:
+        name = shown.entity.name
+        lines.append(
+            (
+                name,
+                shown.entity.protection,
+                format_cell(shown.original),
+                format_cell(shown.published),
+                ABSENT if shown.gain is None else f"{shown.gain:.2f}",
+                format_cell(results.find("tables_1_2", name, "is_saturated")),
+                format_cell(results.like("tables_1_2", name, "ssim", "published")),
+                *(format_cell(results.find("tables_1_2", name, metric)) for metric in placed),
+                format_cell(shown.score_published, main.scale),
+                format_cell(shown.score, main.scale),
+            )
+        )
+    columns = ("entity", "defense", "VFE", "published", "times", "out of reach %", "SSIM", *placed.values())
+    columns += (main.head, "on raw images")
     notes = (
         "VFE: visual feature entropy of held-out images in [0, 1], higher is harder to discern. out of reach: images "
         "that no shuffling makes as hard as wanted. SSIM of what is published itself: no attack is needed for it.",
         f"{main.title} of a network trained from scratch on what was published, on held-out images published alike, "
         "and on raw ones.",
-        basis([each.published for each in told if each.published]),
+        state_basis([shown.published for shown in images if shown.published]),
     )
     return Table("Published images", columns, tuple(lines), notes)
 
 
-def entropy_curve(scenario: Scenario, rows: Sequence[Result]) -> str:
+def draw_entropy(scenario: Scenario, rows: Sequence[Result]) -> str:
     """The main metric from scratch against the gain of VFE, as SVG: a line for each defense; dashed: raw images."""
-    found = Results(rows)
+    results = Results(rows)
     main = scenario.data.main_metric
-    points = [each for each in shown_images(scenario, found) if each.gain and each.score_published]
-    if not points:
+    lines: dict[str, list[tuple[float, ...]]] = {}
+    names = set[str]()
+    for shown in find_images(scenario, results):
+        if shown.gain and shown.score_published and shown.score_published.figure:
+            score = main.scale * shown.score_published.figure
+            reach = (abs((score.value if end is None else end) - score.value) for end in (score.low, score.high))
+            lines.setdefault(shown.entity.protection, []).append((shown.gain, score.value, *reach))
+            names.add(shown.entity.name)
+    if not lines:
         return ""
     figure, (panel,) = draw_panels(1)
-    for index, defense in enumerate(dict.fromkeys(each.defense for each in points)):
-        line = sorted(_point(each, main.scale) for each in points if each.defense == defense)
-        gains, values, below, above = zip(*line, strict=True)
-        style = {"color": COLORS[index], "marker": MARKS[index], "markersize": 4, "linewidth": 1.4, "capsize": 2}
-        panel.errorbar(gains, values, (below, above), label=defense, **style)
-    names = {each.entity for each in points}
+    for index, (defense, points) in enumerate(lines.items()):
+        gains, values, below, above = zip(*sorted(points), strict=True)
+        panel.errorbar(gains, values, (below, above), label=defense, capsize=2, **pick_style(index))
     unprotected = [str(row.name) for row in list_played_rows(scenario) if row.own == "images" and row.entity in names]
-    raw = next((row for row in found.rows if row.row in unprotected and row.metric == main.name), None)
+    raw = next((each for each in results.rows if each.row in unprotected and each.metric == main.name), None)
     if raw is not None:
-        panel.axhline(main.scale * (raw.value or 0), linestyle="--", color="#787774", linewidth=1, label="raw images")
+        panel.axhline(main.scale * (raw.value or 0), linestyle="--", color=COLORS[6], linewidth=1, label="raw images")
     panel.set_xlabel("visual feature entropy as published, times that of the images")
     panel.set_ylabel(f"{main.title} from scratch, on images published alike, {main.unit}")
     panel.legend(fontsize=8, frameon=False)
     return inline_svg(figure)
-
-
-def _point(each: Shown, scale: float) -> tuple[float, float, float, float]:
-    """Gain, the main metric as it is shown, and how far its interval reaches below and above."""
-    row = each.score_published
-    value, low, high = (scale * (bound or 0.0) for bound in ((row.value, row.low, row.high) if row else (0, 0, 0)))
-    return each.gain or 0.0, value, max(0.0, value - low), max(0.0, high - value)

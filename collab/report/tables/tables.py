@@ -4,237 +4,220 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from collab.metric import MetricName
-from collab.report.cells import Table, cell, percent, plain, scaled
-from collab.report.tables.disclosed import likeness_table, recognition_table
-from collab.report.tables.exposed import exposure_tables
-from collab.report.tables.federated import exchange_table
-from collab.report.tables.inferred import inference_table
-from collab.report.tables.perturbed import perturbation_table
-from collab.report.tables.published import published_images
+from collab.report.cells import ABSENT, Table, fill_lines, format_cell
+from collab.report.tables.disclosed import list_guesses, tabulate_likeness, tabulate_recognition
+from collab.report.tables.exposed import tabulate_exposure
+from collab.report.tables.federated import tabulate_exchange
+from collab.report.tables.inferred import tabulate_inference
+from collab.report.tables.perturbed import tabulate_perturbations
+from collab.report.tables.published import tabulate_published_images
 from collab.results.catalog import columns_in
-from collab.results.gains import gain_of, reference_in_words
+from collab.results.gains import find_gain, name_reference
 from collab.results.results import BY, Results
-from collab.results.table import Result, measured
-from collab.results.words import basis, signed
+from collab.results.table import Result, drop_verdicts
+from collab.results.words import format_signed, state_basis
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import list_played_rows
-from collab.verdicts.verdicts import Verdict, found_of, verdicts
+from collab.verdicts.verdicts import Verdict, format_found, judge
 
 
-def tables(scenario: Scenario, rows: Sequence[Result]) -> tuple[Table, ...]:
+def make_tables(scenario: Scenario, rows: Sequence[Result]) -> tuple[Table, ...]:
     """Tables 1 to 3 and 5 of Guo et al. for what was measured, disclosure, who was left out, attacks, and verdicts."""
-    rows = measured(rows)
-    found = Results(rows)
+    rows = drop_verdicts(rows)
+    results = Results(rows)
     made = (
-        _table_1(scenario, found),
-        _table_2(scenario, found),
-        perturbation_table(scenario, found),
-        likeness_table(scenario, found),
-        recognition_table(scenario, found),
-        inference_table(scenario, found),
-        *exposure_tables(scenario, found),
-        published_images(scenario, found),
-        _table_5(scenario, found),
-        exchange_table(scenario, found),
-        _left_out(scenario, found),
-        _attacks(found),
+        _table_1(scenario, results),
+        _table_2(scenario, results),
+        tabulate_perturbations(scenario, results),
+        tabulate_likeness(scenario, results),
+        tabulate_recognition(scenario, results),
+        tabulate_inference(scenario, results),
+        *tabulate_exposure(scenario, results),
+        tabulate_published_images(scenario, results),
+        _table_5(scenario, results),
+        tabulate_exchange(scenario, results),
+        _left_out(scenario, results),
+        _attacks(results),
     )
-    judged, shown = verdicts(scenario, rows), [table for table in made if table.lines]
-    if shown or any(each.value is not None for each in judged):  # else no part of what is expected was played
-        shown += [table for table in [verdict_table(judged, f"seed {scenario.seed}")] if table.lines]
+    judged, shown = judge(scenario, rows), [table for table in made if table.lines]
+    if shown or any(verdict.value is not None for verdict in judged):  # else no part of what is expected was played
+        shown += [table for table in [tabulate_verdicts(judged, f"seed {scenario.seed}")] if table.lines]
     return tuple(replace(table, notes=tuple(filter(None, table.notes))) for table in shown)
 
 
-def _table_1(scenario: Scenario, found: Results) -> Table:
+def _table_1(scenario: Scenario, results: Results) -> Table:
     main, lines = scenario.data.main_metric, []
-    names = (f"{main.name}_original", f"{main.name}_poisoned")
-    has_kl = found.has("kl")
+    names = (f"{main.name}_original", f"{main.name}_poisoned", main.fidelity)
+    placed = columns_in("equivalence", (result.metric for result in results.of("tables_1_2")))
     for entity in scenario.entities:
-        cells = [found.find("tables_1_2", entity.name, name) for name in (*names, main.fidelity)]
-        if cells[0] and cells[1]:
-            cost = main.gain(cells[0].value or 0, cells[1].value or 0)
-            kl = found.find("tables_1_2", entity.name, "kl")
+        original, poisoned, fidelity = (results.find("tables_1_2", entity.name, name) for name in names)
+        if original and poisoned:
+            others = (results.find("tables_1_2", entity.name, metric) for metric in placed)
             lines.append(
                 (
                     entity.name,
                     entity.protection,
-                    *(scaled(cell, main.scale) for cell in cells[:2]),
-                    f"{cost:+.1f}",
-                    scaled(cells[2], main.fidelity_scale),
-                    *[cell(kl)] * has_kl,
+                    format_cell(original, main.scale),
+                    format_cell(poisoned, main.scale),
+                    f"{main.gain(original.value or 0, poisoned.value or 0):+.1f}",
+                    format_cell(fidelity, main.fidelity_scale),
+                    *map(format_cell, others),
                 )
             )
-    columns = ("entity", "defense", "original", "poisoned", "cost", main.fidelity_title, *["KL"] * has_kl)
+    columns = ("entity", "defense", "original", "poisoned", "cost", main.fidelity_title, *placed.values())
     note = (
         f"The released decider on held-out images: {main.title} in {main.unit}; cost in {main.points}; "
         f"{main.fidelity}: of both answers."
     )
-    measured = [row for row in found.of("tables_1_2") if row.metric in (*names, main.fidelity)]
-    notes = (note, *_printed(found, *names), basis(measured))
+    measured = [result for result in results.of("tables_1_2") if result.metric in names]
+    notes = (note, *_explain_paper(results, *names[:2]), state_basis(measured))
     return Table(f"Table 1: {scenario.data.task} equivalence", columns, tuple(lines), notes)
 
 
-def _table_2(scenario: Scenario, found: Results) -> Table:
-    lines, window = [], ""
-    placed = columns_in("reconstruction", (row.metric for row in found.of("tables_1_2")))
-    for entity in scenario.entities:
-        ssim = next((name for name, _ in found.named("tables_1_2", entity.name) if name.quantity == "ssim"), None)
-        if ssim is None:
-            continue
-        window = f"[{ssim.setting}]"
-        wanted = (
-            "l1_original", "l1_poisoned", f"ssim{window}_original", f"ssim{window}_poisoned",
-            f"ssim_max{window}_poisoned", f"abs_ssim_map{window}_poisoned", *placed,
-        )  # fmt: skip
-        rows = (found.find("tables_1_2", entity.name, metric) for metric in wanted)
-        lines.append((entity.name, entity.protection, *map(cell, rows)))
+def _table_2(scenario: Scenario, results: Results) -> Table:
+    placed = columns_in("reconstruction", (result.metric for result in results.of("tables_1_2")))
+    ssim = next((name for name, _ in results.named("tables_1_2") if name.quantity == "ssim"), None)
+    window = f"[{ssim.setting}]" if ssim else ""
+    means = ("l1_original", "l1_poisoned", f"ssim{window}_original", f"ssim{window}_poisoned")
+    metrics = (*means, f"ssim_max{window}_poisoned", f"abs_ssim_map{window}_poisoned", *placed)
+    lines, _ = fill_lines(results, "tables_1_2", ((entity, "", metrics) for entity in scenario.entities))
     columns = (
         "entity", "defense", "L1 original", "L1 poisoned", "SSIM original", "SSIM poisoned", "or its negative",
         "abs. map", *placed.values(),
     )  # fmt: skip
-    prior = " · ".join(
-        f"{name} {plain(found.find('c_public', None, f'ssim{window}_prior_{key}'))}"
-        for name, key in (("unrelated image", "unrelated"), ("mean image", "mean"), ("class mean", "class_mean"))
-    )
+    guesses = " · ".join(list_guesses(results, "c_public", f"ssim{window}"))
     notes = (
-        f"The released reconstructor on held-out images; SSIM{window}. A guess without features scores SSIM: {prior}.",
+        f"The released reconstructor on held-out images; SSIM{window}. A guess without features scores SSIM: "
+        f"{guesses}.",
         "SSIM near zero says that this reconstructor is fooled, not that the image is gone.",
-        *_printed(found, "l1_original", "l1_poisoned", f"ssim{window}_original", f"ssim{window}_poisoned"),
-        basis([row for row in found.of("tables_1_2") if f"ssim{window}_" in row.metric]),
+        *_explain_paper(results, *means),
+        state_basis([result for result in results.of("tables_1_2") if f"ssim{window}_" in result.metric]),
     )
-    return Table("Table 2: reconstruction disparity", columns, tuple(lines), notes)
+    return Table("Table 2: reconstruction disparity", columns, lines, notes)
 
 
-def _printed(found: Results, *metrics: str) -> tuple[str, ...]:
+def _explain_paper(results: Results, *metrics: str) -> tuple[str, ...]:
     """The paper's figures beside Table 1 or 2, where the scenario expects them, and what they are worth here."""
-    beside = {row.metric: row for row in found.rows if row.metric in metrics and row.paper is not None}
+    beside = {each.metric: each for each in results.rows if each.metric in metrics and each.paper is not None}
     if not beside:
         return ()
-    told = ", ".join(f"{name} {row.paper:.4g}" for name, row in beside.items())
-    why = dict.fromkeys((row.verdict or "").partition(";")[0] for row in beside.values())
-    return (f"paper: {told}; {', '.join(why)}.",)
+    figures = ", ".join(f"{metric} {result.paper:.4g}" for metric, result in beside.items())
+    reasons = dict.fromkeys((result.verdict or "").partition(";")[0] for result in beside.values())
+    return (f"paper: {figures}; {', '.join(reasons)}.",)
 
 
 def _table_5(scenario: Scenario, found: Results) -> Table:
-    main = scenario.data.main_metric
-    beside = [(name, title) for name, title in main.others if found.has(name)]
-    has_paper = any(row.paper is not None for row in found.rows)
-    columns = (
-        "row",
-        "entity",
-        "trained on",
-        main.head,
-        *(title for _, title in beside),
-        "gain",
-        *["paper"] * has_paper,
-    )
-    public = found.find("c_public", "", main.name)
+    main, played = scenario.data.main_metric, list_played_rows(scenario)
+    names = {(str(row.name), row.entity or "") for row in played} | {("c_public", "")}
+    measured = [each for each in found.rows if (each.row, each.entity or "") in names and main.includes(each.metric)]
+    if not scenario.refinements or not measured:
+        return Table("Table 5: refinement", (), ())  # nobody trains further
+    beside = {metric: title for metric, title in main.others if found.has(metric)}
+    has_paper = any(result.paper is not None for result in found.rows)
+    columns = ("row", "entity", "trained on", main.head, *beside.values(), "gain", *["paper"] * has_paper)
 
-    def line(name: str, entity: str, data: str, gain: str = "") -> tuple[str, ...]:
-        first, *others = (found.find(name, entity, metric) for metric in (main.name, *(name for name, _ in beside)))
-        paper = f"{main.scale * first.paper:.1f}" if first and first.paper is not None else ""
-        cells = (scaled(cell, main.scale) for cell in (first, *others))
-        return (name, entity or "—", data, *cells, gain, *[paper] * has_paper)
+    def line(name: str, entity: str | None, data: str, gain: str = "") -> tuple[str, ...]:
+        results = [found.find(name, entity, metric) for metric in (main.name, *beside)]
+        printed = results[0].paper if results[0] else None
+        paper = "" if printed is None else f"{main.scale * printed:.1f}"
+        return (
+            name,
+            entity or ABSENT,
+            data,
+            *(format_cell(each, main.scale) for each in results),
+            gain,
+            *[paper] * has_paper,
+        )
 
-    def gain(row: Refinement) -> str:
-        change = gain_of(main, found, row)
-        return signed(change, main.scale) if change else ""
+    def line_of(row: Refinement) -> tuple[str, ...]:
+        gain = find_gain(main, found, row)
+        return line(str(row.name), row.entity, describe(row), format_signed(gain, main.scale) if gain else "")
 
-    if not scenario.refinements:
-        return Table("Table 5: refinement", columns, ())  # nobody trains further
-    played = list_played_rows(scenario)
     stated = {str(row.name) for row in scenario.refinements}
-    lines = [
-        line(str(row.name), row.entity or "", describe(row), gain(row)) for row in played if str(row.name) in stated
-    ]
-    rules = [len(lines)]
-    if public:
+    lines = [line_of(row) for row in played if str(row.name) in stated]
+    rules = (len(lines),)
+    if found.find("c_public", "", main.name):
         lines.append(line("c_public", "", "released C, untouched"))
-    lines += [
-        line(str(row.name), row.entity or "", describe(row), gain(row)) for row in played if str(row.name) not in stated
-    ]
+    lines += [line_of(row) for row in played if str(row.name) not in stated]
     notes = [
         "Scored on held-out images of the private classes. Rows from c_ on are controls.",
-        f"gain: {main.points} better than {reference_in_words(row.row for row in found.rows)}.",
+        f"gain: {main.points} better than {name_reference(result.row for result in found.rows)}.",
     ]
     if has_paper:
-        told = {row.verdict.partition(":")[0] for row in found.rows if row.paper is not None and row.verdict}
-        is_apart = "; not comparable, shown for the order of rows" if "not comparable" in told else ""
+        verdicts_on = {each.verdict.partition(":")[0] for each in found.rows if each.paper is not None and each.verdict}
+        is_apart = "; not comparable, shown for the order of rows" if "not comparable" in verdicts_on else ""
         notes.append(f"paper: Guo et al., Table 5, ImageNet and ResNet-101{is_apart}.")
     if scenario.data.is_drawn:
         notes.append(
             "creatures are drawn, a stand-in for trying things out; no figure here says anything about photographs."
         )
-    names = {(str(row.name), row.entity or "") for row in played} | {("c_public", "")}
-    measured = [row for row in found.rows if (row.row, row.entity or "") in names and main.includes(row.metric)]
-    if not measured:
-        return Table("Table 5: refinement", columns, ())
-    return Table("Table 5: refinement", columns, tuple(lines), (*notes, basis(measured)), tuple(rules))
+    return Table("Table 5: refinement", columns, tuple(lines), (*notes, state_basis(measured)), rules)
 
 
-def _left_out(scenario: Scenario, found: Results) -> Table:
+def _left_out(scenario: Scenario, results: Results) -> Table:
     """Whom a row did without, though the scenario names it: its entity vetted it, did not choose it, or it had left."""
     lines, played = [], {str(row.name): row for row in list_played_rows(scenario)}
     for stated in scenario.refinements:
         row, entity = str(stated.name), stated.entity or ""
         for sender in stated.pool:
-            offered = found.find("publish", sender, "rows_published")
-            taken = found.find(row, entity, f"rows_from[{sender}]")
+            offered = results.find("publish", sender, "rows_published")
+            taken = results.find(row, entity, f"rows_from[{sender}]")
             if sender not in played[row].pool:
-                lines.append((row, entity, sender, "—", "has withdrawn", ""))
+                lines.append((row, entity, sender, ABSENT, "has withdrawn", ""))
             elif offered and taken and taken.value != offered.value:
-                harm = found.find(row, entity, f"harm[{sender}]")
+                harm = results.find(row, entity, f"harm[{sender}]")
                 counts = f"{taken.value:.0f} of {offered.value:.0f}"
-                lines.append(
-                    (row, entity, sender, counts, "vetted" if harm else "not chosen", percent(harm) if harm else "")
-                )
+                why = ("vetted", format_cell(harm)) if harm else ("not chosen", "")
+                lines.append((row, entity, sender, counts, *why))
     columns = ("row", "entity", "peer", "rows taken", "why", "harm")
     note = "harm: how many more % of own held-out images are wrong with the peer's rows; left out if clearly above 0."
-    measured = [row for row in found.rows if MetricName.parse(row.metric).quantity == "harm"]
-    return Table("What was left out of the pool", columns, tuple(lines), (note, basis(measured)))
+    measured = [result for result in results.rows if MetricName.parse(result.metric).quantity == "harm"]
+    return Table("What was left out of the pool", columns, tuple(lines), (note, state_basis(measured)))
 
 
 def _attacks(found: Results) -> Table:
     """What collaborators rebuilt of what others published, beside what a guess without features scores."""
-    rows = found.attacks
-    named = (MetricName.parse(row.metric) for row in rows)
-    window = next((f"[{name.setting}]" for name in named if name.quantity == "ssim" and name.is_plain), "")
-    placed = columns_in("attacks", (row.metric for row in rows))
-    wanted = (
-        "l1", f"ssim{window}", f"ssim_max{window}", f"ssim_max{window}_worst", f"ssim{window}_prior_class_mean",
-        "leakage[ssim_max]", "rank1[pixels]", "recognized", *placed,
-    )  # fmt: skip
+    names = (MetricName.parse(result.metric) for result in found.attacks)
+    window = next((f"[{name.setting}]" for name in names if name.quantity == "ssim" and name.is_plain), "")
+    heads = {
+        "l1": "L1", f"ssim{window}": f"SSIM{window}", f"ssim_max{window}": "negative",
+        f"ssim_max{window}_worst": "worst", f"ssim{window}_prior_class_mean": "class mean",
+        "leakage[ssim_max]": "leakage", "rank1[pixels]": "rank 1, %", "recognized": "named, %",
+        **columns_in("attacks", (result.metric for result in found.attacks)),
+    }  # fmt: skip
     lines = []
-    for row, victim, attack in dict.fromkeys((each.row, each.entity or "", each.attack or "") for each in rows):
-        cells = (cell(found.find(row, victim, metric, attack)) for metric in wanted)
-        first = found.find(row, victim, "l1", attack)
-        lines.append((row.removeprefix(BY), victim, attack, *cells, str(first.n if first else "")))
-    columns = (
-        "adversary", "victim", "attack", "L1", f"SSIM{window}", "negative", "worst", "class mean", "leakage",
-        "rank 1, %", "named, %", *placed.values(), "n",
-    )  # fmt: skip
+    for row, victim, attack in dict.fromkeys(
+        (each.row, each.entity or "", each.attack or "") for each in found.attacks
+    ):
+        results = [found.find(row, victim, metric, attack) for metric in heads]
+        count = str(results[0].n if results[0] else "")
+        lines.append((row.removeprefix(BY), victim, attack, *map(format_cell, results), count))
+    columns = ("adversary", "victim", "attack", *heads.values(), "n")
     notes = (
         "Images rebuilt from the rows that the victim published; worst: of the image or its negative. class mean: SSIM "
         "of a guess from labels alone. leakage, by SSIM of the image or its negative: 0 is what the best guess scores, "
         "1 what R makes of plain features. named: by the independent network of the disclosure tables.",
-        basis(rows),
+        state_basis(found.attacks),
     )
     return Table("Attacks by collaborators", columns, tuple(lines), notes)
 
 
-def verdict_table(found: Sequence[Verdict], seeds: str) -> Table:
+def tabulate_verdicts(judged: Sequence[Verdict], seeds: str) -> Table:
     """What was expected, what was found, and what the paper has; a rule stands above each claim."""
-    lines, rules, notes = [], [], dict[str, None]()
-    for place, each in enumerate(found):
-        is_first = place == 0 or (each.source, each.claim) != (found[place - 1].source, found[place - 1].claim)
-        if is_first and place:
-            rules.append(place)
-        if is_first and each.sentence:
-            notes[f"{each.claim}: {each.sentence}."] = None
-        about = (each.source, each.claim) if is_first else ("", "")
-        paper = "" if each.paper is None else f"{100 * each.paper:.1f}" if each.is_points else f"{each.paper:.4g}"
-        count = "" if each.n is None else str(each.n)
-        lines.append((*about, each.expected, found_of(each) or "—", count, paper, each.verdict))
+    lines, rules, notes = list[tuple[str, ...]](), list[int](), dict[str, None]()
+    last = ("", "")
+    for verdict in judged:
+        about = (verdict.source, verdict.claim)
+        is_first = not lines or about != last
+        if is_first and lines:
+            rules.append(len(lines))
+        if is_first and verdict.sentence:
+            notes[f"{verdict.claim}: {verdict.sentence}."] = None
+        figure = (format_found(verdict) or ABSENT, "" if verdict.n is None else str(verdict.n))
+        scale, form = (100, ".1f") if verdict.is_points else (1, ".4g")
+        paper = "" if verdict.paper is None else f"{scale * verdict.paper:{form}}"
+        lines.append((*(about if is_first else ("", "")), verdict.expected, *figure, paper, verdict.verdict))
+        last = about
     rule = (
         f"found: value and 95 % interval over n held-out images, {seeds}; differences of accuracies in points. "
         "off by: the whole interval is against it; undecided, within the interval: a part of it is."

@@ -3,15 +3,13 @@
 Tables 1 and 2 take one run, Table 3 a sweep over layers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 from collab.defenses.options import Adversarial
-from collab.results.table import Result
-from collab.verdicts.evidence import Evidence, Key
-from collab.verdicts.judging import ABOVE, NOT_BELOW, Claim, Comparison, Region, difference
-from collab.verdicts.points import Point
-from collab.verdicts.table import Setup, SweepTable, Table
+from collab.verdicts.evidence import Evidence
+from collab.verdicts.judging import ABOVE, NOT_BELOW, Claim, Comparison, Region, subtract
+from collab.verdicts.table import Point, Setup, SweepTable, Table
 
 MCC_KEPT = 0.05
 """By how much mean MCC may differ between partners of APT's Table 1 (SCIENCE 3)."""
@@ -20,36 +18,45 @@ LAYERS = ("conv2", "conv3", "conv4", "conv5", "avgpool", "fc")
 SHALLOW = LAYERS[:3]
 
 
-def partners(evidence: Evidence) -> list[tuple[str, str, Adversarial]]:
-    """Entities that differ in the weights of (9) alone: who has none, who has some, and the options of the latter."""
-    stated = {
-        each.name: defense
-        for each in evidence.scenario.entities
-        for defense in each.defenses
+def find_weighted(evidence: Evidence) -> dict[str, Adversarial]:
+    """Options of every entity that trains adversarially, by its name."""
+    return {
+        entity.name: defense
+        for entity in evidence.scenario.entities
+        for defense in entity.defenses
         if isinstance(defense, Adversarial)
     }
-    found = []
+
+
+def find_partners(evidence: Evidence) -> list[tuple[str, str, Adversarial]]:
+    """Entities that differ in the weights of (9) alone: who has none, who has some, and the options of the latter."""
+    pairs, stated = [], find_weighted(evidence)
     for odd, without in stated.items():
         if not without.pixel_weight and not without.perceptual_weight:
             for even, options in stated.items():
                 weights = {"pixel_weight": options.pixel_weight, "perceptual_weight": options.perceptual_weight}
                 if any(weights.values()) and without.model_copy(update=weights) == options:
-                    found.append((odd, even, options))
-    return found
+                    pairs.append((odd, even, options))
+    return pairs
+
+
+def name_similarities(evidence: Evidence) -> list[str]:
+    """Metrics of the likeness to a face: by each fresh decoder, and by what M reads from features."""
+    exposure = evidence.scenario.exposure
+    decoders = [decoder.name for decoder in exposure.decoders] if exposure else []
+    return ["feature_similarity", *(f"face_similarity[{name}]" for name in decoders)]
 
 
 def adversarial_training_protects(evidence: Evidence) -> Claim:
     """APT Tables 1 and 3: face and feature similarity below those of the partner without the negative losses."""
-    exposure = evidence.scenario.exposure
-    decoders = [each.name for each in exposure.decoders] if exposure else []
-    metrics = [f"face_similarity[{name}]" for name in decoders] + ["feature_similarity"]
+    feature, *faces = name_similarities(evidence)
     found = [
         evidence.compare(
             f"{even}: less {metric} than {odd}", ("exposure", odd, metric), ("exposure", even, metric), ABOVE,
             is_points=False,
         )
-        for odd, even, _ in partners(evidence)
-        for metric in metrics
+        for odd, even, _ in find_partners(evidence)
+        for metric in (*faces, feature)
     ]  # fmt: skip
     sentence = '"more difficult to invert"; Table 1: each even row below its odd partner'
     return Claim("adversarial training protects", sentence, tuple(found))
@@ -58,7 +65,7 @@ def adversarial_training_protects(evidence: Evidence) -> Claim:
 def adversarial_training_costs_little(evidence: Evidence) -> Claim:
     """APT Table 1: MCC within .05 of the partner's; of those trained for few attributes, MCC of these."""
     found = []
-    for odd, even, options in partners(evidence):
+    for odd, even, options in find_partners(evidence):
         row, metrics = "tables_1_2", ["mcc_poisoned"]
         if options.attributes:
             row, metrics = "exposure", [f"mcc[{name}]" for name in options.attributes]
@@ -82,7 +89,7 @@ def neighbors_forget_other_attributes(evidence: Evidence) -> Claim:
             ("exposure", even, f"knn[{name}]"),
             NOT_BELOW,
         )
-        for odd, even, options in partners(evidence)
+        for odd, even, options in find_partners(evidence)
         for name in (exposure.attributes if exposure else ())
         if name not in options.attributes
     ]
@@ -91,38 +98,28 @@ def neighbors_forget_other_attributes(evidence: Evidence) -> Claim:
 
 def more_weight_trades_utility_for_privacy(evidence: Evidence) -> Claim:
     """APT Table 2: MCC and similarities fall with the weight of the perceptual distance; an interval may reach over."""
-    stated = [
-        (defense.perceptual_weight, each.name)
-        for each in evidence.scenario.entities
-        for defense in each.defenses
-        if isinstance(defense, Adversarial)
-    ]
-    exposure = evidence.scenario.exposure
-    decoders = [each.name for each in exposure.decoders] if exposure else []
-    keys = [("tables_1_2", "mcc_poisoned"), ("exposure", "feature_similarity")]
-    keys += [("exposure", f"face_similarity[{name}]") for name in decoders]
-    names = [name for _, name in sorted(stated)]
-    found = []
-    for row, metric in keys:
-        for first, second in pairwise(names):
-            found.append(
-                evidence.compare(
-                    f"{metric}: {second} not above {first}", (row, first, metric), (row, second, metric), NOT_BELOW,
-                    is_points=False,
-                )
-            )  # fmt: skip
+    keys = [("tables_1_2", "mcc_poisoned"), *(("exposure", metric) for metric in name_similarities(evidence))]
+    weights = sorted((defense.perceptual_weight, name) for name, defense in find_weighted(evidence).items())
+    found = [
+        evidence.compare(
+            f"{metric}: {second} not above {first}", (row, first, metric), (row, second, metric), NOT_BELOW,
+            is_points=False,
+        )
+        for row, metric in keys
+        for (_, first), (_, second) in pairwise(weights)
+    ]  # fmt: skip
     sentence = '"the model becomes more privacy-protecting [...] at the cost of decreased utility"'
     return Claim("weight trades utility for privacy", sentence, tuple(found))
 
 
 def deeper_layers_show_less(axis: str, points: Sequence[Point]) -> Claim:
     """Table 3 of APT, first row: without adversarial training face similarity falls from layer to layer."""
-    known = {str(values[axis]): _faces(found, "without") for values, found in points}
-    ordered = [layer for layer in LAYERS if layer in known]
+    faces = {str(values[axis]): results.like("exposure", "without", "face_similarity") for values, results in points}
+    ordered = [layer for layer in LAYERS if layer in faces]
     found = [
         Comparison(
             f"{axis} {second}: no more face similarity than {first}", NOT_BELOW,
-            difference(known[first], known[second]), missing="no face similarity",
+            subtract(faces[first], faces[second]), missing="no face similarity",
         )
         for first, second in pairwise(ordered)
     ]  # fmt: skip
@@ -134,19 +131,16 @@ def adversarial_training_protects_shallow_layers(axis: str, points: Sequence[Poi
     found = [
         Comparison(
             f"{axis} {values[axis]}: less face similarity with adversarial training", ABOVE,
-            difference(_faces(rows, "without"), _faces(rows, "with")), missing="no face similarity",
+            subtract(
+                results.like("exposure", "without", "face_similarity"),
+                results.like("exposure", "with", "face_similarity"),
+            ),
+            missing="no face similarity",
         )
-        for values, rows in points
+        for values, results in points
         if values[axis] in SHALLOW
     ]  # fmt: skip
     return Claim("adversarial training protects", "Table 3: .98 to .36, .95 to .48, .74 to .49", tuple(found))
-
-
-def _faces(found: Mapping[Key, Result], who: str) -> Result | None:
-    """Face similarity of an entity under the first decoder that it was measured with."""
-    named = (row for (name, entity, metric), row in found.items()
-             if (name, entity) == ("exposure", who) and metric.startswith("face_similarity["))  # fmt: skip
-    return next(named, None)
 
 
 FACES = Setup("celeba", ("resnet50_mlp",), "fc")

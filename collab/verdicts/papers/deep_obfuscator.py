@@ -1,7 +1,7 @@
 """Li et al., DeepObfuscator: its headline figures."""
 
 from collab.verdicts.evidence import Evidence
-from collab.verdicts.judging import ABOVE, Claim, Comparison, combination
+from collab.verdicts.judging import ABOVE, Claim, Comparison, combine
 from collab.verdicts.table import Setup, Table
 
 
@@ -30,7 +30,7 @@ def private_attributes_are_guessed(evidence: Evidence) -> Claim:
             Comparison(
                 f"{name}: the fixed reader keeps less than half of its lead over guessing",
                 ABOVE,
-                combination([(0.5, plain), (-1.0, fixed), (0.5, chance)]),
+                combine([(0.5, plain), (-1.0, fixed), (0.5, chance)]),
                 is_points=True,
                 missing=f"no accuracy of private attributes of {name}",
             )

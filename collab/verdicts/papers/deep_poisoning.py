@@ -1,10 +1,12 @@
 """Guo et al., Deep Poisoning, WACV 2021: Tables 1 to 4 and Figure 5; Table 5 is in `deep_poisoning_table_5`."""
 
+from itertools import product
+
 from collab.papers import name_in_papers, paper_tables
 from collab.results.table import Result
 from collab.scenario.stage_rows import TABLES_1_2
 from collab.verdicts.evidence import Evidence
-from collab.verdicts.judging import ABOVE, NOT_BELOW, Claim, Comparison, Region, combination, difference
+from collab.verdicts.judging import ABOVE, NOT_BELOW, Claim, Comparison, Region, combine
 from collab.verdicts.table import Place, Setup, Table
 
 ENOUGH_IMAGES = 2500
@@ -95,21 +97,18 @@ def dpm_regains_what_a_perturbation_costs(evidence: Evidence) -> Claim:
     main, sign = evidence.main, float(evidence.main.sign)
     found = []
     for kind in STATIONARY:
-        for chained in evidence.protected_by(f"{kind}+dpm"):
-            for alone in evidence.protected_by(kind):
-                keys = [(chained, "poisoned"), (alone, "poisoned"), (chained, "original")]
-                with_dpm, without, plain = (
-                    evidence.row(("tables_1_2", who, f"{main.name}_{what}")) for who, what in keys
+        for chained, alone in product(evidence.protected_by(f"{kind}+dpm"), evidence.protected_by(kind)):
+            keys = [(chained, "poisoned"), (alone, "poisoned"), (chained, "original")]
+            scores = [evidence.row(("tables_1_2", name, f"{main.name}_{state}")) for name, state in keys]
+            found.append(
+                Comparison(
+                    f"{chained}: nearer to plain features than to {alone}",
+                    NOT_BELOW,
+                    combine(list(zip((sign, -sign / 2, -sign / 2), scores, strict=True))),
+                    is_points=main.scale == 100,
+                    missing=f"no {main.title} of {chained} or {alone}",
                 )
-                found.append(
-                    Comparison(
-                        f"{chained}: nearer to plain features than to {alone}",
-                        NOT_BELOW,
-                        combination([(sign, with_dpm), (-sign / 2, without), (-sign / 2, plain)]),
-                        is_points=main.scale == 100,
-                        missing=f"no {main.title} of {chained} or {alone}",
-                    )
-                )
+            )
     sentence = '"defending against the image reconstruction with minimal loss in classification performance" (4.2.3)'
     return Claim("a DPM regains accuracy", sentence, tuple(found))
 
@@ -147,21 +146,18 @@ def privacy_falls(evidence: Evidence) -> Claim:
 def shared_obfuscator_is_reversed(evidence: Evidence) -> Claim:
     """DP Table 4, last columns, and Fig. 7: a fresh reconstructor inverts what everybody must have."""
     metric, plain = f"ssim{evidence.window}", evidence.protected_by("none")
-    found = []
-    for spy, victim, attack in evidence.attacks:
-        if attack == LEAKED and victim in evidence.protected_by("obfuscator") and plain:
-            found.append(
-                Comparison(
-                    f"{attack} on {victim}: at least {REVERSED:g} of its SSIM on {plain[0]}",
-                    NOT_BELOW,
-                    difference(
-                        evidence.attacked(spy, victim, attack, metric),
-                        evidence.attacked(spy, plain[0], attack, metric),
-                        times=REVERSED,
-                    ),
-                    missing=f"no SSIM of {attack} on {victim} or {plain[0]}",
-                )
-            )
+    found = [
+        evidence.compare(
+            f"{attack} on {victim}: at least {REVERSED:g} of its SSIM on {plain[0]}",
+            evidence.attacked(spy, victim, attack, metric),
+            evidence.attacked(spy, plain[0], attack, metric),
+            NOT_BELOW,
+            times=REVERSED,
+            is_points=False,
+        )
+        for spy, victim, attack in evidence.attacks
+        if attack == LEAKED and victim in evidence.protected_by("obfuscator") and plain
+    ]
     sentence = '"reversing the obfuscator of DeepObfuscator also achieves great reconstruction quality" (4.2.3)'
     return Claim("a shared obfuscator is reversed", sentence, tuple(found))
 
@@ -170,7 +166,7 @@ def denied_is_measured(evidence: Evidence) -> Claim:
     """Ours: the cells where the paper says that sharing is denied hold what the attacks reach."""
     metric = f"ssim{evidence.window}"
     found = [
-        evidence.single_attack(f"{attack} on {victim} has a figure", spy, victim, attack, metric, Region())
+        evidence.single(f"{attack} on {victim} has a figure", evidence.attacked(spy, victim, attack, metric), Region())
         for spy, victim, attack in evidence.attacks
         if victim in evidence.poisoners
     ]
@@ -181,47 +177,49 @@ def unseen_reconstructors_invert_plain_features(evidence: Evidence) -> Claim:
     """Figure 5: each reconstructor is an opponent at all."""
     metric = f"ssim{evidence.window}"
     found = [
-        evidence.single_attack(
+        evidence.single(
             f"{attack} on {victim}: SSIM at least {LEAST_ORIGINAL_SSIM:g}",
-            spy, victim, attack, metric, Region(low=LEAST_ORIGINAL_SSIM),
+            evidence.attacked(spy, victim, attack, metric),
+            Region(low=LEAST_ORIGINAL_SSIM),
         )
         for spy, victim, attack in evidence.attacks
         if victim in evidence.protected_by("none")
-    ]  # fmt: skip
+    ]
     return Claim("each reconstructor inverts plain features", "Figure 5, on original features", tuple(found))
 
 
 def unseen_reconstructors_are_fooled(evidence: Evidence) -> Claim:
     """Figure 5: what each shows of poisoned features has less than half of the SSIM that it reaches on plain ones."""
-    plain, metric, found = evidence.protected_by("none"), f"ssim{evidence.window}", []
-    for spy, victim, attack in evidence.attacks:
-        if victim in evidence.poisoners and (spy, plain[0] if plain else "", attack) in evidence.attacks:
-            rows = [evidence.attacked(spy, who, attack, metric) for who in (plain[0], victim)]
-            found.append(
-                Comparison(
-                    f"{attack} on {victim}: less than half of its SSIM on {plain[0]}",
-                    ABOVE,
-                    difference(rows[0], rows[1], times=2.0),
-                    missing=f"no SSIM of {attack}",
-                )
-            )
+    plain, metric = evidence.protected_by("none"), f"ssim{evidence.window}"
+    found = [
+        evidence.compare(
+            f"{attack} on {victim}: less than half of its SSIM on {plain[0]}",
+            evidence.attacked(spy, plain[0], attack, metric),
+            evidence.attacked(spy, victim, attack, metric),
+            ABOVE,
+            times=2.0,
+            is_points=False,
+        )
+        for spy, victim, attack in evidence.attacks
+        if victim in evidence.poisoners and plain and (spy, plain[0], attack) in evidence.attacks
+    ]
     sentence = "Figure 5, on poisoned features: reconstructors that the DPM never saw recover nothing"
     return Claim("unseen reconstructors are fooled", sentence, tuple(found))
 
 
-def _beside_the_backbone(evidence: Evidence, row: Result) -> Place | None:
+def _beside_the_backbone(evidence: Evidence, result: Result) -> Place | None:
     """Tables 1 and 2: the row of the scenario's backbone, or of resnet101 for another one."""
-    if row.row != TABLES_1_2 or row.defense != "dpm":
+    if result.row != TABLES_1_2 or result.defense != "dpm":
         return None
     backbone = evidence.scenario.model.backbone
-    return backbone if backbone in BACKBONES else "resnet101", row.metric.replace(evidence.window, "")
+    return backbone if backbone in BACKBONES else "resnet101", result.metric.replace(evidence.window, "")
 
 
-def _beside_the_defense(evidence: Evidence, row: Result) -> Place | None:
+def _beside_the_defense(evidence: Evidence, result: Result) -> Place | None:
     """Table 3: the row of the defense, by what C and R make of its features."""
-    if row.row != TABLES_1_2 or not row.metric.endswith("_poisoned"):
+    if result.row != TABLES_1_2 or not result.metric.endswith("_poisoned"):
         return None
-    return name_in_papers(row.defense or ""), row.metric.replace(evidence.window, "").removesuffix("_poisoned")
+    return name_in_papers(result.defense or ""), result.metric.replace(evidence.window, "").removesuffix("_poisoned")
 
 
 BACKBONES = tuple(paper_tables()["dp_table1"].rows)

@@ -174,9 +174,9 @@ def logits_share_more(evidence: Evidence) -> Claim:
     return Claim("logits share more", "Ours: with equivalence by logits rows 7 and 8 gain over own features", found)
 
 
-def _beside_its_number(evidence: Evidence, row: Result) -> Place | None:
+def _beside_its_number(evidence: Evidence, result: Result) -> Place | None:
     """The row of that number, if it is trained on what the paper's is."""
-    return (row.row, row.metric) if row.row in read_rows(evidence).like_the_paper else None
+    return (result.row, result.metric) if result.row in read_rows(evidence).like_the_paper else None
 
 
 def _other_shares(evidence: Evidence) -> str:

@@ -1,14 +1,12 @@
 """Deep Poisoning Functions, the first version of Guo et al.: Figures 5 and 10, and Table 4, which takes a sweep."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from collab.results.table import Result
-from collab.verdicts.evidence import Evidence, Key
-from collab.verdicts.judging import ABOVE, Claim, Comparison, Found, Region, difference
+from collab.verdicts.evidence import Evidence
+from collab.verdicts.judging import ABOVE, Claim, Comparison, Found, Region, subtract
 from collab.verdicts.papers.deep_poisoning import LITTLE_RISE, MOST_SSIM
-from collab.verdicts.points import Point
-from collab.verdicts.table import SweepTable, Table
+from collab.verdicts.table import Point, SweepTable, Table
 
 BROKEN = 0.5
 """Normalized leakage from which on a defense is called broken (ATTACKS 3.2)."""
@@ -20,14 +18,12 @@ def a_secret_module_fools_the_reconstructor(evidence: Evidence) -> Claim:
     """The released R alone gets nothing from who keeps the module, whether or not another one leaked."""
     metric = f"ssim{evidence.window}"
     found = [
-        Comparison(
+        evidence.compare(
             f"{attack} on {victim}: a guess from labels has more SSIM",
+            evidence.attacked(spy, victim, attack, f"{metric}_prior_class_mean"),
+            evidence.attacked(spy, victim, attack, metric),
             ABOVE,
-            difference(
-                evidence.attacked(spy, victim, attack, f"{metric}_prior_class_mean"),
-                evidence.attacked(spy, victim, attack, metric),
-            ),
-            missing=f"no SSIM of {attack}",
+            is_points=False,
         )
         for spy, victim, attack in evidence.attacks
         if attack == "straw_man" and victim in evidence.poisoners
@@ -38,16 +34,19 @@ def a_secret_module_fools_the_reconstructor(evidence: Evidence) -> Claim:
 def a_released_module_is_inverted(evidence: Evidence) -> Claim:
     """The secondary attack: a fresh reconstructor, trained on what the released module makes of public images."""
     found = [
-        evidence.single_attack(f"{attack} on {victim}: leakage at least {BROKEN:g}", spy, victim, attack,
-                               "leakage[ssim_max]", Region(low=BROKEN))
+        evidence.single(
+            f"{attack} on {victim}: leakage at least {BROKEN:g}",
+            evidence.attacked(spy, victim, attack, "leakage[ssim_max]"),
+            Region(low=BROKEN),
+        )
         for spy, victim, attack in evidence.attacks
         if attack.startswith("leaked_module")
-    ]  # fmt: skip
+    ]
     sentence = "a reconstructor trained on the released module recovers the images; partial release denies it"
     return Claim("a released module is inverted", sentence, tuple(found))
 
 
-def confusers(evidence: Evidence) -> list[str]:
+def find_confusers(evidence: Evidence) -> list[str]:
     """Who publishes from a DPM that was trained against identification."""
     return [each.name for each in evidence.scenario.entities if any(defense.hides_people for defense in each.defenses)]
 
@@ -76,34 +75,33 @@ def pose_stays_readable(evidence: Evidence) -> Claim:
             times=1 + LITTLE_RISE,
             is_points=False,
         )
-        for name in confusers(evidence)
+        for name in find_confusers(evidence)
     )
     return Claim("the pose stays readable", "Figure 10: the pose is answered as before (4.4)", found)
 
 
 def _of_each(evidence: Evidence, suffix: str, word: str, region: Callable[[float], Region]) -> tuple[Comparison, ...]:
     """Top-1 of naming people against so many times a guess, for each entity that confuses it."""
-    found = []
-    for name in confusers(evidence):
-        guess = Found.of(evidence.row(_identity(name, "chance")))
+    comparisons = []
+    for name in find_confusers(evidence):
+        guess = Found.of(evidence.row(("inference", name, "identity_top1_chance")))
         bound = MOST_CHANCE * (guess.value if guess else 0.0)
-        told = f"{name}: top-1 of people {word} {MOST_CHANCE:g} times a guess"
-        found.append(evidence.single(told, _identity(name, suffix), region(bound)))
-    return tuple(found)
-
-
-def _identity(name: str, suffix: str) -> Key:
-    return ("inference", name, f"identity_top1_{suffix}")
+        expected = f"{name}: top-1 of people {word} {MOST_CHANCE:g} times a guess"
+        key = ("inference", name, f"identity_top1_{suffix}")
+        comparisons.append(evidence.single(expected, key, region(bound)))
+    return tuple(comparisons)
 
 
 def original_ssim_falls_with_depth(axis: str, points: Sequence[Point]) -> Claim:
     """Table 4 of DPF, fourth column: the deeper the hook, the less R shows of original features."""
-    known = [(str(values[axis]), _only(found, "ssim", "_original")) for values, found in points]
-    ordered = sorted(known, key=lambda each: each[0])  # conv2_1, conv2_3, conv3_1, conv4_1
+    scores = {str(values[axis]): results.first("tables_1_2", "ssim", "original") for values, results in points}
     found = [
-        Comparison(f"{axis} {first}: more SSIM than {second}", ABOVE, difference(a, b), missing="no SSIM")
-        for (first, a), (second, b) in pairwise(ordered)
-    ]
+        Comparison(
+            f"{axis} {first}: more SSIM than {second}", ABOVE, subtract(scores[first], scores[second]),
+            missing="no SSIM",
+        )
+        for first, second in pairwise(sorted(scores))  # conv2_1, conv2_3, conv3_1, conv4_1
+    ]  # fmt: skip
     sentence = "Table 4: .8562, .8499, .8048, .7009 of original features"
     return Claim("original SSIM falls with depth", sentence, tuple(found))
 
@@ -114,19 +112,12 @@ def the_reconstructor_is_fooled_at_every_hook(axis: str, points: Sequence[Point]
         Comparison(
             f"{axis} {values[axis]}: SSIM within ±{MOST_SSIM:g}",
             Region(-MOST_SSIM, MOST_SSIM),
-            Found.of(_only(of_point, "ssim", "_poisoned")),
+            Found.of(results.first("tables_1_2", "ssim", "poisoned")),
             missing="no SSIM",
         )
-        for values, of_point in points
+        for values, results in points
     ]
     return Claim("R is fooled at every hook", "Table 4: SSIM of poisoned features .0069 to .0151", tuple(found))
-
-
-def _only(found: Mapping[Key, Result], stem: str, end: str) -> Result | None:
-    """The metric of the one entity that publishes, whatever its window."""
-    named = (row for (name, _, metric), row in found.items()
-             if name == "tables_1_2" and metric.startswith(f"{stem}[") and metric.endswith(end))  # fmt: skip
-    return next(named, None)
 
 
 TABLES = (

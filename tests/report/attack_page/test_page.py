@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from collab.metrics.intervals import share_interval
-from collab.report.attack_page.cells import cells_of, defense_names
-from collab.report.attack_page.page import _gains, frontier, write_audit
-from collab.report.attack_page.tables import curves, details, matrix, verdicts
-from collab.report.attack_page.verdicts import in_words, judgements
+from collab.report.attack_page.cells import judge_attacks, name_defenses
+from collab.report.attack_page.page import _gains, draw_frontier, write_audit
+from collab.report.attack_page.tables import tabulate_details, tabulate_matrix, tabulate_numbers, tabulate_verdicts
+from collab.report.attack_page.verdicts import describe_verdicts, judge_defenses
 from collab.report.attack_page.words import BROKEN_LEAKAGE, CANNOT, CONTROL_FAILED, R_IS_BLIND
 from collab.results.opened import open_run
 from collab.results.table import Result, write_results
@@ -78,21 +78,21 @@ def found(attack: str, entity: str, metric: str, value: float, reach: float | No
 )  # fmt: skip
 def test_words_follow_the_rule(tmp_path: Path, rows: list[tuple[str, float, float | None]], word: str) -> None:
     run = made(tmp_path / "run", [found("any", "a1", *each) for each in rows])
-    (cell,) = cells_of(open_run(run))
+    (cell,) = judge_attacks(open_run(run))
     assert (cell.word, cell.adversary, cell.seconds) == (word, "insider", 2.0)
 
 
 def test_victims_of_one_defense_are_one_cell_whose_interval_knows_both(tmp_path: Path) -> None:
     rows = [found("any", name, "leakage[ssim_max]", value) for name, value in (("a1", 0.2), ("a2", 0.4), ("a3", 0.9))]
     run = open_run(made(tmp_path / "run", rows))
-    (cell,) = cells_of(run)
+    (cell,) = judge_attacks(run)
     assert cell.victims == ("a1", "a2", "a3")
     assert cell.leakage is not None
     assert cell.leakage.value == pytest.approx(0.5)
     assert cell.leakage.low is not None
     assert cell.leakage.low < 0.2  # three victims that differ by so much say little of the next one
-    assert [line[2] for line in verdicts(cells_of(run)).lines] == ["broken"]
-    assert matrix(cells_of(run)).lines == (("any", "broken"),)
+    assert [line[2] for line in tabulate_verdicts(judge_attacks(run)).lines] == ["broken"]
+    assert tabulate_matrix(judge_attacks(run)).lines == (("any", "broken"),)
 
 
 def test_a_time_is_that_of_its_own_tasks_though_names_begin_alike(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_time_is_that_of_its_own_tasks_though_names_begin_alike(tmp_path: Path
     }  # fmt: skip
     run = made(tmp_path / "run", rows, jobs)
     (run / "scenario.yaml").write_text(text)
-    cells = cells_of(open_run(run))
+    cells = judge_attacks(open_run(run))
     assert {(cell.defense, cell.attack): cell.seconds for cell in cells} == {
         ("dpm", "noise"): 1.5, ("dpm of a12", "noise"): 10.5,
         ("dpm", "noise_long"): 100.0, ("dpm of a12", "noise_long"): 1000.0,
@@ -126,11 +126,11 @@ def test_what_collaborators_and_outsiders_do_with_one_attack_are_two_cells(tmp_p
         "1": job("attack", "any", "a1", facts={"adversary": "outsider"}),
         "2": job("attack", "any", "a2", facts={"adversary": "collaborator"}),
     }
-    cells = cells_of(open_run(made(tmp_path / "run", rows, jobs)))
+    cells = judge_attacks(open_run(made(tmp_path / "run", rows, jobs)))
     assert {cell.adversary: (cell.word, cell.seconds) for cell in cells} == {
         "outsider": ("not broken by this suite", 2.0), "collaborator": ("broken", 2.0),
     }  # fmt: skip
-    assert matrix(cells).lines == (("any", "broken"),)
+    assert tabulate_matrix(cells).lines == (("any", "broken"),)
 
 
 @pytest.mark.parametrize("values", [(0.99, 1.0, 1.0), (0.0, 0.01, 0.0), (1.0, 1.0), (0.9, 0.97)])
@@ -139,7 +139,7 @@ def test_the_interval_of_a_share_stays_between_nothing_and_all(tmp_path: Path, v
     for who, value in zip(("a1", "a2", "a3"), values, strict=False):
         low, high = share_interval(round(100 * value), 100)
         rows.append(Result("tiny", "by spy", who, "dpm", "any", "match_top1", value, low, high, n=100, seed=0))
-    (cell,) = cells_of(open_run(made(tmp_path / "run", rows)))
+    (cell,) = judge_attacks(open_run(made(tmp_path / "run", rows)))
     assert cell.matches is not None
     assert cell.matches.low is not None
     assert cell.matches.high is not None
@@ -149,7 +149,7 @@ def test_the_interval_of_a_share_stays_between_nothing_and_all(tmp_path: Path, v
 
 def test_of_two_victims_the_interval_is_students(tmp_path: Path) -> None:
     rows = [found("any", who, "leakage[ssim_max]", value, 0.0) for who, value in (("a1", 0.4), ("a2", 0.6))]
-    (cell,) = cells_of(open_run(made(tmp_path / "run", rows)))
+    (cell,) = judge_attacks(open_run(made(tmp_path / "run", rows)))
     assert cell.leakage is not None
     assert cell.leakage.low == pytest.approx(
         0.5 - 12.706 * 0.1, abs=1e-3
@@ -159,22 +159,26 @@ def test_of_two_victims_the_interval_is_students(tmp_path: Path) -> None:
 def test_where_r_rebuilds_nothing_no_part_of_the_page_builds_on_leakage(tmp_path: Path) -> None:
     rows = [found("straw_man", who, "ssim_max[7]", 0.05) for who in ("a1", "a2")]
     run = open_run(made(tmp_path / "blind", rows))
-    cells = cells_of(run)
-    assert verdicts(cells).lines == (
+    cells = judge_attacks(run)
+    assert tabulate_verdicts(cells).lines == (
         ("dpm", "insider", CANNOT, f"straw_man: {R_IS_BLIND} (1 attack, 2 victims, 100 rows)"),
     )
-    assert matrix(cells).lines == (("straw_man", CANNOT),)
-    assert (curves(cells), frontier(run, cells), details(cells).lines[0][2]) == (None, "", "—")
-    told = in_words(judgements(cells), defense_names(run.scenario.entities))
+    assert tabulate_matrix(cells).lines == (("straw_man", CANNOT),)
+    assert (tabulate_numbers(cells), draw_frontier(run, cells), tabulate_details(cells).lines[0][2]) == (None, "", "—")
+    told = describe_verdicts(judge_defenses(cells), name_defenses(run.scenario.entities))
     assert told == f"Cannot be judged: {R_IS_BLIND}: what a1 and a2 publish (dpm), one attack."
     matched = [found("matching", "a1", "match_top1", 0.9), found("matching", "a1", "match_chance", 0.01, None)]
-    told = in_words(judgements(cells_of(open_run(made(tmp_path / "matched", [*rows, *matched])))), {"a1": "dpm"})
+    told = describe_verdicts(
+        judge_defenses(judge_attacks(open_run(made(tmp_path / "matched", [*rows, *matched])))), {"a1": "dpm"}
+    )
     assert told == (
         "Broken by an insider who has images of the victim: what a1 publishes (dpm), by matching: "
         "90 % of the rows matched."
     )
     unmatched = [found("matching", "a1", "match_top1", 0.01), found("matching", "a1", "match_chance", 0.01, None)]
-    told = in_words(judgements(cells_of(open_run(made(tmp_path / "unmatched", [*rows, *unmatched])))), {"a1": "dpm"})
+    told = describe_verdicts(
+        judge_defenses(judge_attacks(open_run(made(tmp_path / "unmatched", [*rows, *unmatched])))), {"a1": "dpm"}
+    )
     assert told == "Not broken by this suite: what a1 publishes (dpm), 2 attacks, 1 of them without a verdict."
 
 
@@ -182,7 +186,7 @@ def test_of_victims_of_whom_r_rebuilds_nothing_leakage_says_so(tmp_path: Path) -
     rows = [found("any", who, "ssim_max[7]", 0.3) for who in ("a1", "a2")] + [
         found("any", "a1", "leakage[ssim_max]", 0.7)
     ]
-    (cell,) = cells_of(open_run(made(tmp_path / "run", rows)))
+    (cell,) = judge_attacks(open_run(made(tmp_path / "run", rows)))
     assert cell.word == "broken"
     assert cell.how == f"leakage 0.70 [0.69, 0.71], of 1 of 2 victims: of the others {R_IS_BLIND}"
 
@@ -192,7 +196,7 @@ def test_a_control_holds_for_all_victims_that_a_rehearsal_serves(tmp_path: Path)
     jobs = {who: job("attack", "any", who, rehearsed_on="a1") for who in ("a1", "a2")}
     run = made(tmp_path / "run", rows, jobs)
     (run / "scenario.yaml").write_text(to_yaml(read_scenario(SCENARIO, ["entities.a2.defense.blocks=3"]).scenario))
-    assert [cell.word for cell in cells_of(open_run(run))] == [CONTROL_FAILED, CONTROL_FAILED]
+    assert [cell.word for cell in judge_attacks(open_run(run))] == [CONTROL_FAILED, CONTROL_FAILED]
 
 
 def test_who_finds_nothing_in_plain_features_says_nothing_of_poisoned_ones(tmp_path: Path) -> None:
@@ -205,7 +209,7 @@ def test_who_finds_nothing_in_plain_features_says_nothing_of_poisoned_ones(tmp_p
         for each in record["jobs"].values():
             each["facts"] = {"adversary": adversary}
         (run / "record.json").write_text(json.dumps(record))
-        return [cell.word for cell in cells_of(open_run(run))]
+        return [cell.word for cell in judge_attacks(open_run(run))]
 
     assert words(0.5, "outsider") == ["not broken by this suite", "broken"]
     assert words(0.0, "outsider") == [CONTROL_FAILED, CONTROL_FAILED]
@@ -218,7 +222,7 @@ def test_k50_is_the_least_number_of_pairs_that_shows_half_of_what_a_leaked_modul
         rows = [
             found(name, "a1", "leakage[ssim_max]", value) for name, value in {**told, "leaked_module": leaked}.items()
         ]
-        shown = curves(cells_of(open_run(made(tmp_path / str(leaked), rows))))
+        shown = tabulate_numbers(judge_attacks(open_run(made(tmp_path / str(leaked), rows))))
         assert shown is not None
         assert shown.columns == ("defense", "4 pairs", "16 pairs", "64 pairs", "k50", "8 modules")
         return shown.lines
@@ -227,14 +231,16 @@ def test_k50_is_the_least_number_of_pairs_that_shows_half_of_what_a_leaked_modul
     assert table(0.9) == (("dpm", "0.10", "0.30", "0.40", "not reached", "0.20"),)
     assert table(0.0) == (("dpm", "0.10", "0.30", "0.40", "—", "0.20"),)
     assert (
-        curves(cells_of(open_run(made(tmp_path / "one", [found("leaked_pairs[4]", "a1", "leakage[ssim_max]", 0.1)]))))
+        tabulate_numbers(
+            judge_attacks(open_run(made(tmp_path / "one", [found("leaked_pairs[4]", "a1", "leakage[ssim_max]", 0.1)])))
+        )
         is None
     )
 
 
 def test_defenses_of_other_options_have_other_names() -> None:
     stated = read_scenario(SCENARIO, ["entities.a2.defense.blocks=3"]).scenario
-    names = defense_names(stated.entities)
+    names = name_defenses(stated.entities)
     assert names["a1"] == names["a3"] == "dpm"
     assert names["a2"] == "dpm of a2"
 
@@ -300,10 +306,10 @@ def test_what_a_peer_gains_is_what_a_defense_is_worth_and_its_cost_where_no_row_
     (folder / "scenario.yaml").write_text(text)
     run = open_run(folder)
     assert _gains(run) == {"dpm": [pytest.approx(3.0)], "dpm of a3": [pytest.approx(1.0)]}
-    assert "that a peer gains" in frontier(run, cells_of(run))
+    assert "that a peer gains" in draw_frontier(run, judge_attacks(run))
     write_results(folder / "results.parquet", [*attacked, *cost])
     run = open_run(folder)
-    assert "that it costs" in frontier(run, cells_of(run))
+    assert "that it costs" in draw_frontier(run, judge_attacks(run))
 
 
 def test_defenses_stand_in_the_order_of_the_entities_that_have_them(tmp_path: Path) -> None:
@@ -314,4 +320,4 @@ def test_defenses_stand_in_the_order_of_the_entities_that_have_them(tmp_path: Pa
         "name: a1, share: 0.10, defense: none",
     )
     (folder / "scenario.yaml").write_text(text)
-    assert [cell.defense for cell in cells_of(open_run(folder))] == ["none", "dpm"]
+    assert [cell.defense for cell in judge_attacks(open_run(folder))] == ["none", "dpm"]

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from collab.report.figures.labels import (
     MOST_COUNTS,
     MOST_NAMES,
-    dealt_in_words,
-    effective_classes,
-    held_labels,
-    label_map,
+    count_effective_classes,
+    describe_partition,
+    draw_label_map,
+    tabulate_counts,
+    tabulate_holdings,
 )
 from collab.report.pages.page import write_page
 from collab.results.table import write_results
@@ -30,27 +31,28 @@ LABELS = {"a1": [10, 30, 0], "a2": [0, 0, 7], "a3": [5, 5, 5], "a4": [1, 1, 2]}
 
 @given(st.integers(1, 50), st.integers(1, 9), st.integers(0, 9))
 def test_effective_classes_of_even_ones_are_their_number(size: int, classes: int, others: int) -> None:
-    assert effective_classes([size] * classes + [0] * others) == pytest.approx(classes)
+    assert count_effective_classes([size] * classes + [0] * others) == pytest.approx(classes)
 
 
 @given(st.lists(st.integers(0, 99), min_size=1, max_size=9))
 def test_effective_classes_are_at_most_those_held_and_do_not_depend_on_the_number_of_images(counts: list[int]) -> None:
-    found = effective_classes(counts)
+    found = count_effective_classes(counts)
     held = sum(count > 0 for count in counts)
     assert min(held, 1) - 1e-9 <= found <= held + 1e-9
-    assert effective_classes([7 * count for count in counts]) == pytest.approx(found)
+    assert count_effective_classes([7 * count for count in counts]) == pytest.approx(found)
 
 
 def test_effective_classes_of_two_have_a_closed_form() -> None:
-    assert effective_classes([1, 3]) == pytest.approx(4 / 27**0.25)  # exp(ln 4 - 3/4 ln 3)
-    assert effective_classes([]) == 0
+    assert count_effective_classes([1, 3]) == pytest.approx(4 / 27**0.25)  # exp(ln 4 - 3/4 ln 3)
+    assert count_effective_classes([]) == 0
 
 
 def test_a_line_says_what_an_entity_holds() -> None:
-    first, second, *_ = held_labels(LABELS, CLASSES)
-    assert (first.entity, first.images, first.classes, first.most, first.most_share) == ("a1", 40, 2, "dog", 0.75)
-    assert (second.classes, second.effective, second.most_share) == (1, pytest.approx(1), 1.0)
-    assert first.counts == (10, 30, 0)
+    first, second, *_ = tabulate_holdings(LABELS, CLASSES, "").lines
+    assert first == ("a1", "40", "2 of 3", "1.8", "dog (75.0 %)")
+    assert second[2:4] == ("1 of 3", "1.0")
+    assert second[4].endswith("(100.0 %)")
+    assert [line[1] for line in tabulate_counts(LABELS, CLASSES).lines] == ["10", "30", "0"]
 
 
 def texts(svg: str) -> list[str]:
@@ -65,7 +67,7 @@ def colors(svg: str) -> list[str]:
 
 
 def test_the_map_has_every_name_and_count_and_a_shade_for_each_share() -> None:
-    svg = label_map(LABELS, CLASSES)
+    svg = draw_label_map(LABELS, CLASSES)
     told = texts(svg)
     assert {"a1 (40)", "a2 (7)", "a3 (15)", *CLASSES} <= set(told)
     assert [text for text in told if text.isdecimal()] == [str(count) for counts in LABELS.values() for count in counts]
@@ -78,9 +80,9 @@ def test_the_map_has_every_name_and_count_and_a_shade_for_each_share() -> None:
 
 
 def test_the_map_is_the_same_for_the_same_labels_and_its_ink_follows_the_page() -> None:
-    svg = label_map(LABELS, CLASSES)
-    assert svg == label_map(LABELS, CLASSES)
-    assert svg != label_map({**LABELS, "a2": [0, 7, 0]}, CLASSES)
+    svg = draw_label_map(LABELS, CLASSES)
+    assert svg == draw_label_map(LABELS, CLASSES)
+    assert svg != draw_label_map({**LABELS, "a2": [0, 7, 0]}, CLASSES)
     assert not re.search(r'id="patch_1">\s*<path [^>]*fill: #ffffff', svg)
     assert "#000000" not in svg  # black ink is lost on a dark page
     assert "currentColor" in svg
@@ -88,14 +90,14 @@ def test_the_map_is_the_same_for_the_same_labels_and_its_ink_follows_the_page() 
 
 
 def test_names_that_mean_something_to_others_are_written_as_they_are() -> None:
-    told = texts(label_map({"a1": [1, 1, 1]}, ["$x_1$", "<b>&", "猫" + 40 * "y"]))
+    told = texts(draw_label_map({"a1": [1, 1, 1]}, ["$x_1$", "<b>&", "猫" + 40 * "y"]))
     assert {"$x_1$", "<b>&", "猫" + 22 * "y" + "…"} <= set(told)
 
 
 @pytest.mark.parametrize("classes", [MOST_COUNTS, MOST_COUNTS + 1, MOST_NAMES, MOST_NAMES + 1, 500])
 def test_many_classes_leave_out_what_has_no_room_and_stay_small(classes: int) -> None:
     names = [f"class_{at}" for at in range(classes)]
-    svg = label_map({f"e{at}": [at + 1] * classes for at in range(8)}, names)
+    svg = draw_label_map({f"e{at}": [at + 1] * classes for at in range(8)}, names)
     told = texts(svg)
     assert (set(names) <= set(told)) == (classes <= MOST_NAMES)
     assert any(text.isdecimal() for text in told) == (classes <= MOST_COUNTS)
@@ -195,4 +197,4 @@ def test_the_page_says_how_images_were_really_dealt(overrides: list[str], words:
         each.model_copy(update={"rows": "rows.txt", "share": None}) if each.name in listed else each
         for each in stated.entities
     )
-    assert dealt_in_words(stated.model_copy(update={"entities": dealt})) == words
+    assert describe_partition(stated.model_copy(update={"entities": dealt})) == words

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from collab.report.figures.curves import accuracy_curves, draw_line, draw_panels, set_across
-from collab.report.figures.poisoning import columns_of, poisoning_curves, poisoning_table
+from collab.report.figures.curves import draw_accuracy, draw_line, draw_panels, set_across
+from collab.report.figures.poisoning import draw_poisoning, tabulate_poisoning
 from collab.results.aggregate import Mean
+from collab.results.catalog import CATALOG, Entry
 from collab.results.figure import Figure
 
 
@@ -27,32 +28,38 @@ FOUND = [
 
 
 def test_a_point_and_entity_are_a_line_with_what_was_measured() -> None:
-    table = poisoning_table(FOUND, ["lambda", "blocks"])
+    table = tabulate_poisoning(FOUND, ["lambda", "blocks"])
     assert [line[:3] for line in table.lines] == [("0", "2", "a1"), ("1", "2", "a1"), ("1", "2", "a2")]
     assert table.columns[:5] == ("lambda", "blocks", "entity", "top-1 % original", "poisoned")
-    assert columns_of(FOUND)[2:] == ("l1_original", "l1_poisoned", "ssim_original", "ssim_poisoned")
+    assert table.columns[5:] == ("L1 original", "poisoned", "SSIM original", "poisoned")
     assert table.lines[0][3:] == ("80.0", "70.0", "—", "—", "0.600", "0.010")
 
 
+def test_a_metric_that_the_catalog_places_in_table_2_has_a_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CATALOG, "sharpness", Entry("sharpness", "sharpness", "", digits=2, place="reconstruction"))
+    table = tabulate_poisoning([*FOUND, mean("sharpness[3]_poisoned", 0.314)], ["lambda", "blocks"])
+    assert [line[table.columns.index("sharpness poisoned")] for line in table.lines] == ["0.31", "—", "—"]
+
+
 def test_points_of_seeds_alone_have_no_column_of_an_axis() -> None:
-    (line,) = poisoning_table([replace(FOUND[2], values=())], []).lines
+    (line,) = tabulate_poisoning([replace(FOUND[2], values=())], []).lines
     assert line == ("a1", "—", "—", "—", "—", "0.600", "—")
 
 
 def test_the_figure_has_a_line_for_each_entity_and_other_point() -> None:
-    drawn = poisoning_curves(FOUND, ["lambda", "blocks"])
+    drawn = draw_poisoning(FOUND, ["lambda", "blocks"])
     assert drawn.count("a1, blocks = 2") == drawn.count("a2, blocks = 2") == 1  # one legend for both panels
     assert "SSIM of R" in drawn
 
 
 @pytest.mark.parametrize("found", [[], FOUND[-1:]])
 def test_nothing_measured_is_nothing_drawn(found: list[Mean]) -> None:
-    assert poisoning_curves(found, ["lambda"]) == ""
-    assert poisoning_table(found, ["lambda", "blocks"]).lines == ()
+    assert draw_poisoning(found, ["lambda"]) == ""
+    assert tabulate_poisoning(found, ["lambda", "blocks"]).lines == ()
 
 
 def test_rows_of_nobody_draw_no_accuracy() -> None:
-    assert accuracy_curves(FOUND, ["lambda"], {}) == ""
+    assert draw_accuracy(FOUND, ["lambda"], {}) == ""
 
 
 @pytest.mark.parametrize(

@@ -10,18 +10,19 @@ import pytest
 from PIL import Image
 
 from collab.errors import StoreError
-from collab.report.figures.bars import MOST_GROUPS, bars_of
-from collab.report.figures.losses import MOST_POINTS, curves_of
-from collab.report.figures.strips import LARGEST, MOST_BYTES, data_url, strips_of
-from collab.report.pages.compare import UTILITY, in_words, scenario_differences, side_by_side
-from collab.results.opened import curves_of_events, open_run
+from collab.report.figures.bars import MOST_GROUPS, make_bars
+from collab.report.figures.losses import MOST_POINTS, make_curves
+from collab.report.figures.strips import LARGEST, MOST_BYTES, encode_image, make_strips
+from collab.report.pages.compare import UTILITY, compare_results, compare_scenarios, describe_differences
+from collab.report.pages.page import write_page
+from collab.results.opened import open_run
 from tests.report.made_up import CLASSES, pictures, row, rows, scenario, write_run
 
 SCENARIO = scenario()
 
 
 def test_bars_of_an_entity_go_from_alone_over_the_pool_to_its_upper_bound() -> None:
-    drawn = bars_of(SCENARIO, rows(SCENARIO, {"7": 0.6, "c_public": 0.3}))
+    drawn = make_bars(SCENARIO, rows(SCENARIO, {"7": 0.6, "c_public": 0.3}))
     assert drawn is not None
     groups = dict(drawn.groups)
     assert list(groups) == ["Entity a1", "Entity a2", "Entity a3", "Entity a4", "All entities together"]
@@ -40,15 +41,15 @@ def test_of_many_entities_some_are_drawn_and_the_rest_counted() -> None:
     entities = [{"name": f"e{at}", "share": 0.04, "defense": "none"} for at in range(20)]
     own = [{"row": at + 1, "entity": f"e{at}", "own": "features", "pool": ["e0" if at else "e1"]} for at in range(20)]
     many = scenario(f"entities={json.dumps(entities)}", f"refinements={json.dumps(own)}", "model.pretrain.by=e0")
-    drawn = bars_of(many, rows(many))
+    drawn = make_bars(many, rows(many))
     assert drawn is not None
     assert (len(drawn.groups), drawn.left_out) == (MOST_GROUPS, 20 - MOST_GROUPS)
-    assert bars_of(many, []) is None
+    assert make_bars(many, []) is None
 
 
 def test_curves_are_drawn_from_the_record_and_missing_ones_are_named() -> None:
     losses = {"poison a1": ((3.0, 1.0, 2.0),), "refine a1 row 7": None, "decode a1": (), "pretrain a1": ((1.0,),)}
-    found = curves_of(losses, {"poison a1": {"cached": True}})
+    found = make_curves(losses, {"poison a1": {"cached": True}})
     assert [stage for stage, *_ in found.stages] == ["pretrain", "poison"]
     assert (found.missing, found.cached) == (("refine a1 row 7",), 1)
     panel = found.stages[1][1][0]
@@ -59,39 +60,32 @@ def test_curves_are_drawn_from_the_record_and_missing_ones_are_named() -> None:
 
 def test_long_curves_are_thinned_and_keep_both_ends() -> None:
     losses = {"refine a1 row 7": (tuple(float(at) for at in range(10_000, 0, -1)),)}
-    (line,) = curves_of(losses, {}).stages[0][1][0].lines
+    (line,) = make_curves(losses, {}).stages[0][1][0].lines
     points = line.split()
     assert len(points) == MOST_POINTS
     assert (points[0], points[-1]) == ("0.0,3.0", "100.0,37.0")
 
 
-def test_events_of_a_run_from_before_curves_were_kept_are_read(tmp_path: Path) -> None:
-    def event(job: str, epoch: int, loss: float | None) -> str:
-        return json.dumps({"event": "epoch", "job": job, "epoch": epoch, "loss": loss})
+def test_losses_of_a_job_from_an_old_cache_are_none(tmp_path: Path) -> None:
+    run = open_run(write_run(tmp_path, SCENARIO, []))
+    assert run.losses["poison a1"] == ((3.0, -0.5), (2.0, -0.25))
+    assert (run.losses["decode a1"], run.losses["refine a1 row 7"]) == ((), None)
 
-    lines = [
-        event("a", 1, 3.0),
-        event("b", 1, 9.0),
-        event("a", 2, 2.0),
-        event("a", 1, 5.0),
-        event("a", 2, None),
-        "{tor",
-    ]
-    assert curves_of_events(lines) == {"a": [[3.0, 2.0], [5.0]], "b": [[9.0]]}
-    old = {"seconds": 1.0, "peak_bytes": 1}
-    jobs = {"a": {**old, "cached": False}, "c": {**old, "cached": True}, "d": {**old, "cached": False}}
-    run = write_run(tmp_path, SCENARIO, [], record={"jobs": jobs})
-    (run / "metrics.jsonl").write_text("\n".join(lines))
-    assert open_run(run).losses == {"a": ((3.0, 2.0), (5.0,)), "c": None, "d": ()}
+
+def test_the_page_lists_every_job_of_the_record_and_marks_those_of_the_cache(tmp_path: Path) -> None:
+    page = write_page(write_run(tmp_path, SCENARIO, rows(SCENARIO))).read_text(encoding="utf-8")
+    assert 'refine a1 row 7</th><td>2.0 s</td><td class="number">1.0 GB</td><td>yes</td>' in page
+    assert "4 stages, 8.0 s of work in all; 2 of them came from the cache" in page
+    assert '<figcaption>poison a1 <span class="tag">cache</span>' in page
 
 
 def test_small_pictures_are_kept_to_the_bit_and_large_ones_are_reduced() -> None:
     image = np.random.default_rng(0).integers(0, 256, (3, 32, 32), dtype=np.uint8)
-    head, data = data_url(image).split(",")
+    head, data = encode_image(image).split(",")
     assert head == "data:image/png;base64"
     drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
     np.testing.assert_array_equal(drawn.transpose(2, 0, 1), image)
-    head, data = data_url(np.zeros((3, 224, 224), np.uint8)).split(",")
+    head, data = encode_image(np.zeros((3, 224, 224), np.uint8)).split(",")
     assert head == "data:image/jpeg;base64"
     assert Image.open(io.BytesIO(base64.b64decode(data))).size == (LARGEST, LARGEST)
 
@@ -99,7 +93,7 @@ def test_small_pictures_are_kept_to_the_bit_and_large_ones_are_reduced() -> None
 @pytest.mark.parametrize(("entities", "side"), [(1, 16), (4, 32), (4, 224), (60, 32), (30, 224)])
 def test_strips_never_make_the_page_heavy_and_the_worst_entity_is_never_left_out(entities: int, side: int) -> None:
     shown = pictures(4, side)
-    found, left_out = strips_of(
+    found, left_out = make_strips(
         {f"e{at}": shown for at in range(entities)} | {"worst": pictures(4, side, worst=0.9)}, CLASSES
     )
     sizes = sum(len(source) for each in found for strip in (*each.worst, *each.median) for source in strip.sources)
@@ -115,14 +109,14 @@ def test_runs_side_by_side_show_what_was_changed_and_what_it_did(tmp_path: Path)
     two = open_run(
         write_run(tmp_path / "two", other, [*rows(other, {"7": 0.6, "8": 0.4}), row("13", "a1", "top1", 0.7)])
     )
-    differing = scenario_differences([one, two])
+    differing = compare_scenarios([one, two])
     assert {key: tuple(values) for key, *values in differing.lines} == {
         "seed": ("0", "3"), "entities.a2.defense.lambda": ("1.0", "0.25"), "refinements.7.pool": ("a2", "a2, a3"),
     }  # fmt: skip
-    first, said = in_words([one, two], differing)
+    first, said = describe_differences([one, two], differing)
     assert first == "The scenarios differ in seed, entities.a2.defense.lambda and refinements.7.pool."
     assert "B is clearly better than A in 1 and clearly worse in 1" in said
-    accuracy = next(table for table in side_by_side([one, two]) if table.title.startswith(UTILITY))
+    accuracy = next(table for table in compare_results([one, two]) if table.title.startswith(UTILITY))
     lines = {line[0]: line for line in accuracy.lines}
     assert lines["7"] == ("7", "a1", "50.0 ±1.0", "60.0 ±1.0", "+10.0 ±1.4", "B")
     assert lines["9"] == ("9", "a3", "50.0 ±1.0", "50.0 ±1.0", "+0.0 ±1.4", "")
@@ -132,7 +126,7 @@ def test_runs_side_by_side_show_what_was_changed_and_what_it_did(tmp_path: Path)
 
 def test_equal_scenarios_are_said_to_be_equal(tmp_path: Path) -> None:
     runs = [open_run(write_run(tmp_path / name, SCENARIO, rows(SCENARIO))) for name in "ab"]
-    assert "The scenarios are the same" in in_words(runs, scenario_differences(runs))[0]
+    assert "The scenarios are the same" in describe_differences(runs, compare_scenarios(runs))[0]
 
 
 def test_what_is_no_run_is_refused_with_what_is_missing(tmp_path: Path) -> None:

@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab.report.pages.summary import Summary, summary
-from collab.report.tables.crossings import boundaries
-from collab.results.words import basis, difference, duration, listed, signed, size
+from collab.report.pages.summary import Summary, summarize
+from collab.report.tables.crossings import sum_crossings
+from collab.results.words import format_duration, format_signed, format_size, join_names, state_basis, subtract
 from tests.report.made_up import crossings, pictures, row, rows, scenario
 
 SCENARIO = scenario()
-SENT = boundaries([entity.name for entity in SCENARIO.entities], crossings(SCENARIO), 16)
+SENT = sum_crossings([entity.name for entity in SCENARIO.entities], crossings(SCENARIO), 16)
 
 
 def told(attacked: float | None = None, **top1: float) -> Summary:
-    return summary(
+    return summarize(
         SCENARIO, rows(SCENARIO, {key.removeprefix("r"): at for key, at in top1.items()}, attacked), SENT, {}, ()
     )
 
@@ -45,11 +45,11 @@ def test_the_row_of_the_largest_pool_speaks_for_an_entity_even_if_another_is_bet
 
 def test_without_a_reference_or_a_pool_nothing_is_claimed() -> None:
     bare = [each for each in rows(SCENARIO) if not each.row.startswith("c_")]
-    answer = summary(SCENARIO, bare, SENT, {}, ())
+    answer = summarize(SCENARIO, bare, SENT, {}, ())
     assert not answer.gains
     assert "was not measured" in answer.gained
     alone = scenario("refinements=[{row: 1, entity: a1, own: images}]")
-    assert "No row of this scenario reads a pool" in summary(alone, rows(alone), SENT, {}, ()).gained
+    assert "No row of this scenario reads a pool" in summarize(alone, rows(alone), SENT, {}, ()).gained
 
 
 def test_who_does_better_alone_is_told_so() -> None:
@@ -62,7 +62,7 @@ def test_the_nearest_images_of_an_attack_are_told_by_their_mean_and_beside_a_gue
     about = {"above_half": 1.0, "worst": 0.97, "p95": 0.9, "open": 0.8, "prior_mean": 0.1, "prior_class_mean": 0.15}
     made = rows(SCENARIO, attacked=0.4)
     made += [row("by a1", "a2", f"ssim_max[7]_{what}", value, attack="own_module") for what, value in about.items()]
-    answer = summary(SCENARIO, made, SENT, {}, ())
+    answer = summarize(SCENARIO, made, SENT, {}, ())
     told = "reach SSIM 0.400 on the average (own_module on a2); the best guess about them has 0.150."
     assert told in answer.disclosed
     shown = {each.entity: each.attack.value if each.attack else None for each in answer.disclosures}
@@ -81,14 +81,14 @@ def test_a_defense_that_hides_less_than_a_guess_knows_is_told_with_what_to_do() 
         if (each.row, each.entity, each.metric) == ("tables_1_2", "a2", "ssim[7]_poisoned") else each
         for each in rows(SCENARIO)
     ]  # fmt: skip
-    (caution,) = (each for each in summary(SCENARIO, made, SENT, {}, ()).cautions if "does not hide" in each)
+    (caution,) = (each for each in summarize(SCENARIO, made, SENT, {}, ()).cautions if "does not hide" in each)
     assert caution.startswith("The defense of a2 (dpm) does not hide its images: the released reconstructor rebuilds")
     assert "SSIM 0.600, and a guess from labels has 0.150" in caution
     assert not any("does not hide" in each for each in told().cautions)
 
 
 def test_the_worst_single_image_is_named() -> None:
-    answer = summary(SCENARIO, rows(SCENARIO), SENT, {"a3": pictures(worst=0.375), "a1": pictures(worst=0.25)}, ())
+    answer = summarize(SCENARIO, rows(SCENARIO), SENT, {"a3": pictures(worst=0.375), "a1": pictures(worst=0.25)}, ())
     assert "The worst single image reaches 0.375 (a3)." in answer.disclosed
     assert "0.020 at the most" in answer.disclosed
     assert "less than the 0.150 of a guess" in answer.disclosed
@@ -96,7 +96,7 @@ def test_the_worst_single_image_is_named() -> None:
 
 def test_bytes_are_those_of_the_ledger_and_shards_are_counted_once() -> None:
     first, *_, last = SENT
-    assert (first.rows, first.published, first.each, first.raw, first.released) == (100, 10**6, 1e4, 768, 1000)
+    assert (first.rows, first.published, first.per_image, first.raw, first.released) == (100, 10**6, 1e4, 768, 1000)
     assert (first.read, last.read) == (0, 3 * 10**6)
     assert told().cost == (
         "4 entities published 4.0 MB of poisoned features for 400 images: 10.0 kB for each, 13.0 times its raw pixels."
@@ -105,33 +105,33 @@ def test_bytes_are_those_of_the_ledger_and_shards_are_counted_once() -> None:
 
 @given(*[st.floats(0, 1), st.floats(0.001, 0.2)] * 2)
 def test_a_difference_of_symmetric_intervals_has_a_closed_form(a: float, p: float, b: float, q: float) -> None:
-    found = difference(row("1", "a1", "top1", a, p), row("2", "a1", "top1", b, q))
+    found = subtract(row("1", "a1", "top1", a, p), row("2", "a1", "top1", b, q))
     assert found is not None
     assert found.low is not None
     assert found.value - found.low == pytest.approx(math.hypot(p, q))
-    back = difference(row("2", "a1", "top1", b, q), row("1", "a1", "top1", a, p))
+    back = subtract(row("2", "a1", "top1", b, q), row("1", "a1", "top1", a, p))
     assert back is not None
     assert back.low == pytest.approx(-found.high)
     assert found.direction == (abs(a - b) > math.hypot(p, q)) * (1 if a > b else -1)
 
 
 def test_numbers_in_words() -> None:
-    assert [size(count) for count in (0, 999, 1000, 9_836_570, 123_456_789_012)] == [
+    assert [format_size(count) for count in (0, 999, 1000, 9_836_570, 123_456_789_012)] == [
         "0 bytes", "999 bytes", "1.0 kB", "9.8 MB", "123 GB",
     ]  # fmt: skip
-    assert [duration(seconds) for seconds in (0.44, 9.96, 119.4, 224.4, 7500)] == [
+    assert [format_duration(seconds) for seconds in (0.44, 9.96, 119.4, 224.4, 7500)] == [
         "0.4 s", "10 s", "119 s", "3 min 44 s", "2 h 5 min",
     ]  # fmt: skip
-    assert listed(["a"]) == "a"
-    assert listed(list("abcdefgh")) == "a, b, c, d, e and 3 others"
-    assert signed(None) == "—"
+    assert join_names(["a"]) == "a"
+    assert join_names(list("abcdefgh")) == "a, b, c, d, e and 3 others"
+    assert format_signed(None) == "—"
 
 
 def test_what_figures_rest_on_and_a_stage_of_several_rows_is_paid_once() -> None:
     same = [row("1", "a1", metric, 0.5, seconds=30.25) for metric in ("top1", "top5")]
     other = row("2", "a2", "top1", 0.5, n=50, seconds=1.0)
-    assert basis([*same, other]) == (
+    assert state_basis([*same, other]) == (
         "n = 50 to 100 images; seed 0; ± is half of the 95 % interval over images. "
         "Cost: 31 s in the stages that measured it."
     )
-    assert basis([]) == ""
+    assert state_basis([]) == ""

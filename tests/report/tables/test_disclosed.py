@@ -9,10 +9,10 @@ import pytest
 
 from collab.errors import StoreError
 from collab.report.cells import Table
-from collab.report.figures.poisoning import cost_frontier
-from collab.report.figures.sheets import contact_sheet
+from collab.report.figures.poisoning import draw_costs
+from collab.report.figures.sheets import make_contact_sheet
 from collab.report.pages.page import write_page
-from collab.report.tables.tables import tables
+from collab.report.tables.tables import make_tables
 from collab.results.aggregate import Mean
 from collab.results.figure import Figure
 from collab.results.table import Result
@@ -59,7 +59,7 @@ def titled(made: tuple[Table, ...], begin: str) -> Table:
 
 def test_both_tables_say_what_was_measured_beside_guesses_and_chance() -> None:
     stated = scenario()
-    made = tables(stated, rows(stated) + disclosed(stated))
+    made = make_tables(stated, rows(stated) + disclosed(stated))
     near = titled(made, "Disclosure: how near")
     line = dict(zip(near.columns, near.lines[0], strict=True))
     assert line["worst"] == "0.400"
@@ -77,32 +77,34 @@ def test_both_tables_say_what_was_measured_beside_guesses_and_chance() -> None:
 
 def test_without_disclosure_there_are_no_such_tables_and_without_a_gallery_no_ranks() -> None:
     stated = scenario()
-    assert not any("Disclosure" in each.title for each in tables(stated, rows(stated)))
+    assert not any("Disclosure" in each.title for each in make_tables(stated, rows(stated)))
     small = [
         replace(each, value=900.0) if each.metric == "gallery" else each
         for each in disclosed(stated)
         if not each.metric.startswith("rank")
     ]
-    told = titled(tables(stated, rows(stated) + small), "Disclosure: whether")
+    told = titled(make_tables(stated, rows(stated) + small), "Disclosure: whether")
     assert not any("rank" in column for column in told.columns)
     assert "needs 1,000 held-out images, and there are 900" in " ".join(told.notes)
 
 
 def test_a_sheet_shows_everybody_the_same_images_and_where_they_are_found() -> None:
     one, other = sheet(1), replace(sheet(2), from_original=sheet(1).from_original)
-    made = contact_sheet({"a1: dpm": one, "a2: none": other})
+    made = make_contact_sheet({"a1: dpm": one, "a2: none": other})
     assert made is not None
     assert [line.name for line in made.lines] == ["original", "from plain features", "a1: dpm", "a2: none"]
     assert made.lines[2].below[1] == "0.10, 7."
     assert len({len(line.images) for line in made.lines}) == 1
-    apart = contact_sheet({"conv2_1": one, "conv4_1": sheet(3)})
+    apart = make_contact_sheet({"conv2_1": one, "conv4_1": sheet(3)})
     assert apart is not None
     assert [line.name for line in apart.lines] == ["original", "conv2_1: plain", "conv2_1", "conv4_1: plain", "conv4_1"]
-    assert contact_sheet({}) is None
+    assert make_contact_sheet({}) is None
 
 
 def test_ranks_in_a_small_gallery_and_other_images_are_left_out() -> None:
-    made = contact_sheet({"a1": sheet(gallery=50), "a2": replace(sheet(gallery=50), original=sheet(5).from_original)})
+    made = make_contact_sheet(
+        {"a1": sheet(gallery=50), "a2": replace(sheet(gallery=50), original=sheet(5).from_original)}
+    )
     assert made is not None
     assert made.lines[2].below[1] == "0.10"
     assert made.left_out == 1
@@ -138,7 +140,7 @@ def test_the_frontier_needs_two_points_and_draws_each() -> None:
         found = {"ssim_max[11]_poisoned": 0.1 * value, "top1_original": 0.9, "top1_poisoned": 0.9 - 0.01 * value}
         return [Mean(values, "tables_1_2", "a1", metric, Figure(mean, n=1)) for metric, mean in found.items()]
 
-    assert cost_frontier(point(1.0), ["lambda"]) == ""
-    drawn = cost_frontier(point(1.0) + point(2.5), ["lambda"])
+    assert draw_costs(point(1.0), ["lambda"]) == ""
+    drawn = draw_costs(point(1.0) + point(2.5), ["lambda"])
     assert ">1</text>" in drawn
     assert ">2.5</text>" in drawn

@@ -7,9 +7,9 @@ import pytest
 from collab.errors import CollabError
 from collab.report.cells import Table
 from collab.report.pages.page import write_sweep_page
-from collab.report.tables.over_seeds import gains_table, headline_gains
-from collab.results.aggregate import means
-from collab.results.gains import gain_rows
+from collab.report.tables.over_seeds import pick_headline_gains, tabulate_gains
+from collab.results.aggregate import average_seeds
+from collab.results.gains import list_gains
 from collab.results.table import Result
 from collab.scenario.sweep import Axis, Sweep
 from tests.html_tables import ragged_tables
@@ -23,14 +23,14 @@ def cells(axis: str | None, *gains: float) -> Cells:
     stated, made = scenario(), Cells()
     for place, gain in enumerate(gains):
         found = rows(stated, {"7": 0.5 + gain})
-        made.append(({axis: place} if axis else {}, [*found, *gain_rows(stated, found)]))
+        made.append(({axis: place} if axis else {}, [*found, *list_gains(stated, found)]))
     return made
 
 
 def page(folder: Path, axes: tuple[str, ...], made: Cells) -> str:
     spec = Sweep(name="s", scenario="tiny.yaml", axes=tuple(Axis(vary=axis, values=(0, 1)) for axis in axes))
     failures = [("cell <1>", "it diverged")]
-    return write_sweep_page(folder, spec, means(made), scenario().refinements, failures, []).read_text()
+    return write_sweep_page(folder, spec, average_seeds(made), scenario().refinements, failures, []).read_text()
 
 
 @pytest.mark.parametrize("axes", [(), ("refine.epochs",)])
@@ -53,22 +53,22 @@ def test_a_table_that_is_a_column_off_is_found_and_cannot_be_made() -> None:
 
 
 def test_the_gain_over_seeds_has_students_interval_and_a_word() -> None:
-    found = means(cells(None, 0.10, 0.12, 0.14))
-    line = next(line for line in gains_table(found, [], scenario().refinements).lines if line[0] == "a1")
+    found = average_seeds(cells(None, 0.10, 0.12, 0.14))
+    line = next(line for line in tabulate_gains(found, [], scenario().refinements).lines if line[0] == "a1")
     reach = 100 * 4.302652729911275 * 0.02 / 3**0.5  # Student's 97.5 % point with two degrees of freedom
     assert line == ("a1", "7", "+12.0", f"{12 - reach:+.1f} to {12 + reach:+.1f}", "3", "helps")
 
 
 def test_the_row_with_the_largest_pool_stands_for_an_entity() -> None:
     """a3 has rows 9 (a pool of two) and 10 (of three)."""
-    chosen = headline_gains(means(cells("x", 0.1)), scenario().refinements)
+    chosen = pick_headline_gains(average_seeds(cells("x", 0.1)), scenario().refinements)
     assert {each.entity: each.row for each in chosen} == {"a1": "7", "a2": "8", "a3": "10", "a4": "12"}
 
 
 def test_means_are_not_taken_over_attacks() -> None:
     row = Result("s", "by a1", "a2", None, "first", "l1", 0.1, seed=0)
     other = Result("s", "by a1", "a2", None, "second", "l1", 0.3, seed=0)
-    assert [(each.attack, each.figure.value, each.figure.n) for each in means([({}, [row, other])])] == [
+    assert [(each.attack, each.figure.value, each.figure.n) for each in average_seeds([({}, [row, other])])] == [
         ("first", 0.1, 1),
         ("second", 0.3, 1),
     ]

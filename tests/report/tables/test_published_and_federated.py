@@ -2,14 +2,14 @@
 
 import pytest
 
-from collab.report.tables.federated import exchange_curve, exchange_table, ways
-from collab.report.tables.published import entropy_curve, published_images
-from collab.report.tables.tables import describe, tables
+from collab.report.tables.federated import draw_exchange, find_ways, tabulate_exchange
+from collab.report.tables.published import draw_entropy, tabulate_published_images
+from collab.report.tables.tables import describe, make_tables
 from collab.results.results import Results
 from collab.results.table import Result
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
-from collab.verdicts.verdicts import verdicts
+from collab.verdicts.verdicts import judge
 from tests.report.made_up import TINY, row
 
 ENTITIES = (
@@ -53,7 +53,7 @@ def federated() -> list[Result]:
 
 
 def test_images_have_a_line_for_each_entity_that_publishes_them() -> None:
-    table = published_images(scenario(), Results(shown()))
+    table = tabulate_published_images(scenario(), Results(shown()))
     assert [line[:2] for line in table.lines] == [("a2", "visual_mixer"), ("a3", "pixel_noise")]
     assert table.lines[0][4:6] == ("1.50", "10.0 ±1.0")
     assert table.lines[1][5] == "—"  # noise is never out of reach
@@ -61,16 +61,16 @@ def test_images_have_a_line_for_each_entity_that_publishes_them() -> None:
     assert [describe(each) for each in scenario().refinements[1:4]] == [
         "M(a2), from scratch", "M(a3), from scratch", "M(a2) ∪ M(a3), from scratch"
     ]  # fmt: skip
-    assert any(each.title == "Published images" for each in tables(scenario(), shown()))
-    assert "visual_mixer" in entropy_curve(scenario(), shown())
+    assert any(each.title == "Published images" for each in make_tables(scenario(), shown()))
+    assert "visual_mixer" in draw_entropy(scenario(), shown())
 
 
 def test_without_published_images_there_is_no_table_and_no_curve() -> None:
     plain = read_scenario(TINY).scenario
-    assert not published_images(plain, Results([])).lines
-    assert not entropy_curve(plain, [])
-    assert not exchange_table(plain, Results([])).lines
-    assert not exchange_curve(plain, [])
+    assert not tabulate_published_images(plain, Results([])).lines
+    assert not draw_entropy(plain, [])
+    assert not tabulate_exchange(plain, Results([])).lines
+    assert not draw_exchange(plain, [])
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_without_published_images_there_is_no_table_and_no_curve() -> None:
     ],
 )
 def test_shuffling_must_keep_more_than_noise_of_no_more_entropy(rows: list[Result], told: str) -> None:
-    (verdict,) = [each for each in verdicts(scenario(), rows) if each.claim == "shuffling keeps more"]
+    (verdict,) = [each for each in judge(scenario(), rows) if each.claim == "shuffling keeps more"]
     assert verdict.verdict == told
     assert verdict.expected == "a2 above a3"
     assert verdict.has_failed == told.startswith("off")
@@ -91,26 +91,26 @@ def test_shuffling_must_keep_more_than_noise_of_no_more_entropy(rows: list[Resul
 
 def test_entropy_must_rise() -> None:
     for published, fails in ((9.0, False), (5.0, True)):
-        made = verdicts(scenario(), shown(vfe=(published, 8.9)))
+        made = judge(scenario(), shown(vfe=(published, 8.9)))
         (verdict,) = [each for each in made if each.claim == "shuffling raises entropy"]
         assert verdict.has_failed is fails
 
 
 def test_figures_of_the_paper_are_not_comparable() -> None:
-    figures = [each for each in verdicts(scenario(), shown()) if each.claim == "figures"]
+    figures = [each for each in judge(scenario(), shown()) if each.claim == "figures"]
     assert figures
     assert all(each.verdict.startswith("not comparable: means over four data sets") for each in figures)
 
 
 def test_both_ways_stand_side_by_side() -> None:
     made, stated = shown() + federated(), scenario(FEDERATED)
-    first, second, third = ways(stated, Results(made))
+    first, second, third = find_ways(stated, Results(made))
     assert (first.entity, first.row, first.rounds, first.sent, first.read) == ("a1", "with", 1, 2e6, 2e6)
     assert (second.row, second.rounds, list(second.points)) == ("fed", 2, [(4e5, pytest.approx(0.55)), (8e5, 0.65)])
     assert third.entity == "a2"
-    table = exchange_table(stated, Results(made))
+    table = tabulate_exchange(stated, Results(made))
     assert [line[:2] for line in table.lines] == [
         ("a1", "c_public"), ("a1", "with"), ("a1", "fed"), ("a2", "c_public"), ("a2", "fed")
     ]  # fmt: skip
     assert table.lines[2][3:5] == ("65.0 ±1.0", "2")
-    assert "entity a2" in exchange_curve(stated, made)
+    assert "entity a2" in draw_exchange(stated, made)

@@ -1,8 +1,8 @@
 import pytest
 
 from collab.papers import paper_figure
-from collab.report.cells import percent, plain
-from collab.report.tables.tables import describe, tables
+from collab.report.cells import format_cell
+from collab.report.tables.tables import describe, make_tables
 from collab.results.table import Result
 from collab.scenario.model import Scenario
 from collab.scenario.parts import Refinement
@@ -22,7 +22,7 @@ def row(name: str, entity: str | None, value: float, metric: str = "top1") -> Re
 def test_gain_is_counted_from_the_better_of_public_decider_and_own_features(scenario: Scenario) -> None:
     rows = [row("c_public", None, 0.50), row("c_own_a1", "a1", 0.53), row("7", "a1", 0.60), row("c_own_a4", "a4", 0.40)]
     rows += [row("12", "a4", 0.58)]
-    (table_5,) = [table for table in tables(scenario, rows) if table.title.startswith("Table 5")]
+    (table_5,) = [table for table in make_tables(scenario, rows) if table.title.startswith("Table 5")]
     gain = {line[0]: line[table_5.columns.index("gain")] for line in table_5.lines}
     assert gain["7"] == "+7.0 ±3.2"
     assert gain["12"] == "+8.0 ±3.2"
@@ -30,15 +30,15 @@ def test_gain_is_counted_from_the_better_of_public_decider_and_own_features(scen
 
 
 def test_every_row_of_the_scenario_and_every_control_stands_in_table_5(scenario: Scenario) -> None:
-    names = [line[0] for line in tables(scenario, [row("c_public", None, 0.5)])[0].lines]
+    names = [line[0] for line in make_tables(scenario, [row("c_public", None, 0.5)])[0].lines]
     assert names[:12] == [str(number) for number in range(1, 13)]
     assert {"c_public", "c_own_a3", "c_unpoisoned_9", "c_all_poisoned_12"} <= set(names)
 
 
 def test_what_was_not_measured_is_a_dash_and_intervals_are_half_widths() -> None:
-    assert percent(None) == plain(None) == "—"
-    assert percent(row("1", "a1", 0.5)) == "50.0 ±2.0"
-    assert plain(row("1", "a1", 0.5)) == "0.500 ±0.020"
+    assert format_cell(None) == format_cell(None, 100) == "—"
+    assert format_cell(row("1", "a1", 0.5)) == "50.0 ±2.0"  # as the catalog says of top1
+    assert format_cell(row("1", "a1", 0.5), 1, 3) == "0.500 ±0.020"
 
 
 def test_rows_are_described_in_the_letters_of_the_paper() -> None:
