@@ -9,7 +9,6 @@ Files are hard links to those of the run that made them, so an entry costs no sp
 """
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -21,6 +20,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from collab.errors import StoreError
 from collab.store.files import TEMPORARY, make_folder
@@ -103,16 +104,12 @@ class Cache:
             ) from cause
 
     @contextmanager
-    def claimed(self, key: str) -> Iterator[None]:
+    def claim(self, key: str) -> Iterator[None]:
         """Holds the right to play the stage of `key`; waits while another process does. Released if this one dies."""
         path = self.root / "locks" / key
         make_folder(path.parent)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with FileLock(path, mode=0o600):
             yield
-        finally:
-            os.close(descriptor)
 
     def checkpoints(self, who: str) -> Path:
         """The private folder that checkpoints of `who` lie in."""

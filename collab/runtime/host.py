@@ -147,7 +147,7 @@ class Host:
                     "Set `--device` and `precision` so that all machines agree."
                 )
             cache = Cache(run_spec.cache)
-            with cache.claimed(key):
+            with cache.claim(key):
                 kept = None if run_spec.is_fresh else cache.take(key, job.who, run_spec.run)
                 if kept is not None:
                     outcome = Outcome.of_entry(job.name, kept)

@@ -304,7 +304,7 @@ class _RemoteHost:
 def _read(uri: str) -> str | None:
     """What the file SHARED there says, wherever this is called; None if there is none."""
     try:
-        with shelf_at(uri).reading(SHARED) as file:
+        with shelf_at(uri).open(SHARED) as file:
             return str(file.read(64).decode("ascii"))
     except (OSError, StoreError):
         return None

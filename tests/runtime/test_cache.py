@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
 from collab.errors import StoreError
 from collab.runtime import cache as module
@@ -129,7 +130,7 @@ def test_taking_an_entry_makes_it_the_last_that_goes(tmp_path: Path) -> None:
 
 def _count_alone(root: str, counter: str, turns: int) -> None:
     for _ in range(turns):
-        with Cache(Path(root)).claimed(KEY):
+        with Cache(Path(root)).claim(KEY):
             value = int(Path(counter).read_text())
             time.sleep(0.002)
             Path(counter).write_text(str(value + 1))
@@ -146,3 +147,28 @@ def test_only_one_process_at_a_time_holds_a_claim(tmp_path: Path) -> None:
         worker.join()
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
     assert counter.read_text() == "30"
+
+
+def _hold(root: str, told: str) -> None:
+    with Cache(Path(root)).claim(KEY):
+        Path(told).touch()
+        time.sleep(600)
+
+
+def test_a_claim_of_a_killed_process_is_free_and_its_file_stays(tmp_path: Path) -> None:
+    holder = multiprocessing.get_context("spawn").Process(
+        target=_hold, args=(str(tmp_path / "cache"), str(tmp_path / "told"))
+    )
+    holder.start()
+    while not (tmp_path / "told").exists():
+        time.sleep(0.01)
+    held = (tmp_path / "cache/locks" / KEY).stat()
+    assert stat.S_IMODE(held.st_mode) == 0o600
+    with pytest.raises(Timeout):
+        FileLock(tmp_path / "cache/locks" / KEY, timeout=0).acquire()
+    holder.kill()
+    holder.join()
+    with Cache(tmp_path / "cache").claim(KEY):
+        pass
+    # Were it removed, one process could hold the old file and another the new one.
+    assert (tmp_path / "cache/locks" / KEY).stat().st_ino == held.st_ino
