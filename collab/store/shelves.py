@@ -181,7 +181,8 @@ class BucketShelf(AbstractShelf):
             names = _CREDENTIALS.get(self.uri.partition(":")[0], "variables of its client")
             raise StoreError(
                 f"{self.uri} cannot be {what}: {cause}. See that it exists and that this machine reaches it. "
-                f"Credentials come from the environment of each process ({names}); on a cluster set them before `ray start`."
+                f"Credentials come from the environment of each process ({names}); "
+                "on a cluster set them before `ray start`."
             ) from cause
 
 
