@@ -11,7 +11,7 @@ from collab.results.table import Result, measured, read_results
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.store.ledger import read_ledger
-from collab.store.pictures import Exhibit, Pictures, Sheet, read_exhibit, read_pictures, read_sheet
+from collab.store.pictures import Exhibit, Pictures, Sheet, read_pictures
 from collab.types import Crossing
 
 Losses = tuple[tuple[float, ...], ...]
@@ -63,9 +63,9 @@ def open_run(folder: Path) -> Opened:
     except ValueError as cause:
         raise StoreError(f"{folder / 'record.json'} is no JSON: {cause}. Run the scenario again.") from cause
     scenario = read_scenario(folder / "scenario.yaml", check_paths=False, check_plugins=False).scenario
-    found = {entity.name: read_pictures(folder / "pictures" / entity.name) for entity in scenario.entities}
-    sheets = {entity.name: read_sheet(folder / "pictures" / entity.name) for entity in scenario.entities}
-    exhibits = {entity.name: read_exhibit(folder / "pictures" / entity.name) for entity in scenario.entities}
+    found = {entity.name: read_pictures(folder / "pictures" / entity.name, Pictures) for entity in scenario.entities}
+    sheets = {entity.name: read_pictures(folder / "pictures" / entity.name, Sheet) for entity in scenario.entities}
+    exhibits = {entity.name: read_pictures(folder / "pictures" / entity.name, Exhibit) for entity in scenario.entities}
     return Opened(
         folder=folder,
         scenario=scenario,

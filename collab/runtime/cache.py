@@ -25,7 +25,7 @@ from filelock import FileLock
 
 from collab.errors import StoreError
 from collab.store.files import TEMPORARY, make_folder
-from collab.store.manifest import manifest_name
+from collab.store.manifest import parse_manifest_name
 from collab.store.private import private_folder
 from collab.store.remote import COPIES
 
@@ -65,7 +65,7 @@ class Cache:
                 for place in kept["files"]:
                     _link(
                         folder / "files" / place,
-                        _made(run, place),
+                        _make_way(run, place),
                     )
             except OSError:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -179,7 +179,9 @@ def places_of(run: Path, who: str, *, leads: bool, is_oracle: bool) -> dict[str,
     folders += ["heldout", "handed"] if is_oracle else []
     paths = [path for folder in folders for path in (run / folder).rglob("*")]
     paths += [
-        path for path in (run / "store" / "manifest").glob("*.json") if (manifest_name(path.name) or ("",))[0] == who
+        path
+        for path in (run / "store" / "manifest").glob("*.json")
+        if (parse_manifest_name(path.name) or ("",))[0] == who
     ]
     copies = run / "private" / who / COPIES
     found = {}
@@ -190,7 +192,7 @@ def places_of(run: Path, who: str, *, leads: bool, is_oracle: bool) -> dict[str,
     return found
 
 
-def _made(run: Path, place: str) -> Path:
+def _make_way(run: Path, place: str) -> Path:
     """Where a file of an entry goes, its folder made with the modes that it needs."""
     parts = Path(place).parts
     if "private" in parts[:2]:  # of the run, or of what was handed out

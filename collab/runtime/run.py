@@ -20,17 +20,17 @@ from collab.results.opened import Opened
 from collab.results.table import Result, write_results
 from collab.runtime.cache import Cache
 from collab.runtime.deal import Dealt, deal
-from collab.runtime.host import Emit, Outcome, RunSpec, environment, noting, put_elsewhere
-from collab.runtime.leak_check import Leak, LeakCheck, unlisted
-from collab.runtime.plan import needed, plan, stage_keys
-from collab.runtime.tabulate import result_rows
+from collab.runtime.host import Emit, Outcome, RunSpec, environment, put_elsewhere, tell_notes
+from collab.runtime.leak_check import Leak, LeakCheck, find_unlisted
+from collab.runtime.plan import make_keys, needed, plan
+from collab.runtime.tabulate import tabulate
 from collab.scenario.model import Scenario
 from collab.scenario.reader import to_yaml
 from collab.stages.base import Job
 from collab.stages.keys import Setting
 from collab.stages.registry import STAGES
 from collab.store.ledger import write_ledger
-from collab.store.pictures import Sheet, read_sheet
+from collab.store.pictures import Sheet, read_pictures
 from collab.store.private import private_seed
 from collab.store.shelves import shelf_at, uri_of_run
 from collab.training.precision import resolve_compute
@@ -71,7 +71,7 @@ class Prepared:
     @classmethod
     def of(cls, scenario: Scenario, where: Where, watch: Emit = lambda event: None) -> "Prepared":
         """A scenario that is dealt here; `watch` is told what its source has to say."""
-        return cls.of_dealt(deal(scenario, tell=noting(watch)), where)
+        return cls.of_dealt(deal(scenario, tell=tell_notes(watch)), where)
 
     @classmethod
     def of_dealt(cls, dealt: Dealt, where: Where) -> "Prepared":
@@ -83,7 +83,7 @@ class Prepared:
         setting = Setting(compute, scenario.resources.entity.cpus)
         drawn = [each.name for each in scenario.entities if scenario.private_seeds == "drawn"]
         seeds = {name: private_seed(where.cache.resolve(), name) for name in drawn}
-        keys = stage_keys(scenario, assignment, jobs, setting, where.plugins, seeds)
+        keys = make_keys(scenario, assignment, jobs, setting, where.plugins, seeds)
         return cls(scenario, assignment, jobs, keys, setting)
 
 
@@ -134,7 +134,7 @@ class Run:
     def _is_to_come(self, name: str) -> bool:
         return name in self._named and name not in self.outcomes and name not in self.failures
 
-    def handed_out(self, job: Job) -> None:
+    def hand_out(self, job: Job) -> None:
         """`job` is under way."""
         self._waiting.remove(job)
 
@@ -142,7 +142,7 @@ class Run:
         """Hands out nothing more."""
         self._waiting.clear()
 
-    def restored(self, job: Job) -> bool:
+    def restore(self, job: Job) -> bool:
         """Whether the cache held this job's outcome, which is then ours and its files in the run's folder."""
         kept = self._cache.take(self.keys[job.name], job.who, self.folder)
         if kept is None:
@@ -165,7 +165,7 @@ class Run:
         """Writes results, ledger and record of what was played so far; returns the rows."""
         outcomes = {job.name: self.outcomes[job.name] for job in self.jobs if job.name in self.outcomes}
         write_ledger(self.folder / "ledger.parquet", list(self._crossings(outcomes)))
-        rows = result_rows(self.scenario, [job for job in self.jobs if job.name in outcomes], outcomes)
+        rows = tabulate(self.scenario, [job for job in self.jobs if job.name in outcomes], outcomes)
         record = self._record(outcomes)
         if any(row.attack for row in rows):
             rows += verdict_rows(Opened.of_results(self.folder, self.scenario, rows, record))
@@ -175,7 +175,7 @@ class Run:
     def sheets(self) -> dict[str, Sheet]:
         """The contact sheets of its entities, of those who made one."""
         names = [each.name for each in self.scenario.entities]
-        found = {name: read_sheet(self.folder / "pictures" / name) for name in names}
+        found = {name: read_pictures(self.folder / "pictures" / name, Sheet) for name in names}
         return {name: sheet for name, sheet in found.items() if sheet is not None}
 
     def _crossings(self, outcomes: Mapping[str, Outcome]) -> Iterator[Crossing]:
@@ -190,11 +190,13 @@ class Run:
 
     def leaks(self) -> list[Leak]:
         """Private things that lie where others can read, or crossed without a line of the ledger; after `write`."""
-        found = self.audit.of_run(self._cache, self.keys.values()) + self.audit.of_store()
+        found = self.audit.search_run(self._cache, self.keys.values()) + self.audit.search_store()
         facts = {fact for outcome in self.outcomes.values() for fact in outcome.report.facts}
         refused = {name for name in self.assignment.entities if f"refused[{name}]" in facts}
         return (
-            found if self.failures or self._waiting else found + unlisted(self.folder, refused, self.scenario.store.uri)
+            found
+            if self.failures or self._waiting
+            else found + find_unlisted(self.folder, refused, self.scenario.store.uri)
         )
 
     def errors(self) -> list[CollabError]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from collab.store.windows import SPAN, WINDOW, starts_in, telling_starts
+from collab.store.windows import SPAN, WINDOW, choose_starts, list_starts
 
 ANCHOR = 8
 
@@ -58,11 +58,11 @@ class Canaries:
         gone = set(pieces)
         return Canaries({piece: sign for piece, sign in self.names.items() if piece not in gone and sign.what != name})
 
-    def found_in(self, content: bytes | memoryview | np.ndarray) -> Counter[str]:
+    def count_in(self, content: bytes | memoryview | np.ndarray) -> Counter[str]:
         """How many different canaries of each name occur in `content`, at whatever offset."""
-        return Counter(self.names[piece].what for piece in self.pieces_in(content))
+        return Counter(self.names[piece].what for piece in self.find_in(content))
 
-    def pieces_in(self, content: bytes | memoryview | np.ndarray, enough: int = ENOUGH) -> set[bytes]:
+    def find_in(self, content: bytes | memoryview | np.ndarray, enough: int = ENOUGH) -> set[bytes]:
         """The canaries that occur in `content`; not all of them where there are more than `enough`."""
         hay, found = np.frombuffer(content, np.uint8), set[bytes]()
         if not self.names:
@@ -79,7 +79,7 @@ class Canaries:
 
     def _candidates(self, chunk: np.ndarray) -> Iterator[tuple[int, int]]:
         """Where a canary would begin if an aligned word is one of its own, and its number."""
-        table, anchors, numbers, offsets = self._indexed()
+        table, anchors, numbers, offsets = self._build_index()
         words = chunk[: len(chunk) // ANCHOR * ANCHOR].view("<u8")
         at = np.flatnonzero(table[_slot(words)])
         first, last = (np.searchsorted(anchors, words[at], side) for side in ("left", "right"))
@@ -87,7 +87,7 @@ class Canaries:
             for entry in range(low, high):
                 yield index * ANCHOR - int(offsets[entry]), int(numbers[entry])
 
-    def _indexed(self) -> tuple[np.ndarray, ...]:
+    def _build_index(self) -> tuple[np.ndarray, ...]:
         """A table of hashes; words, sorted; of which canary each is, and where in it."""
         if self._index is None:
             by_length: dict[int, list[int]] = {}
@@ -98,7 +98,9 @@ class Canaries:
                 part
                 for length, those in by_length.items()
                 for way in range(ANCHOR)
-                for part in _words([pieces[number] for number in those], np.array(those), range(way, length - 7, 8))
+                for part in _choose_words(
+                    [pieces[number] for number in those], np.array(those), range(way, length - 7, 8)
+                )
             ]
             anchors, numbers, offsets = (np.concatenate(each) for each in zip(*parts, strict=True))
             order = np.argsort(anchors, kind="stable")
@@ -108,7 +110,7 @@ class Canaries:
         return self._index
 
 
-def _words(
+def _choose_words(
     pieces: Sequence[bytes], numbers: np.ndarray, places: range
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """The word at one of `places` that varies most over pieces of one length, unless it is plain; its piece, place."""
@@ -141,16 +143,16 @@ def numbers(rows: np.ndarray, kinds: Sequence[str], allowed: np.ndarray | None =
     [n, starts] says which candidate windows may be one, all unless given.
     """
     last = rows.shape[1] - WINDOW
-    best = telling_starts(rows, starts_in(rows.shape[1]), allowed)
+    best = choose_starts(rows, list_starts(rows.shape[1]), allowed)
     for number, start in enumerate(best.tolist()):
         if start >= 0 and last >= 0:
             piece = rows[number, start : start + WINDOW]
             for kind in kinds:
-                yield number, _rendered(piece, kind)[:WINDOW]
+                yield number, _render(piece, kind)[:WINDOW]
             yield from ((number, text) for text in _as_text(piece))
 
 
-def _rendered(piece: np.ndarray, kind: str) -> bytes:
+def _render(piece: np.ndarray, kind: str) -> bytes:
     if kind == "as it is":
         return piece.tobytes()
     if kind == "bfloat16":  # rounded to nearest even, as torch does
@@ -185,7 +187,7 @@ def pictures(images: np.ndarray) -> Iterator[Piece]:
         for x in sorted({0, (side - 11) // 2, side - 11})
     ]
     flat = images.reshape(len(images), images.shape[1] * images.shape[2] * side)
-    for number, start in enumerate(telling_starts(flat, np.array(starts)).tolist()):
+    for number, start in enumerate(choose_starts(flat, np.array(starts)).tolist()):
         if start >= 0:
             by_pixel = images[number, :, start // side, start % side : start % side + 11].T.tobytes()
             piece = flat[number, start : start + WINDOW]

@@ -16,7 +16,7 @@ from pyarrow import ipc
 from torch import Tensor
 
 from collab.errors import CollabError, ShardCorrupt, ShardMissing, StoreError
-from collab.store.codec import CODECS, decoded, encoded, is_finite
+from collab.store.codec import CODECS, decode, encode, is_finite
 from collab.store.files import open_regular, place_file
 from collab.store.names import check_name
 from collab.store.shard_schema import BATCH_ROWS, BATCH_SLACK, FILE_SLACK, IMAGES, Sealed, ShardSpec, Written
@@ -108,7 +108,7 @@ def _checked(x: Tensor, labels: Tensor, entity: str, spec: ShardSpec) -> tuple[T
 
 
 def _record_batch(x: Tensor, y: pa.Array, first: int, schema: pa.Schema, spec: ShardSpec) -> pa.RecordBatch:
-    bits, more = encoded(x, spec.dtype)
+    bits, more = encode(x, spec.dtype)
     tensor = schema.field("x").type  # not the type that pyarrow makes of an array: equal to it, but of other bytes
     values = pa.Array.from_buffers(tensor.value_type, bits.size, [None, pa.py_buffer(bits)])
     storage = pa.FixedSizeListArray.from_arrays(values, bits.size // len(y))
@@ -153,7 +153,7 @@ class ShardReader:
             raise CollabError(
                 f"{count} rows of {self.spec.shape} do not fit at {at} into {tuple(out_x.shape)}, {len(out_y)} labels."
             )
-        out = out_x[at : at + count].copy_(decoded(columns, self.spec.dtype, self.spec.shape))
+        out = out_x[at : at + count].copy_(decode(columns, self.spec.dtype, self.spec.shape))
         if out.dtype == torch.float16 and self.spec.dtype != "float16" and not bool(out.isfinite().all()):
             raise StoreError(
                 f"shard {self.digest[:16]} holds {self.spec.dtype} values beyond float16. "
@@ -174,7 +174,7 @@ class ShardReader:
 def open_shard(path: Path, record: Sealed, spec: ShardSpec, verified: Verified | None = None) -> ShardReader:
     """Opens a shard that must be what `record` says and fit `spec`; nothing of it is used before all of it is checked.
 
-    In order: a regular file of the right size; its sha256; its schema; no batch that had to be unpacked; in each batch
+    In order: a regular file of the right size; its sha256; its schema; no batch that had to be unpack; in each batch
     the right number of rows, no null, labels in range, features finite. What is in `verified` is not digested again,
     what passes is added. Raises ShardMissing, or ShardCorrupt with the reason.
     """
@@ -216,7 +216,7 @@ def _check_size(size: int, record: Sealed, spec: ShardSpec) -> None:
     most = least + FILE_SLACK + BATCH_SLACK * -(-record.rows // BATCH_ROWS) + len(spec.featurizer)
     if size != record.bytes:
         raise StoreError(f"it has {size} bytes, the record says {record.bytes}: it was cut short, or added to")
-    if record.rows < 1 or not least <= size <= most:  # before anything is unpacked: a small file may expand to anything
+    if record.rows < 1 or not least <= size <= most:  # before anything is unpack: a small file may expand to anything
         raise StoreError(f"it has {size} bytes, but {record.rows} rows of {spec.row_bytes} take {least} to {most}")
 
 
