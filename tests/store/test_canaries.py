@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab.store.canaries import CHUNK, Canaries, numbers, pictures
+from collab.store.canaries import CHUNK, Canaries, Sign, numbers, pictures
 from collab.store.windows import WINDOW
 
 RNG = np.random.default_rng(0)
@@ -103,3 +104,18 @@ def test_what_is_public_too_is_not_looked_for() -> None:
 def test_a_million_bytes_of_zeros_and_a_search_for_nothing() -> None:
     assert not looked_for().count_in(bytes(1 << 20))
     assert not Canaries().count_in(WEIGHTS.tobytes())
+
+
+def test_the_canaries_are_walked_over_once_for_any_number_of_files() -> None:
+    class Names(dict[bytes, Sign]):
+        walks = 0
+
+        def __iter__(self) -> Iterator[bytes]:
+            Names.walks += 1
+            return super().__iter__()
+
+    made = looked_for()
+    made.names = Names(made.names)
+    for _ in range(5):
+        assert made.count_in(WEIGHTS.tobytes())["weights"] == len(WEIGHTS)
+    assert Names.walks == 1
