@@ -22,7 +22,7 @@ from collab.participants.assignment import ORACLE, Assignment, open_scenario_sou
 from collab.participants.entity import Entity
 from collab.participants.oracle import Oracle
 from collab.plugins.discovery import Plugins
-from collab.runtime.cache import Cache, places_of
+from collab.runtime.cache import Cache, list_files
 from collab.scenario.model import Scenario
 from collab.stages.base import Job, Playing
 from collab.stages.keys import Setting
@@ -175,7 +175,7 @@ class Host:
             emit({"event": "epoch", **say, "epoch": epoch, "epochs": epochs, "loss": loss})
 
         owned = {"leads": job.who == run_spec.scenario.model.pretrain.by, "is_oracle": job.who == ORACLE}
-        before = places_of(run_spec.run, job.who, **owned)
+        before = list_files(run_spec.run, job.who, **owned)
         progress = Progress(tell, cache.checkpoints(job.who), key)
         if run_spec.is_fresh:
             progress.forget()
@@ -200,7 +200,7 @@ class Host:
         seconds = time.perf_counter() - start
         device, peak = str(compute), _peak_bytes()
         outcome = Outcome(job.name, report, seconds, device, peak, losses=losses, answered=time.time())
-        after = places_of(run_spec.run, job.who, **owned)
+        after = list_files(run_spec.run, job.who, **owned)
         written = sorted(place for place, state in after.items() if before.get(place) != state)
         if not any(
             fact.startswith("refused[") for fact in report.facts

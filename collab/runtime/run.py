@@ -4,6 +4,7 @@ import os
 import secrets
 import shlex
 import time
+from bisect import bisect_right, insort
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -111,9 +112,22 @@ class Run:
         )
         self.outcomes: dict[str, Outcome] = {}
         self.failures: dict[str, Outcome] = {}
-        self._waiting = list(self.jobs)
         self._cache = Cache(cache)
         self._named = {job.name: job for job in self.jobs}
+        self._places = {name: place for place, name in enumerate(self._named)}
+        self._waiting = set(self._named)
+        # Kept by job, so that the end of one costs what follows it, and not a walk over the whole plan.
+        self._unmet: dict[str, set[str]] = {}
+        self._followers: dict[str, list[Job]] = {name: [] for name in self._named}
+        self._startable, self._failed = list[int](), list[str]()
+        for job in self.jobs:
+            self._unmet[job.name] = {name for name in (*job.needs, *job.after) if name in self._named}
+            for name in self._unmet[job.name]:
+                self._followers[name].append(job)
+            if not self._named.keys() >= set(job.needs):
+                self._give_up(job)
+            elif not self._unmet[job.name]:
+                self._startable.append(self._places[job.name])
 
     @property
     def is_waiting(self) -> bool:
@@ -121,35 +135,52 @@ class Run:
         return bool(self._waiting)
 
     def ready(self) -> Iterator[Job]:
-        """Tasks that could start now, most urgent first; what needs a failed one is given up."""
-        for job in tuple(self._waiting):
-            if any(need not in self._named or need in self.failures for need in job.needs) or any(
-                each in self.failures and self.failures[each].exit_code for each in job.after
-            ):
-                self._waiting.remove(job)
-                self.failures[job.name] = Outcome(job.name, Report(), 0.0, "", 0, "what it needs has failed")
-            elif all(need in self.outcomes for need in job.needs) and not any(map(self._is_to_come, job.after)):
-                yield job
+        """Jobs that could start now, most urgent first, also such as could only since others were taken from the cache.
 
-    def _is_to_come(self, name: str) -> bool:
-        return name in self._named and name not in self.outcomes and name not in self.failures
+        What needs a failed job is given up.
+        """
+        while self._failed:
+            failed = self._failed.pop(0)
+            for job in self._followers[failed]:
+                if failed in job.needs or self.failures[failed].exit_code:
+                    self._give_up(job)
+            self._meet(failed)
+        place = -1
+        while (at := bisect_right(self._startable, place)) < len(self._startable):
+            place = self._startable[at]
+            yield self.jobs[place]
+
+    def _give_up(self, job: Job) -> None:
+        if job.name in self._waiting:
+            self._waiting.remove(job.name)
+            self._failed.append(job.name)
+            self.failures[job.name] = Outcome(job.name, Report(), 0.0, "", 0, "what it needs has failed")
+
+    def _meet(self, ended: str) -> None:
+        """Lets those start that waited for the job `ended` and for nothing else."""
+        for job in self._followers[ended]:
+            self._unmet[job.name].discard(ended)
+            if not self._unmet[job.name] and job.name in self._waiting:
+                insort(self._startable, self._places[job.name])
 
     def hand_out(self, job: Job) -> None:
         """`job` is under way."""
-        self._waiting.remove(job)
+        self._waiting.remove(job.name)
+        self._startable.remove(self._places[job.name])
 
     def stop(self) -> None:
         """Hands out nothing more."""
         self._waiting.clear()
+        self._startable.clear()
 
     def restore(self, job: Job) -> bool:
         """Whether the cache held this job's outcome, which is then ours and its files in the run's folder."""
-        kept = self._cache.take(self.keys[job.name], job.who, self.folder)
-        if kept is None:
+        entry = self._cache.take(self.keys[job.name], job.who, self.folder)
+        if entry is None:
             return False
         put_elsewhere(self.run_spec, job)
-        self._waiting.remove(job)
-        self.outcomes[job.name] = Outcome.of_entry(job.name, kept)
+        self.hand_out(job)
+        self.take(Outcome.of_entry(job.name, entry))
         return True
 
     def notes(self, job: str) -> list[str]:
@@ -159,7 +190,12 @@ class Run:
 
     def take(self, outcome: Outcome) -> None:
         """Notes what came of a job that was handed out."""
-        (self.failures if outcome.failure else self.outcomes)[outcome.job] = outcome
+        if outcome.failure:
+            self.failures[outcome.job] = outcome
+            self._failed.append(outcome.job)
+        else:
+            self.outcomes[outcome.job] = outcome
+            self._meet(outcome.job)
 
     def write(self) -> tuple[Result, ...]:
         """Writes results, ledger and record of what was played so far; returns the rows."""
