@@ -12,8 +12,10 @@ from collab.runtime.host import Outcome, RunSpec
 from collab.runtime.run import Prepared, Run, Where
 from collab.runtime.schedule import schedule
 from collab.scenario.model import Scenario
+from collab.scenario.reader import read_scenario
 from collab.stages.base import Job
 from collab.types import Report
+from tests.places import SCENARIOS
 
 
 class Pretending:
@@ -93,3 +95,9 @@ def test_handing_out_a_job_costs_the_same_in_a_long_plan(
         scheduled = [count for (file, *_), (count, *_) in pstats.Stats(profile).stats.items() if "/runtime/" in file]
         calls.append(sum(scheduled) / len(run.jobs))
     assert calls[1] < 1.5 * calls[0]
+
+
+def test_the_oracle_makes_what_all_wait_for_before_its_long_row(tmp_path: Path) -> None:
+    run, _ = pretend(read_scenario(SCENARIOS / "four_entities.yaml").scenario, tmp_path)
+    row = next(job for job in run.jobs if job.name == "refine oracle row 5")
+    assert "featurize heldout" in row.after  # it would start while F is trained, and hold the oracle for long after
