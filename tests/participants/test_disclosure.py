@@ -13,7 +13,7 @@ from collab.metrics.intervals import quantile_interval
 from collab.models.recognizer import Recognizer
 from collab.participants.assignment import assign, open_scenario_source
 from collab.participants.disclosure import Eye, Gallery, compared, compared_measures, leakage_measures, rank_measures
-from collab.runtime.plan import plan, make_keys
+from collab.runtime.plan import make_keys, plan
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
