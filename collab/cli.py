@@ -78,9 +78,9 @@ def run(
         from collab.report.tables.tables import make_tables
         from collab.runtime.pages import draw_pages
         from collab.runtime.play import Where, play
-        from collab.runtime.progress import watching
+        from collab.runtime.progress import show_run
         from collab.verdicts import verdicts
-    with _going_on(fresh), watching(quiet) as watch:
+    with _going_on(fresh), show_run(quiet) as watch:
         where = Where(backend, address, device, out, fresh, only, loaded.plugins)
         played = play(loaded.scenario, where, watch)
     pages = draw_pages(played.run, loaded.scenario, loaded.plugins)
@@ -148,13 +148,13 @@ def sweep(
         from collab.report.tables.tables import tabulate_verdicts
         from collab.runtime import sweep as played
         from collab.runtime.play import Where
-        from collab.runtime.progress import watching_sweep
+        from collab.runtime.progress import show_sweep
         from collab.verdicts import verdicts
     where = Where(backend, address, device, out, fresh, plugins=cells[0].plugins)
     if dry_run:
         _print_outlook(played.outlook(spec, cells, where), as_json)
         return
-    with _going_on(fresh), watching_sweep(quiet) as watch:
+    with _going_on(fresh), show_sweep(quiet) as watch:
         swept = played.sweep(spec, cells, where, watch)
     if as_json:
         print(json_text({**asdict(swept), "folder": str(swept.folder)}))

@@ -57,7 +57,7 @@ def store_audit(run: Annotated[Path, typer.Argument(metavar="RUN")], plugin_dirs
         raise StoreError(f"{run} is no run directory: there is no scenario.yaml. Name one as `collab run` prints it.")
     loaded = read_scenario(run / "scenario.yaml", plugin_dirs=plugin_dirs or (), check_paths=False)
     audit = LeakCheck(run, loaded.scenario, loaded.plugins)
-    refuse(audit.of_run() + audit.of_store(), run)
+    refuse(audit.search_run() + audit.search_store(), run)
     print(f"{run}: nothing private was found outside of {run / 'private'}")
 
 

@@ -12,7 +12,7 @@ from collab.models.backbones import Encoder, is_rectified
 from collab.participants.participant import Participant
 from collab.participants.published_images import as_published
 from collab.scenario.base import EntityOptions
-from collab.store.codec import as_stored
+from collab.store.codec import store_and_read
 from collab.store.release import read_release
 from collab.training.recipes import batched
 
@@ -71,6 +71,6 @@ class Defended(Participant):
         features, _ = self.heldout_features
         if self.publishes_images:
             encode = self.encoder(self.defense, module)
-            return as_stored(encode(self.heldout.take(rows, self.compute.device)), self.spec.dtype)
+            return store_and_read(encode(self.heldout.take(rows, self.compute.device)), self.spec.dtype)
         given = self.heldout.take(rows, self.compute.device) if self.defense.encodes else features[rows]
-        return as_stored(self.defend(module, given), self.spec.dtype)
+        return store_and_read(self.defend(module, given), self.spec.dtype)

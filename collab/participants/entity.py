@@ -31,7 +31,7 @@ from collab.scenario.base import AttackOptions, EntityOptions
 from collab.scenario.model import Refinement
 from collab.scenario.parts import Federation
 from collab.seeding import Stream
-from collab.store.pictures import write_exhibit, write_sheet
+from collab.store.pictures import write_pictures
 from collab.store.release import write_release
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
@@ -155,7 +155,7 @@ class Entity(Defended):
         truth = partial(self.heldout.take, device=self.compute.device)
         on_device = torch.from_numpy(self.heldout.classes).to(self.compute.device)
         measures, sheet = disclosed(original, poisoned, truth, on_device, self.eye, wanted, self.scenario.seed)
-        placed = write_sheet(self.layout.pictures / self.name, sheet)
+        placed = write_pictures(self.layout.pictures / self.name, sheet)
         return Report(measures, (pictures_crossing("disclose", self.name, placed, sheet.original.shape),))
 
     def expose(self, progress: Progress) -> Report:
@@ -163,7 +163,7 @@ class Entity(Defended):
         module = self.fitted_module()
         shown, encode = self.whole_heldout_as_published(module), self.encoder(self.defense, module)
         measures, exhibit = exposed(self, Exposed(shown, encode, self.decider_of(module)), progress)
-        placed = write_exhibit(self.layout.pictures / self.name, exhibit)
+        placed = write_pictures(self.layout.pictures / self.name, exhibit)
         return Report(measures, (pictures_crossing("expose", self.name, placed, exhibit.original.shape),))
 
     def publish(self, progress: Progress) -> Report:

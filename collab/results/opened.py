@@ -11,7 +11,7 @@ from collab.results.table import Result, drop_verdicts, read_results
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.store.ledger import read_ledger
-from collab.store.pictures import Exhibit, Pictures, Sheet, read_exhibit, read_pictures, read_sheet
+from collab.store.pictures import Exhibit, Pictures, Sheet, read_pictures
 from collab.types import Crossing
 
 Losses = tuple[tuple[float, ...], ...]
@@ -72,9 +72,9 @@ def open_run(folder: Path) -> Opened:
         rows=drop_verdicts(read_results(folder / "results.parquet")),
         crossings=tuple(read_ledger(folder / "ledger.parquet")),
         record=record,
-        pictures={name: shown for name, of in folders.items() if (shown := read_pictures(of)) is not None},
-        sheets={name: sheet for name, of in folders.items() if (sheet := read_sheet(of)) is not None},
-        exhibits={name: exhibit for name, of in folders.items() if (exhibit := read_exhibit(of)) is not None},
+        pictures={name: shown for name, of in folders.items() if (shown := read_pictures(of, Pictures)) is not None},
+        sheets={name: sheet for name, of in folders.items() if (sheet := read_pictures(of, Sheet)) is not None},
+        exhibits={name: exhibit for name, of in folders.items() if (exhibit := read_pictures(of, Exhibit)) is not None},
         losses={
             name: None if job.get("losses") is None else tuple(map(tuple, job["losses"]))
             for name, job in record.get("jobs", {}).items()

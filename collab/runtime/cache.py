@@ -9,7 +9,6 @@ Files are hard links to those of the run that made them, so an entry costs no sp
 """
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -22,9 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from collab.errors import StoreError
 from collab.store.files import TEMPORARY, make_folder
-from collab.store.manifest import manifest_name
+from collab.store.manifest import parse_manifest_name
 from collab.store.private import private_folder
 from collab.store.remote import COPIES
 
@@ -64,7 +65,7 @@ class Cache:
                 for place in kept["files"]:
                     _link(
                         folder / "files" / place,
-                        _made(run, place),
+                        _make_way(run, place),
                     )
             except OSError:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -103,16 +104,12 @@ class Cache:
             ) from cause
 
     @contextmanager
-    def claimed(self, key: str) -> Iterator[None]:
+    def claim(self, key: str) -> Iterator[None]:
         """Holds the right to play the stage of `key`; waits while another process does. Released if this one dies."""
         path = self.root / "locks" / key
         make_folder(path.parent)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with FileLock(path, mode=0o600):
             yield
-        finally:
-            os.close(descriptor)
 
     def checkpoints(self, who: str) -> Path:
         """The private folder that checkpoints of `who` lie in."""
@@ -175,25 +172,41 @@ class Cache:
         return found
 
 
-def places_of(run: Path, who: str, *, leads: bool, is_oracle: bool) -> dict[str, tuple[int, int, int]]:
-    """The files of a run that only `who` writes, and what changes when one is written anew."""
-    folders = [f"private/{who}", f"store/entity={who}", f"modules/{who}", f"pictures/{who}", f"weights/{who}"]
+def list_files(run: Path, participant: str, *, leads: bool, is_oracle: bool) -> dict[str, tuple[int, ...]]:
+    """The files of a run that only `participant` writes, and what changes when one is written anew."""
+    root, private = f"{run}/", f"private/{participant}"
+    folders = [private, *(f"{room}/{participant}" for room in ("modules", "pictures", "weights"))]
+    folders += [f"store/entity={participant}", "store/manifest"]
     folders += ["release", "public"] if leads else []
     folders += ["heldout", "handed"] if is_oracle else []
-    paths = [path for folder in folders for path in (run / folder).rglob("*")]
-    paths += [
-        path for path in (run / "store" / "manifest").glob("*.json") if (manifest_name(path.name) or ("",))[0] == who
-    ]
-    copies = run / "private" / who / COPIES
-    found = {}
-    for path in paths:
-        status = path.lstat()
-        if path.is_file() and not path.name.startswith(TEMPORARY) and not path.is_relative_to(copies):
-            found[path.relative_to(run).as_posix()] = (status.st_ino, status.st_mtime_ns, status.st_size)
-    return found
+    files: dict[str, tuple[int, ...]] = {}
+    for folder in folders:
+        # Weights of rounds are put there whole by `place_file`, so a new one has a number of its own. A folder tells
+        # these numbers for nothing, where the state of each file is a call: after 1,000 rounds there are 2,000 files.
+        is_put_whole = folder.startswith("weights/")
+        for path, entry in _walk(root + folder, but=f"{root}{private}/{COPIES}"):
+            is_of_another = folder == "store/manifest" and (parse_manifest_name(entry.name) or ("",))[0] != participant
+            if not is_of_another and not entry.name.startswith(TEMPORARY) and entry.is_file():
+                status = None if is_put_whole else entry.stat(follow_symlinks=False)
+                state = (status.st_ino, status.st_mtime_ns, status.st_size) if status else (entry.inode(),)
+                files[path.removeprefix(root)] = state
+    return files
 
 
-def _made(run: Path, place: str) -> Path:
+def _walk(folder: str, but: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """All that lies below `folder`, as paths and entries, but for the folder `but`."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    yield entry.path, entry
+                elif entry.path != but:
+                    yield from _walk(entry.path, but)
+    except FileNotFoundError:
+        return
+
+
+def _make_way(run: Path, place: str) -> Path:
     """Where a file of an entry goes, its folder made with the modes that it needs."""
     parts = Path(place).parts
     if "private" in parts[:2]:  # of the run, or of what was handed out

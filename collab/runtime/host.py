@@ -22,7 +22,7 @@ from collab.participants.assignment import ORACLE, Assignment, open_scenario_sou
 from collab.participants.entity import Entity
 from collab.participants.oracle import Oracle
 from collab.plugins.discovery import Plugins
-from collab.runtime.cache import Cache, places_of
+from collab.runtime.cache import Cache, list_files
 from collab.scenario.model import Scenario
 from collab.stages.base import Job, Playing
 from collab.stages.keys import Setting
@@ -43,7 +43,7 @@ Event = dict[str, str | int | float]
 Emit = Callable[[Event], None]
 
 
-def noting(emit: Emit) -> Callable[[str], None]:
+def tell_notes(emit: Emit) -> Callable[[str], None]:
     """Tells sentences as events of their own: what somebody should read before a run, or while it is played."""
     return lambda text: emit({"event": "note", "text": text})
 
@@ -147,20 +147,20 @@ class Host:
                     "Set `--device` and `precision` so that all machines agree."
                 )
             cache = Cache(run_spec.cache)
-            with cache.claimed(key):
+            with cache.claim(key):
                 kept = None if run_spec.is_fresh else cache.take(key, job.who, run_spec.run)
                 if kept is not None:
                     outcome = Outcome.of_entry(job.name, kept)
                     put_elsewhere(run_spec, job)
                 else:
-                    outcome = self._computed(run_spec, job, key, compute, cache, start, emit, say)
+                    outcome = self._compute(run_spec, job, key, compute, cache, start, emit, say)
         except Exception as cause:
-            outcome = _failed(job, cause, time.perf_counter() - start, device)
+            outcome = _make_failure(job, cause, time.perf_counter() - start, device)
         event = "failed" if outcome.failure else "cached" if outcome.is_cached else "done"
         emit({"event": event, **say, "seconds": round(time.perf_counter() - start, 3)})
         return outcome
 
-    def _computed(
+    def _compute(
         self,
         run_spec: RunSpec,
         job: Job,
@@ -175,7 +175,7 @@ class Host:
             emit({"event": "epoch", **say, "epoch": epoch, "epochs": epochs, "loss": loss})
 
         owned = {"leads": job.who == run_spec.scenario.model.pretrain.by, "is_oracle": job.who == ORACLE}
-        before = places_of(run_spec.run, job.who, **owned)
+        before = list_files(run_spec.run, job.who, **owned)
         progress = Progress(tell, cache.checkpoints(job.who), key)
         if run_spec.is_fresh:
             progress.forget()
@@ -200,7 +200,7 @@ class Host:
         seconds = time.perf_counter() - start
         device, peak = str(compute), _peak_bytes()
         outcome = Outcome(job.name, report, seconds, device, peak, losses=losses, answered=time.time())
-        after = places_of(run_spec.run, job.who, **owned)
+        after = list_files(run_spec.run, job.who, **owned)
         written = sorted(place for place, state in after.items() if before.get(place) != state)
         if not any(
             fact.startswith("refused[") for fact in report.facts
@@ -229,7 +229,7 @@ def put_elsewhere(run_spec: RunSpec, job: Job) -> None:
         send_again(run_spec.scenario.store.uri, run_spec.run, job.who)
 
 
-def host_names(participants: tuple[str, ...], workers: int) -> tuple[tuple[str, ...], ...]:
+def deal_hosts(participants: tuple[str, ...], workers: int) -> tuple[tuple[str, ...], ...]:
     """Participants dealt to at most `workers` hosts, in turn."""
     count = min(workers, len(participants))
     return tuple(participants[first::count] for first in range(count))
@@ -253,21 +253,21 @@ def _participant(run_spec: RunSpec, name: str, compute: Compute) -> Entity | Ora
     if name == ORACLE:
         oracle = Oracle(name, run_spec.scenario, run_spec.run, task=task, classes=classes, compute=compute)
         names = [each.name for each in run_spec.scenario.entities]
-        oracle.seeds = {each: seed for each in names if (seed := _seed(run_spec, each)) is not None}
+        oracle.seeds = {each: seed for each in names if (seed := _fetch_seed(run_spec, each)) is not None}
         oracle.assignment, oracle.holding = run_spec.assignment, run_spec.assignment.oracle(run_spec.scenario)
         return oracle
     stated = next(each for each in run_spec.scenario.entities if each.name == name)
     entity: Entity = run_spec.plugins.load("entities", stated.kind)(
         name, run_spec.scenario, run_spec.run, task=task, classes=classes, compute=compute
     )
-    if (seed := _seed(run_spec, name)) is not None:
+    if (seed := _fetch_seed(run_spec, name)) is not None:
         entity.seeds = {name: seed}
     entity.options, entity.class_names = stated.options, run_spec.assignment.classes
     entity.defense, entity.releases_module = defense_of(stated, run_spec.plugins), stated.opens_module
     return entity
 
 
-def _seed(run_spec: RunSpec, name: str) -> int | None:
+def _fetch_seed(run_spec: RunSpec, name: str) -> int | None:
     """The secret of an entity, kept in the run's folder too; None where its randomness follows from the scenario."""
     if run_spec.scenario.private_seeds == "derived":
         return None
@@ -277,7 +277,7 @@ def _seed(run_spec: RunSpec, name: str) -> int | None:
     return seed
 
 
-def _failed(job: Job, cause: Exception, seconds: float, device: str) -> Outcome:
+def _make_failure(job: Job, cause: Exception, seconds: float, device: str) -> Outcome:
     """The failure as plain text: an exception may hold what must not leave the process."""
     outcome = Outcome(job.name, Report(), seconds, device, _peak_bytes(), exit_code=CollabError.exit_code)
     if isinstance(cause, CollabError):  # says itself what is wrong

@@ -12,13 +12,13 @@ import numpy as np
 from collab.errors import BoundaryError, StoreError
 from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.cache import Cache
-from collab.runtime.pieces import features_of, images_of, private_pieces, weights_of
+from collab.runtime.pieces import cut_private_pieces, features_of, images_of, weights_of
 from collab.scenario.model import EntityPart, Scenario
 from collab.store.canaries import Canaries
 from collab.store.files import read_json
 from collab.store.ledger import read_ledger
 from collab.store.remote import RemoteStore
-from collab.store.residue import stored_batches, unpacked
+from collab.store.residue import read_batches, unpack
 from collab.store.shelves import AbstractShelf, shelf_at, uri_of_run
 from collab.store.store import Store
 
@@ -57,15 +57,15 @@ class LeakCheck:
     wherever they lie, and features of one whose defense leaves values as they are (`Defense.keeps_values`) among its
     shards, whoever else holds the same images. Pages of attacks (`audit.html`) show true images.
 
-    No secret, and not looked for, is an image that is also a held-out or a public one (`private_pieces`).
+    No secret, and not looked for, is an image that is also a held-out or a public one (`cut_private_pieces`).
     """
 
     def __init__(self, run: Path, scenario: Scenario, plugins: Plugins = INSTALLED) -> None:
         self._run, self._scenario, self._plugins = run, scenario, plugins
-        self._canaries = private_pieces(run, scenario)
+        self._canaries = cut_private_pieces(run, scenario)
         self._narrowed: dict[str, Canaries] = {}
 
-    def of_run(self, cache: Cache | None = None, keys: Iterable[str] = ()) -> list[Leak]:
+    def search_run(self, cache: Cache | None = None, keys: Iterable[str] = ()) -> list[Leak]:
         """Looks through the run's folder but `private/`, and what the cache keeps for anybody under `keys`."""
         own = (self._run / "private", self._run / "handed" / "private")  # the latter: what an attack is given of others
         places = [path for path in sorted(self._run.rglob("*")) if not any(map(path.is_relative_to, own))]
@@ -74,12 +74,12 @@ class LeakCheck:
             places += [path for path in sorted(cache.root.glob("*")) if path.is_file()]
         return self.found(self._contents(places))
 
-    def of_store(self) -> list[Leak]:
+    def search_store(self) -> list[Leak]:
         """Looks through all that lies where the run's store is, if that is not in its folder."""
         uri = self._scenario.store.uri
-        return [] if uri is None else self.found(_on_shelf(shelf_at(uri_of_run(uri, self._run))))
+        return [] if uri is None else self.found(_read_shelf(shelf_at(uri_of_run(uri, self._run))))
 
-    def of_pages(self, pages: Sequence[Path]) -> list[Leak]:
+    def search_pages(self, pages: Sequence[Path]) -> list[Leak]:
         """Looks through pages that were drawn after the run."""
         return self.found(self._contents(pages))
 
@@ -87,7 +87,7 @@ class LeakCheck:
         """The private things that lie in `contents`."""
         seen: dict[tuple[str, str], set[bytes]] = {}
         for place, content in contents:
-            for piece in self._looked_for(place).pieces_in(content):
+            for piece in self._choose_canaries(place).find_in(content):
                 seen.setdefault((place, self._canaries.names[piece].what), set()).add(piece)
         return [self._leak(place, what, pieces) for (place, what), pieces in sorted(seen.items())]
 
@@ -105,9 +105,9 @@ class LeakCheck:
             if (status.st_dev, status.st_ino) not in seen:
                 seen.add((status.st_dev, status.st_ino))
                 place = path.relative_to(self._run).as_posix() if path.is_relative_to(self._run) else str(path)
-                yield from ((place, content) for content in unpacked(path))
+                yield from ((place, content) for content in unpack(path))
 
-    def _looked_for(self, place: str) -> Canaries:
+    def _choose_canaries(self, place: str) -> Canaries:
         """What is looked for at a place: all but what lies there on purpose."""
         if place == "audit.html":  # shows true images beside what attacks made of them, for the victims' own eyes
             return self._of_attacks()
@@ -121,7 +121,7 @@ class LeakCheck:
                 others = self._canaries.without((), exempt)
                 is_shown = exempt == features_of(entity.name)
                 shown = (self._run / "private" / entity.name / "features").glob("*.arrow") if is_shown else ()
-                alike = (others.pieces_in(rows, len(others)) for path in shown for rows in stored_batches(path))
+                alike = (others.find_in(rows, len(others)) for path in shown for rows in read_batches(path))
                 self._narrowed[exempt] = others.without(set[bytes]().union(*alike))  # those of images in common
             if exempt:
                 return self._narrowed[exempt]
@@ -140,7 +140,7 @@ class LeakCheck:
         return all(getattr(kind, "keeps_values", False) for kind in kinds)
 
 
-def unlisted(run: Path, refused: Collection[str] = (), uri: str | None = None) -> list[Leak]:
+def find_unlisted(run: Path, refused: Collection[str] = (), uri: str | None = None) -> list[Leak]:
     """What readers are offered in the store, or as a network or weights, and the ledger does not have.
 
     Nobody took anything of entities whose shards were `refused`; `uri` is where the scenario keeps its stores.
@@ -177,11 +177,11 @@ def refuse(leaks: Sequence[Leak], run: Path) -> None:
         )
 
 
-def _on_shelf(shelf: AbstractShelf) -> Iterator[Content]:
+def _read_shelf(shelf: AbstractShelf) -> Iterator[Content]:
     with TemporaryDirectory() as folder:
         for name in sorted(shelf.names()):
             path = Path(folder) / f"file{PurePosixPath(name).suffix}"
             with suppress(FileNotFoundError):  # it may go while it is looked for
                 shelf.fetch(name, path, sys.maxsize)
-                yield from ((f"store/{name} at {shelf.uri}", content) for content in unpacked(path))
+                yield from ((f"store/{name} at {shelf.uri}", content) for content in unpack(path))
                 path.unlink()

@@ -25,11 +25,11 @@ def draw_pages(run: Path, scenario: Scenario, plugins: Plugins = INSTALLED) -> P
     `audit.html` shows true images, for the victims' own eyes; nothing else that is private may stand in it.
     """
     pages = Pages(write_page(run), write_audit(run))
-    refuse(LeakCheck(run, scenario, plugins).of_pages([page for page in (pages.report, pages.audit) if page]), run)
+    refuse(LeakCheck(run, scenario, plugins).search_pages([page for page in (pages.report, pages.audit) if page]), run)
     return pages
 
 
 def refuse_leaks(page: Path, runs: Mapping[Path, Scenario], plugins: Plugins = INSTALLED) -> None:
     """Raises BoundaryError if a sweep's page holds what is private in one of the runs that were played for it."""
     for run, scenario in runs.items():
-        refuse(LeakCheck(run, scenario, plugins).of_pages([page]), run)
+        refuse(LeakCheck(run, scenario, plugins).search_pages([page]), run)

@@ -13,9 +13,9 @@ from collab.data.copies import blocks, digests_of
 from collab.errors import ShardMissing
 from collab.scenario.model import EntityPart, Scenario
 from collab.store.canaries import Canaries, Piece, numbers, pictures
-from collab.store.residue import spread, stored_batches, stored_rows
+from collab.store.residue import read_batches, read_rows, spread
 from collab.store.shard_schema import Written
-from collab.store.windows import WINDOW, own_windows, signatures, starts_in
+from collab.store.windows import WINDOW, find_own_windows, list_starts, sign_windows
 
 MOST_ROWS = 2048
 """Images and rows of features of an entity that are looked for, evenly spaced over all that it has."""
@@ -39,19 +39,19 @@ def features_of(name: str) -> str:
     return f"unpoisoned features of {name}"
 
 
-def private_pieces(run: Path, scenario: Scenario) -> Canaries:
+def cut_private_pieces(run: Path, scenario: Scenario) -> Canaries:
     """Pieces of all that is private in a run, as far as it got.
 
     No secret is an image that is also a held-out or a public one, pixel for pixel, nor its features. Of all other
     images there are windows that no held-out or public image has, of their features windows that are signs of one image
-    (`own_windows`). Features that are whole those of a held-out or public row stay in: if their image is another one,
-    they were copied there.
+    (`find_own_windows`). Features that are whole those of a held-out or public row stay in: if their image is another
+    one, they were copied there.
     """
     secrets, found = _Secrets(run), Canaries()
     for entity in scenario.entities:
         for name, pieces in secrets.of(entity):
             found.add(name, pieces)
-    in_open = (found.pieces_in(form, len(found)) for images in secrets.open_images() for form in _forms_of(images))
+    in_open = (found.find_in(form, len(found)) for images in secrets.open_images() for form in _forms_of(images))
     return found.without(set[bytes]().union(*in_open))
 
 
@@ -72,7 +72,7 @@ class _Secrets:
             secret = self._secret(digests)
             yield images_of(entity.name), _numbered(pictures(shown[secret]), at[secret])
         for path in sorted((private / "features").glob("*.arrow")):
-            rows = stored_rows(path, MOST_ROWS)
+            rows = read_rows(path, MOST_ROWS)
             if len(rows) != len(digests):  # not those of these images: then none is excused
                 digests, at = [b"%d" % number for number in range(len(rows))], spread(len(rows), len(rows))
             secret = self._secret(digests)
@@ -92,7 +92,7 @@ class _Secrets:
         if not len(rows) or rows.shape[1] < WINDOW:
             return
         is_first = np.isin(np.arange(len(rows)), np.unique(of_image, return_index=True)[1])
-        allowed = own_windows(rows, is_first, self._open_signatures(rows.shape[1]))
+        allowed = find_own_windows(rows, is_first, self._open_signatures(rows.shape[1]))
         kinds = ["as it is", "float32", "float16", "bfloat16"] if rows.dtype.kind == "f" else ["as it is"]
         yield from numbers(rows, kinds, allowed)
 
@@ -113,11 +113,11 @@ class _Secrets:
     def _open_signatures(self, elements: int) -> np.ndarray:
         """Those of all windows of features of held-out and public images, as far as there are any of that length."""
         if elements not in self._signatures:
-            found = [np.empty((0, len(starts_in(elements)) + 1), np.uint64)]
+            found = [np.empty((0, len(list_starts(elements)) + 1), np.uint64)]
             for name in ("heldout", "public"):
                 with suppress(ShardMissing):
-                    batches = stored_batches(Written.read(self._run / name / "features").path)
-                    found += [signatures(rows) for rows in batches if rows.shape[1] == elements]
+                    batches = read_batches(Written.read(self._run / name / "features").path)
+                    found += [sign_windows(rows) for rows in batches if rows.shape[1] == elements]
             self._signatures[elements] = np.concatenate(found)
         return self._signatures[elements]
 

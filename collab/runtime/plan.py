@@ -39,7 +39,7 @@ def needed(jobs: Sequence[Job], only: str) -> tuple[Job, ...]:
     return tuple(job for job in jobs if job.name in wanted)
 
 
-def stage_keys(
+def make_keys(
     scenario: Scenario,
     given: Assignment,
     jobs: Sequence[Job],

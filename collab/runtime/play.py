@@ -8,7 +8,7 @@ from pathlib import Path
 from collab.errors import CollabError
 from collab.results.table import Result
 from collab.runtime.demand import Demand
-from collab.runtime.host import Emit, host_names
+from collab.runtime.host import Emit, deal_hosts
 from collab.runtime.inprocess import InProcess
 from collab.runtime.leak_check import Content, Leak, refuse
 from collab.runtime.plan import participants
@@ -73,7 +73,7 @@ def backend_for(
         return lambda: InProcess(watch)
     first = scenarios[0]
     names = tuple(dict.fromkeys(name for scenario in scenarios for name in participants(scenario)))
-    hosts = host_names(names, first.resources.workers or len(names))
+    hosts = deal_hosts(names, first.resources.workers or len(names))
     uses_gpu = where.address != "local" or resolve_compute(first.precision, where.device).device.type == "cuda"
     demand = Demand.of(first, hosts, uses_gpu=uses_gpu, lanes=lanes)
     return lambda: RayBackend(demand, watch, address=where.address, last_look=last_look)

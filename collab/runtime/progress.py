@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
 from rich.live import Live
@@ -11,32 +11,48 @@ from rich.table import Table
 from collab.runtime.host import Emit, Event
 
 
+def show_run(console: Console) -> AbstractContextManager[Emit]:
+    """Yields what every event of a run is told to, for as long as the run lasts."""
+    return _show(console, _Jobs())
+
+
+def show_sweep(console: Console) -> AbstractContextManager[Emit]:
+    """The same for a sweep: cells done, what is under way, about how long the rest takes; notes of all cells once."""
+    return _show(console, _Cells())
+
+
 @contextmanager
-def watching(console: Console) -> Iterator[Emit]:
-    """Yields what every event is told to, for as long as the run lasts."""
+def _show(console: Console, board: "_Jobs | _Cells") -> Iterator[Emit]:
+    noted = set[str]()
+
+    def is_repeated(event: Event) -> bool:
+        text = str(event.get("text", ""))
+        is_known = text in noted
+        noted.update({text} if event["event"] == "note" else ())
+        return is_known
+
+    def log(event: Event) -> None:
+        board.take(event)
+        if board.is_logged(event) and not is_repeated(event):
+            line = f"{board.progress}{board.explain(event)}"
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+
     if not console.is_terminal:
-        start = time.perf_counter()
-
-        def line(event: Event) -> None:
-            if event["event"] != "epoch":  # an epoch each would bury what matters in a log
-                seconds = time.perf_counter() - start
-                console.print(f"{seconds:7.1f} s  {_told(event)}", highlight=False, markup=False, soft_wrap=True)
-
-        yield line
+        yield log
         return
-    board = _Board()
-    with Live(board.table(), console=console, refresh_per_second=4, transient=True) as live:
+    with Live(board.draw(), console=console, refresh_per_second=4, transient=True) as live:
 
-        def show(event: Event) -> None:
-            if event["event"] == "note":  # stays above the table, and when that has gone
-                console.print(_told(event), highlight=False, markup=False)
+        def update(event: Event) -> None:
+            # A note stays above the table, and when that has gone.
+            if event["event"] == "note" and not is_repeated(event):
+                console.print(board.explain(event), highlight=False, markup=False)
             board.take(event)
-            live.update(board.table())
+            live.update(board.draw())
 
-        yield show
+        yield update
 
 
-def _told(event: Event) -> str:
+def _explain(event: Event) -> str:
     match event["event"]:
         case "planned":
             return f"{event['jobs']} jobs"
@@ -55,44 +71,18 @@ def _told(event: Event) -> str:
     return f"{event.get('job', '')}: {event['event']}"
 
 
-@contextmanager
-def watching_sweep(console: Console) -> Iterator[Emit]:
-    """The same for a sweep: cells done, what is under way, about how long the rest takes; notes of all cells once."""
-    board, noted = _Cells(), set[str]()
-
-    def is_new(event: Event) -> bool:
-        is_noted = str(event.get("text", "")) in noted
-        noted.update({str(event["text"])} if event["event"] == "note" else ())
-        return not is_noted
-
-    if not console.is_terminal:
-
-        def line(event: Event) -> None:
-            board.take(event)
-            if event["event"] in ("sweep", "cell", "cell_done", "restart", "failed", "note") and is_new(event):
-                console.print(f"{board.summary()}: {board.told(event)}", highlight=False, markup=False, soft_wrap=True)
-
-        yield line
-        return
-    with Live(board.table(), console=console, refresh_per_second=4, transient=True) as live:
-
-        def show(event: Event) -> None:
-            if event["event"] == "note" and is_new(event):
-                console.print(board.told(event), highlight=False, markup=False)
-            board.take(event)
-            live.update(board.table())
-
-        yield show
+def _say_duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 class _Cells:
     """How far a sweep is; the time left is that of the stages to play at the pace of those that were played."""
 
     def __init__(self) -> None:
+        self.start = time.perf_counter()
         self._labels: dict[str, str] = {}
         self._news: dict[str, str] = {}
         self._cells = self._todo = self._done = self._keys = self._played = 0
-        self._start = time.perf_counter()
 
     def take(self, event: Event) -> None:
         run = str(event.get("run", ""))
@@ -110,15 +100,22 @@ class _Cells:
             case "done":
                 self._played += 1
 
-    def summary(self) -> str:
-        seconds = time.perf_counter() - self._start
+    @property
+    def progress(self) -> str:
+        return f"{self._summarize()}: "
+
+    def _summarize(self) -> str:
+        seconds = time.perf_counter() - self.start
         left = ""
         if 0 < self._played <= self._keys and seconds > 5:
-            left = f", about {_duration(seconds / self._played * (self._keys - self._played))} left"
+            left = f", about {_say_duration(seconds / self._played * (self._keys - self._played))} left"
         before = self._cells - self._todo
-        return f"{_duration(seconds)}, {before + self._done} of {self._cells} cells{left}"
+        return f"{_say_duration(seconds)}, {before + self._done} of {self._cells} cells{left}"
 
-    def told(self, event: Event) -> str:
+    def is_logged(self, event: Event) -> bool:
+        return event["event"] in ("sweep", "cell", "cell_done", "restart", "failed", "note")
+
+    def explain(self, event: Event) -> str:
         match event["event"]:
             case "sweep":
                 return f"{self._cells - self._todo} finished before, {self._keys} stages to play"
@@ -127,51 +124,52 @@ class _Cells:
             case "cell_done":
                 return f"{event['cell']}: {'failed' if event['failed'] else 'done'}"
             case "note" if not event.get("run"):  # of the images that all cells take
-                return _told(event)
-        return f"{self._labels.get(str(event.get('run', '')), '')}: {_told(event)}"
+                return _explain(event)
+        return f"{self._labels.get(str(event.get('run', '')), '')}: {_explain(event)}"
 
-    def table(self) -> Table:
-        drawn = Table(title=self.summary(), title_justify="left", box=None)
-        for column in ("cell", "last stage started"):
-            drawn.add_column(column)
+    def draw(self) -> Table:
+        table = Table("cell", "last stage started", title=self._summarize(), title_justify="left", box=None)
         for run, label in self._labels.items():
-            drawn.add_row(label, self._news.get(run, ""))
-        return drawn
+            table.add_row(label, self._news.get(run, ""))
+        return table
 
 
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-
-
-class _Board:
-    """The last news of each participant, and how many jobs are done."""
+class _Jobs:
+    """The last news of each participant of a run, and how many jobs are done."""
 
     def __init__(self) -> None:
+        self.start = time.perf_counter()
         self._news: dict[str, tuple[str, str]] = {}
         self._done, self._jobs = 0, 0
-        self._start = time.perf_counter()
 
     def take(self, event: Event) -> None:
-        if event["event"] == "planned":
+        kind = str(event["event"])
+        if kind == "planned":
             self._jobs += int(event["jobs"])
-        if event["event"] in ("planned", "host", "note"):
+        if kind in ("planned", "host", "note"):
             return
-        who, job = str(event["entity"]), str(event["job"]).replace(f" {event['entity']}", "")
-        self._done += event["event"] in ("done", "cached")
-        news = {"start": "running", "cached": "from the cache", "restart": "started again"}.get(str(event["event"]), "")
-        if event["event"] == "epoch":
+        participant, job = str(event["entity"]), str(event["job"]).replace(f" {event['entity']}", "")
+        self._done += kind in ("done", "cached")
+        news = {"start": "running", "cached": "from the cache", "restart": "started again"}.get(kind, "")
+        if kind == "epoch":
             news = f"epoch {event['epoch']}/{event['epochs']}  loss {event['loss']:.3f}"
-        elif not news:
-            news = f"{event['event']} in {event['seconds']} s"
-        self._news[who] = (job, news)
+        self._news[participant] = (job, news or f"{kind} in {event['seconds']} s")
 
-    def table(self) -> Table:
-        seconds = time.perf_counter() - self._start
-        drawn = Table(
-            title=f"{self._done} of {self._jobs or '…'} jobs done, {seconds:.0f} s", title_justify="left", box=None
-        )
-        for column in ("entity", "stage", ""):
-            drawn.add_column(column)
-        for who in sorted(self._news):
-            drawn.add_row(who, *self._news[who])
-        return drawn
+    @property
+    def progress(self) -> str:
+        return f"{time.perf_counter() - self.start:7.1f} s  "
+
+    def is_logged(self, event: Event) -> bool:
+        # With a line for each epoch nobody would find what matters in a log.
+        return event["event"] != "epoch"
+
+    def explain(self, event: Event) -> str:
+        return _explain(event)
+
+    def draw(self) -> Table:
+        seconds = time.perf_counter() - self.start
+        title = f"{self._done} of {self._jobs or '…'} jobs done, {seconds:.0f} s"
+        table = Table("entity", "stage", "", title=title, title_justify="left", box=None)
+        for participant in sorted(self._news):
+            table.add_row(participant, *self._news[participant])
+        return table

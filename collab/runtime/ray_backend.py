@@ -22,7 +22,7 @@ from collab.runtime.demand import Demand, share_of
 from collab.runtime.host import Emit, Event, Host, Outcome, RunSpec
 from collab.runtime.leak_check import Content
 from collab.stages.base import Job
-from collab.store.residue import shared_memory, unpacked
+from collab.store.residue import read_shared_memory, unpack
 from collab.store.shelves import shelf_at, uri_of_run
 from collab.types import Report
 
@@ -90,22 +90,22 @@ class RayBackend:
     def __exit__(self, *_: object) -> None:
         try:
             if self._ray.is_initialized():
-                self._last_look(self._residue())
+                self._last_look(self._read_residue())
         finally:
             self._ray.shutdown()
             self._redirected.__exit__(None, None, None)
             shutil.rmtree(self._temporary, ignore_errors=True)
 
-    def _residue(self) -> Iterator[Content]:
+    def _read_residue(self) -> Iterator[Content]:
         """What this Ray holds here: its logs and spilled objects, and its object store, also what was freed in it.
 
         Of a cluster that was started elsewhere only what the driver itself has started is seen: nothing.
         """
         for path in sorted(self._temporary.rglob("*")):
             if path.is_file() and not path.is_symlink():
-                yield from ((f"Ray's {path.name}", content) for content in unpacked(path))
+                yield from ((f"Ray's {path.name}", content) for content in unpack(path))
         for child in psutil.Process().children(recursive=True):
-            yield from (("Ray's object store", content) for content in shared_memory(child.pid))
+            yield from (("Ray's object store", content) for content in read_shared_memory(child.pid))
 
     def is_free(self, run_spec: RunSpec, who: str) -> bool:
         """Whether the host of `who` in the lane of `run_spec` plays nothing."""
@@ -117,7 +117,7 @@ class RayBackend:
         if run_spec.run not in self._specs:
             self._check_shared(run_spec)
             self._specs[run_spec.run] = self._ray.put(run_spec)
-            self._tails[run_spec.run] = _Tail(run_spec.run / "metrics.jsonl", self._told)
+            self._tails[run_spec.run] = _Tail(run_spec.run / "metrics.jsonl", self._explain)
         self._send(_Running(run_spec, job, key, self._lane(run_spec), self._host_of[job.who]))
 
     def wait(self) -> list[tuple[RunSpec, Outcome]]:
@@ -126,7 +126,7 @@ class RayBackend:
             ended, _ = self._ray.wait(list(self._running), num_returns=1, timeout=POLL_SECONDS)
             for tail in self._tails.values():
                 tail.read()
-            if ended and (found := self._collected(ended[0])):
+            if ended and (found := self._collect(ended[0])):
                 return [found]
 
     def forget(self, run_spec: RunSpec) -> None:
@@ -136,7 +136,7 @@ class RayBackend:
         if tail := self._tails.pop(run_spec.run, None):
             tail.read()
 
-    def _collected(self, ref: Any) -> tuple[RunSpec, Outcome] | None:
+    def _collect(self, ref: Any) -> tuple[RunSpec, Outcome] | None:
         """The outcome; None if its process died and the job was handed out again."""
         ended = self._running.pop(ref)
         try:
@@ -148,23 +148,24 @@ class RayBackend:
         self._deaths[place] = self._deaths.get(place, 0) + 1
         names, budget = ", ".join(self._demand.hosts[ended.host]), self._demand.restarts
         if self._deaths[place] > budget:
-            failure = (
-                f"the process of {names} died {self._deaths[place]} times ({_why(reason)}), {budget} restarts allowed"
-            )
+            deaths = f"died {self._deaths[place]} times ({_explain_death(reason)})"
+            failure = f"the process of {names} {deaths}, {budget} restarts allowed"
             return ended.run_spec, Outcome(ended.job.name, Report(), 0.0, "", 0, failure, EntityError.exit_code, reason)
         say = {"entity": ended.job.who, "job": ended.job.name, "run": ended.run_spec.run.name}
-        append_metrics(ended.run_spec.run / "metrics.jsonl", {"event": "restart", **say, "reason": _why(reason)})
+        append_metrics(
+            ended.run_spec.run / "metrics.jsonl", {"event": "restart", **say, "reason": _explain_death(reason)}
+        )
         self._send(ended)
         return None
 
     def _send(self, wanted: _Running) -> None:
         place = wanted.lane, wanted.host
         if place not in self._actors:
-            self._actors[place] = self._started(*place)
+            self._actors[place] = self._start(*place)
         ref = self._actors[place].play.remote(self._specs[wanted.run_spec.run], wanted.job, wanted.key)
         self._running[ref] = wanted
 
-    def _started(self, lane: int, host: int) -> Any:
+    def _start(self, lane: int, host: int) -> Any:
         demand, names = self._demand, self._demand.hosts[host]
         strategy = self._ray.util.scheduling_strategies.PlacementGroupSchedulingStrategy
         tries = self._deaths.get((lane, host), 0)
@@ -195,7 +196,7 @@ class RayBackend:
             self._lane_of[run_spec.run] = min(range(len(self._groups)), key=taken.count)
         return self._lane_of[run_spec.run]
 
-    def _told(self, event: Event) -> None:
+    def _explain(self, event: Event) -> None:
         if event["event"] == "host" and not self._is_up:
             self._is_up, self.start_seconds = True, time.monotonic() - self._began
         self._emit(event)
@@ -304,7 +305,7 @@ class _RemoteHost:
 def _read(uri: str) -> str | None:
     """What the file SHARED there says, wherever this is called; None if there is none."""
     try:
-        with shelf_at(uri).reading(SHARED) as file:
+        with shelf_at(uri).open(SHARED) as file:
             return str(file.read(64).decode("ascii"))
     except (OSError, StoreError):
         return None
@@ -326,7 +327,7 @@ def _cap_gpu_memory(gpus: float, gpu_bytes: int | None) -> None:
     torch.cuda.set_per_process_memory_fraction(min(1.0, gpu_bytes / total if gpu_bytes else gpus))
 
 
-def _why(reason: str) -> str:
+def _explain_death(reason: str) -> str:
     """One line of what Ray says of a death; memory is named as such."""
     lines = [line.strip() for line in reason.splitlines() if line.strip()]
     told = " ".join(lines)[:300]

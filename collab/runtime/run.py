@@ -4,6 +4,7 @@ import os
 import secrets
 import shlex
 import time
+from bisect import bisect_right, insort
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,17 +21,17 @@ from collab.results.opened import Opened
 from collab.results.table import Result, write_results
 from collab.runtime.cache import Cache
 from collab.runtime.deal import Dealt, deal
-from collab.runtime.host import Emit, Outcome, RunSpec, environment, noting, put_elsewhere
-from collab.runtime.leak_check import Leak, LeakCheck, unlisted
-from collab.runtime.plan import needed, plan, stage_keys
-from collab.runtime.tabulate import result_rows
+from collab.runtime.host import Emit, Outcome, RunSpec, environment, put_elsewhere, tell_notes
+from collab.runtime.leak_check import Leak, LeakCheck, find_unlisted
+from collab.runtime.plan import make_keys, needed, plan
+from collab.runtime.tabulate import tabulate
 from collab.scenario.model import Scenario
 from collab.scenario.reader import to_yaml
 from collab.stages.base import Job
 from collab.stages.keys import Setting
 from collab.stages.registry import STAGES
 from collab.store.ledger import write_ledger
-from collab.store.pictures import Sheet, read_sheet
+from collab.store.pictures import Sheet, read_pictures
 from collab.store.private import private_seed
 from collab.store.shelves import shelf_at, uri_of_run
 from collab.training.precision import resolve_compute
@@ -71,7 +72,7 @@ class Prepared:
     @classmethod
     def of(cls, scenario: Scenario, where: Where, watch: Emit = lambda event: None) -> "Prepared":
         """A scenario that is dealt here; `watch` is told what its source has to say."""
-        return cls.of_dealt(deal(scenario, tell=noting(watch)), where)
+        return cls.of_dealt(deal(scenario, tell=tell_notes(watch)), where)
 
     @classmethod
     def of_dealt(cls, dealt: Dealt, where: Where) -> "Prepared":
@@ -83,7 +84,7 @@ class Prepared:
         setting = Setting(compute, scenario.resources.entity.cpus)
         drawn = [each.name for each in scenario.entities if scenario.private_seeds == "drawn"]
         seeds = {name: private_seed(where.cache.resolve(), name) for name in drawn}
-        keys = stage_keys(scenario, assignment, jobs, setting, where.plugins, seeds)
+        keys = make_keys(scenario, assignment, jobs, setting, where.plugins, seeds)
         return cls(scenario, assignment, jobs, keys, setting)
 
 
@@ -111,9 +112,22 @@ class Run:
         )
         self.outcomes: dict[str, Outcome] = {}
         self.failures: dict[str, Outcome] = {}
-        self._waiting = list(self.jobs)
         self._cache = Cache(cache)
         self._named = {job.name: job for job in self.jobs}
+        self._places = {name: place for place, name in enumerate(self._named)}
+        self._waiting = set(self._named)
+        # Kept by job, so that the end of one costs what follows it, and not a walk over the whole plan.
+        self._unmet: dict[str, set[str]] = {}
+        self._followers: dict[str, list[Job]] = {name: [] for name in self._named}
+        self._startable, self._failed = list[int](), list[str]()
+        for job in self.jobs:
+            self._unmet[job.name] = {name for name in (*job.needs, *job.after) if name in self._named}
+            for name in self._unmet[job.name]:
+                self._followers[name].append(job)
+            if not self._named.keys() >= set(job.needs):
+                self._give_up(job)
+            elif not self._unmet[job.name]:
+                self._startable.append(self._places[job.name])
 
     @property
     def is_waiting(self) -> bool:
@@ -121,35 +135,52 @@ class Run:
         return bool(self._waiting)
 
     def ready(self) -> Iterator[Job]:
-        """Tasks that could start now, most urgent first; what needs a failed one is given up."""
-        for job in tuple(self._waiting):
-            if any(need not in self._named or need in self.failures for need in job.needs) or any(
-                each in self.failures and self.failures[each].exit_code for each in job.after
-            ):
-                self._waiting.remove(job)
-                self.failures[job.name] = Outcome(job.name, Report(), 0.0, "", 0, "what it needs has failed")
-            elif all(need in self.outcomes for need in job.needs) and not any(map(self._is_to_come, job.after)):
-                yield job
+        """Jobs that could start now, most urgent first, also such as could only since others were taken from the cache.
 
-    def _is_to_come(self, name: str) -> bool:
-        return name in self._named and name not in self.outcomes and name not in self.failures
+        What needs a failed job is given up.
+        """
+        while self._failed:
+            failed = self._failed.pop(0)
+            for job in self._followers[failed]:
+                if failed in job.needs or self.failures[failed].exit_code:
+                    self._give_up(job)
+            self._meet(failed)
+        place = -1
+        while (at := bisect_right(self._startable, place)) < len(self._startable):
+            place = self._startable[at]
+            yield self.jobs[place]
 
-    def handed_out(self, job: Job) -> None:
+    def _give_up(self, job: Job) -> None:
+        if job.name in self._waiting:
+            self._waiting.remove(job.name)
+            self._failed.append(job.name)
+            self.failures[job.name] = Outcome(job.name, Report(), 0.0, "", 0, "what it needs has failed")
+
+    def _meet(self, ended: str) -> None:
+        """Lets those start that waited for the job `ended` and for nothing else."""
+        for job in self._followers[ended]:
+            self._unmet[job.name].discard(ended)
+            if not self._unmet[job.name] and job.name in self._waiting:
+                insort(self._startable, self._places[job.name])
+
+    def hand_out(self, job: Job) -> None:
         """`job` is under way."""
-        self._waiting.remove(job)
+        self._waiting.remove(job.name)
+        self._startable.remove(self._places[job.name])
 
     def stop(self) -> None:
         """Hands out nothing more."""
         self._waiting.clear()
+        self._startable.clear()
 
-    def restored(self, job: Job) -> bool:
+    def restore(self, job: Job) -> bool:
         """Whether the cache held this job's outcome, which is then ours and its files in the run's folder."""
-        kept = self._cache.take(self.keys[job.name], job.who, self.folder)
-        if kept is None:
+        entry = self._cache.take(self.keys[job.name], job.who, self.folder)
+        if entry is None:
             return False
         put_elsewhere(self.run_spec, job)
-        self._waiting.remove(job)
-        self.outcomes[job.name] = Outcome.of_entry(job.name, kept)
+        self.hand_out(job)
+        self.take(Outcome.of_entry(job.name, entry))
         return True
 
     def notes(self, job: str) -> list[str]:
@@ -159,13 +190,18 @@ class Run:
 
     def take(self, outcome: Outcome) -> None:
         """Notes what came of a job that was handed out."""
-        (self.failures if outcome.failure else self.outcomes)[outcome.job] = outcome
+        if outcome.failure:
+            self.failures[outcome.job] = outcome
+            self._failed.append(outcome.job)
+        else:
+            self.outcomes[outcome.job] = outcome
+            self._meet(outcome.job)
 
     def write(self) -> tuple[Result, ...]:
         """Writes results, ledger and record of what was played so far; returns the rows."""
         outcomes = {job.name: self.outcomes[job.name] for job in self.jobs if job.name in self.outcomes}
         write_ledger(self.folder / "ledger.parquet", list(self._crossings(outcomes)))
-        rows = result_rows(self.scenario, [job for job in self.jobs if job.name in outcomes], outcomes)
+        rows = tabulate(self.scenario, [job for job in self.jobs if job.name in outcomes], outcomes)
         record = self._record(outcomes)
         if any(row.attack for row in rows):
             rows += list_verdicts(Opened.of_results(self.folder, self.scenario, rows, record))
@@ -175,7 +211,7 @@ class Run:
     def sheets(self) -> dict[str, Sheet]:
         """The contact sheets of its entities, of those who made one."""
         names = [each.name for each in self.scenario.entities]
-        found = {name: read_sheet(self.folder / "pictures" / name) for name in names}
+        found = {name: read_pictures(self.folder / "pictures" / name, Sheet) for name in names}
         return {name: sheet for name, sheet in found.items() if sheet is not None}
 
     def _crossings(self, outcomes: Mapping[str, Outcome]) -> Iterator[Crossing]:
@@ -190,11 +226,13 @@ class Run:
 
     def leaks(self) -> list[Leak]:
         """Private things that lie where others can read, or crossed without a line of the ledger; after `write`."""
-        found = self.audit.of_run(self._cache, self.keys.values()) + self.audit.of_store()
+        found = self.audit.search_run(self._cache, self.keys.values()) + self.audit.search_store()
         facts = {fact for outcome in self.outcomes.values() for fact in outcome.report.facts}
         refused = {name for name in self.assignment.entities if f"refused[{name}]" in facts}
         return (
-            found if self.failures or self._waiting else found + unlisted(self.folder, refused, self.scenario.store.uri)
+            found
+            if self.failures or self._waiting
+            else found + find_unlisted(self.folder, refused, self.scenario.store.uri)
         )
 
     def errors(self) -> list[CollabError]:

@@ -68,7 +68,7 @@ def schedule(
                         continue
                     looked = (run.folder, job.name)
                     if (looked not in missed or key in made) and (not is_fresh or key in made):
-                        if run.restored(job):
+                        if run.restore(job):
                             watch({"event": "cached", "entity": job.who, "stage": job.stage.replace("_", " "),
                                    "job": job.name, "run": run.folder.name})  # fmt: skip
                             _tell(run, job.name, watch)
@@ -78,7 +78,7 @@ def schedule(
                     if hosts is None:
                         hosts = stack.enter_context(backend())
                     if len(playing) < hosts.slots and hosts.is_free(run.run_spec, job.who):
-                        run.handed_out(job)
+                        run.hand_out(job)
                         hosts.submit(run.run_spec, job, key)
                         playing[key] = run.folder
             for run in [run for run in live.values() if not run.is_waiting and run.folder not in playing.values()]:

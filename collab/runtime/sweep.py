@@ -15,7 +15,7 @@ from collab.results.aggregate import average_seeds, write_cells, write_means
 from collab.results.table import Result, read_results, write_results
 from collab.runtime.cache import Cache
 from collab.runtime.deal import deal_cells
-from collab.runtime.host import Emit, noting
+from collab.runtime.host import Emit, tell_notes
 from collab.runtime.leak_check import refuse
 from collab.runtime.pages import refuse_leaks
 from collab.runtime.play import backend_for
@@ -24,7 +24,7 @@ from collab.runtime.schedule import schedule
 from collab.scenario.model import Scenario
 from collab.scenario.sweep import Cell, Sweep
 from collab.store.files import place_file
-from collab.store.pictures import read_sheet, write_sheet
+from collab.store.pictures import Sheet, read_pictures, write_pictures
 from collab.verdicts.sweeps import judge_sweep
 from collab.verdicts.verdicts import Verdict, judge
 
@@ -87,10 +87,10 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
     """
     start = time.perf_counter()
     folder = where.out / spec.name
-    prepared = [Prepared.of_dealt(dealt, where) for dealt in deal_cells(cells, noting(watch))]
+    prepared = [Prepared.of_dealt(dealt, where) for dealt in deal_cells(cells, tell_notes(watch))]
     places = [_place(folder, each) for each in prepared]
     todo = [at for at, place in enumerate(places) if where.is_fresh or not place.exists()]
-    watch({"event": "sweep", "cells": len(cells), "todo": len(todo), "keys": len(_missing(prepared, todo, where))})
+    watch({"event": "sweep", "cells": len(cells), "todo": len(todo), "keys": len(_list_missing(prepared, todo, where))})
     failures: list[Failure] = []
     at_of, scenarios_of = dict[Path, int](), dict[Path, Scenario]()
 
@@ -112,7 +112,7 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
         failures.extend(Failure(cells[at].label, str(error)) for error in errors)
         if not errors:
             for name, sheet in run.sheets().items():
-                write_sheet(places[at].parent, sheet, _sheet_name(places[at], name))
+                write_pictures(places[at].parent, sheet, _sheet_name(places[at], name))
             write_results(places[at], rows)
         watch({"event": "cell_done", "cell": cells[at].label, "failed": len(errors), "run": run.folder.name})
 
@@ -159,7 +159,7 @@ def outlook(spec: Sweep, cells: Sequence[Cell], where: Where) -> Outlook:
     return Outlook(tuple(forecasts), total / slots if has_guess else None, tuple(sorted(unknown)))
 
 
-def _missing(prepared: Sequence[Prepared], todo: Sequence[int], where: Where) -> set[str]:
+def _list_missing(prepared: Sequence[Prepared], todo: Sequence[int], where: Where) -> set[str]:
     """Keys that have to be played."""
     cache = Cache(where.cache)
     return {
@@ -202,11 +202,11 @@ def _write(
         rows = {row.name: row for cell in cells for row in cell.scenario.refinements}
         missing = [cell.label for cell, place in zip(cells, places, strict=True) if not place.exists()]
         sheets = {
-            _named(cell, entity.name): sheet
+            _name_cell(cell, entity.name): sheet
             for cell, place in zip(cells, places, strict=True)
             for entity in cell.scenario.entities
             if cell.seed == cells[0].seed
-            and (sheet := read_sheet(place.parent, _sheet_name(place, entity.name))) is not None
+            and (sheet := read_pictures(place.parent, Sheet, _sheet_name(place, entity.name))) is not None
         }
         write_sweep_page(
             folder, spec, found, tuple(rows.values()), [(each.cell, each.reason) for each in failures], missing,
@@ -215,7 +215,7 @@ def _write(
     return verdicts
 
 
-def _named(cell: Cell, entity: str) -> str:
+def _name_cell(cell: Cell, entity: str) -> str:
     """A cell by its values, and by the entity where there are several."""
     told = [str(value) for value in cell.values.values()]
     return ", ".join([*told, entity] if len(cell.scenario.entities) > 1 or not told else told)

@@ -10,7 +10,7 @@ from collab.stages.base import Job
 from collab.verdicts.verdicts import judge_results, list_verdicts
 
 
-def result_rows(scenario: Scenario, jobs: Sequence[Job], outcomes: Mapping[str, Outcome]) -> list[Result]:
+def tabulate(scenario: Scenario, jobs: Sequence[Job], outcomes: Mapping[str, Outcome]) -> list[Result]:
     """One row for each measure and label of each finished job, in the order of the plan; then gains, then verdicts."""
     defenses = {entity.name: entity.protection for entity in scenario.entities}
     rows = []

@@ -213,16 +213,19 @@ class Refine(Schedule):
     )
 
 
-_BUCKET = r"s3://[a-z0-9][a-z0-9.-]{1,62}(/[A-Za-z0-9._=/-]*)?"
+_CONTAINER = r"[a-z0-9-]{3,63}@[a-z0-9]{3,24}\.dfs\.core\.windows\.net"
+_BUCKET = rf"((s3|gs)://[a-z0-9][a-z0-9.-]{{1,62}}|abfs://{_CONTAINER})(/[A-Za-z0-9._=/-]*)?"
 _ASKED = r"(region|scheme|endpoint_override)=[A-Za-z0-9.:-]+"
-_PLACE = re.compile(rf"file:///[^?#]+|{_BUCKET}(\?{_ASKED}(&{_ASKED})*)?")  # no place for a name or a key
+# No place for a name or a key: credentials in a scenario would lie in every run's folder.
+_PLACE = re.compile(rf"file:///[^?#]+|{_BUCKET}(\?{_ASKED}(&{_ASKED})*)?")
 
 
 def _place_of_stores(uri: str) -> str:
     if not _PLACE.fullmatch(uri):
         raise ValueError(
-            "must be file:///FOLDER or s3://BUCKET/PREFIX, perhaps with ?region=, scheme= and endpoint_override=; "
-            "credentials come from the environment"
+            "must be file:///FOLDER, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or "
+            "abfs://CONTAINER@ACCOUNT.dfs.core.windows.net/PREFIX, a bucket perhaps with ?region=, scheme= and "
+            "endpoint_override=; credentials come from the environment"
         )
     return uri
 
@@ -235,9 +238,10 @@ class StoreOptions(Part):
     )
     uri: Annotated[str, AfterValidator(_place_of_stores)] | None = Field(
         None,
-        description="Where stores of runs lie: `s3://bucket/prefix?region=...` or `file:///folder`; by default in the "
-        "run directory. An S3-compatible server is named with `&scheme=http&endpoint_override=HOST:PORT`. Credentials "
-        "come from the environment alone. No result depends on it.",
+        description="Where stores of runs lie: `s3://bucket/prefix?region=...`, `gs://bucket/prefix`, "
+        "`abfs://container@account.dfs.core.windows.net/prefix` or `file:///folder`; by default in the run directory. "
+        "An S3-compatible server is named with `&scheme=http&endpoint_override=HOST:PORT`. Credentials come from the "
+        "environment alone. No result depends on it.",
     )
 
 

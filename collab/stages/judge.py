@@ -31,7 +31,7 @@ from collab.stages.hand_out import candidates_of
 from collab.stages.keys import Keys
 from collab.stages.publish import published
 from collab.stages.trials import Trial, trial_job, trials
-from collab.store.codec import as_stored
+from collab.store.codec import store_and_read
 from collab.store.pictures import judged_file
 from collab.store.private import private_folder
 from collab.store.release import read_release
@@ -90,7 +90,7 @@ def _judge_images(oracle: Oracle, trial: Trial, rebuilt: Tensor) -> Report:
     def opened(rows: np.ndarray) -> Tensor:
         with torch.no_grad(), oracle.compute.autocast():
             features = oracle.released.featurizer(images[rows])
-        return oracle.reconstruction(as_stored(features, oracle.spec.dtype))
+        return oracle.reconstruction(store_and_read(features, oracle.spec.dtype))
 
     by_attack, by_open = (compared(shown, by_row(images), labels, oracle.eye) for shown in (by_row(rebuilt), opened))
     by_guess = {

@@ -57,11 +57,13 @@ class Refine(Stage[Entity | Oracle]):
     def _from_scratch(self, row: Refinement, number: int) -> Job:
         who = row.entity or ORACLE
         senders = row.senders if row.own == "published" else ()
+        # The oracle's rows are long, and all poisoning waits for its features of the held-out images.
+        after = (COPIES, "featurize heldout") if who == ORACLE else (COPIES,)
         return Job(
             f"refine {who} row {row.name}", who, self.name,
             (Urgency.SCRATCH if row.share is None else Urgency.BOUND, number),
             needs=(f"decode {who}", "decode heldout", *(f"publish {name}" for name in senders)),
-            labels=((str(row.name), row.entity or ""),), order=Training(row), reads=row.senders, after=(COPIES,),
+            labels=((str(row.name), row.entity or ""),), order=Training(row), reads=row.senders, after=after,
         )  # fmt: skip
 
     def _from_features(self, alike: list[Refinement], most: int, number: int) -> Job:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from collab.store.windows import SPAN, WINDOW, starts_in, telling_starts
+from collab.store.windows import SPAN, WINDOW, choose_starts, list_starts
 
 ANCHOR = 8
 
@@ -42,7 +42,7 @@ class Canaries:
 
     def __init__(self, names: Mapping[bytes, Sign] | None = None) -> None:
         self.names = dict(names or {})
-        self._index: tuple[np.ndarray, ...] | None = None
+        self._index: _Index | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -58,59 +58,69 @@ class Canaries:
         gone = set(pieces)
         return Canaries({piece: sign for piece, sign in self.names.items() if piece not in gone and sign.what != name})
 
-    def found_in(self, content: bytes | memoryview | np.ndarray) -> Counter[str]:
+    def count_in(self, content: bytes | memoryview | np.ndarray) -> Counter[str]:
         """How many different canaries of each name occur in `content`, at whatever offset."""
-        return Counter(self.names[piece].what for piece in self.pieces_in(content))
+        return Counter(self.names[piece].what for piece in self.find_in(content))
 
-    def pieces_in(self, content: bytes | memoryview | np.ndarray, enough: int = ENOUGH) -> set[bytes]:
+    def find_in(self, content: bytes | memoryview | np.ndarray, enough: int = ENOUGH) -> set[bytes]:
         """The canaries that occur in `content`; not all of them where there are more than `enough`."""
-        hay, found = np.frombuffer(content, np.uint8), set[bytes]()
+        found = set[bytes]()
         if not self.names:
             return found
-        pieces = list(self.names)
-        longest = max(map(len, pieces))
+        # Thousands of files are searched for the same canaries: nothing here may walk over all of them.
+        index = self._index = self._index or _Index.of(list(self.names))
+        hay = np.frombuffer(content, np.uint8)
         for start in range(0, len(hay), CHUNK):
-            chunk = hay[max(start - BEFORE, 0) : start + CHUNK + longest]  # a canary may begin before its word
-            for position, number in self._candidates(chunk):
-                found.update(_confirmed(chunk, position, pieces[number]))
+            # A canary may begin before its word.
+            chunk = hay[max(start - BEFORE, 0) : start + CHUNK + index.longest]
+            found.update(index.search(chunk))
             if len(found) >= enough:
                 break
         return found
 
-    def _candidates(self, chunk: np.ndarray) -> Iterator[tuple[int, int]]:
-        """Where a canary would begin if an aligned word is one of its own, and its number."""
-        table, anchors, numbers, offsets = self._indexed()
+
+class _Index(NamedTuple):
+    """A table of hashes; words, sorted; of which canary each is, and where in it; the canaries, the longest's bytes."""
+
+    table: np.ndarray
+    anchors: np.ndarray
+    numbers: np.ndarray
+    offsets: np.ndarray
+    pieces: list[bytes]
+    longest: int
+
+    @classmethod
+    def of(cls, pieces: list[bytes]) -> "_Index":
+        by_length: dict[int, list[int]] = {}
+        for number, piece in enumerate(pieces):
+            by_length.setdefault(len(piece), []).append(number)
+        parts = [
+            _choose_words([pieces[number] for number in those], np.array(those), range(way, length - 7, 8))
+            for length, those in by_length.items()
+            for way in range(ANCHOR)
+        ]
+        anchors, numbers, offsets = (np.concatenate(part) for part in zip(*parts, strict=True))
+        order = np.argsort(anchors, kind="stable")
+        table = np.zeros(1 << _SLOTS, np.bool_)
+        table[_slot(anchors)] = True
+        return cls(table, anchors[order], numbers[order], offsets[order], pieces, max(by_length))
+
+    def search(self, chunk: np.ndarray) -> Iterator[bytes]:
+        """The canaries that lie in `chunk` where one of its aligned words is one of their own."""
         words = chunk[: len(chunk) // ANCHOR * ANCHOR].view("<u8")
-        at = np.flatnonzero(table[_slot(words)])
-        first, last = (np.searchsorted(anchors, words[at], side) for side in ("left", "right"))
-        for index, low, high in zip(*(each[last > first].tolist() for each in (at, first, last)), strict=True):
+        at = np.flatnonzero(self.table[_slot(words)])
+        first, last = (np.searchsorted(self.anchors, words[at], side) for side in ("left", "right"))
+        is_anchor = last > first
+        for word, low, high in zip(*(part[is_anchor].tolist() for part in (at, first, last)), strict=True):
             for entry in range(low, high):
-                yield index * ANCHOR - int(offsets[entry]), int(numbers[entry])
-
-    def _indexed(self) -> tuple[np.ndarray, ...]:
-        """A table of hashes; words, sorted; of which canary each is, and where in it."""
-        if self._index is None:
-            by_length: dict[int, list[int]] = {}
-            pieces = list(self.names)
-            for number, piece in enumerate(pieces):
-                by_length.setdefault(len(piece), []).append(number)
-            parts = [
-                part
-                for length, those in by_length.items()
-                for way in range(ANCHOR)
-                for part in _words([pieces[number] for number in those], np.array(those), range(way, length - 7, 8))
-            ]
-            anchors, numbers, offsets = (np.concatenate(each) for each in zip(*parts, strict=True))
-            order = np.argsort(anchors, kind="stable")
-            table = np.zeros(1 << _SLOTS, np.bool_)
-            table[_slot(anchors)] = True
-            self._index = table, anchors[order], numbers[order], offsets[order]
-        return self._index
+                position, piece = word * ANCHOR - int(self.offsets[entry]), self.pieces[self.numbers[entry]]
+                if position >= 0 and chunk[position : position + len(piece)].tobytes() == piece:
+                    yield piece
 
 
-def _words(
+def _choose_words(
     pieces: Sequence[bytes], numbers: np.ndarray, places: range
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The word at one of `places` that varies most over pieces of one length, unless it is plain; its piece, place."""
     content = np.frombuffer(b"".join(pieces), np.uint8).reshape(len(pieces), -1)
     best, place_of = np.full(len(pieces), PLAIN), np.full(len(pieces), -1)
@@ -121,12 +131,7 @@ def _words(
     kept = np.flatnonzero(place_of >= 0)
     at = place_of[kept]
     words = np.ascontiguousarray(content[kept[:, None], at[:, None] + np.arange(ANCHOR)]).view("<u8")[:, 0]
-    yield words, numbers[kept], at
-
-
-def _confirmed(chunk: np.ndarray, position: int, piece: bytes) -> Iterator[bytes]:
-    if position >= 0 and chunk[position : position + len(piece)].tobytes() == piece:
-        yield piece
+    return words, numbers[kept], at
 
 
 def _slot(words: np.ndarray) -> np.ndarray:
@@ -141,16 +146,16 @@ def numbers(rows: np.ndarray, kinds: Sequence[str], allowed: np.ndarray | None =
     [n, starts] says which candidate windows may be one, all unless given.
     """
     last = rows.shape[1] - WINDOW
-    best = telling_starts(rows, starts_in(rows.shape[1]), allowed)
+    best = choose_starts(rows, list_starts(rows.shape[1]), allowed)
     for number, start in enumerate(best.tolist()):
         if start >= 0 and last >= 0:
             piece = rows[number, start : start + WINDOW]
             for kind in kinds:
-                yield number, _rendered(piece, kind)[:WINDOW]
+                yield number, _render(piece, kind)[:WINDOW]
             yield from ((number, text) for text in _as_text(piece))
 
 
-def _rendered(piece: np.ndarray, kind: str) -> bytes:
+def _render(piece: np.ndarray, kind: str) -> bytes:
     if kind == "as it is":
         return piece.tobytes()
     if kind == "bfloat16":  # rounded to nearest even, as torch does
@@ -185,7 +190,7 @@ def pictures(images: np.ndarray) -> Iterator[Piece]:
         for x in sorted({0, (side - 11) // 2, side - 11})
     ]
     flat = images.reshape(len(images), images.shape[1] * images.shape[2] * side)
-    for number, start in enumerate(telling_starts(flat, np.array(starts)).tolist()):
+    for number, start in enumerate(choose_starts(flat, np.array(starts)).tolist()):
         if start >= 0:
             by_pixel = images[number, :, start // side, start % side : start % side + 11].T.tobytes()
             piece = flat[number, start : start + WINDOW]

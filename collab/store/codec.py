@@ -19,7 +19,7 @@ class Codec:
     """One codec: the Arrow type of a value, the bits that it is viewed as, the largest feature, what it reads as.
 
     `infinity` is infinity as an integer of those bits: without the sign, all finite values lie below it and all NaNs
-    above. A quantized codec has none, and two more numbers for each row.
+    above. A quantize codec has none, and two more numbers for each row.
     """
 
     value: pa.DataType
@@ -39,10 +39,10 @@ CODECS: dict[str, Codec] = {
 """The codecs by name. Arrow has no bfloat16. Quantized rows stay far from float32's end: no difference overflows."""
 
 QUANTIZED = ("low", "step")
-"""Columns of a quantized shard beside the others: a stored q means low + step * q."""
+"""Columns of a quantize shard beside the others: a stored q means low + step * q."""
 
 
-def quantized(
+def quantize(
     x: Float[Tensor, "rows channel height width"],
 ) -> tuple[Tensor, Float[Tensor, " rows"], Float[Tensor, " rows"]]:
     """q [uint8, as x], low and step of each row: 256 even steps from its least to its largest feature."""
@@ -53,38 +53,38 @@ def quantized(
     return q.round_().clamp_(0, 255).to(torch.uint8).view(x.shape), low, step
 
 
-def restored(q: Tensor, low: Tensor, step: Tensor) -> Tensor:
-    """Features of quantized rows, float32; at most half a step from what they were."""
+def restore(q: Tensor, low: Tensor, step: Tensor) -> Tensor:
+    """Features of quantize rows, float32; at most half a step from what they were."""
     per_row = (-1, *[1] * (q.dim() - 1))
     return torch.addcmul(low.view(per_row), q.float(), step.view(per_row))
 
 
-def as_stored(x: Tensor, codec: str) -> Tensor:
+def store_and_read(x: Tensor, codec: str) -> Tensor:
     """Features [rows, channel, height, width] as a reader of a shard would get them, on the CPU."""
     if CODECS[codec].is_quantized:
-        return restored(*quantized(x.cpu()))
+        return restore(*quantize(x.cpu()))
     return x.to("cpu", CODECS[codec].reads_as)
 
 
-def encoded(x: Tensor, codec: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def encode(x: Tensor, codec: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """The values of rows as they lie in a file, flat, and the codec's further columns; x is as `reads_as` has it."""
     if CODECS[codec].is_quantized:
-        q, low, step = quantized(x)
+        q, low, step = quantize(x)
         return q.numpy().reshape(-1), dict(zip(QUANTIZED, (low.numpy(), step.numpy()), strict=True))
     return x.view(CODECS[codec].bits).numpy().reshape(-1), {}
 
 
-def decoded(batch: Any, codec: str, shape: tuple[int, int, int]) -> Tensor:
+def decode(batch: Any, codec: str, shape: tuple[int, int, int]) -> Tensor:
     """Features [rows, channel, height, width] of a record batch, a view of it where nothing is computed."""
     values = from_dlpack(batch.column("x").storage.values)
     if CODECS[codec].is_quantized:
         low, step = (from_dlpack(batch.column(name)) for name in QUANTIZED)
-        return restored(values.view(-1, *shape), low, step)
+        return restore(values.view(-1, *shape), low, step)
     return values.view(CODECS[codec].reads_as).view(-1, *shape)
 
 
 def is_finite(batch: Any, codec: str) -> bool:
-    """Whether no feature of a record batch is NaN or infinite, and quantized rows are within what may be written."""
+    """Whether no feature of a record batch is NaN or infinite, and quantize rows are within what may be written."""
     known = CODECS[codec]
     if known.infinity is None:
         low, step = (batch.column(name).to_numpy().astype(np.float64) for name in QUANTIZED)

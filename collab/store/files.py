@@ -6,10 +6,13 @@ import os
 import stat
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from typing_extensions import Buffer
 
 from collab.errors import StoreError
 
@@ -18,6 +21,35 @@ TEMPORARY = ".tmp-"
 
 JSON_CAP = 4 << 20
 """Bytes of the largest JSON file that is read: a manifest of 10,000 classes has about 0.1 MB."""
+
+
+class Hashing:
+    """A file that is written from its beginning to its end, and its sha256, made beside the writing in a thread."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._sha256 = file, hashlib.sha256()
+        self._worker = ThreadPoolExecutor(1)
+        self._last: Future[None] | None = None
+        self.closed = False
+
+    def write(self, content: Buffer) -> int:
+        """Writes `content`, whose memory must stay as it is until `settle`."""
+        self._last = self._worker.submit(self._sha256.update, content)
+        return self._file.write(content)
+
+    def settle(self) -> None:
+        """Waits until all that was written is hashed."""
+        if self._last is not None:
+            self._last.result()
+
+    def flush(self) -> None:
+        """Does nothing: `place_file` does."""
+
+    def hexdigest(self) -> str:
+        """The sha256 of all that was written; nothing can be written after it."""
+        self.settle()
+        self._worker.shutdown()
+        return self._sha256.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -34,20 +66,20 @@ def place_file(
 ) -> Placed:
     """Lets `write` fill a temporary file in `folder`, then puts it under its final name in one step.
 
-    `name` may be made from the sha256 of the content. An existing file of that name is replaced, never truncated:
-    who has it mapped keeps the old one. Raises StoreError, beginning with `what`, if the system refuses a step. After
-    any failure, whoever caused it, the temporary file is gone and what had the name before is still there.
+    `name` may be made from the sha256 of the content; where `write` answers it (see `Hashing`), the file is not read
+    back. An existing file of that name is replaced, never truncated: who has it mapped keeps the old one. Raises
+    StoreError, beginning with `what`, if the system refuses a step. After any failure, whoever caused it, the temporary
+    file is gone and what had the name before is still there.
     """
     temporary = folder / f"{TEMPORARY}{uuid.uuid4().hex}"
     try:
         make_folder(folder)
         with _removed_on_failure(temporary) as file:
-            write(file)
+            answer = write(file)
             file.flush()
             os.fsync(file.fileno())
             size = file.seek(0, os.SEEK_END)
-            file.seek(0)
-            digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it is readable
+            digest = answer if isinstance(answer, str) else _digest(file)
             os.chmod(temporary, mode & folder.stat().st_mode | stat.S_IRUSR)
             path = folder / (name if isinstance(name, str) else name(digest))
             os.replace(temporary, path)
@@ -59,6 +91,11 @@ def place_file(
             "See to space and permissions there and run again."
         ) from error
     return Placed(path, digest, size)
+
+
+def _digest(file: BinaryIO) -> str:
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it is readable
 
 
 @contextmanager

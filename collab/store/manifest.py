@@ -61,7 +61,7 @@ def target_of(record: Record) -> tuple[str, int]:
     return kind, int(count) if count else len(record.histogram)
 
 
-def manifest_name(name: str) -> tuple[str, int] | None:
+def parse_manifest_name(name: str) -> tuple[str, int] | None:
     """Entity and sequence number that the file name of a manifest states; None if it is none of a manifest."""
     match = _FILE.fullmatch(name)
     return (match[2], int(match[1])) if match else None
@@ -79,8 +79,8 @@ def write_manifest(folder: Path, record: Record, sequence: int) -> Path:
 def read_manifest(path: Path) -> Record:
     """The record in `path`, every field checked; ShardCorrupt with the reason, FileNotFoundError if it is gone."""
     try:
-        record = _parsed(read_json(path, what="manifest"))
-        named = manifest_name(path.name)
+        record = _parse(read_json(path, what="manifest"))
+        named = parse_manifest_name(path.name)
         if named is None or named[0] != record.entity:
             raise StoreError(f"its name does not say that it is of entity {record.entity!r}")
     except StoreError as error:
@@ -91,7 +91,7 @@ def read_manifest(path: Path) -> Record:
     return record
 
 
-def _parsed(found: dict[str, Any]) -> Record:
+def _parse(found: dict[str, Any]) -> Record:
     names = {each.name for each in fields(Record)}
     if (version := found.get("schema_version")) != SCHEMA_VERSION:
         raise StoreError(f"its schema version is {version!r}, this program reads {SCHEMA_VERSION}")

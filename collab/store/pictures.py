@@ -4,17 +4,13 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, ClassVar, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
 
 from collab.errors import StoreError
 from collab.store.files import Placed, open_regular, place_file
-
-FILE = "heldout.npz"
-SHEET = "sheet.npz"
-EXHIBIT = "exhibit.npz"
 
 Kind = TypeVar("Kind", "Pictures", "Sheet", "Exhibit")
 
@@ -26,6 +22,9 @@ class Pictures:
     `original`, `from_original` (R of the features as they are) and `from_poisoned` are uint8 [n, 3, H, W]; `rows` are
     numbers of the held-out set, `is_worst` tells the worst from those about the median, both SSIMs are of `metric`.
     """
+
+    file: ClassVar = "heldout.npz"
+    stage: ClassVar = "poison"
 
     metric: str
     heldout: int
@@ -48,6 +47,9 @@ class Sheet:
 
     Ranks are those by pixels in a gallery of so many images; NaN where it is too small for ranks to say anything.
     """
+
+    file: ClassVar = "sheet.npz"
+    stage: ClassVar = "disclose"
 
     metric: str
     gallery: int
@@ -73,6 +75,9 @@ class Exhibit:
     features of the first m held-out images, for which `is_true` [m, attributes] says which of `attributes` each has.
     """
 
+    file: ClassVar = "exhibit.npz"
+    stage: ClassVar = "expose"
+
     rows: np.ndarray
     original: np.ndarray
     from_original: np.ndarray
@@ -92,55 +97,31 @@ def judged_file(attacker: str, attack: str, victim: str) -> str:
     return f"judged_{hashlib.sha256(f'{attacker} {attack} {victim}'.encode()).hexdigest()[:16]}.npy"
 
 
-def write_pictures(folder: Path, pictures: Pictures) -> Placed:
-    """Puts `heldout.npz` into `folder`, whole or not at all; equal pictures give equal bytes."""
-    return _write(folder, FILE, pictures)
-
-
-def read_pictures(folder: Path) -> Pictures | None:
-    """What `write_pictures` left; None if there is nothing, StoreError if it is something else."""
-    return _read(folder / FILE, Pictures, "poison")
-
-
-def write_sheet(folder: Path, sheet: Sheet, name: str = SHEET) -> Placed:
-    """Puts `sheet.npz`, or the file of that name, into `folder`."""
-    return _write(folder, name, sheet)
-
-
-def read_sheet(folder: Path, name: str = SHEET) -> Sheet | None:
-    """What `write_sheet` left; None if there is nothing, StoreError if it is something else."""
-    return _read(folder / name, Sheet, "disclose")
-
-
-def write_exhibit(folder: Path, exhibit: Exhibit) -> Placed:
-    """Puts `exhibit.npz` into `folder`."""
-    return _write(folder, EXHIBIT, exhibit)
-
-
-def read_exhibit(folder: Path) -> Exhibit | None:
-    """What `write_exhibit` left; None if there is nothing, StoreError if it is something else."""
-    return _read(folder / EXHIBIT, Exhibit, "expose")
-
-
-def _write(folder: Path, name: str, pictures: Pictures | Sheet | Exhibit) -> Placed:
+def write_pictures(folder: Path, pictures: Pictures | Sheet | Exhibit, name: str = "") -> Placed:
+    """Puts them into `folder` as the file of their kind, or as `name`; equal pictures give equal bytes."""
     arrays = {part: np.asarray(value) for part, value in asdict(pictures).items()}
-    return place_file(
-        folder, name, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays), what="the pictures"
-    )
+
+    def write(file: BinaryIO) -> None:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+    return place_file(folder, name or pictures.file, write, what="the pictures")
 
 
-def _read(path: Path, kind: type[Kind], stage: str) -> Kind | None:
+def read_pictures(folder: Path, kind: type[Kind], name: str = "") -> Kind | None:
+    """What `write_pictures` left in `folder`; None if there is nothing, StoreError if it is something else."""
+    path = folder / (name or kind.file)
     try:
-        with open_regular(path) as file, np.load(file, allow_pickle=False) as found:
-            parts: dict[str, Any] = {name: found[name] for name in found.files}
-        return kind(**_checked(parts, {part.name: str(part.type) for part in fields(kind)}))
+        with open_regular(path) as file, np.load(file, allow_pickle=False) as arrays:
+            parts: dict[str, Any] = {part: arrays[part] for part in arrays.files}
+        return kind(**_check(parts, {part.name: str(part.type) for part in fields(kind)}))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile) as cause:
+        stage = kind.stage
         raise StoreError(f"{path} holds no pictures: {cause}. Play the {stage} stage of that entity again.") from cause
 
 
-def _checked(parts: Mapping[str, Any], kinds: Mapping[str, str]) -> dict[str, Any]:
+def _check(parts: Mapping[str, Any], kinds: Mapping[str, str]) -> dict[str, Any]:
     """The parts as their dataclass says them, if images are images and there are as many of everything."""
     if parts.keys() != kinds.keys():
         raise ValueError(f"{', '.join(sorted(parts.keys() ^ kinds.keys()))}: missing or unknown")

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from collab.errors import StoreError
 from collab.store.files import JSON_CAP
-from collab.store.manifest import Record, manifest_name, read_manifest
+from collab.store.manifest import Record, parse_manifest_name, read_manifest
 from collab.store.shards import Batches, ShardReader, ShardSpec
 from collab.store.shelves import AbstractShelf, shelf_at, uri_of_run
 from collab.store.store import WITHDRAWN, Finding, Store
@@ -76,7 +76,7 @@ class RemoteStore(Store):
     def _manifests_of(self, entity: str | None) -> Iterator[tuple[int, Path]]:
         """Makes the copies of manifests those that lie on the shelf; they never change, but one may be gone."""
         there = {PurePosixPath(name).name for name in self._shelf.names("manifest")}
-        wanted = {name for name in there if (named := manifest_name(name)) and entity in (None, named[0])}
+        wanted = {name for name in there if (named := parse_manifest_name(name)) and entity in (None, named[0])}
         for _, path in super()._manifests_of(entity):
             if path.name not in there:
                 path.unlink()

@@ -1,4 +1,4 @@
-"""What files hold, unpacked so far that a search for bytes can find it."""
+"""What files hold, unpack so far that a search for bytes can find it."""
 
 import base64
 import io
@@ -25,7 +25,7 @@ _EMBEDDED = re.compile(rb"data:[a-z/+.-]*;base64,([A-Za-z0-9+/=]+)")
 _IMAGES = {".png", ".jpg", ".jpeg", ".webp"}
 
 
-def unpacked(path: Path) -> Iterator[np.ndarray]:
+def unpack(path: Path) -> Iterator[np.ndarray]:
     """The bytes of a file, and of what lies packed in it: arrays of .npz, columns of .parquet, images of a page."""
     with suppress(FileNotFoundError):  # a temporary file may go while it is looked for
         with open_regular(path) as file:
@@ -65,7 +65,7 @@ def _image(content: bytes) -> Iterator[np.ndarray]:
         yield np.ascontiguousarray(pixels.transpose(2, 0, 1)).reshape(-1)
 
 
-def shared_memory(pid: int) -> Iterator[np.ndarray]:
+def read_shared_memory(pid: int) -> Iterator[np.ndarray]:
     """What was written to the object store that a process of this user holds, if it is a raylet of Ray; Linux only."""
     folder = Path(f"/proc/{pid}/fd")
     for link in folder.iterdir() if folder.is_dir() and os.access(folder, os.R_OK) else ():
@@ -82,7 +82,7 @@ def shared_memory(pid: int) -> Iterator[np.ndarray]:
                 os.close(descriptor)
 
 
-def stored_batches(path: Path) -> Iterator[np.ndarray]:
+def read_batches(path: Path) -> Iterator[np.ndarray]:
     """Features [rows, elements] of each record batch of a shard, as they are stored; mapped, not read."""
     with pa.memory_map(str(path)) as file:
         reader = ipc.open_file(file)
@@ -91,13 +91,13 @@ def stored_batches(path: Path) -> Iterator[np.ndarray]:
             yield batch.column("x").storage.values.to_numpy(zero_copy_only=False).reshape(batch.num_rows, -1)
 
 
-def stored_rows(path: Path, most: int) -> np.ndarray:
+def read_rows(path: Path, most: int) -> np.ndarray:
     """At most `most` rows of features [n, elements] of a shard, those that `spread` names, as they are stored."""
     with pa.memory_map(str(path)) as file:
         reader = ipc.open_file(file)
         total = sum(reader.get_batch(number).num_rows for number in range(reader.num_record_batches))
     wanted, rows, first = spread(total, most), [], 0
-    for batch in stored_batches(path):
+    for batch in read_batches(path):
         inside = wanted[(wanted >= first) & (wanted < first + len(batch))] - first
         rows.append(batch[inside])
         first += len(batch)

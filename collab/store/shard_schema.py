@@ -63,7 +63,7 @@ class ShardSpec:
 
     @property
     def torch_dtype(self) -> torch.dtype:
-        """The type that rows are read as: the stored one, or float32 for quantized rows."""
+        """The type that rows are read as: the stored one, or float32 for quantize rows."""
         return CODECS[self.dtype].reads_as
 
     @property

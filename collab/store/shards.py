@@ -3,7 +3,7 @@
 import hashlib
 import mmap
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,8 +16,8 @@ from pyarrow import ipc
 from torch import Tensor
 
 from collab.errors import CollabError, ShardCorrupt, ShardMissing, StoreError
-from collab.store.codec import CODECS, decoded, encoded, is_finite
-from collab.store.files import open_regular, place_file
+from collab.store.codec import CODECS, decode, encode, is_finite
+from collab.store.files import Hashing, open_regular, place_file
 from collab.store.names import check_name
 from collab.store.shard_schema import BATCH_ROWS, BATCH_SLACK, FILE_SLACK, IMAGES, Sealed, ShardSpec, Written
 
@@ -51,27 +51,39 @@ def write_shard(folder: Path, batches: Batches, *, entity: str, spec: ShardSpec)
     targets = spec.targets
     histogram = np.zeros(targets.bins, dtype=np.int64)
 
-    def write(file: BinaryIO) -> None:
-        writer = ipc.new_file(file, schema, options=ipc.IpcWriteOptions(compression=None))
+    def write(file: BinaryIO) -> str:
+        hashing = Hashing(file)
+        writer = ipc.new_file(hashing, schema, options=ipc.IpcWriteOptions(compression=None))
         first = 0
-        for x, y in _even(batches, entity, spec):
+        for x, y in _even(batches, entity, spec, hashing.settle):
             writer.write_batch(_record_batch(x, targets.column(y), first, schema, spec))
             histogram[:] += targets.histogram(y)
             first += len(y)
         if not first:
             raise StoreError(f"entity {entity!r} has no row to write; a shard has at least one.")
         writer.close()  # writes the footer; not in a `finally`, where a second failure would hide the first
+        return hashing.hexdigest()
 
     placed = place_file(folder, lambda digest: f"{digest[:16]}.arrow", write, what=f"the shard of entity {entity!r}")
     return Written(placed.path, entity, placed.sha256, int(histogram.sum()), placed.bytes, tuple(histogram.tolist()))
 
 
-def _even(batches: Batches, entity: str, spec: ShardSpec) -> Iterator[tuple[Tensor, np.ndarray]]:
-    """The rows of `batches`, checked and cast, BATCH_ROWS at a time; what is yielded is overwritten by the next."""
-    x, y = torch.empty((BATCH_ROWS, *spec.shape), dtype=spec.torch_dtype), spec.targets.empty(BATCH_ROWS)
+def _even(
+    batches: Batches, entity: str, spec: ShardSpec, settle: Callable[[], None]
+) -> Iterator[tuple[Tensor, np.ndarray]]:
+    """The rows of `batches`, checked and cast, BATCH_ROWS at a time.
+
+    There are two sets of memory in turn, so that one is filled while the other is hashed: what is yielded is
+    overwritten after the next is. `settle` waits for the hash.
+    """
+    memory = [
+        (torch.empty((BATCH_ROWS, *spec.shape), dtype=spec.torch_dtype), spec.targets.empty(BATCH_ROWS))
+        for _ in range(2)
+    ]
+    (x, y), spare = memory
     filled = 0
     for features, labels in batches:
-        checked, numbers = _checked(features.detach(), labels, entity, spec)
+        checked, numbers = _check(features.detach(), labels, entity, spec)
         start = 0
         while start < len(numbers):
             count = min(len(numbers) - start, BATCH_ROWS - filled)
@@ -79,36 +91,41 @@ def _even(batches: Batches, entity: str, spec: ShardSpec) -> Iterator[tuple[Tens
             y[filled : filled + count] = numbers[start : start + count]
             start, filled = start + count, filled + count
             if filled == BATCH_ROWS:
+                settle()
                 yield x, y
-                filled = 0
+                (x, y), spare, filled = spare, (x, y), 0
     if filled:
         yield x[:filled], y[:filled]
 
 
-def _checked(x: Tensor, labels: Tensor, entity: str, spec: ShardSpec) -> tuple[Tensor, np.ndarray]:
-    """One batch in the stored type, if every row of it fits `spec`."""
+def _check(x: Tensor, labels: Tensor, entity: str, spec: ShardSpec) -> tuple[Tensor, np.ndarray]:
+    """One batch, if every row of it fits `spec`; the features are cast to the stored type where they are copied."""
     y = labels.cpu().numpy()
     targets = spec.targets
     if tuple(x.shape) != (*y.shape[:1], *spec.shape) or not x.is_floating_point() or not targets.fits(y):
-        wanted = f"a list of {spec.classes} floats" if targets.is_list else "an integer"
+        kind = f"a list of {spec.classes} floats" if targets.is_list else "an integer"
         raise StoreError(
             f"entity {entity!r} writes {x.dtype} features {tuple(x.shape)} with {y.dtype} labels {y.shape}; "
-            f"a shard takes a float row of {spec.shape} and {wanted} for each image."
+            f"a shard takes a float row of {spec.shape} and {kind} for each image."
         )
     if mistake := targets.mistake(y):
         raise StoreError(f"entity {entity!r} writes a row whose {mistake}.")
     if spec.dtype == "bfloat16":
         x = x.to(torch.bfloat16)  # rounding may reach infinity, so the check comes after it
-    if len(y) and not (top := float(x.abs().amax())) <= CODECS[spec.dtype].largest:
-        raise StoreError(
-            f"features of entity {entity!r} reach {top:.6g}; {spec.dtype} holds finite values to "
-            f"{CODECS[spec.dtype].largest:.6g}. If finite, take float32; if not, what made them has diverged."
-        )
-    return x.to(spec.torch_dtype), y
+    largest = CODECS[spec.dtype].largest
+    if len(y):
+        # One pass over the features; a NaN is both the least and the greatest, and fails every comparison.
+        low, high = (float(end) for end in x.aminmax())
+        if not (low >= -largest and high <= largest):
+            raise StoreError(
+                f"features of entity {entity!r} reach {max(abs(low), abs(high)):.6g}; {spec.dtype} holds finite values "
+                f"to {largest:.6g}. If finite, take float32; if not, what made them has diverged."
+            )
+    return x, y
 
 
 def _record_batch(x: Tensor, y: pa.Array, first: int, schema: pa.Schema, spec: ShardSpec) -> pa.RecordBatch:
-    bits, more = encoded(x, spec.dtype)
+    bits, more = encode(x, spec.dtype)
     tensor = schema.field("x").type  # not the type that pyarrow makes of an array: equal to it, but of other bytes
     values = pa.Array.from_buffers(tensor.value_type, bits.size, [None, pa.py_buffer(bits)])
     storage = pa.FixedSizeListArray.from_arrays(values, bits.size // len(y))
@@ -153,7 +170,7 @@ class ShardReader:
             raise CollabError(
                 f"{count} rows of {self.spec.shape} do not fit at {at} into {tuple(out_x.shape)}, {len(out_y)} labels."
             )
-        out = out_x[at : at + count].copy_(decoded(columns, self.spec.dtype, self.spec.shape))
+        out = out_x[at : at + count].copy_(decode(columns, self.spec.dtype, self.spec.shape))
         if out.dtype == torch.float16 and self.spec.dtype != "float16" and not bool(out.isfinite().all()):
             raise StoreError(
                 f"shard {self.digest[:16]} holds {self.spec.dtype} values beyond float16. "
@@ -194,8 +211,9 @@ def open_shard(path: Path, record: Sealed, spec: ShardSpec, verified: Verified |
             spec,
         )
         is_new = verified is None or key not in verified
-        if is_new and (found := hashlib.sha256(mapped).hexdigest()) != record.sha256:
-            raise StoreError(f"its sha256 is {found}, the record says {record.sha256}: it was altered")
+        # Not beside the checks in a thread: they take a sixth of its time, and Arrow would parse altered bytes.
+        if is_new and (digest := hashlib.sha256(mapped).hexdigest()) != record.sha256:
+            raise StoreError(f"its sha256 is {digest}, the record says {record.sha256}: it was altered")
         reader = ipc.open_file(pa.BufferReader(pa.py_buffer(mapped)))
         _check_schema(reader.schema, spec.schema(record.entity))
         if is_new:
@@ -216,7 +234,7 @@ def _check_size(size: int, record: Sealed, spec: ShardSpec) -> None:
     most = least + FILE_SLACK + BATCH_SLACK * -(-record.rows // BATCH_ROWS) + len(spec.featurizer)
     if size != record.bytes:
         raise StoreError(f"it has {size} bytes, the record says {record.bytes}: it was cut short, or added to")
-    if record.rows < 1 or not least <= size <= most:  # before anything is unpacked: a small file may expand to anything
+    if record.rows < 1 or not least <= size <= most:  # before anything is unpack: a small file may expand to anything
         raise StoreError(f"it has {size} bytes, but {record.rows} rows of {spec.row_bytes} take {least} to {most}")
 
 

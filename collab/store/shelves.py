@@ -1,9 +1,10 @@
 """Where files of a store lie outside of a run directory: a folder, or a bucket of an object store."""
 
 import secrets
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, final
@@ -19,10 +20,12 @@ from collab.store.names import inside
 PIECE = 4 << 20
 """Bytes that are copied at a time."""
 
-_ADVICE = (
-    "See that it exists and that this machine reaches it. Credentials come from the environment "
-    "(AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) of each process; on a cluster set them before `ray start`."
-)
+_CREDENTIALS = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a role",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS, or the machine's own account",
+    "abfs": "AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or a managed identity",
+}
+"""Where the client of each kind of bucket takes its credentials from."""
 
 
 class AbstractShelf(ABC):
@@ -32,7 +35,7 @@ class AbstractShelf(ABC):
 
     @abstractmethod
     def names(self, folder: str = "") -> list[str]:
-        """Names of all that lies under `folder`, at any depth, in no order; StoreError if it cannot be asked."""
+        """Names of all that lies under `folder`, at any depth, in no order; StoreError if it cannot be listed."""
 
     @abstractmethod
     def put(self, name: str, source: Path) -> None:
@@ -43,7 +46,7 @@ class AbstractShelf(ABC):
         """Removes `name` if it is there."""
 
     @abstractmethod
-    def reading(self, name: str) -> Any:
+    def open(self, name: str) -> Any:
         """A context whose value has `read`; FileNotFoundError if there is no `name`, StoreError if it is no file."""
 
     @final
@@ -52,7 +55,7 @@ class AbstractShelf(ABC):
 
         Raises FileNotFoundError if there is no `name`, StoreError if it cannot be read or written.
         """
-        with self.reading(name) as source:
+        with self.open(name) as source:
 
             def copy(file: BinaryIO) -> None:
                 left = most
@@ -81,7 +84,10 @@ class AbstractShelf(ABC):
 
 @final
 class FolderShelf(AbstractShelf):
-    """A folder of a local or shared file system, written and read as strictly as a run directory: see `files`."""
+    """A folder of a local or shared file system, written and read as strictly as a run directory: see `files`.
+
+    No file system of pyarrow would do here: they write in place and follow links.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -95,20 +101,15 @@ class FolderShelf(AbstractShelf):
     @override
     def put(self, name: str, source: Path) -> None:
         path = inside(self.root, name)
-
-        def copy(file: BinaryIO) -> None:
-            with open_regular(source) as content:
-                while piece := content.read(PIECE):
-                    file.write(piece)
-
-        place_file(path.parent, path.name, copy, what=name)
+        with open_regular(source) as content:
+            place_file(path.parent, path.name, lambda file: shutil.copyfileobj(content, file, PIECE), what=name)
 
     @override
     def remove(self, name: str) -> None:
         inside(self.root, name).unlink(missing_ok=True)
 
     @override
-    def reading(self, name: str) -> BinaryIO:
+    def open(self, name: str) -> BinaryIO:
         return open_regular(inside(self.root, name))
 
 
@@ -120,40 +121,45 @@ class BucketShelf(AbstractShelf):
     the content or are drawn, and the manifest goes last.
     """
 
-    def __init__(self, filesystem: Any, prefix: str, uri: str) -> None:
-        self._filesystem, self._prefix, self.uri = filesystem, prefix.strip("/"), uri
+    def __init__(self, uri: str) -> None:
+        from pyarrow import fs
+
+        self.uri = uri
+        with self._explain_failure("used for a store"):
+            self._filesystem, prefix = fs.FileSystem.from_uri(uri)
+        self._prefix = prefix.strip("/")
 
     @override
     def names(self, folder: str = "") -> list[str]:
         from pyarrow import fs
 
-        wanted = fs.FileSelector(self._path(folder), allow_not_found=True, recursive=True)
-        with self._told("listed"):
-            found = self._filesystem.get_file_info(wanted)
-        return [each.path[len(self._prefix) + 1 :] for each in found if each.type != fs.FileType.Directory]
+        everything = fs.FileSelector(self._path(folder), allow_not_found=True, recursive=True)
+        with self._explain_failure("listed"):
+            entries = self._filesystem.get_file_info(everything)
+        files = [entry.path.strip("/") for entry in entries if entry.type != fs.FileType.Directory]
+        return [path.removeprefix(f"{self._prefix}/") for path in files]
 
     @override
     def put(self, name: str, source: Path) -> None:
-        with open_regular(source) as content, self._told(f"given {name}"):
+        with open_regular(source) as content, self._explain_failure(f"given {name}"):
             out = self._filesystem.open_output_stream(self._path(name), compression=None)
-            while piece := content.read(PIECE):
-                out.write(piece)
-            out.close()  # not in a `finally`: it would make an object of what was written so far
+            shutil.copyfileobj(content, out, PIECE)
+            # Not in a `finally`: it would make an object of what was written so far.
+            out.close()
 
     @override
     def remove(self, name: str) -> None:
-        with self._told(f"asked to remove {name}"):
+        with self._explain_failure(f"rid of {name}"), suppress(FileNotFoundError):
             self._filesystem.delete_file(self._path(name))
 
     @override
     @contextmanager
-    def reading(self, name: str) -> Iterator[Any]:
+    def open(self, name: str) -> Iterator[Any]:
+        # Without `compression=None` pyarrow unpacks what is called .gz.
+        path = self._path(name)
         with (
-            self._told(f"asked for {name}"),
-            self._filesystem.open_input_stream(
-                self._path(name),
-                compression=None,  # by default it unpacks what is called .gz
-            ) as source,
+            self._explain_failure(f"read at {name}"),
+            self._filesystem.open_input_stream(path, compression=None) as source,
         ):
             yield source
 
@@ -161,26 +167,32 @@ class BucketShelf(AbstractShelf):
         return f"{self._prefix}/{name}".rstrip("/")
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _explain_failure(self, what: str) -> Iterator[None]:
         try:
             yield
         except FileNotFoundError:
             raise
-        except (OSError, pa.ArrowException) as cause:
-            raise StoreError(f"{self.uri} cannot be {what}: {cause}. {_ADVICE}") from cause
+        except NotImplementedError as cause:
+            raise StoreError(
+                f"{self.uri} cannot be {what}: {cause}. The pyarrow that is installed was built without it; the one of "
+                "PyPI has it: pip install --force-reinstall pyarrow"
+            ) from cause
+        except (OSError, ValueError, pa.ArrowException) as cause:
+            names = _CREDENTIALS.get(self.uri.partition(":")[0], "variables of its client")
+            raise StoreError(
+                f"{self.uri} cannot be {what}: {cause}. See that it exists and that this machine reaches it. "
+                f"Credentials come from the environment of each process ({names}); "
+                "on a cluster set them before `ray start`."
+            ) from cause
 
 
 def shelf_at(uri: str) -> AbstractShelf:
-    """The shelf of `file:///folder` or `s3://bucket/prefix?region=...&endpoint_override=...`; nothing is made yet."""
-    if uri.startswith("file://"):
-        return FolderShelf(Path(unquote(urlsplit(uri).path)))
-    from pyarrow import fs
+    """The shelf of `file:///folder`, or of a bucket whose URI pyarrow knows; nothing is made yet.
 
-    try:
-        filesystem, prefix = fs.FileSystem.from_uri(uri)
-    except (OSError, ValueError) as cause:
-        raise StoreError(f"{uri} is no place for a store: {cause}. {_ADVICE}") from cause
-    return BucketShelf(filesystem, prefix, uri)
+    `s3://bucket/prefix?region=...&endpoint_override=...`, `gs://bucket/prefix`,
+    `abfs://container@account.dfs.core.windows.net/prefix`. Raises StoreError for any other.
+    """
+    return FolderShelf(Path(unquote(urlsplit(uri).path))) if uri.startswith("file://") else BucketShelf(uri)
 
 
 def uri_of_run(uri: str, run: Path) -> str:

@@ -17,7 +17,7 @@ from collab.store.files import TEMPORARY
 from collab.store.manifest import (
     SCHEMA_VERSION,
     Record,
-    manifest_name,
+    parse_manifest_name,
     read_manifest,
     shard_path,
     target_of,
@@ -119,7 +119,7 @@ class Store:
     def records_or_less(self) -> tuple[Record, ...]:
         """What `records` answers, without the entities whose manifests are refused."""
         found: list[Record] = []
-        named = (manifest_name(path.name) for _, path in self._manifests_of(None))
+        named = (parse_manifest_name(path.name) for _, path in self._manifests_of(None))
         for entity in sorted({each[0] for each in named if each}):
             with suppress(ShardCorrupt):
                 found += self.records(entity)
@@ -163,7 +163,7 @@ class Store:
         """Sequence number and path of the manifests of one entity, or of all, in no order."""
         paths = self._manifests.iterdir() if self._manifests.is_dir() else iter(())
         for path in paths:
-            named = manifest_name(path.name)
+            named = parse_manifest_name(path.name)
             if named and entity in (None, named[0]):
                 yield named[1], path
 
@@ -171,7 +171,7 @@ class Store:
         """Files that are neither a manifest nor named by one."""
         for place in self._files():
             folder, _, name = place.rpartition("/")
-            is_manifest = folder == "manifest" and manifest_name(name) is not None
+            is_manifest = folder == "manifest" and parse_manifest_name(name) is not None
             if is_manifest or place in named:
                 continue
             if name.startswith(TEMPORARY):

@@ -15,19 +15,19 @@ TELLING = 5
 CANDIDATES = 64
 
 
-def starts_in(elements: int) -> np.ndarray:
+def list_starts(elements: int) -> np.ndarray:
     """Where the windows begin that are candidates in a row of so many elements: 64 places, evenly spaced."""
     return np.unique(np.linspace(0, max(elements - WINDOW, 0), CANDIDATES).astype(int))
 
 
-def signatures(rows: np.ndarray) -> np.ndarray:
+def sign_windows(rows: np.ndarray) -> np.ndarray:
     """A number for the head of each candidate window of rows [n, elements >= 32], and one for all windows of a row.
 
     uint64 [n, starts + 1], equal for equal numbers; sums of bytes times odd factors, so that unequal ones agree by
     chance once in 2^56.
     """
     factors = np.random.default_rng(0).integers(0, 1 << 63, WINDOW * rows.itemsize, dtype=np.uint64) * 2 + 1
-    starts, head = starts_in(rows.shape[1]), HEAD * rows.itemsize
+    starts, head = list_starts(rows.shape[1]), HEAD * rows.itemsize
     found = np.zeros((len(rows), len(starts) + 1), np.uint64)
     for place, start in enumerate(starts.tolist()):
         weighed = np.ascontiguousarray(rows[:, start : start + WINDOW]).view(np.uint8) * factors
@@ -36,14 +36,14 @@ def signatures(rows: np.ndarray) -> np.ndarray:
     return found
 
 
-def own_windows(rows: np.ndarray, is_first: np.ndarray, known: np.ndarray) -> np.ndarray:
+def find_own_windows(rows: np.ndarray, is_first: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Which candidate windows of `rows` are signs of one image: bool [n, starts].
 
     Not those whose head two different images have (a dark border, a network that answers everything alike); `is_first`
     [n] is False where an earlier row is of the same image. Nor those whose head a row of others has at the same place,
-    with the signatures `known` [m, starts + 1]; but where others have the whole row, it was copied, and they count.
+    with the sign_windows `known` [m, starts + 1]; but where others have the whole row, it was copied, and they count.
     """
-    mine = signatures(rows)
+    mine = sign_windows(rows)
     is_common, is_known = np.empty_like(mine, bool), np.empty_like(mine, bool)
     for place in range(mine.shape[1]):
         values, counts = np.unique(mine[is_first, place], return_counts=True)
@@ -53,7 +53,7 @@ def own_windows(rows: np.ndarray, is_first: np.ndarray, known: np.ndarray) -> np
     return found
 
 
-def telling_starts(rows: np.ndarray, starts: np.ndarray, allowed: np.ndarray | None = None) -> np.ndarray:
+def choose_starts(rows: np.ndarray, starts: np.ndarray, allowed: np.ndarray | None = None) -> np.ndarray:
     """For each row [n, elements] the one of `starts` whose next eight numbers differ most; -1 where all are plain.
 
     Numbers that only rise, or only fall, are plain: so do smooth backgrounds, and so do the counters of file formats.

@@ -19,7 +19,7 @@ from collab.results.table import Result
 from collab.runtime.play import Played, Where, play
 from collab.scenario.reader import read_scenario
 from collab.store.ledger import read_ledger
-from collab.store.pictures import read_exhibit
+from collab.store.pictures import Exhibit, read_pictures
 from collab.store.release import read_release
 
 OBFUSCATOR = "{kind: obfuscator, epochs: 1, initial_epochs: 1}"
@@ -103,7 +103,7 @@ def test_everybody_who_publishes_is_exposed(found: Played, entity: str) -> None:
 
 
 def test_what_decoders_rebuild_is_kept_of_the_same_images_for_everybody(found: Played) -> None:
-    exhibits = {name: read_exhibit(found.run / "pictures" / name) for name in ("plain", "ob", "spy")}
+    exhibits = {name: read_pictures(found.run / "pictures" / name, Exhibit) for name in ("plain", "ob", "spy")}
     images = np.load(found.run / "heldout" / "images.npy")
     for each in exhibits.values():
         assert each is not None

@@ -13,7 +13,7 @@ from collab.metrics.intervals import quantile_interval
 from collab.models.recognizer import Recognizer
 from collab.participants.assignment import assign, open_scenario_source
 from collab.participants.disclosure import Eye, Gallery, compared, compared_measures, leakage_measures, rank_measures
-from collab.runtime.plan import plan, stage_keys
+from collab.runtime.plan import make_keys, plan
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
@@ -217,7 +217,7 @@ def test_what_is_looked_at_changes_nothing_that_is_trained(stated: Callable[...,
     def keys(scenario: Scenario) -> dict[str, str]:
         given = assign(scenario, open_scenario_source(scenario))
         tasks = plan(scenario, {name: len(held) for name, held in given.entities.items()})
-        return stage_keys(scenario, given, tasks, Setting("cpu float32", 1))
+        return make_keys(scenario, given, tasks, Setting("cpu float32", 1))
 
     before, after = keys(stated()), keys(stated("disclosure.queries=33"))
     other = keys(stated("disclosure.recognizer.width=8"))

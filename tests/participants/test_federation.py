@@ -9,7 +9,7 @@ import torch
 from collab.errors import ScenarioError
 from collab.participants.federation import average, file_name
 from collab.participants.participant import Participant
-from collab.runtime.leak_check import unlisted
+from collab.runtime.leak_check import find_unlisted
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
@@ -115,7 +115,7 @@ def test_weights_that_cross_are_in_the_ledger(once: Played) -> None:
     assert 0 < size - sum(value.numel() * value.element_size() for value in state.values()) < 1 << 14
     files = [path for path in (once.run / "weights").glob("*/*.safetensors") if not path.is_symlink()]
     assert {path.stat().st_size for path in files} == {size}
-    assert unlisted(once.run) == []  # and the audit, which reads them too, found nothing private
+    assert find_unlisted(once.run) == []  # and the audit, which reads them too, found nothing private
     read = [(each.sender, each.receiver) for each in crossings if each.receiver == "a3"]
     assert sorted(set(read)) == [("a1", "a3"), ("a2", "a3")]
     three = scores(once, "three", "a3")

@@ -5,10 +5,12 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
 from collab.errors import StoreError
 from collab.runtime import cache as module
-from collab.runtime.cache import Cache, places_of
+from collab.runtime.cache import Cache, list_files
+from collab.store.files import place_file
 
 KEY, OTHER = "a" * 64, "b" * 64
 RESULT = {"seconds": 1.5, "measures": []}
@@ -99,9 +101,27 @@ def test_only_what_a_participant_writes_is_its_own(tmp_path: Path) -> None:
         f"store/manifest/000001-a1-{'0' * 32}.json": b"1", f"store/manifest/000001-x-a1-{'0' * 32}.json": b"1",
     })  # fmt: skip
     own = {"private/a1/x", "store/entity=a1/1.arrow", f"store/manifest/000001-a1-{'0' * 32}.json"}
-    assert set(places_of(run, "a1", leads=False, is_oracle=False)) == own
-    assert set(places_of(run, "a1", leads=True, is_oracle=False)) == own | {"release/decider.json"}
-    assert set(places_of(run, "oracle", leads=False, is_oracle=True)) == {"heldout/images.npy"}
+    assert set(list_files(run, "a1", leads=False, is_oracle=False)) == own
+    assert set(list_files(run, "a1", leads=True, is_oracle=False)) == own | {"release/decider.json"}
+    assert set(list_files(run, "oracle", leads=False, is_oracle=True)) == {"heldout/images.npy"}
+
+
+@pytest.mark.parametrize("place", ["private/a1/deep/x", "weights/a1/round1.json", "store/entity=a1/1.arrow"])
+def test_a_file_that_is_replaced_by_an_equal_one_was_written(tmp_path: Path, place: str) -> None:
+    run = run_with(tmp_path, "run", {place: b"1", "private/a1/copies/y": b"1", "weights/a1/round2.json": b"1"})
+    before = list_files(run, "a1", leads=False, is_oracle=False)
+    assert before.keys() == {place, "weights/a1/round2.json"}
+    assert list_files(run, "a1", leads=False, is_oracle=False) == before
+    place_file((run / place).parent, (run / place).name, lambda file: file.write(b"1"), what="it")
+    after = list_files(run, "a1", leads=False, is_oracle=False)
+    assert {each for each, state in after.items() if before.get(each) != state} == {place}
+
+
+def test_what_a_plugin_writes_in_place_was_written(tmp_path: Path) -> None:
+    run = run_with(tmp_path, "run", {"private/a1/x": b"1"})
+    before = list_files(run, "a1", leads=False, is_oracle=False)
+    (run / "private/a1/x").write_bytes(b"12")
+    assert list_files(run, "a1", leads=False, is_oracle=False) != before
 
 
 def test_gc_removes_by_age_and_then_by_size_and_runs_keep_their_files(tmp_path: Path) -> None:
@@ -129,7 +149,7 @@ def test_taking_an_entry_makes_it_the_last_that_goes(tmp_path: Path) -> None:
 
 def _count_alone(root: str, counter: str, turns: int) -> None:
     for _ in range(turns):
-        with Cache(Path(root)).claimed(KEY):
+        with Cache(Path(root)).claim(KEY):
             value = int(Path(counter).read_text())
             time.sleep(0.002)
             Path(counter).write_text(str(value + 1))
@@ -146,3 +166,28 @@ def test_only_one_process_at_a_time_holds_a_claim(tmp_path: Path) -> None:
         worker.join()
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
     assert counter.read_text() == "30"
+
+
+def _hold(root: str, told: str) -> None:
+    with Cache(Path(root)).claim(KEY):
+        Path(told).touch()
+        time.sleep(600)
+
+
+def test_a_claim_of_a_killed_process_is_free_and_its_file_stays(tmp_path: Path) -> None:
+    holder = multiprocessing.get_context("spawn").Process(
+        target=_hold, args=(str(tmp_path / "cache"), str(tmp_path / "told"))
+    )
+    holder.start()
+    while not (tmp_path / "told").exists():
+        time.sleep(0.01)
+    held = (tmp_path / "cache/locks" / KEY).stat()
+    assert stat.S_IMODE(held.st_mode) == 0o600
+    with pytest.raises(Timeout):
+        FileLock(tmp_path / "cache/locks" / KEY, timeout=0).acquire()
+    holder.kill()
+    holder.join()
+    with Cache(tmp_path / "cache").claim(KEY):
+        pass
+    # Were it removed, one process could hold the old file and another the new one.
+    assert (tmp_path / "cache/locks" / KEY).stat().st_ino == held.st_ino

@@ -17,11 +17,11 @@ from collab.report.pages.page import write_page
 from collab.runtime.host import Event
 from collab.runtime.leak_check import LeakCheck
 from collab.runtime.play import Played, Where, play
-from collab.runtime.progress import watching, watching_sweep
+from collab.runtime.progress import show_run, show_sweep
 from collab.runtime.run import Prepared
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
-from collab.store.residue import stored_batches, stored_rows
+from collab.store.residue import read_batches, read_rows
 from collab.store.shard_schema import Written
 from tests.places import SCENARIOS
 from tests.playing import SMALL
@@ -129,12 +129,12 @@ def test_leaks_are_found_beside_copies_and_named_by_their_image(images: Images, 
     for copy in (held_out, public, blank, of_two_entities):
         copy(images)
     run = images.played(tmp_path / "runs").run
-    features = stored_rows(next((run / "private/a1/features").glob("*.arrow")), 1000)
+    features = read_rows(next((run / "private/a1/features").glob("*.arrow")), 1000)
     pixels = np.load(run / "private/a1/images.npy")
     (run / "release/more.bin").write_bytes(features[[0, 2]].tobytes() + pixels[[0, 2]].tobytes())
-    assert LeakCheck(run, images.scenario).of_run() == []  # a black frame, and an image that is held out as well
+    assert LeakCheck(run, images.scenario).search_run() == []  # a black frame, and an image that is held out as well
     (run / "release/more.bin").write_bytes(features[[0, 5]].tobytes() + pixels[[2, 5]].tobytes())
-    assert [str(leak) for leak in LeakCheck(run, images.scenario).of_run()] == [
+    assert [str(leak) for leak in LeakCheck(run, images.scenario).search_run()] == [
         "release/more.bin holds images of a1 (of its image 5)",
         "release/more.bin holds unpoisoned features of a1 (of its image 5)",
     ]
@@ -145,13 +145,13 @@ def test_a_row_that_was_put_among_held_out_features_is_found(images: Images, tmp
     run = images.played(tmp_path / "runs").run
     shard = Written.read(run / "heldout/features").path
     content = bytearray(shard.read_bytes())
-    stolen = stored_rows(next((run / "private/a2/features").glob("*.arrow")), 1000)[7].tobytes()
-    there = next(stored_batches(shard))[1].tobytes()
+    stolen = read_rows(next((run / "private/a2/features").glob("*.arrow")), 1000)[7].tobytes()
+    there = next(read_batches(shard))[1].tobytes()
     at = content.index(there)
     content[at : at + len(there)] = stolen
     shard.unlink()  # the cache holds the same file
     shard.write_bytes(content)
-    (leak,) = LeakCheck(run, images.scenario).of_run()
+    (leak,) = LeakCheck(run, images.scenario).search_run()
     assert str(leak) == f"{shard.relative_to(run)} holds unpoisoned features of a2 (of its image 7)"
 
 
@@ -172,10 +172,10 @@ def test_images_that_are_alike_in_a_part_end_no_run_and_are_looked_for_by_the_re
     run = images.played(tmp_path / "runs").run
     write_page(run)  # its pictures of held-out images lie there by pixel
     audit = LeakCheck(run, images.scenario)
-    assert audit.of_run() == []
-    features = stored_rows(next((run / "private/a1/features").glob("*.arrow")), 1000)
+    assert audit.search_run() == []
+    features = read_rows(next((run / "private/a1/features").glob("*.arrow")), 1000)
     (run / "release/more.bin").write_bytes(features[1].tobytes())
-    assert [leak.images for leak in audit.of_run()] == [(1,)]
+    assert [leak.images for leak in audit.search_run()] == [(1,)]
 
 
 def refused(images: Images, out: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> None:
@@ -223,7 +223,7 @@ def test_an_image_that_does_not_decode_keeps_only_its_entity_from_playing(images
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])
-@pytest.mark.parametrize("way", [watching, watching_sweep])
+@pytest.mark.parametrize("way", [show_run, show_sweep])
 def test_a_note_stays_on_the_screen_and_a_sweep_prints_it_once(
     way: Callable[..., Callable[[Event], None]], is_terminal: bool
 ) -> None:
@@ -231,4 +231,4 @@ def test_a_note_stays_on_the_screen_and_a_sweep_prints_it_once(
     with way(Console(file=file, force_terminal=is_terminal, width=100)) as watch:  # type: ignore[attr-defined]
         for run in ("one", "two"):
             watch({"event": "note", "text": "2 images are twins", "run": run})
-    assert file.getvalue().count("note: 2 images are twins") == (2 if way is watching else 1)
+    assert file.getvalue().count("note: 2 images are twins") == (2 if way is watch else 1)

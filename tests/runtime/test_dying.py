@@ -11,7 +11,7 @@ import pytest
 from collab.errors import EntityError
 from collab.runtime.host import Event
 from collab.runtime.play import Played, Where, play
-from collab.runtime.ray_backend import _why
+from collab.runtime.ray_backend import _explain_death
 from collab.scenario.model import Scenario
 from tests.playing import bits, shards
 
@@ -77,5 +77,5 @@ def test_beyond_its_restarts_the_run_goes_on_with_what_needs_it_not_and_ends_wit
 
 def test_out_of_memory_is_named(small: Callable[..., Scenario]) -> None:
     told = "The actor died.\n\n Task was killed due to the node running low on memory.\nMemory on the node ..."
-    assert _why(told).startswith("out of memory: ")
-    assert not _why("The actor died because its worker process has died.").startswith("out of memory")
+    assert _explain_death(told).startswith("out of memory: ")
+    assert not _explain_death("The actor died because its worker process has died.").startswith("out of memory")

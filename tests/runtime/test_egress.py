@@ -87,6 +87,6 @@ def test_a_run_whose_entity_answers_a_tensor_ends_with_code_6(
 def test_an_actor_runs_no_function_that_is_sent_to_it() -> None:
     demand = Demand((("a1",),), 1, 0.0, None, 0)
     with RayBackend(demand, lambda event: None, address="local") as backend:
-        actor = backend._started(0, 0)
+        actor = backend._start(0, 0)
         with pytest.raises(BoundaryError, match="__ray_call__"):
             backend._ray.get(actor.__ray_call__.remote(lambda host: host._host.names))

@@ -19,7 +19,7 @@ from collab.participants.assignment import open_scenario_source
 from collab.report.pages.page import write_page
 from collab.runtime.host import Event
 from collab.runtime.play import Where, play
-from collab.runtime.progress import watching, watching_sweep
+from collab.runtime.progress import show_run, show_sweep
 from collab.runtime.run import Prepared
 from collab.runtime.sweep import sweep
 from collab.scenario.model import Scenario
@@ -132,12 +132,12 @@ def test_a_sweep_tells_each_notice_once(root: Path) -> None:
     few = ["refinements=[{row: 1, entity: a1, own: images}]", "controls=false", "expect=null"]
     spec, cells = read_sweep(SCENARIOS / "tiny.yaml", (), seeds=2, overrides=[*overrides(with_heic(root)), *few])
     console = Console(file=io.StringIO(), width=200)
-    with watching_sweep(console) as watch:
+    with show_sweep(console) as watch:
         sweep(spec, cells, Where("inprocess", out=root.parent / "runs"), watch)
     assert console.file.getvalue().count(f"note: {PASSED}") == 1  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("shown", [watching, watching_sweep])
+@pytest.mark.parametrize("shown", [show_run, show_sweep])
 @pytest.mark.parametrize("is_terminal", [True, False])
 def test_whoever_watches_sees_a_notice_as_it_is(is_terminal: bool, shown: Callable[[Console], object]) -> None:
     console = Console(file=io.StringIO(), force_terminal=is_terminal, width=200)

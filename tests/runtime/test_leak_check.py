@@ -23,13 +23,13 @@ from collab.report.pages.page import write_page
 from collab.results.table import Result, append_metrics, read_results, write_results
 from collab.runtime import pages, sweep
 from collab.runtime.demand import Demand
-from collab.runtime.leak_check import Leak, LeakCheck, refuse, unlisted
+from collab.runtime.leak_check import Leak, LeakCheck, find_unlisted, refuse
 from collab.runtime.play import Played, Where, play
 from collab.runtime.ray_backend import RayBackend
 from collab.scenario.model import Scenario
 from collab.scenario.sweep import read_sweep
 from collab.store.ledger import read_ledger, write_ledger
-from collab.store.residue import stored_rows
+from collab.store.residue import read_rows
 from collab.training.progress import Progress
 from collab.types import Report
 from tests.places import SCENARIOS
@@ -55,7 +55,7 @@ def image(run: Path) -> np.ndarray:
 
 
 def features(run: Path) -> np.ndarray:
-    return stored_rows(next((run / "private/a2/features").glob("*.arrow")), 2)[1]
+    return read_rows(next((run / "private/a2/features").glob("*.arrow")), 2)[1]
 
 
 SECRETS: dict[str, Callable[[Path], np.ndarray]] = {WEIGHTS: weights, IMAGES: image, FEATURES: features}
@@ -69,8 +69,8 @@ def test_an_honest_run_has_no_leak_and_there_is_enough_to_look_for(
     for entity in ("a1", "a2", "a3", "a4"):
         for kind in ("weights of the defense of", "images of", "unpoisoned features of"):
             assert names.count(f"{kind} {entity}") >= 8
-    assert audit.of_run() == []
-    assert unlisted(played.run) == []
+    assert audit.search_run() == []
+    assert find_unlisted(played.run) == []
     refuse([], played.run)
 
 
@@ -90,7 +90,7 @@ def test_an_honest_run_has_no_leak_and_there_is_enough_to_look_for(
 def test_a_leak_of_each_kind_is_found_in_each_place(place: str, run: Path, small: Callable[..., Scenario]) -> None:
     (run / place).parent.mkdir(parents=True, exist_ok=True)
     (run / place).write_bytes(b"before" + b"between".join(secret(run).tobytes() for secret in SECRETS.values()))
-    leaks = LeakCheck(run, small()).of_run()
+    leaks = LeakCheck(run, small()).search_run()
     assert {leak.place for leak in leaks} == {place}
     assert sorted(leak.what for leak in leaks) == sorted(SECRETS)
 
@@ -145,26 +145,26 @@ OTHERWISE: dict[str, tuple[Callable[[Path], None], str, str]] = {
 def test_leaks_in_other_forms_are_found(name: str, run: Path, small: Callable[..., Scenario]) -> None:
     plant, place, what = OTHERWISE[name]
     plant(run)
-    assert {(leak.place, leak.what) for leak in LeakCheck(run, small()).of_run()} == {(place, what)}
+    assert {(leak.place, leak.what) for leak in LeakCheck(run, small()).search_run()} == {(place, what)}
 
 
 def test_what_is_published_on_purpose_is_no_leak(small: Callable[..., Scenario], tmp_path: Path) -> None:
     scenario = small("entities.a2.defense=none", "entities.a3.release_module=true", "controls=false")
     found = play(scenario, Where("inprocess", out=tmp_path), lambda event: None)
-    assert LeakCheck(found.run, scenario).of_run() == []
-    told = LeakCheck(found.run, small()).of_run()  # who does not know that it was on purpose
+    assert LeakCheck(found.run, scenario).search_run() == []
+    told = LeakCheck(found.run, small()).search_run()  # who does not know that it was on purpose
     assert {leak.what for leak in told} == {FEATURES, "weights of the defense of a3"}
     (found.run / "release" / "a2.bin").write_bytes(features(found.run).tobytes())
-    assert {leak.place for leak in LeakCheck(found.run, scenario).of_run()} == {"release/a2.bin"}
+    assert {leak.place for leak in LeakCheck(found.run, scenario).search_run()} == {"release/a2.bin"}
 
 
 def test_what_the_ledger_does_not_name_is_a_leak(run: Path) -> None:
     crossings = read_ledger(run / "ledger.parquet")
     write_ledger(run / "ledger.parquet", [each for each in crossings if each.sender != "a2" and each.kind != "decider"])
-    assert {leak.place.split("/")[1] for leak in unlisted(run)} == {"entity=a2", "decider.safetensors"}
+    assert {leak.place.split("/")[1] for leak in find_unlisted(run)} == {"entity=a2", "decider.safetensors"}
     (run / "modules/a1").mkdir(parents=True)
     shutil.copy(run / "private/a1/defense.safetensors", run / "modules/a1/more.safetensors")
-    assert "modules/a1/more.safetensors" in {leak.place for leak in unlisted(run)}
+    assert "modules/a1/more.safetensors" in {leak.place for leak in find_unlisted(run)}
 
 
 class Leaking(Entity):
@@ -259,7 +259,7 @@ def test_what_ray_held_is_looked_at_also_when_it_was_freed(run: Path, small: Cal
 
 def test_the_audit_takes_a_small_part_of_a_run(played: Played, small: Callable[..., Scenario]) -> None:
     began = time.process_time()
-    LeakCheck(played.run, small()).of_run()
+    LeakCheck(played.run, small()).search_run()
     assert time.process_time() - began < 2
 
 

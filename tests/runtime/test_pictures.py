@@ -10,11 +10,11 @@ import pytest
 from collab.participants.scoring import PICTURES, worst_and_median
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
-from collab.store.pictures import FILE, read_pictures
+from collab.store.pictures import Pictures, read_pictures
 
 
 def picture_files(run: Path) -> dict[str, bytes]:
-    found = {path.parent.name: path.read_bytes() for path in (run / "pictures").glob(f"*/{FILE}")}
+    found = {path.parent.name: path.read_bytes() for path in (run / "pictures").glob(f"*/{Pictures.file}")}
     assert set(found) == {"a1", "a2", "a3", "a4"}
     return found
 
@@ -32,7 +32,7 @@ def test_the_worst_come_first_and_nothing_comes_twice(count: int) -> None:
 
 def test_pictures_are_held_out_images_with_the_scores_of_table_2(played: Played) -> None:
     heldout = np.load(played.run / "heldout" / "images.npy")
-    found = read_pictures(played.run / "pictures" / "a2")
+    found = read_pictures(played.run / "pictures" / "a2", Pictures)
     assert found is not None
     np.testing.assert_array_equal(found.original, heldout[found.rows])
     np.testing.assert_array_equal(found.labels, np.load(played.run / "heldout" / "labels.npy")[found.rows])

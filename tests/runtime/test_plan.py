@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from collab.participants.assignment import ORACLE
-from collab.runtime.host import host_names
+from collab.runtime.host import deal_hosts
 from collab.runtime.plan import plan
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
@@ -131,7 +131,7 @@ def test_steps_that_others_wait_for_stand_before_rows_from_raw_images(jobs: tupl
     ],
 )
 def test_participants_are_dealt_in_turn(workers: int, hosts: tuple[tuple[str, ...], ...]) -> None:
-    assert host_names(("a", "b", "c", "d", "e"), workers) == hosts
+    assert deal_hosts(("a", "b", "c", "d", "e"), workers) == hosts
 
 
 def test_what_an_attack_learns_beforehand_is_learned_as_often_as_it_must_be() -> None:

@@ -58,9 +58,9 @@ def test_the_seed_stands_in_the_private_folder_only_and_a_leak_of_it_is_found(dr
     secret = (first.run / "private/a2/seed").read_text()
     assert stat.S_IMODE((first.run / "private/a2/seed").stat().st_mode) == 0o400
     audit = LeakCheck(first.run, scenario)
-    assert audit.of_run() == []
+    assert audit.search_run() == []
     for number, text in enumerate((secret, str(int(secret, 16)), json.dumps({"seed": int(secret, 16)}))):
         leak = first.run / f"note{number}.txt"
         leak.write_text(text)
-        assert {(each.place, each.what) for each in audit.of_run()} == {(leak.name, "the seed of a2")}
+        assert {(each.place, each.what) for each in audit.search_run()} == {(leak.name, "the seed of a2")}
         leak.unlink()

@@ -19,7 +19,7 @@ from collab.runtime.host import Event
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.store.ledger import read_ledger
-from collab.store.manifest import manifest_name, read_manifest, shard_path
+from collab.store.manifest import parse_manifest_name, read_manifest, shard_path
 
 ROW, TASK = "9", "refine a3 row 9"  # a3 on its own features and those of a1 and a2
 
@@ -29,7 +29,7 @@ def shard_of(store: Path) -> Path:
 
 
 def manifest_of(store: Path) -> Path:
-    return next(path for path in (store / "manifest").iterdir() if (manifest_name(path.name) or ("",))[0] == "a2")
+    return next(path for path in (store / "manifest").iterdir() if (parse_manifest_name(path.name) or ("",))[0] == "a2")
 
 
 def replaced(path: Path, content: bytes) -> None:

@@ -155,12 +155,12 @@ def test_json_of_a_run_is_json_where_a_metric_is_nan(
 ) -> None:
     from collab.runtime import run
 
-    made = run.result_rows
+    made = run.tabulate
 
     def with_nan(*given: object) -> list[Result]:
         return [*made(*given), Result("tiny", "exposure", "a1", None, None, "lda", float("nan"), seed=0)]  # type: ignore[arg-type]
 
-    monkeypatch.setattr(run, "result_rows", with_nan)
+    monkeypatch.setattr(run, "tabulate", with_nan)
     sets = [part for override in SMALL for part in ("--set", override)]
     command = [
         "collab",

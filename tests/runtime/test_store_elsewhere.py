@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from collab.cli import app
 from collab.errors import BoundaryError, StoreError
-from collab.runtime.leak_check import LeakCheck, unlisted
+from collab.runtime.leak_check import LeakCheck, find_unlisted
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.store.ledger import read_ledger
@@ -101,19 +101,19 @@ def test_a_leak_in_the_store_is_found_wherever_that_lies(small: Small, tmp_path:
     scenario = small(f"store.uri={uri}", "controls=false")
     run = play(scenario, Where("inprocess", out=tmp_path / "runs"), lambda event: None).run
     audit, shelf = LeakCheck(run, scenario), shelf_at(uri_of_run(uri, run))
-    assert audit.of_run() == audit.of_store() == unlisted(run, uri=uri) == []
+    assert audit.search_run() == audit.search_store() == find_unlisted(run, uri=uri) == []
     (tmp_path / "leak").write_bytes(weights(run).tobytes())
     shelf.put("entity=a2/more.bin", tmp_path / "leak")
-    assert audit.of_run() == []
-    assert [(leak.place, leak.what) for leak in audit.of_store()] == [
+    assert audit.search_run() == []
+    assert [(leak.place, leak.what) for leak in audit.search_store()] == [
         (f"store/entity=a2/more.bin at {shelf.uri}", WEIGHTS)
     ]
     told = CliRunner().invoke(app, ["store", "audit", str(run)])
     assert isinstance(told.exception, BoundaryError)
     rows = [(torch.rand(3, 2, 4, 4), torch.tensor([0, 1, 2]))]
     slipped = RemoteStore(tmp_path / "own", tmp_path / "copies", shelf).publish("a1", rows, SPEC, run="another")
-    assert [leak.place for leak in unlisted(run, uri=uri)] == [f"store/{slipped.path}"]
-    assert unlisted(run) == []
+    assert [leak.place for leak in find_unlisted(run, uri=uri)] == [f"store/{slipped.path}"]
+    assert find_unlisted(run) == []
 
 
 def test_a_run_whose_store_cannot_be_used_ends_before_anything_is_played(

@@ -269,6 +269,11 @@ FAULTS = {
         "name: small\nstore: {@uri: 's3://someone:its-secret@bucket/prefix'}",
         "credentials come from the environment",
     ),
+    "credentials of Azure": (
+        "name: small",
+        "name: small\nstore: {@uri: 'abfs://:its-secret@lab1.dfs.core.windows.net/stores'}",
+        "credentials come from the environment",
+    ),
     "credentials as options": (
         "name: small",
         "name: small\nstore: {@uri: 's3://bucket?access_key=someone&secret_key=its-secret'}",

@@ -38,6 +38,11 @@ Complaints = Callable[..., list[str]]
             "store.uri=s3://bucket/of/runs?region=us-east-1&scheme=http&endpoint_override=127.0.0.1:5000",
             lambda it: it.store.uri.endswith(":5000"),
         ),
+        ("store.uri=gs://bucket/of/runs", lambda it: it.store.uri == "gs://bucket/of/runs"),
+        (
+            "store.uri=abfs://stores@lab1.dfs.core.windows.net/runs",
+            lambda it: it.store.uri == "abfs://stores@lab1.dfs.core.windows.net/runs",
+        ),
         ("store.uri=file:///shared/of runs", lambda it: it.store.uri == "file:///shared/of runs"),
         ("resources.entity.cpus=2", lambda it: it.resources.entity.cpus == 2),
         ("expect.paper=dp_table5", lambda it: it.expect.paper == "dp_table5"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from collab.runtime.plan import stage_keys
+from collab.runtime.plan import make_keys
 from collab.runtime.run import Prepared, Where
 from collab.scenario.model import Scenario
 from collab.stages.base import Job
@@ -171,7 +171,7 @@ def test_no_two_different_stages_share_a_key(small: Callable[..., Scenario]) -> 
 )
 def test_another_machine_is_another_result(small: Callable[..., Scenario], other: Setting) -> None:
     found = prepared(small())
-    keys = stage_keys(found.scenario, found.assignment, found.jobs, Setting("cpu float32", 1))
-    others = stage_keys(found.scenario, found.assignment, found.jobs, other)
+    keys = make_keys(found.scenario, found.assignment, found.jobs, Setting("cpu float32", 1))
+    others = make_keys(found.scenario, found.assignment, found.jobs, other)
     same = {part(job) for job in found.jobs if keys[job.name] == others[job.name]}
     assert same == DECODES

@@ -14,8 +14,8 @@ from pyarrow import ipc
 
 from collab.errors import ShardCorrupt, StoreError
 from collab.store.canaries import Canaries, numbers
-from collab.store.codec import CODECS, as_stored, quantized, restored
-from collab.store.residue import stored_rows
+from collab.store.codec import CODECS, quantize, restore, store_and_read
+from collab.store.residue import read_rows
 from collab.store.shards import ShardSpec, Written, open_shard, write_shard
 
 SHAPE = (2, 3, 4)
@@ -34,15 +34,15 @@ def test_what_is_read_is_what_as_stored_says(codec: str, tmp_path: Path) -> None
     x, y = features(300), torch.arange(300) % 5
     written = write_shard(tmp_path, [(x, y)], entity="a", spec=spec(codec))
     found, labels = open_shard(written.path, written, spec(codec)).load()
-    assert torch.equal(found, as_stored(x, codec))
+    assert torch.equal(found, store_and_read(x, codec))
     assert torch.equal(labels, y)
     again = write_shard(tmp_path / "again", [(x[:7], y[:7]), (x[7:], y[7:])], entity="a", spec=spec(codec))
-    assert again.sha256 == written.sha256  # quantized row by row, so that batches do not matter
+    assert again.sha256 == written.sha256  # quantize row by row, so that batches do not matter
 
 
 def test_float32_comes_back_to_the_bit_and_each_codec_is_as_large_as_it_says(tmp_path: Path) -> None:
     x, y = features(256), torch.zeros(256, dtype=torch.int64)
-    assert torch.equal(as_stored(x, "float32"), x)
+    assert torch.equal(store_and_read(x, "float32"), x)
     sizes = {}
     for codec in CODECS:
         sizes[codec] = write_shard(tmp_path / codec, [(x, y)], entity="a", spec=spec(codec)).bytes
@@ -56,8 +56,8 @@ def test_a_quantized_row_is_at_most_half_a_step_away_and_begins_at_its_least(
     seed: int, scale: float, shift: float
 ) -> None:
     x = features(3, seed) * scale + shift
-    q, low, step = quantized(x)
-    back = restored(q, low, step)
+    q, low, step = quantize(x)
+    back = restore(q, low, step)
     wide = x.double().flatten(1)
     exact_step = (wide.amax(1) - wide.amin(1)) / 255
     slack = 1e-5 * exact_step + 4e-7 * wide.abs().amax(1)  # what float32 itself loses
@@ -68,7 +68,7 @@ def test_a_quantized_row_is_at_most_half_a_step_away_and_begins_at_its_least(
 
 def test_a_row_of_one_value_comes_back() -> None:
     x = torch.full((2, *SHAPE), -1.25)
-    assert torch.equal(as_stored(x, "int8"), x)
+    assert torch.equal(store_and_read(x, "int8"), x)
 
 
 @pytest.mark.parametrize("codec", CODECS)
@@ -131,5 +131,5 @@ def test_the_audit_finds_features_in_the_stored_form_of_any_codec(codec: str, tm
     own = write_shard(tmp_path / "own", [(x, y)], entity="a", spec=wide)
     published = write_shard(tmp_path / "sent", [(x[[3, 5]], y[:2])], entity="a", spec=wide)
     made = Canaries()
-    made.add("features", numbers(stored_rows(own.path, 20), ["as it is"]))
-    assert made.found_in(published.path.read_bytes()) == {"features": 2}
+    made.add("features", numbers(read_rows(own.path, 20), ["as it is"]))
+    assert made.count_in(published.path.read_bytes()) == {"features": 2}

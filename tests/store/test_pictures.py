@@ -6,13 +6,9 @@ import pytest
 
 from collab.errors import StoreError
 from collab.store.pictures import (
-    EXHIBIT,
-    FILE,
     Exhibit,
     Pictures,
-    read_exhibit,
     read_pictures,
-    write_exhibit,
     write_pictures,
 )
 
@@ -29,15 +25,15 @@ def some(count: int = 3) -> Pictures:
 def test_pictures_come_back_and_equal_ones_give_equal_bytes(tmp_path: Path) -> None:
     write_pictures(tmp_path / "a", some())
     write_pictures(tmp_path / "b", some())
-    found = read_pictures(tmp_path / "a")
+    found = read_pictures(tmp_path / "a", Pictures)
     assert found is not None
     for field in fields(Pictures):
         np.testing.assert_array_equal(getattr(found, field.name), getattr(some(), field.name))
-    assert (tmp_path / "a" / FILE).read_bytes() == (tmp_path / "b" / FILE).read_bytes()
+    assert (tmp_path / "a" / Pictures.file).read_bytes() == (tmp_path / "b" / Pictures.file).read_bytes()
 
 
 def test_a_run_without_pictures_has_none(tmp_path: Path) -> None:
-    assert read_pictures(tmp_path / "a1") is None
+    assert read_pictures(tmp_path / "a1", Pictures) is None
 
 
 @pytest.mark.parametrize(
@@ -52,10 +48,10 @@ def test_a_run_without_pictures_has_none(tmp_path: Path) -> None:
 )
 def test_what_is_no_picture_is_refused(tmp_path: Path, harm) -> None:  # type: ignore[no-untyped-def]
     write_pictures(tmp_path, some())
-    (tmp_path / FILE).chmod(0o644)
-    harm(tmp_path / FILE)
+    (tmp_path / Pictures.file).chmod(0o644)
+    harm(tmp_path / Pictures.file)
     with pytest.raises(StoreError, match="holds no pictures"):
-        read_pictures(tmp_path)
+        read_pictures(tmp_path, Pictures)
 
 
 def exhibit(count: int = 3) -> Exhibit:
@@ -67,8 +63,8 @@ def exhibit(count: int = 3) -> Exhibit:
 
 
 def test_an_exhibit_comes_back(tmp_path: Path) -> None:
-    write_exhibit(tmp_path, exhibit())
-    found = read_exhibit(tmp_path)
+    write_pictures(tmp_path, exhibit())
+    found = read_pictures(tmp_path, Exhibit)
     assert found is not None
     for field in fields(Exhibit):
         np.testing.assert_array_equal(getattr(found, field.name), getattr(exhibit(), field.name))
@@ -85,6 +81,6 @@ def test_an_exhibit_comes_back(tmp_path: Path) -> None:
     ids=lambda harm: next(iter(harm)),
 )
 def test_an_exhibit_that_does_not_fit_is_refused(tmp_path: Path, harm: dict[str, np.ndarray]) -> None:
-    write_exhibit(tmp_path, replace(exhibit(), **harm))
-    with pytest.raises(StoreError, match=rf"{EXHIBIT} holds no pictures.*expose stage"):
-        read_exhibit(tmp_path)
+    write_pictures(tmp_path, replace(exhibit(), **harm))
+    with pytest.raises(StoreError, match=rf"{Exhibit.file} holds no pictures.*expose stage"):
+        read_pictures(tmp_path, Exhibit)

@@ -1,8 +1,11 @@
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 import torch
+from pyarrow import fs
 
 from collab.errors import ShardCorrupt, ShardMissing, StoreError
 from collab.store.manifest import read_manifest, shard_path
@@ -19,9 +22,11 @@ def rows(which: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
     return [(torch.randn(300, 2, 4, 4, generator=generator), torch.arange(300) % 5)]
 
 
-@pytest.fixture(params=["folder", "bucket"])
+@pytest.fixture(params=["folder", "bucket", "memory"])
 def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> AbstractShelf:
-    uri = (tmp_path / "else where").as_uri() if request.param == "folder" else request.getfixturevalue("bucket")
+    """A folder, S3, and a file system of fsspec that has nothing of S3's: any that pyarrow opens will do."""
+    uris = {"folder": (tmp_path / "else where").as_uri, "memory": lambda: "fsspec+memory://stores/of"}
+    uri = uris.get(request.param, lambda: str(request.getfixturevalue("bucket")))()
     found = shelf_at(uri_of_run(uri, tmp_path / "tiny" / "one"))
     assert isinstance(found, FolderShelf if request.param == "folder" else BucketShelf)
     for name in found.names():
@@ -39,7 +44,7 @@ def put(shelf: AbstractShelf, name: str, content: bytes, tmp_path: Path) -> None
 
 
 def got(shelf: AbstractShelf, name: str) -> bytes:
-    with shelf.reading(name) as file:
+    with shelf.open(name) as file:
         return bytes(file.read(1 << 20))
 
 
@@ -160,6 +165,34 @@ def test_a_place_that_cannot_be_used_says_what_to_do(bucket: str, tmp_path: Path
     (tmp_path / "file").write_text("a file")
     with pytest.raises(StoreError, match="cannot be written"):
         shelf_at((tmp_path / "file").as_uri()).probe()
+
+
+@pytest.mark.parametrize(
+    ("uri", "kind"),
+    [
+        ("gs://bucket/of/runs?scheme=http&endpoint_override=localhost:1", "GcsFileSystem"),
+        ("abfs://stores@lab1.dfs.core.windows.net/of/runs", "AzureFileSystem"),
+    ],
+)
+def test_other_clouds_are_opened_by_their_uri(uri: str, kind: str, tmp_path: Path) -> None:
+    shelf = shelf_at(uri_of_run(uri, tmp_path / "tiny" / "one"))
+    assert isinstance(shelf, BucketShelf)
+    assert type(shelf._filesystem).__name__ == kind
+    assert shelf._path("manifest/x.json").endswith("/of/runs/tiny/one/manifest/x.json")
+
+
+def test_a_kind_that_is_not_installed_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacks(uri: str) -> None:
+        raise pa.ArrowNotImplementedError("Got Azure Blob URI but Arrow compiled without Azure Blob support")
+
+    monkeypatch.setattr(fs, "FileSystem", SimpleNamespace(from_uri=lacks))
+    with pytest.raises(StoreError, match="pip install --force-reinstall pyarrow"):
+        shelf_at("abfs://stores@lab1.dfs.core.windows.net/of/runs")
+
+
+def test_a_uri_of_no_kind_is_refused() -> None:
+    with pytest.raises(StoreError, match=r"az://x/y cannot be used for a store: Unrecognized filesystem type"):
+        shelf_at("az://x/y")
 
 
 def test_a_link_in_a_folder_elsewhere_is_not_followed(tmp_path: Path) -> None:

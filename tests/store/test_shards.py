@@ -1,9 +1,11 @@
 """Shards: what is written comes back to the last bit, and equal rows are equal bytes."""
 
 import hashlib
+import time
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
@@ -14,6 +16,7 @@ from pyarrow import ipc
 from torch import Tensor
 
 from collab.errors import CollabError, ShardCorrupt, ShardMissing, StoreError
+from collab.store import files
 from collab.store.shards import BATCH_ROWS, ShardSpec, Written, open_shard, write_shard
 
 SHAPE = (3, 4, 2)
@@ -251,3 +254,23 @@ def test_a_shard_of_many_small_batches_is_not_too_large(tmp_path: Path) -> None:
     x = torch.arange(60_000).remainder(2048).float().view(-1, 1, 1, 1)
     written = write_shard(tmp_path, [(x, torch.zeros(60_000, dtype=torch.int64))], entity="a", spec=spec)
     assert torch.equal(open_shard(written.path, written, spec).load()[0].float(), x)
+
+
+def test_what_is_hashed_is_not_overwritten_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow:
+        def __init__(self) -> None:
+            self._sha256 = hashlib.sha256()
+
+        def update(self, content: bytes) -> None:
+            time.sleep(0.005)
+            self._sha256.update(content)
+
+        def hexdigest(self) -> str:
+            return self._sha256.hexdigest()
+
+    monkeypatch.setattr(files, "hashlib", SimpleNamespace(sha256=Slow))
+    spec = ShardSpec((2, 4, 4), "float16", 5, "f" * 64)
+    x = torch.randn(5 * 256 + 3, 2, 4, 4, generator=torch.Generator().manual_seed(0))
+    written = write_shard(tmp_path, [(x, torch.zeros(len(x), dtype=torch.int64))], entity="a", spec=spec)
+    assert written.sha256 == hashlib.sha256(written.path.read_bytes()).hexdigest()
+    torch.testing.assert_close(open_shard(written.path, written, spec).load()[0], x.half(), rtol=0, atol=0)

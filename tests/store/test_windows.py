@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from collab.store.canaries import Canaries, numbers
-from collab.store.windows import WINDOW, own_windows, signatures, starts_in
+from collab.store.windows import WINDOW, find_own_windows, list_starts, sign_windows
 
 RNG = np.random.default_rng(0)
 TYPES = ["float16", "float32", "uint8"]
@@ -18,7 +18,7 @@ def rows_of(kind: str, count: int = 6) -> np.ndarray:
 def looked_for(rows: np.ndarray, known: np.ndarray, is_first: np.ndarray | None = None) -> Canaries:
     made = Canaries()
     first = np.ones(len(rows), bool) if is_first is None else is_first
-    made.add("rows", numbers(rows, ["as it is"], own_windows(rows, first, signatures(known))))
+    made.add("rows", numbers(rows, ["as it is"], find_own_windows(rows, first, sign_windows(known))))
     return made
 
 
@@ -26,12 +26,12 @@ def looked_for(rows: np.ndarray, known: np.ndarray, is_first: np.ndarray | None 
 def test_signatures_are_equal_where_numbers_are(kind: str) -> None:
     rows = rows_of(kind)
     other = rows.copy()
-    changed = starts_in(400)[7]
+    changed = list_starts(400)[7]
     other[:, changed] += 1
-    is_equal = (signatures(rows) == signatures(other)).all(axis=0)
+    is_equal = (sign_windows(rows) == sign_windows(other)).all(axis=0)
     assert not is_equal[7]
     assert not is_equal[-1]  # the whole row
-    assert is_equal[[each for each in range(64) if abs(starts_in(400)[each] - changed) > 2]].all()
+    assert is_equal[[each for each in range(64) if abs(list_starts(400)[each] - changed) > 2]].all()
 
 
 @pytest.mark.parametrize("kind", TYPES)
@@ -39,22 +39,22 @@ def test_a_row_that_others_have_in_part_is_looked_for_by_the_rest(kind: str) -> 
     rows, known = rows_of(kind), rows_of(kind, 3)
     known[0, :300] = rows[2, :300]
     made = looked_for(rows, known)
-    assert not made.found_in(known.tobytes())
-    assert {made.names[piece].row for piece in made.pieces_in(rows.tobytes())} == set(range(len(rows)))
+    assert not made.count_in(known.tobytes())
+    assert {made.names[piece].row for piece in made.find_in(rows.tobytes())} == set(range(len(rows)))
 
 
 def test_a_row_that_several_others_have_between_them_is_not_looked_for() -> None:
     rows, known = rows_of("float16"), rows_of("float16", 2)
     known[0, :220], known[1, 180:] = rows[2, :220], rows[2, 180:]
     made = looked_for(rows, known)
-    assert not made.found_in(known.tobytes())
+    assert not made.count_in(known.tobytes())
     assert {sign.row for sign in made.names.values()} == {0, 1, 3, 4, 5}
 
 
 def test_a_row_that_one_other_is_was_copied_and_is_looked_for() -> None:
     rows, known = rows_of("float16"), rows_of("float16", 3)
     known[1] = rows[2]
-    assert looked_for(rows, known).found_in(known.tobytes()) == {"rows": 1}
+    assert looked_for(rows, known).count_in(known.tobytes()) == {"rows": 1}
 
 
 def test_what_two_images_have_is_no_sign_of_one_but_what_one_image_has_twice_is() -> None:
@@ -64,5 +64,5 @@ def test_what_two_images_have_is_no_sign_of_one_but_what_one_image_has_twice_is(
     partly = rows_of("float16")
     partly[:, :200] = partly[0, :200]
     made = looked_for(partly, none)
-    assert not made.found_in(partly[:, : 200 + WINDOW // 2].tobytes()[: 2 * 200])
+    assert not made.count_in(partly[:, : 200 + WINDOW // 2].tobytes()[: 2 * 200])
     assert {sign.row for sign in made.names.values()} == set(range(6))

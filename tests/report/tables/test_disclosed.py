@@ -17,7 +17,7 @@ from collab.results.aggregate import Mean
 from collab.results.figure import Figure
 from collab.results.table import Result
 from collab.scenario.model import Scenario
-from collab.store.pictures import Sheet, read_sheet, write_sheet
+from collab.store.pictures import Sheet, read_pictures, write_pictures
 from tests.report.made_up import row, rows, scenario, write_run
 
 
@@ -111,22 +111,22 @@ def test_ranks_in_a_small_gallery_and_other_images_are_left_out() -> None:
 
 
 def test_a_sheet_is_read_as_it_was_written_and_nothing_else_is(tmp_path: Path) -> None:
-    assert read_sheet(tmp_path) is None
-    write_sheet(tmp_path, sheet())
-    found = read_sheet(tmp_path)
+    assert read_pictures(tmp_path, Sheet) is None
+    write_pictures(tmp_path, sheet())
+    found = read_pictures(tmp_path, Sheet)
     assert found is not None
     assert (found.metric, found.gallery) == ("ssim[11]", 1000)
     assert np.array_equal(found.from_poisoned, sheet().from_poisoned)
-    write_sheet(tmp_path, replace(sheet(), rank_poisoned=np.ones(3)))
+    write_pictures(tmp_path, replace(sheet(), rank_poisoned=np.ones(3)))
     with pytest.raises(StoreError, match="not 4 of everything"):
-        read_sheet(tmp_path)
+        read_pictures(tmp_path, Sheet)
 
 
 def test_the_page_has_the_sheet_with_a_text_for_each_picture(tmp_path: Path) -> None:
     stated = scenario()
     run = write_run(tmp_path / "run", stated, rows(stated) + disclosed(stated))
     for name in ("a1", "a2"):
-        write_sheet(run / "pictures" / name, sheet())
+        write_pictures(run / "pictures" / name, sheet())
     page = write_page(run).read_text()
     shown = re.findall(r'<table class="sheet">.*?</table>', page, re.DOTALL)
     assert len(shown) == 1
