@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from collab.data.modes import gray_of, to_rgb
+from collab.data.modes import read_gray, to_rgb
 from collab.errors import DataError
 
 _TURNS = {
@@ -31,26 +31,26 @@ _MOST_SHORTER_SIDES = 17
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
-def decoded(image: bytes | Path, side: int, *, where: str) -> UInt8[np.ndarray, "3 side side"]:
+def decode(image: bytes | Path, side: int, *, where: str) -> UInt8[np.ndarray, "3 side side"]:
     """The center square of an image in RGB, turned as its EXIF data says; of several frames the first.
 
     The shorter side is resized to `side`, or to `side` × 256 / 224 from 128 pixels up, as is usual for ImageNet.
     Raises DataError with `where` if it does not decode, or has pixels of which nobody can say what is black and white.
     """
-    content = image if isinstance(image, bytes) else _content_of(image)
+    content = image if isinstance(image, bytes) else _read(image)
     refuse_lfs_pointer(content, where)
     try:
         with Image.open(BytesIO(content)) as opened:
             opened.load()
             turn = _TURNS.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
-            gray, picture = gray_of(opened), _middle(opened)
+            gray, picture = read_gray(opened), _cut_ends(opened)
             picture = to_rgb(picture if turn is None else picture.transpose(turn), gray, where=where)
             if picture.size != (side, side):
-                picture = _center_square(picture, side)
+                picture = _cut_center_square(picture, side)
     except DataError:
         raise
     except Exception as cause:  # Pillow's readers raise whatever they stumble over
-        raise DataError(f"{where} does not decode as an image: {_why(cause, content)}") from cause
+        raise DataError(f"{where} does not decode as an image: {_explain(cause, content)}") from cause
     return np.asarray(picture, dtype=np.uint8).transpose(2, 0, 1)
 
 
@@ -60,19 +60,19 @@ def refuse_lfs_pointer(content: bytes, where: str) -> None:
         raise DataError(f"{where} is a Git LFS pointer, not the file itself. Run `git lfs pull` in its folder.")
 
 
-def digest_of(kind: str, options: Any, files: Iterable[Path]) -> str:
+def digest_files(kind: str, options: Any, files: Iterable[Path]) -> str:
     """Identity of a source on disk: its options, and name, size and time of each file; contents are not read."""
     lines = []
     for file in files:
         try:
-            found = file.stat()
+            status = file.stat()
         except OSError as cause:
             raise DataError(f"{file} cannot be read: {cause.strerror}. Repair or remove it.") from cause
-        lines.append((file.name, found.st_size, found.st_mtime_ns))
+        lines.append((file.name, status.st_size, status.st_mtime_ns))
     return hashlib.sha256(json.dumps([kind, options, lines]).encode()).hexdigest()
 
 
-def _content_of(file: Path) -> bytes:
+def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as cause:
@@ -81,15 +81,15 @@ def _content_of(file: Path) -> bytes:
         raise DataError(f"{file} cannot be read: there is not enough memory. Make it smaller or remove it.") from cause
 
 
-def _middle(picture: Image.Image) -> Image.Image:
-    """Without the ends of a longer side that is more than `_MOST_SHORTER_SIDES` shorter ones; the center stays."""
+def _cut_ends(picture: Image.Image) -> Image.Image:
+    """The picture without the ends of a longer side of more than `_MOST_SHORTER_SIDES` shorter ones."""
     most = _MOST_SHORTER_SIDES * min(picture.size)
     left, top = (max(0, (length - most) // 2) for length in picture.size)
     wide, high = picture.size
     return picture.crop((left, top, wide - left, high - top)) if left or top else picture
 
 
-def _center_square(picture: Image.Image, side: int) -> Image.Image:
+def _cut_center_square(picture: Image.Image, side: int) -> Image.Image:
     shorter = round(side * 256 / 224) if side >= 128 else side
     scale = shorter / min(picture.size)
     wide, high = (max(shorter, round(length * scale)) for length in picture.size)
@@ -97,7 +97,7 @@ def _center_square(picture: Image.Image, side: int) -> Image.Image:
     return picture.resize((wide, high), Image.Resampling.BILINEAR).crop((left, top, left + side, top + side))
 
 
-def _why(cause: Exception, content: bytes) -> str:
+def _explain(cause: Exception, content: bytes) -> str:
     if isinstance(cause, MemoryError | Image.DecompressionBombError):
         return f"{str(cause) or 'there is not enough memory for it'}. Make it smaller or remove it."
     if isinstance(cause, UnidentifiedImageError):
