@@ -1,5 +1,6 @@
 """The embedded source: drawn animal-like faces with species, individuals, attributes and pose; needs no download."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -21,6 +22,7 @@ from collab.errors import ResourceError
 PIXELS_OF_A_PROCESS: Final = 1 << 21
 """What one core draws in about a second, four times as long as a process takes to start."""
 
+_PIPE: Final = 1 << 20
 _MOST_PROCESSES: Final = 8  # of 60 MB each: entities that decode side by side have as many each
 
 
@@ -46,7 +48,7 @@ class Creatures(Source):
 
     def images(self, split: Split, rows: np.ndarray) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
         """Draws `rows`, block by block, in as many processes as have a second's work and a core."""
-        cores = min(len(os.sched_getaffinity(0)), _MOST_PROCESSES)
+        cores = min((os.cpu_count() or 1), _MOST_PROCESSES)
         count = min(cores, len(rows) * self._side**2 // PIXELS_OF_A_PROCESS)
         return self._draw(split, rows) if count < 2 else self._draw_elsewhere(split, rows, count)
 
@@ -90,6 +92,9 @@ class Creatures(Source):
                 stack.enter_context(Popen(command, stdin=PIPE, stdout=PIPE, env=environment)) for _ in range(count)
             ]
             for first, process in enumerate(processes):
+                # A block of 32 px fits into the pipe whole: else each 64 KiB of it would wait for the reader.
+                with suppress(OSError):
+                    fcntl.fcntl(cast(IO[bytes], process.stdout), fcntl.F_SETPIPE_SZ, _PIPE)
                 stack.callback(process.kill)  # before it is waited for: nobody may read the rest of its pictures
                 with suppress(BrokenPipeError), cast(IO[bytes], process.stdin) as pipe:
                     pipe.write(np.concatenate(blocks[first::count]).astype(np.int64).tobytes())

@@ -108,5 +108,5 @@ def count_processes(monkeypatch: pytest.MonkeyPatch) -> "list[Popen[bytes]]":
 
     monkeypatch.setattr(creatures, "Popen", start)
     monkeypatch.setattr(creatures, "PIXELS_OF_A_PROCESS", 1000)
-    monkeypatch.setattr(creatures.os, "sched_getaffinity", lambda process: {0, 1})
+    monkeypatch.setattr(creatures.os, "cpu_count", lambda: 2)
     return started
