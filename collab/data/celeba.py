@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 
-from collab.data.decoding import digest_files, refuse_lfs_pointer
-from collab.data.image_files import decode_all
+from collab.data.decoding import decode_all, digest_files, refuse_lfs_pointer
 from collab.data.source import Source, Split
 from collab.errors import DataError
 

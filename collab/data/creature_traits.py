@@ -28,47 +28,39 @@ MARKINGS: Final = ("cheek_stripes", "brow_stripes", "eye_patches", "band", "blaz
 
 # The archetypes that species are dealt from; each species then departs from its archetype by a fixed offset.
 # Ears: place on the head and direction (degrees from the top), length, half width, pointedness.
-_EARS: Final = np.array(
-    [
-        (38, 20, 0.80, 0.36, 1.00),
-        (46, 44, 0.50, 0.30, 0.00),
-        (22, 10, 1.20, 0.22, 0.15),
-        (58, 142, 0.95, 0.27, 0.10),
-        (66, 92, 0.75, 0.23, 0.40),
-        (48, 44, 0.80, 0.47, 0.00),
-    ]
-)
+_EARS: Final = np.array([
+    (38, 20, 0.80, 0.36, 1.00),
+    (46, 44, 0.50, 0.30, 0.00),
+    (22, 10, 1.20, 0.22, 0.15),
+    (58, 142, 0.95, 0.27, 0.10),
+    (66, 92, 0.75, 0.23, 0.40),
+    (48, 44, 0.80, 0.47, 0.00),
+])  # fmt: skip
 # Head: half width, half height, taper towards the chin, squareness.
-_HEADS: Final = np.array(
-    [
-        (1.0, 0.95, 0.05, 0.0),
-        (1.12, 0.82, 0.0, 0.15),
-        (0.80, 1.08, 0.10, 0.1),
-        (1.02, 0.95, 0.32, 0.0),
-        (0.95, 0.92, -0.08, 0.45),
-    ]
-)
+_HEADS: Final = np.array([
+    (1.0, 0.95, 0.05, 0.0),
+    (1.12, 0.82, 0.0, 0.15),
+    (0.80, 1.08, 0.10, 0.1),
+    (1.02, 0.95, 0.32, 0.0),
+    (0.95, 0.92, -0.08, 0.45),
+])  # fmt: skip
 # Eyes: half width, half height, tilt (degrees), distance from the middle, lid (fraction covered),
 # pupil (0 round, 1 slit, 2 bar).
-_EYES: Final = np.array(
-    [
-        (0.12, 0.14, 0, 0.36, 0.0, 0),
-        (0.21, 0.23, 0, 0.40, 0.0, 0),
-        (0.22, 0.14, 22, 0.42, 0.0, 1),
-        (0.20, 0.18, -14, 0.38, 0.45, 0),
-        (0.19, 0.17, 0, 0.50, 0.0, 2),
-    ]
-)
+_EYES: Final = np.array([
+    (0.12, 0.14, 0, 0.36, 0.0, 0),
+    (0.21, 0.23, 0, 0.40, 0.0, 0),
+    (0.22, 0.14, 22, 0.42, 0.0, 1),
+    (0.20, 0.18, -14, 0.38, 0.45, 0),
+    (0.19, 0.17, 0, 0.50, 0.0, 2),
+])  # fmt: skip
 # Muzzle: half width, half height, place below the middle; nose: half width, half height, taper (1 triangle, 0 oval).
-_MUZZLES: Final = np.array(
-    [
-        (0.40, 0.27, 0.40, 0.11, 0.08, 1.0),
-        (0.34, 0.44, 0.38, 0.17, 0.13, 0.3),
-        (0.46, 0.30, 0.36, 0.30, 0.19, 0.0),
-        (0.58, 0.38, 0.42, 0.20, 0.12, 0.6),
-        (0.26, 0.22, 0.36, 0.08, 0.08, 0.0),
-    ]
-)
+_MUZZLES: Final = np.array([
+    (0.40, 0.27, 0.40, 0.11, 0.08, 1.0),
+    (0.34, 0.44, 0.38, 0.17, 0.13, 0.3),
+    (0.46, 0.30, 0.36, 0.30, 0.19, 0.0),
+    (0.58, 0.38, 0.42, 0.20, 0.12, 0.6),
+    (0.26, 0.22, 0.36, 0.08, 0.08, 0.0),
+])  # fmt: skip
 
 
 def _mix(numbers: UInt64[np.ndarray, " rows"]) -> UInt64[np.ndarray, " rows"]:

@@ -1,9 +1,13 @@
-"""Bytes or files of photographs to square uint8 pictures; what does not decode is named."""
+"""Bytes or files of photographs to square uint8 pictures, on all cores; what does not decode is named."""
 
 import hashlib
 import json
-from collections.abc import Iterable
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ from jaxtyping import UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from collab.data.modes import read_gray, to_rgb
+from collab.data.words import say_lines
 from collab.errors import DataError
 
 _TURNS = {
@@ -27,6 +32,12 @@ _TURNS = {
 
 _MOST_SHORTER_SIDES = 17
 """So much of a longer side is looked at: what lies beyond is far from the center square, and may be gigabytes of it."""
+
+Encoded = tuple[bytes | Path, str]
+"""The content of an image or its file, and what errors call it."""
+
+_AT_ONCE = 16  # images that a thread decodes at a time: few, since encoded photographs of megabytes wait in memory
+_THREADS = max(4, (os.cpu_count() or 1))  # PIL lets go of the interpreter lock; a slow drive answers four
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
@@ -54,6 +65,30 @@ def decode(image: bytes | Path, side: int, *, where: str) -> UInt8[np.ndarray, "
     return np.asarray(picture, dtype=np.uint8).transpose(2, 0, 1)
 
 
+def decode_all(images: Iterable[Encoded], side: int) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
+    """The `images` as squares of `side`, in their order; of them as many are taken ahead as threads can decode.
+
+    Raises DataError for images that do not decode, when all have been tried, so that they can be mended in one go.
+    """
+    broken, count, left = list[DataError](), 0, iter(images)
+    running = deque[Future[list[np.ndarray | DataError]]]()
+    with ThreadPoolExecutor(_THREADS) as pool:
+        while (some := list(islice(left, _AT_ONCE))) or running:
+            if some:
+                running.append(pool.submit(_try_all, some, side))
+            if some and len(running) <= _THREADS:
+                continue
+            tried = running.popleft().result()
+            count += len(tried)
+            broken += [image for image in tried if isinstance(image, DataError)]
+            if not broken:
+                yield np.stack([image for image in tried if isinstance(image, np.ndarray)])
+    if len(broken) == 1:
+        raise broken[0]
+    if broken:
+        raise DataError(f"{len(broken):,} of {count:,} images do not decode:{say_lines(map(str, broken))}")
+
+
 def refuse_lfs_pointer(content: bytes, where: str) -> None:
     """Raises DataError for the few lines that Git leaves in the place of a large file that it has not fetched."""
     if content.startswith(_LFS_POINTER):
@@ -70,6 +105,16 @@ def digest_files(kind: str, options: Any, files: Iterable[Path]) -> str:
             raise DataError(f"{file} cannot be read: {cause.strerror}. Repair or remove it.") from cause
         lines.append((file.name, status.st_size, status.st_mtime_ns))
     return hashlib.sha256(json.dumps([kind, options, lines]).encode()).hexdigest()
+
+
+def _try_all(images: list[Encoded], side: int) -> list[np.ndarray | DataError]:
+    results: list[np.ndarray | DataError] = []
+    for image, where in images:
+        try:
+            results.append(decode(image, side, where=where))
+        except DataError as broken:
+            results.append(broken)
+    return results
 
 
 def _read(file: Path) -> bytes:

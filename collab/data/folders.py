@@ -10,8 +10,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from collab.data.decoding import digest_files
-from collab.data.image_files import decode_all
+from collab.data.decoding import decode_all, digest_files
 from collab.data.listing import Listing, list_folder, refuse_broken, refuse_empty_classes
 from collab.data.source import Source, Split
 from collab.data.words import say_count, say_names

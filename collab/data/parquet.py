@@ -12,8 +12,7 @@ import pyarrow as pa
 from jaxtyping import Int64, UInt8
 from pyarrow import parquet
 
-from collab.data.decoding import digest_files, refuse_lfs_pointer
-from collab.data.image_files import Encoded, decode_all
+from collab.data.decoding import Encoded, decode_all, digest_files, refuse_lfs_pointer
 from collab.data.source import Source, Split
 from collab.data.words import say_names
 from collab.errors import DataError

@@ -109,14 +109,6 @@ def open_scenario_source(scenario: Scenario) -> Source:
     return open_source(data.opened_by, image_size=data.image_size, seed=scenario.seed, **data.source_options())
 
 
-def read_asked(scenario: Scenario, source: Source) -> Asked:
-    """What the scenario asks of each image of its source; DataError for what the source does not tell."""
-    data = scenario.data
-    return Asked.of(
-        source, data.task, data.utility_attributes, data.private_attributes, identities=scenario.asks_identities
-    )
-
-
 def assign(scenario: Scenario, source: Source) -> Assignment:
     """Splits classes into private and public, and private rows among entities as the scenario says; seeded.
 
@@ -126,7 +118,8 @@ def assign(scenario: Scenario, source: Source) -> Assignment:
     Raises DataError for what the source cannot deliver.
     """
     data, stream = scenario.data, Stream(scenario.seed, "data", "decode")
-    asked = read_asked(scenario, source)
+    attributes = data.utility_attributes, data.private_attributes
+    asked = Asked.of(source, data.task, *attributes, identities=scenario.asks_identities)
     by_class = TASKS[data.task].target == CLASS or scenario.partition.kind == "dirichlet"
     by_class = by_class or any(entity.classes is not None for entity in scenario.entities)
     split = split_classes(source.classes, data.private_classes, stream.numpy("classes"))
@@ -164,11 +157,8 @@ def assign(scenario: Scenario, source: Source) -> Assignment:
 
 def count_labels(assignment: Assignment) -> dict[str, tuple[int, ...]]:
     """How many images of each private class every entity holds, in the order of `assignment.classes`."""
-    classes = len(assignment.classes)
-    return {
-        name: tuple(np.bincount(holding.labels, minlength=classes).tolist())
-        for name, holding in assignment.entities.items()
-    }
+    holdings, classes = assignment.entities.items(), len(assignment.classes)
+    return {name: tuple(np.bincount(held.labels, minlength=classes).tolist()) for name, held in holdings}
 
 
 def _deal(

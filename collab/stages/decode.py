@@ -73,8 +73,10 @@ class Decode(Stage[Entity | Oracle]):
             np.save(folder / f"{name}.npy", numbers)
         return Report((Measure("images", len(holding)),))
 
-    def _job(self, name: str, who: str, place: tuple[int, ...], part: Part = "own", needs: tuple[str, ...] = ()) -> Job:
-        return Job(name, who, self.name, place, needs, order=part)
+    def _job(
+        self, name: str, player: str, place: tuple[int, ...], part: Part = "own", needs: tuple[str, ...] = ()
+    ) -> Job:
+        return Job(name, player, self.name, place, needs, order=part)
 
 
 @remembered
