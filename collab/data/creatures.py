@@ -84,9 +84,9 @@ class Creatures(Source):
         interpreter's lock. `multiprocessing` would import the caller's main module into each process.
         """
         blocks = [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
-        # -P: the folder that the program happens to run in is no place to import from
+        # They import from where this process does, and not (-P) from the folder that it happens to run in.
         command = [sys.executable, "-P", "-m", "collab.data.creatures", json.dumps([self._options, split])]
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         with ExitStack() as stack:
             processes = [
                 stack.enter_context(Popen(command, stdin=PIPE, stdout=PIPE, env=environment)) for _ in range(count)
@@ -102,7 +102,9 @@ class Creatures(Source):
                 size = len(block) * 3 * self._side**2
                 pictures = cast(IO[bytes], processes[number % count].stdout).read(size)
                 if len(pictures) < size:
-                    raise ResourceError("A process that draws creatures has ended. Is there enough memory for it?")
+                    raise ResourceError(
+                        "A process that draws creatures has ended before its time. Is there enough memory for it?"
+                    )
                 yield np.frombuffer(pictures, np.uint8).reshape(-1, 3, self._side, self._side)
 
     @classmethod

@@ -94,7 +94,7 @@ def test_a_process_that_dies_is_told(source: Creatures, monkeypatch: pytest.Monk
     pictures = source.images("train", np.arange(600))
     next(pictures)
     started[1].kill()
-    with pytest.raises(ResourceError, match="process that draws creatures has ended"):
+    with pytest.raises(ResourceError, match="process that draws creatures has ended before"):
         list(pictures)
 
 
