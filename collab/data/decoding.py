@@ -37,7 +37,7 @@ Encoded = tuple[bytes | Path, str]
 """The content of an image or its file, and what errors call it."""
 
 _AT_ONCE = 16  # images that a thread decodes at a time: few, since encoded photographs of megabytes wait in memory
-_THREADS = max(4, (os.cpu_count() or 1))  # PIL lets go of the interpreter lock; a slow drive answers four
+_THREADS = max(4, os.cpu_count() or 1)  # PIL lets go of the interpreter lock; a slow drive answers four
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
