@@ -6,17 +6,18 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 
-from collab.data.decoding import digest_of, refuse_lfs_pointer
-from collab.data.image_files import decoded_files
-from collab.data.source import Split
+from collab.data.decoding import decode_all, digest_files, refuse_lfs_pointer
+from collab.data.source import Source, Split
 from collab.errors import DataError
 
 ATTRIBUTES_FILE, IDENTITIES_FILE, SPLITS_FILE = "list_attr_celeba.txt", "identity_CelebA.txt", "list_eval_partition.txt"
 IMAGES_FOLDER = "img_align_celeba"
-_PARTS = {"train": (0,), "test": (1, 2)}  # validation images are held-out ones: nothing here is chosen by them
+_PARTS: dict[Split, tuple[int, ...]] = {"train": (0,), "test": (1, 2)}  # nothing here is chosen by validation images
 
 
-class CelebA:
+# Not torchvision's class: that refuses any list file but the authors' by its digest, so that no part of the set could
+# be tried, and names neither file nor line of what is wrong.
+class CelebA(Source):
     """`root/img_align_celeba/*.jpg` and three list files beside it; the classes are the identities.
 
     Rows of a split are counted in the order of the list of splits; `train` is part 0, `test` are parts 1 and 2. CelebA
@@ -30,31 +31,30 @@ class CelebA:
                 f"{self._root} has no folder {IMAGES_FOLDER}. Unpack img_align_celeba.zip there, beside {SPLITS_FILE}, "
                 f"{IDENTITIES_FILE} and {ATTRIBUTES_FILE}; no other folders are looked into."
             )
-        splits = self._listed(SPLITS_FILE, 1)
-        if wrong := next(((name, part) for name, (part,) in splits.items() if part not in (0, 1, 2)), None):
-            raise DataError(f"{self._root / SPLITS_FILE} puts {wrong[0]} in part {wrong[1]}; there are 0, 1 and 2.")
-        people = self._listed(IDENTITIES_FILE, 1)
-        lines = self._lines(ATTRIBUTES_FILE)
+        parts = self._read_table(SPLITS_FILE, self._read_lines(SPLITS_FILE))
+        if wrong := next((name for name, (part,) in parts.items() if part not in (0, 1, 2)), None):
+            raise DataError(f"{self._root / SPLITS_FILE} puts {wrong} in part {parts[wrong][0]}; there are 0, 1 and 2.")
+        people = self._read_table(IDENTITIES_FILE, self._read_lines(IDENTITIES_FILE))
+        lines = self._read_lines(ATTRIBUTES_FILE)
         if len(lines) < 2:
             raise DataError(f"{self._root / ATTRIBUTES_FILE} must begin with a count and the names of the attributes.")
         self.attribute_names = tuple(lines[1].split())
-        told = self._numbers(ATTRIBUTES_FILE, lines[2:], len(self.attribute_names), first=3)
-        for name, known in ((IDENTITIES_FILE, people), (ATTRIBUTES_FILE, told)):
-            if missing := sorted(splits.keys() - known.keys()):
-                raise DataError(f"{self._root / name} has no line for {missing[0]}, which {SPLITS_FILE} names.")
-        numbers = sorted({people[name][0] for name in splits})
-        place = {number: at for at, number in enumerate(numbers)}
+        attributes = self._read_table(ATTRIBUTES_FILE, lines[2:], len(self.attribute_names), first=3)
+        for file, table in ((IDENTITIES_FILE, people), (ATTRIBUTES_FILE, attributes)):
+            if missing := sorted(parts.keys() - table.keys()):
+                raise DataError(f"{self._root / file} has no line for {missing[0]}, which {SPLITS_FILE} names.")
+        numbers = sorted({people[name][0] for name in parts})
         self.classes = tuple(f"id_{number}" for number in numbers)
-        self._files: dict[str, list[str]] = {}
-        self._labels: dict[str, np.ndarray] = {}
-        self._attributes: dict[str, np.ndarray] = {}
-        for split, parts in _PARTS.items():
-            files = [name for name, part in splits.items() if part[0] in parts]
+        self._files: dict[Split, tuple[str, ...]] = {}
+        self._labels: dict[Split, np.ndarray] = {}
+        self._attributes: dict[Split, np.ndarray] = {}
+        for split, kept in _PARTS.items():
+            files = tuple(name for name, (part,) in parts.items() if part in kept)
             if not files:
-                raise DataError(f"{self._root / SPLITS_FILE} has no image of part {parts[0]}, the {split} images.")
+                raise DataError(f"{self._root / SPLITS_FILE} has no image of part {kept[0]}, the {split} images.")
             self._files[split] = files
-            self._labels[split] = np.array([place[people[name][0]] for name in files], dtype=np.int64)
-            self._attributes[split] = np.array([told[name] for name in files]) > 0
+            self._labels[split] = np.searchsorted(numbers, [people[name][0] for name in files])
+            self._attributes[split] = np.array([attributes[name] for name in files]) > 0
 
     def labels(self, split: Split) -> Int64[np.ndarray, " rows"]:
         """The identity of every image, counted within `classes`."""
@@ -62,16 +62,12 @@ class CelebA:
 
     def names(self, split: Split) -> tuple[str, ...]:
         """The file name of every row, `000001.jpg`."""
-        return tuple(self._files[split])
-
-    def notices(self) -> tuple[str, ...]:
-        """None: what the lists do not name is no image of this source."""
-        return ()
+        return self._files[split]
 
     def images(self, split: Split, rows: np.ndarray) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
         """Decodes the files of `rows`, some at a time."""
-        files, folder = self._files[split], self._root / IMAGES_FOLDER
-        return decoded_files([folder / files[row] for row in rows.tolist()], self._side)
+        paths = (self._root / IMAGES_FOLDER / self._files[split][row] for row in rows.tolist())
+        return decode_all(((path, str(path)) for path in paths), self._side)
 
     def identities(self, split: Split, rows: np.ndarray) -> Int64[np.ndarray, " rows"]:
         """Whom each of `rows` shows."""
@@ -79,18 +75,14 @@ class CelebA:
 
     def attributes(self, split: Split, rows: np.ndarray) -> Bool[np.ndarray, "rows attributes"]:
         """The attributes of each of `rows`, in the order of `attribute_names`, which is the file's."""
-        found: np.ndarray = self._attributes[split][rows]
-        return found
+        return self._attributes[split][rows]
 
     def digest(self) -> str:
         """Identity of the lists, and of the folder of images by its name, size and time; images are not looked at."""
         files = [self._root / name for name in (SPLITS_FILE, IDENTITIES_FILE, ATTRIBUTES_FILE, IMAGES_FOLDER)]
-        return digest_of("celeba", [self._side, len(self.classes)], files)
+        return digest_files("celeba", [self._side, len(self.classes)], files)
 
-    def _listed(self, name: str, count: int) -> dict[str, tuple[int, ...]]:
-        return self._numbers(name, self._lines(name), count, first=1)
-
-    def _lines(self, name: str) -> list[str]:
+    def _read_lines(self, name: str) -> list[str]:
         try:
             text = (self._root / name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as cause:
@@ -101,21 +93,21 @@ class CelebA:
         refuse_lfs_pointer(text[:64].encode(), str(self._root / name))
         return text.splitlines()
 
-    def _numbers(self, name: str, lines: list[str], count: int, *, first: int) -> dict[str, tuple[int, ...]]:
-        """A file name and `count` whole numbers on each line; `first` is the number of the first one."""
-        found = {}
+    def _read_table(self, name: str, lines: list[str], count: int = 1, *, first: int = 1) -> dict[str, tuple[int, ...]]:
+        """A file name and `count` whole numbers on each line; `first` is the number of the first line."""
+        table: dict[str, tuple[int, ...]] = {}
         for number, line in enumerate(lines, first):
-            file, *told = line.split() or [""]
+            file, *words = line.split() or [""]
             if not file and number == first + len(lines) - 1:
                 break
             try:
-                values = tuple(int(value) for value in told)
+                values = tuple(map(int, words))
             except ValueError:
                 values = ()
-            if len(values) != count or Path(file).name != file or file in found:
+            if len(values) != count or Path(file).name != file or file in table:
                 raise DataError(
                     f"{self._root / name}:{number}: {line[:60]!r} is not the name of an image, each once, and "
                     f"{count} whole number{'s' * (count > 1)}."
                 )
-            found[file] = values
-        return found
+            table[file] = values
+        return table

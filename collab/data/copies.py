@@ -1,7 +1,7 @@
 """Images that stand more than once: found by digests of their pixels, counted by who holds them, put into words."""
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -20,9 +20,9 @@ MOST_NAMED = 8
 HELDOUT, PUBLIC = "held-out", "public"
 
 
-def digests_of(images: np.ndarray) -> list[bytes]:
+def digest_images(images: np.ndarray) -> list[bytes]:
     """The sha256 of each image of uint8 [n, 3, H, W]; equal ones belong to images that are equal in every pixel."""
-    return [hashlib.sha256(image).digest() for block in blocks(images) for image in block]
+    return [hashlib.sha256(image).digest() for block in read_blocks(images) for image in block]
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Holder:
     @classmethod
     def of(cls, rows: np.ndarray, images: np.ndarray) -> "Holder":
         """A look at each of `images`, uint8 [n, 3, H, W], which come from these rows of a split."""
-        blank = [(block == block[:, :, :1, :1]).all(axis=(1, 2, 3)) for block in blocks(images)]
-        return cls(tuple(rows.tolist()), tuple(digests_of(images)), tuple(np.concatenate([[], *blank]).tolist()))
+        blank = [(block == block[:, :, :1, :1]).all(axis=(1, 2, 3)) for block in read_blocks(images)]
+        return cls(tuple(rows.tolist()), tuple(digest_images(images)), tuple(np.concatenate([[], *blank]).tolist()))
 
     @property
     def blanks(self) -> int:
@@ -47,18 +47,18 @@ class Holder:
     @property
     def pictures(self) -> list[tuple[int, bytes]]:
         """Row and digest of each image that is not of a single color."""
-        each = zip(self.rows, self.digests, self.is_blank, strict=True)
-        return [(row, digest) for row, digest, is_blank in each if not is_blank]
+        images = zip(self.rows, self.digests, self.is_blank, strict=True)
+        return [(row, digest) for row, digest, is_blank in images if not is_blank]
 
     @property
     def repeated(self) -> int:
         """How many different pictures it holds more than once."""
-        return sum(1 for count in Counter(digest for _, digest in self.pictures).values() if count > 1)
+        return sum(count > 1 for count in Counter(digest for _, digest in self.pictures).values())
 
 
 def refuse_test_split_of_training_images(entities: Mapping[str, Holder], heldout: Holder) -> None:
     """Raises DataError if nearly all held-out images are training images, or nearly all training images held out."""
-    private = {digest for _, digest in _private(entities)}
+    private = {digest for _, digest in _list_private(entities)}
     shown = {digest for _, digest in heldout.pictures}
     both = len(private & shown)
     for part, what in (
@@ -73,76 +73,81 @@ def refuse_test_split_of_training_images(entities: Mapping[str, Holder], heldout
             )
 
 
-def copies_told(entities: Mapping[str, Holder], heldout: Holder, public: Holder) -> dict[str, str]:
+def describe_copies(entities: Mapping[str, Holder], heldout: Holder, public: Holder) -> dict[str, str]:
     """A sentence for each way in which images stand twice, by a short name; nothing where none does.
 
     An image that two entities hold because the scenario gives both the same row (`overlap`) is no copy. Images of a
     single color are counted by themselves, and in no other sentence. Counts only: no digest leaves this function.
     """
-    private, told = _private(entities), dict[str, str]()
-    known = {name: {digest for _, digest in each.pictures} for name, each in ((HELDOUT, heldout), (PUBLIC, public))}
+    private, sentences = _list_private(entities), dict[str, str]()
+    digests = {
+        name: {digest for _, digest in holder.pictures} for name, holder in ((HELDOUT, heldout), (PUBLIC, public))
+    }
     for name, why in (
         (HELDOUT, "a score there says nothing about new images"),
         (PUBLIC, "no secret, and part of what the reconstructor has learned from"),
     ):
-        by_entity = {who: sum(digest in known[name] for _, digest in each.pictures) for who, each in entities.items()}
-        if count := sum(digest in known[name] for _, digest in private):
-            told[f"private, {name}"] = f"{_images(count, 'private')} also {name} ({_named(by_entity)}): {why}."
-    if count := sum(digest in known[PUBLIC] for _, digest in heldout.pictures):
+        if count := sum(digest in digests[name] for _, digest in private):
+            counts = {
+                entity: sum(digest in digests[name] for _, digest in holder.pictures)
+                for entity, holder in entities.items()
+            }
+            sentences[f"private, {name}"] = f"{_say(count, 'private ')} also {name} ({_rank(counts)}): {why}."
+    if count := sum(digest in digests[PUBLIC] for _, digest in heldout.pictures):
         why = "part of what the reconstructor has learned from, which flatters what it makes of held-out images"
-        told[f"{HELDOUT}, {PUBLIC}"] = f"{_images(count, 'held-out')} also public: {why}."
-    if pairs := _shared(entities):
+        sentences[f"{HELDOUT}, {PUBLIC}"] = f"{_say(count, 'held-out ')} also public: {why}."
+    if pairs := _pair(entities):
         count = len({digest for digest, _ in pairs})
         by_pair = Counter(f"{one} and {other}" for _, (one, other) in pairs)
-        told["of several entities"] = (
-            f"{_images(count)} held by several entities ({_named(by_pair)}): matching cannot tell them apart, and what "
+        sentences["of several entities"] = (
+            f"{_say(count)} held by several entities ({_rank(by_pair)}): matching cannot tell them apart, and what "
             "one of them gives away is given away for all."
         )
-    repeated = {who: each.repeated for who, each in {**entities, HELDOUT: heldout}.items()}
+    repeated = {name: holder.repeated for name, holder in {**entities, HELDOUT: heldout}.items()}
     if count := sum(repeated.values()):
-        verb = "stand" if count > 1 else "stands"
-        told["in one set"] = (
-            f"{count} {'images' if count > 1 else 'image'} {verb} more than once in one set ({_named(repeated)}): each "
+        images = "images stand" if count > 1 else "image stands"
+        sentences["in one set"] = (
+            f"{count} {images} more than once in one set ({_rank(repeated)}): each "
             "counts as often in training and scores, and matching cannot tell them apart."
         )
-    blanks = {who: each.blanks for who, each in {**entities, HELDOUT: heldout, PUBLIC: public}.items()}
+    blanks = {name: holder.blanks for name, holder in {**entities, HELDOUT: heldout, PUBLIC: public}.items()}
     if count := sum(blanks.values()):
         why = "counted nowhere else here: there is nothing on them to learn, to hide or to rebuild"
-        told["single color"] = f"{_images(count)} of a single color ({_named(blanks)}), {why}."
-    return told
+        sentences["single color"] = f"{_say(count)} of a single color ({_rank(blanks)}), {why}."
+    return sentences
 
 
-def _private(entities: Mapping[str, Holder]) -> list[tuple[int, bytes]]:
+def _list_private(entities: Mapping[str, Holder]) -> list[tuple[int, bytes]]:
     """Row and digest of all that entities hold together; a row that several hold stands here once."""
-    return list({row: (row, digest) for each in entities.values() for row, digest in each.pictures}.values())
+    return list(dict(picture for holder in entities.values() for picture in holder.pictures).items())
 
 
-def _shared(entities: Mapping[str, Holder]) -> list[tuple[bytes, tuple[str, str]]]:
+def _pair(entities: Mapping[str, Holder]) -> list[tuple[bytes, tuple[str, str]]]:
     """Pictures that two entities hold in different rows, with the names of both."""
-    holders: dict[bytes, dict[str, set[int]]] = {}
-    for who, each in entities.items():
-        for row, digest in each.pictures:
-            holders.setdefault(digest, {}).setdefault(who, set()).add(row)
+    rows_of: dict[bytes, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+    for name, holder in entities.items():
+        for row, digest in holder.pictures:
+            rows_of[digest][name].add(row)
     return [
         (digest, (one, other))
-        for digest, rows in holders.items()
+        for digest, rows in rows_of.items()
         for one, other in combinations(rows, 2)
         if len(rows[one] | rows[other]) > 1
     ]
 
 
-def _images(count: int, what: str = "") -> str:
-    return f"{count} {what} {'images are' if count > 1 else 'image is'}".replace("  ", " ")
+def _say(count: int, kind: str = "") -> str:
+    return f"{count} {kind}{'images are' if count > 1 else 'image is'}"
 
 
-def _named(counts: Mapping[str, int]) -> str:
+def _rank(counts: Mapping[str, int]) -> str:
     """The holders with the most, and how many others there are: `a1: 3, a2: 1`."""
-    some = sorted(((name, count) for name, count in counts.items() if count), key=lambda each: -each[1])
-    told = [f"{name}: {count}" for name, count in some[:MOST_NAMED]]
-    return ", ".join([*told, f"and {len(some) - MOST_NAMED} more"] if len(some) > MOST_NAMED else told)
+    holders = Counter({name: count for name, count in counts.items() if count}).most_common()
+    texts = [f"{name}: {count}" for name, count in holders[:MOST_NAMED]]
+    return ", ".join([*texts, f"and {len(holders) - MOST_NAMED} more"] if len(holders) > MOST_NAMED else texts)
 
 
-def blocks(images: np.ndarray) -> Iterator[np.ndarray]:
+def read_blocks(images: np.ndarray) -> Iterator[np.ndarray]:
     """`images`, which may be mapped and not read, some at a time."""
     for start in range(0, len(images), BLOCK):
         yield np.ascontiguousarray(images[start : start + BLOCK])

@@ -22,29 +22,26 @@ def ears(scene: Scene) -> None:
         return np.maximum(off - width * size * profile, np.abs(along - length * size / 2) - length * size / 2) - grown
 
     fur = scene["fur"]
-    scene.paint(scene.soft(ear(0.07, 1.0)), 0.3 * fur)
-    scene.paint(scene.soft(ear(0.0, 1.0)), 0.9 * fur)
-    scene.paint(scene.soft(ear(-0.02, 0.72)), scene["inner_ear"])
+    scene.fill(ear(0.07, 1.0), 0.3 * fur)
+    scene.fill(ear(0.0, 1.0), 0.9 * fur)
+    scene.fill(ear(-0.02, 0.72), scene["inner_ear"])
 
 
 def head_distance(scene: Scene) -> Plane:
     """Signed distance to the outline of the head, in head radii."""
     x, y = np.abs(scene.x), scene.y
-    right, low = (
-        x / (scene["head_width"] * (1 - scene["head_taper"] * np.clip(y, -1, 1))),
-        np.abs(y / scene["head_height"]),
-    )
+    right = x / (scene["head_width"] * (1 - scene["head_taper"] * np.clip(y, -1, 1)))
+    low = np.abs(y / scene["head_height"])
     round_, square = np.sqrt(right**2 + low**2), np.maximum(right, low)
-    return (round_ + scene["head_square"] * (square - round_) - 1) * np.minimum(
-        scene["head_width"], scene["head_height"]
-    )
+    radius = np.minimum(scene["head_width"], scene["head_height"])
+    return (round_ + scene["head_square"] * (square - round_) - 1) * radius
 
 
 def head(scene: Scene) -> Plane:
     """The head; returns its coverage, which markings stay within."""
     distance = head_distance(scene)
     fur = scene["fur"]
-    scene.paint(scene.soft(distance - 0.07), 0.3 * fur)
+    scene.fill(distance - 0.07, 0.3 * fur)
     head = scene.soft(distance)
     rim = np.clip(1 + distance, 0, 1)  # darker towards the edge: the head looks round
     scene.paint(head, (1.06 - 0.3 * rim * rim)[:, None] * fur)
@@ -94,16 +91,16 @@ def muzzle(scene: Scene) -> None:
     x, y = scene.seen_at(0.7)
     low = y - scene["muzzle_place"]
     wide, high = scene["muzzle_width"], scene["muzzle_height"]
-    scene.paint(scene.soft(ellipse(x, low, wide, high)), scene["muzzle"])
+    scene.fill(ellipse(x, low, wide, high), scene["muzzle"])
     x, y = scene.seen_at(0.9)
     nose = y - scene["muzzle_place"] + 0.45 * high
     bent = low - 0.3 * high + np.where(scene["smile"] > 0, 0.9, -0.35) * x * x / wide
-    scene.paint(scene.soft(np.maximum(np.abs(bent) - 0.035, np.abs(x) - 0.75 * wide)), (0.18, 0.1, 0.1))
+    scene.fill(np.maximum(np.abs(bent) - 0.035, np.abs(x) - 0.75 * wide), (0.18, 0.1, 0.1))
     scene.where("open_mouth", _open_mouth)
     scene.where("tongue", _tongue)
     scene.where("teeth", _teeth)
     nose_wide = scene["nose_width"] * (1 - 0.75 * scene["nose_taper"] * np.clip(nose / scene["nose_height"], -1, 1))
-    scene.paint(scene.soft(ellipse(x, nose, np.maximum(nose_wide, 0.03), scene["nose_height"])), scene["nose"])
+    scene.fill(ellipse(x, nose, np.maximum(nose_wide, 0.03), scene["nose_height"]), scene["nose"])
     shine = ellipse(x, nose + 0.4 * scene["nose_height"], 0.4 * scene["nose_width"], 0.25 * scene["nose_height"])
     scene.paint(0.5 * scene.soft(shine), (1.0, 1.0, 1.0))
 
@@ -116,18 +113,18 @@ def _mouth(scene: Scene) -> tuple[Plane, Plane, np.ndarray, np.ndarray]:
 
 def _open_mouth(scene: Scene) -> None:
     x, y, wide, high = _mouth(scene)
-    scene.paint(scene.soft(ellipse(x, y - 0.06, 0.45 * wide, 0.42 * high)), (0.3, 0.06, 0.08))
+    scene.fill(ellipse(x, y - 0.06, 0.45 * wide, 0.42 * high), (0.3, 0.06, 0.08))
 
 
 def _tongue(scene: Scene) -> None:
     x, y, wide, high = _mouth(scene)
-    scene.paint(scene.soft(ellipse(x, y - 0.12, 0.26 * wide, 0.4 * high)), (0.95, 0.45, 0.5))
+    scene.fill(ellipse(x, y - 0.12, 0.26 * wide, 0.4 * high), (0.95, 0.45, 0.5))
 
 
 def _teeth(scene: Scene) -> None:
     x, y, wide, high = _mouth(scene)
     tooth = np.maximum(np.abs(np.abs(x) - 0.13 * wide) - 0.1 * wide, np.abs(y + 0.12 * high) - 0.18 * high)
-    scene.paint(scene.soft(tooth), (1.0, 1.0, 0.95))
+    scene.fill(tooth, (1.0, 1.0, 0.95))
 
 
 def eyes(scene: Scene) -> None:
@@ -145,19 +142,17 @@ def eye_grid(scene: Scene) -> tuple[Plane, Plane]:
 
 def _open_eyes(scene: Scene) -> None:
     x, y = eye_grid(scene)
-    wide, high, pupil = scene["eye_width"], scene["eye_height"], scene["pupil"]
+    wide, high, pupil = scene["eye_width"], scene["eye_height"], scene["pupil"].astype(int)
     tilt = np.radians(scene["eye_tilt"])
     along, off = np.cos(tilt) * x - np.sin(tilt) * y, np.cos(tilt) * y + np.sin(tilt) * x
     distance = ellipse(along, off, wide, high)
     white = scene.soft(distance)
-    scene.paint(scene.soft(distance - 0.05), (0.1, 0.07, 0.07))
+    scene.fill(distance - 0.05, (0.1, 0.07, 0.07))
     scene.paint(white, (0.97, 0.97, 0.94))
     size = 0.85 * np.minimum(wide, high)
     scene.paint(np.minimum(white, scene.soft(ellipse(x, y, size, size))), scene["iris"])
-    pupil_wide, pupil_high = (
-        size * np.choose(pupil.astype(int), (0.68, 0.3, 0.95)),
-        size * np.choose(pupil.astype(int), (0.68, 1.1, 0.35)),
-    )
+    pupil_wide = size * np.choose(pupil, (0.68, 0.3, 0.95))
+    pupil_high = size * np.choose(pupil, (0.68, 1.1, 0.35))
     scene.paint(np.minimum(white, scene.soft(ellipse(x, y, pupil_wide, pupil_high))), (0.05, 0.04, 0.05))
     lid = np.maximum(distance - 0.03, off + high * (1 - 2 * scene["eye_lid"]))
     scene.paint(scene.soft(lid) * (scene["eye_lid"] > 0.12), 0.75 * scene["fur"])
@@ -168,4 +163,4 @@ def _open_eyes(scene: Scene) -> None:
 def _closed_eyes(scene: Scene) -> None:
     x, y = eye_grid(scene)
     arc = np.maximum(np.abs(y + 1.5 * x * x - 0.04) - 0.035, np.abs(x) - scene["eye_width"])
-    scene.paint(scene.soft(arc), (0.12, 0.08, 0.08))
+    scene.fill(arc, (0.12, 0.08, 0.08))

@@ -40,6 +40,10 @@ class Scene:
             color = np.array(color, np.float32).reshape(1, 3, 1, 1)
         self.pixels += cover[:, None] * (color - self.pixels)
 
+    def fill(self, distance: Plane, color: np.ndarray | tuple[float, float, float]) -> None:
+        """Lays a color over a shape whose signed distance is given."""
+        self.paint(self.soft(distance), color)
+
     def where(self, trait: str, draw: "Callable[[Scene], None]") -> None:
         """Draws only where the trait is true; the other rows cost nothing."""
         rows = np.flatnonzero(self.traits[trait])

@@ -28,47 +28,39 @@ MARKINGS: Final = ("cheek_stripes", "brow_stripes", "eye_patches", "band", "blaz
 
 # The archetypes that species are dealt from; each species then departs from its archetype by a fixed offset.
 # Ears: place on the head and direction (degrees from the top), length, half width, pointedness.
-_EARS: Final = np.array(
-    [
-        (38, 20, 0.80, 0.36, 1.00),
-        (46, 44, 0.50, 0.30, 0.00),
-        (22, 10, 1.20, 0.22, 0.15),
-        (58, 142, 0.95, 0.27, 0.10),
-        (66, 92, 0.75, 0.23, 0.40),
-        (48, 44, 0.80, 0.47, 0.00),
-    ]
-)
+_EARS: Final = np.array([
+    (38, 20, 0.80, 0.36, 1.00),
+    (46, 44, 0.50, 0.30, 0.00),
+    (22, 10, 1.20, 0.22, 0.15),
+    (58, 142, 0.95, 0.27, 0.10),
+    (66, 92, 0.75, 0.23, 0.40),
+    (48, 44, 0.80, 0.47, 0.00),
+])  # fmt: skip
 # Head: half width, half height, taper towards the chin, squareness.
-_HEADS: Final = np.array(
-    [
-        (1.0, 0.95, 0.05, 0.0),
-        (1.12, 0.82, 0.0, 0.15),
-        (0.80, 1.08, 0.10, 0.1),
-        (1.02, 0.95, 0.32, 0.0),
-        (0.95, 0.92, -0.08, 0.45),
-    ]
-)
+_HEADS: Final = np.array([
+    (1.0, 0.95, 0.05, 0.0),
+    (1.12, 0.82, 0.0, 0.15),
+    (0.80, 1.08, 0.10, 0.1),
+    (1.02, 0.95, 0.32, 0.0),
+    (0.95, 0.92, -0.08, 0.45),
+])  # fmt: skip
 # Eyes: half width, half height, tilt (degrees), distance from the middle, lid (fraction covered),
 # pupil (0 round, 1 slit, 2 bar).
-_EYES: Final = np.array(
-    [
-        (0.12, 0.14, 0, 0.36, 0.0, 0),
-        (0.21, 0.23, 0, 0.40, 0.0, 0),
-        (0.22, 0.14, 22, 0.42, 0.0, 1),
-        (0.20, 0.18, -14, 0.38, 0.45, 0),
-        (0.19, 0.17, 0, 0.50, 0.0, 2),
-    ]
-)
+_EYES: Final = np.array([
+    (0.12, 0.14, 0, 0.36, 0.0, 0),
+    (0.21, 0.23, 0, 0.40, 0.0, 0),
+    (0.22, 0.14, 22, 0.42, 0.0, 1),
+    (0.20, 0.18, -14, 0.38, 0.45, 0),
+    (0.19, 0.17, 0, 0.50, 0.0, 2),
+])  # fmt: skip
 # Muzzle: half width, half height, place below the middle; nose: half width, half height, taper (1 triangle, 0 oval).
-_MUZZLES: Final = np.array(
-    [
-        (0.40, 0.27, 0.40, 0.11, 0.08, 1.0),
-        (0.34, 0.44, 0.38, 0.17, 0.13, 0.3),
-        (0.46, 0.30, 0.36, 0.30, 0.19, 0.0),
-        (0.58, 0.38, 0.42, 0.20, 0.12, 0.6),
-        (0.26, 0.22, 0.36, 0.08, 0.08, 0.0),
-    ]
-)
+_MUZZLES: Final = np.array([
+    (0.40, 0.27, 0.40, 0.11, 0.08, 1.0),
+    (0.34, 0.44, 0.38, 0.17, 0.13, 0.3),
+    (0.46, 0.30, 0.36, 0.30, 0.19, 0.0),
+    (0.58, 0.38, 0.42, 0.20, 0.12, 0.6),
+    (0.26, 0.22, 0.36, 0.08, 0.08, 0.0),
+])  # fmt: skip
 
 
 def _mix(numbers: UInt64[np.ndarray, " rows"]) -> UInt64[np.ndarray, " rows"]:
@@ -101,10 +93,10 @@ class Draws:
 
     def color(self, saturation: tuple[float, float], value: tuple[float, float]) -> Float64[np.ndarray, "rows 3"]:
         """A color of any hue."""
-        return hsv(self.uniform(), self.uniform(*saturation), self.uniform(*value))
+        return from_hsv(self.uniform(), self.uniform(*saturation), self.uniform(*value))
 
 
-def hsv(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> Float64[np.ndarray, "rows 3"]:
+def from_hsv(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> Float64[np.ndarray, "rows 3"]:
     """Hue (turns), saturation and value in [0, 1] to red, green, blue in [0, 1]."""
     ramp = np.abs((hue[:, None] + np.array([0.0, 2 / 3, 1 / 3])) % 1.0 * 6 - 3) - 1
     return value[:, None] * (1 - saturation[:, None] * (1 - np.clip(ramp, 0, 1)))
@@ -122,7 +114,7 @@ class Species:
     hue: Float64[np.ndarray, " classes"]
 
     @classmethod
-    def drawn(cls, seed: int, classes: int) -> "Species":
+    def draw(cls, seed: int, classes: int) -> "Species":
         """`classes` species: archetypes are dealt evenly; species share parts and differ in how they combine."""
         rng = Stream(seed, "creatures", "data").numpy("species")
 
@@ -145,7 +137,7 @@ class Species:
         )
 
 
-def labels_of(seed: int, split: str, rows: Int64[np.ndarray, " rows"], classes: int) -> Int64[np.ndarray, " rows"]:
+def draw_labels(seed: int, split: str, rows: Int64[np.ndarray, " rows"], classes: int) -> Int64[np.ndarray, " rows"]:
     """Each run of `classes` rows holds every class once, in an order of its own."""
     runs = np.unique(rows // classes)
     members = (runs[:, None] * classes + np.arange(classes)).ravel()
@@ -154,45 +146,37 @@ def labels_of(seed: int, split: str, rows: Int64[np.ndarray, " rows"], classes: 
     return orders[np.searchsorted(runs, rows // classes), rows % classes].astype(np.int64)
 
 
-def traits_of(species: Species, seed: int, split: str, rows: Int64[np.ndarray, " rows"]) -> Traits:
+def draw_traits(species: Species, seed: int, split: str, rows: Int64[np.ndarray, " rows"]) -> Traits:
     """Everything that decides the pictures of `rows`; an individual keeps its body, an image has its pose and scene."""
     classes = len(species.hue)
-    label = labels_of(seed, split, rows, classes)
+    label = draw_labels(seed, split, rows, classes)
     individual = label + classes * (rows // classes // IMAGES_PER_INDIVIDUAL)
     stream = Stream(seed, "creatures", "data")
     traits: Traits = {"individual": individual}
-    _body(traits, species, label, Draws(stream.integer(f"individual/{split}"), individual))
-    _scene(traits, Draws(stream.integer(f"image/{split}"), rows))
+    _draw_body(traits, species, label, Draws(stream.integer(f"individual/{split}"), individual))
+    _draw_scene(traits, Draws(stream.integer(f"image/{split}"), rows))
     return traits
 
 
-def _body(t: Traits, species: Species, label: np.ndarray, draw: Draws) -> None:
+def _draw_body(t: Traits, species: Species, label: np.ndarray, draw: Draws) -> None:
     """What stays the same in all images of an individual."""
+    muzzle_and_nose = "muzzle_width muzzle_height muzzle_place nose_width nose_height nose_taper"
     for names, table, spread in (
         ("ear_place ear_turn ear_length ear_width ear_point", species.ears, (3, 6, 0.07, 0.025, 0.06)),
         ("head_width head_height head_taper head_square", species.heads, (0.04, 0.04, 0.03, 0.04)),
         ("eye_width eye_height eye_tilt eye_place eye_lid pupil", species.eyes, (0.012, 0.012, 3, 0.02, 0.03, 0)),
-        (
-            "muzzle_width muzzle_height muzzle_place nose_width nose_height nose_taper",
-            species.muzzles,
-            (0.03, 0.025, 0.02, 0.012, 0.01, 0.08),
-        ),
+        (muzzle_and_nose, species.muzzles, (0.03, 0.025, 0.02, 0.012, 0.01, 0.08)),
     ):
         for column, name in enumerate(names.split()):
             t[name] = table[label, column] + draw.bell(spread[column])
-    for name, low, high in (
-        ("eye_lid", 0.0, 0.6),
-        ("ear_point", 0.0, 1.0),
-        ("nose_taper", 0.0, 1.0),
-        ("head_square", 0.0, 0.6),
-    ):
-        t[name] = np.clip(t[name], low, high)
+    for name, high in (("eye_lid", 0.6), ("ear_point", 1.0), ("nose_taper", 1.0), ("head_square", 0.6)):
+        t[name] = np.clip(t[name], 0.0, high)
     t["marking"] = species.marking[label]
     t["marking_size"], t["marking_shift"] = 1 + draw.bell(0.1), draw.uniform()
     # The hue is a weak hint only: half of the individuals have any other.
     hue = np.where(draw.chance(0.5), draw.uniform(), species.hue[label] + draw.bell(0.08)) % 1.0
     value = draw.uniform(0.35, 0.95)
-    t["fur"] = hsv(hue, draw.uniform(0.15, 0.7), value)
+    t["fur"] = from_hsv(hue, draw.uniform(0.15, 0.7), value)
     t["dark_fur"], t["warm_fur"] = value < 0.6, (hue < 0.17) | (hue > 0.92)
     dark_marking = value > 0.6
     t["mark"] = np.where(dark_marking[:, None], 0.32 * t["fur"], 0.25 * t["fur"] + 0.72)
@@ -209,7 +193,7 @@ def _body(t: Traits, species: Species, label: np.ndarray, draw: Draws) -> None:
         t[name] = draw.chance(probability)
 
 
-def _scene(t: Traits, draw: Draws) -> None:
+def _draw_scene(t: Traits, draw: Draws) -> None:
     """What changes from image to image: pose, place, expression, dress, light, background, what is in front."""
     t["roll"], t["pitch"], t["yaw"] = draw.bell(12), draw.bell(9), draw.bell(16)
     t["x"], t["y"], t["scale"] = draw.bell(0.10), 0.08 + draw.bell(0.08), draw.uniform(0.42, 0.64)
@@ -223,21 +207,18 @@ def _scene(t: Traits, draw: Draws) -> None:
     for name, probability in (("bow", 0.15), ("scarf", 0.2), ("earrings", 0.12), ("flower", 0.12), ("occluded", 0.3)):
         t[name] = draw.chance(probability)
     t["dress"], t["dress_too"] = draw.color((0.5, 0.95), (0.5, 1.0)), draw.color((0.4, 0.9), (0.4, 1.0))
-    for number in range(CLUTTER):  # clutter: blobs and bars of any color
-        t[f"clutter{number}"] = draw.color((0.1, 0.8), (0.15, 1.0))
-        for name, low, high in (
-            ("x", -1.1, 1.1),
-            ("y", -1.1, 1.1),
-            ("turn", 0, 180),
-            ("long", 0.25, 0.9),
-            ("wide", 0.06, 0.4),
-        ):
-            t[f"clutter{number}_{name}"] = draw.uniform(low, high)
+    for bar in (f"clutter{number}" for number in range(CLUTTER)):  # blobs and bars of any color
+        t[bar] = draw.color((0.1, 0.8), (0.15, 1.0))
+        t[f"{bar}_x"], t[f"{bar}_y"], t[f"{bar}_turn"] = (
+            draw.uniform(-1.1, 1.1),
+            draw.uniform(-1.1, 1.1),
+            draw.uniform(0, 180),
+        )
+        t[f"{bar}_long"], t[f"{bar}_wide"] = draw.uniform(0.25, 0.9), draw.uniform(0.06, 0.4)
     t["dark_background"] = draw.chance(0.4)
     bright = np.where(t["dark_background"], draw.uniform(0.08, 0.4), draw.uniform(0.55, 1.0))
-    t["sky"], t["ground"] = (
-        hsv(draw.uniform(), draw.uniform(0.05, 0.6), bright * draw.uniform(0.7, 1.0)) for _ in range(2)
-    )
+    for name in ("sky", "ground"):
+        t[name] = from_hsv(draw.uniform(), draw.uniform(0.05, 0.6), bright * draw.uniform(0.7, 1.0))
     t["cover"] = draw.color((0.2, 0.8), (0.2, 0.9))
     t["cover_x"], t["cover_y"] = draw.uniform(-0.75, 0.75), draw.uniform(-0.6, 0.8)
     t["cover_turn"], t["cover_wide"] = draw.uniform(0, 180), draw.uniform(0.08, 0.2)
@@ -248,7 +229,7 @@ def _scene(t: Traits, draw: Draws) -> None:
     t["light_turn"], t["light_slope"] = draw.uniform(0, 360), draw.uniform(0.0, 0.45)
 
 
-def attributes_of(t: Traits) -> np.ndarray:
+def read_attributes(t: Traits) -> np.ndarray:
     """Booleans [rows, 40] in the order of `ATTRIBUTES`."""
     marking = np.asarray(MARKINGS)[t["marking"]]
     derived = {

@@ -1,9 +1,13 @@
-"""Bytes or files of photographs to square uint8 pictures; what does not decode is named."""
+"""Bytes or files of photographs to square uint8 pictures, on all cores; what does not decode is named."""
 
 import hashlib
 import json
-from collections.abc import Iterable
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +15,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from collab.data.modes import gray_of, to_rgb
+from collab.data.modes import read_gray, to_rgb
+from collab.data.words import say_lines
 from collab.errors import DataError
 
 _TURNS = {
@@ -28,30 +33,60 @@ _TURNS = {
 _MOST_SHORTER_SIDES = 17
 """So much of a longer side is looked at: what lies beyond is far from the center square, and may be gigabytes of it."""
 
+Encoded = tuple[bytes | Path, str]
+"""The content of an image or its file, and what errors call it."""
+
+_AT_ONCE = 16  # images that a thread decodes at a time: few, since encoded photographs of megabytes wait in memory
+_THREADS = max(4, os.cpu_count() or 1)  # PIL lets go of the interpreter lock; a slow drive answers four
+
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
-def decoded(image: bytes | Path, side: int, *, where: str) -> UInt8[np.ndarray, "3 side side"]:
+def decode(image: bytes | Path, side: int, *, where: str) -> UInt8[np.ndarray, "3 side side"]:
     """The center square of an image in RGB, turned as its EXIF data says; of several frames the first.
 
     The shorter side is resized to `side`, or to `side` × 256 / 224 from 128 pixels up, as is usual for ImageNet.
     Raises DataError with `where` if it does not decode, or has pixels of which nobody can say what is black and white.
     """
-    content = image if isinstance(image, bytes) else _content_of(image)
+    content = image if isinstance(image, bytes) else _read(image)
     refuse_lfs_pointer(content, where)
     try:
         with Image.open(BytesIO(content)) as opened:
             opened.load()
             turn = _TURNS.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
-            gray, picture = gray_of(opened), _middle(opened)
+            gray, picture = read_gray(opened), _cut_ends(opened)
             picture = to_rgb(picture if turn is None else picture.transpose(turn), gray, where=where)
             if picture.size != (side, side):
-                picture = _center_square(picture, side)
+                picture = _cut_center_square(picture, side)
     except DataError:
         raise
     except Exception as cause:  # Pillow's readers raise whatever they stumble over
-        raise DataError(f"{where} does not decode as an image: {_why(cause, content)}") from cause
+        raise DataError(f"{where} does not decode as an image: {_explain(cause, content)}") from cause
     return np.asarray(picture, dtype=np.uint8).transpose(2, 0, 1)
+
+
+def decode_all(images: Iterable[Encoded], side: int) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
+    """The `images` as squares of `side`, in their order; of them as many are taken ahead as threads can decode.
+
+    Raises DataError for images that do not decode, when all have been tried, so that they can be mended in one go.
+    """
+    broken, count, left = list[DataError](), 0, iter(images)
+    running = deque[Future[list[np.ndarray | DataError]]]()
+    with ThreadPoolExecutor(_THREADS) as pool:
+        while (some := list(islice(left, _AT_ONCE))) or running:
+            if some:
+                running.append(pool.submit(_try_all, some, side))
+            if some and len(running) <= _THREADS:
+                continue
+            tried = running.popleft().result()
+            count += len(tried)
+            broken += [image for image in tried if isinstance(image, DataError)]
+            if not broken:
+                yield np.stack([image for image in tried if isinstance(image, np.ndarray)])
+    if len(broken) == 1:
+        raise broken[0]
+    if broken:
+        raise DataError(f"{len(broken):,} of {count:,} images do not decode:{say_lines(map(str, broken))}")
 
 
 def refuse_lfs_pointer(content: bytes, where: str) -> None:
@@ -60,19 +95,29 @@ def refuse_lfs_pointer(content: bytes, where: str) -> None:
         raise DataError(f"{where} is a Git LFS pointer, not the file itself. Run `git lfs pull` in its folder.")
 
 
-def digest_of(kind: str, options: Any, files: Iterable[Path]) -> str:
+def digest_files(kind: str, options: Any, files: Iterable[Path]) -> str:
     """Identity of a source on disk: its options, and name, size and time of each file; contents are not read."""
     lines = []
     for file in files:
         try:
-            found = file.stat()
+            status = file.stat()
         except OSError as cause:
             raise DataError(f"{file} cannot be read: {cause.strerror}. Repair or remove it.") from cause
-        lines.append((file.name, found.st_size, found.st_mtime_ns))
+        lines.append((file.name, status.st_size, status.st_mtime_ns))
     return hashlib.sha256(json.dumps([kind, options, lines]).encode()).hexdigest()
 
 
-def _content_of(file: Path) -> bytes:
+def _try_all(images: list[Encoded], side: int) -> list[np.ndarray | DataError]:
+    results: list[np.ndarray | DataError] = []
+    for image, where in images:
+        try:
+            results.append(decode(image, side, where=where))
+        except DataError as broken:
+            results.append(broken)
+    return results
+
+
+def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as cause:
@@ -81,15 +126,15 @@ def _content_of(file: Path) -> bytes:
         raise DataError(f"{file} cannot be read: there is not enough memory. Make it smaller or remove it.") from cause
 
 
-def _middle(picture: Image.Image) -> Image.Image:
-    """Without the ends of a longer side that is more than `_MOST_SHORTER_SIDES` shorter ones; the center stays."""
+def _cut_ends(picture: Image.Image) -> Image.Image:
+    """The picture without the ends of a longer side of more than `_MOST_SHORTER_SIDES` shorter ones."""
     most = _MOST_SHORTER_SIDES * min(picture.size)
     left, top = (max(0, (length - most) // 2) for length in picture.size)
     wide, high = picture.size
     return picture.crop((left, top, wide - left, high - top)) if left or top else picture
 
 
-def _center_square(picture: Image.Image, side: int) -> Image.Image:
+def _cut_center_square(picture: Image.Image, side: int) -> Image.Image:
     shorter = round(side * 256 / 224) if side >= 128 else side
     scale = shorter / min(picture.size)
     wide, high = (max(shorter, round(length * scale)) for length in picture.size)
@@ -97,7 +142,7 @@ def _center_square(picture: Image.Image, side: int) -> Image.Image:
     return picture.resize((wide, high), Image.Resampling.BILINEAR).crop((left, top, left + side, top + side))
 
 
-def _why(cause: Exception, content: bytes) -> str:
+def _explain(cause: Exception, content: bytes) -> str:
     if isinstance(cause, MemoryError | Image.DecompressionBombError):
         return f"{str(cause) or 'there is not enough memory for it'}. Make it smaller or remove it."
     if isinstance(cause, UnidentifiedImageError):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from collab.data.words import counted, in_lines, readable, shown
+from collab.data.words import make_readable, say_count, say_lines, say_names
 from collab.errors import DataError
 
 _LITTER = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "#recycle", "$recycle.bin", "lost+found",
@@ -24,10 +24,10 @@ _ENDING = re.compile(r"\.[a-z0-9]{1,8}")
 
 
 @cache
-def endings() -> frozenset[str]:
+def list_endings() -> frozenset[str]:
     """The endings of files that Pillow decodes, in lower case with their dot; the first frame stands for a film."""
-    known = Image.registered_extensions()
-    return frozenset(ending for ending, kind in known.items() if kind in Image.OPEN and kind not in _WITHOUT_PIXELS)
+    kinds = Image.registered_extensions()
+    return frozenset(ending for ending, kind in kinds.items() if kind in Image.OPEN and kind not in _WITHOUT_PIXELS)
 
 
 @dataclass
@@ -53,43 +53,43 @@ class Listing:
     def notices(self, classes: Sequence[str]) -> Iterator[str]:
         """Sentences about what of this split is not played where its classes are `classes`: counts, no file names."""
         split = f"`{self.folder.name}`"
-        there = [name for name in classes if name in self.images]
-        if passed := sum((self.others[name] for name in there), Counter[str]()):
+        present = [name for name in classes if name in self.images]
+        if passed := sum((self.others[name] for name in present), Counter[str]()):
             yield (
-                f"{counted(passed.total(), 'file')} in {split} passed over: Pillow reads no image with such an ending "
-                f"({_shown_endings(passed)})."
+                f"{say_count(passed.total(), 'file')} in {split} passed over: Pillow reads no image with such an "
+                f"ending ({_say_endings(passed)})."
             )
-        if inner := {name: self.inner[name] for name in there if self.inner[name]}:
+        if inner := {name: self.inner[name] for name in present if self.inner[name]}:
             yield (
-                f"{counted(sum(inner.values()), 'folder')} inside classes of {split} not looked into ({shown(inner)}): "
-                "images lie directly in the folder of their class."
+                f"{say_count(sum(inner.values()), 'folder')} inside classes of {split} not looked into "
+                f"({say_names(inner)}): images lie directly in the folder of their class."
             )
         if self.loose:
-            yield f"{counted(self.loose, 'file')} in {split} passed over: in no folder of a class."
-        if strange := {name: len(images) for name, images in self.images.items() if images and name not in classes}:
+            yield f"{say_count(self.loose, 'file')} in {split} passed over: in no folder of a class."
+        if unknown := {name: len(images) for name, images in self.images.items() if images and name not in classes}:
             yield (
-                f"{counted(sum(strange.values()), 'image')} in {split} passed over: `train` has no such class "
-                f"({shown(strange)})."
+                f"{say_count(sum(unknown.values()), 'image')} in {split} passed over: `train` has no such class "
+                f"({say_names(unknown)})."
             )
-        if empty := [name for name in there if not self.images[name]]:
-            yield f"{split} has no image of class {shown(empty)}: no figure says anything of it."
+        if empty := [name for name in present if not self.images[name]]:
+            yield f"{split} has no image of class {say_names(empty)}: no figure says anything of it."
 
 
-def listed(folder: Path) -> Listing:
+def list_folder(folder: Path) -> Listing:
     """What lies in `folder`, hidden files and other litter aside; no file is opened.
 
     Raises DataError for a folder that cannot be read.
     """
-    found = Listing(folder)
-    for entry in _entries(folder):
-        match _kind(entry):
+    listing = Listing(folder)
+    for entry in _read_entries(folder):
+        match _tell_kind(entry):
             case "folder":
-                _list_class(found, entry)
+                _list_class(listing, entry)
             case "file":
-                found.loose += 1
+                listing.loose += 1
             case why:
-                found.broken[Path(entry.path)] = why
-    return found
+                listing.broken[Path(entry.path)] = why
+    return listing
 
 
 def refuse_broken(listings: Sequence[Listing]) -> None:
@@ -97,8 +97,8 @@ def refuse_broken(listings: Sequence[Listing]) -> None:
     broken = {path: why for listing in listings for path, why in listing.broken.items()}
     if broken:
         raise DataError(
-            f"{counted(len(broken), 'entry', 'entries')} of the image folders cannot be read. Repair or remove:"
-            f"{in_lines(f'{path} {why}' for path, why in broken.items())}"
+            f"{say_count(len(broken), 'entry', 'entries')} of the image folders cannot be read. Repair or remove:"
+            f"{say_lines(f'{path} {why}' for path, why in broken.items())}"
         )
 
 
@@ -107,38 +107,37 @@ def refuse_empty_classes(train: Listing) -> None:
     empty = [name for name, images in train.images.items() if not images]
     if empty:
         raise DataError(
-            f"{train.folder} has no image of class {shown(empty)}. Put images there, or remove the folder:"
-            f"{in_lines(f'{name}: {_instead(train, name)}' for name in empty)}"
+            f"{train.folder} has no image of class {say_names(empty)}. Put images there, or remove the folder:"
+            f"{say_lines(f'{name}: {_say_contents(train, name)}' for name in empty)}"
         )
 
 
-def _list_class(found: Listing, folder: "os.DirEntry[str]") -> None:
+def _list_class(listing: Listing, folder: "os.DirEntry[str]") -> None:
     images, others, inner = [], Counter[str](), 0
-    for entry in _entries(Path(folder.path)):
-        ending, kind = os.path.splitext(entry.name)[1].lower(), _kind(entry)
-        if ending in endings() and kind == "file":
+    for entry in _read_entries(Path(folder.path)):
+        ending, kind = os.path.splitext(entry.name)[1].lower(), _tell_kind(entry)
+        is_image = ending in list_endings()
+        if kind not in ("file", "folder") or (is_image and kind == "folder"):
+            listing.broken[Path(entry.path)] = "is a folder with the name of an image" if kind == "folder" else kind
+        elif is_image:
             images.append(entry.name)
-        elif ending in endings() and kind == "folder":
-            found.broken[Path(entry.path)] = "is a folder with the name of an image"
         elif kind == "folder":
             inner += 1
-        elif kind == "file":
-            others[ending if _ENDING.fullmatch(ending) else "no ending"] += 1
         else:
-            found.broken[Path(entry.path)] = kind
-    found.images[folder.name], found.others[folder.name], found.inner[folder.name] = images, others, inner
+            others[ending if _ENDING.fullmatch(ending) else "no ending"] += 1
+    listing.images[folder.name], listing.others[folder.name], listing.inner[folder.name] = images, others, inner
 
 
-def _entries(folder: Path) -> "list[os.DirEntry[str]]":
+def _read_entries(folder: Path) -> "list[os.DirEntry[str]]":
     try:
         with os.scandir(folder) as entries:
-            clean = [entry for entry in entries if entry.name[0] != "." and entry.name.lower() not in _LITTER]
+            kept = [entry for entry in entries if entry.name[0] != "." and entry.name.lower() not in _LITTER]
     except OSError as cause:
-        raise DataError(f"the folder {readable(str(folder))} cannot be read: {cause.strerror}.") from cause
-    return sorted(clean, key=lambda entry: entry.name)
+        raise DataError(f"the folder {make_readable(str(folder))} cannot be read: {cause.strerror}.") from cause
+    return sorted(kept, key=lambda entry: entry.name)
 
 
-def _kind(entry: "os.DirEntry[str]") -> str:
+def _tell_kind(entry: "os.DirEntry[str]") -> str:
     """`file`, `folder`, or why it is neither; links are followed."""
     try:
         if entry.is_file():
@@ -150,15 +149,15 @@ def _kind(entry: "os.DirEntry[str]") -> str:
     return "is a link to what is not there" if entry.is_symlink() else "is neither a file nor a folder"
 
 
-def _instead(train: Listing, name: str) -> str:
+def _say_contents(train: Listing, name: str) -> str:
     parts = []
     if passed := train.others[name]:
-        parts.append(f"{counted(passed.total(), 'file')} that Pillow does not read ({_shown_endings(passed)})")
+        parts.append(f"{say_count(passed.total(), 'file')} that Pillow does not read ({_say_endings(passed)})")
     if inner := train.inner[name]:
-        parts.append(f"{counted(inner, 'folder')} inside, not looked into")
+        parts.append(f"{say_count(inner, 'folder')} inside, not looked into")
     return ", ".join(parts) or "empty"
 
 
-def _shown_endings(passed: Counter[str]) -> str:
+def _say_endings(passed: Counter[str]) -> str:
     """Endings with their counts, the most frequent first."""
-    return shown(dict(sorted(passed.items(), key=lambda each: (-each[1], each[0]))))
+    return say_names(dict(sorted(passed.items(), key=lambda pair: (-pair[1], pair[0]))))

@@ -22,7 +22,7 @@ class Gray:
     is_inverted: bool = False
 
 
-def gray_of(opened: Image.Image) -> Gray:
+def read_gray(opened: Image.Image) -> Gray:
     """What the file says of its gray values; Pillow keeps that to what was opened, not to what is made from it."""
     if isinstance(opened, TiffImagePlugin.TiffImageFile):
         bits = int(opened.tag_v2.get(_BITS_PER_SAMPLE, (16,))[0]) if opened.mode != "I" else 0
@@ -37,11 +37,11 @@ def to_rgb(picture: Image.Image, gray: Gray, *, where: str) -> Image.Image:
     Of 16 bits the upper 8 are kept, as Pillow does it with color; `gray` says where gray has fewer.
     """
     if picture.mode == "F":
-        raise _refused(where, "are floating-point numbers, and nothing says which are black and white")
+        raise _refuse(where, "are floating-point numbers, and nothing says which are black and white")
     if picture.mode == "LAB":
         raise DataError(f"{where} has its colors as L*a*b*. Save it as RGB.")
     if picture.mode.startswith("I"):
-        return _wide_gray(picture, gray, where).convert("RGB")
+        return _narrow_gray(picture, gray, where).convert("RGB")
     if picture.mode == "La":  # Pillow turns it to LA and to nothing else
         picture = picture.convert("LA")
     if not picture.has_transparency_data:
@@ -51,22 +51,22 @@ def to_rgb(picture: Image.Image, gray: Gray, *, where: str) -> Image.Image:
     return ground.convert("RGB")
 
 
-def _wide_gray(picture: Image.Image, gray: Gray, where: str) -> Image.Image:
+def _narrow_gray(picture: Image.Image, gray: Gray, where: str) -> Image.Image:
     if not 8 <= gray.bits <= 16:
-        raise _refused(where, "are signed, or have 32 bits, and nothing says which are black and white")
+        raise _refuse(where, "are signed, or have 32 bits, and nothing says which are black and white")
     values = np.asarray(picture.convert("I"))
     if gray.bits == 16 and 0 < values.max() < _TWELVE_BITS:
-        raise _refused(where, f"go up to {values.max()} of 65535, as if 12 bits stood in 16: it would come out black")
-    shown = (values >> (gray.bits - 8)).astype(np.uint8)
+        raise _refuse(where, f"go up to {values.max()} of 65535, as if 12 bits stood in 16: it would come out black")
+    bright = (values >> (gray.bits - 8)).astype(np.uint8)
     if gray.is_inverted:
-        shown = 255 - shown
+        bright = 255 - bright
     transparent = picture.info.get("transparency")  # of PNG: one value, in the 16 bits of the file
     if transparent is not None:
-        shown[values == transparent] = 255
-    return Image.fromarray(shown)
+        bright[values == transparent] = 255
+    return Image.fromarray(bright)
 
 
-def _refused(where: str, why: str) -> DataError:
+def _refuse(where: str, why: str) -> DataError:
     return DataError(
         f"{where}: its gray values {why}. Save all images of the set alike in 8 bits, or in 16 over the full range."
     )

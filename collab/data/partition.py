@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Int64
 
+from collab.data.words import say_names
 from collab.errors import DataError
 from collab.meant import did_you_mean
 
@@ -38,7 +39,7 @@ def split_classes(
         if unknown:
             meant = did_you_mean(unknown[0], classes)
             raise DataError(
-                f"data.private_classes names {', '.join(unknown)}; the source has {_shown(classes)}{meant or '.'}"
+                f"data.private_classes names {', '.join(unknown)}; the source has {say_names(classes)}{meant or '.'}"
             )
         chosen = {classes.index(name) for name in private}
     others = tuple(label for label in range(len(classes)) if label not in chosen)
@@ -47,7 +48,7 @@ def split_classes(
             f"of {len(classes)} classes {len(chosen)} would be private and {len(others)} public; at least two must be "
             "private and one public: the reconstructor is trained on images of other classes. "
             + (
-                f"Name two or more in data.private_classes, of {_shown(classes)}."
+                f"Name two or more in data.private_classes, of {say_names(classes)}."
                 if len(classes) > 2
                 else "Add images of a further class to the source."
             )
@@ -55,7 +56,7 @@ def split_classes(
     return ClassSplit(tuple(sorted(chosen)), others)
 
 
-def rows_of(labels: Rows, classes: Sequence[int]) -> Rows:
+def find_rows(labels: Rows, classes: Sequence[int]) -> Rows:
     """Numbers of the rows whose label is one of `classes`, ascending."""
     return np.flatnonzero(np.isin(labels, classes)).astype(np.int64)
 
@@ -65,7 +66,7 @@ def relabel(labels: Rows, classes: Sequence[int]) -> Rows:
     return np.searchsorted(np.asarray(classes), labels).astype(np.int64)
 
 
-def labels_of(names: Sequence[str], classes: Sequence[str], split: ClassSplit, entity: str) -> tuple[int, ...]:
+def find_labels(names: Sequence[str], classes: Sequence[str], split: ClassSplit, entity: str) -> tuple[int, ...]:
     """The classes that `entity` chose by name, as positions among the private ones, ascending.
 
     Raises DataError for a name that the source does not have or that is public.
@@ -73,15 +74,11 @@ def labels_of(names: Sequence[str], classes: Sequence[str], split: ClassSplit, e
     private = [classes[label] for label in split.private]
     wrong = [name for name in names if name not in private]
     if wrong:
-        told = ", ".join(f"{name} ({'public' if name in classes else 'not in the source'})" for name in wrong)
+        reasons = ", ".join(f"{name} ({'public' if name in classes else 'not in the source'})" for name in wrong)
         unknown = [name for name in wrong if name not in classes]
         meant = did_you_mean(unknown[0], private) if unknown else ""
         raise DataError(
-            f"entity {entity!r} chose {told}; the private classes are {_shown(private)}{meant or '.'} "
+            f"entity {entity!r} chose {reasons}; the private classes are {say_names(private)}{meant or '.'} "
             "Name them in data.private_classes, or choose among these."
         )
     return tuple(sorted(private.index(name) for name in names))
-
-
-def _shown(names: Sequence[str]) -> str:
-    return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")

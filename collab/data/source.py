@@ -28,9 +28,9 @@ class Source(Protocol):
     def notices(self) -> tuple[str, ...]:
         """Sentences about what is there and not played, to be told before anything is; they name no file of an image.
 
-        Opens no image; empty where there is nothing to say.
+        Opens no image. Of most sources all is played, and there are none.
         """
-        ...
+        return ()
 
     def digest(self) -> str:
         """Identity of the content: kind, options, and name, size and time of each file."""

@@ -70,21 +70,21 @@ class Asked:
         Raises DataError for what the source does not tell.
         """
         if (needs := TASKS[task].needs) == "attributes":
-            names = _attribute_names(source)
-            utility = names[: _default(names)] if utility is None else utility
-            if private is None:
-                private = tuple(name for name in names[-_default(names) :] if name not in utility)
+            names = _find_names(source)
+            half = len(names) // 2  # 20 of CelebA's 40 (DP 4.5)
+            utility = names[:half] if utility is None else utility
+            private = tuple(name for name in names[-half:] if name not in utility) if private is None else private
         for name in (*(utility or ()), *(private or ())):
-            if name not in (names := _attribute_names(source)):
+            if name not in (names := _find_names(source)):
                 meant = did_you_mean(name, names)
                 raise DataError(
                     f"there is no attribute {name!r} in this source; there are {', '.join(names)}{meant or '.'}"
                 )
-        for needed, wanted, what in (
+        for kind, is_needed, what in (
             (WithPose, needs == "pose", "a pose"),
             (WithIdentities, identities, "whom they show"),
         ):
-            if wanted and not isinstance(source, needed):
+            if is_needed and not isinstance(source, kind):
                 raise DataError(f"the images of this source come without {what}. Take `creatures`, or another task.")
         return cls(task, tuple(utility or ()), tuple(private or ()), identities)
 
@@ -103,36 +103,30 @@ class Asked:
         `labels` are targets: int64 [rows] of classes, or fp32 [rows, outputs]; `groups` then are the classes.
         `private` are attributes [rows, names], `identities` numbers [rows].
         """
-        found: dict[str, np.ndarray] = {"labels": labels.astype(np.int64)}
-        needs = TASKS[self.task].needs
+        classes, needs = labels.astype(np.int64), TASKS[self.task].needs
+        numbers = {"labels": classes}
         if needs == "attributes":
-            found = {"labels": self._attributes(source, split, rows, self.utility), "groups": found["labels"]}
+            numbers = {"labels": _read_attributes(source, split, rows, self.utility), "groups": classes}
         if needs == "pose":
-            degrees = cast(WithPose, source).pose(split, rows).astype(np.float32)
-            found = {"labels": degrees, "groups": found["labels"]}
+            numbers = {"labels": cast(WithPose, source).pose(split, rows).astype(np.float32), "groups": classes}
         if self.private:
-            found["private"] = self._attributes(source, split, rows, self.private)
+            numbers["private"] = _read_attributes(source, split, rows, self.private)
         if self.identities:
-            found["identities"] = cast(WithIdentities, source).identities(split, rows)
-        return found
-
-    @staticmethod
-    def _attributes(source: Source, split: Split, rows: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-        known = cast(WithAttributes, source)
-        columns = [known.attribute_names.index(name) for name in names]
-        return known.attributes(split, rows)[:, columns].astype(np.float32)
+            numbers["identities"] = cast(WithIdentities, source).identities(split, rows)
+        return numbers
 
 
 PLAIN = Asked()
 """Classes and nothing else."""
 
 
-def _attribute_names(source: Source) -> tuple[str, ...]:
+def _read_attributes(source: Source, split: Split, rows: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    teller = cast(WithAttributes, source)
+    columns = [teller.attribute_names.index(name) for name in names]
+    return teller.attributes(split, rows)[:, columns].astype(np.float32)
+
+
+def _find_names(source: Source) -> tuple[str, ...]:
     if not isinstance(source, WithAttributes):
         raise DataError("the images of this source come without attributes. Take `creatures` or `celeba`.")
     return source.attribute_names
-
-
-def _default(names: tuple[str, ...]) -> int:
-    """Half of the attributes: 20 of CelebA's 40 (DP 4.5)."""
-    return len(names) // 2

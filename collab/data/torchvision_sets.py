@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from collab.data.decoding import digest_of
-from collab.data.source import BLOCK, Split
+from collab.data.decoding import digest_files
+from collab.data.source import BLOCK, Source, Split
 from collab.errors import DataError, ResourceError
 
 
-class Cifar10:
+class Cifar10(Source):
     """50,000 training and 10,000 test images of 32 px in 10 classes, under `root`."""
 
     set_name: ClassVar[str] = "CIFAR10"
@@ -24,7 +24,7 @@ class Cifar10:
                 f"{self.set_name} has images of 32 px; `data.image_size: {image_size}` would resize them. Use 32."
             )
         self._root = Path(root)
-        self._sets = {"train": self._opened(True, download), "test": self._opened(False, download)}
+        self._sets = {"train": self._open(True, download), "test": self._open(False, download)}
         self.classes = tuple(self._sets["train"].classes)
 
     def labels(self, split: Split) -> Int64[np.ndarray, " rows"]:
@@ -36,16 +36,12 @@ class Cifar10:
         for start in range(0, len(rows), BLOCK):
             yield self._sets[split].data[rows[start : start + BLOCK]].transpose(0, 3, 1, 2)
 
-    def notices(self) -> tuple[str, ...]:
-        """None: every row is an image."""
-        return ()
-
     def digest(self) -> str:
         """Identity of the files under `root` that belong to the set."""
         folder = self._root / self._sets["train"].base_folder
-        return digest_of(self.set_name, [], sorted(path for path in folder.iterdir() if path.is_file()))
+        return digest_files(self.set_name, [], sorted(path for path in folder.iterdir() if path.is_file()))
 
-    def _opened(self, is_train: bool, download: bool) -> Any:
+    def _open(self, is_train: bool, download: bool) -> Any:
         try:
             from torchvision import datasets
         except (ImportError, RuntimeError) as cause:

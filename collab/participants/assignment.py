@@ -1,16 +1,17 @@
 """Who holds which rows of the source: decided once by the driver, which sees labels and names of rows but no pixels."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
-from collab.data.partition import LEAST, ClassSplit, labels_of, relabel, rows_of, split_classes
-from collab.data.row_lists import RowLists, names_digest
+from collab.data.partition import LEAST, ClassSplit, find_labels, find_rows, relabel, split_classes
+from collab.data.row_lists import RowLists, digest_names
 from collab.data.source import Source, Split, WithNames, open_source
-from collab.data.subsets import Wish, skewed_shares, subsets
+from collab.data.subsets import Wish, deal_subsets, draw_shares
 from collab.data.targets import PLAIN, Asked
 from collab.errors import DataError
 from collab.scenario.model import Scenario
@@ -34,12 +35,24 @@ class Holding:
     rows: np.ndarray
     labels: np.ndarray
 
+    @classmethod
+    def of(cls, split: Split, labels: np.ndarray, classes: tuple[int, ...]) -> Self:
+        """All rows of `classes` in a split of which these are the `labels`."""
+        rows = find_rows(labels, classes)
+        return cls(split, rows, relabel(labels[rows], classes))
+
     def __len__(self) -> int:
         return len(self.rows)
 
     def part(self, at: np.ndarray) -> "Holding":
         """The rows at positions `at` of this holding."""
         return Holding(self.split, self.rows[at], self.labels[at])
+
+    def draw(self, most: int | None, rng: np.random.Generator) -> "Holding":
+        """At most so many of the rows."""
+        if most is None or most >= len(self):
+            return self
+        return self.part(np.sort(rng.choice(len(self), most, replace=False)))
 
 
 @dataclass(frozen=True)
@@ -71,6 +84,17 @@ class Assignment:
         """What is dealt alike, for each row of `everything`: its class, or nothing where it is dealt one by one."""
         return self.everything.labels if self.is_dealt_by_class else np.zeros_like(self.everything.labels)
 
+    @property
+    def holdings(self) -> list[Holding]:
+        """All of them in one order, that of `with_holdings`."""
+        return [self.everything, self.public, self.heldout, *self.entities.values()]
+
+    def with_holdings(self, holdings: Sequence[Holding]) -> "Assignment":
+        """The same with others in the place of `holdings`."""
+        everything, public, heldout, *own = holdings
+        entities = dict(zip(self.entities, own, strict=True))
+        return replace(self, everything=everything, public=public, heldout=heldout, entities=entities)
+
     def oracle(self, scenario: Scenario) -> Holding:
         """What the oracle reads: everything if a row asks for a share of it, else what the entities hold together."""
         if any(row.share is not None for row in scenario.refinements):
@@ -85,14 +109,6 @@ def open_scenario_source(scenario: Scenario) -> Source:
     return open_source(data.opened_by, image_size=data.image_size, seed=scenario.seed, **data.source_options())
 
 
-def asked_of(scenario: Scenario, source: Source) -> Asked:
-    """What the scenario asks of each image of its source; DataError for what the source does not tell."""
-    data = scenario.data
-    return Asked.of(
-        source, data.task, data.utility_attributes, data.private_attributes, identities=scenario.asks_identities
-    )
-
-
 def assign(scenario: Scenario, source: Source) -> Assignment:
     """Splits classes into private and public, and private rows among entities as the scenario says; seeded.
 
@@ -101,96 +117,97 @@ def assign(scenario: Scenario, source: Source) -> Assignment:
 
     Raises DataError for what the source cannot deliver.
     """
-    asked, stream = asked_of(scenario, source), Stream(scenario.seed, "data", "decode")
-    by_class = TASKS[scenario.data.task].target == CLASS or scenario.partition.kind == "dirichlet"
+    data, stream = scenario.data, Stream(scenario.seed, "data", "decode")
+    attributes = data.utility_attributes, data.private_attributes
+    asked = Asked.of(source, data.task, *attributes, identities=scenario.asks_identities)
+    by_class = TASKS[data.task].target == CLASS or scenario.partition.kind == "dirichlet"
     by_class = by_class or any(entity.classes is not None for entity in scenario.entities)
-    split = split_classes(source.classes, scenario.data.private_classes, stream.numpy("classes"))
-    train, test = source.labels("train"), source.labels("test")
-    everything = _holding("train", train, split.private)
-    data, shown = scenario.data, _holding("test", test, split.private)
+    split = split_classes(source.classes, data.private_classes, stream.numpy("classes"))
+    train = source.labels("train")
+    everything, shown = (
+        Holding.of("train", train, split.private),
+        Holding.of("test", source.labels("test"), split.private),
+    )
     if not len(shown):
         raise DataError(
             "no held-out image is of a private class, so nothing could be scored. Make more classes private."
         )
     names = source.names("train") if isinstance(source, WithNames) else None
     lists = RowLists(train, source.classes, split, names)
-    given = {
+    listed = {
         entity.name: np.searchsorted(everything.rows, lists.read(Path(entity.rows), entity.name))
         for entity in scenario.entities
         if entity.rows is not None
     }
-    dealt = _dealt(scenario, source.classes, split, everything, given, stream, by_class=by_class)
-    entities = {entity.name: everything.part(dealt[entity.name]) for entity in scenario.entities}
+    positions = _deal(scenario, source.classes, split, everything, listed, stream, by_class=by_class)
+    entities = {entity.name: everything.part(positions[entity.name]) for entity in scenario.entities}
     return Assignment(
         classes=tuple(source.classes[label] for label in split.private),
         entities=entities,
         everything=everything,
-        public=_capped(_holding("train", train, split.public), data.public_images, stream.numpy("public")),
-        heldout=_capped(shown, data.test_images, stream.numpy("heldout")),
+        public=Holding.of("train", train, split.public).draw(data.public_images, stream.numpy("public")),
+        heldout=shown.draw(data.test_images, stream.numpy("heldout")),
         source_digest=source.digest(),
         asked=asked,
         is_dealt_by_class=by_class,
-        names_digests={name: names_digest(names, held.rows) for name, held in entities.items()} if names else {},
+        names_digests={name: digest_names(names, held.rows) for name, held in entities.items()} if names else {},
         notices=source.notices(),
     )
 
 
-def label_distribution(assignment: Assignment) -> dict[str, tuple[int, ...]]:
+def count_labels(assignment: Assignment) -> dict[str, tuple[int, ...]]:
     """How many images of each private class every entity holds, in the order of `assignment.classes`."""
-    classes = len(assignment.classes)
-    return {
-        name: tuple(np.bincount(holding.labels, minlength=classes).tolist())
-        for name, holding in assignment.entities.items()
-    }
+    holdings, classes = assignment.entities.items(), len(assignment.classes)
+    return {name: tuple(np.bincount(held.labels, minlength=classes).tolist()) for name, held in holdings}
 
 
-def _dealt(
+def _deal(
     scenario: Scenario,
     classes: tuple[str, ...],
     split: ClassSplit,
     everything: Holding,
-    given: dict[str, np.ndarray],
+    listed: dict[str, np.ndarray],
     stream: Stream,
     *,
     by_class: bool,
 ) -> dict[str, np.ndarray]:
-    """The positions in `everything` that each entity holds: those `given`, and for all others what `share` says."""
+    """The positions in `everything` that each entity holds: those `listed`, and for all others what `share` says."""
     partition = scenario.partition
-    drawing = [entity for entity in scenario.entities if entity.share is not None]
-    shares = {entity.name: entity.share for entity in drawing if entity.share is not None}
+    sharing = [entity for entity in scenario.entities if entity.share is not None]
+    shares = {entity.name: entity.share for entity in sharing if entity.share is not None}
     if partition.kind == "quantity":
-        shares = skewed_shares(shares, partition.alpha, stream.numpy("shares"))
+        shares = draw_shares(shares, partition.alpha, stream.numpy("shares"))
     wishes = {
         entity.name: Wish(
             shares[entity.name],
-            None if entity.classes is None else labels_of(entity.classes, classes, split, entity.name),
+            None if entity.classes is None else find_labels(entity.classes, classes, split, entity.name),
             *((entity.overlap.entity, entity.overlap.fraction) if entity.overlap else ()),
         )
-        for entity in drawing
+        for entity in sharing
     }
 
     def deal(wishes: dict[str, Wish]) -> dict[str, np.ndarray]:
-        return subsets(
+        return deal_subsets(
             everything.labels if by_class else np.zeros_like(everything.labels),
             wishes,
             stream.numpy,
             classes=[classes[label] for label in split.private] if by_class else ["all private images"],
             alpha=partition.alpha if partition.kind == "dirichlet" else None,
-            given=given,
+            listed=listed,
         )
 
     try:
-        return _with_onlookers(scenario, wishes, deal)
+        return _deal_with_onlookers(scenario, wishes, deal)
     except DataError as cause:
         if partition.kind != "quantity":
             raise
-        told = ", ".join(f"{name} {share:.4f}" for name, share in shares.items())
+        drawn = ", ".join(f"{name} {share:.4f}" for name, share in shares.items())
         raise DataError(
-            f"{cause} `partition.alpha` {partition.alpha:g} drew the shares {told}; a larger one evens them."
+            f"{cause} `partition.alpha` {partition.alpha:g} drew the shares {drawn}; a larger one evens them."
         ) from cause
 
 
-def _with_onlookers(scenario: Scenario, wishes: dict[str, Wish], deal: Deal) -> dict[str, np.ndarray]:
+def _deal_with_onlookers(scenario: Scenario, wishes: dict[str, Wish], deal: Deal) -> dict[str, np.ndarray]:
     """What `deal` makes of `wishes`, and of onlookers after them, so that nobody has fewer images for theirs.
 
     Each onlooker holds a hundredth of what nobody has or, where shares leave too little, of what the first entity has;
@@ -204,16 +221,5 @@ def _with_onlookers(scenario: Scenario, wishes: dict[str, Wish], deal: Deal) -> 
     a_little = Wish(A_LITTLE) if has_room else Wish(A_LITTLE, None, first, 1.0)
     with suppress(DataError):  # of what others ask for it is raised below
         return deal({**wishes, **dict.fromkeys(onlookers, a_little)})
-    dealt = deal(wishes)
-    return dealt | dict.fromkeys(onlookers, dealt[first][:LEAST])
-
-
-def _holding(split: Split, labels: np.ndarray, classes: tuple[int, ...]) -> Holding:
-    rows = rows_of(labels, classes)
-    return Holding(split, rows, relabel(labels[rows], classes))
-
-
-def _capped(holding: Holding, most: int | None, rng: np.random.Generator) -> Holding:
-    if most is None or most >= len(holding):
-        return holding
-    return holding.part(np.sort(rng.choice(len(holding), most, replace=False)))
+    positions = deal(wishes)
+    return positions | dict.fromkeys(onlookers, positions[first][:LEAST])

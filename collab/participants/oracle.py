@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from collab.data.subsets import stratified_subsets
+from collab.data.subsets import deal_stratified
 from collab.participants.assignment import Assignment, Holding
 from collab.participants.participant import Participant
 from collab.scenario.model import Refinement
@@ -22,7 +22,7 @@ class Oracle(Participant):
     def refine(self, row: Refinement, most_rows: int, progress: Progress) -> Report:
         """From scratch on a share of all images, or the released C on unpoisoned features of several entities."""
         if row.share is not None:
-            drawn = stratified_subsets(
+            drawn = deal_stratified(
                 self.assignment.strata, {"all": row.share}, self.stream("share").numpy(str(row.share))
             )
             images = self.images_at(self.assignment.everything.rows[np.sort(drawn["all"])])

@@ -9,7 +9,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from collab.data.copies import blocks, digests_of
+from collab.data.copies import digest_images, read_blocks
 from collab.errors import ShardMissing
 from collab.scenario.model import EntityPart, Scenario
 from collab.store.canaries import Canaries, Piece, numbers, pictures
@@ -68,7 +68,7 @@ class _Secrets:
             there = np.load(images, mmap_mode="r", allow_pickle=False)
             at = spread(len(there), MOST_ROWS)
             shown = np.ascontiguousarray(there[at])
-            digests = digests_of(shown)
+            digests = digest_images(shown)
             secret = self._secret(digests)
             yield images_of(entity.name), _numbered(pictures(shown[secret]), at[secret])
         for path in sorted((private / "features").glob("*.arrow")):
@@ -108,7 +108,7 @@ class _Secrets:
 
     @cached_property
     def _open_digests(self) -> set[bytes]:
-        return {digest for images in self.open_images() for digest in digests_of(images)}
+        return {digest for images in self.open_images() for digest in digest_images(images)}
 
     def _open_signatures(self, elements: int) -> np.ndarray:
         """Those of all windows of features of held-out and public images, as far as there are any of that length."""
@@ -124,7 +124,7 @@ class _Secrets:
 
 def _forms_of(images: np.ndarray) -> Iterator[np.ndarray]:
     """Images [n, 3, H, W] by channel, as they are kept, and by pixel, as pictures of the pages unpack."""
-    for block in blocks(images):
+    for block in read_blocks(images):
         yield block
         yield np.ascontiguousarray(block.transpose(0, 2, 3, 1))
 

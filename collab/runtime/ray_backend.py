@@ -21,6 +21,7 @@ from collab.results.table import append_metrics
 from collab.runtime.demand import Demand, share_of
 from collab.runtime.host import Emit, Event, Host, Outcome, RunSpec
 from collab.runtime.leak_check import Content
+from collab.runtime.row_file import Handed, hand, take_back
 from collab.stages.base import Job
 from collab.store.residue import read_shared_memory, unpack
 from collab.store.shelves import shelf_at, uri_of_run
@@ -116,7 +117,7 @@ class RayBackend:
         """Hands `job` to its host's actor, which is started if it is not there."""
         if run_spec.run not in self._specs:
             self._check_shared(run_spec)
-            self._specs[run_spec.run] = self._ray.put(run_spec)
+            self._specs[run_spec.run] = self._ray.put(hand(run_spec))
             self._tails[run_spec.run] = _Tail(run_spec.run / "metrics.jsonl", self._explain)
         self._send(_Running(run_spec, job, key, self._lane(run_spec), self._host_of[job.who]))
 
@@ -133,6 +134,7 @@ class RayBackend:
         """Lets go of what was held for a run that has ended."""
         for held in (self._specs, self._lane_of):
             held.pop(run_spec.run, None)
+        take_back(run_spec)
         if tail := self._tails.pop(run_spec.run, None):
             tail.read()
 
@@ -291,7 +293,9 @@ class _RemoteHost:
         self._host = Host(names)
         self._seconds: float | None = time.time() - asked
 
-    def play(self, run_spec: RunSpec, job: Job, key: str) -> Outcome:
+    def play(self, handed: Handed, job: Job, key: str) -> Outcome:
+        run_spec = handed.open()
+
         def emit(event: Event) -> None:
             append_metrics(run_spec.run / "metrics.jsonl", {**event, "run": run_spec.run.name})
 

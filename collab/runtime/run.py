@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from collab.errors import BoundaryError, CollabError, DataError, EntityError, ResourceError, StoreError
-from collab.participants.assignment import ORACLE, Assignment, label_distribution
+from collab.participants.assignment import ORACLE, Assignment, count_labels
 from collab.plain_json import json_text
 from collab.plugins.discovery import INSTALLED, Plugins
 from collab.report.attack_page.verdicts import list_verdicts
@@ -291,7 +291,7 @@ class Run:
             "notices": self.assignment.notices,
             "classes": self.assignment.classes,
             "images": {name: len(holding) for name, holding in self.assignment.entities.items()},
-            "labels": label_distribution(self.assignment),
+            "labels": count_labels(self.assignment),
             "seconds": round(self.seconds, 2),
             "jobs": jobs,
             "failures": {name: each.failure for name, each in self.failures.items()},

@@ -1,16 +1,20 @@
 """Reads images of the source into a run's folder: those of an entity, of the oracle, held-out ones, public ones."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Literal
 
 import numpy as np
 
 from collab.participants.assignment import ORACLE, Assignment, Holding
 from collab.participants.entity import Entity
+from collab.participants.layout import load_images
 from collab.participants.oracle import Oracle
 from collab.scenario.model import Scenario
 from collab.stages.base import Job, Planning, Playing, Stage, Urgency
 from collab.stages.keys import Keys, digest, remembered
+from collab.store.files import TEMPORARY
+from collab.store.private import private_folder
 from collab.training.progress import Progress
 from collab.types import Measure, Report
 
@@ -25,21 +29,22 @@ NUMBERS = ("labels", "groups", "private", "identities")
 
 
 class Decode(Stage[Entity | Oracle]):
-    """Each host reads its rows itself, block by block; never more than a block in memory."""
+    """Each host reads its rows itself, block by block; never more than a few blocks in memory."""
 
     name, version, runs = "decode", 2, ("sources",)
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """The held-out and the public images, those of every entity, and the oracle's where somebody asks it."""
-        leader = planning.leader
+        leader, names = planning.leader, [entity.name for entity in planning.scenario.entities]
         yield self._job("decode heldout", ORACLE, (Urgency.DECODE, 0), "heldout")
         yield self._job(f"decode {leader}", leader, (Urgency.DECODE, 1))
         yield self._job("decode public", leader, (Urgency.DECODE, 2), "public")
-        for entity in planning.scenario.entities:
-            if entity.name != leader:
-                yield self._job(f"decode {entity.name}", entity.name, (Urgency.DECODE, 3))
+        for name in names:
+            if name != leader:
+                yield self._job(f"decode {name}", name, (Urgency.DECODE, 3))
         if asks_oracle(planning):
-            yield self._job("decode oracle", ORACLE, (Urgency.JUDGES, 0))
+            needs = tuple(f"decode {name}" for name in names)
+            yield self._job("decode oracle", ORACLE, (Urgency.JUDGES, 0), needs=needs)
 
     def key(self, keys: Keys, job: Job) -> str:
         """The rows and their labels, the size of the images, and the source."""
@@ -54,21 +59,24 @@ class Decode(Stage[Entity | Oracle]):
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("images", *NUMBERS):
             (folder / f"{name}.npy").unlink(missing_ok=True)  # never written into: the cache may hold the same file
-        side = playing.scenario.data.image_size
-        target = np.lib.format.open_memmap(
-            folder / "images.npy", mode="w+", dtype=np.uint8, shape=(len(holding), 3, side, side)
-        )
-        at = 0
-        for block in source.images(holding.split, holding.rows):
-            target[at : at + len(block)] = block
-            at += len(block)
-        target.flush()
+        is_of_everybody = part == "own" and job.who == ORACLE
+        blocks = _gather(playing, holding) if is_of_everybody else source.images(holding.split, holding.rows)
+        shape = (len(holding), 3, *[playing.scenario.data.image_size] * 2)
+        unfinished = folder / f"{TEMPORARY}images.npy"  # where an image does not decode, there is no half of the file
+        with unfinished.open("wb") as file:
+            # Written and not mapped: pages of a mapped file count as memory of this process, all of them in the end.
+            np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+            for images in blocks:
+                file.write(np.ascontiguousarray(images).data)
+        unfinished.replace(folder / "images.npy")
         for name, numbers in asked.numbers(source, holding.split, holding.rows, holding.labels).items():
             np.save(folder / f"{name}.npy", numbers)
         return Report((Measure("images", len(holding)),))
 
-    def _job(self, name: str, who: str, place: tuple[int, ...], part: Part = "own") -> Job:
-        return Job(name, who, self.name, place, order=part)
+    def _job(
+        self, name: str, player: str, place: tuple[int, ...], part: Part = "own", needs: tuple[str, ...] = ()
+    ) -> Job:
+        return Job(name, player, self.name, place, needs, order=part)
 
 
 @remembered
@@ -84,8 +92,23 @@ def asks_oracle(planning: Planning) -> bool:
     return is_asked or any(row.is_bound for row in planning.rows) or bool(planning.attacks)
 
 
-def _holding(given: Assignment, scenario: Scenario, whose: str) -> Holding:
+def _gather(playing: Playing, holding: Holding) -> Iterator[np.ndarray]:
+    """Each image that the oracle holds: as an entity has decoded it, or else, where nobody holds it, from the source.
+
+    The oracle may see everything; an entity never reads what another has decoded.
+    """
+    owner, place, decoded_by = np.full(len(holding), -1), np.zeros(len(holding), np.int64), []
+    for number, (name, own) in enumerate(playing.assignment.entities.items()):
+        at = np.searchsorted(holding.rows, own.rows)
+        owner[at], place[at] = number, np.arange(len(own))
+        decoded_by.append(load_images(private_folder(playing.run, name)).images)
+    others = chain.from_iterable(playing.source().images(holding.split, holding.rows[owner < 0]))
+    for number, row in zip(owner.tolist(), place.tolist(), strict=True):
+        yield next(others) if number < 0 else decoded_by[number][row]
+
+
+def _holding(assignment: Assignment, scenario: Scenario, whose: str) -> Holding:
     if whose == ORACLE:
-        return given.oracle(scenario)
-    others = {"heldout": given.heldout, "public": given.public, EVERYTHING: given.everything}
-    return given.entities[whose] if whose in given.entities else others[whose]
+        return assignment.oracle(scenario)
+    others = {"heldout": assignment.heldout, "public": assignment.public, EVERYTHING: assignment.everything}
+    return assignment.entities[whose] if whose in assignment.entities else others[whose]

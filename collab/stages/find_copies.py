@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from collab.data.copies import Holder, copies_told, refuse_test_split_of_training_images
+from collab.data.copies import Holder, describe_copies, refuse_test_split_of_training_images
 from collab.participants.assignment import ORACLE
 from collab.participants.layout import load_images
 from collab.participants.oracle import Oracle
@@ -25,9 +25,9 @@ class FindCopies(Stage[Oracle]):
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One, after all images but those that the oracle has of others."""
-        names = [planning.leader, *(each.name for each in planning.scenario.entities if each.name != planning.leader)]
-        needs = ("decode heldout", *(f"decode {name}" for name in names), "decode public")
-        yield Job(COPIES, ORACLE, self.name, (Urgency.DECODE, 4), needs)
+        others = [entity.name for entity in planning.scenario.entities if entity.name != planning.leader]
+        needs = ["decode heldout", *(f"decode {name}" for name in (planning.leader, *others)), "decode public"]
+        yield Job(COPIES, ORACLE, self.name, (Urgency.DECODE, 4), tuple(needs))
 
     def key(self, keys: Keys, job: Job) -> str:
         """All these images, and whose they are; nothing is computed, so no setting."""
@@ -39,11 +39,12 @@ class FindCopies(Stage[Oracle]):
 
         What it answers is counts in words; digests stay here.
         """
-        rows = {name: each.rows for name, each in oracle.assignment.entities.items()}
+        assignment = oracle.assignment
         entities = {
-            name: Holder.of(rows[name], load_images(private_folder(oracle.layout.run, name)).images) for name in rows
+            name: Holder.of(holding.rows, load_images(private_folder(oracle.layout.run, name)).images)
+            for name, holding in assignment.entities.items()
         }
-        heldout = Holder.of(oracle.assignment.heldout.rows, oracle.heldout.images)
-        public = Holder.of(oracle.assignment.public.rows, load_images(oracle.layout.public).images)
+        heldout = Holder.of(assignment.heldout.rows, oracle.heldout.images)
+        public = Holder.of(assignment.public.rows, load_images(oracle.layout.public).images)
         refuse_test_split_of_training_images(entities, heldout)
-        return Report(facts=copies_told(entities, heldout, public))
+        return Report(facts=describe_copies(entities, heldout, public))

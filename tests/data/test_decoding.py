@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from collab.data.decoding import decoded, digest_of
+from collab.data.decoding import decode, digest_files
 from collab.errors import DataError
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 1234\n"
@@ -27,7 +27,7 @@ def test_only_the_orientation_is_wanted_of_odd_exif_data() -> None:
     exif = b"Exif\0\0MM\0*" + struct.pack(">IH", 8, len(entries)) + table + bytes(4)
     half = Image.new("L", (16, 16))
     half.paste(255, (0, 0, 16, 8))
-    shown = decoded(encoded(half, exif=exif), 16, where="x")[0]
+    shown = decode(encoded(half, exif=exif), 16, where="x")[0]
     assert shown[0].tolist() == [0] * 16  # upside down
     assert shown[15].tolist() == [255] * 16
 
@@ -39,7 +39,7 @@ def test_every_orientation_is_turned_upright(orientation: int) -> None:
     picture.paste(255, (0, 0, 8, 8))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    shown = decoded(encoded(picture, exif=exif), 16, where="x")[0]
+    shown = decode(encoded(picture, exif=exif), 16, where="x")[0]
     top = {1: True, 2: True, 3: False, 4: False, 5: True, 6: True, 7: False, 8: False}[orientation]
     left = {1: True, 2: False, 3: False, 4: True, 5: True, 6: False, 7: False, 8: True}[orientation]
     corner = shown[:8] if top else shown[8:]
@@ -61,7 +61,7 @@ def test_the_ends_of_an_extreme_shape_are_not_resized(size: tuple[int, int], mon
     longest = Image.new("L", size, 10)
     middle = tuple(length // 2 for length in size)
     longest.paste(200, tuple(at - 2 for at in middle) + tuple(at + 3 for at in middle))
-    assert (decoded(encoded(longest), 512, where="x") == 200).all()
+    assert (decode(encoded(longest), 512, where="x") == 200).all()
     assert max(asked[0]) <= 18 * 585
 
 
@@ -71,7 +71,7 @@ def test_a_photograph_of_an_ordinary_shape_is_resized_as_a_whole() -> None:
     image = Image.fromarray(pixels)
     wide = image.resize((round(31 * 17 * 48 / 31), 48), Image.Resampling.BILINEAR)
     expected = np.asarray(wide.crop(((wide.width - 48) // 2, 0, (wide.width - 48) // 2 + 48, 48)))
-    assert np.array_equal(decoded(encoded(image), 48, where="x"), expected.transpose(2, 0, 1))
+    assert np.array_equal(decode(encoded(image), 48, where="x"), expected.transpose(2, 0, 1))
 
 
 @pytest.mark.parametrize(("cause", "words"), [
@@ -85,7 +85,7 @@ def test_whatever_pillow_raises_names_the_file(cause: Exception, words: str, mon
 
     monkeypatch.setattr(Image.Image, "resize", fail)
     with pytest.raises(DataError, match=f"^a/b\\.png {words}"):
-        decoded(encoded(Image.new("L", (8, 8))), 16, where="a/b.png")
+        decode(encoded(Image.new("L", (8, 8))), 16, where="a/b.png")
 
 
 @pytest.mark.parametrize(("content", "words"), [
@@ -97,14 +97,14 @@ def test_what_is_no_image_is_called_what_it_is(tmp_path: Path, content: bytes, w
     (tmp_path / "a.png").write_bytes(content)
     for image in (content, tmp_path / "a.png"):
         with pytest.raises(DataError, match=rf"a\.png {words}"):
-            decoded(image, 16, where=str(tmp_path / "a.png"))
+            decode(image, 16, where=str(tmp_path / "a.png"))
 
 
 def test_what_cannot_be_read_is_no_broken_image(tmp_path: Path) -> None:
     (tmp_path / "x.png").mkdir()
     for name, why in (("x.png", "Is a directory"), ("gone.png", "No such file")):
         with pytest.raises(DataError, match=rf"{name} cannot be read: {why}"):
-            decoded(tmp_path / name, 16, where=str(tmp_path / name))
+            decode(tmp_path / name, 16, where=str(tmp_path / name))
     (tmp_path / "link.png").symlink_to(tmp_path / "gone.png")
     with pytest.raises(DataError, match=r"link\.png cannot be read: No such file"):
-        digest_of("imagefolder", [], [tmp_path / "link.png"])
+        digest_files("imagefolder", [], [tmp_path / "link.png"])

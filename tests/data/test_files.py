@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
-from collab.data.decoding import decoded
+from collab.data.decoding import decode
 from collab.data.folders import ImageFolders
 from collab.data.parquet import ParquetFiles
 from collab.data.source import Source
@@ -107,14 +107,14 @@ def test_folders_are_classes_and_every_mode_becomes_rgb(tmp_path: Path) -> None:
 def test_a_photograph_is_turned_upright_and_its_center_square_is_taken() -> None:
     wide = Image.new("RGB", (64, 32))
     wide.paste((255, 0, 0), (16, 0, 48, 32))
-    assert (decoded(encoded(wide), 32, where="x")[0] == 255).all()
+    assert (decode(encoded(wide), 32, where="x")[0] == 255).all()
     turned = Image.new("RGB", (8, 16), (0, 0, 0))
     turned.paste((255, 255, 255), (0, 0, 8, 8))
     exif = Image.Exif()
     exif[0x0112] = 3  # upside down
     file = io.BytesIO()
     turned.save(file, "PNG", exif=exif)
-    assert decoded(file.getvalue(), 8, where="x")[0, -1].mean() > decoded(file.getvalue(), 8, where="x")[0, 0].mean()
+    assert decode(file.getvalue(), 8, where="x")[0, -1].mean() > decode(file.getvalue(), 8, where="x")[0, 0].mean()
 
 
 def test_cifar_is_read_from_torchvisions_own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from collab.data.folders import ImageFolders
-from collab.data.listing import endings
+from collab.data.listing import list_endings
 from collab.data.source import open_source
 from collab.errors import DataError
 from collab.scenario.sources import SOURCES
@@ -92,8 +92,8 @@ def test_what_pillow_reads_is_an_image(ending: str, root: Path) -> None:
 
 
 def test_formats_of_which_pillow_reads_no_pixels_are_none() -> None:
-    assert {".png", ".jpg", ".gif", ".pgm", ".jfif", ".tiff"} <= endings()
-    assert not {".eps", ".ps", ".h5", ".mpg", ".wmf", ".grib", ".pdf", ".txt", ""} & endings()
+    assert {".png", ".jpg", ".gif", ".pgm", ".jfif", ".tiff"} <= list_endings()
+    assert not {".eps", ".ps", ".h5", ".mpg", ".wmf", ".grib", ".pdf", ".txt", ""} & list_endings()
 
 
 def test_of_an_animated_file_the_first_frame_is_taken(root: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from collab.data.decoding import decoded
+from collab.data.decoding import decode
 from collab.data.modes import Gray, to_rgb
 from collab.errors import DataError
 
@@ -77,7 +77,7 @@ def shown(image: Image.Image, kind: str, **options: Any) -> list[int]:
     """The first row of `image` as it decodes from a file of this kind; 16 pixels, all of one gray."""
     file = io.BytesIO()
     image.save(file, kind, **options)
-    pixels = decoded(file.getvalue(), 16, where="x")
+    pixels = decode(file.getvalue(), 16, where="x")
     assert (pixels[0] == pixels[1]).all()
     assert (pixels[0] == pixels[2]).all()
     return [int(value) for value in pixels[0, 0]]
@@ -120,7 +120,7 @@ def test_twelve_bits_that_are_declared_are_the_full_range() -> None:
     values = np.tile(np.arange(16) * 0x111, 16)  # 0 to 4095; two values in three bytes
     first, second = values[::2], values[1::2]
     packed = np.stack([first >> 4, (first & 15) << 4 | second >> 8, second & 255], 1).astype(np.uint8).tobytes()
-    assert decoded(tiff(packed, t258=12), 16, where="x")[0, 0].tolist() == STEPS
+    assert decode(tiff(packed, t258=12), 16, where="x")[0, 0].tolist() == STEPS
 
 
 @pytest.mark.parametrize(("file", "words"), [
@@ -132,7 +132,7 @@ def test_twelve_bits_that_are_declared_are_the_full_range() -> None:
 ])  # fmt: skip
 def test_gray_whose_range_nobody_knows_is_refused_by_name(file: bytes, words: str) -> None:
     with pytest.raises(DataError, match=rf"^scan\.tif: its gray values {words}.*Save all images of the set alike"):
-        decoded(file, 16, where="scan.tif")
+        decode(file, 16, where="scan.tif")
 
 
 def test_hidden_colors_of_transparent_pixels_do_not_show() -> None:
@@ -147,4 +147,4 @@ def test_hidden_colors_of_transparent_pixels_do_not_show() -> None:
     assert shown(table, "PNG", transparency=1) == [255] * 16
     file = io.BytesIO()
     table.save(file, "PNG", transparency=bytes([255, 51]))  # a fifth of red on white
-    assert decoded(file.getvalue(), 16, where="x")[:, 0, 0].tolist() == [255, 204, 204]
+    assert decode(file.getvalue(), 16, where="x")[:, 0, 0].tolist() == [255, 204, 204]

@@ -146,3 +146,33 @@ def test_a_class_without_training_images_is_refused_by_name(
         write(tmp_path / f"{split}.parquet", metadata, label=label)
     with pytest.raises(DataError, match=words):
         opened(tmp_path)
+
+
+def test_rows_come_in_any_order_over_row_groups(tmp_path: Path) -> None:
+    table = pa.table({"image": [image(row) for row in range(200)], "label": [0, 1] * 100})
+    for name in ("train", "test"):
+        parquet.write_table(table, tmp_path / f"{name}.parquet", row_group_size=90)
+    source = opened(tmp_path)
+    for rows in (range(200), [199, 0, 0, 95, 94, 3, 180], [5], range(199, -1, -7), []):
+        blocks = list(source.images("train", np.array(rows, dtype=np.int64)))
+        assert [int(picture.max()) for block in blocks for picture in block] == list(rows)
+
+
+def test_images_of_a_large_row_group_are_read_some_at_a_time(tmp_path: Path) -> None:
+    """In memory lie a few batches of them, whatever the row group holds."""
+    noise = np.random.default_rng(0).bytes(100_000)  # behind the end of an image, where no decoder looks
+    table = pa.table({"image": [image(row % 256) + noise[row:] for row in range(600)], "label": [0, 1] * 300})
+    for name in ("train", "test"):
+        parquet.write_table(table, tmp_path / f"{name}.parquet", use_dictionary=False, write_batch_size=16)
+    del table
+    source, before, most = opened(tmp_path), pa.total_allocated_bytes(), 0
+    for _ in source.images("train", np.arange(600)):
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert most < 0.3 * 600 * 100_000
+
+
+def test_all_rows_that_do_not_decode_are_told_at_once(tmp_path: Path) -> None:
+    for name in ("train", "test"):
+        write(tmp_path / f"{name}.parquet", image=[image(), b"a", image(), b"b"])
+    with pytest.raises(DataError, match=r"(?s)^2 of 4 images do not decode:\n  row 1 of .*\n  row 3 of "):
+        list(opened(tmp_path).images("train", np.arange(4)))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from collab.data.partition import ClassSplit, labels_of, relabel, rows_of, split_classes
+from collab.data.partition import ClassSplit, find_labels, find_rows, relabel, split_classes
 from collab.errors import DataError
 
 NAMES = ["cat", "dog", "fox", "owl", "bee"]
@@ -30,12 +30,12 @@ def test_named_classes_are_private() -> None:
 
 def test_relabeling_counts_within_the_classes() -> None:
     labels = np.array([3, 0, 4, 3, 1])
-    rows = rows_of(labels, (0, 3))
+    rows = find_rows(labels, (0, 3))
     assert rows.tolist() == [0, 1, 3]
     assert relabel(labels[rows], (0, 3)).tolist() == [1, 0, 1]
 
 
 def test_classes_chosen_by_name_are_counted_among_the_private_ones() -> None:
-    assert labels_of(("owl", "cat"), NAMES, SPLIT, "a") == (0, 2)
+    assert find_labels(("owl", "cat"), NAMES, SPLIT, "a") == (0, 2)
     with pytest.raises(DataError, match=r"entity 'a' chose dog \(public\), cow \(not in the source\).*cat, fox, owl"):
-        labels_of(("cat", "dog", "cow"), NAMES, SPLIT, "a")
+        find_labels(("cat", "dog", "cow"), NAMES, SPLIT, "a")

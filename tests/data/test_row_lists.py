@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from collab.data.partition import ClassSplit
-from collab.data.row_lists import RowLists, names_digest
+from collab.data.row_lists import RowLists, digest_names
 from collab.errors import DataError
 
 CLASSES = ["cat", "dog", "fox", "owl", "bee"]
@@ -113,5 +113,5 @@ def test_a_digest_of_names_is_that_of_the_sorted_lines(tmp_path: Path) -> None:
     told = subprocess.run(
         "LC_ALL=C sort names.txt | sha256sum", shell=True, cwd=tmp_path, check=True, capture_output=True, text=True
     )
-    assert names_digest(FILES, rows) == names_digest(FILES, rows[::-1]) == told.stdout.split()[0]
-    assert names_digest(FILES, rows[:2]) != names_digest(FILES, rows)
+    assert digest_names(FILES, rows) == digest_names(FILES, rows[::-1]) == told.stdout.split()[0]
+    assert digest_names(FILES, rows[:2]) != digest_names(FILES, rows)

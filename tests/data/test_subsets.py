@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab.data.subsets import Wish, drawn_labels, label_weights, skewed_shares, stratified_subsets, subsets
+from collab.data.subsets import Wish, deal_stratified, deal_subsets, draw_label_weights, draw_labels, draw_shares
 from collab.errors import DataError
 
 NAMES = ["cat", "dog", "fox", "owl"]
@@ -26,7 +26,7 @@ def dealt(
     wishes: Mapping[str, Wish], labels: np.ndarray = EVEN, seed: int = 0, alpha: float | None = None, **given: list[int]
 ) -> dict[str, np.ndarray]:
     held = {name: np.array(rows) for name, rows in given.items()}
-    return subsets(labels, wishes, streams(seed), classes=NAMES, alpha=alpha, given=held)
+    return deal_subsets(labels, wishes, streams(seed), classes=NAMES, alpha=alpha, listed=held)
 
 
 def counts(labels: np.ndarray, rows: np.ndarray) -> list[int]:
@@ -50,7 +50,7 @@ def one_by_one(labels: np.ndarray, shares: Mapping[str, float], generator: np.ra
 def test_subsets_are_disjoint_and_take_their_share_of_every_class(sizes: list[int], shares: list[float]) -> None:
     labels = rng().permutation(np.repeat(np.arange(len(sizes)), sizes))
     asked = {f"e{i}": share for i, share in enumerate(shares)}
-    found = stratified_subsets(labels, asked, rng())
+    found = deal_stratified(labels, asked, rng())
     everything = np.concatenate(list(found.values()))
     assert len(np.unique(everything)) == len(everything)
     for name, share in asked.items():
@@ -78,7 +78,7 @@ def test_a_larger_share_keeps_what_the_smaller_one_had() -> None:
 
 def test_everything_is_everything() -> None:
     labels = np.repeat(np.arange(3), 7)
-    assert stratified_subsets(labels, {"all": 1.0}, rng())["all"].tolist() == list(range(21))
+    assert deal_stratified(labels, {"all": 1.0}, rng())["all"].tolist() == list(range(21))
     assert dealt({"all": Wish(1.0)}, alpha=0.1)["all"].tolist() == list(range(400))
 
 
@@ -112,7 +112,7 @@ def test_a_small_alpha_gives_one_class_each_as_often_as_that_class_is() -> None:
 @pytest.mark.parametrize("alpha", [0.3, 2.0, 20.0])
 def test_label_distributions_have_the_moments_of_the_dirichlet(alpha: float) -> None:
     sizes, draws = np.array([500, 300, 0, 200]), 4000
-    logs = np.array([label_weights(sizes, alpha, rng(seed)) for seed in range(draws)])
+    logs = np.array([draw_label_weights(sizes, alpha, rng(seed)) for seed in range(draws)])
     weights = np.exp(logs - logs.max(axis=1, keepdims=True))
     weights /= weights.sum(axis=1, keepdims=True)
     assert (weights[:, 2] == 0).all()
@@ -160,7 +160,7 @@ def test_draws_from_what_runs_out_are_those_of_drawing_one_at_a_time() -> None:
             held[generator.choice(3, p=left / left.sum())] += 1
         return held
 
-    fast = np.array([drawn_labels(weights, count, available, rng(seed)) for seed in range(runs)])
+    fast = np.array([draw_labels(weights, count, available, rng(seed)) for seed in range(runs)])
     slow = np.array([slowly(rng(seed + runs)) for seed in range(runs)])
     assert (fast <= available).all()
     assert (fast.sum(axis=1) == count).all()
@@ -170,12 +170,12 @@ def test_draws_from_what_runs_out_are_those_of_drawing_one_at_a_time() -> None:
 
 def test_the_next_class_follows_where_one_is_far_too_likely_to_be_left_out() -> None:
     weights = np.array([0.0, -1e5, -1e6, -np.inf])  # the second is never drawn while the first is there
-    assert drawn_labels(weights, 12, np.array([10, 5, 5, 0]), rng()).tolist() == [10, 2, 0, 0]
+    assert draw_labels(weights, 12, np.array([10, 5, 5, 0]), rng()).tolist() == [10, 2, 0, 0]
 
 
 def test_skewed_shares_keep_their_total_and_their_means() -> None:
     shares, alpha, draws = {"a": 0.1, "b": 0.3, "c": 0.2}, 2.0, 3000
-    drawn = np.array([list(skewed_shares(shares, alpha, rng(seed)).values()) for seed in range(draws)])
+    drawn = np.array([list(draw_shares(shares, alpha, rng(seed)).values()) for seed in range(draws)])
     np.testing.assert_allclose(drawn.sum(axis=1), 0.6, rtol=1e-12)
     p = np.array([1, 3, 2]) / 6
     variance = 0.36 * p * (1 - p) / (3 * alpha + 1)
@@ -185,8 +185,8 @@ def test_skewed_shares_keep_their_total_and_their_means() -> None:
 
 def test_equal_shares_at_the_ends_of_quantity_skew() -> None:
     shares = dict.fromkeys("abcd", 0.2)
-    assert list(skewed_shares(shares, 1e6, rng()).values()) == pytest.approx([0.2] * 4, rel=0.01)
-    assert max(skewed_shares(shares, 1e-6, rng()).values()) == pytest.approx(0.8)
+    assert list(draw_shares(shares, 1e6, rng()).values()) == pytest.approx([0.2] * 4, rel=0.01)
+    assert max(draw_shares(shares, 1e-6, rng()).values()) == pytest.approx(0.8)
 
 
 @given(st.floats(0.05, 1), st.floats(0.05, 0.4), st.sampled_from([None, 0.3, 30.0]))
@@ -307,13 +307,13 @@ def test_wishes_that_cannot_be_had_are_refused(name: str) -> None:
 def test_the_share_that_an_error_proposes_is_enough() -> None:
     labels = np.repeat(np.arange(3), 20)
     with pytest.raises(DataError, match=r"'b' with share 0\.01 would get no image of class 0, which has 20") as caught:
-        stratified_subsets(labels, {"a": 0.5, "b": 0.01}, rng())
+        deal_stratified(labels, {"a": 0.5, "b": 0.01}, rng())
     least = float(str(caught.value).split("at least ")[1].split(",")[0])
-    assert len(stratified_subsets(labels, {"a": 0.5, "b": least}, rng())["b"]) == 3
+    assert len(deal_stratified(labels, {"a": 0.5, "b": least}, rng())["b"]) == 3
 
 
 def test_who_finds_nothing_because_others_were_rounded_up_is_told_so() -> None:
     labels = np.zeros(10, dtype=np.int64)
     wishes = {name: Wish(0.15) for name in "abcdef"}  # 1.5 each, rounded to 2: the sixth finds none
     with pytest.raises(DataError, match=r"entity .f. .* Those before it, rounded up, hold all: lower a share a little"):
-        subsets(labels, wishes, lambda purpose: np.random.default_rng(0), classes=["x"])
+        deal_subsets(labels, wishes, lambda purpose: np.random.default_rng(0), classes=["x"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from collab.errors import DataError
-from collab.participants.assignment import Assignment, assign, label_distribution, open_scenario_source
+from collab.participants.assignment import Assignment, assign, count_labels, open_scenario_source
 from collab.runtime.play import Where, play
 from collab.runtime.run import Prepared, Run
 from collab.scenario import stage_rows
@@ -39,7 +39,7 @@ def test_holdings_are_rows_of_the_source_with_their_labels(small: Small) -> None
 
 def test_a_dirichlet_partition_keeps_sizes_and_skews_labels(small: Small) -> None:
     iid, skewed = (
-        label_distribution(assigned(small("data.train=2000", f"partition={partition}")))
+        count_labels(assigned(small("data.train=2000", f"partition={partition}")))
         for partition in ("iid", "{kind: dirichlet, alpha: 0.01}")
     )
     assert {name: sum(held) for name, held in iid.items()} == {name: sum(held) for name, held in skewed.items()}
@@ -48,7 +48,7 @@ def test_a_dirichlet_partition_keeps_sizes_and_skews_labels(small: Small) -> Non
 
 
 def test_a_quantity_partition_keeps_labels_and_skews_sizes(small: Small) -> None:
-    found = label_distribution(assigned(small("data.train=2000", "partition={kind: quantity, alpha: 2}")))
+    found = count_labels(assigned(small("data.train=2000", "partition={kind: quantity, alpha: 2}")))
     sizes = [sum(held) for held in found.values()]
     assert max(sizes) > 1.5 * min(sizes)
     assert sum(sizes) == pytest.approx(350, abs=8)
@@ -64,7 +64,7 @@ def test_an_overlap_chosen_classes_and_a_list_are_what_they_say(small: Small, tm
               "entities.a4.share=null", f"entities.a4.rows={tmp_path / 'rows.txt'}")
     )  # fmt: skip
     assert len(rows(found, "a1") & rows(found, "a2")) == round(0.25 * len(rows(found, "a2")))
-    assert label_distribution(found)["a3"][0] == 0
+    assert count_labels(found)["a3"][0] == 0
     assert rows(found, "a4") == set(listed.tolist())
     assert not rows(found, "a4") & (rows(found, "a1") | rows(found, "a2") | rows(found, "a3"))
     oracle = found.oracle(small("refinements=[{row: 1, entity: a1, own: images}]", "expect=null"))

@@ -217,7 +217,7 @@ def test_an_image_that_does_not_decode_keeps_only_its_entity_from_playing(images
     images.path_of("a4", 0).write_bytes(b"no image")
     images.sets.append("on_failure=continue")
     found = images.played(tmp_path / "runs")
-    assert {type(failure) for failure in found.failures} == {EntityError}  # of a4, and of the oracle, who reads all
+    assert {type(failure) for failure in found.failures} == {EntityError}  # of a4; the oracle waits for its images
     assert {"1", "7", "9"} <= {row.row for row in found.rows}
     assert not {"10", "11", "12"} & {row.row for row in found.rows}
 

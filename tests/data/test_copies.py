@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab.data.copies import Holder, copies_told, digests_of, refuse_test_split_of_training_images
+from collab.data.copies import Holder, describe_copies, digest_images, refuse_test_split_of_training_images
 from collab.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -30,7 +30,7 @@ def test_an_image_is_of_a_single_color_if_all_its_pixels_are_alike_whatever_the_
 
 @given(st.lists(st.integers(0, 3), max_size=600))
 def test_digests_agree_where_images_do(numbers: list[int]) -> None:
-    digests = digests_of(PICTURES[numbers])
+    digests = digest_images(PICTURES[numbers])
     assert [digest == digests[0] for digest in digests] == [number == numbers[0] for number in numbers]
 
 
@@ -42,7 +42,7 @@ def test_every_way_to_stand_twice_is_told_with_its_count() -> None:
     }
     heldout = holder(range(6), [1, 2, 30, 31, 31, -5])
     public = holder(range(20, 25), [10, 30, 20, 21, -1])
-    assert copies_told(entities, heldout, public) == {
+    assert describe_copies(entities, heldout, public) == {
         "private, held-out": (
             "2 private images are also held-out (a1: 2, a3: 1): a score there says nothing about new images."
         ),
@@ -69,12 +69,12 @@ def test_every_way_to_stand_twice_is_told_with_its_count() -> None:
 
 
 def test_where_nothing_stands_twice_nothing_is_told() -> None:
-    assert copies_told({"a1": holder([0, 1]), "a2": holder([1, 2])}, holder([5]), holder([6])) == {}
+    assert describe_copies({"a1": holder([0, 1]), "a2": holder([1, 2])}, holder([5]), holder([6])) == {}
 
 
 def test_of_many_holders_those_with_most_are_named() -> None:
     entities = {f"a{number}": holder(range(number, 2 * number), range(number)) for number in range(1, 11)}
-    told = copies_told(entities, holder(range(10)), holder([30]))["private, held-out"]
+    told = describe_copies(entities, holder(range(10)), holder([30]))["private, held-out"]
     assert "(a10: 10, a9: 9, a8: 8, a7: 7, a6: 6, a5: 5, a4: 4, a3: 3, and 2 more)" in told
 
 

@@ -1,0 +1,42 @@
+"""What the decode stage leaves: the images of the source, each decoded once, also for the oracle."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from collab.data.creatures import Creatures
+from collab.data.source import Split
+from collab.participants.assignment import assign, open_scenario_source
+from collab.scenario.model import Scenario
+from tests.playing import play_here
+
+
+@pytest.mark.parametrize("share", ["1.0", "null"])
+def test_the_oracle_has_the_images_of_the_source_and_draws_none_that_an_entity_has_drawn(
+    small: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: str
+) -> None:
+    """With a row over all images it holds more than entities do together; two of them share some."""
+    row = "own: images, share: 1.0" if share != "null" else "entity: a1, own: features, unpoisoned: [a2]"
+    sets = [f"refinements=[{{row: 1, {row}}}]", "expect=null", "entities.a2.overlap={with: a1, fraction: 0.25}"]
+    scenario, drawn = small(*sets), Counter[int]()
+    draw = Creatures.images
+
+    def count(self: Creatures, split: Split, rows: np.ndarray) -> Iterator[np.ndarray]:
+        drawn.update(rows.tolist() if split == "train" else ())
+        return draw(self, split, rows)
+
+    monkeypatch.setattr(Creatures, "images", count)
+    run = play_here(scenario, tmp_path).run
+    monkeypatch.undo()
+    source = open_scenario_source(scenario)
+    assignment = assign(scenario, source)
+    holding = assignment.oracle(scenario)
+    assert (len(holding) > sum(map(len, assignment.entities.values()))) == (share != "null")
+    images = np.load(run / "private/oracle/images.npy")
+    assert np.array_equal(images, np.concatenate(list(source.images("train", holding.rows))))
+    held = Counter(row for entity in assignment.entities.values() for row in entity.rows.tolist())
+    assert max(held.values()) == 2
+    assert drawn == held + Counter(set(holding.rows.tolist()) - set(held)) + Counter(assignment.public.rows.tolist())
