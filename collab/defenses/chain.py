@@ -48,6 +48,10 @@ class Chain(Defense):
         return Stages(*(defense.build(channels, rectified=rectified) for defense in self.defenses))
 
     @override
+    def vary(self, number: int, epochs: int | None) -> Defense:
+        return Chain(tuple(defense.vary(number, epochs) for defense in self.defenses))
+
+    @override
     def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:
         """Fits each; returns the losses of all that learn."""
         modules = list(view.compute.place(module).children())

@@ -13,6 +13,9 @@ from collab.scenario.base import DefenseOptions
 from collab.training.loop import Recipe
 from collab.training.recipes import Poisoning, train_dpm
 
+MORE_BLOCKS = (0, 1, -1, 0, 2, -2)
+"""Blocks more or fewer than stated, in turn, in shadows: a victim may be larger or smaller than its options say."""
+
 
 @dataclass(frozen=True)
 class DpmDefense(Defense):
@@ -50,6 +53,12 @@ class DpmDefense(Defense):
             for _ in range(self.rotate)
         ]
         return Rotating(modules) if self.rotate > 1 else modules[0]
+
+    @override
+    def vary(self, number: int, epochs: int | None) -> Defense:
+        """Differs in blocks from shadow to shadow."""
+        blocks = max(1, self.blocks + MORE_BLOCKS[number % len(MORE_BLOCKS)])
+        return replace(self, blocks=blocks, recipe=replace(self.recipe, epochs=epochs or self.recipe.epochs))
 
     @override
     def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:

@@ -81,7 +81,7 @@ def attacked(
     if is_open:
         had |= _opened(entity, victim_defense, read_release(entity.layout.modules / victim, "defense")[0])
     rows, _ = dealt(len(labels), stated)
-    if entity.spec_of(victim).shows_images:
+    if victim_defense.form.publishes_images:
         had["images"] = torch.cat([images for images, _ in read_images(entity.read(victim))])[:rows]
     if stated.hand_out is not None:
         had |= _handed_out(entity, stated, victim, victim_defense, features, labels)
@@ -120,7 +120,7 @@ def _had(entity: Defended) -> dict[str, Any]:
         "public_data": load_images(entity.layout.public),
         "own_data": entity.images,
     }
-    if entity.options.publishes and not entity.defense.encodes and not entity.publishes_images:
+    if entity.options.publishes and not entity.defense.form.takes_images:
         had["own_module"] = partial(entity.defend, entity.fitted_module())
     return had
 
@@ -129,7 +129,7 @@ def _opened(entity: Defended, victim_defense: Defense, state: Mapping[str, Tenso
     """A victim's module, as a service and with its weights."""
     module = entity.fitted_module(victim_defense, state)
     found: dict[str, Any] = {"victim_encoder": entity.encoder(victim_defense, module)}
-    if not victim_defense.encodes and victim_defense.publishes == "features":
+    if not victim_defense.form.takes_images:
         found |= {"victim_module": partial(entity.defend, module)}
         found |= {"victim_weights": freeze(entity.compute.place(module))}
     return found

@@ -26,7 +26,7 @@ from collab.participants.federation import local_round, outcome
 from collab.participants.inference import IDENTIFIER, identifier_of, kept_numbers
 from collab.participants.layout import load_images, load_numbers
 from collab.participants.pool import Pooled, harm, hurts, offer
-from collab.participants.published_images import LEVELS, as_published, image_set
+from collab.participants.published_images import as_published, image_set
 from collab.scenario.base import AttackOptions, EntityOptions
 from collab.scenario.model import Refinement
 from collab.scenario.parts import Federation
@@ -162,7 +162,9 @@ class Entity(Defended):
         """What features of held-out images, as they would be published, give away beside the task."""
         module = self.fitted_module()
         shown, encode = self.whole_heldout_as_published(module), self.encoder(self.defense, module)
-        measures, exhibit = exposed(self, Exposed(shown, encode, self.decider_of(module)), progress)
+        measures, exhibit = exposed(
+            self, Exposed(shown, encode, self.conversion.decider(module, self.released)), progress
+        )
         placed = write_exhibit(self.layout.pictures / self.name, exhibit)
         return Report(measures, (pictures_crossing("expose", self.name, placed, exhibit.original.shape),))
 
@@ -181,10 +183,9 @@ class Entity(Defended):
         def poisoned() -> Iterator[tuple[Tensor, Tensor]]:
             for features, labels, rows in feed.batches(stream.torch("order")):
                 order.append(rows.clone())
-                is_image = self.defense.encodes or self.publishes_images
-                given = images.take(rows.numpy(), device) if is_image else features
-                changed, told = self.published(self.defend(module, given), labels, altering)
-                yield as_published(changed) * LEVELS if self.publishes_images else changed, told
+                given = images.take(rows.numpy(), device) if self.defense.form.takes_images else features
+                changed, claimed = self.published(self.defend(module, given), labels, altering)
+                yield self.conversion.stored_rows(changed), claimed
 
         record = self.layout.store.publish(self.name, poisoned(), self.spec_of(self.name), run=self.layout.run.name)
         np.save(self.private / "published.npy", torch.cat(order).numpy())

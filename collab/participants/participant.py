@@ -3,8 +3,7 @@
 import copy
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -16,16 +15,15 @@ from collab.models.backbones import Split, build_split, feature_shape
 from collab.models.freeze import freeze
 from collab.models.recognizer import Individuals, Recognizer
 from collab.models.reconstructors import build_reconstructor
+from collab.participants.conversions import Conversion, conversion_of
 from collab.participants.disclosure import Eye
 from collab.participants.layout import Layout, load_images
-from collab.participants.published_images import read_images
 from collab.participants.scoring import batched
 from collab.scenario.model import Refinement, Scenario
 from collab.seeding import Stream
-from collab.store.codec import CODECS
 from collab.store.private import private_folder
 from collab.store.release import read_release
-from collab.store.shards import IMAGES, Batches, ShardReader, ShardSpec, Written, open_shard, write_shard
+from collab.store.shards import Batches, ShardReader, ShardSpec, Written, open_shard, write_shard
 from collab.training.feeds import FeatureFeed, ImageSet
 from collab.training.loop import Recipe
 from collab.training.precision import Compute
@@ -148,12 +146,11 @@ class Participant:
 
     def spec_of(self, sender: str) -> ShardSpec:
         """What shards of `sender` look like: features, or images where it publishes those, in an exact codec."""
-        stated = next(entity for entity in self.scenario.entities if entity.name == sender)
-        side = self.scenario.data.image_size
-        if not stated.publishes_images:
-            return self.spec
-        codec = "float16" if CODECS[self.spec.dtype].is_quantized else self.spec.dtype  # whole numbers must stay exact
-        return replace(self.spec, shape=(3, side, side), dtype=codec, featurizer=IMAGES)
+        return self.conversion_of(sender).shard_spec(self.spec, self.scenario.data.image_size)
+
+    def conversion_of(self, sender: str) -> Conversion:
+        """How the form of the defense of `sender` is played."""
+        return conversion_of(next(entity.form for entity in self.scenario.entities if entity.name == sender))
 
     def stream(self, stage: str) -> Stream:
         """This holder's randomness in `stage`."""
@@ -233,10 +230,8 @@ class Participant:
 
     def as_features(self, sender: str, readers: Sequence[ShardReader]) -> list[ShardReader]:
         """Shards of `sender` as they are, or where their rows are images, one of F of them, in the scratch."""
-        if not readers or not readers[0].spec.shows_images:
-            return list(readers)
-        batches = ((self.features(images), labels) for images, labels in read_images(readers))
-        return [self.scratch_shard(f"features_of_{sender}", batches)]
+        keep = partial(self.scratch_shard, f"features_of_{sender}")
+        return self.conversion_of(sender).as_features(readers, self.features, keep)
 
     def read(self, sender: str) -> list[ShardReader]:
         """What `sender` published, verified; ShardMissing if that is nothing."""

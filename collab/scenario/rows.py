@@ -100,17 +100,13 @@ def part_mistakes(scenario: Scenario) -> Iterator[Found]:
 
 
 def _image_mistakes(scenario: Scenario) -> Iterator[Found]:
-    """Defenses of images in a chain, and rows on published images of who publishes features."""
+    """Rows on published images of who publishes features."""
     entities = {entity.name: entity for entity in scenario.entities}
-    for place, entity in enumerate(scenario.entities):
-        if entity.publishes_images and len(entity.defenses) > 1:
-            named = next(defense.kind for defense in entity.defenses if defense.publishes == "images")
-            yield ("entities", place, "defense"), f"{named} publishes images; it stands alone, not in a list"
     for place, row in enumerate(scenario.refinements):
         if row.own == "published":
             where = [("own", row.entity), *((("pool", index), name) for index, name in enumerate(row.pool))]
             for at, name in where:
-                if name in entities and not entities[name].publishes_images:
+                if name in entities and not entities[name].form.publishes_images:
                     at = at if isinstance(at, tuple) else (at,)
                     kinds = f"`own: published` trains on images, as of a visual_mixer; {name!r} publishes features"
                     yield ("refinements", place, *at), kinds

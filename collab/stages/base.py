@@ -90,12 +90,12 @@ class Planning:
     @cached_property
     def attacks(self) -> tuple[tuple[str, str, AttackOptions], ...]:
         """Who attacks whom with what, but for attacks on feature modules where the victim has none."""
-        defenses = {entity.name: entity.defenses for entity in self.scenario.entities}
+        forms = {entity.name: entity.form for entity in self.scenario.entities}
         return tuple(
             (entity.name, victim, attack)
             for entity in self.scenario.entities
             for victim, attack in entity.options.attacks_on(sorted({*self.publishers} - {entity.name}))
-            if not (attack.of_feature_modules and any(d.encodes or d.publishes == "images" for d in defenses[victim]))
+            if not (attack.of_feature_modules and forms[victim].takes_images)
         )
 
     def publishing(self, name: str, step: int) -> tuple[int, ...]:

@@ -44,7 +44,7 @@ def shown_images(scenario: Scenario, found: Results) -> Iterator[Shown]:
             found.like("tables_1_2", entity.name, quantity, of)
             for quantity, of in (("vfe", "original"), ("vfe", "published"), ("ssim", "published"))
         )
-        if entity.publishes_images and found.of("tables_1_2", entity.name):
+        if entity.form.publishes_images and found.of("tables_1_2", entity.name):
             row = alone.get(entity.name, "")
             yield Shown(
                 entity.name, entity.protection, original, published, likeness,
