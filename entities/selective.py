@@ -1,25 +1,23 @@
 """An entity that chooses what it takes."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from typing_extensions import override
 
 from collab.participants.entity import Entity
 from collab.participants.pool import Pooled, harm, of_classes
-from collab.scenario.base import EntityOptions
 from collab.scenario.model import Refinement
 from collab.training.progress import Progress
 
-from .options import Selective as SelectiveOptions
+from . import options
 
 
 class Selective(Entity):
     """Refines on those rows of the pool that are of some entities, of some classes, or of its most useful peers."""
 
-    kind: ClassVar[str] = "selective"
-    Options: ClassVar[type[EntityOptions]] = SelectiveOptions
-    options: SelectiveOptions
+    kind = "selective"
+    Options = options.Selective
+    options: options.Selective
 
     @override
     def choose(self, pool: Sequence[Pooled], row: Refinement, progress: Progress) -> Sequence[Pooled]:

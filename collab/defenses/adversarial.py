@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,6 @@ from collab.models.decoders import build_decoder, build_discriminator
 from collab.models.encoder import Encoder
 from collab.models.freeze import freeze
 from collab.models.recognizer import Recognizer
-from collab.scenario.base import DefenseOptions
 from collab.training.adversarial import Game, train_encoder
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
@@ -30,8 +29,8 @@ class Adversarial(EncodingDefense):
     baseline. g is our own classifier of the public split, since no pre-trained VGG is at hand.
     """
 
-    kind: ClassVar[str] = "adversarial"
-    Options: ClassVar[type[DefenseOptions]] = AdversarialOptions
+    kind = "adversarial"
+    Options = AdversarialOptions
 
     options: AdversarialOptions
 

@@ -101,8 +101,8 @@ class Defense(FromOptions, ABC):
 class FixedDefense(Defense):
     """A defense that learns nothing: its module is public, and what it does is known before any row is."""
 
-    is_private: ClassVar[bool] = False
-    is_learned: ClassVar[bool] = False
+    is_private = False
+    is_learned = False
 
     @override
     def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:
@@ -126,7 +126,7 @@ class EncodingDefense(Defense):
     """A defense that makes features of images itself: its module is an `Encoder`, public, and others train on it."""
 
     Options: ClassVar[type[DefenseOptions]] = Encoding
-    is_private: ClassVar[bool] = False
+    is_private = False
 
     @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:

@@ -1,7 +1,7 @@
 """The Deep Poisoning Module as a defense (DP 3.3): learned by each entity, never released."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, Self
+from typing import Literal, Self
 
 from torch import nn
 from typing_extensions import override
@@ -9,7 +9,6 @@ from typing_extensions import override
 from collab.defenses.base import Defense, PrivateView
 from collab.defenses.dpm_network import Rotating, build_dpm
 from collab.defenses.options import Dpm
-from collab.scenario.base import DefenseOptions
 from collab.training.loop import Recipe
 from collab.training.recipes import Poisoning, train_dpm
 
@@ -21,9 +20,9 @@ MORE_BLOCKS = (0, 1, -1, 0, 2, -2)
 class DpmDefense(Defense):
     """Publishes P(F(x)); P stays with its entity, which denies others the pairs to invert it."""
 
-    kind: ClassVar[str] = "dpm"
-    Options: ClassVar[type[DefenseOptions]] = Dpm
-    is_private: ClassVar[bool] = True
+    kind = "dpm"
+    Options = Dpm
+    is_private = True
 
     blocks: int
     width: int | None
