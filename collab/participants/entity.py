@@ -10,24 +10,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from collab.attacks.base import Attack
 from collab.defenses.base import Defense, PrivateView
 from collab.errors import EntityError
 from collab.metrics.sizes import jpeg_bytes
 from collab.models.backbones import feature_shape
 from collab.models.freeze import freeze
-from collab.participants.attacking import attacked, rehearsed
+from collab.participants.attacking import Attempt, attack, rehearse
 from collab.participants.cost import cost_and_disclosure
 from collab.participants.crossings import EVERYONE, net_crossing, pictures_crossing, shard_crossing
 from collab.participants.defended import Defended
-from collab.participants.disclosure import disclosed
-from collab.participants.exposure import Exposed, exposed
+from collab.participants.disclosure import measure_disclosure
+from collab.participants.exposure import Published, measure_exposure
 from collab.participants.federation import local_round, outcome
 from collab.participants.inference import IDENTIFIER, identifier_of, kept_numbers
 from collab.participants.layout import load_images, load_numbers
 from collab.participants.pool import Pooled, harm, hurts, offer
 from collab.participants.published_images import as_published, image_set
-from collab.scenario.base import AttackOptions, EntityOptions
+from collab.scenario.base import EntityOptions
 from collab.scenario.model import Refinement
 from collab.scenario.parts import Federation
 from collab.seeding import Stream
@@ -143,28 +142,24 @@ class Entity(Defended):
 
     def disclose(self, progress: Progress) -> Report:
         """What R shows of held-out images, before and after the own module; see `collab.participants.disclosure`."""
-        wanted, features, module = self.scenario.disclosure, self.heldout_features[0], self.fitted_module()
-        assert wanted is not None  # else this stage is not played
-
-        def poisoned(rows: np.ndarray) -> Tensor:
-            return self.reconstruction(self.heldout_as_published(module, rows))
-
-        def original(rows: np.ndarray) -> Tensor:
-            return self.reconstruction(features[rows])
-
-        truth = partial(self.heldout.take, device=self.compute.device)
-        on_device = torch.from_numpy(self.heldout.classes).to(self.compute.device)
-        measures, sheet = disclosed(original, poisoned, truth, on_device, self.eye, wanted, self.scenario.seed)
+        options, features, module = self.scenario.disclosure, self.heldout_features[0], self.fitted_module()
+        assert options is not None  # else this stage is not played
+        measures, sheet = measure_disclosure(
+            lambda rows: self.reconstruction(features[rows]),
+            lambda rows: self.reconstruction(self.heldout_as_published(module, rows)),
+            partial(self.heldout.take, device=self.compute.device),
+            torch.from_numpy(self.heldout.classes).to(self.compute.device),
+            self.eye, options, self.scenario.seed,
+        )  # fmt: skip
         placed = write_sheet(self.layout.pictures / self.name, sheet)
         return Report(measures, (pictures_crossing("disclose", self.name, placed, sheet.original.shape),))
 
     def expose(self, progress: Progress) -> Report:
         """What features of held-out images, as they would be published, give away beside the task."""
         module = self.fitted_module()
-        shown, encode = self.whole_heldout_as_published(module), self.encoder(self.defense, module)
-        measures, exhibit = exposed(
-            self, Exposed(shown, encode, self.conversion.decider(module, self.released)), progress
-        )
+        decider = self.conversion.decider(module, self.released)
+        published = Published(self.whole_heldout_as_published(module), self.encoder(self.defense, module), decider)
+        measures, exhibit = measure_exposure(self, published, progress)
         placed = write_exhibit(self.layout.pictures / self.name, exhibit)
         return Report(measures, (pictures_crossing("expose", self.name, placed, exhibit.original.shape),))
 
@@ -257,31 +252,13 @@ class Entity(Defended):
         return outcome(self, federation)
 
     # ---- what a curious entity does ---------------------------------------------------------------------------------
-    def rehearse(
-        self, attack: Attack, stated: AttackOptions, victim: str, victim_defense: Defense, progress: Progress
-    ) -> Report:
+    def rehearse(self, attempt: Attempt, progress: Progress) -> Report:
         """Lets an attack learn what it can before it sees a shard, for all victims with this defense."""
-        return rehearsed(self, attack, stated, victim, victim_defense, progress)
+        return rehearse(self, attempt, progress)
 
-    def attack(
-        self,
-        attack: Attack,
-        stated: AttackOptions,
-        victim: str,
-        victim_defense: Defense,
-        progress: Progress,
-        *,
-        is_open: bool = False,
-        rehearsed_on: str | None = None,
-    ) -> Report:
-        """Tries an attack on the first rows of what `victim` published, with what it asks for and nothing else.
-
-        `victim_defense` is how the victim makes its module, `is_open` that it has released it; `rehearsed_on` names
-        the victim that a rehearsal of this attack was for.
-        """
-        return attacked(
-            self, attack, stated, victim, victim_defense, progress, is_open=is_open, rehearsed_on=rehearsed_on
-        )
+    def attack(self, attempt: Attempt, progress: Progress) -> Report:
+        """Tries an attack on the first rows of what the victim published, with what it asks for and nothing else."""
+        return attack(self, attempt, progress)
 
     # ---- what a plugin may want to call ------------------------------------------------------------------------------
     def trained_reconstructor(

@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator
 
-from collab.attacks.base import Attack as AttackPlugin
+from collab.participants.attacking import Attempt
 from collab.participants.entity import Entity
-from collab.plugins.discovery import Plugins
-from collab.scenario.base import AttackOptions
 from collab.stages.base import Job, Planning, Playing, Stage
 from collab.stages.decode import decoded
 from collab.stages.featurize import featurized
@@ -36,11 +34,7 @@ class Rehearse(Stage[Entity]):
 
     def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
-        trial: Trial = job.order
-        victim_defense = defense_of(playing.stated(trial.victim), playing.plugins)
-        return entity.rehearse(
-            attack_of(trial.attack, playing.plugins), trial.attack, trial.victim, victim_defense, progress
-        )
+        return entity.rehearse(_attempt(job.order, playing), progress)
 
 
 class Attack(Stage[Entity]):
@@ -62,18 +56,15 @@ class Attack(Stage[Entity]):
 
     def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
-        trial: Trial = job.order
-        victim = playing.stated(trial.victim)
-        return entity.attack(
-            attack_of(trial.attack, playing.plugins), trial.attack, trial.victim,
-            defense_of(victim, playing.plugins), progress, is_open=victim.opens_module, rehearsed_on=trial.rehearsed_on,
-        )  # fmt: skip
+        return entity.attack(_attempt(job.order, playing), progress)
 
 
-def attack_of(options: AttackOptions, plugins: Plugins) -> AttackPlugin:
-    """The attack that options state."""
-    attack: AttackPlugin = plugins.load("attacks", options.kind).from_options(options)
-    return attack
+def _attempt(trial: Trial, playing: Playing) -> Attempt:
+    victim, plugins = playing.stated(trial.victim), playing.plugins
+    return Attempt(
+        plugins.load("attacks", trial.attack.kind).from_options(trial.attack), trial.attack, trial.victim,
+        defense_of(victim, plugins), victim.opens_module, trial.rehearsed_on,
+    )  # fmt: skip
 
 
 def attacked(keys: Keys, trial: Trial) -> str:

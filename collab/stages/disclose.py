@@ -11,7 +11,7 @@ from collab.metrics.reidentification import embedded
 from collab.metrics.scores import mean_measure
 from collab.metrics.utility import topk_hits
 from collab.participants.assignment import ORACLE
-from collab.participants.disclosure import by_row, compared
+from collab.participants.disclosure import by_row, compare
 from collab.participants.entity import Entity
 from collab.participants.oracle import Oracle
 from collab.participants.scoring import guesses
@@ -71,7 +71,7 @@ class Recognize(Stage[Oracle]):
         labels = torch.from_numpy(oracle.heldout.classes[:count]).to(oracle.compute.device)
         told = list[Measure]()
         for name, guess in guesses(images, labels, oracle.stream("priors").torch("unrelated")).items():
-            found = compared(by_row(guess), by_row(images), labels, oracle.eye)
+            found = compare(by_row(guess), by_row(images), labels, oracle.eye)
             told += [mean_measure(f"{metric}_prior_{name}", values, seed) for metric, values in found.items()]
         if oracle.eye.recognizer is not None:
             hits = topk_hits(embedded(oracle.eye.recognizer, images), labels, 1)

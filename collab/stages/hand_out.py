@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from collab.participants.assignment import ORACLE
-from collab.participants.attacking import STOLEN, dealt, guess_name
+from collab.participants.attacking import STOLEN, divide_rows, guess_name
 from collab.participants.oracle import Oracle
 from collab.stages.base import Job, Planning, Playing, Stage
 from collab.stages.decode import decoded
@@ -44,7 +44,7 @@ class HandOut(Stage[Oracle]):
         given, sent = dict[str, Tensor](), list[Crossing]()
         if wanted.pairs:
             rows = oracle.published_rows(trial.victim)
-            _, pairs = dealt(len(rows), trial.attack)
+            _, pairs = divide_rows(len(rows), trial.attack)
             given["pairs"] = torch.from_numpy(oracle.images_at(rows[len(rows) - pairs :]).images)
         if wanted.candidates:
             given["candidates"] = torch.from_numpy(oracle.images_at(candidates_of(oracle, trial)[0]).images)
@@ -73,7 +73,7 @@ def candidates_of(oracle: Oracle, trial: Trial) -> tuple[np.ndarray, np.ndarray]
     wanted = trial.attack.hand_out
     assert wanted is not None
     published = oracle.published_rows(trial.victim)
-    rows, _ = dealt(len(published), trial.attack)
+    rows, _ = divide_rows(len(published), trial.attack)
     draw = oracle.stream("hand_out").numpy(f"{trial.attacker} {trial.attack.label} {trial.victim}")
     there = draw.permutation(rows)[: min(round(wanted.present * rows), wanted.candidates)]
     others = np.setdiff1d(oracle.holding.rows, oracle.assignment.entities[trial.victim].rows)

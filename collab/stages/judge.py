@@ -14,8 +14,8 @@ from collab.participants.attacking import guess_name
 from collab.participants.disclosure import (
     Gallery,
     by_row,
-    compared,
-    compared_measures,
+    compare,
+    comparison_measures,
     leakage_measures,
     rank_measures,
     to_uint8,
@@ -92,9 +92,9 @@ def _judge_images(oracle: Oracle, trial: Trial, rebuilt: Tensor) -> Report:
             features = oracle.released.featurizer(images[rows])
         return oracle.reconstruction(as_stored(features, oracle.spec.dtype))
 
-    by_attack, by_open = (compared(shown, by_row(images), labels, oracle.eye) for shown in (by_row(rebuilt), opened))
+    by_attack, by_open = (compare(shown, by_row(images), labels, oracle.eye) for shown in (by_row(rebuilt), opened))
     by_guess = {
-        name: compared(by_row(guess), by_row(images), labels, oracle.eye)
+        name: compare(by_row(guess), by_row(images), labels, oracle.eye)
         for name, guess in guesses(images, labels, unrelated()).items()
     }
     ssim_max = next(name for name in by_attack if MetricName.parse(name).quantity == "ssim_max")
@@ -105,7 +105,7 @@ def _judge_images(oracle: Oracle, trial: Trial, rebuilt: Tensor) -> Report:
     measures = [
         *(each for each in likeness(rebuilt, images, seed) if each.metric not in by_attack),
         *priors(images, labels, unrelated(), seed),
-        *compared_measures(by_attack, seed),
+        *comparison_measures(by_attack, seed),
         *(mean_measure(f"{metric}_open", values, seed) for metric, values in by_open.items()),
         *leakage_measures(by_attack, by_open, by_guess, seed),
     ]
