@@ -75,7 +75,7 @@ class VisualMixer(ImageDefense):
     def shown(self, module: nn.Module, images: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Tells which images all shuffling could not make as hard to discern as was wanted."""
         assert isinstance(module, Mixer)
-        mixed = module.mixed(images)
+        mixed = module.mix(images)
         return mixed.images, {"is_saturated": mixed.is_saturated.double()}
 
 

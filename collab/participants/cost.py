@@ -16,19 +16,19 @@ from collab.training.recipes import outputs_of
 from collab.types import Crossing, Measure
 
 
-def cost_and_disclosure(entity: Defended, module: nn.Module) -> tuple[tuple[Measure, ...], Crossing]:
+def measure_cost(entity: Defended, module: nn.Module) -> tuple[tuple[Measure, ...], Crossing]:
     """Tables 1 and 2 on held-out images, from features as they would be stored; and the pictures kept of them."""
     features, labels = entity.heldout_features
     seed, compute = entity.scenario.seed, entity.compute
     rows, poisoned = np.arange(len(features)), entity.whole_heldout_as_published(module)
-    found = distances(
+    metrics = distances(
         entity.reconstructor,
         features,
         poisoned,
         lambda start, stop: entity.heldout.take(rows[start:stop], entity.compute.device),
         compute=compute,
     )
-    found |= entity.conversion.discernibility(
+    metrics |= entity.conversion.discernibility(
         entity.defense, module, lambda: entity.heldout.take(rows, entity.compute.device)
     )
     scores = equivalence(
@@ -41,21 +41,20 @@ def cost_and_disclosure(entity: Defended, module: nn.Module) -> tuple[tuple[Meas
         seed=seed,
         compute=compute,
     )
-    return (*scores, *means(found, seed)), _keep_pictures(entity, module, features, poisoned, found)
+    return (*scores, *means(metrics, seed)), _keep_pictures(entity, module, features, poisoned, metrics)
 
 
 def _keep_pictures(
-    entity: Defended, module: nn.Module, features: Tensor, poisoned: Tensor, found: Mapping[str, Tensor]
+    entity: Defended, module: nn.Module, features: Tensor, poisoned: Tensor, metrics: Mapping[str, Tensor]
 ) -> Crossing:
     """Keeps what R makes of some held-out images, the most alike first, for whoever looks at the report.
 
-    Of a defense that publishes images, those as published.
-
-    Held-out images belong to no entity, so that none of its own leaves it here.
+    Of a defense that publishes images, those as published. Held-out images belong to no entity, so that none of its own
+    leaves it here.
     """
     window = ssim_window(entity.scenario.data.image_size)[0]
     seen = "published" if entity.defense.form.publishes_images else "poisoned"
-    before, after = (found[f"ssim[{window}]_{what}"].numpy() for what in ("original", seen))
+    before, after = (metrics[f"ssim[{window}]_{what}"].numpy() for what in ("original", seen))
     worst, median = worst_and_median(after)
     rows = np.concatenate([worst, median])
     rebuilt = [outputs_of(entity.reconstructor, batched(x[rows]), entity.compute) for x in (features, poisoned)]

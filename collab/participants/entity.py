@@ -16,15 +16,15 @@ from collab.metrics.sizes import jpeg_bytes
 from collab.models.backbones import feature_shape
 from collab.models.freeze import freeze
 from collab.participants.attacking import Attempt, attack, rehearse
-from collab.participants.cost import cost_and_disclosure
+from collab.participants.cost import measure_cost
 from collab.participants.crossings import EVERYONE, net_crossing, pictures_crossing, shard_crossing
 from collab.participants.defended import Defended
 from collab.participants.disclosure import measure_disclosure
 from collab.participants.exposure import Published, measure_exposure
 from collab.participants.federation import local_round, outcome
-from collab.participants.inference import IDENTIFIER, identifier_of, kept_numbers
+from collab.participants.inference import IDENTIFIER, load_own_numbers, train_identifier
 from collab.participants.layout import load_images, load_numbers
-from collab.participants.pool import Pooled, harm, hurts, offer
+from collab.participants.pool import Pooled, hurts, measure_harm, offer
 from collab.participants.published_images import as_published, image_set
 from collab.scenario.base import EntityOptions
 from collab.scenario.model import Refinement
@@ -73,12 +73,12 @@ class Entity(Defended):
     @cached_property
     def images(self) -> ImageSet:
         """The own images, prepared. Raises EntityError if preparing lost or added some."""
-        there = load_images(self.private)
-        prepared = self.prepare(there)
-        if len(prepared) != len(there) or len(prepared.images) != len(there):
+        raw = load_images(self.private)
+        prepared = self.prepare(raw)
+        if len(prepared) != len(raw) or len(prepared.images) != len(raw):
             raise EntityError(
                 f"{type(self).__name__}.prepare made {len(prepared.images)} images with {len(prepared)} labels of "
-                f"{len(there)}. It may change images, not their number or order; for fewer, give the entity fewer."
+                f"{len(raw)}. It may change images, not their number or order; for fewer, give the entity fewer."
             )
         return prepared
 
@@ -137,7 +137,7 @@ class Entity(Defended):
         )
         losses = self.defense.fit(module, view)
         write_release(self.private, "defense", module.state_dict(), {})  # for this entity alone
-        measures, pictures = cost_and_disclosure(self, module)
+        measures, pictures = measure_cost(self, module)
         return Report((*measures, *(Measure("poison_loss", loss) for loss in losses[-1:])), (pictures,))
 
     def disclose(self, progress: Progress) -> Report:
@@ -189,13 +189,13 @@ class Entity(Defended):
             folder, state = self.layout.modules / self.name, module.state_dict()
             digest = write_release(folder, "defense", state, {})
             sent.append(net_crossing("publish", self.name, "module", digest, folder / "defense.safetensors", state))
-        told = Measure("rows_published", record.rows), Measure("bytes_published", record.bytes)
-        return Report((*told, jpeg_bytes(self.images.images)), tuple(sent))
+        counts = Measure("rows_published", record.rows), Measure("bytes_published", record.bytes)
+        return Report((*counts, jpeg_bytes(self.images.images)), tuple(sent))
 
     def withdraw(self, progress: Progress) -> Report:
         """Marks what it has published as withdrawn; who has read it has read it."""
-        gone = self.layout.store.withdraw(self.name)
-        return Report((Measure("shards_withdrawn", len(gone)),))
+        withdrawn = self.layout.store.withdraw(self.name)
+        return Report((Measure("shards_withdrawn", len(withdrawn)),))
 
     # ---- step 3: every entity refines -------------------------------------------------------------------------------
     def refine(self, row: Refinement, most_rows: int, progress: Progress) -> Report:
@@ -207,22 +207,22 @@ class Entity(Defended):
             return self._train_on_published(row, stream, progress)
         own = self.shards_of(self.name) if row.own == "poisoned" else [self.own_features(self.private)]
         offered = [offer(self, sender) for sender in sorted(row.pool)]
-        pool, told = self.choose([peer for peer in offered if peer.shards], row, progress), list[Measure]()
-        told += [Measure(f"refused[{peer.sender}]", len(peer.refused)) for peer in offered if peer.refused]
+        pool, measures = self.choose([peer for peer in offered if peer.shards], row, progress), list[Measure]()
+        measures += [Measure(f"refused[{peer.sender}]", len(peer.refused)) for peer in offered if peer.refused]
         if (row.vet or self.scenario.refine.vet) == "holdout":
-            found = harm(self, pool, row, progress)
-            pool = [peer for peer in pool if not hurts(found[peer.sender])]
-            told += found.values()
+            harms = measure_harm(self, pool, row, progress)
+            pool = [peer for peer in pool if not hurts(harms[peer.sender])]
+            measures += harms.values()
         taken = {peer.sender: peer.rows for peer in pool}
-        told += [Measure(f"rows_from[{peer.sender}]", taken.get(peer.sender, 0)) for peer in offered]
+        measures += [Measure(f"rows_from[{peer.sender}]", taken.get(peer.sender, 0)) for peer in offered]
         shards = [*own, *(shard for peer in pool for shard in peer.shards)]
         decider, report = self.refined(shards, most_rows, row, stream, progress)
         name = f"decider_{hashlib.sha256(str(row.name).encode()).hexdigest()[:16]}"  # rows may have long names
         write_release(self.private, name, decider.state_dict(), {"row": str(row.name)})
         shutil.rmtree(self.scratch, ignore_errors=True)
-        read = (shard_crossing("refine", peer.sender, self.name, each) for peer in offered for each in peer.records)
+        read = (shard_crossing("refine", peer.sender, self.name, record) for peer in offered for record in peer.records)
         why = {f"refused[{peer.sender}]": " ".join(peer.refused)[:1000] for peer in offered if peer.refused}
-        return Report((*report.measures, *told), tuple(read), why)
+        return Report((*report.measures, *measures), tuple(read), why)
 
     def _train_on_published(self, row: Refinement, stream: Stream, progress: Progress) -> Report:
         """A new network trained on images as they were published, own and pooled, as VisualMixer's paper does.
@@ -265,19 +265,19 @@ class Entity(Defended):
         self, kind: str, stream: Stream, progress: Progress
     ) -> tuple[nn.Module, tuple[float, ...]]:
         """A reconstructor of `kind` that has learned to invert F on the public set, and its loss in each epoch."""
-        public, wanted = load_images(self.layout.public), self.scenario.reconstructor
+        public, options = load_images(self.layout.public), self.scenario.reconstructor
         with stream.initialization():
             net = self.new_reconstructor(kind)
-        feed = self.feed([self.own_features(self.layout.public)], wanted.batch_size)
+        feed = self.feed([self.own_features(self.layout.public)], options.batch_size)
         losses = train_reconstructor(
-            net, feed, public, Recipe.of(wanted), stream=stream, compute=self.compute, progress=progress
+            net, feed, public, Recipe.of(options), stream=stream, compute=self.compute, progress=progress
         )
         return net, losses
 
     def _identifier(self, progress: Progress) -> tuple[nn.Module, int]:
         """A network that names who is on the own images, from F(x); kept, since the oracle asks it what is left."""
         features, _ = self.own_features(self.private).load()
-        network, question = identifier_of(self, self.name, features, kept_numbers(self, "identities"), progress)
+        network, question = train_identifier(self, self.name, features, load_own_numbers(self, "identities"), progress)
         write_release(self.private, IDENTIFIER, network.state_dict(), {})
         return network, question.task.outputs
 

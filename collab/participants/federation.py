@@ -52,16 +52,12 @@ def outcome(entity: Participant, federation: Federation) -> Report:
     for number in range(1, federation.rounds + 1):
         decider, read = average(entity, federation, number)
         scores = entity.score_features(decider)
-        measures += [replace(each, metric=f"{each.metric}_round[{number}]") for each in scores]
-        crossed += sum(each.bytes for each in read)
+        measures += [replace(score, metric=f"{score.metric}_round[{number}]") for score in scores]
+        crossed += sum(crossing.bytes for crossing in read)
         own = entity.layout.weights / entity.name / f"{file_name(federation, number)}.safetensors"
         sent += own.stat().st_size
-    told = (
-        Measure("rounds", federation.rounds),
-        Measure("bytes_sent", sent),
-        Measure("bytes_read", crossed),
-    )
-    return Report((*scores, *measures, *told), read)
+    measures += [Measure("rounds", federation.rounds), Measure("bytes_sent", sent), Measure("bytes_read", crossed)]
+    return Report((*scores, *measures), read)
 
 
 def average(entity: Participant, federation: Federation, number: int) -> tuple[nn.Module, tuple[Crossing, ...]]:

@@ -21,6 +21,7 @@ from collab.participants.layout import Layout, load_images
 from collab.participants.scoring import batched
 from collab.scenario.model import Refinement, Scenario
 from collab.seeding import Stream
+from collab.store.manifest import Record
 from collab.store.private import private_folder
 from collab.store.release import read_release
 from collab.store.shards import Batches, ShardReader, ShardSpec, Written, open_shard, write_shard
@@ -98,16 +99,16 @@ class Participant:
     @cached_property
     def eye(self) -> Eye:
         """Networks that neither defenses nor attacks know, as far as the scenario asks for them, frozen."""
-        wanted = self.scenario.disclosure
-        if wanted is None:
+        options = self.scenario.disclosure
+        if options is None:
             return Eye()
         recognizer = None
-        if wanted.recognizer is not None:
-            recognizer = self.new_recognizer(wanted.recognizer.width)
+        if options.recognizer is not None:
+            recognizer = self.new_recognizer(options.recognizer.width)
             recognizer.load_state_dict(read_release(self.layout.heldout, "recognizer")[0])
             freeze(self.compute.place(recognizer))
-        lpips = None if wanted.lpips is None else lpips_network(wanted.lpips).to(self.compute.device)
-        return Eye(recognizer, lpips, wanted.lpips or "")
+        lpips = None if options.lpips is None else lpips_network(options.lpips).to(self.compute.device)
+        return Eye(recognizer, lpips, options.lpips or "")
 
     @cached_property
     def embedding(self) -> Individuals | None:
@@ -127,8 +128,8 @@ class Participant:
         """F of images [batch, 3, side, side] in [0, 1], fp32, on the device."""
         with torch.no_grad(), self.compute.autocast():
             x = images.to(self.compute.device).contiguous(memory_format=torch.channels_last)
-            found: Tensor = self.released.featurizer(x)
-        return found.float()
+            features: Tensor = self.released.featurizer(x)
+        return features.float()
 
     def reconstruction(self, features: Tensor) -> Tensor:
         """What the released R makes of features [batch, channels, height, width], fp32."""
@@ -167,10 +168,10 @@ class Participant:
 
     def new_reconstructor(self, kind: str | None = None) -> nn.Module:
         """An untrained R of `kind`, the scenario's unless given."""
-        wanted, side = self.scenario.reconstructor, self.scenario.data.image_size
+        options, side = self.scenario.reconstructor, self.scenario.data.image_size
         shape = feature_shape(self.released.featurizer, side)
         return build_reconstructor(
-            kind or wanted.kind, shape, side, tail_blocks=wanted.tail_blocks, upscale=wanted.upscale
+            kind or options.kind, shape, side, tail_blocks=options.tail_blocks, upscale=options.upscale
         )
 
     def train_from_scratch(self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress) -> Report:
@@ -179,11 +180,11 @@ class Participant:
 
     def network_from_scratch(self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress) -> nn.Module:
         """A new network of the scenario's architecture, trained on images."""
-        stated = self.scenario.scratch or self.scenario.model.pretrain
+        schedule = self.scenario.scratch or self.scenario.model.pretrain
         with stream.initialization():
             split = self.new_split()
         network = nn.Sequential(split.featurizer, split.decider)
-        recipe = Recipe.of(stated, epochs=row.epochs)
+        recipe = Recipe.of(schedule, epochs=row.epochs)
         train_classifier(
             network, images, recipe, stream=stream, compute=self.compute, progress=progress, task=self.task
         )
@@ -235,15 +236,19 @@ class Participant:
 
     def read(self, sender: str) -> list[ShardReader]:
         """What `sender` published, verified; ShardMissing if that is nothing."""
+        return [self.layout.store.open(record, self.spec_of(sender)) for record in self.records_of(sender)]
+
+    def records_of(self, sender: str) -> Sequence[Record]:
+        """What the manifest says of the shards of `sender`; ShardMissing if it has none."""
         store = self.layout.store
         records = store.records(sender)
         if not records:
-            published = ", ".join(sorted({record.entity for record in store.records()})) or "nothing"
+            published = ", ".join(sorted({record.entity for record in store.records_or_less()})) or "nothing"
             raise ShardMissing(
                 f"entity {self.name!r} wants to read {sender!r}, which has published nothing or withdrawn it. "
                 f"There is: {published}. Take {sender!r} out of `pool`, or look above for its failed publish stage."
             )
-        return [store.open(record, self.spec_of(sender)) for record in records]
+        return records
 
     def write_features(self, folder: Path, images: ImageSet) -> Written:
         """Computes F of `images` once, as the only shard under `folder`."""

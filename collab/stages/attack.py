@@ -6,11 +6,11 @@ from collab.participants.attacking import Attempt
 from collab.participants.entity import Entity
 from collab.stages.base import Job, Planning, Playing, Stage
 from collab.stages.decode import decoded
-from collab.stages.featurize import featurized
-from collab.stages.hand_out import handed_out
+from collab.stages.featurize import Featurize
+from collab.stages.hand_out import HandOut
 from collab.stages.keys import Keys, plain
-from collab.stages.publish import published
-from collab.stages.reconstruct import reconstructed
+from collab.stages.publish import Publish
+from collab.stages.reconstruct import Reconstruct
 from collab.stages.trials import Trial, attack_code, defense_of, trial_job, trials
 from collab.training.progress import Progress
 from collab.types import Report
@@ -19,7 +19,7 @@ from collab.types import Report
 class Rehearse(Stage[Entity]):
     """An attack learns what it can before it sees a shard, once for all victims with one defense, or for all."""
 
-    name, version, runs = "rehearse", 2, ("attacks.rehearse",)
+    name, version, runs = "rehearse", 2, ("attacks.rehearse", "defenses")
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for the first victim of its kind."""
@@ -30,7 +30,15 @@ class Rehearse(Stage[Entity]):
 
     def key(self, keys: Keys, job: Job) -> str:
         """The attack and its code, the victim's defense as it is stated, and what the adversary has."""
-        return _rehearsed(keys, job.order)
+        return self.key_of(keys, job.order)
+
+    @staticmethod
+    def key_of(keys: Keys, trial: Trial) -> str:
+        """Of a rehearsal for all victims like the one that it was for."""
+        victim = str(trial.rehearsed_on)
+        recipe = [plain(defense) for defense in keys.entity(victim).defenses]
+        options = {**attack_code(keys, trial), "recipe": recipe, "for": victim}
+        return keys.computed(Rehearse, trial.attacker, options, _own_keys(keys, trial))
 
     def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
@@ -40,7 +48,7 @@ class Rehearse(Stage[Entity]):
 class Attack(Stage[Entity]):
     """The adversary answers, with what its class knows, into its private folder."""
 
-    name, version, runs = "attack", 2, ("attacks",)
+    name, version, runs = "attack", 2, ("attacks", "defenses")
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for each trial."""
@@ -52,7 +60,15 @@ class Attack(Stage[Entity]):
 
     def key(self, keys: Keys, job: Job) -> str:
         """The attack and its code, what was published, what the adversary has, was given and has rehearsed."""
-        return attacked(keys, job.order)
+        return self.key_of(keys, job.order)
+
+    @staticmethod
+    def key_of(keys: Keys, trial: Trial) -> str:
+        """Of an adversary's answer."""
+        used = [Publish.key_of(keys, trial.victim), *_own_keys(keys, trial)]
+        used += [] if trial.attack.hand_out is None else [HandOut.key_of(keys, trial)]
+        used += [] if trial.rehearsed_on is None else [Rehearse.key_of(keys, trial)]
+        return keys.computed(Attack, trial.attacker, attack_code(keys, trial), used)
 
     def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
@@ -67,27 +83,12 @@ def _attempt(trial: Trial, playing: Playing) -> Attempt:
     )  # fmt: skip
 
 
-def attacked(keys: Keys, trial: Trial) -> str:
-    """The key of an adversary's answer."""
-    used = [published(keys, trial.victim), *_had(keys, trial)]
-    used += [] if trial.attack.hand_out is None else [handed_out(keys, trial)]
-    used += [] if trial.rehearsed_on is None else [_rehearsed(keys, trial)]
-    return keys.computed(Attack, trial.attacker, attack_code(keys, trial), used)
-
-
-def _rehearsed(keys: Keys, trial: Trial) -> str:
-    victim = str(trial.rehearsed_on)
-    recipe = [plain(defense) for defense in keys.entity(victim).defenses]
-    options = {**attack_code(keys, trial), "recipe": recipe, "for": victim}
-    return keys.computed(Rehearse, trial.attacker, options, _had(keys, trial))
-
-
 def _own(planning: Planning, attacker: str) -> str:
     """The job that leaves what an adversary has of its own: its module, or its features."""
     return f"{'publish' if attacker in planning.publishers else 'featurize'} {attacker}"
 
 
-def _had(keys: Keys, trial: Trial) -> list[str]:
-    is_publishing = keys.entity(trial.attacker).options.publishes
-    own = (published if is_publishing else featurized)(keys, trial.attacker)
-    return [own, reconstructed(keys), decoded(keys, "public")]
+def _own_keys(keys: Keys, trial: Trial) -> list[str]:
+    """Of what an adversary has of its own and of the release."""
+    stage = Publish if keys.entity(trial.attacker).options.publishes else Featurize
+    return [stage.key_of(keys, trial.attacker), Reconstruct.key_of(keys, keys.leader), decoded(keys, "public")]

@@ -147,3 +147,21 @@ class Stage(ABC, Generic[Player]):
     @abstractmethod
     def play(self, player: Player, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Does the work; what it leaves lies in files, and what it answers passes the gate."""
+
+
+class EntityStage(Stage[Entity]):
+    """A stage that is the entity's method of the same name, so that a plugin overrides it."""
+
+    def key(self, keys: "Keys", job: Job) -> str:
+        """Of who plays it."""
+        return self.key_of(keys, job.who)
+
+    @staticmethod
+    @abstractmethod
+    def key_of(keys: "Keys", name: str, /) -> str:
+        """A digest of all that the outcome depends on for the entity `name`."""
+
+    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
+        """Asks the entity."""
+        report: Report = getattr(entity, self.name)(progress)
+        return report

@@ -10,7 +10,7 @@ from collab.participants.entity import Entity
 from collab.participants.oracle import Oracle
 from collab.scenario.model import Scenario
 from collab.stages.base import Job, Planning, Playing, Stage, Urgency
-from collab.stages.keys import Keys, digest, remembered
+from collab.stages.keys import Keys, digest, remember
 from collab.training.progress import Progress
 from collab.types import Measure, Report
 
@@ -71,7 +71,7 @@ class Decode(Stage[Entity | Oracle]):
         return Job(name, who, self.name, place, order=part)
 
 
-@remembered
+@remember
 def decoded(keys: Keys, whose: str) -> str:
     """The key of the images of an entity, of `oracle`, `heldout`, `public`, or `EVERYTHING`."""
     return digest(Decode.name, Decode.version, keys.images(_holding(keys.given, keys.scenario, whose)))

@@ -57,7 +57,7 @@ def trials(planning: Planning) -> Iterator[Trial]:
         if attack.rehearses == "never":
             yield Trial(attacker, attack, victim)
             continue
-        recipe = [] if attack.rehearses == "once" else [each.model_dump() for each in defenses[victim]]
+        recipe = [] if attack.rehearses == "once" else [defense.model_dump() for defense in defenses[victim]]
         yield Trial(attacker, attack, victim, first.setdefault((attacker, str((attack.label, recipe))), victim))
 
 
@@ -72,9 +72,9 @@ def trial_job(
     )  # fmt: skip
 
 
-def defense_of(stated: EntityPart, plugins: Plugins) -> Defense:
+def defense_of(entity: EntityPart, plugins: Plugins) -> Defense:
     """The defense that an entity states, a chain where there are several."""
-    defenses = [plugins.load("defenses", each.kind).from_options(each) for each in stated.defenses]
+    defenses = [plugins.load("defenses", options.kind).from_options(options) for options in entity.defenses]
     return defenses[0] if len(defenses) == 1 else Chain(tuple(defenses))
 
 
