@@ -21,7 +21,7 @@ from collab.participants.crossings import EVERYONE, net_crossing, pictures_cross
 from collab.participants.defended import Defended
 from collab.participants.disclosure import measure_disclosure
 from collab.participants.exposure import Published, measure_exposure
-from collab.participants.federation import local_round, outcome
+from collab.participants.federation import score_rounds, train_round
 from collab.participants.inference import IDENTIFIER, load_own_numbers, train_identifier
 from collab.participants.layout import load_images, load_numbers
 from collab.participants.pool import Pooled, hurts, measure_harm, offer
@@ -104,7 +104,9 @@ class Entity(Defended):
         """Trains R on public images and releases it (DP-3)."""
         public = load_images(self.layout.public)
         self.write_features(self.layout.public, public)
-        net, losses = self.trained_reconstructor(self.scenario.reconstructor.kind, self.stream("reconstruct"), progress)
+        net, losses = self.train_reconstructor_of(
+            self.scenario.reconstructor.kind, self.stream("reconstruct"), progress
+        )
         card = {"l1_public": losses[-1], "public_images": len(public)}
         return Report((Measure("l1_public", losses[-1], n=len(public)),), (self._release("reconstructor", net, card),))
 
@@ -118,6 +120,7 @@ class Entity(Defended):
         stream = self.stream("poison")
         with stream.initialization():
             module = self.new_module()
+        private = load_numbers(self.private, "private")
         view = PrivateView(
             features=self.feed([self.own_features(self.private)], self.defense.batch_size),
             images=self.images,
@@ -129,11 +132,11 @@ class Entity(Defended):
             compute=self.compute,
             progress=progress,
             another=lambda kind: freeze(
-                self.trained_reconstructor(kind, self.stream(f"reconstruct {kind}"), progress)[0]
+                self.train_reconstructor_of(kind, self.stream(f"reconstruct {kind}"), progress)[0]
             ),
             identifier=partial(self._identifier, progress),
             like_decider=lambda outputs: self.new_split(outputs).decider,
-            private=_tensor(load_numbers(self.private, "private")),
+            private=None if private is None else torch.from_numpy(private),
         )
         losses = self.defense.fit(module, view)
         write_release(self.private, "defense", module.state_dict(), {})  # for this entity alone
@@ -216,7 +219,7 @@ class Entity(Defended):
         taken = {peer.sender: peer.rows for peer in pool}
         measures += [Measure(f"rows_from[{peer.sender}]", taken.get(peer.sender, 0)) for peer in offered]
         shards = [*own, *(shard for peer in pool for shard in peer.shards)]
-        decider, report = self.refined(shards, most_rows, row, stream, progress)
+        decider, report = self.refine_on(shards, most_rows, row, stream, progress)
         name = f"decider_{hashlib.sha256(str(row.name).encode()).hexdigest()[:16]}"  # rows may have long names
         write_release(self.private, name, decider.state_dict(), {"row": str(row.name)})
         shutil.rmtree(self.scratch, ignore_errors=True)
@@ -230,7 +233,7 @@ class Entity(Defended):
         Scored on raw held-out images, and (`..._published`) on held-out ones that went through the own defense.
         """
         readers = [reader for name in (self.name, *sorted(row.pool)) for reader in self.read(name)]
-        network = self.network_from_scratch(row, image_set(self.scratch, readers), stream, progress)
+        network = self.train_network(row, image_set(self.scratch, readers), stream, progress)
         module = self.fitted_module()
         shown = self.score_images(network, lambda images: as_published(self.defend(module, images)), "_published")
         shutil.rmtree(self.scratch, ignore_errors=True)
@@ -245,11 +248,11 @@ class Entity(Defended):
     # ---- the same with weights in place of features -----------------------------------------------------------------
     def federate(self, federation: Federation, number: int, progress: Progress) -> Report:
         """Trains C on own features for a round of federated averaging, and publishes its weights."""
-        return local_round(self, federation, number, progress)
+        return train_round(self, federation, number, progress)
 
     def average(self, federation: Federation, progress: Progress) -> Report:
         """Scores what federated averaging has come to."""
-        return outcome(self, federation)
+        return score_rounds(self, federation)
 
     # ---- what a curious entity does ---------------------------------------------------------------------------------
     def rehearse(self, attempt: Attempt, progress: Progress) -> Report:
@@ -261,7 +264,7 @@ class Entity(Defended):
         return attack(self, attempt, progress)
 
     # ---- what a plugin may want to call ------------------------------------------------------------------------------
-    def trained_reconstructor(
+    def train_reconstructor_of(
         self, kind: str, stream: Stream, progress: Progress
     ) -> tuple[nn.Module, tuple[float, ...]]:
         """A reconstructor of `kind` that has learned to invert F on the public set, and its loss in each epoch."""
@@ -286,7 +289,3 @@ class Entity(Defended):
         about = {"backbone": model.backbone, "hook": model.hook, "classes": self.task.outputs, "trained_by": self.name}
         digest = write_release(self.layout.release, name, state, {**about, **card})
         return net_crossing("release", self.name, name, digest, self.layout.release / f"{name}.safetensors", state)
-
-
-def _tensor(numbers: np.ndarray | None) -> Tensor | None:
-    return None if numbers is None else torch.from_numpy(numbers)

@@ -21,7 +21,7 @@ from collab.training.recipes import refine_decider
 from collab.types import Crossing, Measure, Report
 
 
-def local_round(entity: Participant, federation: Federation, number: int, progress: Progress) -> Report:
+def train_round(entity: Participant, federation: Federation, number: int, progress: Progress) -> Report:
     """Round `number`, from 1: the average of the last round, at first the released C, trained on own features.
 
     Trains as `refine` says, for `local_epochs`, with a schedule and an optimizer of each round's own, and publishes the
@@ -46,7 +46,7 @@ def local_round(entity: Participant, federation: Federation, number: int, progre
     return Report((Measure("rows", feed.rows), Measure("bytes_published", sent.bytes)), (sent, *read))
 
 
-def outcome(entity: Participant, federation: Federation) -> Report:
+def score_rounds(entity: Participant, federation: Federation) -> Report:
     """Scores on held-out features: the average of the last round, and (`top1_round[k]`) those of all rounds."""
     measures, crossed, sent = list[Measure](), 0, 0
     for number in range(1, federation.rounds + 1):

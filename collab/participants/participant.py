@@ -176,9 +176,9 @@ class Participant:
 
     def train_from_scratch(self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress) -> Report:
         """Rows 1 to 5: a new network trained on raw images, scored on held-out ones."""
-        return Report(self.score_images(self.network_from_scratch(row, images, stream, progress)))
+        return Report(self.score_images(self.train_network(row, images, stream, progress)))
 
-    def network_from_scratch(self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress) -> nn.Module:
+    def train_network(self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress) -> nn.Module:
         """A new network of the scenario's architecture, trained on images."""
         schedule = self.scenario.scratch or self.scenario.model.pretrain
         with stream.initialization():
@@ -190,15 +190,15 @@ class Participant:
         )
         return network
 
-    def refined(
+    def refine_on(
         self, readers: Sequence[ShardReader], most_rows: int, row: Refinement, stream: Stream, progress: Progress
     ) -> tuple[nn.Module, Report]:
         """Step 3: C trained further on the rows of all `readers`, scored on unpoisoned held-out features."""
-        decider = self.trained_further(readers, most_rows, row, stream, progress)
+        decider = self.train_further(readers, most_rows, row, stream, progress)
         rows = sum(reader.rows for reader in readers)
         return decider, Report((*self.score_features(decider), Measure("rows", rows)))
 
-    def trained_further(
+    def train_further(
         self, readers: Sequence[ShardReader], most_rows: int, row: Refinement, stream: Stream, progress: Progress
     ) -> nn.Module:
         """A copy of the released C, trained further on the rows of all `readers`."""

@@ -11,7 +11,7 @@ from collab.stages.hand_out import HandOut
 from collab.stages.keys import Keys, plain
 from collab.stages.publish import Publish
 from collab.stages.reconstruct import Reconstruct
-from collab.stages.trials import Trial, attack_code, defense_of, trial_job, trials
+from collab.stages.trials import Trial, attack_code, defense_of, find_trials, make_trial_job
 from collab.training.progress import Progress
 from collab.types import Report
 
@@ -23,10 +23,10 @@ class Rehearse(Stage[Entity]):
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for the first victim of its kind."""
-        for number, trial in enumerate(trials(planning)):
+        for number, trial in enumerate(find_trials(planning)):
             if trial.rehearsed_on == trial.victim:
                 needs = (f"reconstruct {planning.leader}", _own(planning, trial.attacker))
-                yield trial_job(self, trial, trial.rehearsal, (number, 0), needs, labels=trial.labels, reads=())
+                yield make_trial_job(self, trial, trial.rehearsal, (number, 0), needs, labels=trial.labels, reads=())
 
     def key(self, keys: Keys, job: Job) -> str:
         """The attack and its code, the victim's defense as it is stated, and what the adversary has."""
@@ -38,7 +38,7 @@ class Rehearse(Stage[Entity]):
         victim = str(trial.rehearsed_on)
         recipe = [plain(defense) for defense in keys.entity(victim).defenses]
         options = {**attack_code(keys, trial), "recipe": recipe, "for": victim}
-        return keys.computed(Rehearse, trial.attacker, options, _own_keys(keys, trial))
+        return keys.make(Rehearse, trial.attacker, options, _own_keys(keys, trial))
 
     def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
@@ -52,11 +52,11 @@ class Attack(Stage[Entity]):
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for each trial."""
-        for number, trial in enumerate(trials(planning)):
+        for number, trial in enumerate(find_trials(planning)):
             needs = [f"publish {trial.victim}", f"reconstruct {planning.leader}", _own(planning, trial.attacker)]
             needs += [] if trial.rehearsed_on is None else [trial.rehearsal]
             needs += [] if trial.attack.hand_out is None else [trial.handing_out]
-            yield trial_job(self, trial, trial.attacking, (number, 2), tuple(needs))
+            yield make_trial_job(self, trial, trial.attacking, (number, 2), tuple(needs))
 
     def key(self, keys: Keys, job: Job) -> str:
         """The attack and its code, what was published, what the adversary has, was given and has rehearsed."""
@@ -68,7 +68,7 @@ class Attack(Stage[Entity]):
         used = [Publish.key_of(keys, trial.victim), *_own_keys(keys, trial)]
         used += [] if trial.attack.hand_out is None else [HandOut.key_of(keys, trial)]
         used += [] if trial.rehearsed_on is None else [Rehearse.key_of(keys, trial)]
-        return keys.computed(Attack, trial.attacker, attack_code(keys, trial), used)
+        return keys.make(Attack, trial.attacker, attack_code(keys, trial), used)
 
     def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""

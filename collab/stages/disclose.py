@@ -52,7 +52,7 @@ class Recognize(Stage[Oracle]):
         """The same for every job."""
         stated = plain(keys.scenario.disclosure)
         options = {name: stated.get(name) for name in ("recognizer", "lpips")}
-        return keys.computed(Recognize, ORACLE, options, [decoded(keys, ORACLE), decoded(keys, "heldout")])
+        return keys.make(Recognize, ORACLE, options, [decoded(keys, ORACLE), decoded(keys, "heldout")])
 
     def play(self, oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Trains the recognizer on all images that the oracle reads, and asks it about held-out images and guesses.
@@ -101,7 +101,7 @@ class Disclose(EntityStage):
     def key_of(keys: Keys, name: str) -> str:
         """What is measured, the fitted defense, and the recognizer."""
         options, seen = disclosure_keys(keys)
-        return keys.computed(Disclose, name, options, [Poison.key_of(keys, name), *seen])
+        return keys.make(Disclose, name, options, [Poison.key_of(keys, name), *seen])
 
 
 def disclosure_keys(keys: Keys) -> tuple[dict[str, Any], list[str]]:

@@ -50,7 +50,7 @@ class Embed(Stage[Oracle]):
         """The same for every job."""
         exposure = keys.scenario.exposure
         options = plain(None if exposure is None else exposure.embedding)
-        return keys.computed(Embed, ORACLE, options, [decoded(keys, "public"), decoded(keys, "heldout")])
+        return keys.make(Embed, ORACLE, options, [decoded(keys, "public"), decoded(keys, "heldout")])
 
     def play(self, oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Trains the embedding of individuals on those of the public images, and tells what guesses score with it."""
@@ -91,4 +91,4 @@ class Expose(EntityStage):
     def key_of(keys: Keys, name: str) -> str:
         """What is measured, the fitted defense, and the embedding."""
         seen = [Embed.key_of(keys)] if keys.scenario.embeds else []
-        return keys.computed(Expose, name, plain(keys.scenario.exposure), [Poison.key_of(keys, name), *seen])
+        return keys.make(Expose, name, plain(keys.scenario.exposure), [Poison.key_of(keys, name), *seen])

@@ -36,7 +36,7 @@ class Featurize(EntityStage):
     def key_of(keys: Keys, name: str) -> str:
         """F, the entity's images, and how features are stored."""
         used = [Pretrain.key_of(keys, keys.leader), decoded(keys, name)]
-        return keys.computed(Featurize, name, keys.stored, used)
+        return keys.make(Featurize, name, keys.stored, used)
 
 
 class FeaturizeHeldout(Stage[Oracle]):
@@ -58,7 +58,7 @@ class FeaturizeHeldout(Stage[Oracle]):
     def key_of(keys: Keys) -> str:
         """The same for every job."""
         used = [Pretrain.key_of(keys, keys.leader), decoded(keys, "heldout")]
-        return keys.computed(FeaturizeHeldout, ORACLE, keys.stored, used)
+        return keys.make(FeaturizeHeldout, ORACLE, keys.stored, used)
 
     def play(self, oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """F of the held-out images, once for all; scores the released C (control `c_public`), and guesses on 2,000."""

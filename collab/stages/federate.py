@@ -65,7 +65,7 @@ class Average(Stage[Entity]):
         """The last round, and F of the held-out images."""
         federation: Federation = job.order
         used = [FeaturizeHeldout.key_of(keys), *_round(keys, federation, federation.rounds)]
-        return keys.computed(Average, job.who, {"rounds": federation.rounds}, used)
+        return keys.make(Average, job.who, {"rounds": federation.rounds}, used)
 
     def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
@@ -86,7 +86,7 @@ def _federated(keys: Keys, who: str, federation: Federation, number: int) -> str
         refine = {name: value for name, value in plain(keys.scenario.refine).items() if name not in _NOT_OF_ROUNDS}
         options = {"refine": refine, "local_epochs": federation.local_epochs, "round": number}
         used = [Featurize.key_of(keys, who), *_round(keys, federation, number - 1)]
-        keys.memory[place] = keys.computed(Federate, who, options, used)
+        keys.memory[place] = keys.make(Federate, who, options, used)
     return keys.memory[place]
 
 

@@ -13,7 +13,7 @@ from collab.stages.base import Job, Planning, Playing, Stage
 from collab.stages.decode import decoded
 from collab.stages.keys import Keys
 from collab.stages.publish import Publish
-from collab.stages.trials import Trial, attack_code, trial_job, trials
+from collab.stages.trials import Trial, attack_code, find_trials, make_trial_job
 from collab.store.private import private_folder
 from collab.store.release import read_release, write_release
 from collab.training.progress import Progress
@@ -27,10 +27,10 @@ class HandOut(Stage[Oracle]):
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for each trial of an attack that is given something."""
-        for number, trial in enumerate(trials(planning)):
+        for number, trial in enumerate(find_trials(planning)):
             if trial.attack.hand_out is not None:
                 needs = (f"publish {trial.victim}", "decode oracle")
-                yield trial_job(self, trial, trial.handing_out, (number, 1), needs, who=ORACLE)
+                yield make_trial_job(self, trial, trial.handing_out, (number, 1), needs, who=ORACLE)
 
     def key(self, keys: Keys, job: Job) -> str:
         """The attack, who gets it, what the victim published, and the oracle's images."""
@@ -40,7 +40,7 @@ class HandOut(Stage[Oracle]):
     def key_of(keys: Keys, trial: Trial) -> str:
         """Of what an adversary is given."""
         options = {**attack_code(keys, trial), "to": trial.attacker, "of": trial.victim}
-        return keys.computed(HandOut, ORACLE, options, [Publish.key_of(keys, trial.victim), decoded(keys, ORACLE)])
+        return keys.make(HandOut, ORACLE, options, [Publish.key_of(keys, trial.victim), decoded(keys, ORACLE)])
 
     def play(self, oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Writes what it gives into the adversary's own folder; every part is a line of the ledger."""

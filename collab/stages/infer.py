@@ -48,7 +48,7 @@ class Infer(Stage[Oracle]):
     def key(self, keys: Keys, job: Job) -> str:
         """What is read, what was published, and the oracle's images."""
         used = [Publish.key_of(keys, str(job.victim)), decoded(keys, ORACLE)]
-        return keys.computed(Infer, ORACLE, plain(keys.scenario.inference), used)
+        return keys.make(Infer, ORACLE, plain(keys.scenario.inference), used)
 
     def play(self, oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """What classifiers read from what `victim` published: its private attributes, or whom its images show.

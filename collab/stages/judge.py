@@ -29,7 +29,7 @@ from collab.stages.disclose import RECOGNIZE, disclosure_keys
 from collab.stages.hand_out import candidates_of
 from collab.stages.keys import Keys
 from collab.stages.publish import Publish
-from collab.stages.trials import Trial, trial_job, trials
+from collab.stages.trials import Trial, find_trials, make_trial_job
 from collab.store.codec import as_stored
 from collab.store.pictures import judged_file
 from collab.store.private import private_folder
@@ -46,15 +46,15 @@ class Judge(Stage[Oracle]):
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for each trial."""
         recognize = () if planning.scenario.disclosure is None else (RECOGNIZE,)
-        for number, trial in enumerate(trials(planning)):
+        for number, trial in enumerate(find_trials(planning)):
             needs = (trial.attacking, f"publish {trial.victim}", "decode oracle", *recognize)
-            yield trial_job(self, trial, trial.judging, (number, 3), needs, who=ORACLE, labels=trial.labels)
+            yield make_trial_job(self, trial, trial.judging, (number, 3), needs, who=ORACLE, labels=trial.labels)
 
     def key(self, keys: Keys, job: Job) -> str:
         """The answer, what was published, the oracle's images, and who looks at reconstructions."""
         options, seen = disclosure_keys(keys)
         used = [Attack.key_of(keys, job.order), Publish.key_of(keys, job.order.victim), decoded(keys, ORACLE), *seen]
-        return keys.computed(Judge, ORACLE, options, used)
+        return keys.make(Judge, ORACLE, options, used)
 
     def play(self, oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """How near the answer comes to the truth, and what guesses do."""

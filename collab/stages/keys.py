@@ -53,9 +53,7 @@ class Keys:
         """An entity as the scenario states it."""
         return self._entities[name]
 
-    def computed(
-        self, stage: type[Stage[Any]], participant: str, options: Mapping[str, Any], used: Sequence[str]
-    ) -> str:
+    def make(self, stage: type[Stage[Any]], participant: str, options: Mapping[str, Any], used: Sequence[str]) -> str:
         """The key of what one computes from what has the keys `used`: its randomness and arithmetic belong to it."""
         setting, part = self._setting, self._entities.get(participant)
         on = [setting.compute, setting.threads, setting.torch, self.given.outputs]

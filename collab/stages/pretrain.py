@@ -30,4 +30,4 @@ class Pretrain(EntityStage):
     def key_of(keys: Keys, name: str) -> str:
         """The network and its training, the leader's images and the held-out ones."""
         used = [decoded(keys, name), decoded(keys, "heldout")]
-        return keys.computed(Pretrain, name, plain(keys.scenario.model), used)
+        return keys.make(Pretrain, name, plain(keys.scenario.model), used)

@@ -34,7 +34,7 @@ class Poison(EntityStage):
         if any(defense.hides_people for defense in defenses):
             options["identifier"] = {**plain(keys.scenario.inference), "of": None}
         used = [Featurize.key_of(keys, name), Reconstruct.key_of(keys, keys.leader), FeaturizeHeldout.key_of(keys)]
-        return keys.computed(Poison, name, options, used)
+        return keys.make(Poison, name, options, used)
 
 
 class Publish(EntityStage):
@@ -53,7 +53,7 @@ class Publish(EntityStage):
     def key_of(keys: Keys, name: str) -> str:
         """The fitted defense, the features, and whether the module is released."""
         options = {"release_module": True} if keys.entity(name).opens_module else {}
-        return keys.computed(Publish, name, options, [Poison.key_of(keys, name), Featurize.key_of(keys, name)])
+        return keys.make(Publish, name, options, [Poison.key_of(keys, name), Featurize.key_of(keys, name)])
 
 
 class Withdraw(EntityStage):
@@ -79,4 +79,4 @@ class Withdraw(EntityStage):
     @staticmethod
     def key_of(keys: Keys, name: str) -> str:
         """What was published."""
-        return keys.computed(Withdraw, name, {}, [Publish.key_of(keys, name)])
+        return keys.make(Withdraw, name, {}, [Publish.key_of(keys, name)])

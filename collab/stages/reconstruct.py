@@ -27,4 +27,4 @@ class Reconstruct(EntityStage):
     def key_of(keys: Keys, name: str) -> str:
         """R's kind and training, F, and the public images."""
         options = {**plain(keys.scenario.reconstructor), **keys.stored}
-        return keys.computed(Reconstruct, name, options, [Pretrain.key_of(keys, name), decoded(keys, "public")])
+        return keys.make(Reconstruct, name, options, [Pretrain.key_of(keys, name), decoded(keys, "public")])

@@ -92,7 +92,7 @@ def _from_features(keys: Keys, row: Refinement, most_rows: int) -> str:
         used += [Featurize.key_of(keys, name) for name in (entity, *sorted(row.unpoisoned))]
     elif row.own == "features":
         used.append(Featurize.key_of(keys, entity))
-    return keys.computed(Refine, entity, asked, used)
+    return keys.make(Refine, entity, asked, used)
 
 
 def _from_scratch(keys: Keys, row: Refinement) -> str:
@@ -106,9 +106,9 @@ def _from_scratch(keys: Keys, row: Refinement) -> str:
     if row.own == "published":
         senders = [str(row.entity), *sorted(row.pool)]
         used = [*(Publish.key_of(keys, name) for name in senders), heldout]
-        return keys.computed(Refine, str(row.entity), {**options, "own": row.own}, used)
+        return keys.make(Refine, str(row.entity), {**options, "own": row.own}, used)
     whose = EVERYTHING if row.share is not None else str(row.entity)
-    return keys.computed(Refine, row.entity or ORACLE, options, [decoded(keys, whose), heldout])
+    return keys.make(Refine, row.entity or ORACLE, options, [decoded(keys, whose), heldout])
 
 
 def _images_read(row: Refinement, images: Mapping[str, int]) -> int:

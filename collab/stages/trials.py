@@ -49,7 +49,7 @@ class Trial:
         return ((f"{stage_rows.OF_ATTACKS}{self.attacker}", self.victim),)
 
 
-def trials(planning: Planning) -> Iterator[Trial]:
+def find_trials(planning: Planning) -> Iterator[Trial]:
     """Every attack on every victim, in the order of the scenario."""
     defenses = {entity.name: entity.defenses for entity in planning.scenario.entities}
     first: dict[tuple[str, str], str] = {}
@@ -61,7 +61,7 @@ def trials(planning: Planning) -> Iterator[Trial]:
         yield Trial(attacker, attack, victim, first.setdefault((attacker, str((attack.label, recipe))), victim))
 
 
-def trial_job(
+def make_trial_job(
     stage: Stage[Any], trial: Trial, name: str, place: tuple[int, int], needs: tuple[str, ...], *,
     who: str = "", labels: tuple[tuple[str, str], ...] = (), reads: tuple[str, ...] | None = None,
 ) -> Job:  # fmt: skip
