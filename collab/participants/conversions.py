@@ -26,8 +26,13 @@ class Conversion(ABC):
     form: ClassVar[Form]
 
     @abstractmethod
-    def new_module(self, defense: Defense, released: Split, channels: int, *, rectified: bool) -> nn.Module:
-        """The untrained module; features have `channels`, none of them negative where `rectified`."""
+    def new_module(
+        self, defense: Defense, released: Callable[[], Split], channels: int, *, rectified: bool
+    ) -> nn.Module:
+        """The untrained module; features have `channels`, none of them negative where `rectified`.
+
+        `released` is called by who needs F and C: to load them draws from the generator that initializes the module.
+        """
 
     def decider(self, module: nn.Module, released: Split) -> nn.Module:
         """The decider that reads what is published."""
@@ -62,7 +67,9 @@ class FeaturesToFeatures(Conversion):
     form = FEATURES_TO_FEATURES
 
     @override
-    def new_module(self, defense: Defense, released: Split, channels: int, *, rectified: bool) -> nn.Module:
+    def new_module(
+        self, defense: Defense, released: Callable[[], Split], channels: int, *, rectified: bool
+    ) -> nn.Module:
         return defense.build(channels, rectified=rectified)
 
 
@@ -72,8 +79,10 @@ class ImagesToFeatures(Conversion):
     form = IMAGES_TO_FEATURES
 
     @override
-    def new_module(self, defense: Defense, released: Split, channels: int, *, rectified: bool) -> nn.Module:
-        return Encoder.beginning_as(released)
+    def new_module(
+        self, defense: Defense, released: Callable[[], Split], channels: int, *, rectified: bool
+    ) -> nn.Module:
+        return Encoder.beginning_as(released())
 
     @override
     def decider(self, module: nn.Module, released: Split) -> nn.Module:
@@ -87,7 +96,9 @@ class ImagesToImages(Conversion):
     form = IMAGES_TO_IMAGES
 
     @override
-    def new_module(self, defense: Defense, released: Split, channels: int, *, rectified: bool) -> nn.Module:
+    def new_module(
+        self, defense: Defense, released: Callable[[], Split], channels: int, *, rectified: bool
+    ) -> nn.Module:
         return defense.build(3, rectified=False)
 
     @override

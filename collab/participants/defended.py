@@ -31,7 +31,9 @@ class Defended(Participant):
         """The module of a defense (its own unless given), untrained."""
         model, defense = self.scenario.model, defense or self.defense
         rectified = is_rectified(model.backbone, model.hook)
-        return conversion_of(defense.form).new_module(defense, self.released, self.spec.shape[0], rectified=rectified)
+        return conversion_of(defense.form).new_module(
+            defense, lambda: self.released, self.spec.shape[0], rectified=rectified
+        )
 
     def fitted_module(self, defense: Defense | None = None, state: Mapping[str, Tensor] | None = None) -> nn.Module:
         """The module of a defense with its `state`; the own one as it was fitted unless given."""

@@ -39,9 +39,17 @@ def test_every_form_is_played_by_its_own_conversion(form: Form) -> None:
 def test_a_module_takes_what_its_form_says_and_answers_what_that_publishes(form: Form, released: Split) -> None:
     images = torch.rand(2, 3, 16, 16)
     features = released.featurizer(images)
-    module = conversion_of(form).new_module(DEFENSES[form], released, features.shape[1], rectified=True)
+    module = conversion_of(form).new_module(DEFENSES[form], lambda: released, features.shape[1], rectified=True)
     changed = module(images if form.takes_images else features)
     assert changed.shape == (images if form.publishes_images else features).shape
+
+
+@pytest.mark.parametrize("form", [FEATURES_TO_FEATURES, IMAGES_TO_IMAGES])
+def test_a_module_that_begins_as_nothing_released_is_drawn_alike_whether_that_was_loaded_or_not(form: Form) -> None:
+    def load() -> Split:
+        raise AssertionError("loading draws from the generator of the module, which a resumed stage has not done")
+
+    conversion_of(form).new_module(DEFENSES[form], load, 16, rectified=True)
 
 
 def test_an_encoder_is_read_by_the_decider_that_learned_beside_it_and_all_else_by_c(released: Split) -> None:
