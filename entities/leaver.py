@@ -1,11 +1,8 @@
 """An entity that withdraws what it has published."""
 
-from typing import ClassVar
-
 from collab.participants.entity import Entity
-from collab.scenario.base import EntityOptions
 
-from .options import Leaver as LeaverOptions
+from . import options
 
 
 class Leaver(Entity):
@@ -14,5 +11,5 @@ class Leaver(Entity):
     What others have learned from them by then stays learned: withdrawing is no deletion.
     """
 
-    kind: ClassVar[str] = "leaver"
-    Options: ClassVar[type[EntityOptions]] = LeaverOptions
+    kind = "leaver"
+    Options = options.Leaver

@@ -1,23 +1,20 @@
 """An entity that publishes wrong labels."""
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 from typing_extensions import override
 
 from collab.participants.entity import Entity
-from collab.scenario.base import EntityOptions
 
-from .options import Mislabeler as MislabelerOptions
+from . import options
 
 
 class Mislabeler(Entity):
     """Publishes its poisoned features, some of them under a wrong label; refines on true ones."""
 
-    kind: ClassVar[str] = "mislabeler"
-    Options: ClassVar[type[EntityOptions]] = MislabelerOptions
-    options: MislabelerOptions
+    kind = "mislabeler"
+    Options = options.Mislabeler
+    options: options.Mislabeler
 
     @override
     def published(self, features: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

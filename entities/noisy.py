@@ -1,15 +1,12 @@
 """An entity that publishes features that come from no image: a malicious publisher."""
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 from typing_extensions import override
 
 from collab.participants.entity import Entity
-from collab.scenario.base import EntityOptions
 
-from .options import Noisy as NoisyOptions
+from . import options
 
 
 class Noisy(Entity):
@@ -18,9 +15,9 @@ class Noisy(Entity):
     The store cannot tell: the values are finite, of the right shape, and no larger than others. `vet: holdout` can.
     """
 
-    kind: ClassVar[str] = "noisy"
-    Options: ClassVar[type[EntityOptions]] = NoisyOptions
-    options: NoisyOptions
+    kind = "noisy"
+    Options = options.Noisy
+    options: options.Noisy
 
     @override
     def published(self, features: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -1,34 +1,32 @@
 """An entity that chooses what it takes."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from typing_extensions import override
 
 from collab.participants.entity import Entity
-from collab.participants.pool import Pooled, harm, of_classes
-from collab.scenario.base import EntityOptions
+from collab.participants.pool import Pooled, measure_harm, of_classes
 from collab.scenario.model import Refinement
 from collab.training.progress import Progress
 
-from .options import Selective as SelectiveOptions
+from . import options
 
 
 class Selective(Entity):
     """Refines on those rows of the pool that are of some entities, of some classes, or of its most useful peers."""
 
-    kind: ClassVar[str] = "selective"
-    Options: ClassVar[type[EntityOptions]] = SelectiveOptions
-    options: SelectiveOptions
+    kind = "selective"
+    Options = options.Selective
+    options: options.Selective
 
     @override
     def choose(self, pool: Sequence[Pooled], row: Refinement, progress: Progress) -> Sequence[Pooled]:
-        wanted = self.options
-        if wanted.entities is not None:
-            pool = [peer for peer in pool if peer.sender in wanted.entities]
-        if wanted.classes is not None:
-            pool = [of_classes(self, peer, wanted.classes) for peer in pool]
-        if wanted.best is not None and len(pool) > wanted.best:
-            found = harm(self, pool, row, progress)
-            pool = sorted(pool, key=lambda peer: found[peer.sender].value)[: wanted.best]
+        chosen = self.options
+        if chosen.entities is not None:
+            pool = [peer for peer in pool if peer.sender in chosen.entities]
+        if chosen.classes is not None:
+            pool = [of_classes(self, peer, chosen.classes) for peer in pool]
+        if chosen.best is not None and len(pool) > chosen.best:
+            harms = measure_harm(self, pool, row, progress)
+            pool = sorted(pool, key=lambda peer: harms[peer.sender].value)[: chosen.best]
         return pool

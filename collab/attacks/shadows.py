@@ -9,9 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from collab.attacks.base import Knowledge, Map
-from collab.defenses.base import Defense, PrivateView
-from collab.defenses.chain import Chain
-from collab.defenses.dpm import DpmDefense
+from collab.defenses.base import PrivateView
 from collab.errors import EntityError
 from collab.models.freeze import freeze
 from collab.seeding import Stream
@@ -19,19 +17,6 @@ from collab.training.feeds import FeatureFeed, ImageSet, InMemory
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 from collab.training.recipes import features_of, outputs_of
-
-BLOCKS = (0, 1, -1, 0, 2, -2)
-"""Blocks more or fewer than the recipe states, in turn: a victim may be larger or smaller than its recipe says."""
-
-
-def varied(defense: Defense, number: int, epochs: int | None) -> Defense:
-    """The recipe of shadow `number`: DPMs differ in blocks and take `epochs` passes; other defenses are as they are."""
-    if isinstance(defense, Chain):
-        return Chain(tuple(varied(each, number, epochs) for each in defense.defenses))
-    if isinstance(defense, DpmDefense):
-        blocks = max(1, defense.blocks + BLOCKS[number % len(BLOCKS)])
-        return replace(defense, blocks=blocks, recipe=replace(defense.recipe, epochs=epochs or defense.recipe.epochs))
-    return defense
 
 
 def fit_shadow(
@@ -43,13 +28,13 @@ def fit_shadow(
     Frozen, in eval mode; the same arguments give the same module. Raises EntityError for a recipe whose module encodes
     images: it is released, so that nobody needs a shadow of it.
     """
-    if known.victim_defense.encodes:
+    if known.victim_defense.form.is_released:
         raise EntityError(
             "shadow_modules: the victim's defense changes the featurizer itself and is released. Attack it with "
             "leaked_module."
         )
     stream = replace(stream, stage=f"{stream.stage} {number}")
-    defense = varied(known.victim_defense, number, epochs)
+    defense = known.victim_defense.vary(number, epochs)
     public = known.public_data
     drawn = np.sort(stream.numpy("images").permutation(len(public))[:rows])
     images = ImageSet(public.images[drawn], public.labels[drawn])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,6 @@ from collab.models.backbones import Encoder
 from collab.models.decoders import build_decoder, build_discriminator
 from collab.models.freeze import freeze
 from collab.models.recognizer import Recognizer
-from collab.scenario.base import DefenseOptions
 from collab.training.adversarial import Game, train_encoder
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
@@ -30,8 +29,8 @@ class Adversarial(EncodingDefense):
     baseline. g is our own classifier of the public split, since no pre-trained VGG is at hand.
     """
 
-    kind: ClassVar[str] = "adversarial"
-    Options: ClassVar[type[DefenseOptions]] = AdversarialOptions
+    kind = "adversarial"
+    Options = AdversarialOptions
 
     options: AdversarialOptions
 
@@ -48,26 +47,26 @@ class Adversarial(EncodingDefense):
                 for layer in module.modules():
                     if isinstance(layer, nn.Conv2d | nn.Linear | nn.modules.batchnorm._BatchNorm):
                         layer.reset_parameters()
-        stated, side = self.options, view.images.images.shape[-1]
+        options, side = self.options, view.images.images.shape[-1]
         channels, height, width = view.features.shape
-        public = view.public.first(stated.adversary_share)
+        public = view.public.first(options.adversary_share)
         perceive = None
-        if stated.perceptual_weight or stated.decoder_perceptual_weight:
-            perceive = self._perceiving(view).activations
+        if options.perceptual_weight or options.decoder_perceptual_weight:
+            perceive = self._train_perceiver(view).activations
         game = Game(
             encoder=module.featurizer,
             head=module.decider,
             decoder=build_decoder((channels, height, width), side),
-            discriminator=build_discriminator(side) if stated.gan_weight else None,
+            discriminator=build_discriminator(side) if options.gan_weight else None,
             perceive=perceive,
-            pixel_weight=stated.pixel_weight,
-            perceptual_weight=stated.perceptual_weight,
-            decoder_perceptual_weight=stated.decoder_perceptual_weight,
-            gan_weight=stated.gan_weight,
+            pixel_weight=options.pixel_weight,
+            perceptual_weight=options.perceptual_weight,
+            decoder_perceptual_weight=options.decoder_perceptual_weight,
+            gan_weight=options.gan_weight,
         )
         return train_encoder(
-            game, view.images, torch.from_numpy(view.images.labels), public, Recipe.of(stated),
-            head_start=stated.head_start, task_loss=self._task_loss(view), stream=view.stream, compute=view.compute,
+            game, view.images, torch.from_numpy(view.images.labels), public, Recipe.of(options),
+            head_start=options.head_start, task_loss=self._task_loss(view), stream=view.stream, compute=view.compute,
             progress=view.progress,
         )  # fmt: skip
 
@@ -83,7 +82,7 @@ class Adversarial(EncodingDefense):
         columns = [task.names.index(name) for name in chosen]
         return lambda outputs, targets: task.loss(outputs[:, columns], targets[:, columns])
 
-    def _perceiving(self, view: PrivateView) -> Recognizer:
+    def _train_perceiver(self, view: PrivateView) -> Recognizer:
         """g, trained on the classes of the public images."""
         shown = ImageSet(view.public.images, view.public.classes)
         stream = replace(view.stream, stage=f"{view.stream.stage} perceptual")

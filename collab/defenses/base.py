@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from collab.defenses.options import Encoding, ImageDefenseOptions
 from collab.errors import CollabError
-from collab.scenario.base import DefenseOptions, Publishes
+from collab.scenario.base import DefenseOptions, Form
 from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet
 from collab.training.options import FromOptions
@@ -66,14 +66,9 @@ class Defense(FromOptions, ABC):
     keeps_values: ClassVar[bool] = False
 
     @property
-    def publishes(self) -> Publishes:
-        """What it changes and its entity publishes."""
-        return self.Options.publishes
-
-    @property
-    def encodes(self) -> bool:
-        """Whether its module is an `Encoder`, which is given images, begins as F and C, and is built by nobody."""
-        return self.Options.encodes
+    def form(self) -> Form:
+        """What it is given and what its entity publishes."""
+        return self.Options.form
 
     @property
     def batch_size(self) -> int:
@@ -95,12 +90,19 @@ class Defense(FromOptions, ABC):
         in; publishing and scoring take eval mode.
         """
 
+    def vary(self, number: int, epochs: int | None) -> "Defense":
+        """This defense as an adversary guesses it who trains shadow `number` itself, for `epochs` where they are given.
+
+        What has no sizes to be mistaken about is guessed as it is.
+        """
+        return self
+
 
 class FixedDefense(Defense):
     """A defense that learns nothing: its module is public, and what it does is known before any row is."""
 
-    is_private: ClassVar[bool] = False
-    is_learned: ClassVar[bool] = False
+    is_private = False
+    is_learned = False
 
     @override
     def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:
@@ -124,7 +126,7 @@ class EncodingDefense(Defense):
     """A defense that makes features of images itself: its module is an `Encoder`, public, and others train on it."""
 
     Options: ClassVar[type[DefenseOptions]] = Encoding
-    is_private: ClassVar[bool] = False
+    is_private = False
 
     @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:

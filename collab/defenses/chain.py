@@ -48,18 +48,22 @@ class Chain(Defense):
         return Stages(*(defense.build(channels, rectified=rectified) for defense in self.defenses))
 
     @override
+    def vary(self, number: int, epochs: int | None) -> Defense:
+        return Chain(tuple(defense.vary(number, epochs) for defense in self.defenses))
+
+    @override
     def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:
         """Fits each; returns the losses of all that learn."""
         modules = list(view.compute.place(module).children())
         stages = list(zip(self.defenses, modules, strict=True))
         losses, seen = list[float](), Counter[type[Defense]]()
-        for place, (defense, each) in enumerate(stages):
+        for place, (defense, part) in enumerate(stages):
             after = takewhile(lambda later: not later[0].is_learned, stages[place + 1 :])
             nth = seen[type(defense)]  # so that no two of a kind draw alike
             stream = replace(view.stream, stage=f"{view.stream.stage} {nth + 1}") if nth else view.stream
             features = replace(view.features, batch_size=defense.batch_size, through=Stages(*modules[:place]))
-            known = replace(view, features=features, stream=stream, after=Stages(*(later for _, later in after)))
+            narrowed = replace(view, features=features, stream=stream, after=Stages(*(later for _, later in after)))
             with stream.initialization("noise of others"):
-                losses += defense.fit(each, known)
+                losses += defense.fit(part, narrowed)
             seen[type(defense)] += 1
         return tuple(losses)

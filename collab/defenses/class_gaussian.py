@@ -1,7 +1,6 @@
 """Draws from a Gaussian of their class in place of features: no published row is any image's."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 from torch import nn
 from typing_extensions import override
@@ -10,7 +9,6 @@ from collab.defenses import options
 from collab.defenses.base import Defense, PrivateView
 from collab.defenses.gaussian import ClassGaussian as Gaussian
 from collab.defenses.gaussian import Rows
-from collab.scenario.base import DefenseOptions
 from collab.training.feeds import FeatureFeed
 
 
@@ -23,9 +21,9 @@ class ClassGaussian(Defense):
     label; what all rows together tell are the statistics.
     """
 
-    kind: ClassVar[str] = "class_gaussian"
-    Options: ClassVar[type[DefenseOptions]] = options.ClassGaussian
-    is_private: ClassVar[bool] = True
+    kind = "class_gaussian"
+    Options = options.ClassGaussian
+    is_private = True
 
     rank: int
 

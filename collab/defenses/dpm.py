@@ -1,7 +1,7 @@
 """The Deep Poisoning Module as a defense (DP 3.3): learned by each entity, never released."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, Self
+from typing import Literal, Self
 
 from torch import nn
 from typing_extensions import override
@@ -9,18 +9,20 @@ from typing_extensions import override
 from collab.defenses.base import Defense, PrivateView
 from collab.defenses.dpm_network import Rotating, build_dpm
 from collab.defenses.options import Dpm
-from collab.scenario.base import DefenseOptions
 from collab.training.loop import Recipe
 from collab.training.recipes import Poisoning, train_dpm
+
+MORE_BLOCKS = (0, 1, -1, 0, 2, -2)
+"""Blocks more or fewer than stated, in turn, in shadows: a victim may be larger or smaller than its options say."""
 
 
 @dataclass(frozen=True)
 class DpmDefense(Defense):
     """Publishes P(F(x)); P stays with its entity, which denies others the pairs to invert it."""
 
-    kind: ClassVar[str] = "dpm"
-    Options: ClassVar[type[DefenseOptions]] = Dpm
-    is_private: ClassVar[bool] = True
+    kind = "dpm"
+    Options = Dpm
+    is_private = True
 
     blocks: int
     width: int | None
@@ -50,6 +52,12 @@ class DpmDefense(Defense):
             for _ in range(self.rotate)
         ]
         return Rotating(modules) if self.rotate > 1 else modules[0]
+
+    @override
+    def vary(self, number: int, epochs: int | None) -> Defense:
+        """Differs in blocks from shadow to shadow."""
+        blocks = max(1, self.blocks + MORE_BLOCKS[number % len(MORE_BLOCKS)])
+        return replace(self, blocks=blocks, recipe=replace(self.recipe, epochs=epochs or self.recipe.epochs))
 
     @override
     def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:

@@ -52,7 +52,7 @@ class Rotating(Keyed):
         super().__init__()
         self.each = nn.ModuleList(modules)
 
-    def picked(self, features: Features) -> Tensor:
+    def pick(self, features: Features) -> Tensor:
         """The number of each row's module, [batch]."""
         if self.training:
             return torch.randint(len(self.each), (len(features),))
@@ -60,7 +60,7 @@ class Rotating(Keyed):
 
     @override
     def forward(self, features: Features, source: Features | None = None) -> Features:
-        picked = self.picked(features if source is None else source)
+        picked = self.pick(features if source is None else source)
         rows = [torch.nonzero(picked == place)[:, 0].to(features.device) for place in range(len(self.each))]
         shares = [module(features[own]) for module, own in zip(self.each, rows, strict=True) if len(own)]
         return torch.cat(shares)[torch.cat(rows).argsort()]

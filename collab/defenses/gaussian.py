@@ -49,12 +49,12 @@ class ClassGaussian(Keyed):
         Four passes and one for each of PASSES; V by subspace iteration from random directions.
         """
         self.key.fill_(key)
-        known = sorted(
+        classes_by_number = sorted(
             (number, int(label))
             for source, labels in sources()
             for number, label in zip(self.numbers(source), labels, strict=True)
         )
-        self.rows, self.classes = (torch.tensor(part) for part in zip(*known, strict=True))
+        self.rows, self.classes = (torch.tensor(part) for part in zip(*classes_by_number, strict=True))
         outputs = int(self.classes.max()) + 1
         means = _means(rows(), outputs)
 
@@ -62,15 +62,15 @@ class ClassGaussian(Keyed):
             for features, labels in rows():
                 yield (features - means[labels.to(features.device)]).flatten(1)
 
-        count = len(known)
-        wanted = min(self.rank, max(count - outputs, 1), means[0].numel())
-        start = torch.randn(means[0].numel(), wanted + min(wanted, 10), generator=generator)
+        count = len(classes_by_number)
+        rank = min(self.rank, max(count - outputs, 1), means[0].numel())
+        start = torch.randn(means[0].numel(), rank + min(rank, 10), generator=generator)
         basis = torch.linalg.qr(start.to(means.device))[0]
         for _ in range(PASSES):
             basis = torch.linalg.qr(_sum(part.T @ (part @ basis) for part in centered()))[0]
         inner = _sum((part @ basis).T @ (part @ basis) for part in centered()) / count
         variances, turned = torch.linalg.eigh(inner.double())
-        directions = (basis.double() @ turned * variances.clamp(min=0).sqrt()).flip(1)[:, :wanted].T
+        directions = (basis.double() @ turned * variances.clamp(min=0).sqrt()).flip(1)[:, :rank].T
         total = _sum(part.square().sum(0) for part in centered()).double() / count
         shape = means.shape[1:]
         self.means, self.directions = means, directions.float().reshape(-1, *shape)
@@ -102,9 +102,9 @@ class ClassGaussian(Keyed):
     @override
     def forward(self, features: Features, source: Features | None = None) -> Features:
         with torch.autocast(features.device.type, enabled=False):  # bf16 has no Cholesky factors
-            return self._drawn(features.float(), self.numbers(features if source is None else source))
+            return self._draw(features.float(), self.numbers(features if source is None else source))
 
-    def _drawn(self, features: Features, numbers: list[int]) -> Features:
+    def _draw(self, features: Features, numbers: list[int]) -> Features:
         classes = self.classes_of(numbers, features).to(features.device)
         along, apart = torch.empty(len(features), len(self.directions)), torch.empty(features.shape)
         for place, number in enumerate(numbers):
@@ -125,9 +125,9 @@ class ClassGaussian(Keyed):
 
 
 def _sum(parts: Iterable[Tensor]) -> Tensor:
-    found = iter(parts)
-    total = next(found).clone()
-    for part in found:
+    remaining = iter(parts)
+    total = next(remaining).clone()
+    for part in remaining:
         total += part
     return total
 

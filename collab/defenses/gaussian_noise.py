@@ -1,7 +1,6 @@
 """Gaussian noise on features, GN of DP Table 3."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import nn
 from typing_extensions import override
@@ -9,7 +8,6 @@ from typing_extensions import override
 from collab.defenses import options
 from collab.defenses.base import FixedDefense, PrivateView
 from collab.models.filters import Noise, spread_over
-from collab.scenario.base import DefenseOptions
 
 
 @dataclass(frozen=True)
@@ -21,8 +19,8 @@ class GaussianNoise(FixedDefense):
     The draws belong to the entity's private stream, and the module that holds their key stays with it.
     """
 
-    kind: ClassVar[str] = "gaussian_noise"
-    Options: ClassVar[type[DefenseOptions]] = options.GaussianNoise
+    kind = "gaussian_noise"
+    Options = options.GaussianNoise
 
     sigma: float
 

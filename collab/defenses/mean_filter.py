@@ -1,7 +1,6 @@
 """A mean filter over the feature map, MF of DP Table 3."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import nn
 from typing_extensions import override
@@ -9,7 +8,6 @@ from typing_extensions import override
 from collab.defenses import options
 from collab.defenses.base import FixedDefense
 from collab.models.filters import Filter, mean_kernel
-from collab.scenario.base import DefenseOptions
 
 
 @dataclass(frozen=True)
@@ -20,8 +18,8 @@ class MeanFilter(FixedDefense):
     The filter is public and linear: whoever knows it can undo most of it (ATTACKS A1, A3).
     """
 
-    kind: ClassVar[str] = "mean_filter"
-    Options: ClassVar[type[DefenseOptions]] = options.MeanFilter
+    kind = "mean_filter"
+    Options = options.MeanFilter
 
     kernel: int
 

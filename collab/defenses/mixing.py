@@ -27,7 +27,7 @@ class Mixed(NamedTuple):
     is_saturated: Bool[Tensor, " batch"]
 
 
-def shuffled(images: Images, order: Int[Tensor, "batch channel regions blocks"]) -> Images:
+def shuffle(images: Images, order: Int[Tensor, "batch channel regions blocks"]) -> Images:
     """Each region's blocks in a new order, in each channel another: place b of region r gets block `order[..., r, b]`.
 
     `regions` and `blocks` are squares: of a grid of regions over the image, and of blocks over a region, row by row.
@@ -108,20 +108,20 @@ class Mixer(nn.Module):
 
     @override
     def forward(self, images: Images) -> Images:
-        return self.mixed(images).images
+        return self.mix(images).images
 
-    def mixed(self, images: Images) -> Mixed:
+    def mix(self, images: Images) -> Mixed:
         """The shuffled images, with what is told of each."""
-        parts = [self._mixed(part) for part in torch.split(images, AT_A_TIME)]
-        return Mixed(*(torch.cat(each) for each in zip(*parts, strict=True)))
+        parts = [self._mix(part) for part in torch.split(images, AT_A_TIME)]
+        return Mixed(*(torch.cat(values) for values in zip(*parts, strict=True)))
 
-    def _mixed(self, images: Images) -> Mixed:
+    def _mix(self, images: Images) -> Mixed:
         side = images.shape[-1]
         grid = self.grid_of(side)
         levels = [(grid, cut) for cut in cuts(side // grid)]
         coarser = [(fewer, side // fewer) for fewer in merges(grid, side)]
         orders = self._orders(images, [*levels, *coarser])
-        ways = torch.stack([shuffled(images, order) for order in orders], dim=1)  # batch ways channel side side
+        ways = torch.stack([shuffle(images, order) for order in orders], dim=1)  # batch ways channel side side
         items = images.shape[1] * grid**2
         score = (self.attention.score if self.attention else region_variance)(images, grid).flatten(1)
         rank = score.argsort(dim=1, descending=True, stable=True).argsort(dim=1).view(len(images), -1, grid, grid)
@@ -133,8 +133,8 @@ class Mixer(nn.Module):
             level = level.clamp(0, len(levels) - 1)
             merged = (steps - items * (len(levels) - 1)).clamp(min=0).view(-1, 1, 1, 1)
             way = torch.where(merged > 0, len(levels) - 1 + merged, level)
-            each = way.repeat_interleave(side // grid, 2).repeat_interleave(side // grid, 3)
-            return ways.gather(1, each.unsqueeze(1)).squeeze(1)
+            way_of_pixel = way.repeat_interleave(side // grid, 2).repeat_interleave(side // grid, 3)
+            return ways.gather(1, way_of_pixel.unsqueeze(1)).squeeze(1)
 
         low, high = (
             torch.zeros(len(images), dtype=torch.int64, device=images.device),
@@ -147,9 +147,9 @@ class Mixer(nn.Module):
                 torch.where(is_enough, low, torch.minimum(middle + 1, high)),
                 torch.where(is_enough, middle, high),
             )
-        found = after(high)
-        reached = self._measure(found)
-        return Mixed(found, reached, reached < self.wanted)
+        mixed = after(high)
+        reached = self._measure(mixed)
+        return Mixed(mixed, reached, reached < self.wanted)
 
     def _orders(self, images: Images, ways: list[tuple[int, int]]) -> list[Int[Tensor, "batch channel regions blocks"]]:
         """An order of blocks for each way (grid, cut), uniform over all, of each image, channel and region."""
@@ -161,4 +161,4 @@ class Mixer(nn.Module):
             for place, (grid, cut) in enumerate(ways):
                 keys = torch.rand(len(row), grid**2, cut**2, generator=generator, dtype=torch.float64)
                 drawn[place].append(keys.argsort(-1))
-        return [torch.stack(each).to(images.device) for each in drawn]
+        return [torch.stack(orders).to(images.device) for orders in drawn]

@@ -1,23 +1,21 @@
 """No defense: what plain features disclose, for comparison."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import nn
 from typing_extensions import override
 
 from collab.defenses import options
 from collab.defenses.base import FixedDefense
-from collab.scenario.base import DefenseOptions
 
 
 @dataclass(frozen=True)
 class NoDefense(FixedDefense):
     """Publishes F(x) as it is; anyone with the released reconstructor sees the images."""
 
-    kind: ClassVar[str] = "none"
-    keeps_values: ClassVar[bool] = True
-    Options: ClassVar[type[DefenseOptions]] = options.NoDefense
+    kind = "none"
+    keeps_values = True
+    Options = options.NoDefense
 
     @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:

@@ -67,8 +67,8 @@ class Obfuscation:
     @property
     def players(self) -> Mapping[str, nn.Module]:
         """E, C, R and A, where there is one, by their letters; E is first."""
-        found = {"E": self.obfuscator, "C": self.task, "R": self.reconstructor}
-        return found if self.privacy is None else {**found, "A": self.privacy}
+        players = {"E": self.obfuscator, "C": self.task, "R": self.reconstructor}
+        return players if self.privacy is None else {**players, "A": self.privacy}
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """DeepObfuscator (Li et al. 2019): an encoder that hides private attributes and the look of an image (SCIENCE 1.6)."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
 import torch
 from torch import nn
@@ -12,7 +12,6 @@ from collab.defenses.base import EncodingDefense, PrivateView
 from collab.defenses.obfuscation import Obfuscation, train_obfuscator
 from collab.models.backbones import Encoder
 from collab.models.decoders import build_obfuscator_reconstructor
-from collab.scenario.base import DefenseOptions
 from collab.training.loop import Recipe
 
 
@@ -24,8 +23,8 @@ class Obfuscator(EncodingDefense):
     has, this has not. R has the form of the paper where features have half of the side at each of two enlargings.
     """
 
-    kind: ClassVar[str] = "obfuscator"
-    Options: ClassVar[type[DefenseOptions]] = options.Obfuscator
+    kind = "obfuscator"
+    Options = options.Obfuscator
 
     initial: Recipe
     recipe: Recipe

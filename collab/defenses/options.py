@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from typing_extensions import override
 
 from collab.architectures import RECONSTRUCTOR
-from collab.scenario.base import DefenseOptions, Publishes, Schedule
+from collab.scenario.base import IMAGES_TO_FEATURES, IMAGES_TO_IMAGES, DefenseOptions, Form, Schedule
 
 
 def _odd(side: int) -> int:
@@ -153,7 +153,7 @@ class ClassGaussian(DefenseOptions):
 class Encoding(Schedule, DefenseOptions):
     """What defenses share that make features of the images themselves."""
 
-    encodes: ClassVar[bool] = True
+    form: ClassVar[Form] = IMAGES_TO_FEATURES
 
     batch_size: int = Field(32, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
     optimizer: Literal["sgd", "adam", "adamw"] = Field("adam", description="sgd has Nesterov momentum 0.9.")
@@ -207,7 +207,7 @@ class Adversarial(Encoding):
 class ImageDefenseOptions(DefenseOptions):
     """What defenses that publish images share: how much harder to discern they are to become."""
 
-    publishes: ClassVar[Publishes] = "images"
+    form: ClassVar[Form] = IMAGES_TO_IMAGES
 
     gain: float = Field(
         1.5,

@@ -1,7 +1,6 @@
 """A fixed random rotation of channels, the positive control of an audit: it looks like a key and is none."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +8,6 @@ from typing_extensions import override
 
 from collab.defenses import options
 from collab.defenses.base import FixedDefense, PrivateView
-from collab.scenario.base import DefenseOptions
 
 
 class Rotation(nn.Module):
@@ -33,8 +31,8 @@ class Orthogonal(FixedDefense):
     this is not broken has a fault.
     """
 
-    kind: ClassVar[str] = "orthogonal"
-    Options: ClassVar[type[DefenseOptions]] = options.Orthogonal
+    kind = "orthogonal"
+    Options = options.Orthogonal
 
     @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:

@@ -1,7 +1,6 @@
 """Gaussian noise on pixels, what VisualMixer is compared with: images as hard to discern, by noise."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import nn
@@ -12,7 +11,6 @@ from collab.defenses.base import ImageDefense, PrivateView
 from collab.defenses.visual_mixer import mean_entropy
 from collab.metrics.vfe import Border
 from collab.models.filters import Features, Noise
-from collab.scenario.base import DefenseOptions
 
 MOST_SIGMA = 8.0
 """The largest deviation, for pixels in [0, 1]: beyond it nearly every value is cut off, and more changes nothing."""
@@ -40,8 +38,8 @@ class PixelNoise(ImageDefense):
     needed: what counts is how much accuracy is left where an image has become as hard to discern.
     """
 
-    kind: ClassVar[str] = "pixel_noise"
-    Options: ClassVar[type[DefenseOptions]] = options.PixelNoise
+    kind = "pixel_noise"
+    Options = options.PixelNoise
 
     gain: float
     border: Border

@@ -1,7 +1,6 @@
 """Pooled features: fewer places, so less of an image (ATTACKS 6)."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import nn
 from typing_extensions import override
@@ -9,7 +8,6 @@ from typing_extensions import override
 from collab.defenses import options
 from collab.defenses.base import FixedDefense
 from collab.models.filters import Pool
-from collab.scenario.base import DefenseOptions
 
 
 @dataclass(frozen=True)
@@ -20,8 +18,8 @@ class Pooling(FixedDefense):
     and cannot be undone.
     """
 
-    kind: ClassVar[str] = "pooling"
-    Options: ClassVar[type[DefenseOptions]] = options.Pooling
+    kind = "pooling"
+    Options = options.Pooling
 
     side: int
 

@@ -1,7 +1,6 @@
 """Quantized features: few levels for each channel, so less of an image (ATTACKS 6)."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import nn
 from typing_extensions import override
@@ -9,7 +8,6 @@ from typing_extensions import override
 from collab.defenses import options
 from collab.defenses.base import FixedDefense, PrivateView
 from collab.models.filters import Levels, spread_over
-from collab.scenario.base import DefenseOptions
 
 
 @dataclass(frozen=True)
@@ -19,8 +17,8 @@ class Quantization(FixedDefense):
     Unlike `codec: int8`, which saves bytes, this is meant to lose: behind a DPM, which is then trained through it.
     """
 
-    kind: ClassVar[str] = "quantization"
-    Options: ClassVar[type[DefenseOptions]] = options.Quantization
+    kind = "quantization"
+    Options = options.Quantization
 
     bits: int
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Literal
+from typing import Literal
 
 from torch import Tensor, nn
 from typing_extensions import override
@@ -14,7 +14,6 @@ from collab.defenses.base import ImageDefense, PrivateView
 from collab.defenses.mixing import Mixer
 from collab.metrics.vfe import Border, visual_feature_entropy
 from collab.models.freeze import freeze
-from collab.scenario.base import DefenseOptions
 from collab.training.feeds import even_batches
 from collab.training.loop import Recipe
 from collab.training.recipes import train_classifier
@@ -33,9 +32,9 @@ class VisualMixer(ImageDefense):
     The procedure is public and no key is needed to use what it leaves; the key that the draws come from stays private.
     """
 
-    kind: ClassVar[str] = "visual_mixer"
-    keeps_values: ClassVar[bool] = True
-    Options: ClassVar[type[DefenseOptions]] = options.VisualMixer
+    kind = "visual_mixer"
+    keeps_values = True
+    Options = options.VisualMixer
 
     gain: float
     regions: int | None
@@ -76,7 +75,7 @@ class VisualMixer(ImageDefense):
     def shown(self, module: nn.Module, images: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Tells which images all shuffling could not make as hard to discern as was wanted."""
         assert isinstance(module, Mixer)
-        mixed = module.mixed(images)
+        mixed = module.mix(images)
         return mixed.images, {"is_saturated": mixed.is_saturated.double()}
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -30,7 +31,27 @@ OF_VICTIMS = frozenset({"images", "pairs", "candidates", "victim_module", "victi
 """The knowledge that belongs to one victim, and is therefore not there in a rehearsal."""
 
 
-def dealt(published: int, attack: AttackOptions) -> tuple[int, int]:
+@dataclass(frozen=True)
+class Attempt:
+    """One attack on one victim: the plugin, what the scenario states of it, and how the victim makes its module.
+
+    `is_open` says that the victim has released its module; `rehearsed_on` is whom the attack was rehearsed for, if it
+    was.
+    """
+
+    attack: Attack
+    options: AttackOptions
+    victim: str
+    victim_defense: Defense
+    is_open: bool = False
+    rehearsed_on: str | None = None
+
+    def rehearsal_name(self, victim: str) -> str:
+        """Under which name is kept what the attack learned before it saw a shard, for `victim` and its like."""
+        return guess_name(f"rehearsal {self.options.label}", victim)
+
+
+def divide_rows(published: int, attack: AttackOptions) -> tuple[int, int]:
     """How many of a victim's `published` rows an attack is tried on, and how many it has as pairs.
 
     The attacked ones are the first, the pairs the last, at most half of all: no row is both.
@@ -44,109 +65,105 @@ def guess_name(attack: str, victim: str) -> str:
     return f"guess_{hashlib.sha256(f'{attack} {victim}'.encode()).hexdigest()[:16]}"
 
 
-def rehearsed(
-    entity: Defended, attack: Attack, stated: AttackOptions, victim: str, victim_defense: Defense, progress: Progress
-) -> Report:
-    """Keeps, in the private folder, what an attack learned before it saw a shard of `victim` or of its like."""
-    who = f"the attack {stated.label!r} of entity {entity.name!r}, rehearsing,"
-    nothing = torch.zeros(0, *entity.spec.shape), torch.zeros(0, dtype=torch.int64)
-    known = Knowledge(who, *nothing, attack.asks_for - OF_VICTIMS, **_had(entity), victim_defense=victim_defense)
-    stream = entity.stream(f"rehearse {stated.label} {victim}")
-    kept = attack.rehearse(known, stream, entity.compute, progress)
-    write_release(entity.private, _rehearsal(stated, victim), kept, {"victim": victim})
-    measured = [mean_measure(CONTROL, kept[CONTROL], entity.scenario.seed)] if CONTROL in kept else []
-    return Report(tuple(measured))
+def rehearse(adversary: Defended, attempt: Attempt, progress: Progress) -> Report:
+    """Keeps, in the private folder, what an attack learned before it saw a shard of the victim or of its like."""
+    attack, label = attempt.attack, attempt.options.label
+    no_rows = torch.zeros(0, *adversary.spec.shape), torch.zeros(0, dtype=torch.int64)
+    knowledge = Knowledge(
+        f"the attack {label!r} of entity {adversary.name!r}, rehearsing,", *no_rows, attack.asks_for - OF_VICTIMS,
+        **_general_knowledge(adversary, attempt),
+    )  # fmt: skip
+    stream = adversary.stream(f"rehearse {label} {attempt.victim}")
+    learned = attack.rehearse(knowledge, stream, adversary.compute, progress)
+    write_release(adversary.private, attempt.rehearsal_name(attempt.victim), learned, {"victim": attempt.victim})
+    controls = [mean_measure(CONTROL, learned[CONTROL], adversary.scenario.seed)] if CONTROL in learned else []
+    return Report(tuple(controls))
 
 
-def attacked(
-    entity: Defended,
-    attack: Attack,
-    stated: AttackOptions,
-    victim: str,
-    victim_defense: Defense,
-    progress: Progress,
-    *,
-    is_open: bool,
-    rehearsed_on: str | None,
-) -> Report:
-    """Keeps, in the private folder, what an attack made of the first rows of what `victim` published.
+def attack(adversary: Defended, attempt: Attempt, progress: Progress) -> Report:
+    """Keeps, in the private folder, what an attack made of the first rows of what the victim published.
 
     The oracle, which alone may see the truth, scores it. Raises EntityError for answers of another shape than asked, or
     that are not finite.
     """
-    shards = [shard.load() for shard in entity.shards_of(victim)]
+    victim, options, needs = attempt.victim, attempt.options, attempt.attack.asks_for
+    shards = [shard.load() for shard in adversary.shards_of(victim)]
     features, labels = (torch.cat(parts) for parts in zip(*shards, strict=True))
-    who, needs = f"the attack {stated.label!r} of entity {entity.name!r}", attack.asks_for
-    had = _had(entity) | {"victim_defense": victim_defense}
-    if is_open:
-        had |= _opened(entity, victim_defense, read_release(entity.layout.modules / victim, "defense")[0])
-    rows, _ = dealt(len(labels), stated)
-    if entity.spec_of(victim).shows_images:
-        had["images"] = torch.cat([images for images, _ in read_images(entity.read(victim))])[:rows]
-    if stated.hand_out is not None:
-        had |= _handed_out(entity, stated, victim, victim_defense, features, labels)
-    known = Knowledge(who, features[:rows].float(), labels[:rows], needs, **had)
-    if rehearsed_on is not None:
-        known.rehearsed, _ = read_release(entity.private, _rehearsal(stated, rehearsed_on))
-    found = attack.rebuild(known, entity.stream(f"attack {stated.label} {victim}"), entity.compute, progress)
-    side = entity.scenario.data.image_size
-    wanted: dict[Answers, tuple[int, ...]] = {"images": (rows, 3, side, side), "attributes": (rows, 4)}
-    if "candidates" in had:
-        count = len(had["candidates"])
-        wanted |= {"matches": (rows, count), "members": (count,)}
-    if found.shape != wanted.get(stated.answers) or not bool(found.isfinite().all()):
-        raise EntityError(
-            f"{who} answered {tuple(found.shape)}, or values that are not finite. It must answer finite "
-            f"{stated.answers} of shape {wanted.get(stated.answers)}."
-        )
-    answer = torch.from_numpy(to_uint8(found)) if stated.answers == "images" else found.float()
-    write_release(entity.private, guess_name(stated.label, victim), {stated.answers: answer}, {"victim": victim})
-    read = [shard_crossing("attack", victim, entity.name, each) for each in entity.layout.store.records(victim)]
-    known_as = {"knowledge": ", ".join(sorted(needs)), "adversary": classify_adversary(needs)}
-    return Report((Measure("rows_attacked", rows),), tuple(read), known_as)
-
-
-def _rehearsal(stated: AttackOptions, victim: str) -> str:
-    return guess_name(f"rehearsal {stated.label}", victim)
-
-
-def _had(entity: Defended) -> dict[str, Any]:
-    """What a collaborator has beside what a victim published."""
-    had: dict[str, Any] = {
-        "task": entity.task,
-        "featurizer": entity.released.featurizer,
-        "decider": entity.released.decider,
-        "reconstructor": entity.reconstructor,
-        "public_data": load_images(entity.layout.public),
-        "own_data": entity.images,
+    rows, _ = divide_rows(len(labels), options)
+    name = f"the attack {options.label!r} of entity {adversary.name!r}"
+    facts = _general_knowledge(adversary, attempt)
+    if attempt.is_open:
+        released, _ = read_release(adversary.layout.modules / victim, "defense")
+        facts |= _knowledge_of_module(adversary, attempt.victim_defense, released)
+    if attempt.victim_defense.form.publishes_images:
+        facts["images"] = torch.cat([images for images, _ in read_images(adversary.read(victim))])[:rows]
+    if options.hand_out is not None:
+        facts |= _handed_out_knowledge(adversary, attempt, features, labels)
+    knowledge = Knowledge(name, features[:rows].float(), labels[:rows], needs, **facts)
+    if attempt.rehearsed_on is not None:
+        knowledge.rehearsed, _ = read_release(adversary.private, attempt.rehearsal_name(attempt.rehearsed_on))
+    stream = adversary.stream(f"attack {options.label} {victim}")
+    answer = attempt.attack.rebuild(knowledge, stream, adversary.compute, progress)
+    side, candidates = adversary.scenario.data.image_size, len(facts.get("candidates", ()))
+    shapes: dict[Answers, tuple[int, ...]] = {
+        "images": (rows, 3, side, side),
+        "attributes": (rows, 4),
+        "matches": (rows, candidates),
+        "members": (candidates,),
     }
-    if entity.options.publishes and not entity.defense.encodes and not entity.publishes_images:
-        had["own_module"] = partial(entity.defend, entity.fitted_module())
-    return had
+    if answer.shape != shapes[options.answers] or not bool(answer.isfinite().all()):
+        raise EntityError(
+            f"{name} answered {tuple(answer.shape)}, or values that are not finite. It must answer finite "
+            f"{options.answers} of shape {shapes[options.answers]}."
+        )
+    stored = torch.from_numpy(to_uint8(answer)) if options.answers == "images" else answer.float()
+    write_release(adversary.private, guess_name(options.label, victim), {options.answers: stored}, {"victim": victim})
+    records = adversary.layout.store.records(victim)
+    return Report(
+        (Measure("rows_attacked", rows),),
+        tuple(shard_crossing("attack", victim, adversary.name, record) for record in records),
+        {"knowledge": ", ".join(sorted(needs)), "adversary": classify_adversary(needs)},
+    )
 
 
-def _opened(entity: Defended, victim_defense: Defense, state: Mapping[str, Tensor]) -> dict[str, Any]:
+def _general_knowledge(adversary: Defended, attempt: Attempt) -> dict[str, Any]:
+    """What a collaborator has beside what a victim published."""
+    facts: dict[str, Any] = {
+        "task": adversary.task,
+        "featurizer": adversary.released.featurizer,
+        "decider": adversary.released.decider,
+        "reconstructor": adversary.reconstructor,
+        "public_data": load_images(adversary.layout.public),
+        "own_data": adversary.images,
+        "victim_defense": attempt.victim_defense,
+    }
+    if adversary.options.publishes and not adversary.defense.form.takes_images:
+        facts["own_module"] = partial(adversary.defend, adversary.fitted_module())
+    return facts
+
+
+def _knowledge_of_module(adversary: Defended, defense: Defense, state: Mapping[str, Tensor]) -> dict[str, Any]:
     """A victim's module, as a service and with its weights."""
-    module = entity.fitted_module(victim_defense, state)
-    found: dict[str, Any] = {"victim_encoder": entity.encoder(victim_defense, module)}
-    if not victim_defense.encodes and victim_defense.publishes == "features":
-        found |= {"victim_module": partial(entity.defend, module)}
-        found |= {"victim_weights": freeze(entity.compute.place(module))}
-    return found
+    module = adversary.fitted_module(defense, state)
+    facts: dict[str, Any] = {"victim_encoder": adversary.encoder(defense, module)}
+    if not defense.form.takes_images:
+        facts["victim_module"] = partial(adversary.defend, module)
+        facts["victim_weights"] = freeze(adversary.compute.place(module))
+    return facts
 
 
-def _handed_out(
-    entity: Defended, stated: AttackOptions, victim: str, victim_defense: Defense, features: Tensor, labels: Tensor
-) -> dict[str, Any]:
+def _handed_out_knowledge(adversary: Defended, attempt: Attempt, features: Tensor, labels: Tensor) -> dict[str, Any]:
     """What the oracle gave of a victim's truth, since the adversary's class has it."""
-    given, _ = read_release(entity.layout.handed(entity.name), guess_name(stated.label, victim))
-    had: dict[str, Any] = {}
-    if stated.hand_out is not None and stated.hand_out.module:  # a filter's has no weights
-        state = {name[len(STOLEN) :]: value for name, value in given.items() if name.startswith(STOLEN)}
-        had |= _opened(entity, victim_defense, state)
-    if "candidates" in given:
-        had["candidates"] = given["candidates"].float() / 255
-    if "pairs" in given:
-        first = len(labels) - len(given["pairs"])
-        had["pairs"] = Pairs(features[first:].float(), given["pairs"].float() / 255, labels[first:])
-    return had
+    options = attempt.options
+    truth, _ = read_release(adversary.layout.handed(adversary.name), guess_name(options.label, attempt.victim))
+    facts: dict[str, Any] = {}
+    if options.hand_out is not None and options.hand_out.module:
+        # Taken by the option and not by what is there: the module of a filter has no weights.
+        state = {name.removeprefix(STOLEN): value for name, value in truth.items() if name.startswith(STOLEN)}
+        facts |= _knowledge_of_module(adversary, attempt.victim_defense, state)
+    if "candidates" in truth:
+        facts["candidates"] = truth["candidates"].float() / 255
+    if "pairs" in truth:
+        first = len(labels) - len(truth["pairs"])
+        facts["pairs"] = Pairs(features[first:].float(), truth["pairs"].float() / 255, labels[first:])
+    return facts

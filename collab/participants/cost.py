@@ -5,61 +5,60 @@ from collections.abc import Mapping
 import numpy as np
 from torch import Tensor, nn
 
-from collab.defenses.base import ImageDefense
 from collab.metrics.visual import ssim_window
 from collab.participants.crossings import pictures_crossing
 from collab.participants.defended import Defended
 from collab.participants.disclosure import to_uint8
-from collab.participants.published_images import as_published, discernibility
+from collab.participants.published_images import as_published
 from collab.participants.scoring import distances, equivalence, means, worst_and_median
 from collab.store.pictures import Pictures, write_pictures
 from collab.training.recipes import outputs_of
 from collab.types import Crossing, Measure
 
 
-def cost_and_disclosure(entity: Defended, module: nn.Module) -> tuple[tuple[Measure, ...], Crossing]:
+def measure_cost(entity: Defended, module: nn.Module) -> tuple[tuple[Measure, ...], Crossing]:
     """Tables 1 and 2 on held-out images, from features as they would be stored; and the pictures kept of them."""
     features, labels = entity.heldout_features
     seed, compute = entity.scenario.seed, entity.compute
     rows, poisoned = np.arange(len(features)), entity.whole_heldout_as_published(module)
-    found = distances(
+    metrics = distances(
         entity.reconstructor,
         features,
         poisoned,
         lambda start, stop: entity.heldout.take(rows[start:stop], entity.compute.device),
         compute=compute,
     )
-    if isinstance(entity.defense, ImageDefense):
-        found |= discernibility(entity.defense, module, entity.heldout.take(rows, compute.device))
+    metrics |= entity.conversion.discernibility(
+        entity.defense, module, lambda: entity.heldout.take(rows, entity.compute.device)
+    )
     scores = equivalence(
         entity.released.decider,
         features,
         poisoned,
         labels,
-        reader=entity.decider_of(module),
+        reader=entity.conversion.decider(module, entity.released),
         task=entity.task,
         seed=seed,
         compute=compute,
     )
-    return (*scores, *means(found, seed)), _keep_pictures(entity, module, features, poisoned, found)
+    return (*scores, *means(metrics, seed)), _keep_pictures(entity, module, features, poisoned, metrics)
 
 
 def _keep_pictures(
-    entity: Defended, module: nn.Module, features: Tensor, poisoned: Tensor, found: Mapping[str, Tensor]
+    entity: Defended, module: nn.Module, features: Tensor, poisoned: Tensor, metrics: Mapping[str, Tensor]
 ) -> Crossing:
     """Keeps what R makes of some held-out images, the most alike first, for whoever looks at the report.
 
-    Of a defense that publishes images, those as published.
-
-    Held-out images belong to no entity, so that none of its own leaves it here.
+    Of a defense that publishes images, those as published. Held-out images belong to no entity, so that none of its own
+    leaves it here.
     """
     window = ssim_window(entity.scenario.data.image_size)[0]
-    seen = "published" if entity.publishes_images else "poisoned"
-    before, after = (found[f"ssim[{window}]_{what}"].numpy() for what in ("original", seen))
+    seen = "published" if entity.defense.form.publishes_images else "poisoned"
+    before, after = (metrics[f"ssim[{window}]_{what}"].numpy() for what in ("original", seen))
     worst, median = worst_and_median(after)
     rows = np.concatenate([worst, median])
     rebuilt = [outputs_of(entity.reconstructor, x[rows], entity.compute) for x in (features, poisoned)]
-    if entity.publishes_images:  # nothing has to be rebuilt: they are what others see
+    if entity.defense.form.publishes_images:  # nothing has to be rebuilt: they are what others see
         rebuilt[1] = as_published(entity.defend(module, entity.heldout.take(rows, entity.compute.device)))
     pictures = Pictures(
         metric=f"ssim[{window}]",

@@ -1,16 +1,15 @@
 """A participant with a defense: its module, and what that makes of images and features."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from collab.defenses.base import Defense
-from collab.models.backbones import Encoder, is_rectified
+from collab.models.backbones import is_rectified
+from collab.participants.conversions import Conversion, conversion_of
 from collab.participants.participant import Participant
-from collab.participants.published_images import as_published
 from collab.scenario.base import EntityOptions
 from collab.store.codec import store_and_read
 from collab.store.release import read_release
@@ -24,18 +23,17 @@ class Defended(Participant):
     options: EntityOptions
 
     @property
-    def publishes_images(self) -> bool:
-        """Whether its defense changes images, and those are what it publishes."""
-        return self.defense.publishes == "images"
+    def conversion(self) -> Conversion:
+        """How the form of its defense is played."""
+        return conversion_of(self.defense.form)
 
     def new_module(self, defense: Defense | None = None) -> nn.Module:
         """The module of a defense (its own unless given), untrained."""
-        model, wanted = self.scenario.model, defense or self.defense
-        if wanted.publishes == "images":
-            return wanted.build(3, rectified=False)
-        if wanted.encodes:
-            return Encoder.begin_as(self.released)
-        return wanted.build(self.spec.shape[0], rectified=is_rectified(model.backbone, model.hook))
+        model, defense = self.scenario.model, defense or self.defense
+        rectified = is_rectified(model.backbone, model.hook)
+        return conversion_of(defense.form).new_module(
+            defense, lambda: self.released, self.spec.shape[0], rectified=rectified
+        )
 
     def fitted_module(self, defense: Defense | None = None, state: Mapping[str, Tensor] | None = None) -> nn.Module:
         """The module of a defense with its `state`; the own one as it was fitted unless given."""
@@ -52,14 +50,13 @@ class Defended(Participant):
 
     def encoder(self, defense: Defense, module: nn.Module) -> Callable[[Tensor], Tensor]:
         """What turns images [batch, 3, side, side] into what an entity with this defense and module publishes."""
-        run, featurize = partial(self.defend, module), self.released.featurizer
-        if defense.publishes == "images":
-            return lambda images: self.features(as_published(run(images)))
-        return run if defense.encodes else lambda images: run(featurize(images))
+        conversion, featurizer = conversion_of(defense.form), self.released.featurizer
 
-    def decider_of(self, module: nn.Module) -> nn.Module:
-        """What reads what it publishes: the decider that learned beside its encoder, else the released C."""
-        return module.decider if isinstance(module, Encoder) else self.released.decider
+        def encode(images: Tensor) -> Tensor:
+            given = images if defense.form.takes_images else featurizer(images)
+            return conversion.features_for_peers(self.defend(module, given), self.features)
+
+        return encode
 
     def whole_heldout_as_published(self, module: nn.Module) -> Tensor:
         """What peers would have of all held-out images, a few at a time."""
@@ -68,9 +65,7 @@ class Defended(Participant):
 
     def heldout_as_published(self, module: nn.Module, rows: np.ndarray) -> Tensor:
         """What peers would have of held-out images, as stored: P(F(x)), E(x), or F(M(x)) of published images."""
-        features, _ = self.heldout_features
-        if self.publishes_images:
-            encode = self.encoder(self.defense, module)
-            return store_and_read(encode(self.heldout.take(rows, self.compute.device)), self.spec.dtype)
-        given = self.heldout.take(rows, self.compute.device) if self.defense.encodes else features[rows]
-        return store_and_read(self.defend(module, given), self.spec.dtype)
+        is_image = self.defense.form.takes_images
+        given = self.heldout.take(rows, self.compute.device) if is_image else self.heldout_features[0][rows]
+        changed = self.conversion.features_for_peers(self.defend(module, given), self.features)
+        return store_and_read(changed, self.spec.dtype)

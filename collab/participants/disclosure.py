@@ -24,7 +24,7 @@ from collab.metrics.scores import mean_measure
 from collab.metrics.utility import topk_hits
 from collab.metrics.visual import ms_ssim, ms_ssim_levels, ssim, ssim_max, ssim_window
 from collab.models.recognizer import Recognizer
-from collab.participants.scoring import PICTURES
+from collab.participants.scoring import PICTURES, means
 from collab.scenario.measuring import Disclosure
 from collab.seeding import Stream
 from collab.store.pictures import Sheet
@@ -50,7 +50,7 @@ class Eye:
         """One value [batch] of each metric for rebuilt and true images [batch, 3, side, side] with these labels."""
         side = images.shape[-1]
         levels, window, _ = ms_ssim_levels(side)
-        found = {
+        metrics = {
             f"ssim_max[{ssim_window(side)[0]}]": ssim_max(rebuilt, images),
             f"ms_ssim[{levels},{window}]": ms_ssim(rebuilt, images),
         }
@@ -59,10 +59,10 @@ class Eye:
                 shown = self.recognizer.activations(rebuilt.float())
                 there = self.recognizer.activations(images.float())
                 logits = self.recognizer.head(shown[-1].mean((2, 3)))
-            found |= {"pdist": pdist(shown, there), "recognized": topk_hits(logits, labels, 1)}
+            metrics |= {"pdist": pdist(shown, there), "recognized": topk_hits(logits, labels, 1)}
         if self.lpips is not None:
-            found[f"lpips[{self.trunk}]"] = lpips_distance(rebuilt, images, self.lpips)
-        return found
+            metrics[f"lpips[{self.trunk}]"] = lpips_distance(rebuilt, images, self.lpips)
+        return metrics
 
 
 @dataclass(frozen=True)
@@ -83,34 +83,35 @@ class Gallery:
         """Rank [batch] of the true images, which stand at `places`; none from a gallery of less than 1,000 images."""
         if len(self) < SMALLEST_GALLERY:
             return {}
-        found = {"pixels": pixel_ranks(rebuilt, self.images, places)}
+        ranks = {"pixels": pixel_ranks(rebuilt, self.images, places)}
         if self.recognizer is not None and self._embeddings is not None:
-            found["embedding"] = cosine_ranks(embed(self.recognizer.embedding, rebuilt), self._embeddings, places)
-        return found
+            ranks["embedding"] = cosine_ranks(embed(self.recognizer.embedding, rebuilt), self._embeddings, places)
+        return ranks
 
 
-def drawn(heldout: int, seed: int) -> np.ndarray:
+def draw_rows(heldout: int, seed: int) -> np.ndarray:
     """Numbers of held-out images in the order in which they are looked up and shown; the same for everybody."""
     return Stream(seed, "metrics", "disclosure").numpy("gallery").permutation(heldout)
 
 
-def disclosed(
-    original: Images, poisoned: Images, truth: Images, labels: Tensor, eye: Eye, wanted: Disclosure, seed: int
+def measure_disclosure(
+    original: Images, poisoned: Images, truth: Images, labels: Tensor, eye: Eye, options: Disclosure, seed: int
 ) -> tuple[tuple[Measure, ...], Sheet]:
     """What images rebuilt from features as they are and from poisoned ones give away, and some of them to look at.
 
     Rows are those of the held-out images, whose `truth` and `labels` [rows] these are. The gallery, and in it the
-    images that are looked up, are `drawn`: all entities are asked about the same.
+    images that are looked up, are those of `draw_rows`: all entities are asked about the same.
     """
-    looked_in = drawn(len(labels), seed)[: wanted.gallery]
-    queries, gallery = looked_in[: wanted.queries], Gallery(truth(looked_in), eye.recognizer)
-    places, measures, shown, ranks = torch.arange(len(queries), device=labels.device), list[Measure](), [], []
+    rows = draw_rows(len(labels), seed)[: options.gallery]
+    queries, gallery = rows[: options.queries], Gallery(truth(rows), eye.recognizer)
+    places, measures, shown, shown_ranks = torch.arange(len(queries), device=labels.device), list[Measure](), [], []
     for suffix, rebuilt in (("_original", original), ("_poisoned", poisoned)):
-        measures += compared_measures(compared(rebuilt, truth, labels, eye), seed, suffix)
-        found = gallery.ranks(rebuilt(queries), places)
-        measures += rank_measures(found, seed, suffix)
+        measures += comparison_measures(compare(rebuilt, truth, labels, eye), seed, suffix)
+        ranks = gallery.ranks(rebuilt(queries), places)
+        measures += rank_measures(ranks, seed, suffix)
         shown.append(rebuilt(queries[:PICTURES]))
-        ranks.append(found.get("pixels", torch.full((len(queries),), math.nan))[:PICTURES].cpu().numpy())
+        by_pixels = ranks.get("pixels", torch.full((len(queries),), math.nan))
+        shown_ranks.append(by_pixels[:PICTURES].cpu().numpy())
     images = truth(queries[:PICTURES])
     sheet = Sheet(
         metric=f"ssim[{ssim_window(images.shape[-1])[0]}]",
@@ -118,8 +119,8 @@ def disclosed(
         rows=queries[:PICTURES],
         ssim_original=ssim(shown[0], images).cpu().numpy(),
         ssim_poisoned=ssim(shown[1], images).cpu().numpy(),
-        rank_original=ranks[0],
-        rank_poisoned=ranks[1],
+        rank_original=shown_ranks[0],
+        rank_poisoned=shown_ranks[1],
         original=to_uint8(images),
         from_original=to_uint8(shown[0]),
         from_poisoned=to_uint8(shown[1]),
@@ -127,28 +128,28 @@ def disclosed(
     return (*measures, Measure("gallery", len(gallery))), sheet
 
 
-def compared(rebuilt: Images, truth: Images, labels: Tensor, eye: Eye) -> dict[str, Tensor]:
+def compare(rebuilt: Images, truth: Images, labels: Tensor, eye: Eye) -> dict[str, Tensor]:
     """Every metric of `eye` for each of `labels`' images [rows], a few at a time."""
-    found: dict[str, list[Tensor]] = {}
+    parts: dict[str, list[Tensor]] = {}
     for rows in np.split(np.arange(len(labels)), range(IMAGES_AT_ONCE, len(labels), IMAGES_AT_ONCE)):
         for name, values in eye.compare(rebuilt(rows), truth(rows), labels[rows]).items():
             kept = values if values.dtype == torch.bool else values.double()
-            found.setdefault(name, []).append(kept.cpu())
-    return {name: torch.cat(values) for name, values in found.items()}
+            parts.setdefault(name, []).append(kept.cpu())
+    return {name: torch.cat(values) for name, values in parts.items()}
 
 
-def compared_measures(found: Mapping[str, Tensor], seed: int, suffix: str = "") -> tuple[Measure, ...]:
+def comparison_measures(metrics: Mapping[str, Tensor], seed: int, suffix: str = "") -> tuple[Measure, ...]:
     """The mean of each metric, and of the SSIM how it is spread: a mean hides whom it hits."""
-    measures = [mean_measure(f"{name}{suffix}", values, seed) for name, values in found.items()]
-    name = next(name for name in found if MetricName.parse(name).quantity == "ssim_max")
-    return (*measures, *_spread(f"{name}{suffix}", found[name], seed))
+    metrics = {f"{name}{suffix}": values for name, values in metrics.items()}
+    name = next(name for name in metrics if MetricName.parse(name).quantity == "ssim_max")
+    return (*means(metrics, seed), *_spread_measures(name, metrics[name], seed))
 
 
-def _spread(name: str, values: Tensor, seed: int) -> tuple[Measure, ...]:
+def _spread_measures(name: str, values: Tensor, seed: int) -> tuple[Measure, ...]:
     """Median, percentiles and worst of a metric that rises with disclosure; a worst case has no interval."""
     scores = values.numpy()
     draw = Stream(seed, "metrics", "bootstrap").numpy
-    measures = [
+    quantiles = [
         Measure(
             f"{name}_{what}",
             float(np.quantile(scores, quantile)),
@@ -158,18 +159,18 @@ def _spread(name: str, values: Tensor, seed: int) -> tuple[Measure, ...]:
         for what, quantile in (("median", 0.5), ("p95", 0.95), ("p99", 0.99))
     ]
     above = mean_measure(f"{name}_above_half", values > 0.5, seed)
-    return (*measures, Measure(f"{name}_worst", float(scores.max()), n=len(scores)), above)
+    return (*quantiles, Measure(f"{name}_worst", float(scores.max()), n=len(scores)), above)
 
 
-def rank_measures(found: Mapping[str, Tensor], seed: int, suffix: str = "") -> tuple[Measure, ...]:
+def rank_measures(ways: Mapping[str, Tensor], seed: int, suffix: str = "") -> tuple[Measure, ...]:
     """Shares at rank 1 and up to 5, and the median rank, for each way to look up."""
-    told = []
-    for way, ranks in found.items():
-        told += [mean_measure(f"rank{k}[{way}]{suffix}", ranks <= k, seed) for k in (1, 5)]
+    measures = []
+    for way, ranks in ways.items():
+        measures += [mean_measure(f"rank{k}[{way}]{suffix}", ranks <= k, seed) for k in (1, 5)]
         name, values = f"rank_median[{way}]{suffix}", ranks.double().cpu().numpy()
         bounds = quantile_interval(values, 0.5, Stream(seed, "metrics", "bootstrap").numpy(name))
-        told.append(Measure(name, float(np.median(values)), *bounds, len(values)))
-    return tuple(told)
+        measures.append(Measure(name, float(np.median(values)), *bounds, len(values)))
+    return tuple(measures)
 
 
 def leakage_measures(
@@ -180,21 +181,21 @@ def leakage_measures(
     `opened` is what R makes of unpoisoned features, `priors` what each guess scores; the best on the average counts,
     and what the guesses score stands beside the attack.
     """
-    told = []
+    measures = list[Measure]()
     for name in attack:
         quantity = MetricName.parse(name).quantity
         if quantity not in HIGHER_DISCLOSES:
             continue
         rises = HIGHER_DISCLOSES[quantity]
-        told += [mean_measure(f"{name}_prior_{guess}", found[name], seed) for guess, found in priors.items()]
-        guesses = [found[name] for found in priors.values()]
-        best = (max if rises else min)(guesses, key=lambda values: float(values.mean()))
+        guesses = {guess: metrics[name] for guess, metrics in priors.items()}
+        measures += means({f"{name}_prior_{guess}": values for guess, values in guesses.items()}, seed)
+        best = (max if rises else min)(guesses.values(), key=lambda values: float(values.mean()))
         rng = Stream(seed, "metrics", "bootstrap").numpy(f"leakage {name}")
         scores, plain, least = (values.numpy() for values in (attack[name], opened[name], best))
         leakage = normalized_leakage(scores, plain, least, rng, higher_discloses=rises)
         if leakage is not None:
-            told.append(Measure(f"leakage[{quantity}]", leakage.value, leakage.low, leakage.high, len(best)))
-    return tuple(told)
+            measures.append(Measure(f"leakage[{quantity}]", leakage.value, leakage.low, leakage.high, len(best)))
+    return tuple(measures)
 
 
 def to_uint8(images: Tensor) -> np.ndarray:

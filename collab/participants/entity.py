@@ -10,24 +10,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from collab.attacks.base import Attack
 from collab.defenses.base import Defense, PrivateView
 from collab.errors import EntityError
 from collab.metrics.sizes import jpeg_bytes
 from collab.models.backbones import feature_shape
 from collab.models.freeze import freeze
-from collab.participants.attacking import attacked, rehearsed
-from collab.participants.cost import cost_and_disclosure
+from collab.participants.attacking import Attempt, attack, rehearse
+from collab.participants.cost import measure_cost
 from collab.participants.crossings import EVERYONE, net_crossing, pictures_crossing, shard_crossing
 from collab.participants.defended import Defended
-from collab.participants.disclosure import disclosed
-from collab.participants.exposure import Exposed, exposed
-from collab.participants.federation import local_round, outcome
-from collab.participants.inference import IDENTIFIER, identifier_of, kept_numbers
+from collab.participants.disclosure import measure_disclosure
+from collab.participants.exposure import Published, measure_exposure
+from collab.participants.federation import score_rounds, train_round
+from collab.participants.inference import IDENTIFIER, load_own_numbers, train_identifier
 from collab.participants.layout import load_images, load_numbers
-from collab.participants.pool import Pooled, harm, hurts, offer
-from collab.participants.published_images import LEVELS, as_published, image_set
-from collab.scenario.base import AttackOptions, EntityOptions
+from collab.participants.pool import Pooled, hurts, measure_harm, offer
+from collab.participants.published_images import as_published, image_set
+from collab.scenario.base import EntityOptions
 from collab.scenario.model import Refinement
 from collab.scenario.parts import Federation
 from collab.seeding import Stream
@@ -74,12 +73,12 @@ class Entity(Defended):
     @cached_property
     def images(self) -> ImageSet:
         """The own images, prepared. Raises EntityError if preparing lost or added some."""
-        there = load_images(self.private)
-        prepared = self.prepare(there)
-        if len(prepared) != len(there) or len(prepared.images) != len(there):
+        raw = load_images(self.private)
+        prepared = self.prepare(raw)
+        if len(prepared) != len(raw) or len(prepared.images) != len(raw):
             raise EntityError(
                 f"{type(self).__name__}.prepare made {len(prepared.images)} images with {len(prepared)} labels of "
-                f"{len(there)}. It may change images, not their number or order; for fewer, give the entity fewer."
+                f"{len(raw)}. It may change images, not their number or order; for fewer, give the entity fewer."
             )
         return prepared
 
@@ -105,7 +104,9 @@ class Entity(Defended):
         """Trains R on public images and releases it (DP-3)."""
         public = load_images(self.layout.public)
         self.write_features(self.layout.public, public)
-        net, losses = self.trained_reconstructor(self.scenario.reconstructor.kind, self.stream("reconstruct"), progress)
+        net, losses = self.train_reconstructor_of(
+            self.scenario.reconstructor.kind, self.stream("reconstruct"), progress
+        )
         card = {"l1_public": losses[-1], "public_images": len(public)}
         return Report((Measure("l1_public", losses[-1], n=len(public)),), (self._release("reconstructor", net, card),))
 
@@ -119,6 +120,7 @@ class Entity(Defended):
         stream = self.stream("poison")
         with stream.initialization():
             module = self.new_module()
+        private = load_numbers(self.private, "private")
         view = PrivateView(
             features=self.feed([self.own_features(self.private)], self.defense.batch_size),
             images=self.images,
@@ -130,39 +132,37 @@ class Entity(Defended):
             compute=self.compute,
             progress=progress,
             another=lambda kind: freeze(
-                self.trained_reconstructor(kind, self.stream(f"reconstruct {kind}"), progress)[0]
+                self.train_reconstructor_of(kind, self.stream(f"reconstruct {kind}"), progress)[0]
             ),
             identifier=partial(self._identifier, progress),
             like_decider=lambda outputs: self.new_split(outputs).decider,
-            private=_tensor(load_numbers(self.private, "private")),
+            private=None if private is None else torch.from_numpy(private),
         )
         losses = self.defense.fit(module, view)
         write_release(self.private, "defense", module.state_dict(), {})  # for this entity alone
-        measures, pictures = cost_and_disclosure(self, module)
+        measures, pictures = measure_cost(self, module)
         return Report((*measures, *(Measure("poison_loss", loss) for loss in losses[-1:])), (pictures,))
 
     def disclose(self, progress: Progress) -> Report:
         """What R shows of held-out images, before and after the own module; see `collab.participants.disclosure`."""
-        wanted, features, module = self.scenario.disclosure, self.heldout_features[0], self.fitted_module()
-        assert wanted is not None  # else this stage is not played
-
-        def poisoned(rows: np.ndarray) -> Tensor:
-            return self.reconstruction(self.heldout_as_published(module, rows))
-
-        def original(rows: np.ndarray) -> Tensor:
-            return self.reconstruction(features[rows])
-
-        truth = partial(self.heldout.take, device=self.compute.device)
-        on_device = torch.from_numpy(self.heldout.classes).to(self.compute.device)
-        measures, sheet = disclosed(original, poisoned, truth, on_device, self.eye, wanted, self.scenario.seed)
+        options, features, module = self.scenario.disclosure, self.heldout_features[0], self.fitted_module()
+        assert options is not None  # else this stage is not played
+        measures, sheet = measure_disclosure(
+            lambda rows: self.reconstruction(features[rows]),
+            lambda rows: self.reconstruction(self.heldout_as_published(module, rows)),
+            partial(self.heldout.take, device=self.compute.device),
+            torch.from_numpy(self.heldout.classes).to(self.compute.device),
+            self.eye, options, self.scenario.seed,
+        )  # fmt: skip
         placed = write_pictures(self.layout.pictures / self.name, sheet)
         return Report(measures, (pictures_crossing("disclose", self.name, placed, sheet.original.shape),))
 
     def expose(self, progress: Progress) -> Report:
         """What features of held-out images, as they would be published, give away beside the task."""
         module = self.fitted_module()
-        shown, encode = self.whole_heldout_as_published(module), self.encoder(self.defense, module)
-        measures, exhibit = exposed(self, Exposed(shown, encode, self.decider_of(module)), progress)
+        decider = self.conversion.decider(module, self.released)
+        published = Published(self.whole_heldout_as_published(module), self.encoder(self.defense, module), decider)
+        measures, exhibit = measure_exposure(self, published, progress)
         placed = write_pictures(self.layout.pictures / self.name, exhibit)
         return Report(measures, (pictures_crossing("expose", self.name, placed, exhibit.original.shape),))
 
@@ -181,10 +181,9 @@ class Entity(Defended):
         def poisoned() -> Iterator[tuple[Tensor, Tensor]]:
             for features, labels, rows in feed.batches(stream.torch("order")):
                 order.append(rows.clone())
-                is_image = self.defense.encodes or self.publishes_images
-                given = images.take(rows.numpy(), device) if is_image else features
-                changed, told = self.published(self.defend(module, given), labels, altering)
-                yield as_published(changed) * LEVELS if self.publishes_images else changed, told
+                given = images.take(rows.numpy(), device) if self.defense.form.takes_images else features
+                changed, claimed = self.published(self.defend(module, given), labels, altering)
+                yield self.conversion.stored_rows(changed), claimed
 
         record = self.layout.store.publish(self.name, poisoned(), self.spec_of(self.name), run=self.layout.run.name)
         np.save(self.private / "published.npy", torch.cat(order).numpy())
@@ -193,13 +192,13 @@ class Entity(Defended):
             folder, state = self.layout.modules / self.name, module.state_dict()
             digest = write_release(folder, "defense", state, {})
             sent.append(net_crossing("publish", self.name, "module", digest, folder / "defense.safetensors", state))
-        told = Measure("rows_published", record.rows), Measure("bytes_published", record.bytes)
-        return Report((*told, jpeg_bytes(self.images.images)), tuple(sent))
+        counts = Measure("rows_published", record.rows), Measure("bytes_published", record.bytes)
+        return Report((*counts, jpeg_bytes(self.images.images)), tuple(sent))
 
     def withdraw(self, progress: Progress) -> Report:
         """Marks what it has published as withdrawn; who has read it has read it."""
-        gone = self.layout.store.withdraw(self.name)
-        return Report((Measure("shards_withdrawn", len(gone)),))
+        withdrawn = self.layout.store.withdraw(self.name)
+        return Report((Measure("shards_withdrawn", len(withdrawn)),))
 
     # ---- step 3: every entity refines -------------------------------------------------------------------------------
     def refine(self, row: Refinement, most_rows: int, progress: Progress) -> Report:
@@ -211,22 +210,22 @@ class Entity(Defended):
             return self._train_on_published(row, stream, progress)
         own = self.shards_of(self.name) if row.own == "poisoned" else [self.own_features(self.private)]
         offered = [offer(self, sender) for sender in sorted(row.pool)]
-        pool, told = self.choose([peer for peer in offered if peer.shards], row, progress), list[Measure]()
-        told += [Measure(f"refused[{peer.sender}]", len(peer.refused)) for peer in offered if peer.refused]
+        pool, measures = self.choose([peer for peer in offered if peer.shards], row, progress), list[Measure]()
+        measures += [Measure(f"refused[{peer.sender}]", len(peer.refused)) for peer in offered if peer.refused]
         if (row.vet or self.scenario.refine.vet) == "holdout":
-            found = harm(self, pool, row, progress)
-            pool = [peer for peer in pool if not hurts(found[peer.sender])]
-            told += found.values()
+            harms = measure_harm(self, pool, row, progress)
+            pool = [peer for peer in pool if not hurts(harms[peer.sender])]
+            measures += harms.values()
         taken = {peer.sender: peer.rows for peer in pool}
-        told += [Measure(f"rows_from[{peer.sender}]", taken.get(peer.sender, 0)) for peer in offered]
+        measures += [Measure(f"rows_from[{peer.sender}]", taken.get(peer.sender, 0)) for peer in offered]
         shards = [*own, *(shard for peer in pool for shard in peer.shards)]
-        decider, report = self.refined(shards, most_rows, row, stream, progress)
+        decider, report = self.refine_on(shards, most_rows, row, stream, progress)
         name = f"decider_{hashlib.sha256(str(row.name).encode()).hexdigest()[:16]}"  # rows may have long names
         write_release(self.private, name, decider.state_dict(), {"row": str(row.name)})
         shutil.rmtree(self.scratch, ignore_errors=True)
-        read = (shard_crossing("refine", peer.sender, self.name, each) for peer in offered for each in peer.records)
+        read = (shard_crossing("refine", peer.sender, self.name, record) for peer in offered for record in peer.records)
         why = {f"refused[{peer.sender}]": " ".join(peer.refused)[:1000] for peer in offered if peer.refused}
-        return Report((*report.measures, *told), tuple(read), why)
+        return Report((*report.measures, *measures), tuple(read), why)
 
     def _train_on_published(self, row: Refinement, stream: Stream, progress: Progress) -> Report:
         """A new network trained on images as they were published, own and pooled, as VisualMixer's paper does.
@@ -234,7 +233,7 @@ class Entity(Defended):
         Scored on raw held-out images, and (`..._published`) on held-out ones that went through the own defense.
         """
         readers = [reader for name in (self.name, *sorted(row.pool)) for reader in self.read(name)]
-        network = self.network_from_scratch(row, image_set(self.scratch, readers), stream, progress)
+        network = self.train_network(row, image_set(self.scratch, readers), stream, progress)
         module = self.fitted_module()
         shown = self.score_images(network, lambda images: as_published(self.defend(module, images)), "_published")
         shutil.rmtree(self.scratch, ignore_errors=True)
@@ -249,57 +248,39 @@ class Entity(Defended):
     # ---- the same with weights in place of features -----------------------------------------------------------------
     def federate(self, federation: Federation, number: int, progress: Progress) -> Report:
         """Trains C on own features for a round of federated averaging, and publishes its weights."""
-        return local_round(self, federation, number, progress)
+        return train_round(self, federation, number, progress)
 
     def average(self, federation: Federation, progress: Progress) -> Report:
         """Scores what federated averaging has come to."""
-        return outcome(self, federation)
+        return score_rounds(self, federation)
 
     # ---- what a curious entity does ---------------------------------------------------------------------------------
-    def rehearse(
-        self, attack: Attack, stated: AttackOptions, victim: str, victim_defense: Defense, progress: Progress
-    ) -> Report:
+    def rehearse(self, attempt: Attempt, progress: Progress) -> Report:
         """Lets an attack learn what it can before it sees a shard, for all victims with this defense."""
-        return rehearsed(self, attack, stated, victim, victim_defense, progress)
+        return rehearse(self, attempt, progress)
 
-    def attack(
-        self,
-        attack: Attack,
-        stated: AttackOptions,
-        victim: str,
-        victim_defense: Defense,
-        progress: Progress,
-        *,
-        is_open: bool = False,
-        rehearsed_on: str | None = None,
-    ) -> Report:
-        """Tries an attack on the first rows of what `victim` published, with what it asks for and nothing else.
-
-        `victim_defense` is how the victim makes its module, `is_open` that it has released it; `rehearsed_on` names
-        the victim that a rehearsal of this attack was for.
-        """
-        return attacked(
-            self, attack, stated, victim, victim_defense, progress, is_open=is_open, rehearsed_on=rehearsed_on
-        )
+    def attack(self, attempt: Attempt, progress: Progress) -> Report:
+        """Tries an attack on the first rows of what the victim published, with what it asks for and nothing else."""
+        return attack(self, attempt, progress)
 
     # ---- what a plugin may want to call ------------------------------------------------------------------------------
-    def trained_reconstructor(
+    def train_reconstructor_of(
         self, kind: str, stream: Stream, progress: Progress
     ) -> tuple[nn.Module, tuple[float, ...]]:
         """A reconstructor of `kind` that has learned to invert F on the public set, and its loss in each epoch."""
-        public, wanted = load_images(self.layout.public), self.scenario.reconstructor
+        public, options = load_images(self.layout.public), self.scenario.reconstructor
         with stream.initialization():
             net = self.new_reconstructor(kind)
-        feed = self.feed([self.own_features(self.layout.public)], wanted.batch_size)
+        feed = self.feed([self.own_features(self.layout.public)], options.batch_size)
         losses = train_reconstructor(
-            net, feed, public, Recipe.of(wanted), stream=stream, compute=self.compute, progress=progress
+            net, feed, public, Recipe.of(options), stream=stream, compute=self.compute, progress=progress
         )
         return net, losses
 
     def _identifier(self, progress: Progress) -> tuple[nn.Module, int]:
         """A network that names who is on the own images, from F(x); kept, since the oracle asks it what is left."""
         features, _ = self.own_features(self.private).load()
-        network, question = identifier_of(self, self.name, features, kept_numbers(self, "identities"), progress)
+        network, question = train_identifier(self, self.name, features, load_own_numbers(self, "identities"), progress)
         write_release(self.private, IDENTIFIER, network.state_dict(), {})
         return network, question.task.outputs
 
@@ -308,7 +289,3 @@ class Entity(Defended):
         about = {"backbone": model.backbone, "hook": model.hook, "classes": self.task.outputs, "trained_by": self.name}
         digest = write_release(self.layout.release, name, state, {**about, **card})
         return net_crossing("release", self.name, name, digest, self.layout.release / f"{name}.safetensors", state)
-
-
-def _tensor(numbers: np.ndarray | None) -> Tensor | None:
-    return None if numbers is None else torch.from_numpy(numbers)

@@ -1,7 +1,8 @@
 """What published features of held-out images give away beside the task: single attributes, individuals, looks."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,10 +16,10 @@ from collab.metrics.scores import mcc_measure, mean_measure
 from collab.metrics.visual import l1, psnr, ssim, ssim_window
 from collab.models.decoders import build_decoder, build_discriminator
 from collab.models.recognizer import Recognizer
-from collab.participants.disclosure import drawn, to_uint8
+from collab.participants.disclosure import draw_rows, to_uint8
 from collab.participants.layout import load_images, load_numbers
 from collab.participants.participant import Participant
-from collab.participants.scoring import PICTURES
+from collab.participants.scoring import PICTURES, means
 from collab.scenario.measuring import Decoder, Learner
 from collab.seeding import Stream
 from collab.store.pictures import Exhibit
@@ -30,9 +31,6 @@ from collab.training.progress import Progress
 from collab.training.recipes import outputs_of
 from collab.training.tasks import Task
 from collab.types import Measure
-
-Batches = Callable[[torch.Generator], Iterator[tuple[Tensor, Tensor]]]
-"""One pass: features [batch, channels, height, width], and what is to be read from them."""
 
 MAPPED = 500
 """Held-out images on a map: more are a blot."""
@@ -50,72 +48,62 @@ class Bench:
     progress: Progress
     seed: int
 
-    def trained(
-        self, network: nn.Module, loss: Callable[[nn.Module, tuple[Tensor, Tensor]], Tensor], batches: Batches,
-        learner: Learner, rows: int, purpose: str,
-    ) -> nn.Module:  # fmt: skip
-        """`network` in eval mode, after minimizing `loss` of it and a batch."""
-        self.compute.place(network).train()
-        minimize(
-            lambda batch: loss(network, batch), network, batches, Recipe.of(learner),
-            steps=steps_in(rows, learner.batch_size), stream=self.renamed(purpose), compute=self.compute,
-            progress=self.progress,
-        )  # fmt: skip
-        return network.eval()
-
-    def renamed(self, purpose: str) -> Stream:
+    def stream_of(self, purpose: str) -> Stream:
         """A stream of its own for one of several trainings."""
-        return Stream(self.stream.seed, self.stream.entity, f"{self.stream.stage} {purpose}")
+        return replace(self.stream, stage=f"{self.stream.stage} {purpose}")
 
 
 @dataclass(frozen=True)
-class Exposed:
-    """What is looked at: held-out features as published, `shown`, and how any image would be, `encode`.
+class Published:
+    """What is looked at: `features` of held-out images as published, and how any image would be, `encode`.
 
     `reader` is the decider of published features.
     """
 
-    shown: Tensor
+    features: Tensor
     encode: Callable[[Tensor], Tensor]
     reader: nn.Module
 
 
-def exposed(who: Participant, it: Exposed, progress: Progress) -> tuple[tuple[Measure, ...], Exhibit]:
+def measure_exposure(
+    participant: Participant, published: Published, progress: Progress
+) -> tuple[tuple[Measure, ...], Exhibit]:
     """All that the scenario's `exposure` asks about what an entity publishes, and what there is to look at."""
-    stated, told = who.scenario.exposure, list[Measure]()
-    assert stated is not None  # else this stage is not played
-    bench = Bench(who.stream("expose"), who.compute, progress, who.scenario.seed)
-    public, everything = load_images(who.layout.public), np.arange(len(who.heldout))
-    images = who.heldout.take(everything, who.compute.device)
-    if stated.attributes:
-        told += attribute_measures(it, who.task, torch.from_numpy(who.heldout.labels), stated.attributes, bench)
-    embedding = who.embedding
-    individuals = load_numbers(who.layout.heldout, "identities")
-    if stated.embedding is not None and embedding is not None and individuals is not None:
-        told += identity_measures(it.shown.float(), torch.from_numpy(individuals))
+    options, heldout, measures = participant.scenario.exposure, participant.heldout, list[Measure]()
+    assert options is not None  # else this stage is not played
+    features, seed = published.features, participant.scenario.seed
+    bench = Bench(participant.stream("expose"), participant.compute, progress, seed)
+    public, embedding = load_images(participant.layout.public), participant.embedding
+    images = heldout.take(np.arange(len(heldout)), bench.compute.device)
+    if options.attributes:
+        labels = torch.from_numpy(heldout.labels)
+        measures += attribute_measures(published, participant.task, labels, options.attributes, bench)
+    individuals = load_numbers(participant.layout.heldout, "identities")
+    if options.embedding is not None and embedding is not None and individuals is not None:
+        measures += identity_measures(features.float(), torch.from_numpy(individuals))
         true = embed(embedding.embedding, images)
-        told.append(feature_similarity(bench, stated.embedding, public, it.encode, embedding, it.shown, true))
-    seen, kept = drawn(len(who.heldout), who.scenario.seed)[:PICTURES], list[np.ndarray]()
-    for decoder in stated.decoders:
-        rebuilt, measures = decoder_attack(bench, decoder, public, it.encode, embedding, it.shown, images)
-        told += measures
-        kept.append(to_uint8(rebuilt[torch.from_numpy(seen)]))
-    columns = [who.task.names.index(name) for name in stated.attributes]
+        measures.append(feature_similarity(bench, options.embedding, published, public, embedding, true))
+    rows, decoded = draw_rows(len(heldout), seed)[:PICTURES], list[np.ndarray]()
+    for decoder in options.decoders:
+        rebuilt, scores = decoder_attack(bench, decoder, published, public, embedding, images)
+        measures += scores
+        decoded.append(to_uint8(rebuilt[torch.from_numpy(rows)]))
+    columns = [participant.task.names.index(name) for name in options.attributes]
     exhibit = Exhibit(
-        rows=seen,
-        original=to_uint8(images[torch.from_numpy(seen)]),
-        from_original=to_uint8(who.reconstruction(who.heldout_features[0][seen])),
-        from_published=to_uint8(who.reconstruction(it.shown[seen])),
-        decoders=np.array([each.name for each in stated.decoders], dtype=np.str_),
-        decoded=np.array(kept, dtype=np.uint8).reshape(len(kept), len(seen), *images.shape[1:]),
-        attributes=np.array(stated.attributes, dtype=np.str_),
-        positions=tsne(it.shown[:MAPPED], who.scenario.seed).numpy() if columns else np.zeros((0, 2), dtype=np.float32),
-        is_true=who.heldout.labels[:MAPPED, columns] > 0.5 if columns else np.zeros((0, 0), dtype=bool),
+        rows=rows,
+        original=to_uint8(images[torch.from_numpy(rows)]),
+        from_original=to_uint8(participant.reconstruction(participant.heldout_features[0][rows])),
+        from_published=to_uint8(participant.reconstruction(features[rows])),
+        decoders=np.array([decoder.name for decoder in options.decoders], dtype=np.str_),
+        decoded=np.array(decoded, dtype=np.uint8).reshape(len(decoded), len(rows), *images.shape[1:]),
+        attributes=np.array(options.attributes, dtype=np.str_),
+        positions=tsne(features[:MAPPED], seed).numpy() if columns else np.zeros((0, 2), dtype=np.float32),
+        is_true=heldout.labels[:MAPPED, columns] > 0.5 if columns else np.zeros((0, 0), dtype=bool),
     )
-    return tuple(told), exhibit
+    return tuple(measures), exhibit
 
 
-class Asked(nn.Module):
+class BlackBox(nn.Module):
     """An encoder that can be asked, and of which nothing else is known."""
 
     def __init__(self, encode: Callable[[Tensor], Tensor]) -> None:
@@ -138,7 +126,7 @@ def identity_measures(features: Tensor, identities: Tensor) -> tuple[Measure, ..
 
 
 def attribute_measures(
-    it: Exposed, task: Task, labels: Tensor, names: Sequence[str], bench: Bench
+    published: Published, task: Task, labels: Tensor, names: Sequence[str], bench: Bench
 ) -> tuple[Measure, ...]:
     """For each attribute of `names`: MCC of the decider, k-NN accuracy, and what the larger class scores.
 
@@ -146,75 +134,80 @@ def attribute_measures(
     """
     if unknown := sorted(set(names) - set(task.names)):
         raise EntityError(f"exposure asks for {', '.join(unknown)}; the task asks {', '.join(task.names)}.")
-    outputs, told = outputs_of(it.reader, it.shown, bench.compute), list[Measure]()
+    outputs = outputs_of(published.reader, published.features, bench.compute)
+    measures = list[Measure]()
     for name in names:
         column = task.names.index(name)
         is_true = labels[:, column] > 0.5
         rate = float(is_true.double().mean())
-        hits = knn_hits(it.shown.float(), is_true)
-        told += [
+        hits = knn_hits(published.features.float(), is_true)
+        measures += [
             mcc_measure(f"mcc[{name}]", outputs[:, column, None].sigmoid(), is_true[:, None], bench.seed),
             mean_measure(f"knn[{name}]", hits, bench.seed),
             Measure(f"knn_chance[{name}]", max(rate, 1 - rate), n=len(labels)),
         ]
-    return tuple(told)
+    return tuple(measures)
 
 
 def feature_similarity(
-    bench: Bench, learner: Learner, public: ImageSet, encode: Callable[[Tensor], Tensor], embedding: Recognizer,
-    shown: Tensor, true: Tensor,
-) -> Measure:  # fmt: skip
+    bench: Bench, learner: Learner, published: Published, public: ImageSet, embedding: Recognizer, true: Tensor
+) -> Measure:
     """The feature-level attack (10): cos(M(z), h(x)), M trained on public images, over held-out ones.
 
-    `shown` are z of held-out images, `true` their h(x); h is our own embedding of individuals of the public images.
+    z are published features of held-out images, `true` their h(x); h is our own embedding of individuals of the public
+    images.
     """
-    channels = shown[0].numel()
-    with bench.renamed("feature attack").initialization():
-        network = nn.Sequential(nn.Flatten(), nn.Linear(channels, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, true.shape[1]))
+    stream, device = bench.stream_of("feature attack"), bench.compute.device
+    with stream.initialization():
+        network = nn.Sequential(
+            nn.Flatten(), nn.Linear(published.features[0].numel(), HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, true.shape[1])
+        )
 
     def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        for rows in even_batches(len(public), learner.batch_size, generator):
-            images = public.take(rows.numpy(), bench.compute.device)
-            yield encode(images), embed(embedding.embedding, images)
+        for images in _batches(public, learner.batch_size, device, generator):
+            yield published.encode(images), embed(embedding.embedding, images)
 
-    def loss(learning: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
-        return feature_attack_loss(learning(batch[0]), batch[1])
-
-    bench.trained(network, loss, batches, learner, len(public), "feature attack")
-    found = outputs_of(network, shown, bench.compute)
-    return mean_measure("feature_similarity", cosine_similarity(found, true.cpu()), bench.seed)
+    minimize(
+        lambda batch: feature_attack_loss(network(batch[0]), batch[1]), bench.compute.place(network).train(), batches,
+        Recipe.of(learner), steps=steps_in(len(public), learner.batch_size), stream=stream, compute=bench.compute,
+        progress=bench.progress,
+    )  # fmt: skip
+    answers = outputs_of(network.eval(), published.features, bench.compute)
+    return mean_measure("feature_similarity", cosine_similarity(answers, true.cpu()), bench.seed)
 
 
 def decoder_attack(
-    bench: Bench, stated: Decoder, public: ImageSet, encode: Callable[[Tensor], Tensor], embedding: Recognizer | None,
-    shown: Tensor, images: Tensor,
-) -> tuple[Tensor, tuple[Measure, ...]]:  # fmt: skip
+    bench: Bench, options: Decoder, published: Published, public: ImageSet, embedding: Recognizer | None, images: Tensor
+) -> tuple[Tensor, tuple[Measure, ...]]:
     """What a fresh decoder, trained by (5) on public images as a black box encodes them, rebuilds; and its scores.
 
-    `shown` are features of held-out images, `images` [rows, 3, side, side] the truth.
+    `images` [rows, 3, side, side] are the truth behind the published features.
     """
-    learned, side = public.first(stated.share), images.shape[-1]
-    channels, height, width = shown.shape[1:]
-    stream = bench.renamed(f"decoder {stated.name}")
+    learned, side = public.first(options.share), images.shape[-1]
+    channels, height, width = published.features.shape[1:]
+    stream = bench.stream_of(f"decoder {options.name}")
     with stream.initialization():
         decoder = build_decoder((channels, height, width), side)
-        discriminator = build_discriminator(side) if stated.gan_weight else None
-    game = Game(Asked(encode), nn.Identity(), decoder, discriminator, None, 0.0, 0.0, 0.0, stated.gan_weight)
-    players = {name: bench.compute.place(each) for name, each in game.players.items() if name in ("Dec", "D")}
-
-    def batches(generator: torch.Generator) -> Iterator[Tensor]:
-        for rows in even_batches(len(learned), stated.batch_size, generator):
-            yield learned.take(rows.numpy(), bench.compute.device)
-
+        discriminator = build_discriminator(side) if options.gan_weight else None
+    encoder = BlackBox(published.encode)
+    game = Game(encoder, nn.Identity(), decoder, discriminator, None, 0.0, 0.0, 0.0, options.gan_weight)
     take_turns(
-        lambda batch, _, __: adversary_turns(game, batch), players, batches, Recipe.of(stated),
-        steps=steps_in(len(learned), stated.batch_size), stream=stream, compute=bench.compute, progress=bench.progress,
+        lambda batch, _, __: adversary_turns(game, batch),
+        {name: bench.compute.place(player) for name, player in game.players.items() if name in ("Dec", "D")},
+        partial(_batches, learned, options.batch_size, bench.compute.device), Recipe.of(options),
+        steps=steps_in(len(learned), options.batch_size), stream=stream, compute=bench.compute, progress=bench.progress,
     )  # fmt: skip
-    rebuilt = outputs_of(decoder, shown, bench.compute).to(images.device)
-    found = {"l1": l1, "psnr": psnr, f"ssim{ssim_window(side)[0]}": ssim}
-    told = {f"decoded_{name}[{stated.name}]": metric(rebuilt, images) for name, metric in found.items()}
+    rebuilt = outputs_of(decoder, published.features, bench.compute).to(images.device)
+    metrics = {"l1": l1, "psnr": psnr, f"ssim{ssim_window(side)[0]}": ssim}
+    scores = {f"decoded_{name}[{options.name}]": metric(rebuilt, images) for name, metric in metrics.items()}
     if embedding is not None:
         with torch.no_grad():
             likeness = cosine_similarity(embed(embedding.embedding, rebuilt), embed(embedding.embedding, images))
-        told[f"face_similarity[{stated.name}]"] = likeness
-    return rebuilt, tuple(mean_measure(name, values, bench.seed) for name, values in told.items())
+        scores[f"face_similarity[{options.name}]"] = likeness
+    return rebuilt, means(scores, bench.seed)
+
+
+def _batches(images: ImageSet, size: int, device: torch.device, generator: torch.Generator) -> Iterator[Tensor]:
+    """One pass over images [batch, 3, side, side]."""
+    for rows in even_batches(len(images), size, generator):
+        yield images.take(rows.numpy(), device)

@@ -21,7 +21,7 @@ from collab.training.recipes import refine_decider
 from collab.types import Crossing, Measure, Report
 
 
-def local_round(entity: Participant, federation: Federation, number: int, progress: Progress) -> Report:
+def train_round(entity: Participant, federation: Federation, number: int, progress: Progress) -> Report:
     """Round `number`, from 1: the average of the last round, at first the released C, trained on own features.
 
     Trains as `refine` says, for `local_epochs`, with a schedule and an optimizer of each round's own, and publishes the
@@ -46,22 +46,18 @@ def local_round(entity: Participant, federation: Federation, number: int, progre
     return Report((Measure("rows", feed.rows), Measure("bytes_published", sent.bytes)), (sent, *read))
 
 
-def outcome(entity: Participant, federation: Federation) -> Report:
+def score_rounds(entity: Participant, federation: Federation) -> Report:
     """Scores on held-out features: the average of the last round, and (`top1_round[k]`) those of all rounds."""
     measures, crossed, sent = list[Measure](), 0, 0
     for number in range(1, federation.rounds + 1):
         decider, read = average(entity, federation, number)
         scores = entity.score_features(decider)
-        measures += [replace(each, metric=f"{each.metric}_round[{number}]") for each in scores]
-        crossed += sum(each.bytes for each in read)
+        measures += [replace(score, metric=f"{score.metric}_round[{number}]") for score in scores]
+        crossed += sum(crossing.bytes for crossing in read)
         own = entity.layout.weights / entity.name / f"{file_name(federation, number)}.safetensors"
         sent += own.stat().st_size
-    told = (
-        Measure("rounds", federation.rounds),
-        Measure("bytes_sent", sent),
-        Measure("bytes_read", crossed),
-    )
-    return Report((*scores, *measures, *told), read)
+    measures += [Measure("rounds", federation.rounds), Measure("bytes_sent", sent), Measure("bytes_read", crossed)]
+    return Report((*scores, *measures), read)
 
 
 def average(entity: Participant, federation: Federation, number: int) -> tuple[nn.Module, tuple[Crossing, ...]]:

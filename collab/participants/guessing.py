@@ -8,6 +8,7 @@ from collab.attacks.attribute_inference import attributes_of
 from collab.metrics.membership import auc, tpr_at_fpr
 from collab.metrics.reidentification import guesses
 from collab.metrics.scores import mean_measure
+from collab.participants.scoring import means
 from collab.seeding import Stream
 from collab.training.feeds import ImageSet
 from collab.types import Measure
@@ -24,21 +25,21 @@ def match_measures(scores: Tensor, places: Tensor, seed: int) -> tuple[Measure, 
     candidates that are nobody's best: what an adversary would act upon.
     """
     rows, candidates = scores.shape
-    is_there, told = places >= 0, list[Measure]()
+    is_there, measures = places >= 0, list[Measure]()
     if bool(is_there.any()):
         ranks = guesses(scores[is_there], places[is_there])
-        told += [mean_measure(f"match_top{k}", ranks <= k, seed) for k in (1, 5)]
-        told += [
+        measures += [mean_measure(f"match_top{k}", ranks <= k, seed) for k in (1, 5)]
+        measures += [
             Measure("match_rank_median", float(ranks.median()), n=len(ranks)),
             mean_measure("match_guesswork", ranks.double(), seed),
             Measure("match_chance", 1 / candidates),
         ]
     sure = sure_matches(scores)
-    told.append(Measure("match_sure", float(sure.double().mean()), n=rows))
+    measures.append(Measure("match_sure", float(sure.double().mean()), n=rows))
     if bool(sure.any()):
         right = (scores.argmax(1) == places)[sure]
-        told.append(mean_measure("match_sure_right", right, seed))
-    return tuple(told)
+        measures.append(mean_measure("match_sure_right", right, seed))
+    return tuple(measures)
 
 
 def sure_matches(scores: Tensor) -> Tensor:
@@ -68,17 +69,17 @@ def membership_measures(scores: np.ndarray, is_member: np.ndarray, seed: int) ->
     )
 
 
-def attribute_measures(found: Tensor, truth: ImageSet, seed: int) -> tuple[Measure, ...]:
+def attribute_measures(answer: Tensor, truth: ImageSet, seed: int) -> tuple[Measure, ...]:
     r"""$R^2$ of each attribute, and of what the class mean, known from the published labels, would tell."""
-    wanted = attributes_of(truth.take(np.arange(len(truth)), torch.device("cpu"))).double()
+    true = attributes_of(truth.take(np.arange(len(truth)), torch.device("cpu"))).double()
     labels = torch.from_numpy(np.asarray(truth.labels))
-    guess = torch.zeros_like(wanted)
-    for each in torch.unique(labels):
-        guess[labels == each] = wanted[labels == each].mean(0)
-    spread = (wanted - wanted.mean(0)).square().mean(0).clamp(min=1e-12)
-    told = []
-    for name, column in zip(ATTRIBUTES, range(len(ATTRIBUTES)), strict=True):
-        for suffix, answer in (("", found.double()), ("_prior_class_mean", guess)):
-            errors = (answer[:, column] - wanted[:, column]).square() / spread[column]
-            told.append(mean_measure(f"attribute_r2[{name}]{suffix}", 1 - errors, seed))
-    return tuple(told)
+    guess = torch.zeros_like(true)
+    for label in torch.unique(labels):
+        guess[labels == label] = true[labels == label].mean(0)
+    spread = (true - true.mean(0)).square().mean(0).clamp(min=1e-12)
+    scores = {}
+    for column, name in enumerate(ATTRIBUTES):
+        for suffix, values in (("", answer.double()), ("_prior_class_mean", guess)):
+            errors = (values[:, column] - true[:, column]).square() / spread[column]
+            scores[f"attribute_r2[{name}]{suffix}"] = 1 - errors
+    return means(scores, seed)

@@ -4,7 +4,7 @@ SCIENCE 3.4 and 1.4: a classifier trained on features as they are and tried on p
 published ones is `fresh`; both are tried on rows that none of them has learned from.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -48,7 +48,7 @@ class Question:
         return held[torch.isin(self.targets[held], self.targets[self.is_learned])]
 
 
-def who_is_it(identities: np.ndarray, stream: Stream) -> Question:
+def ask_identity(identities: np.ndarray, stream: Stream) -> Question:
     """People of one entity, numbered by their identity; three quarters of each one's images are learned from.
 
     An individual with one image is learned and never tried. Raises EntityError for fewer than two people.
@@ -65,7 +65,7 @@ def who_is_it(identities: np.ndarray, stream: Stream) -> Question:
     return Question(task, torch.from_numpy(targets.astype(np.int64)), torch.from_numpy(is_learned))
 
 
-def what_is_private(attributes: np.ndarray, names: tuple[str, ...], identities: np.ndarray, stream: Stream) -> Question:
+def ask_attributes(attributes: np.ndarray, names: tuple[str, ...], identities: np.ndarray, stream: Stream) -> Question:
     """Private attributes [rows, names]; learned from three quarters of the people, so that none is known again."""
     people = stream.numpy("learned").permutation(np.unique(identities))
     is_learned = np.isin(identities, people[: max(1, int(LEARNED * len(people)))])
@@ -74,15 +74,15 @@ def what_is_private(attributes: np.ndarray, names: tuple[str, ...], identities: 
     return Question(task_of("attributes", names), torch.from_numpy(attributes), torch.from_numpy(is_learned))
 
 
-def classifier_of(
+def train_reader(
     participant: Participant, features: Tensor, question: Question, stream: Stream, progress: Progress
 ) -> nn.Module:
     """A network like C, trained on the features [rows, ...] that are to be learned from; frozen."""
-    wanted = participant.scenario.inference
-    assert wanted is not None  # else nobody asks
+    options = participant.scenario.inference
+    assert options is not None  # else nobody asks
     with stream.initialization():
         network = participant.new_split(question.task.outputs).decider
-    learned, recipe, task = question.is_learned, Recipe.of(wanted), question.task
+    learned, recipe, task = question.is_learned, Recipe.of(options), question.task
     reader = InMemory(features[learned], question.targets[learned])
     feed = FeatureFeed(
         [reader], participant.spec.shape, recipe.batch_size, participant.compute.device, features.dtype,
@@ -94,16 +94,16 @@ def classifier_of(
     return freeze(network)
 
 
-def identifier_of(
+def train_identifier(
     participant: Participant, victim: str, features: Tensor, identities: np.ndarray, progress: Progress
 ) -> tuple[nn.Module, Question]:
     """The network A of DPF 4.4: who an image of `victim` shows, read from its features as they are [rows, ...]."""
     seed = participant.scenario.seed
-    question = who_is_it(identities, Stream(seed, victim, "identify"))
-    return classifier_of(participant, features, question, Stream(seed, victim, "identify"), progress), question
+    question = ask_identity(identities, Stream(seed, victim, "identify"))
+    return train_reader(participant, features, question, Stream(seed, victim, "identify"), progress), question
 
 
-def read_off(
+def measure_readers(
     participant: Participant, plain: Tensor, published: Tensor, question: Question, fixed: nn.Module, fresh: nn.Module,
     prefix: Literal["privacy", "identity"],
 ) -> list[Measure]:  # fmt: skip
@@ -112,30 +112,30 @@ def read_off(
     Of attributes also the share of right answers, beside what the more frequent answer scores. Says nothing where no
     row is left to try, or none of them has an attribute.
     """
-    rows, told = question.tried, list[Measure]()
+    rows, measures = question.tried, list[Measure]()
     if not len(rows) or not bool((question.targets[rows] > 0).any()):
-        return told  # of so few rows nothing can be said
+        return measures  # of so few rows nothing can be said
     for network, features, suffix in (
         (fixed, plain, "plain"),
         (fixed, published, "fixed"),
         (fresh, published, "fresh"),
     ):
         outputs = outputs_of(network, features[rows], participant.compute)
-        found = question.task.measures(outputs, question.targets[rows], participant.scenario.seed, f"_{suffix}")
-        told += [Measure(f"{prefix}_{each.metric}", each.value, each.low, each.high, each.n) for each in found]
+        scores = question.task.measures(outputs, question.targets[rows], participant.scenario.seed, f"_{suffix}")
+        measures += [replace(score, metric=f"{prefix}_{score.metric}") for score in scores]
         if question.task.kind == "attributes":
             right = question.task.merits(outputs, question.targets[rows])
-            told.append(mean_measure(f"{prefix}_accuracy_{suffix}", right, participant.scenario.seed))
+            measures.append(mean_measure(f"{prefix}_accuracy_{suffix}", right, participant.scenario.seed))
     if question.task.kind == "attributes":
         rates = question.targets[rows].double().mean(0)
         most = float(torch.maximum(rates, 1 - rates).mean())
-        told.append(Measure(f"{prefix}_accuracy_chance", most, n=len(rows)))
-    return told
+        measures.append(Measure(f"{prefix}_accuracy_chance", most, n=len(rows)))
+    return measures
 
 
-def kept_numbers(participant: Participant, name: str) -> np.ndarray:
+def load_own_numbers(participant: Participant, name: str) -> np.ndarray:
     """What the decode stage left about this holder's own images; EntityError if nothing was asked."""
-    found = load_numbers(participant.private, name)
-    if found is None:
+    numbers = load_numbers(participant.private, name)
+    if numbers is None:
         raise EntityError(f"{participant.name!r} knows no {name} of its images. Play its decode stage again.")
-    return found
+    return numbers

@@ -30,7 +30,7 @@ class Oracle(Participant):
         entity = str(row.entity)
         readers = [self.features_of_entity(name) for name in (entity, *sorted(row.unpoisoned))]
         stream = self.stream_of(entity, "refine")  # the entity's own, so that only poisoning differs
-        _, report = self.refined(readers, most_rows, row, stream, progress)
+        _, report = self.refine_on(readers, most_rows, row, stream, progress)
         return report
 
     def published_order(self, victim: str) -> np.ndarray:

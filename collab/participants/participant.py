@@ -3,8 +3,7 @@
 import copy
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -16,15 +15,15 @@ from collab.models.backbones import Split, build_split, feature_shape
 from collab.models.freeze import freeze
 from collab.models.recognizer import Individuals, Recognizer
 from collab.models.reconstructors import build_reconstructor
+from collab.participants.conversions import Conversion, conversion_of
 from collab.participants.disclosure import Eye
 from collab.participants.layout import Layout, load_images
-from collab.participants.published_images import read_images
 from collab.scenario.model import Refinement, Scenario
 from collab.seeding import Stream
-from collab.store.codec import CODECS
+from collab.store.manifest import Record
 from collab.store.private import private_folder
 from collab.store.release import read_release
-from collab.store.shards import IMAGES, Batches, ShardReader, ShardSpec, Written, open_shard, write_shard
+from collab.store.shards import Batches, ShardReader, ShardSpec, Written, open_shard, write_shard
 from collab.training.feeds import FeatureFeed, ImageSet
 from collab.training.loop import Recipe
 from collab.training.precision import Compute
@@ -99,16 +98,16 @@ class Participant:
     @cached_property
     def eye(self) -> Eye:
         """Networks that neither defenses nor attacks know, as far as the scenario asks for them, frozen."""
-        wanted = self.scenario.disclosure
-        if wanted is None:
+        options = self.scenario.disclosure
+        if options is None:
             return Eye()
         recognizer = None
-        if wanted.recognizer is not None:
-            recognizer = self.new_recognizer(wanted.recognizer.width)
+        if options.recognizer is not None:
+            recognizer = self.new_recognizer(options.recognizer.width)
             recognizer.load_state_dict(read_release(self.layout.heldout, "recognizer")[0])
             freeze(self.compute.place(recognizer))
-        lpips = None if wanted.lpips is None else lpips_network(wanted.lpips).to(self.compute.device)
-        return Eye(recognizer, lpips, wanted.lpips or "")
+        lpips = None if options.lpips is None else lpips_network(options.lpips).to(self.compute.device)
+        return Eye(recognizer, lpips, options.lpips or "")
 
     @cached_property
     def embedding(self) -> Individuals | None:
@@ -128,8 +127,8 @@ class Participant:
         """F of images [batch, 3, side, side] in [0, 1], fp32, on the device."""
         with torch.no_grad(), self.compute.autocast():
             x = images.to(self.compute.device).contiguous(memory_format=torch.channels_last)
-            found: Tensor = self.released.featurizer(x)
-        return found.float()
+            features: Tensor = self.released.featurizer(x)
+        return features.float()
 
     def reconstruction(self, features: Tensor) -> Tensor:
         """What the released R makes of features [batch, channels, height, width], fp32."""
@@ -147,12 +146,11 @@ class Participant:
 
     def spec_of(self, sender: str) -> ShardSpec:
         """What shards of `sender` look like: features, or images where it publishes those, in an exact codec."""
-        stated = next(entity for entity in self.scenario.entities if entity.name == sender)
-        side = self.scenario.data.image_size
-        if not stated.publishes_images:
-            return self.spec
-        codec = "float16" if CODECS[self.spec.dtype].is_quantized else self.spec.dtype  # whole numbers must stay exact
-        return replace(self.spec, shape=(3, side, side), dtype=codec, featurizer=IMAGES)
+        return self.conversion_of(sender).shard_spec(self.spec, self.scenario.data.image_size)
+
+    def conversion_of(self, sender: str) -> Conversion:
+        """How the form of the defense of `sender` is played."""
+        return conversion_of(next(entity.form for entity in self.scenario.entities if entity.name == sender))
 
     def stream(self, stage: str) -> Stream:
         """This holder's randomness in `stage`."""
@@ -169,37 +167,37 @@ class Participant:
 
     def new_reconstructor(self, kind: str | None = None) -> nn.Module:
         """An untrained R of `kind`, the scenario's unless given."""
-        wanted, side = self.scenario.reconstructor, self.scenario.data.image_size
+        options, side = self.scenario.reconstructor, self.scenario.data.image_size
         shape = feature_shape(self.released.featurizer, side)
         return build_reconstructor(
-            kind or wanted.kind, shape, side, tail_blocks=wanted.tail_blocks, upscale=wanted.upscale
+            kind or options.kind, shape, side, tail_blocks=options.tail_blocks, upscale=options.upscale
         )
 
     def train_from_scratch(self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress) -> Report:
         """Rows 1 to 5: a new network trained on raw images, scored on held-out ones."""
-        return Report(self.score_images(self.network_from_scratch(row, images, stream, progress)))
+        return Report(self.score_images(self.train_network(row, images, stream, progress)))
 
-    def network_from_scratch(self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress) -> nn.Module:
+    def train_network(self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress) -> nn.Module:
         """A new network of the scenario's architecture, trained on images."""
-        stated = self.scenario.scratch or self.scenario.model.pretrain
+        schedule = self.scenario.scratch or self.scenario.model.pretrain
         with stream.initialization():
             split = self.new_split()
         network = nn.Sequential(split.featurizer, split.decider)
-        recipe = Recipe.of(stated, epochs=row.epochs)
+        recipe = Recipe.of(schedule, epochs=row.epochs)
         train_classifier(
             network, images, recipe, stream=stream, compute=self.compute, progress=progress, task=self.task
         )
         return network
 
-    def refined(
+    def refine_on(
         self, readers: Sequence[ShardReader], most_rows: int, row: Refinement, stream: Stream, progress: Progress
     ) -> tuple[nn.Module, Report]:
         """Step 3: C trained further on the rows of all `readers`, scored on unpoisoned held-out features."""
-        decider = self.trained_further(readers, most_rows, row, stream, progress)
+        decider = self.train_further(readers, most_rows, row, stream, progress)
         rows = sum(reader.rows for reader in readers)
         return decider, Report((*self.score_features(decider), Measure("rows", rows)))
 
-    def trained_further(
+    def train_further(
         self, readers: Sequence[ShardReader], most_rows: int, row: Refinement, stream: Stream, progress: Progress
     ) -> nn.Module:
         """A copy of the released C, trained further on the rows of all `readers`."""
@@ -232,22 +230,24 @@ class Participant:
 
     def as_features(self, sender: str, readers: Sequence[ShardReader]) -> list[ShardReader]:
         """Shards of `sender` as they are, or where their rows are images, one of F of them, in the scratch."""
-        if not readers or not readers[0].spec.shows_images:
-            return list(readers)
-        batches = ((self.features(images), labels) for images, labels in read_images(readers))
-        return [self.scratch_shard(f"features_of_{sender}", batches)]
+        keep = partial(self.scratch_shard, f"features_of_{sender}")
+        return self.conversion_of(sender).as_features(readers, self.features, keep)
 
     def read(self, sender: str) -> list[ShardReader]:
         """What `sender` published, verified; ShardMissing if that is nothing."""
+        return [self.layout.store.open(record, self.spec_of(sender)) for record in self.records_of(sender)]
+
+    def records_of(self, sender: str) -> Sequence[Record]:
+        """What the manifest says of the shards of `sender`; ShardMissing if it has none."""
         store = self.layout.store
         records = store.records(sender)
         if not records:
-            published = ", ".join(sorted({record.entity for record in store.records()})) or "nothing"
+            published = ", ".join(sorted({record.entity for record in store.records_or_less()})) or "nothing"
             raise ShardMissing(
                 f"entity {self.name!r} wants to read {sender!r}, which has published nothing or withdrawn it. "
                 f"There is: {published}. Take {sender!r} out of `pool`, or look above for its failed publish stage."
             )
-        return [store.open(record, self.spec_of(sender)) for record in records]
+        return records
 
     def write_features(self, folder: Path, images: ImageSet) -> Written:
         """Computes F of `images` once, as the only shard under `folder`."""

@@ -40,21 +40,16 @@ def offer(entity: Participant, sender: str) -> Pooled:
 
     Raises ShardMissing if it has published nothing, or withdrawn it.
     """
-    store = entity.layout.store
     try:
-        records = store.records(sender)
+        records = entity.records_of(sender)
+    except ShardMissing:
+        raise
     except StoreError as error:  # a manifest that is none
         return Pooled(sender, (), refused=(str(error),))
-    if not records:
-        published = ", ".join(sorted({record.entity for record in store.records_or_less()})) or "nothing"
-        raise ShardMissing(
-            f"entity {entity.name!r} wants to refine on {sender!r}, which has published nothing or withdrawn it. "
-            f"There is: {published}. Take {sender!r} out of `pool`, or look above for its failed publish stage."
-        )
     opened, refused = list[tuple[ShardReader, Record]](), list[str]()
     for record in records:
         try:
-            opened.append((store.open(record, entity.spec_of(sender)), record))
+            opened.append((entity.layout.store.open(record, entity.spec_of(sender)), record))
         except StoreError as error:
             refused.append(str(error))
     shards = entity.as_features(sender, [shard for shard, _ in opened])
@@ -72,19 +67,21 @@ def of_classes(entity: Participant, peer: Pooled, names: Sequence[str]) -> Poole
             f"entity {entity.name!r} wants rows of {', '.join(names)}, but published rows have no class beside "
             f"them, but {entity.task.kind}. Take `classes` out of its options."
         )
-    wanted = torch.tensor([entity.class_names.index(name) for name in names])
+    labels = torch.tensor([entity.class_names.index(name) for name in names])
 
     def rows() -> Iterator[tuple[Tensor, Tensor]]:
         for x, y in (shard.load() for shard in peer.shards):
-            kept = torch.isin(y, wanted)
+            kept = torch.isin(y, labels)
             yield x[kept], y[kept]
 
-    if not any(bool(torch.isin(shard.load()[1], wanted).any()) for shard in peer.shards):
+    if not any(bool(torch.isin(shard.load()[1], labels).any()) for shard in peer.shards):
         return Pooled(peer.sender, ())
     return Pooled(peer.sender, (entity.scratch_shard(peer.sender, rows()),))
 
 
-def harm(entity: Participant, pool: Sequence[Pooled], row: Refinement, progress: Progress) -> dict[str, Measure]:
+def measure_harm(
+    entity: Participant, pool: Sequence[Pooled], row: Refinement, progress: Progress
+) -> dict[str, Measure]:
     """By sender, how much worse C does on own images when its rows are mixed in: `harm[sender]`.
 
     Of classes, how many more images it gets wrong, a share; of attributes, decisions; of a pose, degrees more of error.
@@ -98,19 +95,19 @@ def harm(entity: Participant, pool: Sequence[Pooled], row: Refinement, progress:
     stream, seed = entity.stream("vet"), entity.scenario.seed
     x, y = own.load()
     folds = torch.randperm(own.rows, generator=stream.torch("folds")).chunk(FOLDS)
-    found: dict[str, list[Tensor]] = {peer.sender: [] for peer in pool}
+    lost: dict[str, list[Tensor]] = {peer.sender: [] for peer in pool}
     for held in folds:
         kept = torch.cat([fold for fold in folds if fold is not held])
         base = entity.scratch_shard("kept", [(x[kept], y[kept])])
 
         def hits(shards: Sequence[ShardReader], base: ShardReader = base, held: Tensor = held) -> Tensor:
-            decider = entity.trained_further([base, *shards], 0, row, stream, progress)
+            decider = entity.train_further([base, *shards], 0, row, stream, progress)
             return entity.task.merits(outputs_of(decider, x[held], entity.compute), y[held])
 
         alone = hits(())
         for peer in pool:
-            found[peer.sender].append(alone - hits(peer.shards))
-    return {sender: mean_measure(f"harm[{sender}]", torch.cat(parts), seed) for sender, parts in found.items()}
+            lost[peer.sender].append(alone - hits(peer.shards))
+    return {sender: mean_measure(f"harm[{sender}]", torch.cat(parts), seed) for sender, parts in lost.items()}
 
 
 def hurts(harm: Measure) -> bool:

@@ -37,8 +37,7 @@ def image_set(folder: Path, readers: Sequence[ShardReader]) -> ImageSet:
     """The images of shards, written to `folder` and mapped from there, never all in memory."""
     rows, spec = sum(reader.rows for reader in readers), readers[0].spec
     folder.mkdir(parents=True, exist_ok=True)
-    place = folder / "images.npy"
-    images = np.lib.format.open_memmap(place, mode="w+", dtype=np.uint8, shape=(rows, *spec.shape))
+    images = np.lib.format.open_memmap(folder / "images.npy", mode="w+", dtype=np.uint8, shape=(rows, *spec.shape))
     labels, at = spec.targets.room(rows).numpy(), 0
     for block, targets in read_images(readers):
         images[at : at + len(block)] = block.mul(LEVELS).round().to(torch.uint8).numpy()
@@ -54,10 +53,10 @@ def discernibility(defense: ImageDefense, module: nn.Module, images: Tensor) -> 
     """
     side = images.shape[-1]
     window = vfe_window(side)
-    found: dict[str, list[Tensor]] = {}
+    parts: dict[str, list[Tensor]] = {}
     for part in batched(images):
         with torch.no_grad():
-            changed, told = defense.shown(module, part)
+            changed, facts = defense.shown(module, part)
         shown = as_published(changed)
         values = {
             f"vfe[{window}]_original": visual_feature_entropy(part),
@@ -67,8 +66,8 @@ def discernibility(defense: ImageDefense, module: nn.Module, images: Tensor) -> 
             "l1_published": l1(shown, part),
             "psnr_published": psnr(shown, part),
             f"ssim[{ssim_window(side)[0]}]_published": ssim(shown, part),
-            **told,
+            **facts,
         }
-        for name, each in values.items():
-            found.setdefault(name, []).append(each.cpu())
-    return {name: torch.cat(parts) for name, parts in found.items()}
+        for name, score in values.items():
+            parts.setdefault(name, []).append(score.cpu())
+    return {name: torch.cat(scores) for name, scores in parts.items()}

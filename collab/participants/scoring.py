@@ -39,9 +39,9 @@ def equivalence(
     )
 
 
-def means(found: Mapping[str, Tensor], seed: int) -> tuple[Measure, ...]:
+def means(scores: Mapping[str, Tensor], seed: int) -> tuple[Measure, ...]:
     """The mean of each metric over its values [batch], with its interval."""
-    return tuple(mean_measure(name, values, seed) for name, values in found.items())
+    return tuple(mean_measure(name, values, seed) for name, values in scores.items())
 
 
 def distances(
@@ -53,7 +53,7 @@ def distances(
     compute: Compute,
 ) -> dict[str, Tensor]:
     """Every metric of Table 2 for each image [batch], from its `..._original` and from its `..._poisoned` features."""
-    found: dict[str, list[Tensor]] = {}
+    parts: dict[str, list[Tensor]] = {}
     for start in range(0, len(features), EVAL_BATCH):
         stop = min(start + EVAL_BATCH, len(features))
         truth = images(start, stop)
@@ -62,8 +62,8 @@ def distances(
             with torch.no_grad(), compute.autocast():
                 rebuilt = reconstructor(x.to(compute.device).float())
             for name, metric in metrics.items():
-                found.setdefault(f"{name}_{what}", []).append(metric(rebuilt, truth).cpu())
-    return {name: torch.cat(values) for name, values in found.items()}
+                parts.setdefault(f"{name}_{what}", []).append(metric(rebuilt, truth).cpu())
+    return {name: torch.cat(values) for name, values in parts.items()}
 
 
 PICTURES = 8
@@ -80,9 +80,7 @@ def worst_and_median(likeness: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def likeness(rebuilt: Tensor, images: Tensor, seed: int) -> tuple[Measure, ...]:
     """How near rebuilt images [batch, 3, H, W] come to the true ones, by every distance of Table 2."""
-    return tuple(
-        mean_measure(name, metric(rebuilt, images), seed) for name, metric in _distances(images.shape[-1]).items()
-    )
+    return means({name: metric(rebuilt, images) for name, metric in _distances(images.shape[-1]).items()}, seed)
 
 
 def _distances(side: int) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:

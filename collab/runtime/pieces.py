@@ -83,8 +83,7 @@ class _Secrets:
             drawn = int(text, 16)
             forms = [text.encode(), bytes.fromhex(text), drawn.to_bytes(32, "little"), str(drawn).encode()]
             yield f"the seed of {entity.name}", ((0, form[:WINDOW]) for form in forms)
-        is_public = any(defense.encodes for defense in entity.defenses)  # begins as F and C, and is released
-        if not is_public and (module := private / "defense.safetensors").is_file():
+        if not entity.form.is_released and (module := private / "defense.safetensors").is_file():
             yield weights_of(entity.name), _weight_pieces(module)
 
     def _feature_pieces(self, rows: np.ndarray, of_image: Sequence[bytes]) -> Iterator[Piece]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -72,16 +73,29 @@ class EntityOptions(Part):
         return ()
 
 
-Publishes = Literal["features", "images"]
+@dataclass(frozen=True)
+class Form:
+    """What a defense is given and what its entity publishes; `collab.participants.conversions` plays each form.
+
+    One that takes images works in the place of F or before it, so it stands in no chain. `is_released` says that
+    everybody gets the module, since others cannot read what is published without what learned beside it.
+    """
+
+    takes_images: bool = False
+    publishes_images: bool = False
+    is_released: bool = False
+
+
+FEATURES_TO_FEATURES = Form()
+IMAGES_TO_FEATURES = Form(takes_images=True, is_released=True)
+IMAGES_TO_IMAGES = Form(takes_images=True, publishes_images=True)
 
 
 class DefenseOptions(Part):
     """What stands in the mapping of a defense; a plugin's options subclass it."""
 
-    publishes: ClassVar[Publishes] = "features"
-    """What it changes and its entity publishes; peers compute features of published images themselves."""
-    encodes: ClassVar[bool] = False
-    """Whether it makes features of the images itself, in the place of F: it stands alone and its module is released."""
+    form: ClassVar[Form] = FEATURES_TO_FEATURES
+    """What it is given and what its entity publishes."""
     needs_classes: ClassVar[bool] = False
     """Whether it works with classes alone, and with no other task."""
 

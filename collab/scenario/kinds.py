@@ -13,7 +13,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 from collab.errors import PluginError
 from collab.meant import did_you_mean
 from collab.plugins.discovery import GROUPS, INSTALLED, Origin, Plugins
-from collab.scenario.base import AttackOptions, DefenseOptions, EntityOptions, Part
+from collab.scenario.base import FEATURES_TO_FEATURES, AttackOptions, DefenseOptions, EntityOptions, Form, Part
 
 OPTIONS: Mapping[str, type[Part]] = {"entities": EntityOptions, "defenses": DefenseOptions, "attacks": AttackOptions}
 """What the options of each group subclass."""
@@ -23,7 +23,7 @@ class AsWritten(EntityOptions):
     """Options of a plugin that is not asked for them, of whichever group."""
 
     model_config = ConfigDict(extra="allow")
-    encodes: ClassVar[bool] = False
+    form: ClassVar[Form] = FEATURES_TO_FEATURES
     needs_classes: ClassVar[bool] = False
 
 

@@ -11,6 +11,7 @@ from collab.scenario.base import (
     ClassName,
     DefenseOptions,
     EntityOptions,
+    Form,
     Kind,
     Name,
     Part,
@@ -133,20 +134,20 @@ class EntityPart(Part):
         return self.defense if isinstance(self.defense, tuple) else (self.defense,)
 
     @property
-    def publishes_images(self) -> bool:
-        """Whether it publishes images in place of features."""
-        return any(defense.publishes == "images" for defense in self.defenses)
+    def form(self) -> Form:
+        """What its defense is given and what it publishes; of several, all have the same."""
+        return self.defenses[0].form
 
     @property
     def opens_module(self) -> bool:
         """Whether everybody has its module: it says so, or others could not read what it publishes."""
-        return self.release_module or any(defense.encodes for defense in self.defenses)
+        return self.release_module or self.form.is_released
 
     @model_validator(mode="after")
-    def _encoders_stand_alone(self) -> Self:
-        alone = [defense.kind for defense in self.defenses if defense.encodes]
+    def _chains_take_features(self) -> Self:
+        alone = [defense.kind for defense in self.defenses if defense.form.takes_images]
         if alone and len(self.defenses) > 1:
-            raise ValueError(f"{alone[0]} makes features of the images itself; no other defense stands beside it")
+            raise ValueError(f"{alone[0]} changes images, not features; it stands alone, not in a list of defenses")
         return self
 
     @property

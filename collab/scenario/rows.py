@@ -94,17 +94,13 @@ def find_part_mistakes(scenario: Scenario) -> Iterator[Finding]:
 
 
 def _find_image_mistakes(scenario: Scenario) -> Iterator[Finding]:
-    """Defenses of images in a chain, and rows on published images of who publishes features."""
+    """Rows on published images of who publishes features."""
     entities = {entity.name: entity for entity in scenario.entities}
-    for place, entity in enumerate(scenario.entities):
-        if entity.publishes_images and len(entity.defenses) > 1:
-            named = next(defense.kind for defense in entity.defenses if defense.publishes == "images")
-            yield ("entities", place, "defense"), f"{named} publishes images; it stands alone, not in a list"
     for place, row in enumerate(scenario.refinements):
         if row.own == "published":
             keys: list[tuple[str | int, ...]] = [("own",), *(("pool", index) for index in range(len(row.pool)))]
             for key, name in zip(keys, (row.entity, *row.pool), strict=True):
-                if name in entities and not entities[name].publishes_images:
+                if name in entities and not entities[name].form.publishes_images:
                     text = f"`own: published` trains on images, as of a visual_mixer; {name!r} publishes features"
                     yield ("refinements", place, *key), text
 

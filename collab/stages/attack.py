@@ -2,18 +2,16 @@
 
 from collections.abc import Iterator
 
-from collab.attacks.base import Attack as AttackPlugin
+from collab.participants.attacking import Attempt
 from collab.participants.entity import Entity
-from collab.plugins.discovery import Plugins
-from collab.scenario.base import AttackOptions
 from collab.stages.base import Job, Planning, Playing, Stage
 from collab.stages.decode import decoded
-from collab.stages.featurize import featurized
-from collab.stages.hand_out import handed_out
+from collab.stages.featurize import Featurize
+from collab.stages.hand_out import HandOut
 from collab.stages.keys import Keys, plain
-from collab.stages.publish import published
-from collab.stages.reconstruct import reconstructed
-from collab.stages.trials import Trial, attack_code, defense_of, trial_job, trials
+from collab.stages.publish import Publish
+from collab.stages.reconstruct import Reconstruct
+from collab.stages.trials import Trial, attack_code, defense_of, find_trials, make_trial_job
 from collab.training.progress import Progress
 from collab.types import Report
 
@@ -21,74 +19,68 @@ from collab.types import Report
 class Rehearse(Stage[Entity]):
     """An attack learns what it can before it sees a shard, once for all victims with one defense, or for all."""
 
-    name, version, runs = "rehearse", 2, ("attacks.rehearse",)
+    name, version, runs = "rehearse", 2, ("attacks.rehearse", "defenses")
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for the first victim of its kind."""
-        for number, trial in enumerate(trials(planning)):
+        for number, trial in enumerate(find_trials(planning)):
             if trial.rehearsed_on == trial.victim:
                 needs = (f"reconstruct {planning.leader}", _own(planning, trial.attacker))
-                yield trial_job(self, trial, trial.rehearsal, (number, 0), needs, labels=trial.labels, reads=())
+                yield make_trial_job(self, trial, trial.rehearsal, (number, 0), needs, labels=trial.labels, reads=())
 
     def key(self, keys: Keys, job: Job) -> str:
         """The attack and its code, the victim's defense as it is stated, and what the adversary has."""
-        return _rehearsed(keys, job.order)
+        return self.key_of(keys, job.order)
+
+    @staticmethod
+    def key_of(keys: Keys, trial: Trial) -> str:
+        """Of a rehearsal for all victims like the one that it was for."""
+        victim = str(trial.rehearsed_on)
+        recipe = [plain(defense) for defense in keys.entity(victim).defenses]
+        options = {**attack_code(keys, trial), "recipe": recipe, "for": victim}
+        return keys.make(Rehearse, trial.attacker, options, _own_keys(keys, trial))
 
     def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
-        trial: Trial = job.order
-        victim_defense = defense_of(playing.stated(trial.victim), playing.plugins)
-        return entity.rehearse(
-            attack_of(trial.attack, playing.plugins), trial.attack, trial.victim, victim_defense, progress
-        )
+        return entity.rehearse(_attempt(job.order, playing), progress)
 
 
 class Attack(Stage[Entity]):
     """The adversary answers, with what its class knows, into its private folder."""
 
-    name, version, runs = "attack", 2, ("attacks",)
+    name, version, runs = "attack", 2, ("attacks", "defenses")
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for each trial."""
-        for number, trial in enumerate(trials(planning)):
+        for number, trial in enumerate(find_trials(planning)):
             needs = [f"publish {trial.victim}", f"reconstruct {planning.leader}", _own(planning, trial.attacker)]
             needs += [] if trial.rehearsed_on is None else [trial.rehearsal]
             needs += [] if trial.attack.hand_out is None else [trial.handing_out]
-            yield trial_job(self, trial, trial.attacking, (number, 2), tuple(needs))
+            yield make_trial_job(self, trial, trial.attacking, (number, 2), tuple(needs))
 
     def key(self, keys: Keys, job: Job) -> str:
         """The attack and its code, what was published, what the adversary has, was given and has rehearsed."""
-        return attacked(keys, job.order)
+        return self.key_of(keys, job.order)
+
+    @staticmethod
+    def key_of(keys: Keys, trial: Trial) -> str:
+        """Of an adversary's answer."""
+        used = [Publish.key_of(keys, trial.victim), *_own_keys(keys, trial)]
+        used += [] if trial.attack.hand_out is None else [HandOut.key_of(keys, trial)]
+        used += [] if trial.rehearsed_on is None else [Rehearse.key_of(keys, trial)]
+        return keys.make(Attack, trial.attacker, attack_code(keys, trial), used)
 
     def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
-        trial: Trial = job.order
-        victim = playing.stated(trial.victim)
-        return entity.attack(
-            attack_of(trial.attack, playing.plugins), trial.attack, trial.victim,
-            defense_of(victim, playing.plugins), progress, is_open=victim.opens_module, rehearsed_on=trial.rehearsed_on,
-        )  # fmt: skip
+        return entity.attack(_attempt(job.order, playing), progress)
 
 
-def attack_of(options: AttackOptions, plugins: Plugins) -> AttackPlugin:
-    """The attack that options state."""
-    attack: AttackPlugin = plugins.load("attacks", options.kind).from_options(options)
-    return attack
-
-
-def attacked(keys: Keys, trial: Trial) -> str:
-    """The key of an adversary's answer."""
-    used = [published(keys, trial.victim), *_had(keys, trial)]
-    used += [] if trial.attack.hand_out is None else [handed_out(keys, trial)]
-    used += [] if trial.rehearsed_on is None else [_rehearsed(keys, trial)]
-    return keys.computed(Attack, trial.attacker, attack_code(keys, trial), used)
-
-
-def _rehearsed(keys: Keys, trial: Trial) -> str:
-    victim = str(trial.rehearsed_on)
-    recipe = [plain(defense) for defense in keys.entity(victim).defenses]
-    options = {**attack_code(keys, trial), "recipe": recipe, "for": victim}
-    return keys.computed(Rehearse, trial.attacker, options, _had(keys, trial))
+def _attempt(trial: Trial, playing: Playing) -> Attempt:
+    victim, plugins = playing.stated(trial.victim), playing.plugins
+    return Attempt(
+        plugins.load("attacks", trial.attack.kind).from_options(trial.attack), trial.attack, trial.victim,
+        defense_of(victim, plugins), victim.opens_module, trial.rehearsed_on,
+    )  # fmt: skip
 
 
 def _own(planning: Planning, attacker: str) -> str:
@@ -96,7 +88,7 @@ def _own(planning: Planning, attacker: str) -> str:
     return f"{'publish' if attacker in planning.publishers else 'featurize'} {attacker}"
 
 
-def _had(keys: Keys, trial: Trial) -> list[str]:
-    is_publishing = keys.entity(trial.attacker).options.publishes
-    own = (published if is_publishing else featurized)(keys, trial.attacker)
-    return [own, reconstructed(keys), decoded(keys, "public")]
+def _own_keys(keys: Keys, trial: Trial) -> list[str]:
+    """Of what an adversary has of its own and of the release."""
+    stage = Publish if keys.entity(trial.attacker).options.publishes else Featurize
+    return [stage.key_of(keys, trial.attacker), Reconstruct.key_of(keys, keys.leader), decoded(keys, "public")]

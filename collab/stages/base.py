@@ -90,12 +90,12 @@ class Planning:
     @cached_property
     def attacks(self) -> tuple[tuple[str, str, AttackOptions], ...]:
         """Who attacks whom with what, but for attacks on feature modules where the victim has none."""
-        defenses = {entity.name: entity.defenses for entity in self.scenario.entities}
+        forms = {entity.name: entity.form for entity in self.scenario.entities}
         return tuple(
             (entity.name, victim, attack)
             for entity in self.scenario.entities
             for victim, attack in entity.options.attacks_on(sorted({*self.publishers} - {entity.name}))
-            if not (attack.of_feature_modules and any(d.encodes or d.publishes == "images" for d in defenses[victim]))
+            if not (attack.of_feature_modules and forms[victim].takes_images)
         )
 
     def publishing(self, name: str, step: int) -> tuple[int, ...]:
@@ -147,3 +147,21 @@ class Stage(ABC, Generic[Player]):
     @abstractmethod
     def play(self, player: Player, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Does the work; what it leaves lies in files, and what it answers passes the gate."""
+
+
+class EntityStage(Stage[Entity]):
+    """A stage that is the entity's method of the same name, so that a plugin overrides it."""
+
+    def key(self, keys: "Keys", job: Job) -> str:
+        """Of who plays it."""
+        return self.key_of(keys, job.who)
+
+    @staticmethod
+    @abstractmethod
+    def key_of(keys: "Keys", name: str, /) -> str:
+        """A digest of all that the outcome depends on for the entity `name`."""
+
+    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
+        """Asks the entity."""
+        report: Report = getattr(entity, self.name)(progress)
+        return report

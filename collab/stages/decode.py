@@ -12,7 +12,7 @@ from collab.participants.layout import load_images
 from collab.participants.oracle import Oracle
 from collab.scenario.model import Scenario
 from collab.stages.base import Job, Planning, Playing, Stage, Urgency
-from collab.stages.keys import Keys, digest, remembered
+from collab.stages.keys import Keys, digest, remember
 from collab.store.files import TEMPORARY
 from collab.store.private import private_folder
 from collab.training.progress import Progress
@@ -79,7 +79,7 @@ class Decode(Stage[Entity | Oracle]):
         return Job(name, player, self.name, place, needs, order=part)
 
 
-@remembered
+@remember
 def decoded(keys: Keys, whose: str) -> str:
     """The key of the images of an entity, of `oracle`, `heldout`, `public`, or `EVERYTHING`."""
     return digest(Decode.name, Decode.version, keys.images(_holding(keys.given, keys.scenario, whose)))

@@ -11,16 +11,15 @@ from collab.metrics.reidentification import embed
 from collab.metrics.scores import mean_measure
 from collab.metrics.utility import topk_hits
 from collab.participants.assignment import ORACLE
-from collab.participants.disclosure import by_row, compared
-from collab.participants.entity import Entity
+from collab.participants.disclosure import by_row, compare
 from collab.participants.oracle import Oracle
-from collab.participants.scoring import guesses
+from collab.participants.scoring import guesses, means
 from collab.scenario import stage_rows
-from collab.stages.base import Job, Planning, Playing, Stage, Urgency
+from collab.stages.base import EntityStage, Job, Planning, Playing, Stage, Urgency
 from collab.stages.decode import decoded
 from collab.stages.find_copies import COPIES
-from collab.stages.keys import Keys, plain, remembered
-from collab.stages.publish import poisoned
+from collab.stages.keys import Keys, plain, remember
+from collab.stages.publish import Poison
 from collab.store.release import write_release
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
@@ -45,22 +44,30 @@ class Recognize(Stage[Oracle]):
 
     def key(self, keys: Keys, job: Job) -> str:
         """The recognizer's training, the oracle's images and the held-out ones."""
-        return recognized(keys)
+        return self.key_of(keys)
+
+    @staticmethod
+    @remember
+    def key_of(keys: Keys) -> str:
+        """The same for every job."""
+        stated = plain(keys.scenario.disclosure)
+        options = {name: stated.get(name) for name in ("recognizer", "lpips")}
+        return keys.make(Recognize, ORACLE, options, [decoded(keys, ORACLE), decoded(keys, "heldout")])
 
     def play(self, oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Trains the recognizer on all images that the oracle reads, and asks it about held-out images and guesses.
 
         Half of what it sees is blurred, so that it can tell what a coarse reconstruction shows.
         """
-        wanted, seed = oracle.scenario.disclosure, oracle.scenario.seed
-        assert wanted is not None  # else this stage is not played
-        if wanted.lpips is not None:
-            lpips_network(wanted.lpips)  # if it is not there, that is told before anything is trained
-        if wanted.recognizer is not None:
+        options, seed = oracle.scenario.disclosure, oracle.scenario.seed
+        assert options is not None  # else this stage is not played
+        if options.lpips is not None:
+            lpips_network(options.lpips)  # if it is not there, that is told before anything is trained
+        if options.recognizer is not None:
             stream = oracle.stream("recognize")
             with stream.initialization():
-                network = oracle.new_recognizer(wanted.recognizer.width)
-            recipe = Recipe.of(wanted.recognizer)
+                network = oracle.new_recognizer(options.recognizer.width)
+            recipe = Recipe.of(options.recognizer)
             shown = ImageSet(oracle.images.images, oracle.images.classes)
             train_classifier(
                 network, shown, recipe, stream=stream, compute=oracle.compute, progress=progress, spoil=blurred
@@ -69,17 +76,17 @@ class Recognize(Stage[Oracle]):
         count = min(len(oracle.heldout), 2000)
         images = oracle.heldout.take(np.arange(count), oracle.compute.device)
         labels = torch.from_numpy(oracle.heldout.classes[:count]).to(oracle.compute.device)
-        told = list[Measure]()
+        measures = list[Measure]()
         for name, guess in guesses(images, labels, oracle.stream("priors").torch("unrelated")).items():
-            found = compared(by_row(guess), by_row(images), labels, oracle.eye)
-            told += [mean_measure(f"{metric}_prior_{name}", values, seed) for metric, values in found.items()]
+            scores = compare(by_row(guess), by_row(images), labels, oracle.eye)
+            measures += means({f"{metric}_prior_{name}": values for metric, values in scores.items()}, seed)
         if oracle.eye.recognizer is not None:
             hits = topk_hits(embed(oracle.eye.recognizer, images), labels, 1)
-            told.append(mean_measure("recognized_true", hits, seed))
-        return Report(tuple(told))
+            measures.append(mean_measure("recognized_true", hits, seed))
+        return Report(tuple(measures))
 
 
-class Disclose(Stage[Entity]):
+class Disclose(EntityStage):
     """Looks at reconstructions before and after the own module."""
 
     name, version, runs = "disclose", 3, ("defenses",)
@@ -90,28 +97,16 @@ class Disclose(Stage[Entity]):
             needs, labels = (f"poison {name}", RECOGNIZE), ((stage_rows.DISCLOSURE, name),)
             yield Job(f"disclose {name}", name, self.name, planning.publishing(name, 3), needs, labels)
 
-    def key(self, keys: Keys, job: Job) -> str:
+    @staticmethod
+    def key_of(keys: Keys, name: str) -> str:
         """What is measured, the fitted defense, and the recognizer."""
-        options, seen = looked_at(keys)
-        return keys.computed(Disclose, job.who, options, [poisoned(keys, job.who), *seen])
-
-    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
-        """Asks the entity."""
-        return entity.disclose(progress)
+        options, seen = disclosure_keys(keys)
+        return keys.make(Disclose, name, options, [Poison.key_of(keys, name), *seen])
 
 
-@remembered
-def recognized(keys: Keys) -> str:
-    """The key of the recognizer."""
-    wanted = keys.scenario.disclosure
-    stated = {} if wanted is None else plain(wanted)
-    options = {name: stated.get(name) for name in ("recognizer", "lpips")}
-    return keys.computed(Recognize, ORACLE, options, [decoded(keys, ORACLE), decoded(keys, "heldout")])
-
-
-def looked_at(keys: Keys) -> tuple[dict[str, Any], list[str]]:
+def disclosure_keys(keys: Keys) -> tuple[dict[str, Any], list[str]]:
     """What is measured of reconstructions, and the key of the networks that look at them."""
-    wanted = keys.scenario.disclosure
-    if wanted is None:
+    disclosure = keys.scenario.disclosure
+    if disclosure is None:
         return {}, []
-    return wanted.model_dump(mode="json", include={"queries", "gallery"}), [recognized(keys)]
+    return disclosure.model_dump(mode="json", include={"queries", "gallery"}), [Recognize.key_of(keys)]

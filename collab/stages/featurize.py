@@ -6,19 +6,18 @@ import numpy as np
 import torch
 
 from collab.participants.assignment import ORACLE
-from collab.participants.entity import Entity
 from collab.participants.oracle import Oracle
 from collab.participants.scoring import priors
 from collab.scenario import stage_rows
-from collab.stages.base import Job, Planning, Playing, Stage, Urgency
+from collab.stages.base import EntityStage, Job, Planning, Playing, Stage, Urgency
 from collab.stages.decode import decoded
-from collab.stages.keys import Keys, remembered
-from collab.stages.pretrain import pretrained
+from collab.stages.keys import Keys, remember
+from collab.stages.pretrain import Pretrain
 from collab.training.progress import Progress
 from collab.types import Report
 
 
-class Featurize(Stage[Entity]):
+class Featurize(EntityStage):
     """Features that were computed once serve poisoning, publishing and all refining."""
 
     name, version = "featurize", 1
@@ -32,13 +31,12 @@ class Featurize(Stage[Entity]):
             needs = (f"decode {name}", f"pretrain {planning.leader}", *others)
             yield Job(f"featurize {name}", name, self.name, planning.publishing(name, 0), needs)
 
-    def key(self, keys: Keys, job: Job) -> str:
+    @staticmethod
+    @remember
+    def key_of(keys: Keys, name: str) -> str:
         """F, the entity's images, and how features are stored."""
-        return featurized(keys, job.who)
-
-    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
-        """Asks the entity."""
-        return entity.featurize(progress)
+        used = [Pretrain.key_of(keys, keys.leader), decoded(keys, name)]
+        return keys.make(Featurize, name, keys.stored, used)
 
 
 class FeaturizeHeldout(Stage[Oracle]):
@@ -53,7 +51,14 @@ class FeaturizeHeldout(Stage[Oracle]):
 
     def key(self, keys: Keys, job: Job) -> str:
         """F, the held-out images, and how features are stored."""
-        return featurized_heldout(keys)
+        return self.key_of(keys)
+
+    @staticmethod
+    @remember
+    def key_of(keys: Keys) -> str:
+        """The same for every job."""
+        used = [Pretrain.key_of(keys, keys.leader), decoded(keys, "heldout")]
+        return keys.make(FeaturizeHeldout, ORACLE, keys.stored, used)
 
     def play(self, oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """F of the held-out images, once for all; scores the released C (control `c_public`), and guesses on 2,000."""
@@ -64,15 +69,3 @@ class FeaturizeHeldout(Stage[Oracle]):
         guesses = priors(images, labels, oracle.stream("priors").torch("unrelated"), oracle.scenario.seed)
         chance = oracle.task.chance(oracle.heldout_features[1])
         return Report((*oracle.score_features(oracle.released.decider), *chance, *guesses))
-
-
-@remembered
-def featurized(keys: Keys, name: str) -> str:
-    """The key of the unpoisoned features of an entity."""
-    return keys.computed(Featurize, name, keys.stored, [pretrained(keys), decoded(keys, name)])
-
-
-@remembered
-def featurized_heldout(keys: Keys) -> str:
-    """The key of F of the held-out images."""
-    return keys.computed(FeaturizeHeldout, ORACLE, keys.stored, [pretrained(keys), decoded(keys, "heldout")])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from collab.participants.entity import Entity
 from collab.scenario.parts import Federation
 from collab.stages.base import Job, Planning, Playing, Stage, Urgency
-from collab.stages.featurize import featurized, featurized_heldout
+from collab.stages.featurize import Featurize, FeaturizeHeldout
 from collab.stages.keys import Keys, plain
 from collab.training.progress import Progress
 from collab.types import Report
@@ -64,8 +64,8 @@ class Average(Stage[Entity]):
     def key(self, keys: Keys, job: Job) -> str:
         """The last round, and F of the held-out images."""
         federation: Federation = job.order
-        used = [featurized_heldout(keys), *_round(keys, federation, federation.rounds)]
-        return keys.computed(Average, job.who, {"rounds": federation.rounds}, used)
+        used = [FeaturizeHeldout.key_of(keys), *_round(keys, federation, federation.rounds)]
+        return keys.make(Average, job.who, {"rounds": federation.rounds}, used)
 
     def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
@@ -85,13 +85,13 @@ def _federated(keys: Keys, who: str, federation: Federation, number: int) -> str
     if place not in keys.memory:
         refine = {name: value for name, value in plain(keys.scenario.refine).items() if name not in _NOT_OF_ROUNDS}
         options = {"refine": refine, "local_epochs": federation.local_epochs, "round": number}
-        used = [featurized(keys, who), *_round(keys, federation, number - 1)]
-        keys.memory[place] = keys.computed(Federate, who, options, used)
+        used = [Featurize.key_of(keys, who), *_round(keys, federation, number - 1)]
+        keys.memory[place] = keys.make(Federate, who, options, used)
     return keys.memory[place]
 
 
 def _round(keys: Keys, federation: Federation, number: int) -> list[str]:
-    """The keys of a round, none for that before the first; jobs come in order, so the one before is remembered."""
+    """The keys of a round, none for that before the first; jobs come in order, so the one before is remember."""
     return [_federated(keys, name, federation, number) for name in sorted(federation.entities)] if number else []
 
 

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from collab.participants.assignment import ORACLE
-from collab.participants.attacking import STOLEN, dealt, guess_name
+from collab.participants.attacking import STOLEN, divide_rows, guess_name
 from collab.participants.oracle import Oracle
 from collab.stages.base import Job, Planning, Playing, Stage
 from collab.stages.decode import decoded
 from collab.stages.keys import Keys
-from collab.stages.publish import published
-from collab.stages.trials import Trial, attack_code, trial_job, trials
+from collab.stages.publish import Publish
+from collab.stages.trials import Trial, attack_code, find_trials, make_trial_job
 from collab.store.private import private_folder
 from collab.store.release import read_release, write_release
 from collab.training.progress import Progress
@@ -27,57 +27,57 @@ class HandOut(Stage[Oracle]):
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for each trial of an attack that is given something."""
-        for number, trial in enumerate(trials(planning)):
+        for number, trial in enumerate(find_trials(planning)):
             if trial.attack.hand_out is not None:
                 needs = (f"publish {trial.victim}", "decode oracle")
-                yield trial_job(self, trial, trial.handing_out, (number, 1), needs, who=ORACLE)
+                yield make_trial_job(self, trial, trial.handing_out, (number, 1), needs, who=ORACLE)
 
     def key(self, keys: Keys, job: Job) -> str:
         """The attack, who gets it, what the victim published, and the oracle's images."""
-        return handed_out(keys, job.order)
+        return self.key_of(keys, job.order)
+
+    @staticmethod
+    def key_of(keys: Keys, trial: Trial) -> str:
+        """Of what an adversary is given."""
+        options = {**attack_code(keys, trial), "to": trial.attacker, "of": trial.victim}
+        return keys.make(HandOut, ORACLE, options, [Publish.key_of(keys, trial.victim), decoded(keys, ORACLE)])
 
     def play(self, oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Writes what it gives into the adversary's own folder; every part is a line of the ledger."""
         trial: Trial = job.order
-        wanted = trial.attack.hand_out
-        assert wanted is not None  # else this stage is not played
-        given, sent = dict[str, Tensor](), list[Crossing]()
-        if wanted.pairs:
+        options = trial.attack.hand_out
+        assert options is not None  # else this stage is not played
+        truth, sent = dict[str, Tensor](), list[Crossing]()
+        if options.pairs:
             rows = oracle.published_rows(trial.victim)
-            _, pairs = dealt(len(rows), trial.attack)
-            given["pairs"] = torch.from_numpy(oracle.images_at(rows[len(rows) - pairs :]).images)
-        if wanted.candidates:
-            given["candidates"] = torch.from_numpy(oracle.images_at(candidates_of(oracle, trial)[0]).images)
-        if wanted.module:
+            _, pairs = divide_rows(len(rows), trial.attack)
+            truth["pairs"] = torch.from_numpy(oracle.images_at(rows[len(rows) - pairs :]).images)
+        if options.candidates:
+            truth["candidates"] = torch.from_numpy(oracle.images_at(candidates_of(oracle, trial)[0]).images)
+        if options.module:
             state, _ = read_release(private_folder(oracle.layout.run, trial.victim), "defense")
-            given |= {f"{STOLEN}{name}": value for name, value in state.items()}
+            truth |= {f"{STOLEN}{name}": value for name, value in state.items()}
         digest = write_release(
-            oracle.layout.handed(trial.attacker), guess_name(trial.attack.label, trial.victim), given, {}
+            oracle.layout.handed(trial.attacker), guess_name(trial.attack.label, trial.victim), truth, {}
         )
-        for kind in dict.fromkeys(name.partition(".")[0] for name in given):
-            parts = [value for name, value in given.items() if name.partition(".")[0] == kind]
+        for kind in dict.fromkeys(name.partition(".")[0] for name in truth):
+            parts = [value for name, value in truth.items() if name.partition(".")[0] == kind]
             shape = tuple(parts[0].shape) if len(parts) == 1 else (len(parts),)
             size, dtype = sum(part.nbytes for part in parts), str(parts[0].dtype).removeprefix("torch.")
             sent.append(Crossing("hand_out", trial.victim, trial.attacker, kind, digest, size, dtype, shape))
         return Report((), tuple(sent))
 
 
-def handed_out(keys: Keys, trial: Trial) -> str:
-    """The key of what an adversary was given."""
-    options = {**attack_code(keys, trial), "to": trial.attacker, "of": trial.victim}
-    return keys.computed(HandOut, ORACLE, options, [published(keys, trial.victim), decoded(keys, ORACLE)])
-
-
 def candidates_of(oracle: Oracle, trial: Trial) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the source that an adversary's candidates are, and where those of attacked rows are; -1: nowhere."""
-    wanted = trial.attack.hand_out
-    assert wanted is not None
+    options = trial.attack.hand_out
+    assert options is not None
     published = oracle.published_rows(trial.victim)
-    rows, _ = dealt(len(published), trial.attack)
+    rows, _ = divide_rows(len(published), trial.attack)
     draw = oracle.stream("hand_out").numpy(f"{trial.attacker} {trial.attack.label} {trial.victim}")
-    there = draw.permutation(rows)[: min(round(wanted.present * rows), wanted.candidates)]
+    there = draw.permutation(rows)[: min(round(options.present * rows), options.candidates)]
     others = np.setdiff1d(oracle.holding.rows, oracle.assignment.entities[trial.victim].rows)
-    others = draw.permutation(others)[: wanted.candidates - len(there)]
+    others = draw.permutation(others)[: options.candidates - len(there)]
     order = draw.permutation(len(there) + len(others))
     places = np.full(rows, -1)
     places[there] = np.argsort(order)[: len(there)]

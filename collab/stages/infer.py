@@ -11,12 +11,12 @@ from collab.models.freeze import freeze
 from collab.participants.assignment import ORACLE
 from collab.participants.inference import (
     IDENTIFIER,
-    classifier_of,
-    identifier_of,
-    kept_numbers,
-    read_off,
-    what_is_private,
-    who_is_it,
+    ask_attributes,
+    ask_identity,
+    load_own_numbers,
+    measure_readers,
+    train_identifier,
+    train_reader,
 )
 from collab.participants.oracle import Oracle
 from collab.scenario import stage_rows
@@ -24,7 +24,7 @@ from collab.seeding import Stream
 from collab.stages.base import Job, Planning, Playing, Stage
 from collab.stages.decode import decoded
 from collab.stages.keys import Keys, plain
-from collab.stages.publish import published
+from collab.stages.publish import Publish
 from collab.store.private import private_folder
 from collab.store.release import read_release
 from collab.training.progress import Progress
@@ -47,9 +47,8 @@ class Infer(Stage[Oracle]):
 
     def key(self, keys: Keys, job: Job) -> str:
         """What is read, what was published, and the oracle's images."""
-        wanted = keys.scenario.inference
-        options = {} if wanted is None else plain(wanted)
-        return keys.computed(Infer, ORACLE, options, [published(keys, str(job.victim)), decoded(keys, ORACLE)])
+        used = [Publish.key_of(keys, str(job.victim)), decoded(keys, ORACLE)]
+        return keys.make(Infer, ORACLE, plain(keys.scenario.inference), used)
 
     def play(self, oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """What classifiers read from what `victim` published: its private attributes, or whom its images show.
@@ -57,33 +56,35 @@ class Infer(Stage[Oracle]):
         Rows are those of the victim, in its order; who was trained on plain features saw the same ones.
         """
         victim = str(job.victim)
-        wanted, private = oracle.scenario.inference, private_folder(oracle.layout.run, victim)
-        assert wanted is not None  # else this stage is not played
+        options, private = oracle.scenario.inference, private_folder(oracle.layout.run, victim)
+        assert options is not None  # else this stage is not played
         order = torch.from_numpy(np.load(private / "published.npy", allow_pickle=False))
-        sent = torch.cat([shard.load()[0] for shard in oracle.shards_of(victim)])
-        published = torch.empty_like(sent)
-        published[order] = sent
-        plain, told = oracle.features_of_entity(victim).load()[0], list[Measure]()
+        rows = torch.cat([shard.load()[0] for shard in oracle.shards_of(victim)])
+        published = torch.empty_like(rows)
+        published[order] = rows
+        plain, measures = oracle.features_of_entity(victim).load()[0], list[Measure]()
         at = np.searchsorted(oracle.holding.rows, oracle.assignment.entities[victim].rows)
-        identities, stream = kept_numbers(oracle, "identities")[at], Stream(oracle.scenario.seed, victim, "infer")
-        if "attributes" in wanted.of:
-            names, attributes = oracle.assignment.asked.private, kept_numbers(oracle, "private")[at]
-            question = what_is_private(attributes, names, identities, stream)
-            fixed, fresh = (classifier_of(oracle, each, question, stream, progress) for each in (plain, published))
-            told += read_off(oracle, plain, published, question, fixed, fresh, "privacy")
-            told += [
-                replace(each, metric=f"privacy_{each.metric}")
-                for each in question.task.chance(question.targets[question.tried])
-                if math.isfinite(each.value)  # of few images none may have an attribute
+        identities, stream = load_own_numbers(oracle, "identities")[at], Stream(oracle.scenario.seed, victim, "infer")
+        if "attributes" in options.of:
+            names, attributes = oracle.assignment.asked.private, load_own_numbers(oracle, "private")[at]
+            question = ask_attributes(attributes, names, identities, stream)
+            fixed, fresh = (
+                train_reader(oracle, features, question, stream, progress) for features in (plain, published)
+            )
+            measures += measure_readers(oracle, plain, published, question, fixed, fresh, "privacy")
+            measures += [
+                replace(score, metric=f"privacy_{score.metric}")
+                for score in question.task.chance(question.targets[question.tried])
+                if math.isfinite(score.value)  # of few images none may have an attribute
             ]
-        if "identities" in wanted.of:
+        if "identities" in options.of:
             if (private / f"{IDENTIFIER}.safetensors").exists():
-                question = who_is_it(identities, Stream(oracle.scenario.seed, victim, "identify"))
+                question = ask_identity(identities, Stream(oracle.scenario.seed, victim, "identify"))
                 fixed = oracle.new_split(question.task.outputs).decider
                 fixed.load_state_dict(read_release(private, IDENTIFIER)[0])
             else:
-                fixed, question = identifier_of(oracle, victim, plain, identities, progress)
-            fresh = classifier_of(oracle, published, question, stream, progress)
-            told += read_off(oracle, plain, published, question, freeze(fixed), fresh, "identity")
-            told.append(Measure("identity_top1_chance", 1 / question.task.outputs))
-        return Report(tuple(told))
+                fixed, question = train_identifier(oracle, victim, plain, identities, progress)
+            fresh = train_reader(oracle, published, question, stream, progress)
+            measures += measure_readers(oracle, plain, published, question, freeze(fixed), fresh, "identity")
+            measures.append(Measure("identity_top1_chance", 1 / question.task.outputs))
+        return Report(tuple(measures))

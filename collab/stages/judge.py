@@ -8,29 +8,28 @@ import torch
 from torch import Tensor
 
 from collab.metric import MetricName
-from collab.metrics.scores import mean_measure
 from collab.participants.assignment import ORACLE
 from collab.participants.attacking import guess_name
 from collab.participants.disclosure import (
     Gallery,
     by_row,
-    compared,
-    compared_measures,
+    compare,
+    comparison_measures,
     leakage_measures,
     rank_measures,
     to_uint8,
 )
 from collab.participants.guessing import attribute_measures, match_measures, membership_measures
 from collab.participants.oracle import Oracle
-from collab.participants.scoring import PICTURES, guesses, likeness, priors, worst_and_median
-from collab.stages.attack import attacked
+from collab.participants.scoring import PICTURES, guesses, likeness, means, priors, worst_and_median
+from collab.stages.attack import Attack
 from collab.stages.base import Job, Planning, Playing, Stage
 from collab.stages.decode import decoded
-from collab.stages.disclose import RECOGNIZE, looked_at
+from collab.stages.disclose import RECOGNIZE, disclosure_keys
 from collab.stages.hand_out import candidates_of
 from collab.stages.keys import Keys
-from collab.stages.publish import published
-from collab.stages.trials import Trial, trial_job, trials
+from collab.stages.publish import Publish
+from collab.stages.trials import Trial, find_trials, make_trial_job
 from collab.store.codec import store_and_read
 from collab.store.pictures import judged_file
 from collab.store.private import private_folder
@@ -47,15 +46,15 @@ class Judge(Stage[Oracle]):
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for each trial."""
         recognize = () if planning.scenario.disclosure is None else (RECOGNIZE,)
-        for number, trial in enumerate(trials(planning)):
+        for number, trial in enumerate(find_trials(planning)):
             needs = (trial.attacking, f"publish {trial.victim}", "decode oracle", *recognize)
-            yield trial_job(self, trial, trial.judging, (number, 3), needs, who=ORACLE, labels=trial.labels)
+            yield make_trial_job(self, trial, trial.judging, (number, 3), needs, who=ORACLE, labels=trial.labels)
 
     def key(self, keys: Keys, job: Job) -> str:
         """The answer, what was published, the oracle's images, and who looks at reconstructions."""
-        options, seen = looked_at(keys)
-        used = [attacked(keys, job.order), published(keys, job.order.victim), decoded(keys, ORACLE), *seen]
-        return keys.computed(Judge, ORACLE, options, used)
+        options, seen = disclosure_keys(keys)
+        used = [Attack.key_of(keys, job.order), Publish.key_of(keys, job.order.victim), decoded(keys, ORACLE), *seen]
+        return keys.make(Judge, ORACLE, options, used)
 
     def play(self, oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """How near the answer comes to the truth, and what guesses do."""
@@ -92,32 +91,32 @@ def _judge_images(oracle: Oracle, trial: Trial, rebuilt: Tensor) -> Report:
             features = oracle.released.featurizer(images[rows])
         return oracle.reconstruction(store_and_read(features, oracle.spec.dtype))
 
-    by_attack, by_open = (compared(shown, by_row(images), labels, oracle.eye) for shown in (by_row(rebuilt), opened))
+    by_attack, by_open = (compare(shown, by_row(images), labels, oracle.eye) for shown in (by_row(rebuilt), opened))
     by_guess = {
-        name: compared(by_row(guess), by_row(images), labels, oracle.eye)
+        name: compare(by_row(guess), by_row(images), labels, oracle.eye)
         for name, guess in guesses(images, labels, unrelated()).items()
     }
     ssim_max = next(name for name in by_attack if MetricName.parse(name).quantity == "ssim_max")
     worst, _ = worst_and_median(by_attack[ssim_max].numpy())
     shown = np.concatenate([worst, np.arange(min(PICTURES, len(images)))])
-    there = np.stack([to_uint8(part[torch.from_numpy(shown)]) for part in (images, rebuilt)])
-    np.save(oracle.private / judged_file(trial.attacker, trial.attack.label, trial.victim), there)
+    pictures = np.stack([to_uint8(part[torch.from_numpy(shown)]) for part in (images, rebuilt)])
+    np.save(oracle.private / judged_file(trial.attacker, trial.attack.label, trial.victim), pictures)
     measures = [
-        *(each for each in likeness(rebuilt, images, seed) if each.metric not in by_attack),
+        *(score for score in likeness(rebuilt, images, seed) if score.metric not in by_attack),
         *priors(images, labels, unrelated(), seed),
-        *compared_measures(by_attack, seed),
-        *(mean_measure(f"{metric}_open", values, seed) for metric, values in by_open.items()),
+        *comparison_measures(by_attack, seed),
+        *means({f"{metric}_open": values for metric, values in by_open.items()}, seed),
         *leakage_measures(by_attack, by_open, by_guess, seed),
     ]
-    wanted = oracle.scenario.disclosure
-    if wanted is not None:
+    options = oracle.scenario.disclosure
+    if options is not None:
         others = np.setdiff1d(
             oracle.holding.rows, oracle.assignment.entities[trial.victim].rows[order], assume_unique=True
         )
-        room = max(wanted.gallery - len(images), 0)
+        room = max(options.gallery - len(images), 0)
         more = oracle.stream("judge").numpy(f"gallery {trial.victim}").permutation(others)[:room]
         gallery = torch.cat([images, oracle.images_at(np.sort(more)).take(np.arange(len(more)), device)])
-        places = torch.arange(min(len(images), wanted.queries), device=device)
+        places = torch.arange(min(len(images), options.queries), device=device)
         ranks = Gallery(gallery, oracle.eye.recognizer).ranks(rebuilt[: len(places)], places)
         measures += [*rank_measures(ranks, seed), Measure("gallery", len(gallery))]
     return Report(tuple(measures))

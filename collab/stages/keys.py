@@ -14,7 +14,7 @@ import numpy as np
 
 from collab.participants.assignment import Assignment, Holding
 from collab.plugins.discovery import Plugins, is_ours
-from collab.scenario.base import EntityOptions
+from collab.scenario.base import EntityOptions, Part
 from collab.scenario.model import EntityPart, Scenario
 from collab.stages.base import Stage
 
@@ -53,13 +53,13 @@ class Keys:
         """An entity as the scenario states it."""
         return self._entities[name]
 
-    def computed(self, stage: type[Stage[Any]], who: str, options: Mapping[str, Any], used: Sequence[str]) -> str:
-        """The key of what `who` computes from what has the keys `used`: its randomness and arithmetic belong to it."""
-        setting, stated = self._setting, self._entities.get(who)
+    def make(self, stage: type[Stage[Any]], participant: str, options: Mapping[str, Any], used: Sequence[str]) -> str:
+        """The key of what one computes from what has the keys `used`: its randomness and arithmetic belong to it."""
+        setting, part = self._setting, self._entities.get(participant)
         on = [setting.compute, setting.threads, setting.torch, self.given.outputs]
-        plugin = stated and [stated.kind, _deciding(stated.options), self.code("entities", stated.kind)]
-        seed = self._seeds.get(who, self.scenario.seed)
-        return digest(stage.name, stage.version, seed, who, plugin, on, options, list(used))
+        plugin = part and [part.kind, _deciding(part.options), self.code("entities", part.kind)]
+        seed = self._seeds.get(participant, self.scenario.seed)
+        return digest(stage.name, stage.version, seed, participant, plugin, on, options, list(used))
 
     def code(self, group: str, kind: str) -> str:
         """The digest of a plugin's file, and of those beside it that it may share, where it is not ours.
@@ -85,7 +85,7 @@ class Keys:
         return {"dtype": self.scenario.store.codec}
 
 
-def remembered(make: Callable[Concatenate[Keys, Asked], str]) -> Callable[Concatenate[Keys, Asked], str]:
+def remember(make: Callable[Concatenate[Keys, Asked], str]) -> Callable[Concatenate[Keys, Asked], str]:
     """Makes each key once: those of late stages are made of those of early ones, again and again."""
 
     @wraps(make)
@@ -98,10 +98,9 @@ def remembered(make: Callable[Concatenate[Keys, Asked], str]) -> Callable[Concat
     return made
 
 
-def plain(part: Any) -> dict[str, Any]:
-    """A part of a scenario as plain values."""
-    values: dict[str, Any] = part.model_dump(mode="json")
-    return values
+def plain(part: Part | None) -> dict[str, Any]:
+    """A part of a scenario as plain values; none of one that the scenario leaves out."""
+    return {} if part is None else part.model_dump(mode="json")
 
 
 def digest(*parts: Any) -> str:

@@ -3,17 +3,14 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from collab.participants.entity import Entity
 from collab.scenario import stage_rows
-from collab.stages.base import Job, Planning, Playing, Stage, Urgency
-from collab.stages.featurize import featurized, featurized_heldout
-from collab.stages.keys import Keys, plain, remembered
-from collab.stages.reconstruct import reconstructed
-from collab.training.progress import Progress
-from collab.types import Report
+from collab.stages.base import EntityStage, Job, Planning, Urgency
+from collab.stages.featurize import Featurize, FeaturizeHeldout
+from collab.stages.keys import Keys, plain, remember
+from collab.stages.reconstruct import Reconstruct
 
 
-class Poison(Stage[Entity]):
+class Poison(EntityStage):
     """Fits the defense, and measures on held-out images what it costs and hides (Tables 1 and 2)."""
 
     name, version, runs = "poison", 6, ("defenses",)
@@ -25,16 +22,22 @@ class Poison(Stage[Entity]):
             labels = ((stage_rows.TABLES_1_2, name),)
             yield Job(f"poison {name}", name, self.name, planning.publishing(name, 1), needs, labels)
 
-    def key(self, keys: Keys, job: Job) -> str:
+    @staticmethod
+    @remember
+    def key_of(keys: Keys, name: str) -> str:
         """The defense and its code, the entity's features, R, and F of the held-out images."""
-        return poisoned(keys, job.who)
+        defenses = keys.entity(name).defenses
+        options: dict[str, Any] = {
+            "defense": [plain(defense) for defense in defenses],
+            "code": [keys.code("defenses", defense.kind) for defense in defenses],
+        }
+        if any(defense.hides_people for defense in defenses):
+            options["identifier"] = {**plain(keys.scenario.inference), "of": None}
+        used = [Featurize.key_of(keys, name), Reconstruct.key_of(keys, keys.leader), FeaturizeHeldout.key_of(keys)]
+        return keys.make(Poison, name, options, used)
 
-    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
-        """Asks the entity."""
-        return entity.poison(progress)
 
-
-class Publish(Stage[Entity]):
+class Publish(EntityStage):
     """Writes protected features (or images) to the store, in an order that says nothing about the own images."""
 
     name, version, runs = "publish", 2, ("defenses",)
@@ -45,16 +48,15 @@ class Publish(Stage[Entity]):
             needs, labels = (f"poison {name}",), ((stage_rows.PUBLISH, name),)
             yield Job(f"publish {name}", name, self.name, planning.publishing(name, 2), needs, labels)
 
-    def key(self, keys: Keys, job: Job) -> str:
+    @staticmethod
+    @remember
+    def key_of(keys: Keys, name: str) -> str:
         """The fitted defense, the features, and whether the module is released."""
-        return published(keys, job.who)
-
-    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
-        """Asks the entity."""
-        return entity.publish(progress)
+        options = {"release_module": True} if keys.entity(name).opens_module else {}
+        return keys.make(Publish, name, options, [Poison.key_of(keys, name), Featurize.key_of(keys, name)])
 
 
-class Withdraw(Stage[Entity]):
+class Withdraw(EntityStage):
     """Marks shards as withdrawn once all have read them who may; what was read was read."""
 
     name, version = "withdraw", 1
@@ -74,31 +76,7 @@ class Withdraw(Stage[Entity]):
                     needs=(f"publish {name}", *readers), labels=((stage_rows.WITHDRAW, name),),
                 )  # fmt: skip
 
-    def key(self, keys: Keys, job: Job) -> str:
+    @staticmethod
+    def key_of(keys: Keys, name: str) -> str:
         """What was published."""
-        return keys.computed(Withdraw, job.who, {}, [published(keys, job.who)])
-
-    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
-        """Asks the entity."""
-        return entity.withdraw(progress)
-
-
-@remembered
-def poisoned(keys: Keys, name: str) -> str:
-    """The key of an entity's fitted defense."""
-    defenses = keys.entity(name).defenses
-    options: dict[str, Any] = {
-        "defense": [plain(defense) for defense in defenses],
-        "code": [keys.code("defenses", defense.kind) for defense in defenses],
-    }
-    if any(defense.hides_people for defense in defenses):
-        wanted = keys.scenario.inference
-        options["identifier"] = {**({} if wanted is None else plain(wanted)), "of": None}
-    return keys.computed(Poison, name, options, [featurized(keys, name), reconstructed(keys), featurized_heldout(keys)])
-
-
-@remembered
-def published(keys: Keys, name: str) -> str:
-    """The key of what an entity publishes."""
-    options = {"release_module": True} if keys.entity(name).opens_module else {}
-    return keys.computed(Publish, name, options, [poisoned(keys, name), featurized(keys, name)])
+        return keys.make(Withdraw, name, {}, [Publish.key_of(keys, name)])

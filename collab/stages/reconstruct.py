@@ -2,17 +2,14 @@
 
 from collections.abc import Iterator
 
-from collab.participants.entity import Entity
 from collab.scenario import stage_rows
-from collab.stages.base import Job, Planning, Playing, Stage, Urgency
+from collab.stages.base import EntityStage, Job, Planning, Urgency
 from collab.stages.decode import decoded
-from collab.stages.keys import Keys, plain, remembered
-from collab.stages.pretrain import pretrained
-from collab.training.progress import Progress
-from collab.types import Report
+from collab.stages.keys import Keys, plain, remember
+from collab.stages.pretrain import Pretrain
 
 
-class Reconstruct(Stage[Entity]):
+class Reconstruct(EntityStage):
     """(DP-3)."""
 
     name, version = "reconstruct", 2
@@ -25,17 +22,9 @@ class Reconstruct(Stage[Entity]):
             needs=(f"pretrain {leader}", "decode public"), labels=((stage_rows.RECONSTRUCTOR, leader),),
         )  # fmt: skip
 
-    def key(self, keys: Keys, job: Job) -> str:
+    @staticmethod
+    @remember
+    def key_of(keys: Keys, name: str) -> str:
         """R's kind and training, F, and the public images."""
-        return reconstructed(keys)
-
-    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
-        """Asks the entity."""
-        return entity.reconstruct(progress)
-
-
-@remembered
-def reconstructed(keys: Keys) -> str:
-    """The key of the released R."""
-    options = {**plain(keys.scenario.reconstructor), **keys.stored}
-    return keys.computed(Reconstruct, keys.leader, options, [pretrained(keys), decoded(keys, "public")])
+        options = {**plain(keys.scenario.reconstructor), **keys.stored}
+        return keys.make(Reconstruct, name, options, [Pretrain.key_of(keys, name), decoded(keys, "public")])

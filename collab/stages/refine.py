@@ -10,10 +10,10 @@ from collab.scenario.parts import Refinement
 from collab.scenario.stage_rows import is_pretraining
 from collab.stages.base import Job, Planning, Playing, Stage, Urgency
 from collab.stages.decode import EVERYTHING, decoded
-from collab.stages.featurize import featurized, featurized_heldout
+from collab.stages.featurize import Featurize, FeaturizeHeldout
 from collab.stages.find_copies import COPIES
 from collab.stages.keys import Keys, plain
-from collab.stages.publish import published
+from collab.stages.publish import Publish
 from collab.training.progress import Progress
 from collab.types import Report
 
@@ -55,32 +55,32 @@ class Refine(Stage[Entity | Oracle]):
         return player.refine(job.order.row, job.order.most_rows, progress)
 
     def _from_scratch(self, row: Refinement, number: int) -> Job:
-        who = row.entity or ORACLE
+        participant = row.entity or ORACLE
         senders = row.senders if row.own == "published" else ()
         # The oracle's rows are long, and all poisoning waits for its features of the held-out images.
-        after = (COPIES, "featurize heldout") if who == ORACLE else (COPIES,)
+        after = (COPIES, "featurize heldout") if participant == ORACLE else (COPIES,)
         return Job(
-            f"refine {who} row {row.name}", who, self.name,
+            f"refine {participant} row {row.name}", participant, self.name,
             (Urgency.SCRATCH if row.share is None else Urgency.BOUND, number),
-            needs=(f"decode {who}", "decode heldout", *(f"publish {name}" for name in senders)),
+            needs=(f"decode {participant}", "decode heldout", *(f"publish {name}" for name in senders)),
             labels=((str(row.name), row.entity or ""),), order=Training(row), reads=row.senders, after=after,
         )  # fmt: skip
 
     def _from_features(self, alike: list[Refinement], most: int, number: int) -> Job:
         row = alike[0]
         name = str(row.entity)
-        who = ORACLE if row.is_bound else name
+        participant = ORACLE if row.is_bound else name
         needs: tuple[str, ...] = ("decode oracle", "featurize heldout")
         if not row.is_bound:
             needs = (f"featurize {name}", "featurize heldout", *(f"publish {sender}" for sender in row.senders))
         return Job(
-            f"refine {who} row {row.name}", who, self.name, (Urgency.REFINE, number), needs,
-            labels=tuple((str(each.name), name) for each in alike), order=Training(row, most), reads=row.senders,
+            f"refine {participant} row {row.name}", participant, self.name, (Urgency.REFINE, number), needs,
+            labels=tuple((str(twin.name), name) for twin in alike), order=Training(row, most), reads=row.senders,
         )  # fmt: skip
 
 
 def _from_features(keys: Keys, row: Refinement, most_rows: int) -> str:
-    who, options = str(row.entity), plain(keys.scenario.refine)
+    entity, options = str(row.entity), plain(keys.scenario.refine)
     vet = options.pop("vet")
     asked = {
         "options": options,
@@ -88,29 +88,29 @@ def _from_features(keys: Keys, row: Refinement, most_rows: int) -> str:
         "most": most_rows if options["budget"] == "steps" else None,
         "vet": (row.vet or vet) if row.pool else "none",
     }
-    senders = sorted(row.pool) + ([who] if row.own == "poisoned" else [])
-    used = [featurized_heldout(keys), *(published(keys, name) for name in senders)]
+    senders = sorted(row.pool) + ([entity] if row.own == "poisoned" else [])
+    used = [FeaturizeHeldout.key_of(keys), *(Publish.key_of(keys, name) for name in senders)]
     if row.unpoisoned:
-        used += [featurized(keys, name) for name in (who, *sorted(row.unpoisoned))]
+        used += [Featurize.key_of(keys, name) for name in (entity, *sorted(row.unpoisoned))]
     elif row.own == "features":
-        used.append(featurized(keys, who))
-    return keys.computed(Refine, who, asked, used)
+        used.append(Featurize.key_of(keys, entity))
+    return keys.make(Refine, entity, asked, used)
 
 
 def _from_scratch(keys: Keys, row: Refinement) -> str:
-    model, stated = keys.scenario.model, plain(keys.scenario.scratch or keys.scenario.model.pretrain)
+    model, schedule = keys.scenario.model, plain(keys.scenario.scratch or keys.scenario.model.pretrain)
     options = {
-        "recipe": {**stated, "by": None, "epochs": row.epochs or stated["epochs"]},
+        "recipe": {**schedule, "by": None, "epochs": row.epochs or schedule["epochs"]},
         "network": [model.backbone, model.width],  # the hook does not change what a whole network learns
         "share": row.share,
     }
     heldout = decoded(keys, "heldout")
     if row.own == "published":
         senders = [str(row.entity), *sorted(row.pool)]
-        used = [*(published(keys, name) for name in senders), heldout]
-        return keys.computed(Refine, str(row.entity), {**options, "own": row.own}, used)
+        used = [*(Publish.key_of(keys, name) for name in senders), heldout]
+        return keys.make(Refine, str(row.entity), {**options, "own": row.own}, used)
     whose = EVERYTHING if row.share is not None else str(row.entity)
-    return keys.computed(Refine, row.entity or ORACLE, options, [decoded(keys, whose), heldout])
+    return keys.make(Refine, row.entity or ORACLE, options, [decoded(keys, whose), heldout])
 
 
 def _images_read(row: Refinement, images: Mapping[str, int]) -> int:

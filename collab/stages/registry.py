@@ -13,7 +13,7 @@ from collab.stages.base import Stage
 
 def _find_stages() -> Mapping[str, Stage[Any]]:
     """One object of each stage. Raises CollabError where two have one name: one of them would never be played."""
-    found: dict[str, Stage[Any]] = {}
+    stages_by_name: dict[str, Stage[Any]] = {}
     for module in pkgutil.iter_modules(stages.__path__, f"{stages.__name__}."):
         if module.name == __name__:
             continue
@@ -21,10 +21,12 @@ def _find_stages() -> Mapping[str, Stage[Any]]:
             is_stage = isinstance(kind, type) and issubclass(kind, Stage) and not isabstract(kind)
             if not is_stage or kind.__module__ != module.name:
                 continue  # an import of another module's stage
-            if kind.name in found:
-                raise CollabError(f"two stages are called {kind.name!r}: {found[kind.name]} and {kind}. Rename one.")
-            found[kind.name] = kind()
-    return dict(sorted(found.items()))
+            if kind.name in stages_by_name:
+                raise CollabError(
+                    f"two stages are called {kind.name!r}: {stages_by_name[kind.name]} and {kind}. Rename one."
+                )
+            stages_by_name[kind.name] = kind()
+    return dict(sorted(stages_by_name.items()))
 
 
 STAGES = _find_stages()

@@ -49,7 +49,7 @@ class Trial:
         return ((f"{stage_rows.OF_ATTACKS}{self.attacker}", self.victim),)
 
 
-def trials(planning: Planning) -> Iterator[Trial]:
+def find_trials(planning: Planning) -> Iterator[Trial]:
     """Every attack on every victim, in the order of the scenario."""
     defenses = {entity.name: entity.defenses for entity in planning.scenario.entities}
     first: dict[tuple[str, str], str] = {}
@@ -57,11 +57,11 @@ def trials(planning: Planning) -> Iterator[Trial]:
         if attack.rehearses == "never":
             yield Trial(attacker, attack, victim)
             continue
-        recipe = [] if attack.rehearses == "once" else [each.model_dump() for each in defenses[victim]]
+        recipe = [] if attack.rehearses == "once" else [defense.model_dump() for defense in defenses[victim]]
         yield Trial(attacker, attack, victim, first.setdefault((attacker, str((attack.label, recipe))), victim))
 
 
-def trial_job(
+def make_trial_job(
     stage: Stage[Any], trial: Trial, name: str, place: tuple[int, int], needs: tuple[str, ...], *,
     who: str = "", labels: tuple[tuple[str, str], ...] = (), reads: tuple[str, ...] | None = None,
 ) -> Job:  # fmt: skip
@@ -72,9 +72,9 @@ def trial_job(
     )  # fmt: skip
 
 
-def defense_of(stated: EntityPart, plugins: Plugins) -> Defense:
+def defense_of(entity: EntityPart, plugins: Plugins) -> Defense:
     """The defense that an entity states, a chain where there are several."""
-    defenses = [plugins.load("defenses", each.kind).from_options(each) for each in stated.defenses]
+    defenses = [plugins.load("defenses", options.kind).from_options(options) for options in entity.defenses]
     return defenses[0] if len(defenses) == 1 else Chain(tuple(defenses))
 
 

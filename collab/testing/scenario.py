@@ -32,7 +32,7 @@ def content_of(group: str, kind: str, options: Mapping[str, Any], plugins: Plugi
         rows.insert(0, {"row": 7, "entity": "other", "own": "features", "pool": ["mine"]})
     if group == "defenses":
         mine |= {"defense": {"kind": kind, **options}}
-        if Kinds(plugins).options(group, kind).publishes == "images":  # type: ignore[attr-defined]
+        if Kinds(plugins).options(group, kind).form.publishes_images:  # type: ignore[attr-defined]
             rows.append({"row": 9, "entity": "mine", "own": "published"})
     if group == "attacks":
         content["data"] |= {"image_size": 32, "train": 1600, "public_images": 800}

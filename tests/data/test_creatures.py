@@ -1,12 +1,7 @@
-from subprocess import Popen
-from typing import Any
-
 import numpy as np
 import pytest
 
-from collab.data import creatures
 from collab.data.creatures import Creatures
-from collab.errors import ResourceError
 
 
 @pytest.fixture(scope="module")
@@ -65,48 +60,3 @@ def test_individuals_have_one_species_each_and_attributes_and_poses_vary(source:
     assert pose.shape == (600, 3)
     assert (pose.std(0) > 5).all()
     assert (abs(pose) < 60).all()
-
-
-@pytest.mark.parametrize("rows", [np.arange(600), np.arange(599, -1, -1), np.arange(0, 590, 2)])
-def test_several_processes_draw_the_same_pictures_in_the_same_order(
-    source: Creatures, rows: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    alone = np.concatenate(list(source.images("train", rows)))
-    started = count_processes(monkeypatch)
-    together = list(source.images("train", rows))
-    assert len(started) == 2
-    assert max(map(len, together)) == 256
-    assert np.array_equal(np.concatenate(together), alone)
-    assert all(process.returncode is not None for process in started)
-
-
-def test_nobody_goes_on_drawing_for_a_reader_that_has_left(source: Creatures, monkeypatch: pytest.MonkeyPatch) -> None:
-    started = count_processes(monkeypatch)
-    pictures = source.images("train", np.arange(600))
-    next(pictures)
-    pictures.close()  # type: ignore[attr-defined]
-    assert len(started) == 2
-    assert all(process.returncode is not None for process in started)
-
-
-def test_a_process_that_dies_is_told(source: Creatures, monkeypatch: pytest.MonkeyPatch) -> None:
-    started = count_processes(monkeypatch)
-    pictures = source.images("train", np.arange(600))
-    next(pictures)
-    started[1].kill()
-    with pytest.raises(ResourceError, match="process that draws creatures has ended before"):
-        list(pictures)
-
-
-def count_processes(monkeypatch: pytest.MonkeyPatch) -> "list[Popen[bytes]]":
-    """Those that are started from now on; two cores, and little work, are enough for two."""
-    started: list[Popen[bytes]] = []
-
-    def start(*parts: Any, **named: Any) -> "Popen[bytes]":
-        started.append(Popen(*parts, **named))
-        return started[-1]
-
-    monkeypatch.setattr(creatures, "Popen", start)
-    monkeypatch.setattr(creatures, "PIXELS_OF_A_PROCESS", 1000)
-    monkeypatch.setattr(creatures.os, "cpu_count", lambda: 2)
-    return started

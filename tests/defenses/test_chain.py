@@ -290,8 +290,8 @@ def test_behind_noise_a_row_keeps_the_module_that_the_row_before_noise_picks(
 ) -> None:
     noise, rotating = (chain := fitted(NOISE, with_options(rotate=2)))
     noisy = protected(noise, features)
-    picked = rotating.picked(features)
-    assert not torch.equal(picked, rotating.picked(noisy))
+    picked = rotating.pick(features)
+    assert not torch.equal(picked, rotating.pick(noisy))
     expected = [protected(rotating.each[which], row[None])[0] for which, row in zip(picked, noisy, strict=True)]
     torch.testing.assert_close(protected(chain, features), torch.stack(expected))
 

@@ -160,5 +160,5 @@ def test_individuals_are_seen_from_the_mean_of_those_that_are_known(found: Playe
 
 def test_an_encoder_stands_alone(tmp_path: Path) -> None:
     (tmp_path / "chain.yaml").write_text(ENCODERS.replace(OBFUSCATOR, f"[none, {OBFUSCATOR}]"))
-    with pytest.raises(ScenarioError, match="obfuscator makes features of the images itself; no other defense stands"):
+    with pytest.raises(ScenarioError, match="obfuscator changes images, not features; it stands alone"):
         read_scenario(tmp_path / "chain.yaml")

@@ -71,7 +71,7 @@ def rotating(key: int) -> Rotating:
 
 def test_each_row_passes_through_the_module_that_the_key_and_the_row_pick() -> None:
     network, features = rotating(7), torch.rand(60, 16, 4, 4, generator=torch.Generator().manual_seed(1))
-    picked = network.picked(features)
+    picked = network.pick(features)
     assert picked.bincount().min() > 8  # of 60 rows each of 3 modules has its share
     expected = torch.stack([network.each[which](row[None])[0] for which, row in zip(picked, features, strict=True)])
     torch.testing.assert_close(network(features), expected)
@@ -80,12 +80,12 @@ def test_each_row_passes_through_the_module_that_the_key_and_the_row_pick() -> N
 def test_a_pick_is_the_same_in_any_batch_and_another_key_picks_anew() -> None:
     network, features = rotating(7), torch.rand(60, 16, 4, 4, generator=torch.Generator().manual_seed(1))
     order = torch.randperm(60, generator=torch.Generator().manual_seed(2))
-    assert torch.equal(network.picked(features[order[:20]]), network.picked(features)[order[:20]])
-    assert (rotating(8).picked(features) != network.picked(features)).sum() > 20
+    assert torch.equal(network.pick(features[order[:20]]), network.pick(features)[order[:20]])
+    assert (rotating(8).pick(features) != network.pick(features)).sum() > 20
 
 
 def test_while_they_learn_rows_are_dealt_anew_and_all_modules_learn() -> None:
     network, features = rotating(7).train(), torch.rand(60, 16, 4, 4)
-    assert not torch.equal(network.picked(features), network.picked(features))
+    assert not torch.equal(network.pick(features), network.pick(features))
     network(features).sum().backward()
     assert all(value.grad is not None and value.grad.any() for value in network.parameters())

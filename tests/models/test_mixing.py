@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from collab.defenses.attention import PixelAttention
-from collab.defenses.mixing import AT_A_TIME, Mixer, cuts, merges, region_variance, shuffled
+from collab.defenses.mixing import AT_A_TIME, Mixer, cuts, merges, region_variance, shuffle
 from collab.errors import EntityError
 from collab.metrics.vfe import visual_feature_entropy
 
@@ -54,19 +54,19 @@ def by_loops(image: Tensor, order: Tensor) -> Tensor:
 def test_blocks_go_where_their_order_says(grid: int, cut: int) -> None:
     some = images(2)
     order = torch.rand(2, 3, grid**2, cut**2, generator=torch.Generator().manual_seed(1)).argsort(-1)
-    found = shuffled(some, order)
+    found = shuffle(some, order)
     assert torch.equal(found, torch.stack([by_loops(image, each) for image, each in zip(some, order, strict=True)]))
 
 
 def test_the_order_that_changes_nothing_changes_nothing() -> None:
     some = images(2)
-    assert torch.equal(shuffled(some, torch.arange(16).expand(2, 3, 16, 16)), some)
+    assert torch.equal(shuffle(some, torch.arange(16).expand(2, 3, 16, 16)), some)
 
 
 @pytest.mark.parametrize("wanted", [0.0, 8.0, 1e9])
 def test_every_value_stays_in_its_channel(wanted: float) -> None:
     some = images()
-    found = mixer(wanted).mixed(some).images
+    found = mixer(wanted).mix(some).images
     assert not torch.equal(found, some)
     assert torch.equal(found.flatten(2).sort(-1).values, some.flatten(2).sort(-1).values)
     assert not torch.equal(found[:, 0].flatten(1).argsort(), found[:, 1].flatten(1).argsort())
@@ -74,9 +74,9 @@ def test_every_value_stays_in_its_channel(wanted: float) -> None:
 
 def test_until_regions_are_merged_each_keeps_its_values() -> None:
     some = images(1)
-    least = float(mixer(0.0).mixed(some).reached)
+    least = float(mixer(0.0).mix(some).reached)
     for wanted in (0.0, 1.1 * least):
-        found = mixer(wanted).mixed(some)
+        found = mixer(wanted).mix(some)
         assert wanted <= float(found.reached) < 1.2 * least
         ours, theirs = (x.unfold(2, 8, 8).unfold(3, 8, 8).flatten(-2).sort(-1).values for x in (found.images, some))
         assert torch.equal(ours, theirs)
@@ -85,23 +85,23 @@ def test_until_regions_are_merged_each_keeps_its_values() -> None:
 def test_it_reaches_what_is_wanted_and_says_where_it_cannot() -> None:
     some = images(12)
     raw = visual_feature_entropy(some)
-    least, most = mixer(0.0).mixed(some), mixer(1e9).mixed(some)
+    least, most = mixer(0.0).mix(some), mixer(1e9).mix(some)
     assert most.is_saturated.all()
     assert (most.reached > least.reached).all()
     assert (least.reached > raw).all()
     middle = float((least.reached.mean() + most.reached.mean()) / 2)
-    found = mixer(middle).mixed(some)
+    found = mixer(middle).mix(some)
     torch.testing.assert_close(visual_feature_entropy(found.images), found.reached)
     assert ((found.reached >= middle) != found.is_saturated).all()
     assert torch.equal(found.images[found.is_saturated], most.images[found.is_saturated])
     for image, start in zip(some, least.reached, strict=True):
         wanted = 1.1 * float(start)
-        assert wanted <= float(mixer(wanted).mixed(image[None]).reached) < 1.05 * wanted  # by a step of one region
+        assert wanted <= float(mixer(wanted).mix(image[None]).reached) < 1.05 * wanted  # by a step of one region
 
 
 def test_more_is_not_less() -> None:
     some = images(8)
-    reached = torch.stack([mixer(wanted).mixed(some).reached for wanted in (0.0, 5.0, 7.0, 9.0, 1e9)])
+    reached = torch.stack([mixer(wanted).mix(some).reached for wanted in (0.0, 5.0, 7.0, 9.0, 1e9)])
     assert (reached.diff(dim=0) >= 0).all()
 
 
@@ -111,8 +111,8 @@ def test_where_there_is_most_to_see_is_shuffled_first() -> None:
     flat[:, :, :8, 8] = 1.0
     score = region_variance(flat, 4)
     assert (score.argmax(-1) == 1).all()
-    least = mixer(0.0).mixed(flat)
-    found = mixer(float(least.reached) + 1e-4).mixed(flat).images
+    least = mixer(0.0).mix(flat)
+    found = mixer(float(least.reached) + 1e-4).mix(flat).images
     changed = (found != least.images).any(1)[0]
     assert changed[:8, 8:16].any()
     assert not changed[8:].any()
@@ -129,9 +129,9 @@ def test_where_attention_lies_is_shuffled_first() -> None:
     torch.testing.assert_close(attention.score(some, 4), blocks)
     made = Mixer(None, visual_feature_entropy, attention)
     made.fit(0.0, 7)
-    least = made.mixed(some[:1])
+    least = made.mix(some[:1])
     made.fit(float(least.reached) + 1e-4, 7)
-    changed = (made.mixed(some[:1]).images != least.images)[0].view(3, 4, 8, 4, 8).any(4).any(2).flatten()
+    changed = (made.mix(some[:1]).images != least.images)[0].view(3, 4, 8, 4, 8).any(4).any(2).flatten()
     order = attention.score(some[:1], 4).flatten().argsort(descending=True)
     last = int(changed[order].nonzero().max())
     assert 0 <= last < 47
@@ -140,12 +140,12 @@ def test_where_attention_lies_is_shuffled_first() -> None:
 
 def test_a_row_is_shuffled_alike_in_any_batch_and_unlike_any_other() -> None:
     some = images(AT_A_TIME + 3)
-    together = mixer(7.0).mixed(some).images
-    alone = torch.cat([mixer(7.0).mixed(each[None]).images for each in some[-4:]])
+    together = mixer(7.0).mix(some).images
+    alone = torch.cat([mixer(7.0).mix(each[None]).images for each in some[-4:]])
     assert torch.equal(together[-4:], alone)
-    assert not torch.equal(mixer(7.0, key=8).mixed(some).images, together)
+    assert not torch.equal(mixer(7.0, key=8).mix(some).images, together)
     ramp = torch.arange(3 * 32 * 32).view(1, 3, 32, 32) / 3072
-    moved = [mixer(0.0).mixed(each).images - each for each in (ramp, ramp + 1)]
+    moved = [mixer(0.0).mix(each).images - each for each in (ramp, ramp + 1)]
     assert not torch.allclose(moved[0], moved[1])  # other images, other draws
 
 

@@ -12,7 +12,7 @@ from collab.errors import ResourceError
 from collab.metrics.intervals import quantile_interval
 from collab.models.recognizer import Recognizer
 from collab.participants.assignment import assign, open_scenario_source
-from collab.participants.disclosure import Eye, Gallery, compared, compared_measures, leakage_measures, rank_measures
+from collab.participants.disclosure import Eye, Gallery, compare, comparison_measures, leakage_measures, rank_measures
 from collab.runtime.plan import make_keys, plan
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
@@ -78,9 +78,9 @@ def test_recognition_counts_the_recognizers_own_answer() -> None:
 
 def test_what_is_compared_piece_by_piece_is_compared_row_by_row() -> None:
     rebuilt, images, labels = pictures(300, 1), pictures(300, 2), torch.arange(300) % 3
-    found = compared(rows_of(rebuilt), rows_of(images), labels, eye())
+    found = compare(rows_of(rebuilt), rows_of(images), labels, eye())
     order = torch.randperm(300, generator=torch.Generator().manual_seed(3))
-    turned = compared(rows_of(rebuilt[order]), rows_of(images[order]), labels[order], eye())
+    turned = compare(rows_of(rebuilt[order]), rows_of(images[order]), labels[order], eye())
     assert found.keys() == turned.keys() >= {"ssim_max[7]", "recognized"}
     for name, values in found.items():
         assert len(values) == 300
@@ -113,7 +113,7 @@ def test_half_of_what_the_recognizer_learns_from_is_blurred() -> None:
 
 def test_a_spread_names_percentiles_and_the_worst() -> None:
     values = torch.arange(101).double() / 100
-    found = by_metric(compared_measures({"ssim_max[7]": values}, 0, "_poisoned"))
+    found = by_metric(comparison_measures({"ssim_max[7]": values}, 0, "_poisoned"))
     name = "ssim_max[7]_poisoned"
     assert found[name].value == pytest.approx(0.5)
     for what, value in (("median", 0.5), ("p95", 0.95), ("p99", 0.99), ("worst", 1.0), ("above_half", 50 / 101)):

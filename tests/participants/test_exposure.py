@@ -10,7 +10,7 @@ from collab.metrics.reidentification import embed
 from collab.models.recognizer import Recognizer
 from collab.participants.exposure import (
     Bench,
-    Exposed,
+    Published,
     attribute_measures,
     decoder_attack,
     feature_similarity,
@@ -37,8 +37,8 @@ def leaking(noise: float) -> Tensor:
     return planted + noise * torch.randn(ROWS, 4, 2, 2, generator=GENERATOR)
 
 
-def exposing(shown: Tensor, reader: nn.Module) -> Exposed:
-    return Exposed(shown, lambda images: images, reader)
+def exposing(shown: Tensor, reader: nn.Module) -> Published:
+    return Published(shown, lambda images: images, reader)
 
 
 def values(measures: tuple[Measure, ...]) -> dict[str, float]:
@@ -93,7 +93,9 @@ def decoded(encode, embedding: Recognizer, **options: object) -> dict[str, float
     public, heldout = faces(64, 0), faces(32, 1)
     images = heldout.take(np.arange(32), BENCH.compute.device)
     stated = Decoder(name="plain", epochs=15, batch_size=16, learning_rate=1e-2, **options)
-    return values(decoder_attack(BENCH, stated, public, encode, embedding, encode(images), images)[1])
+    return values(
+        decoder_attack(BENCH, stated, Published(encode(images), encode, nn.Identity()), public, embedding, images)[1]
+    )
 
 
 def test_a_fresh_decoder_rebuilds_what_an_encoder_leaves_and_nothing_of_what_it_takes(embedding: Recognizer) -> None:
@@ -112,7 +114,9 @@ def test_the_feature_level_attack_learns_the_embedding(embedding: Recognizer) ->
     images = heldout.take(np.arange(32), BENCH.compute.device)
     true = embed(embedding.embedding, images)
     found = [
-        feature_similarity(BENCH, LEARNER, public, encode, embedding, encode(images), true).value
+        feature_similarity(
+            BENCH, LEARNER, Published(encode(images), encode, nn.Identity()), public, embedding, true
+        ).value
         for encode in (small, lambda images: 0 * small(images))
     ]
     assert found[0] > found[1]

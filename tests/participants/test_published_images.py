@@ -207,7 +207,10 @@ def test_rounding_keeps_what_has_eight_bits() -> None:
 
 
 MISTAKES = {
-    "a chain": ("entities.mixed.defense=[visual_mixer, dpm]", "visual_mixer publishes images; it stands alone"),
+    "a chain": (
+        "entities.mixed.defense=[visual_mixer, dpm]",
+        "visual_mixer changes images, not features; it stands alone",
+    ),
     "own of features": (
         "refinements.4.entity=plain",
         "`own: published` trains on images, .* 'plain' publishes features",

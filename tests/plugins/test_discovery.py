@@ -17,6 +17,7 @@ from collab.participants.entity import Entity
 from collab.plugins import discovery
 from collab.plugins.discovery import GROUPS, INSTALLED, Plugins
 from collab.runtime.host import RunSpec
+from collab.scenario.base import IMAGES_TO_FEATURES, IMAGES_TO_IMAGES
 from collab.scenario.kinds import Kinds, kind_of
 from collab.scenario.offers import offers
 from tests.places import ROOT
@@ -66,15 +67,15 @@ def test_options_are_found_without_the_plugin_and_are_those_of_its_class() -> No
             assert options.__module__.endswith(".options")
 
 
-def test_a_defense_publishes_and_encodes_as_its_options_say() -> None:
+def test_a_defense_has_the_form_that_its_options_say() -> None:
     plugins = {kind: INSTALLED.load("defenses", kind) for kind in INSTALLED.installed("defenses")}
     images = {kind for kind, plugin in plugins.items() if issubclass(plugin, ImageDefense)}
     encoders = {kind for kind, plugin in plugins.items() if issubclass(plugin, EncodingDefense)}
-    assert images == {kind for kind, plugin in plugins.items() if plugin.Options.publishes == "images"}
-    assert encoders == {kind for kind, plugin in plugins.items() if plugin.Options.encodes}
+    assert images == {kind for kind, plugin in plugins.items() if plugin.Options.form == IMAGES_TO_IMAGES}
+    assert encoders == {kind for kind, plugin in plugins.items() if plugin.Options.form == IMAGES_TO_FEATURES}
     for kind in images | encoders:
         defense = plugins[kind].from_options(plugins[kind].Options(kind=kind))
-        assert (defense.publishes == "images", defense.encodes) == (kind in images, kind in encoders)
+        assert defense.form == (IMAGES_TO_IMAGES if kind in images else IMAGES_TO_FEATURES)
 
 
 PACKAGE = {

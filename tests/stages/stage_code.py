@@ -24,7 +24,7 @@ from collab.participants.assignment import open_scenario_source
 from collab.participants.entity import Entity
 from collab.plugins.discovery import INSTALLED, is_ours
 from collab.scenario.sources import SOURCES
-from collab.stages.base import Stage
+from collab.stages.base import EntityStage, Stage
 from collab.stages.registry import STAGES
 
 SOURCE_MODULES = sorted({part.opens[source].partition(":")[0] for source, part in SOURCES.items()})
@@ -41,6 +41,8 @@ class Member(NamedTuple):
 def roots(stage: Stage[Any]) -> list[Any]:
     """What a stage runs: how it is played, and the plugins and sources that it finds by name."""
     found: list[Any] = [Member(type(stage), "play")]
+    if isinstance(stage, EntityStage):  # played by the entity's method of its name, which no code spells
+        found += [Member(kind, stage.name) for kind in [Entity, *_entity_kinds()]]
     for group, _, method in (wanted.partition(".") for wanted in stage.runs):
         if group == "sources":
             found += [open_scenario_source, *map(import_module, SOURCE_MODULES)]
@@ -141,8 +143,11 @@ def _players(function: FunctionType, parameter: str) -> list[type]:
     """The participants that a parameter is annotated with, and installed kinds of entities where it is one."""
     stated = function.__annotations__.get(parameter)
     kinds = [kind for kind in (get_args(stated) or (stated,)) if isinstance(kind, type) and kind.__name__ in BY_METHOD]
-    more = [INSTALLED.load("entities", kind) for kind in INSTALLED.installed("entities")] if Entity in kinds else []
-    return [*kinds, *more]
+    return [*kinds, *(_entity_kinds() if Entity in kinds else ())]
+
+
+def _entity_kinds() -> list[type]:
+    return [INSTALLED.load("entities", kind) for kind in INSTALLED.installed("entities")]
 
 
 def _is_ours(code: Any) -> bool:

@@ -43,7 +43,7 @@ def find_images(scenario: Scenario, results: Results) -> Iterator[Shown]:
         str(row.entity): str(row.name) for row in list_played_rows(scenario) if row.own == "published" and not row.pool
     }
     for entity in scenario.entities:
-        if entity.publishes_images and results.of("tables_1_2", entity.name):
+        if entity.form.publishes_images and results.of("tables_1_2", entity.name):
             original, published = (
                 results.like("tables_1_2", entity.name, "vfe", state) for state in ("original", "published")
             )

@@ -1,0 +1,27 @@
+"""Shadows of a defense: as an adversary guesses it who trains modules of its kind itself."""
+
+from collab.defenses.chain import Chain
+from collab.defenses.dpm import DpmDefense
+from collab.defenses.mean_filter import MeanFilter
+from collab.defenses.options import Dpm
+
+DPM = DpmDefense.from_options(Dpm(kind="dpm", blocks=2, epochs=9))
+
+
+def test_shadows_of_a_dpm_differ_in_blocks_and_have_one_at_least() -> None:
+    shadows = [DPM.vary(number, None) for number in range(6)]
+    assert all(isinstance(shadow, DpmDefense) and shadow.recipe == DPM.recipe for shadow in shadows)
+    assert [getattr(shadow, "blocks", None) for shadow in shadows] == [2, 3, 1, 2, 4, 1]
+
+
+def test_shadows_take_the_passes_that_an_attack_states() -> None:
+    shadow = DPM.vary(0, 3)
+    assert isinstance(shadow, DpmDefense)
+    assert (shadow.recipe.epochs, shadow.recipe.batch_size) == (3, DPM.recipe.batch_size)
+
+
+def test_a_chain_varies_each_of_its_defenses_and_what_has_no_sizes_stays() -> None:
+    mean = MeanFilter(3)
+    assert mean.vary(1, 3) is mean
+    assert Chain((mean, DPM)).vary(1, 3) == Chain((mean, DPM.vary(1, 3)))
+    assert Chain((DPM,)).vary(1, None) != Chain((DPM,))

@@ -1,0 +1,70 @@
+"""Each form of a defense: what its module is built for, what shards hold, who reads them."""
+
+import pytest
+import torch
+from torch import nn
+
+from collab.defenses.dpm import DpmDefense
+from collab.defenses.obfuscator import Obfuscator
+from collab.defenses.options import Dpm, PixelNoise
+from collab.defenses.options import Obfuscator as ObfuscatorOptions
+from collab.defenses.pixel_noise import PixelNoise as PixelNoiseDefense
+from collab.models.backbones import Encoder, Split, build_split
+from collab.participants.conversions import conversion_of
+from collab.scenario.base import FEATURES_TO_FEATURES, IMAGES_TO_FEATURES, IMAGES_TO_IMAGES, Form
+from collab.store.shards import ShardSpec
+
+FORMS = (FEATURES_TO_FEATURES, IMAGES_TO_FEATURES, IMAGES_TO_IMAGES)
+SPEC = ShardSpec((16, 4, 4), "int8", 4, "digest of F")
+DEFENSES = {
+    FEATURES_TO_FEATURES: DpmDefense.from_options(Dpm(kind="dpm")),
+    IMAGES_TO_FEATURES: Obfuscator.from_options(ObfuscatorOptions(kind="obfuscator")),
+    IMAGES_TO_IMAGES: PixelNoiseDefense.from_options(PixelNoise(kind="pixel_noise")),
+}
+
+
+@pytest.fixture(scope="module")
+def released() -> Split:
+    return build_split("resnet8", "conv3_1", classes=4, width=4)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_is_played_by_its_own_conversion(form: Form) -> None:
+    assert conversion_of(form).form == form
+    assert DEFENSES[form].form == form
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_module_takes_what_its_form_says_and_answers_what_that_publishes(form: Form, released: Split) -> None:
+    images = torch.rand(2, 3, 16, 16)
+    features = released.featurizer(images)
+    module = conversion_of(form).new_module(DEFENSES[form], lambda: released, features.shape[1], rectified=True)
+    changed = module(images if form.takes_images else features)
+    assert changed.shape == (images if form.publishes_images else features).shape
+
+
+@pytest.mark.parametrize("form", [FEATURES_TO_FEATURES, IMAGES_TO_IMAGES])
+def test_a_module_that_begins_as_nothing_released_is_drawn_alike_whether_that_was_loaded_or_not(form: Form) -> None:
+    def load() -> Split:
+        raise AssertionError("loading draws from the generator of the module, which a resumed stage has not done")
+
+    conversion_of(form).new_module(DEFENSES[form], load, 16, rectified=True)
+
+
+def test_an_encoder_is_read_by_the_decider_that_learned_beside_it_and_all_else_by_c(released: Split) -> None:
+    encoder = Encoder.begin_as(released)
+    assert conversion_of(IMAGES_TO_FEATURES).decider(encoder, released) is encoder.decider
+    for form in (FEATURES_TO_FEATURES, IMAGES_TO_IMAGES):
+        assert conversion_of(form).decider(nn.Identity(), released) is released.decider
+
+
+def test_shards_of_images_are_exact_and_peers_compute_features_of_what_eight_bits_leave() -> None:
+    images, features = torch.tensor([[0.1, 0.5, 1.2]]), conversion_of(FEATURES_TO_FEATURES)
+    conversion = conversion_of(IMAGES_TO_IMAGES)
+    spec = conversion.shard_spec(SPEC, 16)
+    assert (spec.shape, spec.dtype, spec.shows_images) == ((3, 16, 16), "float16", True)
+    assert features.shard_spec(SPEC, 16) is SPEC
+    assert conversion.stored_rows(images).tolist() == [[26.0, 128.0, 255.0]]
+    assert conversion.features_for_peers(images, lambda shown: shown * 255).round().tolist() == [[26.0, 128.0, 255.0]]
+    assert features.stored_rows(images) is images
+    assert features.features_for_peers(images, lambda shown: shown * 255) is images
