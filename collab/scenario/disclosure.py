@@ -4,8 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from collab.scenario.base import Part
+from collab.scenario.base import ABOUT_OPTIMIZERS, Part
 from collab.scenario.parts import ImageSchedule
+from collab.types import OptimizerName
 
 
 class Recognizer(ImageSchedule):
@@ -13,7 +14,7 @@ class Recognizer(ImageSchedule):
 
     width: int = Field(16, ge=4, le=256, description="Channels of its first stage; time grows with its square.")
     epochs: int = Field(8, ge=1, le=10_000, description="Passes over the images; time grows with them.")
-    optimizer: Literal["sgd", "adam", "adamw"] = Field("adamw", description="sgd has Nesterov momentum 0.9.")
+    optimizer: OptimizerName = Field("adamw", description=ABOUT_OPTIMIZERS)
     learning_rate: float = Field(3e-3, gt=0, description="Its largest value; a loss that is not finite ends the run.")
     weight_decay: float = Field(0.05, ge=0, description="L2 penalty (adamw: decoupled).")
     batch_size: int = Field(64, ge=2, le=65_536, description="Rows of a step; memory grows with them.")

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from collab.scenario.base import Schedule
+from collab.scenario.base import ABOUT_OPTIMIZERS, Schedule
+from collab.types import OptimizerName
 
 Inferred = Literal["attributes", "identities"]
 
@@ -23,7 +24,7 @@ class Inference(Schedule):
     )
     epochs: int = Field(20, ge=1, le=10_000, description="Passes over three quarters of an entity's rows.")
     batch_size: int = Field(64, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
-    optimizer: Literal["sgd", "adam", "adamw"] = Field("adamw", description="sgd has Nesterov momentum 0.9.")
+    optimizer: OptimizerName = Field("adamw", description=ABOUT_OPTIMIZERS)
     learning_rate: float = Field(2e-3, gt=0, description="Its largest value; a loss that is not finite ends the run.")
     weight_decay: float = Field(0.05, ge=0, description="L2 penalty (adamw: decoupled).")
     schedule: Literal["cosine", "one_cycle", "constant"] = Field(
