@@ -87,8 +87,9 @@ from collab.scenario.schema import json_schema
 from collab.verdicts.verdicts import judged, verdicts
 original, poisoned = map(float, sys.argv[1:3])
 scenario = read_scenario(Path("filtered.yaml"), sys.argv[3:], check_paths=False).scenario
-rows = [Result("filtered", "tables_1_2", "a1", "gaussian_filter", None, f"top1_{what}", share, share - 0.01, share + 0.01)
-        for what, share in (("original", original), ("poisoned", poisoned))]
+rows = [Result("filtered", "tables_1_2", "a1", "gaussian_filter", None, f"top1_{what}",
+               value, value - 0.01, value + 0.01)
+        for what, value in (("original", original), ("poisoned", poisoned))]
 print(json.dumps({
     "verdicts": [[each.source, each.claim, each.expected, each.verdict] for each in verdicts(scenario, rows)],
     "papers": [each.paper for each in judged(scenario, rows)],
