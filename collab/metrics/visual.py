@@ -1,5 +1,6 @@
 """Distances between rebuilt and true images in [0, 1] (SCIENCE 5.1): one value per image, fp32 under any autocast."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -189,3 +190,15 @@ def _band(length: int, size: int, sigma: float) -> Tensor:
     for position in range(len(band)):
         band[position, position : position + size] = bell
     return band.float()
+
+
+def distances_of_images(side: int) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
+    """What scores all that is rebuilt, by its name in the results: of rebuilt and true images, a value for each."""
+    window = ssim_window(side)[0]
+    return {
+        "l1": l1,
+        "psnr": psnr,
+        f"ssim[{window}]": ssim,
+        f"ssim_max[{window}]": ssim_max,
+        f"abs_ssim_map[{window}]": abs_ssim_map,
+    }
