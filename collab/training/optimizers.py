@@ -69,20 +69,25 @@ def orthogonalize(matrices: Tensor) -> Tensor:
 def optimizers_of(
     name: OptimizerName, network: nn.Module, *, rate: float, weight_decay: float
 ) -> tuple[torch.optim.Optimizer, ...]:
-    """The optimizers of all parameters of `network`, one or two; `rate` is the largest learning rate."""
+    """The optimizers of all parameters of `network`, one or two; `rate` is the largest learning rate.
+
+    Those of torch are fused: one pass over memory where they would take several.
+    """
     parameters = list(network.parameters())
     match name:
         case "sgd":
-            return (torch.optim.SGD(parameters, rate, momentum=0.9, nesterov=True, weight_decay=weight_decay),)
+            return (
+                torch.optim.SGD(parameters, rate, momentum=0.9, nesterov=True, weight_decay=weight_decay, fused=True),
+            )
         case "adam":
-            return (torch.optim.Adam(parameters, rate, weight_decay=weight_decay),)
+            return (torch.optim.Adam(parameters, rate, weight_decay=weight_decay, fused=True),)
         case "adamw":
-            return (torch.optim.AdamW(parameters, rate, weight_decay=weight_decay),)
+            return (torch.optim.AdamW(parameters, rate, weight_decay=weight_decay, fused=True),)
         case "muon":
             matrices = [weight for weight in parameters if weight.ndim > 1]
             rest = [weight for weight in parameters if weight.ndim <= 1]
             both = (
                 Muon(matrices, rate, weight_decay) if matrices else None,
-                torch.optim.AdamW(rest, REST_RATE * rate, weight_decay=weight_decay) if rest else None,
+                torch.optim.AdamW(rest, REST_RATE * rate, weight_decay=weight_decay, fused=True) if rest else None,
             )
             return tuple(optimizer for optimizer in both if optimizer is not None)
