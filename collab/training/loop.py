@@ -36,8 +36,8 @@ class Recipe:
     @classmethod
     def of(cls, schedule: object, *, epochs: int | None = None) -> "Recipe":
         """The recipe that any object with fields of these names states; `epochs` overrides its own."""
-        stated = {part.name: getattr(schedule, part.name) for part in fields(cls) if hasattr(schedule, part.name)}
-        return cls(**(stated if epochs is None else stated | {"epochs": epochs}))
+        options = {part.name: getattr(schedule, part.name) for part in fields(cls) if hasattr(schedule, part.name)}
+        return cls(**(options if epochs is None else options | {"epochs": epochs}))
 
 
 def minimize(
