@@ -57,7 +57,7 @@ def play_kinds(
 
         def watch(event: dict[str, str | int | float]) -> None:
             if event["event"] in ("done", "cached"):
-                order.append(str(event["task"]))
+                order.append(str(event["job"]))
 
         return play(kinds(*overrides), Where("inprocess", device="cpu", out=out), watch), order
 

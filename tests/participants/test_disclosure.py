@@ -210,7 +210,7 @@ def test_lpips_without_its_weights_is_told_before_anything_is_trained(
     told = list[dict[str, str | int | float]]()
     with pytest.raises(ResourceError, match="LPIPS was asked"):
         play(stated("disclosure.lpips=alex"), Where("inprocess", device="cpu", out=tmp_path), told.append)
-    assert not any(event["event"] == "epoch" and event["task"] == "recognize oracle" for event in told)
+    assert not any(event["event"] == "epoch" and event["job"] == "recognize oracle" for event in told)
 
 
 def test_what_is_looked_at_changes_nothing_that_is_trained(stated: Callable[..., Scenario]) -> None:
