@@ -6,9 +6,12 @@ Axis names used in annotations everywhere: batch channel height width classes.
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
 from collab.errors import BoundaryError
+
+OptimizerName = Literal["sgd", "adam", "adamw", "muon"]
+"""The optimizers of a schedule."""
 
 Feature = tuple[int, int, int]
 """Channel, height, width of the features at the hook."""

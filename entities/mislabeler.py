@@ -19,4 +19,4 @@ class Mislabeler(Entity):
     @override
     def published(self, features: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         is_wrong = torch.rand(len(labels), generator=generator) < self.options.fraction
-        return features, self.task.mistaken(labels, is_wrong, generator)
+        return features, self.task.make_wrong(labels, is_wrong, generator)

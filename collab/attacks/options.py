@@ -9,7 +9,16 @@ from pydantic import Field
 from typing_extensions import override
 
 from collab.architectures import RECONSTRUCTOR
-from collab.scenario.base import Answers, AttackOptions, HandOut, OptionalPairs, Rehearses, Schedule
+from collab.scenario.base import (
+    ABOUT_OPTIMIZERS,
+    Answers,
+    AttackOptions,
+    HandOut,
+    OptionalPairs,
+    Rehearses,
+    Schedule,
+)
+from collab.types import OptimizerName
 
 ALONE = "The attack plugin; its name alone is short for all defaults."
 
@@ -85,7 +94,7 @@ class Inversion(AttackOptions, Schedule):
 
     epochs: int = Field(5, ge=1, le=10_000, description="Passes over the images that the adversary has.")
     batch_size: int = Field(32, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
-    optimizer: Literal["sgd", "adam", "adamw"] = Field("adamw", description="sgd has Nesterov momentum 0.9.")
+    optimizer: OptimizerName = Field("adamw", description=ABOUT_OPTIMIZERS)
     learning_rate: float = Field(2e-3, gt=0, description="Its largest value; a loss that is not finite ends the run.")
     schedule: Literal["cosine", "one_cycle", "constant"] = Field("one_cycle", description="Its course.")
 

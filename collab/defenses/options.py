@@ -9,7 +9,15 @@ from pydantic import AfterValidator, Field
 from typing_extensions import override
 
 from collab.architectures import RECONSTRUCTOR
-from collab.scenario.base import IMAGES_TO_FEATURES, IMAGES_TO_IMAGES, DefenseOptions, Form, Schedule
+from collab.scenario.base import (
+    ABOUT_OPTIMIZERS,
+    IMAGES_TO_FEATURES,
+    IMAGES_TO_IMAGES,
+    DefenseOptions,
+    Form,
+    Schedule,
+)
+from collab.types import OptimizerName
 
 
 def _odd(side: int) -> int:
@@ -77,7 +85,7 @@ class Dpm(Schedule, DefenseOptions):
         30, ge=1, le=10_000, description="Passes over the entity's own rows; the longest stage of most scenarios."
     )
     batch_size: int = Field(64, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
-    optimizer: Literal["sgd", "adam", "adamw"] = Field("adamw", description="sgd has Nesterov momentum 0.9.")
+    optimizer: OptimizerName = Field("adamw", description=ABOUT_OPTIMIZERS)
     learning_rate: float = Field(2e-3, gt=0, description="Its largest value; a loss that is not finite ends the run.")
     schedule: Literal["cosine", "one_cycle", "constant"] = Field(
         "one_cycle", description="Course of the learning rate."
@@ -156,7 +164,7 @@ class Encoding(Schedule, DefenseOptions):
     form: ClassVar[Form] = IMAGES_TO_FEATURES
 
     batch_size: int = Field(32, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
-    optimizer: Literal["sgd", "adam", "adamw"] = Field("adam", description="sgd has Nesterov momentum 0.9.")
+    optimizer: OptimizerName = Field("adam", description=ABOUT_OPTIMIZERS)
     schedule: Literal["cosine", "one_cycle", "constant"] = Field("constant", description="Course of the learning rate.")
 
 

@@ -1,12 +1,20 @@
 """Distances between rebuilt and true images in [0, 1] (SCIENCE 5.1): one value per image, fp32 under any autocast."""
 
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytorch_msssim
 import torch
 from jaxtyping import Float
-from pytorch_msssim import ssim as windowed_ssim
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from collab.errors import ScenarioError
+
+LIBRARY_FROM = 64
+"""Side from which pytorch-msssim's convolutions are faster than products with matrices of the image's side."""
 
 PSNR_CAP = 100.0
 """dB of images that agree to 1e-5; equal ones would have infinitely many (SCIENCE 5.1)."""
@@ -41,9 +49,11 @@ def ssim(
     rebuilt: Float[Tensor, "batch channel height width"], images: Float[Tensor, "batch channel height width"]
 ) -> Float[Tensor, " batch"]:
     """SSIM with K1 .01, K2 .03, range 1, no padding, per channel then mean; in [-1, 1], differentiable."""
-    size, sigma = ssim_window(min(images.shape[2:]))
+    if (side := min(images.shape[2:])) < LIBRARY_FROM:
+        return ssim_map(rebuilt, images).mean((1, 2, 3))
+    size, sigma = ssim_window(side)
     with torch.autocast(images.device.type, enabled=False):
-        value: Tensor = windowed_ssim(
+        value: Tensor = pytorch_msssim.ssim(
             rebuilt.float(), images.float(), data_range=1.0, size_average=False, win_size=size, win_sigma=sigma
         )
     return value
@@ -66,25 +76,9 @@ def abs_ssim_map(
 def ssim_map(
     rebuilt: Float[Tensor, "batch channel height width"], images: Float[Tensor, "batch channel height width"]
 ) -> Float[Tensor, "batch channel high wide"]:
-    """Local SSIM at each position of the window, whose mean is `ssim`; pytorch-msssim keeps this map to itself."""
-    x, y = rebuilt.float(), images.float()
-    stabilize_mean, stabilize_variance = 0.01**2, 0.03**2
-    with torch.autocast(images.device.type, enabled=False):
-        mean_x, mean_y, xx, yy, xy = (_blurred(part) for part in (x, y, x * x, y * y, x * y))
-    luminance = (2 * mean_x * mean_y + stabilize_mean) / (mean_x**2 + mean_y**2 + stabilize_mean)
-    covariance = xy - mean_x * mean_y
-    variances = (xx - mean_x**2) + (yy - mean_y**2)
-    return luminance * (2 * covariance + stabilize_variance) / (variances + stabilize_variance)
-
-
-def _blurred(x: Tensor) -> Tensor:
-    """Local means under the Gaussian window, down the columns and then along the rows, without padding."""
-    size, sigma = ssim_window(min(x.shape[2:]))
-    offsets = torch.arange(size, device=x.device, dtype=x.dtype) - size // 2
-    weights = torch.softmax(-(offsets**2) / (2 * sigma**2), 0)
-    channels = x.shape[1]
-    down = functional.conv2d(x, weights.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
-    return functional.conv2d(down, weights.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
+    """Local SSIM at each position of the window, whose mean is `ssim`."""
+    luminance, structure = _terms(rebuilt, images, *ssim_window(min(images.shape[2:])))
+    return luminance * structure
 
 
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -127,7 +121,7 @@ def ms_ssim(
     x, y = rebuilt.float(), images.float()
     value = torch.ones(x.shape[:2], device=x.device)
     for level, weight in enumerate(weights, 1):
-        luminance, structure = _ssim_terms(x, y, size, sigma)
+        luminance, structure = _terms(x, y, size, sigma)
         term = luminance * structure if level == levels else structure
         value = value * term.mean((2, 3)).relu() ** weight
         odd = [length % 2 for length in x.shape[2:]]
@@ -135,16 +129,76 @@ def ms_ssim(
     return value.mean(1)
 
 
-def _ssim_terms(x: Tensor, y: Tensor, size: int, sigma: float) -> tuple[Tensor, Tensor]:
+def _terms(rebuilt: Tensor, images: Tensor, size: int, sigma: float) -> tuple[Tensor, Tensor]:
     """Luminance, and contrast times structure, at each position of the window, [batch, channel, high, wide] each."""
+    with torch.autocast(images.device.type, enabled=False):
+        x, y = (z.float().contiguous() for z in (rebuilt, images))
+        bands = [_band(length, size, sigma).to(x.device) for length in x.shape[2:]]
+        return _Terms.apply(x, y, *bands)
+
+
+class _Terms(torch.autograd.Function):
+    r"""Both terms of SSIM as one node of the graph, with its gradient written out.
+
+    With local means $\mu$, variances $\sigma^2$ and the covariance $\sigma_{xy}$,
+
+    $$ l = \frac{2\mu_x\mu_y + K_1^2}{\mu_x^2 + \mu_y^2 + K_1^2}, \quad
+       s = \frac{2\sigma_{xy} + K_2^2}{\sigma_x^2 + \sigma_y^2 + K_2^2} $$
+
+    Left to autograd, the same takes three times as long and keeps each intermediate.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor, down: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
+        # Only the sum of both squares is needed: four maps to blur and not five.
+        moments = down @ torch.cat((x, y, x * x + y * y, x * y), 1) @ along.mT
+        mean_x, mean_y, squares, product = moments.chunk(4, 1)
+        of_means, mean_product = mean_x * mean_x + mean_y * mean_y, mean_x * mean_y
+        bright, spread = of_means + 0.01**2, squares - of_means + 0.03**2
+        luminance = (2 * mean_product + 0.01**2) / bright
+        structure = (2 * (product - mean_product) + 0.03**2) / spread
+        ctx.save_for_backward(x, y, down, along, mean_x, mean_y, luminance, structure, bright, spread)
+        return luminance, structure
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, to_luminance: Tensor, to_structure: Tensor) -> tuple[Tensor | None, ...]:
+        x, y, down, along, mean_x, mean_y, luminance, structure, bright, spread = ctx.saved_tensors
+        # Half of each gradient: the factor 2 that all have is applied once, at the end.
+        to_product = to_structure / spread
+        to_square = -structure * to_product
+
+        def gradient(z: Tensor, mean_z: Tensor, other: Tensor, mean_other: Tensor) -> Tensor:
+            to_mean = to_luminance * (mean_other - luminance * mean_z) / bright
+            to_mean = to_mean - mean_other * to_product - mean_z * to_square
+            parts = down.mT @ torch.cat((to_mean, to_square, to_product), 1) @ along
+            mean, square, product = parts.chunk(3, 1)
+            return 2 * (mean + z * square + other * product)
+
+        of_x = gradient(x, mean_x, y, mean_y) if ctx.needs_input_grad[0] else None
+        of_y = gradient(y, mean_y, x, mean_x) if ctx.needs_input_grad[1] else None
+        return of_x, of_y, None, None
+
+
+@cache
+def _band(length: int, size: int, sigma: float) -> Tensor:
+    """[positions, length]: row i holds the window at position i, so that a product with it takes local means."""
     offsets = torch.arange(size, dtype=torch.float64) - size // 2
     # Normalized in fp64: at a sum of 1 + 4e-8 the small variances, differences of large means, shift a value by 1e-5.
-    bell = torch.softmax(-(offsets**2) / (2 * sigma**2), 0).to(x)
-    parts = torch.cat((x, y, x * x, y * y, x * y), 1)
-    with torch.autocast(x.device.type, enabled=False):
-        down = functional.conv2d(parts, bell.view(1, 1, -1, 1).expand(parts.shape[1], 1, -1, 1), groups=parts.shape[1])
-        means = functional.conv2d(down, bell.view(1, 1, 1, -1).expand(parts.shape[1], 1, 1, -1), groups=parts.shape[1])
-    mean_x, mean_y, xx, yy, xy = means.chunk(5, 1)
-    luminance = (2 * mean_x * mean_y + 0.01**2) / (mean_x**2 + mean_y**2 + 0.01**2)
-    variances = (xx - mean_x**2) + (yy - mean_y**2)
-    return luminance, (2 * (xy - mean_x * mean_y) + 0.03**2) / (variances + 0.03**2)
+    bell = torch.softmax(-(offsets**2) / (2 * sigma**2), 0)
+    band = torch.zeros(length - size + 1, length, dtype=torch.float64)
+    for position in range(len(band)):
+        band[position, position : position + size] = bell
+    return band.float()
+
+
+def distances_of_images(side: int) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
+    """What scores all that is rebuilt, by its name in the results: of rebuilt and true images, a value for each."""
+    window = ssim_window(side)[0]
+    return {
+        "l1": l1,
+        "psnr": psnr,
+        f"ssim[{window}]": ssim,
+        f"ssim_max[{window}]": ssim_max,
+        f"abs_ssim_map[{window}]": abs_ssim_map,
+    }

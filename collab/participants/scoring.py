@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from collab.metrics.priors import class_mean_prior, mean_image_prior, unrelated_prior
 from collab.metrics.scores import mean_measure
-from collab.metrics.visual import abs_ssim_map, l1, psnr, ssim, ssim_max, ssim_window
+from collab.metrics.visual import distances_of_images, l1, ssim, ssim_window
 from collab.training.precision import Compute
 from collab.training.recipes import EVAL_BATCH, outputs_of
 from collab.training.tasks import Task
@@ -57,7 +57,7 @@ def distances(
     for start in range(0, len(features), EVAL_BATCH):
         stop = min(start + EVAL_BATCH, len(features))
         truth = images(start, stop)
-        metrics = _distances(truth.shape[-1])
+        metrics = distances_of_images(truth.shape[-1])
         for what, x in (("original", features[start:stop]), ("poisoned", poisoned[start:stop])):
             with torch.no_grad(), compute.autocast():
                 rebuilt = reconstructor(x.to(compute.device).float())
@@ -80,18 +80,9 @@ def worst_and_median(likeness: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def likeness(rebuilt: Tensor, images: Tensor, seed: int) -> tuple[Measure, ...]:
     """How near rebuilt images [batch, 3, H, W] come to the true ones, by every distance of Table 2."""
-    return means({name: metric(rebuilt, images) for name, metric in _distances(images.shape[-1]).items()}, seed)
-
-
-def _distances(side: int) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
-    window = ssim_window(side)[0]
-    return {
-        "l1": l1,
-        "psnr": psnr,
-        f"ssim[{window}]": ssim,
-        f"ssim_max[{window}]": ssim_max,
-        f"abs_ssim_map[{window}]": abs_ssim_map,
-    }
+    return means(
+        {name: metric(rebuilt, images) for name, metric in distances_of_images(images.shape[-1]).items()}, seed
+    )
 
 
 def guesses(images: Tensor, labels: Tensor, generator: torch.Generator) -> dict[str, Tensor]:

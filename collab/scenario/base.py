@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from collab.architectures import RECONSTRUCTOR
 from collab.errors import ScenarioError
 from collab.plugins.discovery import KIND
+from collab.types import OptimizerName
 
 NAME = r"^[a-z][a-z0-9_-]{0,31}$"
 ROW = r"^[a-z][a-z0-9_-]{0,63}$"  # of control rows too, whose names are made from others
@@ -179,12 +180,18 @@ class OptionalPairs(AttackOptions):
         return HandOut(pairs=self.pairs) if self.pairs else None
 
 
+ABOUT_OPTIMIZERS = (
+    "sgd has Nesterov momentum 0.9; muon orthogonalizes the momentum of filters and matrices, and trains the rest by "
+    "adamw at a tenth of the rate."
+)
+
+
 class Schedule(Part):
     """How long and with which steps something is trained; the papers state none of it."""
 
     epochs: int = Field(10, ge=1, le=10_000, description="Passes over the rows; time grows with them.")
     batch_size: int = Field(128, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
-    optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="sgd has Nesterov momentum 0.9.")
+    optimizer: OptimizerName = Field("sgd", description=ABOUT_OPTIMIZERS)
     learning_rate: float = Field(0.1, gt=0, description="Its largest value; a loss that is not finite ends the run.")
     weight_decay: float = Field(0.0, ge=0, description="L2 penalty (adamw: decoupled).")
     schedule: Literal["cosine", "one_cycle", "constant"] = Field("cosine", description="Course of the learning rate.")

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, Serializ
 
 from collab.architectures import ARCHITECTURES, RECONSTRUCTOR
 from collab.scenario.base import (
+    ABOUT_OPTIMIZERS,
     MEMORY,
     ClassName,
     DefenseOptions,
@@ -23,6 +24,7 @@ from collab.scenario.base import (
 from collab.scenario.holding_checks import NEEDS_NO_IMAGES
 from collab.scenario.kinds import validate_defense, validate_kind, validate_options
 from collab.scenario.partitions import Overlap
+from collab.types import OptimizerName
 
 
 class ImageSchedule(Schedule):
@@ -75,7 +77,7 @@ class Reconstructor(Schedule):
     )
     upscale: Literal["nearest", "bilinear"] = Field("nearest", description="Upscaling operator.")
     epochs: int = Field(5, ge=1, le=10_000, description="Passes over Q; time grows with them.")
-    optimizer: Literal["sgd", "adam", "adamw"] = Field("adam", description="sgd has Nesterov momentum 0.9.")
+    optimizer: OptimizerName = Field("adam", description=ABOUT_OPTIMIZERS)
     learning_rate: float = Field(2e-3, gt=0, description="Its largest value; a loss that is not finite ends the run.")
 
 

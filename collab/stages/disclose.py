@@ -24,7 +24,7 @@ from collab.store.release import write_release
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
 from collab.training.progress import Progress
-from collab.training.recipes import blurred, train_classifier
+from collab.training.recipes import blur, train_classifier
 from collab.types import Measure, Report
 
 RECOGNIZE = "recognize oracle"
@@ -70,7 +70,7 @@ class Recognize(Stage[Oracle]):
             recipe = Recipe.of(options.recognizer)
             shown = ImageSet(oracle.images.images, oracle.images.classes)
             train_classifier(
-                network, shown, recipe, stream=stream, compute=oracle.compute, progress=progress, spoil=blurred
+                network, shown, recipe, stream=stream, compute=oracle.compute, progress=progress, spoil=blur
             )
             write_release(oracle.layout.heldout, "recognizer", network.state_dict(), {})
         count = min(len(oracle.heldout), 2000)

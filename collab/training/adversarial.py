@@ -90,8 +90,8 @@ class Game:
     @property
     def players(self) -> Mapping[str, nn.Module]:
         """The networks that learn, by the names of the paper; Enc is first."""
-        found = {"Enc": self.encoder, "f": self.head, "Dec": self.decoder}
-        return found if self.discriminator is None else {**found, "D": self.discriminator}
+        players = {"Enc": self.encoder, "f": self.head, "Dec": self.decoder}
+        return players if self.discriminator is None else {**players, "D": self.discriminator}
 
 
 def adversary_turns(game: Game, images: Float[Tensor, "batch 3 height width"]) -> Iterator[Turn]:

@@ -16,13 +16,13 @@ def federated_average(states: Sequence[Mapping[str, Tensor]], rows: Sequence[int
     counts of batches, the largest stands for all.
     """
     total = sum(rows)
-    found = {}
+    averaged = {}
     for name, first in states[0].items():
         values = [state[name] for state in states]
         if not first.is_floating_point():
-            found[name] = torch.stack(values).amax(dim=0)
+            averaged[name] = torch.stack(values).amax(dim=0)
             continue
         mean = sum((count / total) * value.double() for value, count in zip(values, rows, strict=True))
         assert isinstance(mean, Tensor)
-        found[name] = mean.to(first.dtype)
-    return found
+        averaged[name] = mean.to(first.dtype)
+    return averaged

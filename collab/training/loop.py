@@ -1,7 +1,7 @@
 """The training loops, one loss or several in turns: a schedule, optimizers, losses, batches."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar
 
@@ -10,10 +10,14 @@ from torch import Tensor, nn
 
 from collab.errors import CollabError
 from collab.seeding import Stream
+from collab.training.optimizers import optimizers_of
 from collab.training.precision import Compute
 from collab.training.progress import Progress
+from collab.types import OptimizerName
 
 Batch = TypeVar("Batch")
+Optimizers = Mapping[str, Sequence[torch.optim.Optimizer]]
+"""The optimizers of each player."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Recipe:
 
     epochs: int
     batch_size: int
-    optimizer: Literal["sgd", "adam", "adamw"]
+    optimizer: OptimizerName
     learning_rate: float
     weight_decay: float = 0.0
     schedule: Literal["cosine", "one_cycle", "constant"] = "cosine"
@@ -32,8 +36,8 @@ class Recipe:
     @classmethod
     def of(cls, schedule: object, *, epochs: int | None = None) -> "Recipe":
         """The recipe that any object with fields of these names states; `epochs` overrides its own."""
-        stated = {part.name: getattr(schedule, part.name) for part in fields(cls) if hasattr(schedule, part.name)}
-        return cls(**(stated if epochs is None else stated | {"epochs": epochs}))
+        options = {part.name: getattr(schedule, part.name) for part in fields(cls) if hasattr(schedule, part.name)}
+        return cls(**(options if epochs is None else options | {"epochs": epochs}))
 
 
 def minimize(
@@ -54,30 +58,11 @@ def minimize(
     killed goes on from its last checkpoint to the same bits. Returns the mean loss of each epoch. Raises CollabError
     where a loss is not finite, so that no later stage builds on it.
     """
-    optimizer = _optimizer(recipe, list(learner.parameters()))
-    total = recipe.epochs * steps
-    pace = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(recipe, min(step, total), total))
-    kept, means = progress.checkpoint(), list[float]()
-    states: dict[str, Any] = {"learner": learner, "optimizer": optimizer, "pace": pace}
-    if found := kept.load():
-        for name, part in states.items():
-            part.load_state_dict(found[name])
-        means = found["means"]
-    for epoch in range(len(means), recipe.epochs):
-        losses = []
-        with stream.initialization(f"noise {epoch}"):
-            for batch in batches(stream.torch(f"epoch {epoch}")):
-                with compute.autocast():
-                    value = loss(batch)
-                optimizer.zero_grad(set_to_none=True)
-                value.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-                pace.step()
-                losses.append(value.detach())  # read once an epoch: a GPU is not made to wait for each number
-        means.append(_finite_mean(losses, epoch, recipe))
-        progress.tell(epoch + 1, recipe.epochs, means[-1])
-        kept.save(lambda: {**{name: part.state_dict() for name, part in states.items()}, "means": means})
-    return tuple(means)
+
+    def follow(batch: Batch, index: int, epoch: int, optimizers: Optimizers) -> Iterable[Tensor]:
+        yield _step(lambda: loss(batch), optimizers["learner"], compute)
+
+    return _train(follow, {"learner": learner}, batches, recipe, steps=steps, stream=stream, progress=progress)
 
 
 @dataclass(frozen=True)
@@ -103,52 +88,76 @@ def take_turns(
 
     `index` counts the batches of an epoch, `epoch` counts from 0. Who stands still is in eval mode and its parameters
     ask for no gradient, though gradients flow through it: neither weights nor BatchNorm statistics of it change. Each
-    player has an optimizer of its own, by `recipe`. All are left frozen. Otherwise as `minimize`; the losses are those
+    player has optimizers of its own, by `recipe`. All are left frozen. Otherwise as `minimize`; the losses are those
     of turns in which the first player learns.
     """
     first = next(iter(players))
-    optimizers = {name: _optimizer(recipe, list(player.parameters())) for name, player in players.items()}
-    total = recipe.epochs * steps
-    kept, means = progress.checkpoint(), list[float]()
-    states: dict[str, Any] = {**players, **{f"{name} optimizer": each for name, each in optimizers.items()}}
-    if found := kept.load():
-        for name, part in states.items():
-            part.load_state_dict(found[name])
-        means = found["means"]
-    for epoch in range(len(means), recipe.epochs):
-        losses = []
-        with stream.initialization(f"noise {epoch}"):
-            for index, batch in enumerate(batches(stream.torch(f"epoch {epoch}"))):
-                rate = recipe.learning_rate * _rate(recipe, min(epoch * steps + index, total), total)
-                for turn in turns(batch, index, epoch):
-                    value = _take(turn, players, optimizers, rate, compute)
-                    losses += [value] if first in turn.learns else []
-        means.append(_finite_mean(losses, epoch, recipe))
-        progress.tell(epoch + 1, recipe.epochs, means[-1])
-        kept.save(lambda: {**{name: part.state_dict() for name, part in states.items()}, "means": means})
+
+    def follow(batch: Batch, index: int, epoch: int, optimizers: Optimizers) -> Iterable[Tensor]:
+        for turn in turns(batch, index, epoch):
+            for name, player in players.items():
+                player.train(name in turn.learns).requires_grad_(name in turn.learns)
+            value = _step(turn.loss, [optimizer for name in turn.learns for optimizer in optimizers[name]], compute)
+            if first in turn.learns:
+                yield value
+
+    losses = _train(follow, players, batches, recipe, steps=steps, stream=stream, progress=progress)
     for player in players.values():
         player.eval().requires_grad_(False)
+    return losses
+
+
+def _train(
+    follow: Callable[[Batch, int, int, Optimizers], Iterable[Tensor]],
+    players: Mapping[str, nn.Module],
+    batches: Callable[[torch.Generator], Iterable[Batch]],
+    recipe: Recipe,
+    *,
+    steps: int,
+    stream: Stream,
+    progress: Progress,
+) -> tuple[float, ...]:
+    """The epochs of both loops: `follow` makes the updates of a batch and tells the losses that count."""
+    optimizers = {
+        name: optimizers_of(recipe.optimizer, player, rate=recipe.learning_rate, weight_decay=recipe.weight_decay)
+        for name, player in players.items()
+    }
+    total, means = recipe.epochs * steps, list[float]()
+    everything = [optimizer for several in optimizers.values() for optimizer in several]
+    full_rates = [optimizer.defaults["lr"] for optimizer in everything]
+    checkpoint = progress.checkpoint()
+    states: dict[str, Any] = dict(players)
+    for name, several in optimizers.items():
+        states |= {f"{name} optimizer {number}": optimizer for number, optimizer in enumerate(several)}
+    if saved := checkpoint.load():
+        for name, part in states.items():
+            part.load_state_dict(saved[name])
+        means = saved["means"]
+    for epoch in range(len(means), recipe.epochs):
+        losses = list[Tensor]()
+        with stream.initialization(f"noise {epoch}"):
+            for index, batch in enumerate(batches(stream.torch(f"epoch {epoch}"))):
+                share = _rate(recipe, min(epoch * steps + index, total), total)
+                for optimizer, rate in zip(everything, full_rates, strict=True):
+                    for group in optimizer.param_groups:
+                        group["lr"] = rate * share
+                losses += follow(batch, index, epoch, optimizers)
+        # Losses stay on the device until here: a GPU is not made to wait for each number.
+        means.append(_finite_mean(losses, epoch, recipe))
+        progress.tell(epoch + 1, recipe.epochs, means[-1])
+        checkpoint.save(lambda: {**{name: part.state_dict() for name, part in states.items()}, "means": means})
     return tuple(means)
 
 
-def _take(
-    turn: Turn,
-    players: Mapping[str, nn.Module],
-    optimizers: Mapping[str, torch.optim.Optimizer],
-    rate: float,
-    compute: Compute,
-) -> Tensor:
-    for name, player in players.items():
-        player.train(name in turn.learns).requires_grad_(name in turn.learns)
+def _step(loss: Callable[[], Tensor], optimizers: Sequence[torch.optim.Optimizer], compute: Compute) -> Tensor:
+    """One update by `optimizers` along the gradient of `loss`, whose value it returns."""
     with compute.autocast():
-        value = turn.loss()
-    for name in turn.learns:
-        optimizers[name].zero_grad(set_to_none=True)
+        value = loss()
+    for optimizer in optimizers:
+        optimizer.zero_grad(set_to_none=True)
     value.backward()  # type: ignore[no-untyped-call]
-    for name in turn.learns:
-        for group in optimizers[name].param_groups:
-            group["lr"] = rate
-        optimizers[name].step()
+    for optimizer in optimizers:
+        optimizer.step()
     return value.detach()
 
 
@@ -162,20 +171,12 @@ def _finite_mean(losses: list[Tensor], epoch: int, recipe: Recipe) -> float:
     return mean
 
 
-def _optimizer(recipe: Recipe, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    match recipe.optimizer:
-        case "sgd":
-            return torch.optim.SGD(
-                parameters, recipe.learning_rate, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay
-            )
-        case "adam":
-            return torch.optim.Adam(parameters, recipe.learning_rate, weight_decay=recipe.weight_decay)
-        case "adamw":
-            return torch.optim.AdamW(parameters, recipe.learning_rate, weight_decay=recipe.weight_decay)
-
-
 def _rate(recipe: Recipe, step: int, total: int) -> float:
-    """Share of the full learning rate at `step` of `total`; one-cycle rises over the first 30 %, as in torch's own."""
+    """Share of the full learning rate at `step` of `total`; one-cycle rises over the first 30 %, as in torch's own.
+
+    Torch's schedulers are not used: theirs raise or climb again where an epoch has a batch more than it was told, and
+    each keeps a state that a checkpoint would have to hold.
+    """
     done = step / max(total, 1)
     match recipe.schedule:
         case "constant":

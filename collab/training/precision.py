@@ -65,10 +65,10 @@ def resolve_compute(precision: Precision, device: Literal["auto", "cpu", "cuda"]
 
 
 def _has_fast_bf16(device: str) -> bool:
-    if (stated := os.environ.get(SWITCH)) is not None:
-        if stated not in ("0", "1"):
-            raise ResourceError(f"the environment variable {SWITCH} is {stated!r}. It may be 0 or 1; or unset it.")
-        return stated == "1"
+    if (switch := os.environ.get(SWITCH)) is not None:
+        if switch not in ("0", "1"):
+            raise ResourceError(f"the environment variable {SWITCH} is {switch!r}. It may be 0 or 1; or unset it.")
+        return switch == "1"
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return CPUINFO.is_file() and " amx_bf16" in CPUINFO.read_text()

@@ -38,8 +38,8 @@ class Progress:
     def checkpoint(self) -> "Checkpoint":
         """That of the next minimization of this stage."""
         self.curves.append([])
-        place = None if self.folder is None else self.folder / f"{self.name}-{len(self.curves)}.pt"
-        return Checkpoint(place, self.seconds_between, self.curves[-1])
+        path = None if self.folder is None else self.folder / f"{self.name}-{len(self.curves)}.pt"
+        return Checkpoint(path, self.seconds_between, self.curves[-1])
 
     def tell(self, epoch: int, epochs: int, loss: float) -> None:
         """Says that `epoch` (from 1) of `epochs` ended with this mean loss."""

@@ -49,8 +49,8 @@ def train_classifier(
             x = images.take(index.numpy(), compute.device)
             y = torch.from_numpy(images.labels[index.numpy()]).to(compute.device)
             if recipe.augment:
-                x, is_mirrored = shifted_and_flipped(x, generator)
-                y = task.mirrored(y, is_mirrored)
+                x, is_mirrored = shift_and_flip(x, generator)
+                y = task.mirror(y, is_mirrored)
             yield spoil(x, generator), y
 
     def loss(batch: tuple[Tensor, Tensor]) -> Tensor:
@@ -62,7 +62,7 @@ def train_classifier(
     return losses
 
 
-def blurred(images: Tensor, generator: torch.Generator) -> Tensor:
+def blur(images: Tensor, generator: torch.Generator) -> Tensor:
     """Half of the images as a reconstruction may show them: means of squares of 2 or 4 pixels, enlarged, with noise.
 
     Images [batch, 3, height, width] in [0, 1]; the noise has a standard deviation of .05.
@@ -75,7 +75,7 @@ def blurred(images: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(is_blurred[:, None, None, None], (shown + noise).clamp(0, 1), images)
 
 
-def shifted_and_flipped(images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def shift_and_flip(images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Each image shifted by up to an eighth of its side, edges filled with 0, half of them mirrored; which [batch]."""
     count, _, height, width = images.shape
     reach = height // 8
@@ -180,7 +180,9 @@ def train_dpm(
     """
     compute.place(dpm).train()
     read = compute.place(fold(decider))
-    rebuilders = [compute.place(copy.deepcopy(each) if aim.adapt else fold(each)) for each in (reconstructor, *others)]
+    rebuilders = [
+        compute.place(copy.deepcopy(network) if aim.adapt else fold(network)) for network in (reconstructor, *others)
+    ]
 
     fixed = None
     if identifier is not None:
@@ -222,13 +224,13 @@ def train_dpm(
         return inversion_loss(rebuild(published(features).detach()), images.take(row.numpy(), compute.device))
 
     def turns(batch: tuple[Tensor, Tensor, Tensor], index: int, epoch: int) -> Iterator[Turn]:
-        for place, rebuild in enumerate(rebuilders):
-            yield Turn((f"R{place}",), partial(rebuilt, rebuild, batch))
+        for number, rebuild in enumerate(rebuilders):
+            yield Turn((f"R{number}",), partial(rebuilt, rebuild, batch))
         yield Turn(("P",), partial(loss, batch))
 
     how: dict[str, Any] = {"steps": feed.steps, "stream": stream, "compute": compute, "progress": progress}
     if aim.adapt:
-        players = {"P": dpm, **{f"R{place}": rebuild for place, rebuild in enumerate(rebuilders)}}
+        players = {"P": dpm, **{f"R{number}": rebuild for number, rebuild in enumerate(rebuilders)}}
         losses = take_turns(turns, players, feed.batches, recipe, **how)
     else:
         losses = minimize(loss, dpm, feed.batches, recipe, **how)

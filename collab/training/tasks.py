@@ -71,12 +71,12 @@ class Task(ABC):
         """What the main metric is worth to who knows no image, where that does not follow from the outputs."""
         return ()
 
-    def mirrored(self, targets: Tensor, is_mirrored: Tensor) -> Tensor:
+    def mirror(self, targets: Tensor, is_mirrored: Tensor) -> Tensor:
         """Targets of images of which some [batch] were mirrored."""
         return targets
 
     @abstractmethod
-    def mistaken(self, targets: Tensor, is_wrong: Tensor, generator: torch.Generator) -> Tensor:
+    def make_wrong(self, targets: Tensor, is_wrong: Tensor, generator: torch.Generator) -> Tensor:
         """The targets with those that are to be wrong [batch] replaced by wrong ones."""
 
 
@@ -117,7 +117,7 @@ class Classification(Task):
         return topk_hits(outputs, targets, 1).double()
 
     @override
-    def mistaken(self, targets: Tensor, is_wrong: Tensor, generator: torch.Generator) -> Tensor:
+    def make_wrong(self, targets: Tensor, is_wrong: Tensor, generator: torch.Generator) -> Tensor:
         others = torch.randint(1, self.outputs, (len(targets),), generator=generator)
         shift = torch.where(is_wrong, others, 0).to(targets.device)  # by 1 to classes - 1: never back to its own
         return (targets + shift) % self.outputs
@@ -170,7 +170,7 @@ class Attributes(Task):
         return (Measure("map_chance", float(rates[rates > 0].mean()), n=len(targets)),)
 
     @override
-    def mistaken(self, targets: Tensor, is_wrong: Tensor, generator: torch.Generator) -> Tensor:
+    def make_wrong(self, targets: Tensor, is_wrong: Tensor, generator: torch.Generator) -> Tensor:
         return torch.where(is_wrong.to(targets.device)[:, None], 1 - targets, targets)
 
 
@@ -214,17 +214,17 @@ class Pose(Task):
         return (Measure("degrees_chance", float(apart.double().mean()), n=len(targets)),)
 
     @override
-    def mirrored(self, targets: Tensor, is_mirrored: Tensor) -> Tensor:
+    def mirror(self, targets: Tensor, is_mirrored: Tensor) -> Tensor:
         """Roll and yaw change their sign, pitch does not."""
         turned = torch.tensor([1.0 if name == "pitch" else -1.0 for name in self.names], device=targets.device)
         return torch.where(is_mirrored.to(targets.device)[:, None], turned * targets, targets)
 
     @override
-    def mistaken(self, targets: Tensor, is_wrong: Tensor, generator: torch.Generator) -> Tensor:
+    def make_wrong(self, targets: Tensor, is_wrong: Tensor, generator: torch.Generator) -> Tensor:
         return torch.where(is_wrong.to(targets.device)[:, None], -targets, targets)
 
 
-_KINDS: Final[dict[TaskKind, type[Task]]] = {each.kind: each for each in Task.__subclasses__()}
+_KINDS: Final[dict[TaskKind, type[Task]]] = {task.kind: task for task in Task.__subclasses__()}
 
 
 def task_of(kind: TaskKind, names: tuple[str, ...]) -> Task:

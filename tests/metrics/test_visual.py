@@ -13,6 +13,8 @@ from torch import Tensor
 from collab.errors import ScenarioError
 from collab.metrics.visual import (
     MS_SSIM_WEIGHTS,
+    _band,
+    _Terms,
     abs_ssim_map,
     l1,
     ms_ssim,
@@ -85,6 +87,30 @@ def test_ssim_agrees_with_scikit_image(side: int) -> None:
     maps = np.stack([scikit_map(a, b) for a, b in zip(rebuilt, images, strict=True)])
     np.testing.assert_allclose(ssim(rebuilt, images).numpy(), maps.mean((1, 2, 3)), atol=1e-4)
     np.testing.assert_allclose(abs_ssim_map(rebuilt, images).numpy(), np.abs(maps).mean((1, 2, 3)), atol=1e-4)
+
+
+@pytest.mark.parametrize(("side", "window"), WINDOWS.items())
+def test_ssim_and_its_gradient_are_those_of_pytorch_msssim(side: int, window: tuple[int, float]) -> None:
+    size, sigma = window
+    found = [part.requires_grad_() for part in pair(side)]
+    expected = [part.detach().clone().requires_grad_() for part in found]
+    ours = ssim(*found)
+    theirs = pytorch_msssim.ssim(*expected, data_range=1.0, size_average=False, win_size=size, win_sigma=sigma)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
+    for weight, value in ((torch.tensor([1.0, -2.0, 0.5]), ours), (torch.tensor([1.0, -2.0, 0.5]), theirs)):
+        (weight * value).sum().backward()
+    for mine, other in zip(found, expected, strict=True):
+        assert mine.grad is not None
+        assert other.grad is not None
+        assert (mine.grad - other.grad).norm() < 1e-5 * other.grad.norm()
+
+
+@pytest.mark.parametrize("side", [(9, 9), (12, 17)])
+def test_both_terms_have_the_gradient_of_finite_differences(side: tuple[int, int]) -> None:
+    generator = torch.Generator().manual_seed(1)
+    x, y = (torch.rand(2, 3, *side, generator=generator, dtype=torch.float64).requires_grad_() for _ in range(2))
+    down, along = (_band(length, 5, 0.75).double() for length in side)
+    assert torch.autograd.gradcheck(lambda x, y: _Terms.apply(x, y, down, along), (x, y))
 
 
 @pytest.mark.parametrize("side", WINDOWS)

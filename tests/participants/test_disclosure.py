@@ -18,7 +18,7 @@ from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.stages.keys import Setting
-from collab.training.recipes import blurred
+from collab.training.recipes import blur
 from collab.types import Measure
 from tests.playing import play_here
 
@@ -100,12 +100,12 @@ def test_the_recognizer_reads_classes_from_the_mean_of_its_last_stage() -> None:
 
 def test_half_of_what_the_recognizer_learns_from_is_blurred() -> None:
     images, generator = pictures(400), torch.Generator().manual_seed(0)
-    seen = blurred(images, generator)
+    seen = blur(images, generator)
     assert seen.shape == images.shape
     assert 0 <= float(seen.min()) <= float(seen.max()) <= 1
     is_same = (seen == images).flatten(1).all(1)
     assert 150 < int(is_same.sum()) < 250
-    smooth = blurred(torch.full((40, 3, 16, 16), 0.5), generator)  # a flat image stays flat, but for the noise
+    smooth = blur(torch.full((40, 3, 16, 16), 0.5), generator)  # a flat image stays flat, but for the noise
     assert float((smooth - 0.5).std()) < 0.05
     flat = seen[~is_same].diff(dim=3).abs().mean()
     assert float(flat) < 0.6 * float(images.diff(dim=3).abs().mean())

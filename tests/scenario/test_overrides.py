@@ -154,7 +154,7 @@ def test_an_override_mends_a_fault_of_the_file(valid: str, complaints: Complaint
         ("model.backbone=resnet88", "(got 'resnet88'); did you mean `resnet8`?"),
         ("entities.a1.defense=dmp", "(got 'dmp'); did you mean `dpm`?"),
         ("entities.A1.share=0.2", "entities has no 'A1'; there are a1, a2, a3; did you mean `a1`?"),
-        ("model.pretrain.optimizer=adm", "must be one of sgd, adam, adamw (got 'adm'); did you mean `adam`?"),
+        ("model.pretrain.optimizer=adm", "must be one of sgd, adam, adamw, muon (got 'adm'); did you mean `adam`?"),
     ],
 )
 def test_a_value_that_is_not_what_it_looks_like_is_told(

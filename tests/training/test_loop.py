@@ -111,9 +111,9 @@ def test_first_step_of_each_optimizer(optimizer: str, expected: float) -> None:
     assert trace(recipe, 1, gradient=3.0, start=2.0)[-1] == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "muon"])
 def test_each_optimizer_finds_the_least_square(optimizer: str) -> None:
-    weight = nn.Parameter(torch.tensor([3.0]))
+    weight = nn.Parameter(torch.tensor([[3.0]]))
     recipe = Recipe(20, 4, optimizer, 0.05)  # type: ignore[arg-type]
     losses = minimize(
         lambda goal: (weight - goal).square().sum(),

@@ -24,7 +24,7 @@ from collab.training.recipes import (
     features_of,
     outputs_of,
     refine_decider,
-    shifted_and_flipped,
+    shift_and_flip,
     train_classifier,
     train_dpm,
     train_reconstructor,
@@ -279,7 +279,7 @@ def test_shifts_and_mirrors_are_those_of_a_slow_loop() -> None:
         cut = padded[:, int(top[number]) : int(top[number]) + 16, int(left[number]) : int(left[number]) + 16]
         expected.append(cut.flip(2) if mirrored[number] else cut)
     assert mirrored.any()
-    assert torch.equal(shifted_and_flipped(images, torch.Generator().manual_seed(5))[0], torch.stack(expected))
+    assert torch.equal(shift_and_flip(images, torch.Generator().manual_seed(5))[0], torch.stack(expected))
 
 
 def test_a_budget_of_steps_gives_small_rows_more_passes() -> None:

@@ -135,9 +135,9 @@ def test_chance_is_the_positive_rate_and_the_best_single_pose() -> None:
 
 def test_a_mirrored_face_rolls_and_turns_the_other_way() -> None:
     degrees = torch.tensor([[3.0, 4.0, 5.0], [3.0, 4.0, 5.0]])
-    mirrored = POSE.mirrored(degrees, torch.tensor([True, False]))
+    mirrored = POSE.mirror(degrees, torch.tensor([True, False]))
     assert mirrored.tolist() == [[-3.0, 4.0, -5.0], [3.0, 4.0, 5.0]]
-    assert torch.equal(FACE.mirrored(degrees, torch.tensor([True, False])), degrees)
+    assert torch.equal(FACE.mirror(degrees, torch.tensor([True, False])), degrees)
 
 
 @pytest.mark.parametrize(("task", "targets"), [
@@ -145,7 +145,7 @@ def test_a_mirrored_face_rolls_and_turns_the_other_way() -> None:
 ])  # fmt: skip
 def test_what_is_to_be_wrong_is_wrong_and_nothing_else(task: Task, targets: Tensor) -> None:
     is_wrong = torch.tensor([True, False, True, False])
-    found = task.mistaken(targets, is_wrong, torch.Generator().manual_seed(0))
+    found = task.make_wrong(targets, is_wrong, torch.Generator().manual_seed(0))
     differs = (found != targets).reshape(4, -1).any(1)
     assert differs.tolist() == is_wrong.tolist()
     assert found.dtype == targets.dtype

@@ -1,0 +1,93 @@
+"""The optimizers of a recipe: which there are, and Muon for filters and matrices beside AdamW for the rest."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from collab.types import OptimizerName
+
+REST_RATE = 0.1
+"""Rate of AdamW for what Muon does not train, as a share of Muon's: .01 beside the .1 that filters take."""
+
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+"""Coefficients of the quintic whose slope at 0 is large, so that five steps bring small singular values near 1."""
+
+
+class Muon(torch.optim.Optimizer):
+    r"""Momentum whose matrices are orthogonalized (Jordan et al. 2024), by the rule of `torch.optim.Muon`.
+
+    A filter [out, in, height, width] is the matrix [out, in · height · width]. With $\mu$ = .95 and rate $\gamma$:
+
+    $$ B \leftarrow \mu B + (1 - \mu) G, \quad O = \mathrm{NS}_5((1 - \mu) G + \mu B), \quad
+       W \leftarrow (1 - \gamma \lambda) W - \gamma \sqrt{\max(1, m/n)}\, O $$
+
+    for $G$ of $m$ rows and $n$ columns. Departures from torch's: filters are taken too, Newton-Schulz runs in fp32 (in
+    bf16 a CPU is slower), and matrices of one shape are orthogonalized together.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float) -> None:
+        super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay, "momentum": 0.95})
+
+    @torch.no_grad()
+    @override
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            momentum, of_shape = group["momentum"], dict[torch.Size, list[tuple[nn.Parameter, Tensor]]]()
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    state = self.state[weight]
+                    mean = state.setdefault("momentum_buffer", torch.zeros_like(weight.grad))
+                    mean.lerp_(weight.grad, 1 - momentum)
+                    matrix = weight.grad.lerp(mean, momentum).flatten(1)
+                    of_shape.setdefault(matrix.shape, []).append((weight, matrix))
+            for (rows, columns), members in of_shape.items():
+                orthogonal = orthogonalize(torch.stack([matrix for _, matrix in members]))
+                rate = group["lr"] * math.sqrt(max(1, rows / columns))
+                for (weight, _), update in zip(members, orthogonal, strict=True):
+                    weight.mul_(1 - group["lr"] * group["weight_decay"])
+                    weight.add_(update.view_as(weight), alpha=-rate)
+
+
+def orthogonalize(matrices: Tensor) -> Tensor:
+    """Each of `matrices` [many, rows, columns] with its singular values brought near 1 (.7 to 1.2), signs kept.
+
+    Five Newton-Schulz steps on the matrix over its Frobenius norm; a matrix of zeros stays one.
+    """
+    a, b, c = NEWTON_SCHULZ
+    is_tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.mT if is_tall else matrices
+    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
+    for _ in range(5):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.mT if is_tall else x
+
+
+def optimizers_of(
+    name: OptimizerName, network: nn.Module, *, rate: float, weight_decay: float
+) -> tuple[torch.optim.Optimizer, ...]:
+    """The optimizers of all parameters of `network`, one or two; `rate` is the largest learning rate.
+
+    Those of torch are fused: one pass over memory where they would take several.
+    """
+    parameters = list(network.parameters())
+    match name:
+        case "sgd":
+            return (
+                torch.optim.SGD(parameters, rate, momentum=0.9, nesterov=True, weight_decay=weight_decay, fused=True),
+            )
+        case "adam":
+            return (torch.optim.Adam(parameters, rate, weight_decay=weight_decay, fused=True),)
+        case "adamw":
+            return (torch.optim.AdamW(parameters, rate, weight_decay=weight_decay, fused=True),)
+        case "muon":
+            matrices = [weight for weight in parameters if weight.ndim > 1]
+            rest = [weight for weight in parameters if weight.ndim <= 1]
+            both = (
+                Muon(matrices, rate, weight_decay) if matrices else None,
+                torch.optim.AdamW(rest, REST_RATE * rate, weight_decay=weight_decay, fused=True) if rest else None,
+            )
+            return tuple(optimizer for optimizer in both if optimizer is not None)
