@@ -34,7 +34,7 @@ RECOGNIZE = "recognize oracle"
 class Recognize(Stage[Oracle]):
     """Trains the recognizer, and asks it about held-out images and guesses."""
 
-    name, version = "recognize", 3
+    name, version = "recognize", 4
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One, if the scenario measures disclosure."""
@@ -89,7 +89,7 @@ class Recognize(Stage[Oracle]):
 class Disclose(EntityStage):
     """Looks at reconstructions before and after the own module."""
 
-    name, version, runs = "disclose", 3, ("defenses",)
+    name, version, runs = "disclose", 4, ("defenses",)
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity that publishes, if the scenario measures disclosure."""

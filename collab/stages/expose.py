@@ -32,7 +32,7 @@ EMBED = "embed oracle"
 class Embed(Stage[Oracle]):
     """Trains the embedding of individuals on those of the public images."""
 
-    name, version = "embed", 2
+    name, version = "embed", 3
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One, if the scenario asks for an embedding."""
@@ -78,7 +78,7 @@ class Embed(Stage[Oracle]):
 class Expose(EntityStage):
     """Trains decoders and readers on what would be published of held-out images."""
 
-    name, version = "expose", 4
+    name, version = "expose", 5
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity that publishes, if the scenario measures exposure."""

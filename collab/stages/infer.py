@@ -34,7 +34,7 @@ from collab.types import Measure, Report
 class Infer(Stage[Oracle]):
     """Trains classifiers of private attributes, or of who is shown, on plain and on published features."""
 
-    name, version = "infer", 3
+    name, version = "infer", 4
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity that publishes, if the scenario measures inference."""

@@ -41,7 +41,7 @@ from collab.types import Measure, Report
 class Judge(Stage[Oracle]):
     """The only place where an attack meets the truth."""
 
-    name, version = "judge", 4
+    name, version = "judge", 5
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for each trial."""

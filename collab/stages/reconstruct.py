@@ -12,7 +12,7 @@ from collab.stages.pretrain import Pretrain
 class Reconstruct(EntityStage):
     """(DP-3)."""
 
-    name, version = "reconstruct", 2
+    name, version = "reconstruct", 3
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One, of the leader."""
