@@ -54,7 +54,7 @@ def test_an_image_that_does_not_decode_names_entity_stage_and_file(tmp_path: Pat
     (tmp_path / "scenario.yaml").write_text(text.replace(line, other))
     scenario = read_scenario(tmp_path / "scenario.yaml", ["entities.*.share=0.25"]).scenario
     with pytest.raises(
-        EntityError, match=r"entity 'a1' failed in stage 'decode'.*row \d+ of .*train\.parquet"
+        EntityError, match=r"(?s)entity 'a1' failed in stage 'decode'.* do not decode.*row \d+ of .*train\.parquet"
     ) as caught:
         quietly(scenario, tmp_path / "runs")
     assert caught.value.exit_code == 4

@@ -77,7 +77,7 @@ def test_every_question_ends_with_its_reader() -> None:
 
 def test_a_metric_of_published_images_has_a_column(monkeypatch: pytest.MonkeyPatch) -> None:
     stated = read_scenario(SCENARIOS / "visualmixer.yaml").scenario
-    name = next(entity.name for entity in stated.entities if entity.publishes_images)
+    name = next(entity.name for entity in stated.entities if entity.form.publishes_images)
     monkeypatch.setitem(CATALOG, "sharpness", replace(SHARPNESS, place="published"))
     table = find_table("Published images", stated, ("tables_1_2", "sharpness_published"), entity=name)
     assert table.lines[0][table.columns.index("sharpness published")] == "3.14 ±0.10"
