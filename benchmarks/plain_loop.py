@@ -25,6 +25,7 @@ from collab.models.freeze import fold
 from collab.models.reconstructors import build_reconstructor
 from collab.participants.scoring import distances, equivalence, means, priors
 from collab.scenario.reader import read_scenario
+from collab.training.optimizers import optimizers_of
 from collab.training.precision import resolve_compute
 from collab.training.tasks import CLASSES
 
@@ -188,25 +189,27 @@ def fit(parameters, rows, recipe, epochs, loss):
     """The loop."""
     epochs = epochs or recipe.epochs
     steps = -(-rows // recipe.batch_size)
-    if recipe.optimizer == "sgd":
-        options = {"momentum": 0.9, "nesterov": True, "weight_decay": recipe.weight_decay}
-        optimizer = torch.optim.SGD(parameters, recipe.learning_rate, **options)
-    else:
-        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer]
-        optimizer = kind(parameters, recipe.learning_rate, weight_decay=recipe.weight_decay)
-    if recipe.schedule == "one_cycle":
-        options = {"total_steps": epochs * steps + 1, "cycle_momentum": False}
-        pace = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, **options)
-    else:
-        pace = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * steps)
+    optimizers = optimizers_of(
+        recipe.optimizer, list(parameters), rate=recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    paces = [pace_of(optimizer, recipe.schedule, epochs * steps) for optimizer in optimizers]
     for _ in range(epochs):
         for at in torch.tensor_split(torch.randperm(rows), steps):
-            optimizer.zero_grad(set_to_none=True)
+            for optimizer in optimizers:
+                optimizer.zero_grad(set_to_none=True)
             with COMPUTE.autocast():
                 value = loss(at)
             value.backward()
-            optimizer.step()
-            pace.step()
+            for step in (*optimizers, *paces):
+                step.step()
+
+
+def pace_of(optimizer, schedule, steps):
+    """Torch's own course of the learning rate."""
+    if schedule == "one_cycle":
+        rate = optimizer.defaults["lr"]
+        return torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps + 1, cycle_momentum=False)
+    return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
 
 
 def freeze(net):

@@ -119,7 +119,9 @@ def _train(
 ) -> tuple[float, ...]:
     """The epochs of both loops: `follow` makes the updates of a batch and tells the losses that count."""
     optimizers = {
-        name: optimizers_of(recipe.optimizer, player, rate=recipe.learning_rate, weight_decay=recipe.weight_decay)
+        name: optimizers_of(
+            recipe.optimizer, list(player.parameters()), rate=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
         for name, player in players.items()
     }
     total, means = recipe.epochs * steps, list[float]()

@@ -1,7 +1,7 @@
 """The optimizers of a recipe: which there are, and Muon for filters and matrices beside AdamW for the rest."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -67,13 +67,12 @@ def orthogonalize(matrices: Tensor) -> Tensor:
 
 
 def optimizers_of(
-    name: OptimizerName, network: nn.Module, *, rate: float, weight_decay: float
+    name: OptimizerName, parameters: Sequence[nn.Parameter], *, rate: float, weight_decay: float
 ) -> tuple[torch.optim.Optimizer, ...]:
-    """The optimizers of all parameters of `network`, one or two; `rate` is the largest learning rate.
+    """The optimizers of `parameters`, one or two; `rate` is the largest learning rate.
 
     Those of torch are fused: one pass over memory where they would take several.
     """
-    parameters = list(network.parameters())
     match name:
         case "sgd":
             return (

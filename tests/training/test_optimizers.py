@@ -88,7 +88,7 @@ def test_weight_decay_shrinks_by_the_rate() -> None:
 
 def test_filters_and_matrices_are_muons_and_the_rest_is_adamws() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 2))
-    muon, adamw = optimizers_of("muon", network, rate=0.1, weight_decay=0.05)
+    muon, adamw = optimizers_of("muon", list(network.parameters()), rate=0.1, weight_decay=0.05)
     assert isinstance(muon, Muon)
     assert isinstance(adamw, torch.optim.AdamW)
     assert {id(weight) for weight in muon.param_groups[0]["params"]} == {id(network[0].weight), id(network[3].weight)}
@@ -97,7 +97,7 @@ def test_filters_and_matrices_are_muons_and_the_rest_is_adamws() -> None:
 
 
 def test_a_network_of_one_sort_has_one_optimizer() -> None:
-    (only,) = optimizers_of("muon", nn.Linear(3, 2, bias=False), rate=0.1, weight_decay=0.0)
+    (only,) = optimizers_of("muon", list(nn.Linear(3, 2, bias=False).parameters()), rate=0.1, weight_decay=0.0)
     assert isinstance(only, Muon)
-    (only,) = optimizers_of("muon", nn.BatchNorm2d(3), rate=0.1, weight_decay=0.0)
+    (only,) = optimizers_of("muon", list(nn.BatchNorm2d(3).parameters()), rate=0.1, weight_decay=0.0)
     assert isinstance(only, torch.optim.AdamW)
