@@ -13,13 +13,7 @@ from collab.models.freeze import fold, freeze
 from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet, even_batches, steps_in
 from collab.training.loop import Recipe, Turn, minimize, take_turns
-from collab.training.losses import (
-    Disparity,
-    identity_confusion,
-    inversion_loss,
-    poison_loss,
-    reconstruction_disparity,
-)
+from collab.training.losses import Disparity, identity_confusion, inversion_loss, poison_loss, reconstruction_disparity
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 from collab.training.tasks import CLASSES, Task
@@ -122,14 +116,7 @@ def train_reconstructor(
         return inversion_loss(reconstructor(features), images.take(row.numpy(), compute.device))
 
     losses = minimize(
-        loss,
-        reconstructor,
-        feed.batches,
-        recipe,
-        steps=feed.steps,
-        stream=stream,
-        compute=compute,
-        progress=progress,
+        loss, reconstructor, feed.batches, recipe, steps=feed.steps, stream=stream, compute=compute, progress=progress
     )
     reconstructor.eval()
     return losses
@@ -258,14 +245,7 @@ def refine_decider(
         return task.loss(decider(batch[0]), batch[1], label_smoothing=recipe.label_smoothing)
 
     losses = minimize(
-        loss,
-        decider,
-        feed.batches,
-        recipe,
-        steps=feed.steps,
-        stream=stream,
-        compute=compute,
-        progress=progress,
+        loss, decider, feed.batches, recipe, steps=feed.steps, stream=stream, compute=compute, progress=progress
     )
     decider.eval()
     return losses
