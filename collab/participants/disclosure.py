@@ -194,8 +194,7 @@ def leakage_measures(
 
 def to_uint8(images: Tensor) -> np.ndarray:
     """Images in [0, 1], or a little beyond, as they are kept to look at."""
-    kept: np.ndarray = images.detach().clamp(0, 1).mul(255).round().to("cpu", torch.uint8).numpy()
-    return kept
+    return images.detach().clamp(0, 1).mul(255).round().to("cpu", torch.uint8).numpy()
 
 
 def by_row(images: Tensor) -> Images:

@@ -253,8 +253,7 @@ def refine_decider(
 
 def batched(rows: Tensor) -> tuple[Tensor, ...]:
     """[rows, ...] in pieces that are evaluated at a time."""
-    pieces: tuple[Tensor, ...] = torch.split(rows, EVAL_BATCH)
-    return pieces
+    return torch.split(rows, EVAL_BATCH)
 
 
 def outputs_of(network: nn.Module, inputs: Tensor | Iterable[Tensor], compute: Compute) -> Tensor:
