@@ -37,16 +37,9 @@ class Recipe:
 
 
 def minimize(
-    loss: Callable[[Batch], Tensor],
-    learner: nn.Module,
-    batches: Callable[[torch.Generator], Iterable[Batch]],
-    recipe: Recipe,
-    *,
-    steps: int,
-    stream: Stream,
-    compute: Compute,
-    progress: Progress,
-) -> tuple[float, ...]:
+    loss: Callable[[Batch], Tensor], learner: nn.Module, batches: Callable[[torch.Generator], Iterable[Batch]],
+    recipe: Recipe, *, steps: int, stream: Stream, compute: Compute, progress: Progress
+) -> tuple[float, ...]:  # fmt: skip
     """Minimizes `loss` over `recipe.epochs` passes of `batches(generator)`, each of about `steps` batches.
 
     `loss` sees one batch under the autocast of `compute` and answers a scalar; the parameters of `learner` follow it.
@@ -132,12 +125,9 @@ def take_turns(
 
 
 def _take(
-    turn: Turn,
-    players: Mapping[str, nn.Module],
-    optimizers: Mapping[str, torch.optim.Optimizer],
-    rate: float,
-    compute: Compute,
-) -> Tensor:
+    turn: Turn, players: Mapping[str, nn.Module], optimizers: Mapping[str, torch.optim.Optimizer], rate: float,
+    compute: Compute
+) -> Tensor:  # fmt: skip
     for name, player in players.items():
         player.train(name in turn.learns).requires_grad_(name in turn.learns)
     with compute.autocast():
