@@ -55,8 +55,7 @@ def deal_subsets(
         demand, rng = _Demand(name, wish, stock, is_asked, available, classes), streams(f"labels {name}")
         shared, fresh = demand.stratify(rng) if alpha is None else demand.skew(alpha, rng)
         rows = [stock.take(fresh)]
-        for label in np.flatnonzero(shared):
-            rows.append(rng.choice(donated[labels[donated] == label], shared[label], replace=False))
+        rows += [rng.choice(donated[labels[donated] == n], shared[n], replace=False) for n in np.flatnonzero(shared)]
         held[name] = np.sort(np.concatenate(rows)).astype(np.int64)
         if len(held[name]) < LEAST:
             raise DataError(f"entity {name!r} would get {len(held[name])} images; it needs {LEAST}. Raise its share.")

@@ -142,14 +142,11 @@ def train_obfuscator(
             hidden = None if private is None else private[rows].to(compute.device)
             yield Labeled(images.take(rows.numpy(), compute.device), utility[rows].to(compute.device), hidden)
 
-    def steps(size: int) -> int:
-        return steps_in(len(images), size)
-
     take_turns(
         lambda batch, _, __: initial_turns(networks, batch),
         {name: player for name, player in networks.players.items() if name in "RA"},
         partial(batches, initial.batch_size), initial,
-        steps=steps(initial.batch_size), stream=replace(stream, stage=f"{stream.stage} initial"),
+        steps=steps_in(len(images), initial.batch_size), stream=replace(stream, stage=f"{stream.stage} initial"),
         compute=compute, progress=progress,
     )  # fmt: skip
     return take_turns(
@@ -159,5 +156,5 @@ def train_obfuscator(
         ),
         networks.players,
         partial(batches, recipe.batch_size), recipe,
-        steps=steps(recipe.batch_size), stream=stream, compute=compute, progress=progress,
+        steps=steps_in(len(images), recipe.batch_size), stream=stream, compute=compute, progress=progress,
     )  # fmt: skip

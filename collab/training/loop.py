@@ -82,16 +82,10 @@ class Turn:
 
 
 def take_turns(
-    turns: Callable[[Batch, int, int], Iterable[Turn]],
-    players: Mapping[str, nn.Module],
-    batches: Callable[[torch.Generator], Iterable[Batch]],
-    recipe: Recipe,
-    *,
-    steps: int,
-    stream: Stream,
-    compute: Compute,
-    progress: Progress,
-) -> tuple[float, ...]:
+    turns: Callable[[Batch, int, int], Iterable[Turn]], players: Mapping[str, nn.Module],
+    batches: Callable[[torch.Generator], Iterable[Batch]], recipe: Recipe, *, steps: int, stream: Stream,
+    compute: Compute, progress: Progress
+) -> tuple[float, ...]:  # fmt: skip
     """Trains `players` against one another: `turns(batch, index, epoch)` says who learns what from a batch.
 
     `index` counts the batches of an epoch, `epoch` counts from 0. Who stands still is in eval mode and its parameters
