@@ -45,8 +45,7 @@ class Repaired(nn.Module):
     @override
     def forward(self, features: Tensor) -> Tensor:
         mapped: Tensor = self.ridge(features) + self.mend(features)
-        rebuilt: Tensor = self.reconstructor(mapped)
-        return rebuilt
+        return self.reconstructor(mapped)
 
 
 @dataclass(frozen=True)

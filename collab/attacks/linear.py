@@ -32,9 +32,7 @@ class Ridge:
 
 def patches(features: Tensor, side: int) -> Tensor:
     """[rows · height · width, side² · channels + 1] in fp32: the patch around each place, and a 1."""
-    columns = functional.unfold(features.float(), side, padding=side // 2)
-    flat = columns.permute(0, 2, 1).flatten(0, 1)
-    return with_one(flat)
+    return with_one(functional.unfold(features.float(), side, padding=side // 2).permute(0, 2, 1).flatten(0, 1))
 
 
 def with_one(values: Tensor) -> Tensor:

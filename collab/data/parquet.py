@@ -198,5 +198,4 @@ def _read_class_names(schema: pa.Schema, label: str) -> tuple[str, ...]:
         return ()
     for key in ("info", "features", label, "names"):
         part = part.get(key) if isinstance(part, dict) else None
-    is_named = isinstance(part, list) and all(isinstance(name, str) for name in part)
-    return tuple(part) if is_named else ()
+    return tuple(part) if isinstance(part, list) and all(isinstance(name, str) for name in part) else ()

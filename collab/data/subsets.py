@@ -34,14 +34,9 @@ def deal_stratified(labels: Rows, shares: Mapping[str, float], rng: np.random.Ge
 
 
 def deal_subsets(
-    labels: Rows,
-    wishes: Mapping[str, Wish],
-    streams: Streams,
-    *,
-    classes: Sequence[str],
-    alpha: float | None = None,
-    listed: Mapping[str, Rows] | None = None,
-) -> dict[str, Rows]:
+    labels: Rows, wishes: Mapping[str, Wish], streams: Streams, *, classes: Sequence[str], alpha: float | None = None,
+    listed: Mapping[str, Rows] | None = None
+) -> dict[str, Rows]:  # fmt: skip
     """The rows of each name in `listed` and `wishes`, ascending; `labels` counts within `classes`, which errors name.
 
     Cut from one permutation of each class, `streams("subsets")`, in the order of `wishes`: who comes later changes
@@ -60,8 +55,7 @@ def deal_subsets(
         demand, rng = _Demand(name, wish, stock, is_asked, available, classes), streams(f"labels {name}")
         shared, fresh = demand.stratify(rng) if alpha is None else demand.skew(alpha, rng)
         rows = [stock.take(fresh)]
-        for label in np.flatnonzero(shared):
-            rows.append(rng.choice(donated[labels[donated] == label], shared[label], replace=False))
+        rows += [rng.choice(donated[labels[donated] == n], shared[n], replace=False) for n in np.flatnonzero(shared)]
         held[name] = np.sort(np.concatenate(rows)).astype(np.int64)
         if len(held[name]) < LEAST:
             raise DataError(f"entity {name!r} would get {len(held[name])} images; it needs {LEAST}. Raise its share.")

@@ -57,14 +57,9 @@ class Asked:
 
     @classmethod
     def of(
-        cls,
-        source: Source,
-        task: TaskKind,
-        utility: tuple[str, ...] | None,
-        private: tuple[str, ...] | None,
-        *,
-        identities: bool,
-    ) -> "Asked":
+        cls, source: Source, task: TaskKind, utility: tuple[str, ...] | None, private: tuple[str, ...] | None, *,
+        identities: bool
+    ) -> "Asked":  # fmt: skip
         """What is asked of a source; attributes that nobody named are the first and the last 20, in its order.
 
         Raises DataError for what the source does not tell.

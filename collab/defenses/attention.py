@@ -22,8 +22,7 @@ class PixelAttention(nn.Module):
         seen = self.channels(images.mean((2, 3))) + self.channels(images.amax((2, 3)))
         by_channel = torch.sigmoid(seen).unsqueeze(-1).unsqueeze(-1)
         scaled = images * by_channel
-        summary = torch.stack([scaled.mean(1), scaled.amax(1)], dim=1)
-        return by_channel * torch.sigmoid(self.places(summary))
+        return by_channel * torch.sigmoid(self.places(torch.stack([scaled.mean(1), scaled.amax(1)], dim=1)))
 
     @override
     def forward(self, images: Images) -> Images:

@@ -63,21 +63,9 @@ class DpmDefense(Defense):
     def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:
         if isinstance(module, Rotating):
             module.key.fill_(view.stream.integer("rotate"))
-        others = [view.another(kind) for kind in self.against]
         return train_dpm(
-            module,
-            replace(view.features, through=None),
-            view.images,
-            view.decider,
-            view.reconstructor,
-            self.aim,
-            self.recipe,
-            stream=view.stream,
-            compute=view.compute,
-            progress=view.progress,
-            others=others,
-            before=view.features.through,
-            after=view.after,
-            task=view.task,
-            identifier=None if self.aim.target is None else view.identifier(),
-        )
+            module, replace(view.features, through=None), view.images, view.decider, view.reconstructor,
+            self.aim, self.recipe, stream=view.stream, compute=view.compute, progress=view.progress,
+            others=[view.another(kind) for kind in self.against], before=view.features.through, after=view.after,
+            task=view.task, identifier=None if self.aim.target is None else view.identifier(),
+        )  # fmt: skip

@@ -141,5 +141,4 @@ def _means(rows: Iterable[tuple[Features, Tensor]], outputs: int) -> Float[Tenso
         counts += is_of.sum(0)
     everything = total.sum(0) / counts.sum()
     share = counts.clamp(min=1).view(-1, 1, 1, 1).to(total.device)
-    means = torch.where(counts.view(-1, 1, 1, 1).to(total.device) > 0, total / share, everything)
-    return means.float()
+    return torch.where(counts.view(-1, 1, 1, 1).to(total.device) > 0, total / share, everything).float()

@@ -124,18 +124,9 @@ def adversarial_turns(
 
 
 def train_obfuscator(
-    networks: Obfuscation,
-    images: ImageSet,
-    utility: Tensor,
-    private: Tensor | None,
-    initial: Recipe,
-    recipe: Recipe,
-    *,
-    task_loss: TaskLoss,
-    stream: Stream,
-    compute: Compute,
-    progress: Progress,
-) -> tuple[float, ...]:
+    networks: Obfuscation, images: ImageSet, utility: Tensor, private: Tensor | None, initial: Recipe, recipe: Recipe,
+    *, task_loss: TaskLoss, stream: Stream, compute: Compute, progress: Progress
+) -> tuple[float, ...]:  # fmt: skip
     """The initial stage of R and A, then the adversarial stage; changes all four networks and leaves them frozen.
 
     Row i of `utility` and `private` belongs to image i. Departure: E and C begin as they are given, trained by (O1).
@@ -151,14 +142,11 @@ def train_obfuscator(
             hidden = None if private is None else private[rows].to(compute.device)
             yield Labeled(images.take(rows.numpy(), compute.device), utility[rows].to(compute.device), hidden)
 
-    def steps(size: int) -> int:
-        return steps_in(len(images), size)
-
     take_turns(
         lambda batch, _, __: initial_turns(networks, batch),
         {name: player for name, player in networks.players.items() if name in "RA"},
         partial(batches, initial.batch_size), initial,
-        steps=steps(initial.batch_size), stream=replace(stream, stage=f"{stream.stage} initial"),
+        steps=steps_in(len(images), initial.batch_size), stream=replace(stream, stage=f"{stream.stage} initial"),
         compute=compute, progress=progress,
     )  # fmt: skip
     return take_turns(
@@ -168,5 +156,5 @@ def train_obfuscator(
         ),
         networks.players,
         partial(batches, recipe.batch_size), recipe,
-        steps=steps(recipe.batch_size), stream=stream, compute=compute, progress=progress,
+        steps=steps_in(len(images), recipe.batch_size), stream=stream, compute=compute, progress=progress,
     )  # fmt: skip

@@ -124,10 +124,8 @@ def assign(scenario: Scenario, source: Source) -> Assignment:
     by_class = by_class or any(entity.classes is not None for entity in scenario.entities)
     split = split_classes(source.classes, data.private_classes, stream.numpy("classes"))
     train = source.labels("train")
-    everything, shown = (
-        Holding.of("train", train, split.private),
-        Holding.of("test", source.labels("test"), split.private),
-    )
+    everything = Holding.of("train", train, split.private)
+    shown = Holding.of("test", source.labels("test"), split.private)
     if not len(shown):
         raise DataError(
             "no held-out image is of a private class, so nothing could be scored. Make more classes private."
@@ -162,15 +160,9 @@ def count_labels(assignment: Assignment) -> dict[str, tuple[int, ...]]:
 
 
 def _deal(
-    scenario: Scenario,
-    classes: tuple[str, ...],
-    split: ClassSplit,
-    everything: Holding,
-    listed: dict[str, np.ndarray],
-    stream: Stream,
-    *,
-    by_class: bool,
-) -> dict[str, np.ndarray]:
+    scenario: Scenario, classes: tuple[str, ...], split: ClassSplit, everything: Holding, listed: dict[str, np.ndarray],
+    stream: Stream, *, by_class: bool
+) -> dict[str, np.ndarray]:  # fmt: skip
     """The positions in `everything` that each entity holds: those `listed`, and for all others what `share` says."""
     partition = scenario.partition
     sharing = [entity for entity in scenario.entities if entity.share is not None]
@@ -188,13 +180,10 @@ def _deal(
 
     def deal(wishes: dict[str, Wish]) -> dict[str, np.ndarray]:
         return deal_subsets(
-            everything.labels if by_class else np.zeros_like(everything.labels),
-            wishes,
-            stream.numpy,
+            everything.labels if by_class else np.zeros_like(everything.labels), wishes, stream.numpy,
             classes=[classes[label] for label in split.private] if by_class else ["all private images"],
-            alpha=partition.alpha if partition.kind == "dirichlet" else None,
-            listed=listed,
-        )
+            alpha=partition.alpha if partition.kind == "dirichlet" else None, listed=listed,
+        )  # fmt: skip
 
     try:
         return _deal_with_onlookers(scenario, wishes, deal)

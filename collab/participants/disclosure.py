@@ -13,13 +13,7 @@ from collab.metric import MetricName
 from collab.metrics.intervals import quantile_interval
 from collab.metrics.leakage import normalized_leakage
 from collab.metrics.perceptual import lpips_distance, pdist
-from collab.metrics.reidentification import (
-    IMAGES_AT_ONCE,
-    SMALLEST_GALLERY,
-    cosine_ranks,
-    embed,
-    pixel_ranks,
-)
+from collab.metrics.reidentification import IMAGES_AT_ONCE, SMALLEST_GALLERY, cosine_ranks, embed, pixel_ranks
 from collab.metrics.scores import mean_measure
 from collab.metrics.utility import topk_hits
 from collab.metrics.visual import ms_ssim, ms_ssim_levels, ssim, ssim_max, ssim_window
@@ -200,8 +194,7 @@ def leakage_measures(
 
 def to_uint8(images: Tensor) -> np.ndarray:
     """Images in [0, 1], or a little beyond, as they are kept to look at."""
-    kept: np.ndarray = images.detach().clamp(0, 1).mul(255).round().to("cpu", torch.uint8).numpy()
-    return kept
+    return images.detach().clamp(0, 1).mul(255).round().to("cpu", torch.uint8).numpy()
 
 
 def by_row(images: Tensor) -> Images:

@@ -35,7 +35,7 @@ from collab.store.release import write_release
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
 from collab.training.progress import Progress
-from collab.training.recipes import EVAL_BATCH, train_classifier, train_reconstructor
+from collab.training.recipes import EVAL_BATCH, train_reconstructor
 from collab.types import Crossing, Measure, Report
 
 
@@ -85,14 +85,9 @@ class Entity(Defended):
     # ---- step 1: one entity pre-trains, splits, releases ------------------------------------------------------------
     def pretrain(self, progress: Progress) -> Report:
         """Trains F and C on the own images and releases them (DP-1, DP-2)."""
-        stream = self.stream("pretrain")
-        with stream.initialization():
-            split = self.new_split()
-        network = nn.Sequential(split.featurizer, split.decider)
         recipe = Recipe.of(self.scenario.model.pretrain)
-        train_classifier(
-            network, self.images, recipe, stream=stream, compute=self.compute, progress=progress, task=self.task
-        )
+        split = self.train_split(self.images, recipe, self.stream("pretrain"), progress)
+        network = nn.Sequential(split.featurizer, split.decider)
         shape = feature_shape(split.featurizer, self.scenario.data.image_size)
         released = (
             self._release("featurizer", split.featurizer, {"feature": list(shape)}),
@@ -197,8 +192,7 @@ class Entity(Defended):
 
     def withdraw(self, progress: Progress) -> Report:
         """Marks what it has published as withdrawn; who has read it has read it."""
-        withdrawn = self.layout.store.withdraw(self.name)
-        return Report((Measure("shards_withdrawn", len(withdrawn)),))
+        return Report((Measure("shards_withdrawn", len(self.layout.store.withdraw(self.name))),))
 
     # ---- step 3: every entity refines -------------------------------------------------------------------------------
     def refine(self, row: Refinement, most_rows: int, progress: Progress) -> Report:

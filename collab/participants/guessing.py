@@ -37,8 +37,7 @@ def match_measures(scores: Tensor, places: Tensor, seed: int) -> tuple[Measure, 
     sure = sure_matches(scores)
     measures.append(Measure("match_sure", float(sure.double().mean()), n=rows))
     if bool(sure.any()):
-        right = (scores.argmax(1) == places)[sure]
-        measures.append(mean_measure("match_sure_right", right, seed))
+        measures.append(mean_measure("match_sure_right", (scores.argmax(1) == places)[sure], seed))
     return tuple(measures)
 
 

@@ -22,16 +22,14 @@ class Oracle(Participant):
     def refine(self, row: Refinement, most_rows: int, progress: Progress) -> Report:
         """From scratch on a share of all images, or the released C on unpoisoned features of several entities."""
         if row.share is not None:
-            drawn = deal_stratified(
-                self.assignment.strata, {"all": row.share}, self.stream("share").numpy(str(row.share))
-            )
+            rng = self.stream("share").numpy(str(row.share))
+            drawn = deal_stratified(self.assignment.strata, {"all": row.share}, rng)
             images = self.images_at(self.assignment.everything.rows[np.sort(drawn["all"])])
             return self.train_from_scratch(row, images, self.stream("refine"), progress)
         entity = str(row.entity)
         readers = [self.features_of_entity(name) for name in (entity, *sorted(row.unpoisoned))]
         stream = self.stream_of(entity, "refine")  # the entity's own, so that only poisoning differs
-        _, report = self.refine_on(readers, most_rows, row, stream, progress)
-        return report
+        return self.refine_on(readers, most_rows, row, stream, progress)[1]
 
     def published_order(self, victim: str) -> np.ndarray:
         """The number among the victim's own of each row that it published."""
@@ -50,5 +48,4 @@ class Oracle(Participant):
 
     def images_at(self, rows: np.ndarray) -> ImageSet:
         """The images of these rows of the source."""
-        at = np.searchsorted(self.holding.rows, rows)
-        return self.images.at(at)
+        return self.images.at(np.searchsorted(self.holding.rows, rows))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from collab.errors import ShardMissing
 from collab.metrics.perceptual import lpips_network
 from collab.models.backbones import Split, build_split, feature_shape
-from collab.models.freeze import freeze
+from collab.models.freeze import Network, freeze
 from collab.models.recognizer import Individuals, Recognizer
 from collab.models.reconstructors import build_reconstructor
 from collab.participants.conversions import Conversion, conversion_of
@@ -84,16 +84,14 @@ class Participant:
     def released(self) -> Split:
         """F and C as released, frozen; shared by this object's stages, so nobody may change them."""
         split = self.new_split()
-        for name, part in (("featurizer", split.featurizer), ("decider", split.decider)):
-            self._load(name, part)
+        self._load("featurizer", split.featurizer)
+        self._load("decider", split.decider)
         return split
 
     @cached_property
     def reconstructor(self) -> nn.Module:
         """R as released, frozen."""
-        net = self.new_reconstructor()
-        self._load("reconstructor", net)
-        return net
+        return self._load("reconstructor", self.new_reconstructor())
 
     @cached_property
     def eye(self) -> Eye:
@@ -103,9 +101,8 @@ class Participant:
             return Eye()
         recognizer = None
         if options.recognizer is not None:
-            recognizer = self.new_recognizer(options.recognizer.width)
-            recognizer.load_state_dict(read_release(self.layout.heldout, "recognizer")[0])
-            freeze(self.compute.place(recognizer))
+            untrained = self.new_recognizer(options.recognizer.width)
+            recognizer = self._load("recognizer", untrained, self.layout.heldout)
         lpips = None if options.lpips is None else lpips_network(options.lpips).to(self.compute.device)
         return Eye(recognizer, lpips, options.lpips or "")
 
@@ -127,14 +124,12 @@ class Participant:
         """F of images [batch, 3, side, side] in [0, 1], fp32, on the device."""
         with torch.no_grad(), self.compute.autocast():
             x = images.to(self.compute.device).contiguous(memory_format=torch.channels_last)
-            features: Tensor = self.released.featurizer(x)
-        return features.float()
+            return self.released.featurizer(x).float()
 
     def reconstruction(self, features: Tensor) -> Tensor:
         """What the released R makes of features [batch, channels, height, width], fp32."""
         with torch.no_grad(), self.compute.autocast():
-            rebuilt: Tensor = self.reconstructor(features.to(self.compute.device).float())
-        return rebuilt.float()
+            return self.reconstructor(features.to(self.compute.device).float()).float()
 
     @cached_property
     def spec(self) -> ShardSpec:
@@ -180,14 +175,18 @@ class Participant:
     def train_network(self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress) -> nn.Module:
         """A new network of the scenario's architecture, trained on images."""
         schedule = self.scenario.scratch or self.scenario.model.pretrain
+        split = self.train_split(images, Recipe.of(schedule, epochs=row.epochs), stream, progress)
+        return nn.Sequential(split.featurizer, split.decider)
+
+    def train_split(self, images: ImageSet, recipe: Recipe, stream: Stream, progress: Progress) -> Split:
+        """A new F and C of the scenario's architecture, trained together on images."""
         with stream.initialization():
             split = self.new_split()
-        network = nn.Sequential(split.featurizer, split.decider)
-        recipe = Recipe.of(schedule, epochs=row.epochs)
         train_classifier(
-            network, images, recipe, stream=stream, compute=self.compute, progress=progress, task=self.task
-        )
-        return network
+            nn.Sequential(split.featurizer, split.decider), images, recipe,
+            stream=stream, compute=self.compute, progress=progress, task=self.task,
+        )  # fmt: skip
+        return split
 
     def refine_on(
         self, readers: Sequence[ShardReader], most_rows: int, row: Refinement, stream: Stream, progress: Progress
@@ -277,7 +276,7 @@ class Participant:
         features, labels = self.heldout_features
         return self.task.measures(outputs_of(decider, features, self.compute), labels, self.scenario.seed)
 
-    def _load(self, name: str, net: nn.Module) -> None:
-        state, _ = read_release(self.layout.release, name)
+    def _load(self, name: str, net: Network, folder: Path | None = None) -> Network:
+        state, _ = read_release(folder or self.layout.release, name)
         net.load_state_dict(state)
-        freeze(self.compute.place(net))
+        return freeze(self.compute.place(net))

@@ -42,17 +42,10 @@ class Loaded:
 
 
 def read_scenario(
-    path: Path,
-    overrides: Sequence[str] = (),
-    seed: int | None = None,
-    *,
-    plugin_dirs: Sequence[Path] = (),
-    document: Document | None = None,
-    entities: int | None = None,
-    audit: Depth | None = None,
-    check_paths: bool = True,
-    check_plugins: bool = True,
-) -> Loaded:
+    path: Path, overrides: Sequence[str] = (), seed: int | None = None, *, plugin_dirs: Sequence[Path] = (),
+    document: Document | None = None, entities: int | None = None, audit: Depth | None = None, check_paths: bool = True,
+    check_plugins: bool = True
+) -> Loaded:  # fmt: skip
     """The scenario in `path`, changed by `overrides` (`path.to.key=value`) and `seed`.
 
     Raises ScenarioError with all mistakes as `file:line:column: path: what is wrong (got value)`, those of an override

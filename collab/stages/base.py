@@ -163,5 +163,4 @@ class EntityStage(Stage[Entity]):
 
     def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
-        report: Report = getattr(entity, self.name)(progress)
-        return report
+        return getattr(entity, self.name)(progress)

@@ -68,9 +68,8 @@ class Infer(Stage[Oracle]):
         if "attributes" in options.of:
             names, attributes = oracle.assignment.asked.private, load_own_numbers(oracle, "private")[at]
             question = ask_attributes(attributes, names, identities, stream)
-            fixed, fresh = (
-                train_reader(oracle, features, question, stream, progress) for features in (plain, published)
-            )
+            fixed = train_reader(oracle, plain, question, stream, progress)
+            fresh = train_reader(oracle, published, question, stream, progress)
             measures += measure_readers(oracle, plain, published, question, fixed, fresh, "privacy")
             measures += [
                 replace(score, metric=f"privacy_{score.metric}")

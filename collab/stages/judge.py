@@ -81,7 +81,8 @@ class Judge(Stage[Oracle]):
 def _judge_images(oracle: Oracle, trial: Trial, rebuilt: Tensor) -> Report:
     device = oracle.compute.device
     order = oracle.published_order(trial.victim)[: len(rebuilt)]
-    truth = oracle.images_at(oracle.assignment.entities[trial.victim].rows[order])
+    attacked = oracle.assignment.entities[trial.victim].rows[order]
+    truth = oracle.images_at(attacked)
     images = truth.take(np.arange(len(truth)), device)
     seed, labels = oracle.scenario.seed, torch.from_numpy(truth.classes).to(device)
     unrelated = partial(oracle.stream("judge").torch, f"unrelated {trial.victim}")
@@ -110,9 +111,7 @@ def _judge_images(oracle: Oracle, trial: Trial, rebuilt: Tensor) -> Report:
     ]
     options = oracle.scenario.disclosure
     if options is not None:
-        others = np.setdiff1d(
-            oracle.holding.rows, oracle.assignment.entities[trial.victim].rows[order], assume_unique=True
-        )
+        others = np.setdiff1d(oracle.holding.rows, attacked, assume_unique=True)
         room = max(options.gallery - len(images), 0)
         more = oracle.stream("judge").numpy(f"gallery {trial.victim}").permutation(others)[:room]
         gallery = torch.cat([images, oracle.images_at(np.sort(more)).take(np.arange(len(more)), device)])

@@ -110,5 +110,4 @@ def digest(*parts: Any) -> str:
 
 def _deciding(options: EntityOptions) -> dict[str, Any]:
     """Options of an entity but for those that only say what is played: a new attack leaves what is there as it is."""
-    values: dict[str, Any] = options.model_dump(mode="json", exclude=set(options.says_what_is_played))
-    return values
+    return options.model_dump(mode="json", exclude=set(options.says_what_is_played))

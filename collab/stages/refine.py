@@ -106,8 +106,7 @@ def _from_scratch(keys: Keys, row: Refinement) -> str:
     }
     heldout = decoded(keys, "heldout")
     if row.own == "published":
-        senders = [str(row.entity), *sorted(row.pool)]
-        used = [*(Publish.key_of(keys, name) for name in senders), heldout]
+        used = [*(Publish.key_of(keys, name) for name in (str(row.entity), *sorted(row.pool))), heldout]
         return keys.make(Refine, str(row.entity), {**options, "own": row.own}, used)
     whose = EVERYTHING if row.share is not None else str(row.entity)
     return keys.make(Refine, row.entity or ORACLE, options, [decoded(keys, whose), heldout])

@@ -115,8 +115,7 @@ class FeatureFeed:
         self._y = torch.empty((self._capacity, *self.label_shape), dtype=self.label_dtype)
         self._row = torch.empty(self._capacity, dtype=torch.int64)
         self._is_resident = False
-        starts = np.cumsum([0, *(reader.rows for reader in self.readers)])
-        self._first_row = [int(start) for start in starts]
+        self._first_row = [int(start) for start in np.cumsum([0, *(reader.rows for reader in self.readers)])]
 
     @property
     def steps(self) -> int:

@@ -13,13 +13,7 @@ from collab.models.freeze import fold, freeze
 from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet, even_batches, steps_in
 from collab.training.loop import Recipe, Turn, minimize, take_turns
-from collab.training.losses import (
-    Disparity,
-    identity_confusion,
-    inversion_loss,
-    poison_loss,
-    reconstruction_disparity,
-)
+from collab.training.losses import Disparity, identity_confusion, inversion_loss, poison_loss, reconstruction_disparity
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 from collab.training.tasks import CLASSES, Task
@@ -28,16 +22,9 @@ EVAL_BATCH = 256
 
 
 def train_classifier(
-    network: nn.Module,
-    images: ImageSet,
-    recipe: Recipe,
-    *,
-    stream: Stream,
-    compute: Compute,
-    progress: Progress,
-    spoil: Callable[[Tensor, torch.Generator], Tensor] = lambda images, generator: images,
-    task: Task = CLASSES,
-) -> tuple[float, ...]:
+    network: nn.Module, images: ImageSet, recipe: Recipe, *, stream: Stream, compute: Compute, progress: Progress,
+    spoil: Callable[[Tensor, torch.Generator], Tensor] = lambda images, generator: images, task: Task = CLASSES
+) -> tuple[float, ...]:  # fmt: skip
     """Step 1 and rows 1 to 5: trains decider after featurizer on images and labels by (DP-1). Changes `network`.
 
     `spoil` makes what the network sees of a batch [batch, 3, height, width], after the recipe's augmentation.
@@ -105,15 +92,9 @@ def features_of(
 
 
 def train_reconstructor(
-    reconstructor: nn.Module,
-    feed: FeatureFeed,
-    images: ImageSet,
-    recipe: Recipe,
-    *,
-    stream: Stream,
-    compute: Compute,
-    progress: Progress,
-) -> tuple[float, ...]:
+    reconstructor: nn.Module, feed: FeatureFeed, images: ImageSet, recipe: Recipe, *, stream: Stream, compute: Compute,
+    progress: Progress
+) -> tuple[float, ...]:  # fmt: skip
     """Step 1: trains R to invert F by (DP-3); `images` holds row i of `feed` at i. Changes `reconstructor`."""
     compute.place(reconstructor).train()
 
@@ -122,14 +103,7 @@ def train_reconstructor(
         return inversion_loss(reconstructor(features), images.take(row.numpy(), compute.device))
 
     losses = minimize(
-        loss,
-        reconstructor,
-        feed.batches,
-        recipe,
-        steps=feed.steps,
-        stream=stream,
-        compute=compute,
-        progress=progress,
+        loss, reconstructor, feed.batches, recipe, steps=feed.steps, stream=stream, compute=compute, progress=progress
     )
     reconstructor.eval()
     return losses
@@ -151,23 +125,11 @@ class Poisoning:
 
 
 def train_dpm(
-    dpm: nn.Module,
-    feed: FeatureFeed,
-    images: ImageSet,
-    decider: nn.Module,
-    reconstructor: nn.Module,
-    aim: Poisoning,
-    recipe: Recipe,
-    *,
-    stream: Stream,
-    compute: Compute,
-    progress: Progress,
-    others: Sequence[nn.Module] = (),
-    before: nn.Module | None = None,
-    after: nn.Module | None = None,
-    task: Task = CLASSES,
-    identifier: tuple[nn.Module, int] | None = None,
-) -> tuple[float, ...]:
+    dpm: nn.Module, feed: FeatureFeed, images: ImageSet, decider: nn.Module, reconstructor: nn.Module,
+    aim: Poisoning, recipe: Recipe, *, stream: Stream, compute: Compute, progress: Progress,
+    others: Sequence[nn.Module] = (), before: nn.Module | None = None, after: nn.Module | None = None,
+    task: Task = CLASSES, identifier: tuple[nn.Module, int] | None = None
+) -> tuple[float, ...]:  # fmt: skip
     """Step 2: trains P on an entity's own rows by (DP-6) against frozen C and R; changes `dpm` only.
 
     Gradients flow through folded copies of C and R, which differ from them by rounding (1e-6); C and R are untouched.
@@ -239,16 +201,9 @@ def train_dpm(
 
 
 def refine_decider(
-    decider: nn.Module,
-    feed: FeatureFeed,
-    recipe: Recipe,
-    *,
-    bn: Literal["update", "frozen"],
-    stream: Stream,
-    compute: Compute,
-    progress: Progress,
-    task: Task = CLASSES,
-) -> tuple[float, ...]:
+    decider: nn.Module, feed: FeatureFeed, recipe: Recipe, *, bn: Literal["update", "frozen"], stream: Stream,
+    compute: Compute, progress: Progress, task: Task = CLASSES
+) -> tuple[float, ...]:  # fmt: skip
     """Step 3: trains C further on own and pooled features by (DP-1), F untouched. Changes `decider`."""
     compute.place(decider).train()
     if bn == "frozen":
@@ -260,14 +215,7 @@ def refine_decider(
         return task.loss(decider(batch[0]), batch[1], label_smoothing=recipe.label_smoothing)
 
     losses = minimize(
-        loss,
-        decider,
-        feed.batches,
-        recipe,
-        steps=feed.steps,
-        stream=stream,
-        compute=compute,
-        progress=progress,
+        loss, decider, feed.batches, recipe, steps=feed.steps, stream=stream, compute=compute, progress=progress
     )
     decider.eval()
     return losses
@@ -275,8 +223,7 @@ def refine_decider(
 
 def batched(rows: Tensor) -> tuple[Tensor, ...]:
     """[rows, ...] in pieces that are evaluated at a time."""
-    pieces: tuple[Tensor, ...] = torch.split(rows, EVAL_BATCH)
-    return pieces
+    return torch.split(rows, EVAL_BATCH)
 
 
 def outputs_of(network: nn.Module, inputs: Tensor | Iterable[Tensor], compute: Compute) -> Tensor:

@@ -230,8 +230,7 @@ _KINDS: Final[dict[TaskKind, type[Task]]] = {task.kind: task for task in Task.__
 def task_of(kind: TaskKind, names: tuple[str, ...]) -> Task:
     """The task of a kind whose outputs have these names."""
     build: Any = _KINDS[kind]
-    task: Task = build(names)
-    return task
+    return build(names)
 
 
 CLASSES: Final = Classification(())
