@@ -44,9 +44,16 @@ class FreshReconstructor(Attack):
 
 
 def invert(
-    learner: nn.Module, encode: Map, sets: Sequence[ImageSet], recipe: Recipe, *, stream: Stream, compute: Compute,
-    progress: Progress, loss: Callable[[Tensor, Tensor], Tensor] = inversion_loss
-) -> nn.Module:  # fmt: skip
+    learner: nn.Module,
+    encode: Map,
+    sets: Sequence[ImageSet],
+    recipe: Recipe,
+    *,
+    stream: Stream,
+    compute: Compute,
+    progress: Progress,
+    loss: Callable[[Tensor, Tensor], Tensor] = inversion_loss,
+) -> nn.Module:
     """Trains `learner` in place on pairs (encode(z), z), z from all of `sets`, by `loss`; returns it in eval mode.
 
     Encodes batch by batch: nothing but the images themselves has to fit anywhere.

@@ -34,9 +34,14 @@ def deal_stratified(labels: Rows, shares: Mapping[str, float], rng: np.random.Ge
 
 
 def deal_subsets(
-    labels: Rows, wishes: Mapping[str, Wish], streams: Streams, *, classes: Sequence[str], alpha: float | None = None,
-    listed: Mapping[str, Rows] | None = None
-) -> dict[str, Rows]:  # fmt: skip
+    labels: Rows,
+    wishes: Mapping[str, Wish],
+    streams: Streams,
+    *,
+    classes: Sequence[str],
+    alpha: float | None = None,
+    listed: Mapping[str, Rows] | None = None,
+) -> dict[str, Rows]:
     """The rows of each name in `listed` and `wishes`, ascending; `labels` counts within `classes`, which errors name.
 
     Cut from one permutation of each class, `streams("subsets")`, in the order of `wishes`: who comes later changes

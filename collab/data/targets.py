@@ -57,9 +57,14 @@ class Asked:
 
     @classmethod
     def of(
-        cls, source: Source, task: TaskKind, utility: tuple[str, ...] | None, private: tuple[str, ...] | None, *,
-        identities: bool
-    ) -> "Asked":  # fmt: skip
+        cls,
+        source: Source,
+        task: TaskKind,
+        utility: tuple[str, ...] | None,
+        private: tuple[str, ...] | None,
+        *,
+        identities: bool,
+    ) -> "Asked":
         """What is asked of a source; attributes that nobody named are the first and the last 20, in its order.
 
         Raises DataError for what the source does not tell.

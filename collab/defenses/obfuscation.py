@@ -124,9 +124,18 @@ def adversarial_turns(
 
 
 def train_obfuscator(
-    networks: Obfuscation, images: ImageSet, utility: Tensor, private: Tensor | None, initial: Recipe, recipe: Recipe,
-    *, task_loss: TaskLoss, stream: Stream, compute: Compute, progress: Progress
-) -> tuple[float, ...]:  # fmt: skip
+    networks: Obfuscation,
+    images: ImageSet,
+    utility: Tensor,
+    private: Tensor | None,
+    initial: Recipe,
+    recipe: Recipe,
+    *,
+    task_loss: TaskLoss,
+    stream: Stream,
+    compute: Compute,
+    progress: Progress,
+) -> tuple[float, ...]:
     """The initial stage of R and A, then the adversarial stage; changes all four networks and leaves them frozen.
 
     Row i of `utility` and `private` belongs to image i. Departure: E and C begin as they are given, trained by (O1).

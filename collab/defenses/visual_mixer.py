@@ -60,9 +60,14 @@ class VisualMixer(ImageDefense):
             network = attending_classifier(module.attention, view.task.outputs)
         recipe = Recipe(self.epochs, BATCH, "adamw", RATE, schedule="one_cycle")
         losses = train_classifier(
-            network, view.images, recipe, stream=view.stream, compute=view.compute, progress=view.progress,
+            network,
+            view.images,
+            recipe,
+            stream=view.stream,
+            compute=view.compute,
+            progress=view.progress,
             task=view.task,
-        )  # fmt: skip
+        )
         freeze(module.attention)
         return losses
 

@@ -160,9 +160,15 @@ def count_labels(assignment: Assignment) -> dict[str, tuple[int, ...]]:
 
 
 def _deal(
-    scenario: Scenario, classes: tuple[str, ...], split: ClassSplit, everything: Holding, listed: dict[str, np.ndarray],
-    stream: Stream, *, by_class: bool
-) -> dict[str, np.ndarray]:  # fmt: skip
+    scenario: Scenario,
+    classes: tuple[str, ...],
+    split: ClassSplit,
+    everything: Holding,
+    listed: dict[str, np.ndarray],
+    stream: Stream,
+    *,
+    by_class: bool,
+) -> dict[str, np.ndarray]:
     """The positions in `everything` that each entity holds: those `listed`, and for all others what `share` says."""
     partition = scenario.partition
     sharing = [entity for entity in scenario.entities if entity.share is not None]

@@ -22,16 +22,25 @@ def measure_cost(entity: Defended, module: nn.Module) -> tuple[tuple[Measure, ..
     seed, compute = entity.scenario.seed, entity.compute
     rows, poisoned = np.arange(len(features)), entity.whole_heldout_as_published(module)
     metrics = distances(
-        entity.reconstructor, features, poisoned,
-        lambda start, stop: entity.heldout.take(rows[start:stop], entity.compute.device), compute=compute,
-    )  # fmt: skip
+        entity.reconstructor,
+        features,
+        poisoned,
+        lambda start, stop: entity.heldout.take(rows[start:stop], entity.compute.device),
+        compute=compute,
+    )
     metrics |= entity.conversion.discernibility(
         entity.defense, module, lambda: entity.heldout.take(rows, entity.compute.device)
     )
     scores = equivalence(
-        entity.released.decider, features, poisoned, labels, reader=entity.conversion.decider(module, entity.released),
-        task=entity.task, seed=seed, compute=compute,
-    )  # fmt: skip
+        entity.released.decider,
+        features,
+        poisoned,
+        labels,
+        reader=entity.conversion.decider(module, entity.released),
+        task=entity.task,
+        seed=seed,
+        compute=compute,
+    )
     return (*scores, *means(metrics, seed)), _keep_pictures(entity, module, features, poisoned, metrics)
 
 

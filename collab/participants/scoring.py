@@ -16,9 +16,16 @@ from collab.types import Measure
 
 
 def equivalence(
-    decider: nn.Module, features: Tensor, poisoned: Tensor, labels: Tensor, *, reader: nn.Module | None = None,
-    task: Task, seed: int, compute: Compute
-) -> tuple[Measure, ...]:  # fmt: skip
+    decider: nn.Module,
+    features: Tensor,
+    poisoned: Tensor,
+    labels: Tensor,
+    *,
+    reader: nn.Module | None = None,
+    task: Task,
+    seed: int,
+    compute: Compute,
+) -> tuple[Measure, ...]:
     """Table 1: C on original and on poisoned features [batch, C, H, W], and how far the two agree.
 
     `reader` reads the poisoned ones where an encoder brings a decider of its own.
@@ -38,9 +45,13 @@ def means(scores: Mapping[str, Tensor], seed: int) -> tuple[Measure, ...]:
 
 
 def distances(
-    reconstructor: nn.Module, features: Tensor, poisoned: Tensor, images: Callable[[int, int], Tensor], *,
-    compute: Compute
-) -> dict[str, Tensor]:  # fmt: skip
+    reconstructor: nn.Module,
+    features: Tensor,
+    poisoned: Tensor,
+    images: Callable[[int, int], Tensor],
+    *,
+    compute: Compute,
+) -> dict[str, Tensor]:
     """Every metric of Table 2 for each image [batch], from its `..._original` and from its `..._poisoned` features."""
     parts: dict[str, list[Tensor]] = {}
     for start in range(0, len(features), EVAL_BATCH):

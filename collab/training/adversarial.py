@@ -140,9 +140,18 @@ def protector_turn(
 
 
 def train_encoder(
-    game: Game, images: ImageSet, targets: Tensor, public: ImageSet, recipe: Recipe, *, head_start: int,
-    task_loss: Callable[[Tensor, Tensor], Tensor], stream: Stream, compute: Compute, progress: Progress
-) -> tuple[float, ...]:  # fmt: skip
+    game: Game,
+    images: ImageSet,
+    targets: Tensor,
+    public: ImageSet,
+    recipe: Recipe,
+    *,
+    head_start: int,
+    task_loss: Callable[[Tensor, Tensor], Tensor],
+    stream: Stream,
+    compute: Compute,
+    progress: Progress,
+) -> tuple[float, ...]:
     """Alternates (5), (3) on `public` with (9) on `images`, batch by batch; changes all players and leaves them frozen.
 
     Row i of `targets` belongs to image i. `head_start`: passes over `public` in which Dec and D learn alone, so that

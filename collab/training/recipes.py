@@ -22,9 +22,16 @@ EVAL_BATCH = 256
 
 
 def train_classifier(
-    network: nn.Module, images: ImageSet, recipe: Recipe, *, stream: Stream, compute: Compute, progress: Progress,
-    spoil: Callable[[Tensor, torch.Generator], Tensor] = lambda images, generator: images, task: Task = CLASSES
-) -> tuple[float, ...]:  # fmt: skip
+    network: nn.Module,
+    images: ImageSet,
+    recipe: Recipe,
+    *,
+    stream: Stream,
+    compute: Compute,
+    progress: Progress,
+    spoil: Callable[[Tensor, torch.Generator], Tensor] = lambda images, generator: images,
+    task: Task = CLASSES,
+) -> tuple[float, ...]:
     """Step 1 and rows 1 to 5: trains decider after featurizer on images and labels by (DP-1). Changes `network`.
 
     `spoil` makes what the network sees of a batch [batch, 3, height, width], after the recipe's augmentation.
@@ -92,9 +99,15 @@ def features_of(
 
 
 def train_reconstructor(
-    reconstructor: nn.Module, feed: FeatureFeed, images: ImageSet, recipe: Recipe, *, stream: Stream, compute: Compute,
-    progress: Progress
-) -> tuple[float, ...]:  # fmt: skip
+    reconstructor: nn.Module,
+    feed: FeatureFeed,
+    images: ImageSet,
+    recipe: Recipe,
+    *,
+    stream: Stream,
+    compute: Compute,
+    progress: Progress,
+) -> tuple[float, ...]:
     """Step 1: trains R to invert F by (DP-3); `images` holds row i of `feed` at i. Changes `reconstructor`."""
     compute.place(reconstructor).train()
 
