@@ -64,8 +64,19 @@ class DpmDefense(Defense):
         if isinstance(module, Rotating):
             module.key.fill_(view.stream.integer("rotate"))
         return train_dpm(
-            module, replace(view.features, through=None), view.images, view.decider, view.reconstructor,
-            self.aim, self.recipe, stream=view.stream, compute=view.compute, progress=view.progress,
-            others=[view.another(kind) for kind in self.against], before=view.features.through, after=view.after,
-            task=view.task, identifier=None if self.aim.target is None else view.identifier(),
-        )  # fmt: skip
+            module,
+            replace(view.features, through=None),
+            view.images,
+            view.decider,
+            view.reconstructor,
+            self.aim,
+            self.recipe,
+            stream=view.stream,
+            compute=view.compute,
+            progress=view.progress,
+            others=[view.another(kind) for kind in self.against],
+            before=view.features.through,
+            after=view.after,
+            task=view.task,
+            identifier=None if self.aim.target is None else view.identifier(),
+        )

@@ -13,9 +13,13 @@ from collab.models.layers import Residual, bottleneck
 
 
 def build_dpm(
-    channels: int, *, blocks: int = 4, width: int | None = None, norm: Literal["batch", "none"] = "batch",
-    rectify: bool = True
-) -> nn.Module:  # fmt: skip
+    channels: int,
+    *,
+    blocks: int = 4,
+    width: int | None = None,
+    norm: Literal["batch", "none"] = "batch",
+    rectify: bool = True,
+) -> nn.Module:
     """An untrained P: `blocks` times 1×1 to `width`, 3×3, 1×1 back to `channels`, identity sum, ReLU.
 
     `width` is a quarter of `channels` unless given. `rectify` off leaves the last ReLU out, for features that may be

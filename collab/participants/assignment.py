@@ -186,10 +186,13 @@ def _deal(
 
     def deal(wishes: dict[str, Wish]) -> dict[str, np.ndarray]:
         return deal_subsets(
-            everything.labels if by_class else np.zeros_like(everything.labels), wishes, stream.numpy,
+            everything.labels if by_class else np.zeros_like(everything.labels),
+            wishes,
+            stream.numpy,
             classes=[classes[label] for label in split.private] if by_class else ["all private images"],
-            alpha=partition.alpha if partition.kind == "dirichlet" else None, listed=listed,
-        )  # fmt: skip
+            alpha=partition.alpha if partition.kind == "dirichlet" else None,
+            listed=listed,
+        )
 
     try:
         return _deal_with_onlookers(scenario, wishes, deal)

@@ -183,9 +183,14 @@ class Participant:
         with stream.initialization():
             split = self.new_split()
         train_classifier(
-            nn.Sequential(split.featurizer, split.decider), images, recipe,
-            stream=stream, compute=self.compute, progress=progress, task=self.task,
-        )  # fmt: skip
+            nn.Sequential(split.featurizer, split.decider),
+            images,
+            recipe,
+            stream=stream,
+            compute=self.compute,
+            progress=progress,
+            task=self.task,
+        )
         return split
 
     def refine_on(
@@ -205,18 +210,29 @@ class Participant:
         decider = copy.deepcopy(self.released.decider).requires_grad_(True)
         recipe = with_budget(Recipe.of(options, epochs=row.epochs), feed.rows, most_rows, options.budget)
         refine_decider(
-            decider, feed, recipe, bn=options.bn,
-            stream=stream, compute=self.compute, progress=progress, task=self.task,
-        )  # fmt: skip
+            decider,
+            feed,
+            recipe,
+            bn=options.bn,
+            stream=stream,
+            compute=self.compute,
+            progress=progress,
+            task=self.task,
+        )
         return decider
 
     def feed(self, readers: Sequence[ShardReader], batch_size: int) -> FeatureFeed:
         """The rows of `readers` as one mixture in the stored type."""
         spec = self.spec
         return FeatureFeed(
-            readers, spec.shape, batch_size, self.compute.device, spec.torch_dtype,
-            label_shape=spec.targets.shape, label_dtype=spec.targets.dtype,
-        )  # fmt: skip
+            readers,
+            spec.shape,
+            batch_size,
+            self.compute.device,
+            spec.torch_dtype,
+            label_shape=spec.targets.shape,
+            label_dtype=spec.targets.dtype,
+        )
 
     def own_features(self, folder: Path) -> ShardReader:
         """The shard of unpoisoned features in a folder of this holder."""

@@ -42,10 +42,17 @@ class Loaded:
 
 
 def read_scenario(
-    path: Path, overrides: Sequence[str] = (), seed: int | None = None, *, plugin_dirs: Sequence[Path] = (),
-    document: Document | None = None, entities: int | None = None, audit: Depth | None = None, check_paths: bool = True,
-    check_plugins: bool = True
-) -> Loaded:  # fmt: skip
+    path: Path,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    *,
+    plugin_dirs: Sequence[Path] = (),
+    document: Document | None = None,
+    entities: int | None = None,
+    audit: Depth | None = None,
+    check_paths: bool = True,
+    check_plugins: bool = True,
+) -> Loaded:
     """The scenario in `path`, changed by `overrides` (`path.to.key=value`) and `seed`.
 
     Raises ScenarioError with all mistakes as `file:line:column: path: what is wrong (got value)`, those of an override

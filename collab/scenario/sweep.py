@@ -94,9 +94,15 @@ class Cell:
 
 
 def read_sweep(
-    path: Path, varied: Sequence[str] = (), *, seeds: int | None = None, combine: Literal["grid", "zip"] | None = None,
-    overrides: Sequence[str] = (), plugin_dirs: Sequence[Path] = (), check_paths: bool = True
-) -> tuple[Sweep, tuple[Cell, ...]]:  # fmt: skip
+    path: Path,
+    varied: Sequence[str] = (),
+    *,
+    seeds: int | None = None,
+    combine: Literal["grid", "zip"] | None = None,
+    overrides: Sequence[str] = (),
+    plugin_dirs: Sequence[Path] = (),
+    check_paths: bool = True,
+) -> tuple[Sweep, tuple[Cell, ...]]:
     """The sweep in `path`, which may also be a scenario, with axes of the command line (`path=v1,v2`) added.
 
     One that the file has too takes its place. `seed=1,2,3` is no axis: it says which seeds are played. Without

@@ -138,11 +138,23 @@ class Poisoning:
 
 
 def train_dpm(
-    dpm: nn.Module, feed: FeatureFeed, images: ImageSet, decider: nn.Module, reconstructor: nn.Module,
-    aim: Poisoning, recipe: Recipe, *, stream: Stream, compute: Compute, progress: Progress,
-    others: Sequence[nn.Module] = (), before: nn.Module | None = None, after: nn.Module | None = None,
-    task: Task = CLASSES, identifier: tuple[nn.Module, int] | None = None
-) -> tuple[float, ...]:  # fmt: skip
+    dpm: nn.Module,
+    feed: FeatureFeed,
+    images: ImageSet,
+    decider: nn.Module,
+    reconstructor: nn.Module,
+    aim: Poisoning,
+    recipe: Recipe,
+    *,
+    stream: Stream,
+    compute: Compute,
+    progress: Progress,
+    others: Sequence[nn.Module] = (),
+    before: nn.Module | None = None,
+    after: nn.Module | None = None,
+    task: Task = CLASSES,
+    identifier: tuple[nn.Module, int] | None = None,
+) -> tuple[float, ...]:
     """Step 2: trains P on an entity's own rows by (DP-6) against frozen C and R; changes `dpm` only.
 
     Gradients flow through folded copies of C and R, which differ from them by rounding (1e-6); C and R are untouched.
@@ -214,9 +226,16 @@ def train_dpm(
 
 
 def refine_decider(
-    decider: nn.Module, feed: FeatureFeed, recipe: Recipe, *, bn: Literal["update", "frozen"], stream: Stream,
-    compute: Compute, progress: Progress, task: Task = CLASSES
-) -> tuple[float, ...]:  # fmt: skip
+    decider: nn.Module,
+    feed: FeatureFeed,
+    recipe: Recipe,
+    *,
+    bn: Literal["update", "frozen"],
+    stream: Stream,
+    compute: Compute,
+    progress: Progress,
+    task: Task = CLASSES,
+) -> tuple[float, ...]:
     """Step 3: trains C further on own and pooled features by (DP-1), F untouched. Changes `decider`."""
     compute.place(decider).train()
     if bn == "frozen":
