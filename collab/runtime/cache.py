@@ -63,10 +63,7 @@ class Cache:
                     if _sha256(folder / "files" / place) != digest:
                         raise OSError(errno.EIO, "altered")
                 for place in kept["files"]:
-                    _link(
-                        folder / "files" / place,
-                        _make_way(run, place),
-                    )
+                    _link(folder / "files" / place, _make_way(run, place))
             except OSError:
                 shutil.rmtree(folder, ignore_errors=True)
                 return None

@@ -131,11 +131,7 @@ class Host:
         """Plays `job`, or takes it from the cache if another process has played it; a failure is an outcome."""
         torch.set_num_threads(run_spec.setting.threads)
         start = time.perf_counter()
-        say: dict[str, str | int | float] = {
-            "entity": job.who,
-            "stage": job.stage.replace("_", " "),
-            "job": job.name,
-        }
+        say: dict[str, str | int | float] = {"entity": job.who, "stage": job.stage.replace("_", " "), "job": job.name}
         emit({"event": "start", **say})
         device = ""
         try:

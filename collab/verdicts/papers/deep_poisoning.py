@@ -232,11 +232,7 @@ TABLES = (
         Setup(backbones=BACKBONES),
         _beside_the_backbone,
     ),
-    Table(
-        "dp_table3",
-        (dpm_beats_perturbations, dpm_regains_what_a_perturbation_costs),
-        place_of=_beside_the_defense,
-    ),
+    Table("dp_table3", (dpm_beats_perturbations, dpm_regains_what_a_perturbation_costs), place_of=_beside_the_defense),
     Table(
         "dp_table4",
         (dpm_keeps_the_task, privacy_falls, shared_obfuscator_is_reversed, denied_is_measured),
