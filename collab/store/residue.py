@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 from PIL import Image
-from pyarrow import ipc, parquet
+from pyarrow import ipc
 
 from collab.store.files import open_regular
+from collab.store.tables import read_parquet
 
 WHOLE = 256 << 20
 """Bytes up to which a file is searched as a whole; of larger ones PIECES evenly spaced pieces are."""
@@ -47,7 +48,7 @@ def _packed(path: Path, content: np.ndarray) -> Iterator[np.ndarray]:
             for name in packed.namelist():
                 yield np.frombuffer(packed.read(name), np.uint8)
     elif path.suffix == ".parquet":
-        for column in parquet.read_table(pa.BufferReader(pa.py_buffer(content))).columns:
+        for column in read_parquet(pa.BufferReader(pa.py_buffer(content))).columns:
             for chunk in column.chunks:
                 yield from (np.frombuffer(each, np.uint8) for each in chunk.buffers() if each)
     elif path.suffix == ".html":

@@ -30,11 +30,20 @@ def write_table(path: Path, schema: pa.Schema, rows: Sequence[dict[str, Any]], *
     )
 
 
+def read_parquet(source: Any) -> pa.Table:
+    """The table in an open file or a buffer, read by the calling thread alone.
+
+    `parquet.read_table` reads in threads of Arrow's, which let go of `source`, an object of Python's, when they like:
+    a process that ends meanwhile aborts ("terminate called without an active exception").
+    """
+    return parquet.ParquetFile(source, pre_buffer=False).read(use_threads=False)
+
+
 def read_table(path: Path, schema: pa.Schema, *, what: str) -> list[dict[str, Any]]:
     """The rows of a table that has exactly `schema`; StoreError if there is none or another."""
     try:
         with open_regular(path) as file:
-            table = parquet.read_table(file)
+            table = read_parquet(file)
     except FileNotFoundError as error:
         raise StoreError(f"{what}: there is no file {path}.") from error
     except (pa.ArrowException, OSError) as error:
