@@ -145,7 +145,7 @@ class _Terms(torch.autograd.Function):
     $$ l = \frac{2\mu_x\mu_y + K_1^2}{\mu_x^2 + \mu_y^2 + K_1^2}, \quad
        s = \frac{2\sigma_{xy} + K_2^2}{\sigma_x^2 + \sigma_y^2 + K_2^2} $$
 
-    Left to autograd, the same takes three times as long and keeps each intermediate.
+    With convolutions and autograd the same takes twice as long at 32 pixels (value and gradient, one thread).
     """
 
     @staticmethod

@@ -52,7 +52,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalize(matrices: Tensor) -> Tensor:
-    """Each of `matrices` [many, rows, columns] with its singular values brought near 1 (.7 to 1.2), signs kept.
+    """Each of `matrices` [many, rows, columns] with its singular values brought near 1, all but tiny ones to .7 to 1.2.
 
     Five Newton-Schulz steps on the matrix over its Frobenius norm; a matrix of zeros stays one.
     """
