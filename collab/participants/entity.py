@@ -202,7 +202,8 @@ class Entity(Defended):
             return self.train_from_scratch(row, self.images, stream, progress)
         if row.own == "published":
             return self._train_on_published(row, stream, progress)
-        own = self.shards_of(self.name) if row.own == "poisoned" else [self.own_features(self.private)]
+        plain = self.own_features(self.private)
+        own = self.shards_of(self.name) if row.own == "poisoned" else [plain]
         offered = [offer(self, sender) for sender in sorted(row.pool)]
         pool, measures = self.choose([peer for peer in offered if peer.shards], row, progress), list[Measure]()
         measures += [Measure(f"refused[{peer.sender}]", len(peer.refused)) for peer in offered if peer.refused]
@@ -213,7 +214,7 @@ class Entity(Defended):
         taken = {peer.sender: peer.rows for peer in pool}
         measures += [Measure(f"rows_from[{peer.sender}]", taken.get(peer.sender, 0)) for peer in offered]
         shards = [*own, *(shard for peer in pool for shard in peer.shards)]
-        decider, report = self.refine_on(shards, most_rows, row, stream, progress)
+        decider, report = self.refine_on(shards, most_rows, row, stream, progress, own=plain)
         name = f"decider_{hashlib.sha256(str(row.name).encode()).hexdigest()[:16]}"  # rows may have long names
         write_release(self.private, name, decider.state_dict(), {"row": str(row.name)})
         shutil.rmtree(self.scratch, ignore_errors=True)

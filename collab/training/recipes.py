@@ -16,6 +16,7 @@ from collab.training.loop import Recipe, Turn, minimize, take_turns
 from collab.training.losses import Disparity, identity_confusion, inversion_loss, poison_loss, reconstruction_disparity
 from collab.training.precision import Compute
 from collab.training.progress import Progress
+from collab.training.statistics import settle_statistics
 from collab.training.tasks import CLASSES, Task
 
 EVAL_BATCH = 256
@@ -230,13 +231,18 @@ def refine_decider(
     feed: FeatureFeed,
     recipe: Recipe,
     *,
-    bn: Literal["update", "frozen"],
+    bn: Literal["own", "update", "frozen"],
     stream: Stream,
     compute: Compute,
     progress: Progress,
     task: Task = CLASSES,
+    own: FeatureFeed | None = None,
 ) -> tuple[float, ...]:
-    """Step 3: trains C further on own and pooled features by (DP-1), F untouched. Changes `decider`."""
+    """Step 3: trains C further on own and pooled features by (DP-1), F untouched. Changes `decider`.
+
+    Running statistics of BatchNorm follow the rows of `feed` (`update`), stay (`frozen`), or (`own`) are taken again in
+    the end over the rows of `own`, which are unpoisoned, as those are that C is going to read.
+    """
     compute.place(decider).train()
     if bn == "frozen":
         for part in decider.modules():
@@ -249,6 +255,9 @@ def refine_decider(
     losses = minimize(
         loss, decider, feed.batches, recipe, steps=feed.steps, stream=stream, compute=compute, progress=progress
     )
+    if bn == "own":
+        assert own is not None
+        settle_statistics(decider, lambda: (features for features, _, _ in own.batches(None)), compute)
     decider.eval()
     return losses
 
