@@ -184,6 +184,10 @@ def train_dpm(
         poisoned: Tensor = dpm(arriving)
         return poisoned if after is None else after(poisoned)
 
+    def with_terms(equivalence: Tensor, disparity: Tensor) -> Tensor:
+        loss = poison_loss(equivalence, disparity, ssim_weight=aim.ssim_weight)
+        return torch.stack([loss, equivalence.detach(), disparity.detach()])
+
     def loss(batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         features, labels, row = batch
         poisoned = published(features)
@@ -195,17 +199,17 @@ def train_dpm(
                 original = read(features)
             equivalence = task.equivalence(logits, original)
         if not aim.ssim_weight:
-            return equivalence
+            return with_terms(equivalence, torch.zeros_like(equivalence))
         if identifier is not None:
             named, people = identifier
             drawn = torch.randint(people, row.shape) if fixed is None else fixed[row]
             confusion = identity_confusion(named(poisoned), drawn.to(poisoned.device))
-            return poison_loss(equivalence, confusion, ssim_weight=aim.ssim_weight)
+            return with_terms(equivalence, confusion)
         pictures = images.take(row.numpy(), compute.device)
         disparities = [
             reconstruction_disparity(rebuild(poisoned), pictures, ssim_loss=aim.ssim_loss) for rebuild in rebuilders
         ]
-        return poison_loss(equivalence, torch.stack(disparities).mean(), ssim_weight=aim.ssim_weight)
+        return with_terms(equivalence, torch.stack(disparities).mean())
 
     def rebuilt(rebuild: nn.Module, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         features, _, row = batch
@@ -217,6 +221,7 @@ def train_dpm(
         yield Turn(("P",), partial(loss, batch))
 
     how: dict[str, Any] = {"steps": feed.steps, "stream": stream, "compute": compute, "progress": progress}
+    how["terms"] = ("equivalence", "disparity")
     if aim.adapt:
         players = {"P": dpm, **{f"R{number}": rebuild for number, rebuild in enumerate(rebuilders)}}
         losses = take_turns(turns, players, feed.batches, recipe, **how)
