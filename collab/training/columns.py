@@ -1,6 +1,6 @@
 """Rows of arrays on the device, a batch at a time: resident there where they fit, else sent through pinned memory.
 
-A step that waits for the host is slower than one that computes, so the host draws and sends what an epoch needs at once.
+No step waits for the host: it draws what an epoch needs before the epoch begins, and sends it at once.
 """
 
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def send_parts(parts: list[Tensor], device: torch.device) -> tuple[Tensor, ...]:
     """Each of `parts` [rows, ...] on the device, all in one copy."""
     if device.type == "cpu" or not parts:
         return tuple(parts)
-    return send(torch.cat(parts), device).split([len(part) for part in parts])
+    return torch.split(send(torch.cat(parts), device), [len(part) for part in parts])
 
 
 class Column:
@@ -123,10 +123,10 @@ class _Copied(Protocol):
 
 
 class CopyStream:
-    """Copies from pinned memory on a stream of its own; the stream that asked for it waits for the copy, not the host."""
+    """Copies from pinned memory on a stream of its own, for which the stream that asked waits, and not the host."""
 
     def __init__(self, device: torch.device) -> None:
-        self._device, self._stream = device, torch.cuda.Stream(device)
+        self._device, self._stream = device, torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def buffer(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """Pinned memory."""
@@ -134,7 +134,8 @@ class CopyStream:
 
     def send(self, filled: Tensor) -> tuple[Tensor, _Copied]:
         """Begins the copy at once, whatever the current stream has still to do."""
-        asking, done = torch.cuda.current_stream(self._device), torch.cuda.Event()
+        asking = torch.cuda.current_stream(self._device)
+        done = torch.cuda.Event()  # type: ignore[no-untyped-call]
         with torch.cuda.stream(self._stream):
             rows = filled.to(self._device, non_blocking=True)
             done.record()

@@ -17,6 +17,7 @@ from collab.training.loop import Recipe, Turn, minimize, take_turns
 from collab.training.losses import Disparity, identity_confusion, inversion_loss, poison_loss, reconstruction_disparity
 from collab.training.precision import Compute
 from collab.training.progress import Progress
+from collab.training.statistics import settle_statistics
 from collab.training.tasks import CLASSES, Task
 
 EVAL_BATCH = 256
@@ -85,9 +86,9 @@ def shift_and_flip(images: Tensor, generator: torch.Generator) -> tuple[Tensor, 
 
 
 def draw_shifts(count: int, height: int, generator: torch.Generator) -> Tensor:
-    """For each of `count` images where its part of the enlarged image begins, down and along, and whether it is mirrored.
+    """For each of `count` images where it begins in itself enlarged, down and along, and whether it is mirrored.
 
-    int64 [count, 3]; the image is enlarged by an eighth of its height at each edge.
+    int64 [count, 3]; an eighth of its height is added at each edge.
     """
     top, left = (torch.randint(0, 2 * (height // 8) + 1, (count, 1), generator=generator) for _ in range(2))
     is_mirrored = torch.rand(count, 1, generator=generator) < 0.5
@@ -207,6 +208,10 @@ def train_dpm(
         poisoned: Tensor = dpm(arriving)
         return poisoned if after is None else after(poisoned)
 
+    def with_terms(equivalence: Tensor, disparity: Tensor) -> Tensor:
+        loss = poison_loss(equivalence, disparity, ssim_weight=aim.ssim_weight)
+        return torch.stack([loss, equivalence.detach(), disparity.detach()])
+
     def loss(batch: tuple[Tensor, ...]) -> Tensor:
         features, labels, *beside = batch
         poisoned = published(features)
@@ -218,14 +223,13 @@ def train_dpm(
                 original = read(features)
             equivalence = task.equivalence(logits, original)
         if not aim.ssim_weight:
-            return equivalence
+            return with_terms(equivalence, torch.zeros_like(equivalence))
         if identifier is not None:
-            confusion = identity_confusion(identifier[0](poisoned), beside[0])
-            return poison_loss(equivalence, confusion, ssim_weight=aim.ssim_weight)
+            return with_terms(equivalence, identity_confusion(identifier[0](poisoned), beside[0]))
         disparities = [
             reconstruction_disparity(rebuild(poisoned), beside[0], ssim_loss=aim.ssim_loss) for rebuild in rebuilders
         ]
-        return poison_loss(equivalence, torch.stack(disparities).mean(), ssim_weight=aim.ssim_weight)
+        return with_terms(equivalence, torch.stack(disparities).mean())
 
     def rebuilt(rebuild: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
         features, _, pictures = batch
@@ -237,6 +241,7 @@ def train_dpm(
         yield Turn(("P",), partial(loss, batch))
 
     how: dict[str, Any] = {"steps": feed.steps, "stream": stream, "compute": compute, "progress": progress}
+    how["terms"] = ("equivalence", "disparity")
     if adapts:
         players = {"P": dpm, **{f"R{number}": rebuild for number, rebuild in enumerate(rebuilders)}}
         losses = take_turns(turns, players, batches, recipe, **how)
@@ -269,13 +274,18 @@ def refine_decider(
     feed: FeatureFeed,
     recipe: Recipe,
     *,
-    bn: Literal["update", "frozen"],
+    bn: Literal["own", "update", "frozen"],
     stream: Stream,
     compute: Compute,
     progress: Progress,
     task: Task = CLASSES,
+    own: FeatureFeed | None = None,
 ) -> tuple[float, ...]:
-    """Step 3: trains C further on own and pooled features by (DP-1), F untouched. Changes `decider`."""
+    """Step 3: trains C further on own and pooled features by (DP-1), F untouched. Changes `decider`.
+
+    Running statistics of BatchNorm follow the rows of `feed` (`update`), stay (`frozen`), or (`own`) are taken again in
+    the end over the rows of `own`, which are unpoisoned, as those are that C is going to read.
+    """
     compute.place(decider).train()
     if bn == "frozen":
         for part in decider.modules():
@@ -288,6 +298,9 @@ def refine_decider(
     losses = minimize(
         loss, decider, feed.beside(), recipe, steps=feed.steps, stream=stream, compute=compute, progress=progress
     )
+    if bn == "own":
+        assert own is not None
+        settle_statistics(decider, lambda: (features for features, _, _ in own.batches(None)), compute)
     decider.eval()
     return losses
 

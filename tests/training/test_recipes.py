@@ -1,7 +1,7 @@
 """The steps of the regime on tiny networks: what they minimize, and what they must not touch."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -78,7 +78,9 @@ class World:
                 value.add_(0.2 * torch.randn(value.shape))
         return module
 
-    def poisoned_with(self, aim: Poisoning, module: nn.Module, recipe: Recipe = ONE_STEP) -> tuple[float, ...]:
+    def poisoned_with(
+        self, aim: Poisoning, module: nn.Module, recipe: Recipe = ONE_STEP, progress: Progress | None = None
+    ) -> tuple[float, ...]:
         return train_dpm(
             module,
             self.feed(recipe.batch_size),
@@ -89,7 +91,7 @@ class World:
             recipe,
             stream=STREAM,
             compute=CPU,
-            progress=Progress(),
+            progress=progress or Progress(),
         )
 
 
@@ -98,8 +100,8 @@ def world() -> World:
     return World()
 
 
-def first_losses(world: World, aim: Poisoning) -> tuple[float, dict[str, float]]:
-    """The first loss as trained with, and its terms computed here, with unfolded networks."""
+def first_losses(world: World, aim: Poisoning) -> tuple[float, Mapping[str, float], dict[str, float]]:
+    """The first loss as trained with, its terms as told, and terms computed here, with unfolded networks."""
     module = world.dpm()
     freeze(world.decider), freeze(world.reconstructor)
     with torch.no_grad():
@@ -113,8 +115,8 @@ def first_losses(world: World, aim: Poisoning) -> tuple[float, dict[str, float]]
             "abs": likeness.abs().mean().item(),
             "signed": likeness.mean().item(),
         }
-    (found,) = world.poisoned_with(aim, module)
-    return found, terms
+    (found,) = world.poisoned_with(aim, module, progress=(progress := Progress()))
+    return found, progress.terms, terms
 
 
 @pytest.mark.parametrize("equivalence", ["labels", "logits"])
@@ -122,8 +124,10 @@ def first_losses(world: World, aim: Poisoning) -> tuple[float, dict[str, float]]
 def test_dpm_is_trained_on_equivalence_plus_lambda_times_disparity(
     world: World, equivalence: str, ssim_loss: str, weight: float
 ) -> None:
-    found, terms = first_losses(world, Poisoning(equivalence, ssim_loss, weight))  # type: ignore[arg-type]
+    found, told, terms = first_losses(world, Poisoning(equivalence, ssim_loss, weight))  # type: ignore[arg-type]
     assert terms["logits"] > 1e-3  # the module does poison
+    disparity = terms[ssim_loss] if weight else 0.0
+    assert told == pytest.approx({"equivalence": terms[equivalence], "disparity": disparity}, rel=1e-4)
     assert found == pytest.approx(terms[equivalence] + weight * terms[ssim_loss], rel=1e-4)
 
 
