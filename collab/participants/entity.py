@@ -136,7 +136,8 @@ class Entity(Defended):
         losses = self.defense.fit(module, view)
         write_release(self.private, "defense", module.state_dict(), {})  # for this entity alone
         measures, pictures = measure_cost(self, module)
-        return Report((*measures, *(Measure("poison_loss", loss) for loss in losses[-1:])), (pictures,))
+        last = *(("loss", loss) for loss in losses[-1:]), *progress.terms.items()
+        return Report((*measures, *(Measure(f"poison_{name}", value) for name, value in last)), (pictures,))
 
     def disclose(self, progress: Progress) -> Report:
         """What R shows of held-out images, before and after the own module; see `collab.participants.disclosure`."""
