@@ -94,7 +94,7 @@ class Entity(Defended):
             self._release("featurizer", split.featurizer, {"feature": list(shape)}),
             self._release("decider", split.decider, {}),
         )
-        return Report(self.score_images(network), released)
+        return Report((*self.score_images(network), self.score_training(network, self.images)), released)
 
     def reconstruct(self, progress: Progress) -> Report:
         """Trains R on public images and releases it (DP-3)."""
@@ -234,7 +234,9 @@ class Entity(Defended):
         Scored on raw held-out images, and (`..._published`) on held-out ones that went through the own defense.
         """
         readers = [reader for name in (self.name, *sorted(row.pool)) for reader in self.read(name)]
-        network = self.train_network(row, image_set(self.scratch, readers), stream, progress)
+        images = image_set(self.scratch, readers)
+        network = self.train_network(row, images, stream, progress)
+        trained = self.score_training(network, images)
         module = self.fitted_module()
         shown = self.score_images(network, lambda images: as_published(self.defend(module, images)), "_published")
         shutil.rmtree(self.scratch, ignore_errors=True)
@@ -244,7 +246,7 @@ class Entity(Defended):
             for sender in sorted(row.pool)
             for record in self.layout.store.records(sender)
         )
-        return Report((*self.score_images(network), *shown, rows), tuple(read))
+        return Report((*self.score_images(network), *shown, trained, rows), tuple(read))
 
     # ---- the same with weights in place of features -----------------------------------------------------------------
     def federate(self, federation: Federation, number: int, progress: Progress) -> Report:
