@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainValidator, SerializeAsAny, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, SerializeAsAny, model_validator
 
 from collab.architectures import ARCHITECTURES, RECONSTRUCTOR
 from collab.scenario.base import (
@@ -252,10 +252,6 @@ class StoreOptions(Part):
     )
 
 
-def _read_off(value: object) -> object:
-    return "off" if value is False else value  # which is what YAML reads a bare `off` as
-
-
 class ComputeOptions(Part):
     """How a GPU computes; a CPU does the same whatever is stated here."""
 
@@ -265,7 +261,7 @@ class ComputeOptions(Part):
         "differ in their last digits, from run to run too. A stage that was played fast is never taken for a strict "
         "one.",
     )
-    graphs: Annotated[Literal["auto", "off"], BeforeValidator(_read_off)] = Field(
+    graphs: Literal["auto", "off"] = Field(
         "auto",
         description="auto: steps that are the same work for every batch are recorded and replayed as CUDA graphs. No "
         "result depends on it.",
