@@ -98,3 +98,32 @@ def test_a_contender_that_fails_is_an_error_with_its_last_lines(
     monkeypatch.setattr(subprocess, "run", lambda command, **options: failed)
     with pytest.raises(SystemExit, match="ended with 134:\ndouble free"):
         overhead.measure(SCENARIOS / "tiny.yaml", 1, [])
+
+
+def test_the_gpu_check_runs_at_toy_size_on_a_cpu(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check = benchmark("gpu_check")
+    monkeypatch.setattr(check, "TRAININGS", ("refine",))  # each of them is tested elsewhere
+    monkeypatch.setattr(sys, "argv", ["gpu_check", "--device", "cpu", "--quick"])
+    with pytest.raises(SystemExit) as ended:
+        check.main()
+    told = capsys.readouterr().out
+    assert ended.value.code == 0, told
+    assert "| refine | yes | yes |" in told
+    assert told.count("\n| refine |") == 2
+
+
+def test_a_part_of_the_gpu_check_that_fails_is_told_and_the_next_one_is_played(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check = benchmark("gpu_check")
+    monkeypatch.setattr(check, "compare_bits", lambda *_: 1 / 0)
+    monkeypatch.setattr(check, "measure_speeds", lambda *_: print("measured") or True)
+    monkeypatch.setattr(sys, "argv", ["gpu_check", "--device", "cpu", "--quick"])
+    with pytest.raises(SystemExit) as ended:
+        check.main()
+    told = capsys.readouterr().out
+    assert ended.value.code == 1
+    assert "ZeroDivisionError" in told
+    assert "measured" in told
