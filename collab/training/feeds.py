@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from collab.mapped import let_go
+
 WINDOW_BYTES = 2 << 30
 """Features held in memory at a time; smaller sets are read once and shuffled as a whole."""
 
@@ -46,6 +48,7 @@ class ImageSet:
     def take(self, rows: np.ndarray, device: torch.device) -> Tensor:
         """The images of `rows` as float in [0, 1], channels last, on `device`."""
         block = torch.from_numpy(self.images[rows]).to(device, non_blocking=True)
+        let_go(self.images)
         return block.float().div_(255).contiguous(memory_format=torch.channels_last)
 
 
