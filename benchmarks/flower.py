@@ -58,7 +58,14 @@ def main() -> None:
     arguments.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="as of `collab run`")
     given = arguments.parse_args()
     names = [entity.name for entity in read_scenario(given.scenario, given.set).scenario.entities]
-    only = ["entities.*.defense={kind: none}", "refinements=[]", "expect=null", "controls=false", "precision=fp32"]
+    only = [
+        "entities.*.defense={kind: none}",
+        "refinements=[]",
+        "expect=null",
+        "controls=false",
+        "precision=fp32",
+        "refine.bn=update",
+    ]
     rounds = f"federated=[{{row: {ROW}, entities: [{', '.join(names)}], rounds: {given.rounds}}}]"
     overrides = [*only, *given.set]
     print(describe_machine(), "fp32", sep="; ", flush=True)
@@ -102,7 +109,8 @@ def take_turn_here(path: Path, overrides: list[str], scenario: Scenario, out: Pa
 
 def take_turn_on_flower(python: str, folder: Path) -> Turn:
     """Plays the port."""
-    timed = time_command([python, str(Path(__file__).with_name("flower_port.py")), str(folder)])
+    even = {"RAY_worker_niceness": "0", "OMP_NUM_THREADS": "1"}  # as `collab` sets them for itself
+    timed = time_command([python, str(Path(__file__).with_name("flower_port.py")), str(folder)], even)
     return Turn(timed, timed.answer["ends"], timed.answer["top1"])
 
 

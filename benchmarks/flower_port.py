@@ -16,21 +16,21 @@ from collections import OrderedDict
 from functools import cache
 from pathlib import Path
 
-os.environ["FLWR_TELEMETRY_ENABLED"] = "0"
-
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from flwr.app import ArrayRecord, Context, Message, MetricRecord, RecordDict  # noqa: E402
-from flwr.clientapp import ClientApp  # noqa: E402
-from flwr.serverapp import Grid, ServerApp  # noqa: E402
-from flwr.serverapp.strategy import FedAvg  # noqa: E402
-from flwr.simulation import run_simulation  # noqa: E402
-from torch import Tensor, nn  # noqa: E402
-from torch.nn import functional  # noqa: E402
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
 
 
 def main() -> None:
     """Plays all rounds and prints a line of JSON: when each ended, and the share of right answers after it."""
+    os.environ["FLWR_TELEMETRY_ENABLED"] = "0"
+    from flwr.app import ArrayRecord, Context, Message, MetricRecord, RecordDict
+    from flwr.clientapp import ClientApp
+    from flwr.serverapp import Grid, ServerApp
+    from flwr.serverapp.strategy import FedAvg
+    from flwr.simulation import run_simulation
+
     folder, ends, top1 = Path(sys.argv[1]).resolve(), list[float](), list[float]()
     client, server, recipe = ClientApp(), ServerApp(), read_recipe(folder)
 
@@ -52,10 +52,8 @@ def main() -> None:
                 ends.append(time.time())
                 averages.append(arrays)
 
-        start = new_decider(recipe)
-        start.load_state_dict({name: torch.from_numpy(value) for name, value in read(folder, "decider").items()})
         strategy = FedAvg(fraction_evaluate=0.0, min_train_nodes=len(recipe["clients"]))
-        strategy.start(grid, ArrayRecord(start.state_dict()), num_rounds=recipe["rounds"], evaluate_fn=keep)
+        strategy.start(grid, ArrayRecord(read_state(folder)), num_rounds=recipe["rounds"], evaluate_fn=keep)
         for arrays in averages:
             net = new_decider(recipe)
             net.load_state_dict(arrays.to_torch_state_dict())
@@ -77,6 +75,11 @@ def read_recipe(folder: Path) -> dict:
     """Names of clients, rounds, and how is trained."""
     torch.set_num_threads(1)
     return json.loads((folder / "recipe.json").read_text())
+
+
+def read_state(folder: Path) -> dict[str, Tensor]:
+    """The released decider."""
+    return {name: torch.from_numpy(value) for name, value in read(folder, "decider").items()}
 
 
 def train_round(net: nn.Module, folder: Path, name: str, number: int, recipe: dict) -> int:
