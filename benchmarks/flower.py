@@ -3,9 +3,9 @@
     python -m venv FLOWER && FLOWER/bin/pip install -r benchmarks/flower_requirements.txt
     python benchmarks/flower.py --flower FLOWER/bin/python [--rounds 20] [--turns 5] [--set path=value ...]
 
-Both begin with features, and C as it was released: here they come from the cache, for `benchmarks/flower_port.py` from a
-folder that this writes. Both train on the same batches in the same order, so that only rounding tells their weights
-apart; both score each round's average on the held-out images once all rounds are over, here everybody does.
+Both begin with features and the released C: here they come from the cache, for `flower_port.py` from a folder that this
+writes. Both train on the same batches in the same order, so that only rounding tells their weights apart.
+Both score each round's average on the held-out images once all rounds are over, here everybody does.
 """
 
 import argparse
