@@ -40,6 +40,18 @@ class Recipe:
         return cls(**(options if epochs is None else options | {"epochs": epochs}))
 
 
+@dataclass(frozen=True)
+class Until:
+    """When a training ends early: where `measure()` is above `limit` after an epoch, which is then undone.
+
+    The first epoch stays. What was measured is told beside the loss, under `name`.
+    """
+
+    name: str
+    limit: float
+    measure: Callable[[], float]
+
+
 def minimize(
     loss: Callable[[Batch], Tensor],
     learner: nn.Module,
@@ -51,6 +63,7 @@ def minimize(
     compute: Compute,
     progress: Progress,
     terms: tuple[str, ...] = (),
+    until: Until | None = None,
 ) -> tuple[float, ...]:
     """Minimizes `loss` over `recipe.epochs` passes of `batches(generator)`, each of about `steps` batches.
 
@@ -65,7 +78,8 @@ def minimize(
         yield _step(lambda: loss(batch), optimizers["learner"], compute)
 
     players = {"learner": learner}
-    return _train(follow, players, batches, recipe, steps=steps, stream=stream, progress=progress, terms=terms)
+    how: dict[str, Any] = {"steps": steps, "stream": stream, "progress": progress, "terms": terms, "until": until}
+    return _train(follow, players, batches, recipe, **how)
 
 
 @dataclass(frozen=True)
@@ -87,6 +101,7 @@ def take_turns(
     compute: Compute,
     progress: Progress,
     terms: tuple[str, ...] = (),
+    until: Until | None = None,
 ) -> tuple[float, ...]:
     """Trains `players` against one another: `turns(batch, index, epoch)` says who learns what from a batch.
 
@@ -105,7 +120,8 @@ def take_turns(
             if first in turn.learns:
                 yield value
 
-    losses = _train(follow, players, batches, recipe, steps=steps, stream=stream, progress=progress, terms=terms)
+    how: dict[str, Any] = {"steps": steps, "stream": stream, "progress": progress, "terms": terms, "until": until}
+    losses = _train(follow, players, batches, recipe, **how)
     for player in players.values():
         player.eval().requires_grad_(False)
     return losses
@@ -121,6 +137,7 @@ def _train(
     stream: Stream,
     progress: Progress,
     terms: tuple[str, ...],
+    until: Until | None,
 ) -> tuple[float, ...]:
     """The epochs of both loops: `follow` makes the updates of a batch and tells the losses that count."""
     optimizers = {
@@ -140,6 +157,7 @@ def _train(
         for name, part in states.items():
             part.load_state_dict(saved[name])
         means, parts = saved["means"], saved.get("parts", {})
+    before = _copies(players) if until else {}
     for epoch in range(len(means), recipe.epochs):
         losses = list[Tensor]()
         with stream.initialization(f"noise {epoch}"):
@@ -152,14 +170,32 @@ def _train(
         # Losses stay on the device until here: a GPU is not made to wait for each number.
         mean, *of_terms = torch.stack(losses).mean(0).reshape(-1).tolist()
         _refuse_divergence(mean, epoch, recipe)
+        told = dict(zip(terms, of_terms, strict=True))
+        if until is not None:
+            told[until.name] = until.measure()
+        progress.tell(epoch + 1, recipe.epochs, mean, told)
+        is_over = until is not None and told[until.name] > until.limit
+        if is_over and means:
+            for name, player in players.items():
+                player.load_state_dict(before[name])
+            break
         means.append(mean)
-        parts.update(zip(terms, of_terms, strict=True))
-        progress.tell(epoch + 1, recipe.epochs, mean, dict(parts))
+        parts.update(told)
+        if is_over:
+            break
+        if until is not None:
+            before = _copies(players)
         checkpoint.save(
             lambda: {**{name: part.state_dict() for name, part in states.items()}, "means": means, "parts": parts}
         )
     progress.terms = parts
     return tuple(means)
+
+
+def _copies(players: Mapping[str, nn.Module]) -> dict[str, dict[str, Tensor]]:
+    return {
+        name: {key: value.clone() for key, value in player.state_dict().items()} for name, player in players.items()
+    }
 
 
 def _step(loss: Callable[[], Tensor], optimizers: Sequence[torch.optim.Optimizer], compute: Compute) -> Tensor:
