@@ -51,6 +51,7 @@ def fit_shadow(
         task=known.task,
         decider=known.decider,
         reconstructor=known.reconstructor,
+        featurizer=known.featurizer,
         stream=stream,
         compute=compute,
         progress=progress,

@@ -1,6 +1,7 @@
 """The steps of the regime as functions of networks and rows: train a classifier, invert, poison, refine, score."""
 
 import copy
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,8 +12,10 @@ from torch import Tensor, nn
 
 from collab.models.freeze import fold, freeze
 from collab.seeding import Stream
-from collab.training.feeds import FeatureFeed, ImageSet, even_batches, steps_in
-from collab.training.loop import Recipe, Turn, minimize, take_turns
+from collab.training.columns import Column, send, send_parts
+from collab.training.feeds import FeatureFeed, ImageSet, Pictures, as_pictures, even_batches, numbered_batches, steps_in
+from collab.training.graphs import can_replay
+from collab.training.loop import Recipe, Turn, Until, minimize, take_turns
 from collab.training.losses import Disparity, identity_confusion, inversion_loss, poison_loss, reconstruction_disparity
 from collab.training.precision import Compute
 from collab.training.progress import Progress
@@ -30,7 +33,7 @@ def train_classifier(
     stream: Stream,
     compute: Compute,
     progress: Progress,
-    spoil: Callable[[Tensor, torch.Generator], Tensor] = lambda images, generator: images,
+    spoil: Callable[[Tensor, torch.Generator], Tensor] | None = None,
     task: Task = CLASSES,
 ) -> tuple[float, ...]:
     """Step 1 and rows 1 to 5: trains decider after featurizer on images and labels by (DP-1). Changes `network`.
@@ -39,20 +42,31 @@ def train_classifier(
     """
     compute.place(network).train()
 
+    pictures, labels = Pictures(images, compute.device), Column(images.labels, compute.device)
+
     def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        for index in even_batches(len(images), recipe.batch_size, generator):
-            x = images.take(index.numpy(), compute.device)
-            y = torch.from_numpy(images.labels[index.numpy()]).to(compute.device)
+        dealt = list(numbered_batches(len(images), recipe.batch_size, generator, compute.device))
+        height = images.images.shape[2]
+        drawn: Iterable[Tensor] = (draw_shifts(len(numbers), height, generator) for numbers in dealt)
+        if spoil is None:  # else its draws lie between those of the batches
+            drawn = send_parts(list(drawn), compute.device) if recipe.augment else ()
+        shifts = iter(drawn)
+        for numbers in dealt:
+            pixels, y = pictures.pixels(numbers), labels.take(numbers)
             if recipe.augment:
-                x, is_mirrored = shift_and_flip(x, generator)
-                y = task.mirror(y, is_mirrored)
-            yield spoil(x, generator), y
+                shift = next(shifts).to(compute.device)
+                pixels, y = shifted(pixels, shift), task.mirror(y, shift[:, 2] > 0)
+            x = as_pictures(pixels)
+            yield x if spoil is None else spoil(x, generator), y
 
     def loss(batch: tuple[Tensor, Tensor]) -> Tensor:
         return task.loss(network(batch[0]), batch[1], label_smoothing=recipe.label_smoothing)
 
     steps = steps_in(len(images), recipe.batch_size)
-    losses = minimize(loss, network, batches, recipe, steps=steps, stream=stream, compute=compute, progress=progress)
+    losses = minimize(
+        loss, network, batches, recipe,
+        steps=steps, stream=stream, compute=compute, progress=progress, replays=can_replay(network),
+    )  # fmt: skip
     network.eval()
     return losses
 
@@ -72,19 +86,31 @@ def blur(images: Tensor, generator: torch.Generator) -> Tensor:
 
 def shift_and_flip(images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Each image shifted by up to an eighth of its side, edges filled with 0, half of them mirrored; which [batch]."""
-    count, _, height, width = images.shape
-    reach = height // 8
-    padded = nn.functional.pad(images, (reach, reach, reach, reach))
-    top, left = (torch.randint(0, 2 * reach + 1, (count, 1), generator=generator) for _ in range(2))
-    rows, columns = top + torch.arange(height), left + torch.arange(width)
+    shifts = draw_shifts(len(images), images.shape[2], generator).to(images.device)
+    return shifted(images, shifts), shifts[:, 2] > 0
+
+
+def draw_shifts(count: int, height: int, generator: torch.Generator) -> Tensor:
+    """For each of `count` images where it begins in itself enlarged, down and along, and whether it is mirrored.
+
+    int64 [count, 3]; an eighth of its height is added at each edge.
+    """
+    top, left = (torch.randint(0, 2 * (height // 8) + 1, (count, 1), generator=generator) for _ in range(2))
     is_mirrored = torch.rand(count, 1, generator=generator) < 0.5
-    columns = torch.where(is_mirrored, columns.flip(1), columns)
-    which, rows, columns = (
-        index.to(images.device)
-        for index in (torch.arange(count).view(-1, 1, 1), rows.unsqueeze(2), columns.unsqueeze(1))
-    )
-    picked = padded.permute(0, 2, 3, 1)[which, rows, columns]
-    return picked.permute(0, 3, 1, 2), is_mirrored[:, 0]
+    return torch.cat((top, left, is_mirrored.long()), 1)
+
+
+def shifted(images: Tensor, shifts: Tensor) -> Tensor:
+    """Images [batch, 3, height, width] of any type moved and mirrored as `shifts` [batch, 3] says, channels last."""
+    count, _, height, width = images.shape
+    reach, device = height // 8, images.device
+    padded = nn.functional.pad(images, (reach, reach, reach, reach))
+    rows = shifts[:, :1] + torch.arange(height, device=device)
+    along = torch.arange(width, device=device).expand(count, -1)
+    columns = shifts[:, 1:2] + torch.where(shifts[:, 2:] > 0, along.flip(1), along)
+    which = torch.arange(count, device=device).view(-1, 1, 1)
+    picked = padded.permute(0, 2, 3, 1)[which, rows.unsqueeze(2), columns.unsqueeze(1)]
+    return picked.permute(0, 3, 1, 2)
 
 
 def features_of(
@@ -112,13 +138,15 @@ def train_reconstructor(
     """Step 1: trains R to invert F by (DP-3); `images` holds row i of `feed` at i. Changes `reconstructor`."""
     compute.place(reconstructor).train()
 
-    def loss(batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        features, _, row = batch
-        return inversion_loss(reconstructor(features), images.take(row.numpy(), compute.device))
+    def loss(batch: tuple[Tensor, ...]) -> Tensor:
+        features, _, pictures = batch
+        return inversion_loss(reconstructor(features), pictures)
 
+    batches = feed.beside(Pictures(images, compute.device))
     losses = minimize(
-        loss, reconstructor, feed.batches, recipe, steps=feed.steps, stream=stream, compute=compute, progress=progress
-    )
+        loss, reconstructor, batches, recipe,
+        steps=feed.steps, stream=stream, compute=compute, progress=progress, replays=can_replay(reconstructor),
+    )  # fmt: skip
     reconstructor.eval()
     return losses
 
@@ -155,6 +183,9 @@ def train_dpm(
     after: nn.Module | None = None,
     task: Task = CLASSES,
     identifier: tuple[nn.Module, int] | None = None,
+    featurizer: nn.Module | None = None,
+    held: FeatureFeed | None = None,
+    most_gap: float = math.inf,
 ) -> tuple[float, ...]:
     """Step 2: trains P on an entity's own rows by (DP-6) against frozen C and R; changes `dpm` only.
 
@@ -165,18 +196,27 @@ def train_dpm(
 
     With an `identifier`, A and how many people it names, P learns to make it name random ones (DPF 4.4), and R is no
     opponent: a random person for each image, drawn anew in each step or once for all.
+
+    Where the recipe augments, images are shifted and mirrored and their features are made by `featurizer` (F) on the
+    way. With `held`, rows that it does not learn from, it ends before the epoch after which C reads poisoned rows of
+    `feed` better than those by more than `most_gap`, in the task's merits (G of SCIENCE 4.2, as the entity sees it).
     """
     compute.place(dpm).train()
     read = compute.place(fold(decider))
+    adapts = aim.adapt and identifier is None
     rebuilders = [
-        compute.place(copy.deepcopy(network) if aim.adapt else fold(network)) for network in (reconstructor, *others)
+        compute.place(copy.deepcopy(network) if adapts else fold(network)) for network in (reconstructor, *others)
     ]
 
-    fixed = None
+    batches = feed.beside()
     if identifier is not None:
         compute.place(identifier[0])
-        if aim.target == "per_image":
-            fixed = torch.randint(identifier[1], (feed.rows,), generator=stream.torch("people"))
+        batches = _beside_people(feed, identifier[1], aim, stream)
+    elif aim.ssim_weight or adapts or recipe.augment:
+        batches = feed.beside(Pictures(images, compute.device))
+    if recipe.augment:
+        assert featurizer is not None
+        batches = _augmented(batches, compute.place(featurizer), feed.dtype, task, compute)
 
     def published(features: Tensor) -> Tensor:
         with torch.no_grad():
@@ -188,12 +228,12 @@ def train_dpm(
         loss = poison_loss(equivalence, disparity, ssim_weight=aim.ssim_weight)
         return torch.stack([loss, equivalence.detach(), disparity.detach()])
 
-    def loss(batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        features, labels, row = batch
+    def loss(batch: tuple[Tensor, ...]) -> Tensor:
+        features, labels, *beside = batch
         poisoned = published(features)
         logits = read(poisoned)
         if aim.equivalence == "labels":
-            equivalence = task.loss(logits, labels)
+            equivalence = task.loss(logits, labels, label_smoothing=recipe.label_smoothing)
         else:
             with torch.no_grad():
                 original = read(features)
@@ -201,34 +241,81 @@ def train_dpm(
         if not aim.ssim_weight:
             return with_terms(equivalence, torch.zeros_like(equivalence))
         if identifier is not None:
-            named, people = identifier
-            drawn = torch.randint(people, row.shape) if fixed is None else fixed[row]
-            confusion = identity_confusion(named(poisoned), drawn.to(poisoned.device))
-            return with_terms(equivalence, confusion)
-        pictures = images.take(row.numpy(), compute.device)
+            return with_terms(equivalence, identity_confusion(identifier[0](poisoned), beside[0]))
         disparities = [
-            reconstruction_disparity(rebuild(poisoned), pictures, ssim_loss=aim.ssim_loss) for rebuild in rebuilders
+            reconstruction_disparity(rebuild(poisoned), beside[0], ssim_loss=aim.ssim_loss) for rebuild in rebuilders
         ]
         return with_terms(equivalence, torch.stack(disparities).mean())
 
-    def rebuilt(rebuild: nn.Module, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        features, _, row = batch
-        return inversion_loss(rebuild(published(features).detach()), images.take(row.numpy(), compute.device))
+    def rebuilt(rebuild: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+        features, _, pictures = batch
+        return inversion_loss(rebuild(published(features).detach()), pictures)
 
-    def turns(batch: tuple[Tensor, Tensor, Tensor], index: int, epoch: int) -> Iterator[Turn]:
+    def turns(batch: tuple[Tensor, ...], index: int, epoch: int) -> Iterator[Turn]:
         for number, rebuild in enumerate(rebuilders):
             yield Turn((f"R{number}",), partial(rebuilt, rebuild, batch))
         yield Turn(("P",), partial(loss, batch))
 
     how: dict[str, Any] = {"steps": feed.steps, "stream": stream, "compute": compute, "progress": progress}
     how["terms"] = ("equivalence", "disparity")
-    if aim.adapt:
+    if held is not None:
+
+        def gap() -> float:
+            dpm.eval()
+            with stream.initialization("gap"), torch.no_grad(), compute.autocast():
+                merits = [
+                    torch.cat([task.merits(read(published(x)).float(), y) for x, y, _ in rows.batches(None)]).mean()
+                    for rows in (feed, held)
+                ]
+            dpm.train()
+            return float(merits[0] - merits[1])
+
+        how["until"] = Until("gap", most_gap, gap)
+    how["replays"] = can_replay(dpm, before, after, read, *rebuilders, identifier and identifier[0])
+    if adapts:
         players = {"P": dpm, **{f"R{number}": rebuild for number, rebuild in enumerate(rebuilders)}}
-        losses = take_turns(turns, players, feed.batches, recipe, **how)
+        losses = take_turns(turns, players, batches, recipe, **how)
     else:
-        losses = minimize(loss, dpm, feed.batches, recipe, **how)
+        losses = minimize(loss, dpm, batches, recipe, **how)
     freeze(dpm)
     return losses
+
+
+def _augmented(
+    passes: Callable[[torch.Generator], Iterator[tuple[Tensor, ...]]],
+    featurizer: nn.Module,
+    stored: torch.dtype,
+    task: Task,
+    compute: Compute,
+) -> Callable[[torch.Generator], Iterator[tuple[Tensor, ...]]]:
+    """Passes of F of shifted and mirrored images, rounded as `stored` ones are, their labels, and these images."""
+
+    def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, ...]]:
+        for _, labels, pictures in passes(generator):
+            shown, is_mirrored = shift_and_flip(pictures, generator)
+            with torch.no_grad(), compute.autocast():
+                features = featurizer(shown)
+            yield features.to(stored).float(), task.mirror(labels, is_mirrored), shown
+
+    return batches
+
+
+def _beside_people(
+    feed: FeatureFeed, people: int, aim: Poisoning, stream: Stream
+) -> Callable[[torch.Generator], Iterator[tuple[Tensor, ...]]]:
+    """Passes of features, labels and a random person for each row: its own for good, or drawn anew in each pass."""
+    if aim.target == "per_image":
+        return feed.beside(Column(torch.randint(people, (feed.rows,), generator=stream.torch("people")), feed.device))
+    passes = feed.beside()
+
+    def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, ...]]:
+        # All at once, of torch's generator, which each epoch seeds: the same numbers as one batch after the other.
+        drawn, at = send(torch.randint(people, (feed.rows,)), feed.device), 0
+        for features, labels in passes(generator):
+            yield features, labels, drawn[at : at + len(labels)]
+            at += len(labels)
+
+    return batches
 
 
 def refine_decider(
@@ -254,12 +341,13 @@ def refine_decider(
             if isinstance(part, nn.modules.batchnorm._BatchNorm):
                 part.eval()
 
-    def loss(batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    def loss(batch: tuple[Tensor, ...]) -> Tensor:
         return task.loss(decider(batch[0]), batch[1], label_smoothing=recipe.label_smoothing)
 
     losses = minimize(
-        loss, decider, feed.batches, recipe, steps=feed.steps, stream=stream, compute=compute, progress=progress
-    )
+        loss, decider, feed.beside(), recipe,
+        steps=feed.steps, stream=stream, compute=compute, progress=progress, replays=can_replay(decider),
+    )  # fmt: skip
     if bn == "own":
         assert own is not None
         settle_statistics(decider, lambda: (features for features, _, _ in own.batches(None)), compute)

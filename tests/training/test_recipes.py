@@ -1,13 +1,13 @@
 """The steps of the regime on tiny networks: what they minimize, and what they must not touch."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from collab.defenses.dpm_network import build_dpm
@@ -15,6 +15,7 @@ from collab.metrics.visual import ssim
 from collab.models.backbones import build_split
 from collab.models.freeze import freeze
 from collab.seeding import Stream
+from collab.training import recipes
 from collab.training.feeds import FeatureFeed, ImageSet, InMemory
 from collab.training.loop import Recipe
 from collab.training.precision import Compute
@@ -22,6 +23,7 @@ from collab.training.progress import Progress
 from collab.training.recipes import (
     EVAL_BATCH,
     Poisoning,
+    blur,
     features_of,
     outputs_of,
     refine_decider,
@@ -287,8 +289,72 @@ def test_shifts_and_mirrors_are_those_of_a_slow_loop() -> None:
     assert torch.equal(shift_and_flip(images, torch.Generator().manual_seed(5))[0], torch.stack(expected))
 
 
+@pytest.mark.parametrize("spoil", [None, blur], ids=["shifts drawn at once", "spoilt batch by batch"])
+def test_an_epoch_draws_what_it_drew_batch_by_batch(
+    spoil: Callable[[Tensor, torch.Generator], Tensor] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The formulation that drew order, shifts and mirrors within the step, as the reference: the same bits."""
+    pixels = np.random.default_rng(3).integers(0, 256, (37, 3, 16, 16), dtype=np.uint8)
+    images, seen = ImageSet(pixels, np.arange(37) % 5), []
+    monkeypatch.setattr(recipes, "minimize", lambda loss, net, batches, *_, **__: seen.extend(batches(seeded(6))))
+    train_classifier(
+        nn.Identity(), images, Recipe(1, 8, "sgd", 0.1, augment=True),
+        stream=STREAM, compute=CPU, progress=Progress(), spoil=spoil,
+    )  # fmt: skip
+    generator, expected = seeded(6), []
+    order = torch.randperm(37, generator=generator)
+    for index in torch.tensor_split(order, 5):
+        x = torch.from_numpy(pixels[index.numpy()]).float().div_(255)
+        padded = nn.functional.pad(x, (2, 2, 2, 2))
+        top, left = (torch.randint(0, 5, (len(x), 1), generator=generator) for _ in range(2))
+        rows, columns = top + torch.arange(16), left + torch.arange(16)
+        columns = torch.where(torch.rand(len(x), 1, generator=generator) < 0.5, columns.flip(1), columns)
+        x = padded.permute(0, 2, 3, 1)[torch.arange(len(x)).view(-1, 1, 1), rows.unsqueeze(2), columns.unsqueeze(1)]
+        x = x.permute(0, 3, 1, 2)
+        expected.append((x if spoil is None else spoil(x, generator), index % 5))
+    assert len(seen) == len(expected) == 5
+    for (x, y), (same_x, same_y) in zip(seen, expected, strict=True):
+        assert torch.equal(x, same_x)
+        assert torch.equal(y, same_y)
+        assert x.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("target", ["per_step", "per_image"])
+def test_random_people_are_those_that_each_step_drew(
+    world: World, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[Tensor, ...]] = []
+    monkeypatch.setattr(recipes, "minimize", lambda loss, net, batches, *_, **__: seen.extend(batches(seeded(6))))
+    module = world.dpm()
+    with STREAM.initialization("noise 0"):
+        train_dpm(
+            module, world.feed(8), world.images, world.decider, world.reconstructor,
+            Poisoning("labels", "abs", 1.0, target), Recipe(1, 8, "sgd", 0.1),  # type: ignore[arg-type]
+            stream=STREAM, compute=CPU, progress=Progress(), identifier=(nn.Identity(), 7),
+        )  # fmt: skip
+    fixed = torch.randint(7, (ROWS,), generator=STREAM.torch("people"))
+    with STREAM.initialization("noise 0"):
+        order = torch.tensor_split(torch.randperm(ROWS, generator=seeded(6)), 5)
+        for (*_, people), index in zip(seen, order, strict=True):
+            assert torch.equal(people, fixed[index] if target == "per_image" else torch.randint(7, (len(index),)))
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
 def test_a_budget_of_steps_gives_small_rows_more_passes() -> None:
     recipe = Recipe(10, 10, "sgd", 0.1)
     assert with_budget(recipe, 100, 1000, "epochs").epochs == 10
     assert with_budget(recipe, 100, 1000, "steps").epochs == 100
     assert with_budget(recipe, 1000, 1000, "steps").epochs == 10
+
+
+def test_labels_of_a_dpm_are_smoothed_as_its_recipe_says(world: World) -> None:
+    recipe = Recipe(1, 64, "sgd", 0.05, label_smoothing=0.3)
+    (smoothed,) = world.poisoned_with(Poisoning("labels", "abs", 0.0), world.dpm(), recipe)
+    with torch.no_grad():
+        logits = world.decider.eval()(world.dpm().train()(world.features.float()))
+    assert smoothed == pytest.approx(
+        functional.cross_entropy(logits, world.labels, label_smoothing=0.3).item(), rel=1e-4
+    )

@@ -15,7 +15,8 @@ from collab.results.catalog import columns_in
 from collab.results.gains import find_gain, name_reference
 from collab.results.results import BY, Results
 from collab.results.table import Result, drop_verdicts
-from collab.results.words import format_signed, state_basis
+from collab.results.words import FOR_CHOOSING, format_signed, state_basis
+from collab.results.writing import find_gap
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import list_played_rows
 from collab.verdicts.verdicts import Verdict, format_found, judge
@@ -42,7 +43,8 @@ def make_tables(scenario: Scenario, rows: Sequence[Result]) -> tuple[Table, ...]
     judged, shown = judge(scenario, rows), [table for table in made if table.lines]
     if shown or any(verdict.value is not None for verdict in judged):  # else no part of what is expected was played
         shown += [table for table in [tabulate_verdicts(judged, f"seed {scenario.seed}")] if table.lines]
-    return tuple(replace(table, notes=tuple(filter(None, table.notes))) for table in shown)
+    first = (FOR_CHOOSING,) if scenario.data.is_for_choosing else ()
+    return tuple(replace(table, notes=(*first, *filter(None, table.notes))) for table in shown)
 
 
 def _table_1(scenario: Scenario, results: Results) -> Table:
@@ -52,6 +54,9 @@ def _table_1(scenario: Scenario, results: Results) -> Table:
     for entity in scenario.entities:
         original, poisoned, fidelity = (results.find("tables_1_2", entity.name, name) for name in names)
         if original and poisoned:
+            own, published = (
+                results.find("publish", entity.name, f"{main.name}_{what}") for what in ("own", "published")
+            )
             others = (results.find("tables_1_2", entity.name, metric) for metric in placed)
             lines.append(
                 (
@@ -60,14 +65,22 @@ def _table_1(scenario: Scenario, results: Results) -> Table:
                     format_cell(original, main.scale),
                     format_cell(poisoned, main.scale),
                     f"{main.gain(original.value or 0, poisoned.value or 0):+.1f}",
+                    format_cell(own, main.scale),
+                    format_cell(published, main.scale),
+                    format_signed(find_gap(main, results, entity.name), main.scale),
                     format_cell(fidelity, main.fidelity_scale),
                     *map(format_cell, others),
                 )
             )
-    columns = ("entity", "defense", "original", "poisoned", "cost", main.fidelity_title, *placed.values())
+    columns = (
+        "entity", "defense", "original", "poisoned", "cost", "own rows", "published", "G", main.fidelity_title,
+        *placed.values(),
+    )  # fmt: skip
     note = (
         f"The released decider on held-out images: {main.title} in {main.unit}; cost in {main.points}; "
-        f"{main.fidelity}: of both answers."
+        f"{main.fidelity}: of both answers. own rows, published: the entity's own, as they are and as it published "
+        f"them. G = published - poisoned, in {main.points}: a module that writes labels into its own rows is read "
+        "better there, and they teach nobody."
     )
     measured = [result for result in results.of("tables_1_2") if result.metric in names]
     notes = (note, *_explain_paper(results, *names[:2]), state_basis(measured))
