@@ -52,18 +52,13 @@ class ShardSpec:
             )
 
     @property
-    def shows_images(self) -> bool:
-        """Whether rows are images and not features."""
-        return self.featurizer == IMAGES
-
-    @property
     def targets(self) -> Targets:
         """What stands beside the features of a row."""
         return Targets(self.target, self.classes)
 
     @property
     def torch_dtype(self) -> torch.dtype:
-        """The type that rows are read as: the stored one, or float32 for quantize rows."""
+        """The type that rows are read as: the stored one, or float32 for quantized rows."""
         return CODECS[self.dtype].reads_as
 
     @property
