@@ -136,7 +136,8 @@ class Entity(Defended):
         losses = self.defense.fit(module, view)
         write_release(self.private, "defense", module.state_dict(), {})  # for this entity alone
         measures, pictures = measure_cost(self, module)
-        return Report((*measures, *(Measure("poison_loss", loss) for loss in losses[-1:])), (pictures,))
+        last = *(("loss", loss) for loss in losses[-1:]), *progress.terms.items()
+        return Report((*measures, *(Measure(f"poison_{name}", value) for name, value in last)), (pictures,))
 
     def disclose(self, progress: Progress) -> Report:
         """What R shows of held-out images, before and after the own module; see `collab.participants.disclosure`."""
@@ -202,7 +203,8 @@ class Entity(Defended):
             return self.train_from_scratch(row, self.images, stream, progress)
         if row.own == "published":
             return self._train_on_published(row, stream, progress)
-        own = self.shards_of(self.name) if row.own == "poisoned" else [self.own_features(self.private)]
+        plain = self.own_features(self.private)
+        own = self.shards_of(self.name) if row.own == "poisoned" else [plain]
         offered = [offer(self, sender) for sender in sorted(row.pool)]
         pool, measures = self.choose([peer for peer in offered if peer.shards], row, progress), list[Measure]()
         measures += [Measure(f"refused[{peer.sender}]", len(peer.refused)) for peer in offered if peer.refused]
@@ -213,7 +215,7 @@ class Entity(Defended):
         taken = {peer.sender: peer.rows for peer in pool}
         measures += [Measure(f"rows_from[{peer.sender}]", taken.get(peer.sender, 0)) for peer in offered]
         shards = [*own, *(shard for peer in pool for shard in peer.shards)]
-        decider, report = self.refine_on(shards, most_rows, row, stream, progress)
+        decider, report = self.refine_on(shards, most_rows, row, stream, progress, own=plain)
         name = f"decider_{hashlib.sha256(str(row.name).encode()).hexdigest()[:16]}"  # rows may have long names
         write_release(self.private, name, decider.state_dict(), {"row": str(row.name)})
         shutil.rmtree(self.scratch, ignore_errors=True)

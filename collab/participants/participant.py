@@ -28,7 +28,15 @@ from collab.training.feeds import FeatureFeed, ImageSet
 from collab.training.loop import Recipe
 from collab.training.precision import Compute
 from collab.training.progress import Progress
-from collab.training.recipes import batched, features_of, outputs_of, refine_decider, train_classifier, with_budget
+from collab.training.recipes import (
+    EVAL_BATCH,
+    batched,
+    features_of,
+    outputs_of,
+    refine_decider,
+    train_classifier,
+    with_budget,
+)
 from collab.training.tasks import Classification, Task
 from collab.types import Measure, Report
 
@@ -194,17 +202,34 @@ class Participant:
         return split
 
     def refine_on(
-        self, readers: Sequence[ShardReader], most_rows: int, row: Refinement, stream: Stream, progress: Progress
+        self,
+        readers: Sequence[ShardReader],
+        most_rows: int,
+        row: Refinement,
+        stream: Stream,
+        progress: Progress,
+        *,
+        own: ShardReader,
     ) -> tuple[nn.Module, Report]:
-        """Step 3: C trained further on the rows of all `readers`, scored on unpoisoned held-out features."""
-        decider = self.train_further(readers, most_rows, row, stream, progress)
+        """Step 3: C trained further on the rows of all `readers`, scored on unpoisoned held-out features.
+
+        `own` are the unpoisoned features of whose row it is.
+        """
+        decider = self.train_further(readers, most_rows, row, stream, progress, own=own)
         rows = sum(reader.rows for reader in readers)
         return decider, Report((*self.score_features(decider), Measure("rows", rows)))
 
     def train_further(
-        self, readers: Sequence[ShardReader], most_rows: int, row: Refinement, stream: Stream, progress: Progress
+        self,
+        readers: Sequence[ShardReader],
+        most_rows: int,
+        row: Refinement,
+        stream: Stream,
+        progress: Progress,
+        *,
+        own: ShardReader,
     ) -> nn.Module:
-        """A copy of the released C, trained further on the rows of all `readers`."""
+        """A copy of the released C, trained further on the rows of all `readers`; `own` as in `refine_on`."""
         options = self.scenario.refine
         feed = self.feed(readers, options.batch_size)
         decider = copy.deepcopy(self.released.decider).requires_grad_(True)
@@ -218,6 +243,7 @@ class Participant:
             compute=self.compute,
             progress=progress,
             task=self.task,
+            own=self.feed([own], EVAL_BATCH),
         )
         return decider
 

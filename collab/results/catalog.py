@@ -116,6 +116,8 @@ _ENTRIES = (
     Entry("jpeg_bytes", "as JPEG", "size of one own image as JPEG of quality 90", "bytes", "down", digits=0),
     Entry("shards_withdrawn", "withdrawn", "shards that a leaver took back", "shards", digits=0),
     Entry("poison_loss", "loss", "last mean loss of the defense's training", "of its equation", "down"),
+    Entry("poison_equivalence", "(DP-4)", "the first term of that loss: how far C's answers to what is published are from what it is to answer", "nats, or of the task", "down"),
+    Entry("poison_disparity", "(DP-5)", "the second, before lambda: SSIM of R's images, as `ssim_loss` says", "of its equation", "down"),
     Entry("l1_public", "L1 of R", "last mean loss of R on public images", "pixel value, 0 to 1"),
     Entry("l1", "L1", "mean absolute difference of rebuilt (or published) and true image", "pixel value, 0 to 1", "up", "", ("", WHAT, PUBLISHED, GUESS), part="images"),
     Entry("psnr", "PSNR, dB", "peak signal-to-noise ratio of the same", "dB", "down", "", ("", WHAT, PUBLISHED), digits=2),

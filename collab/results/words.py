@@ -6,6 +6,11 @@ from collab.results.figure import Figure
 from collab.results.table import Result
 from collab.tasks import MainMetric
 
+FOR_CHOOSING = (
+    "Scored on validation images, which stand here in the place of held-out ones: to choose by, not to conclude from. "
+    "No expectation is judged."
+)
+
 
 def subtract(result: Result | None, other: Result | None) -> Figure | None:
     """`result` minus `other`, as if their errors were independent; None if either has no value."""

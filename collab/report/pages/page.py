@@ -26,6 +26,7 @@ from collab.report.tables.tables import describe, make_tables, tabulate_verdicts
 from collab.results.aggregate import Mean
 from collab.results.gains import name_reference
 from collab.results.opened import Opened, open_run
+from collab.results.words import FOR_CHOOSING
 from collab.scenario.model import Refinement
 from collab.scenario.sweep import Sweep
 from collab.store.pictures import Sheet
@@ -74,6 +75,7 @@ def draw_page(run: Opened) -> str:
     beside = facts.tabulate_printed(run.rows)
     reference = name_reference(result.row for result in run.rows)
     parts: dict[str, Any] = {
+        "notice": FOR_CHOOSING if scenario.data.is_for_choosing else "",
         "run": run, "record": {"collab": "", "failures": {}, **record}, "refused": facts.list_refusals(record),
         "source": run.source, "summary": summary, "bars": make_bars(scenario, run.rows),
         "glance": facts.tabulate_answers(summary, sent, scenario.data.main_metric, reference),
@@ -106,10 +108,12 @@ def write_sweep_page(
     *,
     verdicts: Sequence[Verdict] = (),
     sheets: Mapping[str, Sheet] | None = None,
+    notice: str = "",
 ) -> Path:
     """Draws `report.html` of a sweep: curves, frontiers, pictures, verdicts, means, what failed.
 
     `rows` are those of the scenarios; `sheets` are named by the values of their cell, and the entity if there are more.
+    `notice` is to be read first.
     """
     axes = [axis.vary for axis in spec.axes]
     main = find_main_metric(mean.metric for mean in means)
@@ -117,7 +121,7 @@ def write_sweep_page(
     band = "Bands: 95 % interval of the mean over seeds (Student)." if is_banded else "One seed: no bands; see --seeds."
     target = folder / "report.html"
     page = fill_in(
-        "sweep.html", spec=spec, axes=axes, main=main, missing=missing, band=band,
+        "sweep.html", spec=spec, axes=axes, main=main, missing=missing, band=band, notice=notice,
         curves=draw_accuracy(means, axes, {str(row.name): describe(row) for row in rows}) if axes else "",
         poisoning=draw_poisoning(means, axes) if axes else "", poisoned=tabulate_poisoning(means, axes),
         frontier=draw_frontier(means, axes, pick_headline_gains(means, rows)),
