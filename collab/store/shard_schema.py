@@ -108,8 +108,8 @@ class Written:
     def read(cls, folder: Path) -> "Written":
         """What `save` left in `folder`; ShardMissing if there is nothing."""
         try:
-            found = read_json(folder / _RECORD, what="the record")
-            return cls(**found | {"path": folder / Path(found["path"]).name, "histogram": tuple(found["histogram"])})
+            record = read_json(folder / _RECORD, what="the record")
+            return cls(**record | {"path": folder / Path(record["path"]).name, "histogram": tuple(record["histogram"])})
         except FileNotFoundError as error:
             raise ShardMissing(
                 f"there is no record of a shard in {folder}. Play the stage that writes it again."

@@ -220,15 +220,16 @@ def _check_size(size: int, record: Sealed, spec: ShardSpec) -> None:
         raise StoreError(f"it has {size} bytes, but {record.rows} rows of {spec.row_bytes} take {least} to {most}")
 
 
-def _check_schema(found: pa.Schema, expected: pa.Schema) -> None:
-    if found.equals(expected, check_metadata=True):
+def _check_schema(stored: pa.Schema, expected: pa.Schema) -> None:
+    if stored.equals(expected, check_metadata=True):
         return
-    there, asked = dict(found.metadata or {}), dict(expected.metadata)
+    there, asked = dict(stored.metadata or {}), dict(expected.metadata)
     unequal = [key.decode(errors="replace") for key in sorted(there | asked) if there.get(key) != asked.get(key)]
     facts = [
         f"{name} is {there.get(name.encode())!r}, expected is {asked.get(name.encode())!r}" for name in unequal[:4]
     ]
-    raise StoreError("; ".join(facts) or f"its columns are {found.names} {found.types}, expected are {expected.types}")
+    columns = f"its columns are {stored.names} {stored.types}, expected are {expected.types}"
+    raise StoreError("; ".join(facts) or columns)
 
 
 def _check_rows(reader: Any, mapped: np.ndarray, record: Sealed, spec: ShardSpec) -> None:

@@ -91,7 +91,7 @@ class Store:
         Trusts manifests only; the same content twice is one record. Raises ShardCorrupt for a manifest that is none and
         for two that contradict each other; those of other entities than the asked one are not looked at.
         """
-        found: dict[tuple[str, str], Record] = {}
+        published: dict[tuple[str, str], Record] = {}
         ordered = []
         for number, path in self._manifests_of(entity):
             record = read_manifest(path)
@@ -104,19 +104,19 @@ class Store:
                     "shard, so that neither is believed. Delete both, and let it publish again."
                 )
             if record.stage == WITHDRAWN:
-                found.pop((owner, sha256), None)
+                published.pop((owner, sha256), None)
             else:
-                found.setdefault((owner, sha256), record)
-        return tuple(found.values())
+                published.setdefault((owner, sha256), record)
+        return tuple(published.values())
 
     def records_or_less(self) -> tuple[Record, ...]:
         """What `records` answers, without the entities whose manifests are refused."""
-        found: list[Record] = []
+        records: list[Record] = []
         named = (parse_manifest_name(path.name) for _, path in self._manifests_of(None))
         for entity in sorted({each[0] for each in named if each}):
             with suppress(ShardCorrupt):
-                found += self.records(entity)
-        return tuple(found)
+                records += self.records(entity)
+        return tuple(records)
 
     def open(self, record: Record, spec: ShardSpec) -> ShardReader:
         """Opens a published shard, verifying it unless this object has done so and the file is unchanged.

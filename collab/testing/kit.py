@@ -111,7 +111,8 @@ class _Kit:
             options = model.model_validate(with_tuples(content), context=Kinds(self._plugins))
         except ValidationError as error:
             wrong = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-            return Check("options", "\n".join([*wrong, "State what it needs by --set KEY=VALUE, or mend its Options."]))
+            wrong += ["State what it needs with --set KEY=VALUE, or mend its Options."]
+            return Check("options", "\n".join(wrong))
         except PluginError as error:
             return Check("options", str(error))
         return Check("options", "\n".join(_wrong_options(model, options, self._plugins)))

@@ -97,7 +97,7 @@ def tabulate_numbers(cells: Sequence[Cell]) -> Table | None:
 def _numbered(cells: Sequence[Cell], kind: str) -> dict[tuple[str, int], Figure]:
     """Leakage by defense and by the number in an attack's name."""
     return {
-        (cell.defense, int(found[1])): cell.leakage
+        (cell.defense, int(match[1])): cell.leakage
         for cell in cells
-        if (found := re.fullmatch(rf"{kind}\[(\d+)\]", cell.attack)) and cell.leakage is not None
+        if (match := re.fullmatch(rf"{kind}\[(\d+)\]", cell.attack)) and cell.leakage is not None
     }

@@ -29,11 +29,11 @@ def draw_accuracy(means: Sequence[Mean], axes: Sequence[str], labels: Mapping[st
     scored = [each for each in means if each.metric == main.name]
     rest = list(dict.fromkeys(each.values[1:] for each in scored))
     names = sorted({each.entity for each in scored if each.entity and each.row in labels})
-    wanted = [(others, name) for others in rest for name in names][:MOST_PANELS]
-    if not wanted:
+    shown = [(others, name) for others in rest for name in names][:MOST_PANELS]
+    if not shown:
         return ""
-    figure, panels = draw_panels(len(wanted))
-    for panel, (others, name) in zip(panels, wanted, strict=True):
+    figure, panels = draw_panels(len(shown))
+    for panel, (others, name) in zip(panels, shown, strict=True):
         here = [each for each in scored if each.values[1:] == others and each.entity in (name, None)]
         owners = {mean.row: mean.entity for mean in reversed(here)}
         own, shared = f"c_own_{name}", [row for row, owner in owners.items() if row in labels and owner is None]

@@ -93,9 +93,9 @@ def summarize(
     worst = find_worst_by_defense(judged)
     victims = {name for cell in cells for name in cell.victims}
     verdicts = {name: worst[defenses[name]].word for name in defenses if name in victims and defenses[name] in worst}
-    told = " ".join(filter(None, (describe_verdicts(judged, defenses), describe_disclosure(shown))))
+    disclosed = " ".join(filter(None, (describe_verdicts(judged, defenses), describe_disclosure(shown))))
     cautions = (*_alone_is_better(gains), *_not_hidden(scenario, shown), *notices, *_cautions(scenario, results))
-    return Summary(gains, shown, verdicts, _gained(scenario, gains), told, _cost(sent), cautions)
+    return Summary(gains, shown, verdicts, _gained(scenario, gains), disclosed, _cost(sent), cautions)
 
 
 def _gain(scenario: Scenario, pooled: Sequence[Refinement], results: Results, name: str) -> Gain | None:
