@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -39,6 +40,9 @@ from collab.training.recipes import (
 )
 from collab.training.tasks import Classification, Task
 from collab.types import Measure, Report
+
+SCORED_IN_TRAINING = 1000
+"""Training images, at most, on which a network from scratch is scored: enough to tell whether it has learned."""
 
 
 class Participant:
@@ -177,8 +181,9 @@ class Participant:
         )
 
     def train_from_scratch(self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress) -> Report:
-        """Rows 1 to 5: a new network trained on raw images, scored on held-out ones."""
-        return Report(self.score_images(self.train_network(row, images, stream, progress)))
+        """Rows 1 to 5: a new network trained on raw images, scored on held-out ones and on those it learned on."""
+        network = self.train_network(row, images, stream, progress)
+        return Report((*self.score_images(network), self.score_training(network, images)))
 
     def train_network(self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress) -> nn.Module:
         """A new network of the scenario's architecture, trained on images."""
@@ -312,6 +317,16 @@ class Participant:
         shown = (self.heldout.take(rows.numpy(), self.compute.device) for rows in pieces)
         outputs = outputs_of(network, map(changed, shown) if changed else shown, self.compute)
         return self.task.measures(outputs, torch.from_numpy(self.heldout.labels), self.scenario.seed, suffix)
+
+    def score_training(self, network: nn.Module, images: ImageSet) -> Measure:
+        """How well a network does on the images that it was trained on: whether it has learned what it was shown.
+
+        The task's main metric, over `SCORED_IN_TRAINING` images at most, evenly from all.
+        """
+        rows = np.unique(np.linspace(0, len(images) - 1, SCORED_IN_TRAINING).round().astype(np.int64))
+        shown = (images.take(part.numpy(), self.compute.device) for part in batched(torch.from_numpy(rows)))
+        outputs = outputs_of(network, shown, self.compute)
+        return self.task.measures(outputs, torch.from_numpy(images.labels[rows]), self.scenario.seed, "_training")[0]
 
     def score_features(self, decider: nn.Module) -> tuple[Measure, ...]:
         """How well a decider does on unpoisoned held-out features."""
