@@ -43,8 +43,8 @@ def fit_shadow(
         module = defense.build(shape[0], rectified=bool((features >= 0).all()))
     view = PrivateView(
         features=feed, images=images, public=public, task=known.task, decider=known.decider,
-        reconstructor=known.reconstructor, stream=stream, compute=compute, progress=progress,
-        another=lambda kind: known.reconstructor, identifier=_nobody,
+        reconstructor=known.reconstructor, featurizer=known.featurizer, stream=stream,
+        compute=compute, progress=progress, another=lambda kind: known.reconstructor, identifier=_nobody,
         like_decider=lambda outputs: copy.deepcopy(known.decider),
     )  # fmt: skip
     defense.fit(module, view)

@@ -53,6 +53,10 @@ CHANGES: dict[str, set[str]] = {
     "entities.a2.defense=[none, dpm]": PUBLISHED,
     "entities.a2.defense.against=[rx2s2]": PUBLISHED,
     "entities.a2.defense.ssim_loss=l1": PUBLISHED,
+    "entities.a2.defense.cross_fit=2": PUBLISHED,
+    "entities.a2.defense.until={gap: 0.03}": PUBLISHED,
+    "entities.a2.defense.augment=true": PUBLISHED,
+    "entities.a2.defense.label_smoothing=0.1": PUBLISHED,
     "refine.epochs=2": REFINES,
     "refine.bn=frozen": REFINES,
     "refine.budget=steps": REFINES,
@@ -67,6 +71,7 @@ CHANGES: dict[str, set[str]] = {
     "disclosure={}": NONE,  # tests/participants/test_disclosure.py changes what is in it
     "store.codec=bfloat16": {"featurize", "featurize_heldout", "reconstruct", *PUBLISHED},
     "precision=bf16": EVERYTHING - DECODES,
+    "compute={determinism: fast, graphs: off}": NONE,  # on a CPU; a GPU is known by `fast`, see `Setting` below
     "resources.workers=2": NONE,
     "resources.restarts=5": NONE,
     "resources.entity.cpus=2": EVERYTHING - DECODES,
@@ -168,7 +173,13 @@ def test_no_two_different_stages_share_a_key(small: Callable[..., Scenario]) -> 
 
 
 @pytest.mark.parametrize(
-    "other", [Setting("cpu bfloat16", 1), Setting("cpu float32", 2), Setting("cpu float32", 1, "9.9")]
+    "other",
+    [
+        Setting("cpu bfloat16", 1),
+        Setting("cpu float32", 2),
+        Setting("cpu float32", 1, "9.9"),
+        Setting("cpu float32 fast", 1),
+    ],
 )
 def test_another_machine_is_another_result(small: Callable[..., Scenario], other: Setting) -> None:
     found = prepared(small())
