@@ -21,17 +21,7 @@ from collab.store.files import Hashing, open_regular, place_file
 from collab.store.names import check_name
 from collab.store.shard_schema import BATCH_ROWS, BATCH_SLACK, FILE_SLACK, IMAGES, Sealed, ShardSpec, Written
 
-__all__ = [
-    "BATCH_ROWS",
-    "IMAGES",
-    "Batches",
-    "Sealed",
-    "ShardReader",
-    "ShardSpec",
-    "Written",
-    "open_shard",
-    "write_shard",
-]
+__all__ = ["BATCH_ROWS", "IMAGES", "Batches", "ShardReader", "ShardSpec", "Written", "open_shard", "write_shard"]
 
 Batches = Iterable[tuple[Float[Tensor, "batch channel height width"], Shaped[Tensor, " batch *numbers"]]]
 """Features and targets, a batch of any size at a time."""
@@ -200,16 +190,8 @@ def open_shard(path: Path, record: Sealed, spec: ShardSpec, verified: Verified |
             status = os.fstat(file.fileno())
             _check_size(status.st_size, record, spec)
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        key = (
-            path,
-            status.st_ino,
-            status.st_size,
-            status.st_mtime_ns,
-            record.sha256,
-            record.rows,
-            record.histogram,
-            spec,
-        )
+        file_state = (path, status.st_ino, status.st_size, status.st_mtime_ns)
+        key = (*file_state, record.sha256, record.rows, record.histogram, spec)
         is_new = verified is None or key not in verified
         # Not beside the checks in a thread: they take a sixth of its time, and Arrow would parse altered bytes.
         if is_new and (digest := hashlib.sha256(mapped).hexdigest()) != record.sha256:
@@ -234,19 +216,20 @@ def _check_size(size: int, record: Sealed, spec: ShardSpec) -> None:
     most = least + FILE_SLACK + BATCH_SLACK * -(-record.rows // BATCH_ROWS) + len(spec.featurizer)
     if size != record.bytes:
         raise StoreError(f"it has {size} bytes, the record says {record.bytes}: it was cut short, or added to")
-    if record.rows < 1 or not least <= size <= most:  # before anything is unpack: a small file may expand to anything
+    if record.rows < 1 or not least <= size <= most:  # before anything is unpacked: a small file may become a large one
         raise StoreError(f"it has {size} bytes, but {record.rows} rows of {spec.row_bytes} take {least} to {most}")
 
 
-def _check_schema(found: pa.Schema, expected: pa.Schema) -> None:
-    if found.equals(expected, check_metadata=True):
+def _check_schema(stored: pa.Schema, expected: pa.Schema) -> None:
+    if stored.equals(expected, check_metadata=True):
         return
-    there, asked = dict(found.metadata or {}), dict(expected.metadata)
+    there, asked = dict(stored.metadata or {}), dict(expected.metadata)
     unequal = [key.decode(errors="replace") for key in sorted(there | asked) if there.get(key) != asked.get(key)]
     facts = [
         f"{name} is {there.get(name.encode())!r}, expected is {asked.get(name.encode())!r}" for name in unequal[:4]
     ]
-    raise StoreError("; ".join(facts) or f"its columns are {found.names} {found.types}, expected are {expected.types}")
+    columns = f"its columns are {stored.names} {stored.types}, expected are {expected.types}"
+    raise StoreError("; ".join(facts) or columns)
 
 
 def _check_rows(reader: Any, mapped: np.ndarray, record: Sealed, spec: ShardSpec) -> None:
