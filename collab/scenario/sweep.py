@@ -190,9 +190,14 @@ def _read_cells(
             _refuse_overruled(sets, content)
             for seed in seeds:
                 loaded = read_scenario(
-                    path.parent / sweep.scenario, [*sweep.overrides, *itertools.chain(*sets.values())], seed,
-                    plugin_dirs=plugin_dirs, document=base, entities=_count(values.get("entities")), check_paths=check_paths,
-                )  # fmt: skip
+                    path.parent / sweep.scenario,
+                    [*sweep.overrides, *itertools.chain(*sets.values())],
+                    seed,
+                    plugin_dirs=plugin_dirs,
+                    document=base,
+                    entities=_count(values.get("entities")),
+                    check_paths=check_paths,
+                )
                 cells.append(Cell(values, loaded.scenario.seed, loaded.scenario, loaded.plugins))
         except ScenarioError as error:
             refusals[_label(values)] = str(error)

@@ -220,8 +220,8 @@ def test_a_list_is_given_for_each_named_value(scenario_file: Write, valid: str) 
 def test_a_named_value_that_another_axis_overrules_is_refused(scenario_file: Write, valid: str) -> None:
     path = scenario_file(valid).parent / "sweep.yaml"
     path.write_text(
-        "name: s\nscenario: small.yaml\naxes:\n  - {vary: rates, values: [low], set: [[refine.learning_rate=0.001]]}\n"
-        "  - {vary: refine.learning_rate, values: [0.1]}\n"
+        "name: s\nscenario: small.yaml\naxes:\n  - {vary: hiding, values: [less], set: [[entities.a1.defense.lambda=0.5]]}\n"
+        "  - {vary: lambda.a1, values: [0.1]}\n"
     )
-    with pytest.raises(ScenarioError, match=r"axis 'rates' has no effect, since 'refine.learning_rate' sets the same"):
+    with pytest.raises(ScenarioError, match=r"axis 'hiding' has no effect, since 'lambda\.a1' sets the same"):
         read_sweep(path)
