@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from collab.results.gains import list_gains
 from collab.results.table import Result
-from collab.results.writing import list_gaps
+from collab.results.writing import list_gaps, list_rhos
 from collab.runtime.host import Outcome
 from collab.scenario.model import Scenario
 from collab.stages.base import Job
@@ -36,5 +36,5 @@ def tabulate(scenario: Scenario, jobs: Sequence[Job], outcomes: Mapping[str, Out
                         device=outcome.device,
                     )
                 )
-    rows += [*list_gains(scenario, rows), *list_gaps(scenario, rows)]
+    rows += [*list_gains(scenario, rows), *list_gaps(scenario, rows), *list_rhos(scenario, rows)]
     return [*judge_results(scenario, rows), *list_verdicts(scenario, rows)]

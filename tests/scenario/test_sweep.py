@@ -220,7 +220,8 @@ def test_a_list_is_given_for_each_named_value(scenario_file: Write, valid: str) 
 def test_a_named_value_that_another_axis_overrules_is_refused(scenario_file: Write, valid: str) -> None:
     path = scenario_file(valid).parent / "sweep.yaml"
     path.write_text(
-        "name: s\nscenario: small.yaml\naxes:\n  - {vary: hiding, values: [less], set: [[entities.a1.defense.lambda=0.5]]}\n"
+        "name: s\nscenario: small.yaml\naxes:\n"
+        "  - {vary: hiding, values: [less], set: [[entities.a1.defense.lambda=0.5]]}\n"
         "  - {vary: lambda.a1, values: [0.1]}\n"
     )
     with pytest.raises(ScenarioError, match=r"axis 'hiding' has no effect, since 'lambda\.a1' sets the same"):
