@@ -3,15 +3,9 @@
 from collections.abc import Sequence
 
 from collab.results.figure import Figure
+from collab.results.paired import subtract
 from collab.results.table import Result
 from collab.tasks import MainMetric
-
-
-def subtract(result: Result | None, other: Result | None) -> Figure | None:
-    """`result` minus `other`, as if their errors were independent; None if either has no value."""
-    if result is None or other is None or result.figure is None or other.figure is None:
-        return None
-    return result.figure - other.figure
 
 
 def measure_gain(main: MainMetric, result: Result | None, other: Result | None) -> Figure | None:
