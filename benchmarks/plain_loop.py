@@ -27,6 +27,7 @@ from collab.participants.scoring import distances, equivalence, means, priors
 from collab.scenario.reader import read_scenario
 from collab.training.optimizers import optimizers_of
 from collab.training.precision import resolve_compute
+from collab.training.statistics import settle_statistics
 from collab.training.tasks import CLASSES
 
 EVAL = 256
@@ -133,6 +134,9 @@ def play(scenario):
         smooth = scenario.refine.label_smoothing
         fit(net.parameters(), len(x), scenario.refine, epochs,
             lambda at: functional.cross_entropy(net(batch(x, at)), y[at], label_smoothing=smooth))  # fmt: skip
+        if scenario.refine.bn == "own":
+            own = features[parts[0][1]]
+            settle_statistics(net, lambda: (batch(own, at) for at in torch.arange(len(own)).split(EVAL)), COMPUTE)
         return score(net, f_test)
 
     plain_done = {}
@@ -278,7 +282,7 @@ def refuse_what_is_not_here(scenario):
         ),
         "`schedule: constant`": any(recipe is not None and recipe.schedule == "constant" for recipe in learned),
         "`budget: steps`": refine.budget != "epochs",
-        "`bn: frozen`": refine.bn != "update",
+        "`bn: frozen`": refine.bn == "frozen",
         "`vet: holdout`": "holdout" in (refine.vet, *(row.vet for row in scenario.refinements)),
         "`own: published`": any(row.own == "published" for row in scenario.refinements),
         "stores other than of float16": scenario.store.codec != "float16",

@@ -10,7 +10,19 @@ from typing import Annotated, Any
 
 import typer
 
-from collab.cli_options import Address, AsJson, AuditDepth, BackendName, Device, Fresh, Out, Overrides, PluginDirs, Seed
+from collab.cli_options import (
+    Address,
+    AsJson,
+    AuditDepth,
+    BackendName,
+    Device,
+    Fresh,
+    Out,
+    Overrides,
+    PluginDirs,
+    ScoredOn,
+    Seed,
+)
 from collab.cli_plugins import new, plugins_app, schema
 from collab.cli_store import cache_app, store_app
 from collab.cli_validate import validate
@@ -42,10 +54,17 @@ def collab(
     """Who gains what, and who discloses what, when parties share poisoned features instead of images."""
 
 
+NOTHING_JUDGED = (
+    "--check judges what held-out images say, and this is scored on validation images, which are for choosing. Leave "
+    "out --check, or score on held-out ones: --on heldout."
+)
+
+
 @app.command()
 def run(
     scenario: ScenarioFile,
     overrides: Overrides = None,
+    on: ScoredOn = None,
     seed: Seed = None,
     out: Out = Path("runs"),
     backend: BackendName = "ray",
@@ -66,9 +85,11 @@ def run(
 
     from collab.scenario.reader import read_scenario
 
-    loaded = read_scenario(scenario, overrides or (), seed, plugin_dirs=plugin_dirs or (), audit=audit)
+    loaded = read_scenario(scenario, _with_scored_on(overrides, on), seed, plugin_dirs=plugin_dirs or (), audit=audit)
     if check and only is not None:
         raise ScenarioError("--check judges all results, and --only plays a part of the scenario.")
+    if check and loaded.scenario.data.is_for_choosing:
+        raise ScenarioError(NOTHING_JUDGED)
     if check and not loaded.scenario.expectations:
         raise ScenarioError(f"--check needs `expect`, and {scenario} has none.")
     for origin in loaded.origins:
@@ -122,6 +143,7 @@ def sweep(
     zipped: Annotated[bool, typer.Option("--zip", help="First values together, second ones, ...; no grid.")] = False,
     seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds, from the scenario's own upward.")] = None,
     overrides: Overrides = None,
+    on: ScoredOn = None,
     plugin_dirs: PluginDirs = None,
     out: Out = Path("runs"),
     backend: BackendName = "ray",
@@ -138,9 +160,11 @@ def sweep(
     from collab.scenario.sweep import read_sweep
 
     spec, cells = read_sweep(
-        file, vary or (), seeds=seeds, combine="zip" if zipped else None, overrides=overrides or (),
+        file, vary or (), seeds=seeds, combine="zip" if zipped else None, overrides=_with_scored_on(overrides, on),
         plugin_dirs=plugin_dirs or (),
     )  # fmt: skip
+    if check and any(cell.scenario.data.is_for_choosing for cell in cells):
+        raise ScenarioError(NOTHING_JUDGED)
     if check and spec.expect is None and not any(cell.scenario.expectations for cell in cells):
         raise ScenarioError(f"--check needs `expect`, and {file} has none.")
     quiet = Console(stderr=True)
@@ -228,6 +252,10 @@ def _going_on(is_fresh: bool) -> Iterator[None]:
         again = "the same command without --fresh" if is_fresh else "the same command"
         _say(f"What was finished is kept; {again} goes on from there.")
         raise
+
+
+def _with_scored_on(overrides: list[str] | None, on: str | None) -> list[str]:
+    return [*(overrides or ()), *([] if on is None else [f"data.score_on={on}"])]
 
 
 def _say(text: str) -> None:

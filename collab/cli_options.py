@@ -8,6 +8,10 @@ import typer
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change one value of the scenario; repeatable.")
 ]
+ScoredOn = Annotated[
+    Literal["heldout", "validation"] | None,
+    typer.Option("--on", help="Score on held-out images, or on validation images to choose by: data.score_on."),
+]
 Seed = Annotated[int | None, typer.Option(help="Another seed than the scenario's.")]
 Out = Annotated[Path, typer.Option(help="Folder for run directories and their cache.")]
 BackendName = Annotated[Literal["ray", "inprocess"], typer.Option(help="Actors side by side, or one process.")]

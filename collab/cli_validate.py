@@ -73,7 +73,10 @@ def _describe(loaded: "Loaded", has_data: bool) -> Iterator[str]:
         return
     dealt = deal(scenario, tell=_note)
     images = ", ".join(f"{name} {dealt.images[name]}" for name in holders)
-    yield f"images: {images}; held out {len(dealt.assignment.heldout)}, public {len(dealt.assignment.public)}"
+    scored, unscored = len(dealt.assignment.heldout), len(dealt.assignment.unscored)
+    heldout, validation = (unscored, scored) if scenario.data.is_for_choosing else (scored, unscored)
+    apart = f", validation {validation}" if validation else ""
+    yield f"images: {images}; held out {heldout}{apart}, public {len(dealt.assignment.public)}"
     yield f"{LABELS_ONLY}."
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -17,7 +17,7 @@ MOST_ALIKE = 0.9
 MOST_NAMED = 8
 """Holders that a sentence names, those with the most copies."""
 
-HELDOUT, PUBLIC = "held-out", "public"
+HELDOUT, VALIDATION, PUBLIC = "held-out", "validation", "public"
 
 
 def digest_images(images: np.ndarray) -> list[bytes]:
@@ -36,8 +36,16 @@ class Holder:
     @classmethod
     def of(cls, rows: np.ndarray, images: np.ndarray) -> "Holder":
         """A look at each of `images`, uint8 [n, 3, H, W], which come from these rows of a split."""
-        blank = [(block == block[:, :, :1, :1]).all(axis=(1, 2, 3)) for block in read_blocks(images)]
-        return cls(tuple(rows.tolist()), tuple(digest_images(images)), tuple(np.concatenate([[], *blank]).tolist()))
+        return cls.of_blocks(rows, read_blocks(images))
+
+    @classmethod
+    def of_blocks(cls, rows: np.ndarray, blocks: Iterable[np.ndarray]) -> "Holder":
+        """The same of images that come some at a time."""
+        digests, blank = list[bytes](), list[bool]()
+        for block in blocks:
+            digests += digest_images(block)
+            blank += (block == block[:, :, :1, :1]).all(axis=(1, 2, 3)).tolist()
+        return cls(tuple(rows.tolist()), tuple(digests), tuple(blank))
 
     @property
     def blanks(self) -> int:
@@ -56,14 +64,17 @@ class Holder:
         return sum(count > 1 for count in Counter(digest for _, digest in self.pictures).values())
 
 
-def refuse_test_split_of_training_images(entities: Mapping[str, Holder], heldout: Holder) -> None:
-    """Raises DataError if nearly all held-out images are training images, or nearly all training images held out."""
+def refuse_test_split_of_training_images(entities: Mapping[str, Holder], heldout: Holder, name: str = HELDOUT) -> None:
+    """Raises DataError if nearly all held-out images are training images, or nearly all training images held out.
+
+    Of validation images likewise; `name` says which.
+    """
     private = {digest for _, digest in _list_private(entities)}
     shown = {digest for _, digest in heldout.pictures}
     both = len(private & shown)
     for part, what in (
-        (shown, "held-out images are also private images of entities, which train on them"),
-        (private, "private images of entities are also held-out images"),
+        (shown, f"{name} images are also private images of entities, which train on them"),
+        (private, f"private images of entities are also {name} images"),
     ):
         if both > MOST_ALIKE * len(part):
             raise DataError(
@@ -73,29 +84,34 @@ def refuse_test_split_of_training_images(entities: Mapping[str, Holder], heldout
             )
 
 
-def describe_copies(entities: Mapping[str, Holder], heldout: Holder, public: Holder) -> dict[str, str]:
+def describe_copies(
+    entities: Mapping[str, Holder], heldout: Holder, public: Holder, validation: Holder | None = None
+) -> dict[str, str]:
     """A sentence for each way in which images stand twice, by a short name; nothing where none does.
 
     An image that two entities hold because the scenario gives both the same row (`overlap`) is no copy. Images of a
     single color are counted by themselves, and in no other sentence. Counts only: no digest leaves this function.
     """
     private, sentences = _list_private(entities), dict[str, str]()
-    digests = {
-        name: {digest for _, digest in holder.pictures} for name, holder in ((HELDOUT, heldout), (PUBLIC, public))
-    }
-    for name, why in (
-        (HELDOUT, "a score there says nothing about new images"),
-        (PUBLIC, "no secret, and part of what the reconstructor has learned from"),
-    ):
+    scored = {HELDOUT: heldout} if validation is None else {HELDOUT: heldout, VALIDATION: validation}
+    others = {**scored, PUBLIC: public}
+    digests = {name: {digest for _, digest in holder.pictures} for name, holder in others.items()}
+    reasons = dict.fromkeys(scored, "a score there says nothing about new images")
+    reasons[PUBLIC] = "no secret, and part of what the reconstructor has learned from"
+    for name, why in reasons.items():
         if count := sum(digest in digests[name] for _, digest in private):
             counts = {
                 entity: sum(digest in digests[name] for _, digest in holder.pictures)
                 for entity, holder in entities.items()
             }
             sentences[f"private, {name}"] = f"{_say(count, 'private ')} also {name} ({_rank(counts)}): {why}."
-    if count := sum(digest in digests[PUBLIC] for _, digest in heldout.pictures):
-        why = "part of what the reconstructor has learned from, which flatters what it makes of held-out images"
-        sentences[f"{HELDOUT}, {PUBLIC}"] = f"{_say(count, 'held-out ')} also public: {why}."
+    for name, holder in scored.items():
+        if count := sum(digest in digests[PUBLIC] for _, digest in holder.pictures):
+            why = f"part of what the reconstructor has learned from, which flatters what it makes of {name} images"
+            sentences[f"{name}, {PUBLIC}"] = f"{_say(count, f'{name} ')} also public: {why}."
+    if validation and (count := sum(digest in digests[VALIDATION] for _, digest in heldout.pictures)):
+        why = "what is chosen by looking at them has been chosen for these too"
+        sentences[f"{HELDOUT}, {VALIDATION}"] = f"{_say(count, 'held-out ')} also among the validation images: {why}."
     if pairs := _pair(entities):
         count = len({digest for digest, _ in pairs})
         by_pair = Counter(f"{one} and {other}" for _, (one, other) in pairs)
@@ -103,14 +119,14 @@ def describe_copies(entities: Mapping[str, Holder], heldout: Holder, public: Hol
             f"{_say(count)} held by several entities ({_rank(by_pair)}): matching cannot tell them apart, and what "
             "one of them gives away is given away for all."
         )
-    repeated = {name: holder.repeated for name, holder in {**entities, HELDOUT: heldout}.items()}
+    repeated = {name: holder.repeated for name, holder in {**entities, **scored}.items()}
     if count := sum(repeated.values()):
         images = "images stand" if count > 1 else "image stands"
         sentences["in one set"] = (
             f"{count} {images} more than once in one set ({_rank(repeated)}): each "
             "counts as often in training and scores, and matching cannot tell them apart."
         )
-    blanks = {name: holder.blanks for name, holder in {**entities, HELDOUT: heldout, PUBLIC: public}.items()}
+    blanks = {name: holder.blanks for name, holder in {**entities, **others}.items()}
     if count := sum(blanks.values()):
         why = "counted nowhere else here: there is nothing on them to learn, to hide or to rebuild"
         sentences["single color"] = f"{_say(count)} of a single color ({_rank(blanks)}), {why}."

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from collab.metrics.visual import ms_ssim
 from collab.models.freeze import freeze
 from collab.seeding import Stream
-from collab.training.feeds import ImageSet, even_batches, steps_in
+from collab.training.columns import Column
+from collab.training.feeds import ImageSet, Pictures, numbered_batches, steps_in
 from collab.training.loop import Recipe, Turn, take_turns
 from collab.training.losses import attribute_loss
 from collab.training.precision import Compute
@@ -146,10 +147,14 @@ def train_obfuscator(
     height, width = images.images.shape[2:]
     noise = noise_image(height, width, stream.torch("noise image")).to(compute.device)
 
+    device = compute.device
+    pictures, useful = Pictures(images, device), Column(utility, device)
+    hidden = None if private is None else Column(private, device)
+
     def batches(size: int, generator: torch.Generator) -> Iterator[Labeled]:
-        for rows in even_batches(len(images), size, generator):
-            hidden = None if private is None else private[rows].to(compute.device)
-            yield Labeled(images.take(rows.numpy(), compute.device), utility[rows].to(compute.device), hidden)
+        for numbers in numbered_batches(len(images), size, generator, device):
+            withheld = None if hidden is None else hidden.take(numbers)
+            yield Labeled(pictures.take(numbers), useful.take(numbers), withheld)
 
     take_turns(
         lambda batch, _, __: initial_turns(networks, batch),

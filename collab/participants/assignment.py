@@ -50,6 +50,10 @@ class Holding:
         """The rows at positions `at` of this holding."""
         return Holding(self.split, self.rows[at], self.labels[at])
 
+    def without(self, other: "Holding") -> "Holding":
+        """Those that `other`, of the same split, does not have."""
+        return self.part(np.flatnonzero(~np.isin(self.rows, other.rows)))
+
     def draw(self, most: int | None, rng: np.random.Generator) -> "Holding":
         """At most so many of the rows."""
         if most is None or most >= len(self):
@@ -61,6 +65,8 @@ class Holding:
 class Assignment:
     """The rows of each entity, of the public set Q, of the held-out set, and of the whole private set X.
 
+    `unscored` are those of the validation set, of which the scenario may ask for none; in a run that is scored on that
+    set it stands in the place of `heldout`, and the held-out images are `unscored`.
     `names_digests` are the sha256 of the sorted file names of each entity, where the source has such names; `notices`
     are the source's, about what is there and not played.
     """
@@ -70,6 +76,7 @@ class Assignment:
     everything: Holding
     public: Holding
     heldout: Holding
+    unscored: Holding
     source_digest: str
     asked: Asked = PLAIN
     is_dealt_by_class: bool = True
@@ -100,13 +107,15 @@ class Assignment:
     @property
     def holdings(self) -> list[Holding]:
         """All of them in one order, that of `with_holdings`."""
-        return [self.everything, self.public, self.heldout, *self.entities.values()]
+        return [self.everything, self.public, self.heldout, self.unscored, *self.entities.values()]
 
     def with_holdings(self, holdings: Sequence[Holding]) -> "Assignment":
         """The same with others in the place of `holdings`."""
-        everything, public, heldout, *own = holdings
+        everything, public, heldout, unscored, *own = holdings
         entities = dict(zip(self.entities, own, strict=True))
-        return replace(self, everything=everything, public=public, heldout=heldout, entities=entities)
+        return replace(
+            self, everything=everything, public=public, heldout=heldout, unscored=unscored, entities=entities
+        )
 
     def oracle(self, scenario: Scenario) -> Holding:
         """What the oracle reads: everything if a row asks for a share of it, else what the entities hold together."""
@@ -143,6 +152,7 @@ def assign(scenario: Scenario, source: Source) -> Assignment:
         raise DataError(
             "no held-out image is of a private class, so nothing could be scored. Make more classes private."
         )
+    scored, unscored = _set_apart(scenario, shown, stream)
     names = source.names("train") if isinstance(source, WithNames) else None
     lists = RowLists(train, source.classes, split, names)
     listed = {
@@ -157,7 +167,8 @@ def assign(scenario: Scenario, source: Source) -> Assignment:
         entities=entities,
         everything=everything,
         public=Holding.of("train", train, split.public).draw(data.public_images, stream.numpy("public")),
-        heldout=shown.draw(data.test_images, stream.numpy("heldout")),
+        heldout=scored,
+        unscored=unscored,
         source_digest=source.digest(),
         asked=asked,
         is_dealt_by_class=by_class,
@@ -170,6 +181,23 @@ def count_labels(assignment: Assignment) -> dict[str, tuple[int, ...]]:
     """How many images of each private class every entity holds, in the order of `assignment.classes`."""
     holdings, classes = assignment.entities.items(), len(assignment.classes)
     return {name: tuple(np.bincount(held.labels, minlength=classes).tolist()) for name, held in holdings}
+
+
+def _set_apart(scenario: Scenario, shown: Holding, stream: Stream) -> tuple[Holding, Holding]:
+    """Of the images of private classes in the test split: those that a run is scored on, and those that it is not.
+
+    Validation images are drawn first, by a stream of their own; where none are asked for, held-out ones are as ever.
+    """
+    data, validation = scenario.data, shown.part(np.empty(0, np.int64))
+    if data.validation is not None:
+        if data.validation > len(shown) - LEAST:
+            raise DataError(
+                f"data.validation asks for {data.validation} images, and the test split has {len(shown)} of private "
+                f"classes, of which {LEAST} at least stay held out. Ask for fewer, or give the source more test images."
+            )
+        validation = shown.draw(data.validation, stream.numpy("validation"))
+    heldout = shown.without(validation).draw(data.test_images, stream.numpy("heldout"))
+    return (validation, heldout) if data.is_for_choosing else (heldout, validation)
 
 
 def _deal(

@@ -93,7 +93,7 @@ class Entity(Defended):
             self._release("featurizer", split.featurizer, {"feature": list(shape)}),
             self._release("decider", split.decider, {}),
         )
-        return Report(self.score_images(network), released)
+        return Report((*self.score_images(network), self.score_training(network, self.images)), released)
 
     def reconstruct(self, progress: Progress) -> Report:
         """Trains R on public images and releases it (DP-3)."""
@@ -136,7 +136,8 @@ class Entity(Defended):
         losses = self.defense.fit(module, view)
         write_release(self.private, "defense", module.state_dict(), {})  # for this entity alone
         measures, pictures = measure_cost(self, module)
-        return Report((*measures, *(Measure("poison_loss", loss) for loss in losses[-1:])), (pictures,))
+        last = *(("loss", loss) for loss in losses[-1:]), *progress.terms.items()
+        return Report((*measures, *(Measure(f"poison_{name}", value) for name, value in last)), (pictures,))
 
     def disclose(self, progress: Progress) -> Report:
         """What R shows of held-out images, before and after the own module; see `collab.participants.disclosure`."""
@@ -202,7 +203,8 @@ class Entity(Defended):
             return self.train_from_scratch(row, self.images, stream, progress)
         if row.own == "published":
             return self._train_on_published(row, stream, progress)
-        own = self.shards_of(self.name) if row.own == "poisoned" else [self.own_features(self.private)]
+        plain = self.own_features(self.private)
+        own = self.shards_of(self.name) if row.own == "poisoned" else [plain]
         offered = [offer(self, sender) for sender in sorted(row.pool)]
         pool, measures = self.choose([peer for peer in offered if peer.shards], row, progress), list[Measure]()
         measures += [Measure(f"refused[{peer.sender}]", len(peer.refused)) for peer in offered if peer.refused]
@@ -213,7 +215,7 @@ class Entity(Defended):
         taken = {peer.sender: peer.rows for peer in pool}
         measures += [Measure(f"rows_from[{peer.sender}]", taken.get(peer.sender, 0)) for peer in offered]
         shards = [*own, *(shard for peer in pool for shard in peer.shards)]
-        decider, report = self.refine_on(shards, most_rows, row, stream, progress)
+        decider, report = self.refine_on(shards, most_rows, row, stream, progress, own=plain)
         name = f"decider_{hashlib.sha256(str(row.name).encode()).hexdigest()[:16]}"  # rows may have long names
         write_release(self.private, name, decider.state_dict(), {"row": str(row.name)})
         shutil.rmtree(self.scratch, ignore_errors=True)
@@ -227,7 +229,9 @@ class Entity(Defended):
         Scored on raw held-out images, and (`..._published`) on held-out ones that went through the own defense.
         """
         readers = [reader for name in (self.name, *sorted(row.pool)) for reader in self.read(name)]
-        network = self.train_network(row, image_set(self.scratch, readers), stream, progress)
+        images = image_set(self.scratch, readers)
+        network = self.train_network(row, images, stream, progress)
+        trained = self.score_training(network, images)
         module = self.fitted_module()
         shown = self.score_images(network, lambda images: as_published(self.defend(module, images)), "_published")
         shutil.rmtree(self.scratch, ignore_errors=True)
@@ -237,7 +241,7 @@ class Entity(Defended):
             for sender in sorted(row.pool)
             for record in self.layout.store.records(sender)
         )
-        return Report((*self.score_images(network), *shown, rows), tuple(read))
+        return Report((*self.score_images(network), *shown, trained, rows), tuple(read))
 
     # ---- the same with weights in place of features -----------------------------------------------------------------
     def federate(self, federation: Federation, number: int, progress: Progress) -> Report:

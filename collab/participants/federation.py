@@ -36,7 +36,7 @@ def train_round(entity: Participant, federation: Federation, number: int, progre
     decider.requires_grad_(True)
     refine_decider(
         decider, feed, recipe, bn=options.bn,
-        stream=stream, compute=entity.compute, progress=progress, task=entity.task,
+        stream=stream, compute=entity.compute, progress=progress, task=entity.task, own=feed,
     )  # fmt: skip
     state = decider.state_dict()
     card = {"round": number, "rows": feed.rows}

@@ -29,7 +29,7 @@ class Oracle(Participant):
         entity = str(row.entity)
         readers = [self.features_of_entity(name) for name in (entity, *sorted(row.unpoisoned))]
         stream = self.stream_of(entity, "refine")  # the entity's own, so that only poisoning differs
-        return self.refine_on(readers, most_rows, row, stream, progress)[1]
+        return self.refine_on(readers, most_rows, row, stream, progress, own=readers[0])[1]
 
     def published_order(self, victim: str) -> np.ndarray:
         """The number among the victim's own of each row that it published."""

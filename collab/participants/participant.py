@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -30,9 +31,20 @@ from collab.training.feeds import FeatureFeed, ImageSet
 from collab.training.loop import Recipe
 from collab.training.precision import Compute
 from collab.training.progress import Progress
-from collab.training.recipes import batched, features_of, outputs_of, refine_decider, train_classifier, with_budget
+from collab.training.recipes import (
+    EVAL_BATCH,
+    batched,
+    features_of,
+    outputs_of,
+    refine_decider,
+    train_classifier,
+    with_budget,
+)
 from collab.training.tasks import Classification, Task
 from collab.types import Measure, Report
+
+SCORED_IN_TRAINING = 1000
+"""Training images, at most, on which a network from scratch is scored: enough to tell whether it has learned."""
 
 
 class Participant:
@@ -171,8 +183,9 @@ class Participant:
         )
 
     def train_from_scratch(self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress) -> Report:
-        """Rows 1 to 5: a new network trained on raw images, scored on held-out ones."""
-        return Report(self.score_images(self.train_network(row, images, stream, progress)))
+        """Rows 1 to 5: a new network trained on raw images, scored on held-out ones and on those it learned on."""
+        network = self.train_network(row, images, stream, progress)
+        return Report((*self.score_images(network), self.score_training(network, images)))
 
     def train_network(self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress) -> nn.Module:
         """A new network of the scenario's architecture, trained on images."""
@@ -196,17 +209,34 @@ class Participant:
         return split
 
     def refine_on(
-        self, readers: Sequence[ShardReader], most_rows: int, row: Refinement, stream: Stream, progress: Progress
+        self,
+        readers: Sequence[ShardReader],
+        most_rows: int,
+        row: Refinement,
+        stream: Stream,
+        progress: Progress,
+        *,
+        own: ShardReader,
     ) -> tuple[nn.Module, Report]:
-        """Step 3: C trained further on the rows of all `readers`, scored on unpoisoned held-out features."""
-        decider = self.train_further(readers, most_rows, row, stream, progress)
+        """Step 3: C trained further on the rows of all `readers`, scored on unpoisoned held-out features.
+
+        `own` are the unpoisoned features of whose row it is.
+        """
+        decider = self.train_further(readers, most_rows, row, stream, progress, own=own)
         rows = sum(reader.rows for reader in readers)
         return decider, Report((*self.score_features(decider), Measure("rows", rows)))
 
     def train_further(
-        self, readers: Sequence[ShardReader], most_rows: int, row: Refinement, stream: Stream, progress: Progress
+        self,
+        readers: Sequence[ShardReader],
+        most_rows: int,
+        row: Refinement,
+        stream: Stream,
+        progress: Progress,
+        *,
+        own: ShardReader,
     ) -> nn.Module:
-        """A copy of the released C, trained further on the rows of all `readers`."""
+        """A copy of the released C, trained further on the rows of all `readers`; `own` as in `refine_on`."""
         options = self.scenario.refine
         feed = self.feed(readers, options.batch_size)
         decider = copy.deepcopy(self.released.decider).requires_grad_(True)
@@ -220,6 +250,7 @@ class Participant:
             compute=self.compute,
             progress=progress,
             task=self.task,
+            own=self.feed([own], EVAL_BATCH),
         )
         return decider
 
@@ -288,6 +319,16 @@ class Participant:
         shown = (self.heldout.take(rows.numpy(), self.compute.device) for rows in pieces)
         outputs = outputs_of(network, map(changed, shown) if changed else shown, self.compute)
         return self.score(outputs, torch.from_numpy(self.heldout.labels), suffix)
+
+    def score_training(self, network: nn.Module, images: ImageSet) -> Measure:
+        """How well a network does on the images that it was trained on: whether it has learned what it was shown.
+
+        The task's main metric, over `SCORED_IN_TRAINING` images at most, evenly from all.
+        """
+        rows = np.unique(np.linspace(0, len(images) - 1, SCORED_IN_TRAINING).round().astype(np.int64))
+        shown = (images.take(part.numpy(), self.compute.device) for part in batched(torch.from_numpy(rows)))
+        outputs = outputs_of(network, shown, self.compute)
+        return self.task.measures(outputs, torch.from_numpy(images.labels[rows]), self.scenario.seed, "_training")[0]
 
     def score_features(self, decider: nn.Module) -> tuple[Measure, ...]:
         """How well a decider does on unpoisoned held-out features."""

@@ -101,7 +101,7 @@ def measure_harm(
         base = entity.scratch_shard("kept", [(x[kept], y[kept])])
 
         def hits(shards: Sequence[ShardReader], base: ShardReader = base, held: Tensor = held) -> Tensor:
-            decider = entity.train_further([base, *shards], 0, row, stream, progress)
+            decider = entity.train_further([base, *shards], 0, row, stream, progress, own=base)
             return entity.task.merits(outputs_of(decider, x[held], entity.compute), y[held])
 
         alone = hits(())

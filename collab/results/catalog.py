@@ -82,6 +82,7 @@ WHAT, GUESS, OPEN, PUBLISHED = "_{what}", "_prior_{guess}", "_open", "_published
 SPREAD = ("_median", "_p95", "_p99", "_worst", "_above_half")
 OF_ATTACKS = ("", WHAT, GUESS, OPEN)
 OF_TASKS = ("", WHAT, PUBLISHED)
+OF_MAIN = (*OF_TASKS, "_training")
 
 
 def _share(quantity: str, title: str, meaning: str, better: Literal["up", "down", ""] = "down", *,
@@ -90,11 +91,11 @@ def _share(quantity: str, title: str, meaning: str, better: Literal["up", "down"
 
 
 _ENTRIES = (
-    _share("top1", "top-1 %", "the right class is the first answer; of C on features as they are and as published (Table 1); of a network from scratch on held-out images as they would be published", "up", forms=OF_TASKS, is_points=True, part="task"),
+    _share("top1", "top-1 %", "the right class is the first answer; of C on features as they are and as published (Table 1); of a network from scratch on held-out images as they would be published, and on those that it learned on", "up", forms=OF_MAIN, is_points=True, part="task"),
     _share("top5", "top-5 %", "the right class is among the first 5 answers", "up", forms=OF_TASKS, is_points=True),
-    Entry("map", "mAP %", "mean average precision over attributes", "0 to 1", "up", "", OF_TASKS, 100.0, 1, is_points=True, part="task"),
+    Entry("map", "mAP %", "mean average precision over attributes", "0 to 1", "up", "", OF_MAIN, 100.0, 1, is_points=True, part="task"),
     Entry("mcc", "MCC %", "Matthews' correlation, mean over attributes, or of one attribute", "-1 to 1", "up", "", (*OF_TASKS, "[{name}]"), 100.0, 1, is_points=True, place="attributes"),
-    Entry("degrees", "error °", "mean absolute error of a pose", "degrees", "down", "", OF_TASKS, 1.0, 1, part="task"),
+    Entry("degrees", "error °", "mean absolute error of a pose", "degrees", "down", "", OF_MAIN, 1.0, 1, part="task"),
     Entry("map_chance", "mAP % by chance", "mAP of who knows no image", "0 to 1", scale=100.0, digits=1, is_points=True),
     Entry("degrees_chance", "error ° by chance", "the error of who knows no image", "degrees", digits=1),
     _share("top{k}_round", "top %", "`top{k}` after that round of federated averaging", "up", setting="{number}", is_points=True),
@@ -116,6 +117,8 @@ _ENTRIES = (
     Entry("jpeg_bytes", "as JPEG", "size of one own image as JPEG of quality 90", "bytes", "down", digits=0),
     Entry("shards_withdrawn", "withdrawn", "shards that a leaver took back", "shards", digits=0),
     Entry("poison_loss", "loss", "last mean loss of the defense's training", "of its equation", "down"),
+    Entry("poison_equivalence", "(DP-4)", "the first term of that loss: how far C's answers to what is published are from what it is to answer", "nats, or of the task", "down"),
+    Entry("poison_disparity", "(DP-5)", "the second, before lambda: SSIM of R's images, as `ssim_loss` says", "of its equation", "down"),
     Entry("l1_public", "L1 of R", "last mean loss of R on public images", "pixel value, 0 to 1"),
     Entry("l1", "L1", "mean absolute difference of rebuilt (or published) and true image", "pixel value, 0 to 1", "up", "", ("", WHAT, PUBLISHED, GUESS), part="images"),
     Entry("psnr", "PSNR, dB", "peak signal-to-noise ratio of the same", "dB", "down", "", ("", WHAT, PUBLISHED), digits=2),

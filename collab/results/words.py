@@ -7,6 +7,11 @@ from collab.results.paired import subtract
 from collab.results.table import Result
 from collab.tasks import MainMetric
 
+FOR_CHOOSING = (
+    "Scored on validation images, which stand here in the place of held-out ones: to choose by, not to conclude from. "
+    "No expectation is judged."
+)
+
 
 def measure_gain(main: MainMetric, result: Result | None, other: Result | None) -> Figure | None:
     """How much better `result` is than `other` by the main metric; errors that fall are gains."""

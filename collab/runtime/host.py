@@ -168,8 +168,8 @@ class Host:
         emit: Emit,
         say: Event,
     ) -> Outcome:
-        def tell(epoch: int, epochs: int, loss: float) -> None:
-            emit({"event": "epoch", **say, "epoch": epoch, "epochs": epochs, "loss": loss})
+        def tell(epoch: int, epochs: int, loss: float, terms: Mapping[str, float]) -> None:
+            emit({"event": "epoch", **say, "epoch": epoch, "epochs": epochs, "loss": loss, **terms})
 
         owned = {"leads": job.who == run_spec.scenario.model.pretrain.by, "is_oracle": job.who == ORACLE}
         before = list_files(run_spec.run, job.who, **owned)

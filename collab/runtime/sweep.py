@@ -13,6 +13,7 @@ from collab.errors import BoundaryError
 from collab.report.pages.page import write_sweep_page
 from collab.results.aggregate import average_seeds, write_cells, write_means
 from collab.results.table import Result, read_results, write_results
+from collab.results.words import FOR_CHOOSING
 from collab.runtime.cache import Cache
 from collab.runtime.deal import deal_cells
 from collab.runtime.host import Emit, tell_notes
@@ -187,7 +188,8 @@ def _write(
         (cell.values, read_results(place)) for cell, place in zip(cells, places, strict=True) if place.exists()
     ]
     folder.mkdir(parents=True, exist_ok=True)
-    found, verdicts = average_seeds(done), judge_sweep(spec.expect, axes, done)
+    found, is_for_choosing = average_seeds(done), any(cell.scenario.data.is_for_choosing for cell in cells)
+    verdicts = () if is_for_choosing else judge_sweep(spec.expect, axes, done)
     verdicts += tuple(
         replace(each, claim=f"{cell.label}: {each.claim}")
         for cell, place in zip(cells, places, strict=True)
@@ -210,7 +212,7 @@ def _write(
         }
         write_sweep_page(
             folder, spec, found, tuple(rows.values()), [(each.cell, each.reason) for each in failures], missing,
-            verdicts=verdicts, sheets=sheets,
+            verdicts=verdicts, sheets=sheets, notice=FOR_CHOOSING if is_for_choosing else "",
         )  # fmt: skip
     return verdicts
 

@@ -62,6 +62,8 @@ def _check_data(content: Mapping[str, Any]) -> Iterator[Finding]:
         yield ("data", "private_classes"), "name two classes or more, each once, or write `half`"
     yield from _check_inference(content)
     data = entry(content, "data", dict) or {}
+    if data.get("score_on") == "validation" and not data.get("validation"):
+        yield ("data", "score_on"), "there are no validation images; say in `data.validation` how many to set apart"
     task, source = data.get("task", "classification"), data.get("source")
     needs = TASKS[task].needs if isinstance(task, str) and task in TASKS else ""
     if needs and source not in (known := list_sources_that_tell(needs)):

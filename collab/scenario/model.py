@@ -75,8 +75,8 @@ class Scenario(Part):
 
     @property
     def expectations(self) -> tuple[PaperTable | Bound, ...]:
-        """All that it expects, also where `expect` is not a list."""
-        if self.expect is None:
+        """All that it expects, also where `expect` is not a list; nothing where it is scored on validation images."""
+        if self.expect is None or self.data.is_for_choosing:
             return ()
         return self.expect if isinstance(self.expect, tuple) else (self.expect,)
 

@@ -207,7 +207,11 @@ class Refine(Schedule):
     learning_rate: float = Field(0.02, gt=0, description="Its largest value; a loss that is not finite ends the run.")
     weight_decay: float = Field(5e-4, ge=0, description="L2 penalty (adamw: decoupled).")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the target spread over all classes.")
-    bn: Literal["update", "frozen"] = Field("update", description="Whether BatchNorm statistics follow the mixture.")
+    bn: Literal["own", "update", "frozen"] = Field(
+        "own",
+        description="BatchNorm statistics: taken again over the entity's own unpoisoned features in the end, as C will "
+        "read such; those of the mixture that it was trained on; or those of the released C.",
+    )
     budget: Literal["epochs", "steps"] = Field(
         "epochs", description="steps: every row takes as many steps as the largest one would."
     )

@@ -51,7 +51,23 @@ class Data(Part):
         ge=2,
         description="At most so many held-out images of the private classes, all unless given; fewer widen intervals.",
     )
+    validation: int | None = Field(
+        None,
+        ge=2,
+        description="So many images of the private classes, of the source's test split, are set apart for choices that "
+        "are made by looking (rates, strengths, ranks): no entity has them, and they are not held out.",
+    )
+    score_on: Literal["heldout", "validation"] = Field(
+        "heldout",
+        description="validation: everything is scored on those in place of the held-out images, and nothing is judged; "
+        "`--on validation` is short for it. Choose there, then look at the held-out images once.",
+    )
     source: str
+
+    @property
+    def is_for_choosing(self) -> bool:
+        """Whether a run is scored on validation images, so that nothing may be concluded from it."""
+        return self.score_on == "validation"
 
     @property
     def main_metric(self) -> MainMetric:

@@ -21,8 +21,8 @@ from collab.types import Measure, Report
 Part = Literal["own", "heldout", "public"]
 """Whose images: those of whoever decodes, the held-out ones, or those of the public classes."""
 
-EVERYTHING = "all images"
-"""What the private images of everybody together are called here; no entity may have a space in its name."""
+EVERYTHING, UNSCORED = "all images", "unscored images"
+"""The private images of everybody together, and those set apart; no entity may have a space in its name."""
 
 NUMBERS = ("labels", "groups", "private", "identities")
 """Files beside `images.npy` that tell something of each image."""
@@ -81,7 +81,7 @@ class Decode(Stage[Entity | Oracle]):
 
 @remember
 def decoded(keys: Keys, whose: str) -> str:
-    """The key of the images of an entity, of `oracle`, `heldout`, `public`, or `EVERYTHING`."""
+    """The key of the images of an entity, of `oracle`, `heldout`, `public`, `UNSCORED` or `EVERYTHING`."""
     return digest(Decode.name, Decode.version, keys.images(_holding(keys.given, keys.scenario, whose)))
 
 
@@ -110,5 +110,8 @@ def _gather(playing: Playing, holding: Holding) -> Iterator[np.ndarray]:
 def _holding(assignment: Assignment, scenario: Scenario, whose: str) -> Holding:
     if whose == ORACLE:
         return assignment.oracle(scenario)
-    others = {"heldout": assignment.heldout, "public": assignment.public, EVERYTHING: assignment.everything}
+    others = {
+        "heldout": assignment.heldout, UNSCORED: assignment.unscored, "public": assignment.public,
+        EVERYTHING: assignment.everything,
+    }  # fmt: skip
     return assignment.entities[whose] if whose in assignment.entities else others[whose]

@@ -23,7 +23,7 @@ class Round:
 class Federate(Stage[Entity]):
     """An entity trains C on its own features for a round, and publishes its weights."""
 
-    name, version = "federate", 2
+    name, version = "federate", 3
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity in each round, after all of the round before."""

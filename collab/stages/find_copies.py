@@ -1,13 +1,13 @@
-"""Which images stand twice, before anything is trained: among entities, held-out and public ones."""
+"""Which images stand twice, before anything is trained: among entities, held-out, validation and public ones."""
 
 from collections.abc import Iterator
 
-from collab.data.copies import Holder, describe_copies, refuse_test_split_of_training_images
+from collab.data.copies import VALIDATION, Holder, describe_copies, refuse_test_split_of_training_images
 from collab.participants.assignment import ORACLE
 from collab.participants.layout import load_images
 from collab.participants.oracle import Oracle
 from collab.stages.base import Job, Planning, Playing, Stage, Urgency
-from collab.stages.decode import decoded
+from collab.stages.decode import UNSCORED, decoded
 from collab.stages.keys import Keys, digest
 from collab.store.private import private_folder
 from collab.training.progress import Progress
@@ -20,7 +20,7 @@ COPIES = "find copies"
 class FindCopies(Stage[Oracle]):
     """Only the oracle may compare images of different entities; what it answers is counts in words."""
 
-    name, version = "find_copies", 1
+    name, version, runs = "find_copies", 1, ("sources",)
     tells = True
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
@@ -32,7 +32,8 @@ class FindCopies(Stage[Oracle]):
     def key(self, keys: Keys, job: Job) -> str:
         """All these images, and whose they are; nothing is computed, so no setting."""
         held = [[name, decoded(keys, name)] for name in keys.given.entities]
-        return digest(self.name, self.version, held, decoded(keys, "heldout"), decoded(keys, "public"))
+        unscored = [decoded(keys, UNSCORED)] if len(keys.given.unscored) else []
+        return digest(self.name, self.version, held, decoded(keys, "heldout"), decoded(keys, "public"), *unscored)
 
     def play(self, oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Counts images that stand twice, before anything is trained; DataError if held-out ones are training images.
@@ -44,7 +45,13 @@ class FindCopies(Stage[Oracle]):
             name: Holder.of(holding.rows, load_images(private_folder(oracle.layout.run, name)).images)
             for name, holding in assignment.entities.items()
         }
-        heldout = Holder.of(assignment.heldout.rows, oracle.heldout.images)
+        heldout, validation = Holder.of(assignment.heldout.rows, oracle.heldout.images), None
         public = Holder.of(assignment.public.rows, load_images(oracle.layout.public).images)
+        if len(unscored := assignment.unscored):
+            blocks = playing.source().images(unscored.split, unscored.rows)
+            validation = Holder.of_blocks(unscored.rows, blocks)
+            if playing.scenario.data.is_for_choosing:
+                heldout, validation = validation, heldout
+            refuse_test_split_of_training_images(entities, validation, VALIDATION)
         refuse_test_split_of_training_images(entities, heldout)
-        return Report(facts=describe_copies(entities, heldout, public))
+        return Report(facts=describe_copies(entities, heldout, public, validation))

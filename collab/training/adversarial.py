@@ -6,6 +6,7 @@ parentheses are the paper's. Its formulas did not survive typesetting and are de
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 import torch
 from jaxtyping import Float
@@ -14,7 +15,8 @@ from torch.nn import functional
 
 from collab.models.freeze import freeze
 from collab.seeding import Stream
-from collab.training.feeds import ImageSet, even_batches, steps_in
+from collab.training.columns import Column, Numbers
+from collab.training.feeds import ImageSet, Pictures, numbered_batches, steps_in
 from collab.training.loop import Recipe, Turn, take_turns
 from collab.training.precision import Compute
 from collab.training.progress import Progress
@@ -162,36 +164,34 @@ def train_encoder(
         freeze(compute.place(player))
     has_game = bool(game.pixel_weight or game.perceptual_weight)
 
-    def of(held: ImageSet, rows: Tensor) -> Tensor:
-        return held.take(rows.numpy(), compute.device)
+    device, size = compute.device, recipe.batch_size
+    private, answers, others = Pictures(images, device), Column(targets, device), Pictures(public, device)
+
+    def dealt(held: ImageSet, generator: torch.Generator) -> Iterator[Numbers]:
+        return numbered_batches(len(held), size, generator, device)
 
     if has_game and head_start:
         take_turns(
             lambda batch, _, __: adversary_turns(game, batch),
             {name: player for name, player in game.players.items() if name in ("Dec", "D")},
-            lambda generator: (of(public, rows) for rows in even_batches(len(public), recipe.batch_size, generator)),
+            lambda generator: map(others.take, dealt(public, generator)),
             replace(recipe, epochs=head_start),
-            steps=steps_in(len(public), recipe.batch_size), stream=replace(stream, stage=f"{stream.stage} head start"),
+            steps=steps_in(len(public), size), stream=replace(stream, stage=f"{stream.stage} head start"),
             compute=compute, progress=progress,
         )  # fmt: skip
 
     def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        adversary = _endless(len(public), recipe.batch_size, generator)
-        for rows in even_batches(len(images), recipe.batch_size, generator):
-            yield of(images, rows), targets[rows].to(compute.device), of(public, next(adversary))
+        adversary = (numbers for _ in count() for numbers in dealt(public, generator))
+        for numbers in dealt(images, generator):
+            yield private.take(numbers), answers.take(numbers), others.take(next(adversary))
 
     def turns(batch: tuple[Tensor, Tensor, Tensor], index: int, epoch: int) -> Iterator[Turn]:
-        private, wanted, others = batch
+        mine, wanted, theirs = batch
         if has_game:
-            yield from adversary_turns(game, others)
-        yield protector_turn(game, private, wanted, task_loss)
+            yield from adversary_turns(game, theirs)
+        yield protector_turn(game, mine, wanted, task_loss)
 
     return take_turns(
         turns, game.players, batches, recipe,
-        steps=steps_in(len(images), recipe.batch_size), stream=stream, compute=compute, progress=progress,
+        steps=steps_in(len(images), size), stream=stream, compute=compute, progress=progress,
     )  # fmt: skip
-
-
-def _endless(rows: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    while True:
-        yield from even_batches(rows, batch_size, generator)

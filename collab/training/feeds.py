@@ -1,13 +1,15 @@
 """Batches of rows for the loop: images from an array on disk, features from shards window by window."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from collab.training.columns import Column, Numbers, send_parts
 
 WINDOW_BYTES = 2 << 30
 """Features held in memory at a time; smaller sets are read once and shuffled as a whole."""
@@ -45,8 +47,35 @@ class ImageSet:
 
     def take(self, rows: np.ndarray, device: torch.device) -> Tensor:
         """The images of `rows` as float in [0, 1], channels last, on `device`."""
-        block = torch.from_numpy(self.images[rows]).to(device, non_blocking=True)
-        return block.float().div_(255).contiguous(memory_format=torch.channels_last)
+        return as_pictures(torch.from_numpy(self.images[rows]).to(device))
+
+
+def as_pictures(pixels: Tensor) -> Tensor:
+    """uint8 [batch, 3, height, width] as float in [0, 1], channels last."""
+    return pixels.float().div_(255).contiguous(memory_format=torch.channels_last)
+
+
+class Taken(Protocol):
+    """Anything that has a value for each row of a set."""
+
+    def take(self, numbers: Numbers) -> Tensor:
+        """The values of these rows, [batch, ...], on the device."""
+        ...
+
+
+class Pictures:
+    """The images of a set as a training asks for them, batch by batch, on the device."""
+
+    def __init__(self, images: ImageSet, device: torch.device) -> None:
+        self._pixels = Column(images.images, device)
+
+    def pixels(self, numbers: Numbers) -> Tensor:
+        """Images of these rows as they are kept: uint8 [batch, 3, height, width]."""
+        return self._pixels.take(numbers)
+
+    def take(self, numbers: Numbers) -> Tensor:
+        """Images of these rows as float in [0, 1], channels last."""
+        return as_pictures(self._pixels.take(numbers))
 
 
 class FeatureReader(Protocol):
@@ -87,6 +116,14 @@ def even_batches(rows: int, batch_size: int, generator: torch.Generator | None) 
     yield from torch.tensor_split(order, steps_in(rows, batch_size))
 
 
+def numbered_batches(
+    rows: int, batch_size: int, generator: torch.Generator | None, device: torch.device
+) -> Iterator[Numbers]:
+    """`even_batches` on the host and on the device, which is sent the order of the whole pass at once."""
+    parts = list(even_batches(rows, batch_size, generator))
+    yield from map(Numbers, parts, send_parts(parts, device))
+
+
 @dataclass
 class FeatureFeed:
     """Rows of several shards as one uniform mixture; a pass gives every row once.
@@ -114,7 +151,7 @@ class FeatureFeed:
         self._x = torch.empty((self._capacity, *self.shape), dtype=self.dtype)
         self._y = torch.empty((self._capacity, *self.label_shape), dtype=self.label_dtype)
         self._row = torch.empty(self._capacity, dtype=torch.int64)
-        self._is_resident = False
+        self._whole: _Window | None = None
         self._first_row = [int(start) for start in np.cumsum([0, *(reader.rows for reader in self.readers)])]
 
     @property
@@ -123,30 +160,48 @@ class FeatureFeed:
         return steps_in(self.rows, self.batch_size)
 
     def batches(self, generator: torch.Generator | None) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """One pass: features in fp32 [batch, C, H, W], channels last; labels; row numbers, counted over all readers."""
-        for count in self._windows(generator):
-            for index in even_batches(count, self.batch_size, generator):
-                x = self._x[index].to(self.device, non_blocking=True).float()
-                y = self._y[index].to(self.device, non_blocking=True)
+        """One pass: features in fp32 [batch, C, H, W], channels last; labels; row numbers, counted over all readers.
+
+        Row numbers are on the host, all else on the device.
+        """
+        for features, labels, numbers in self._batches(generator):
+            yield features, labels, numbers.host
+
+    def beside(self, *others: Taken) -> Callable[[torch.Generator], Iterator[tuple[Tensor, ...]]]:
+        """Passes of features and labels, and the values that `others` have for the same rows, all on the device."""
+
+        def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, ...]]:
+            for features, labels, numbers in self._batches(generator):
+                yield features, labels, *(other.take(numbers) for other in others)
+
+        return batches
+
+    def _batches(self, generator: torch.Generator | None) -> Iterator[tuple[Tensor, Tensor, Numbers]]:
+        for columns in self._windows(generator):
+            for places in numbered_batches(columns.rows, self.batch_size, generator, self.device):
+                x = columns.features.take(places).float()
                 if self.through is not None:
                     with torch.no_grad():
                         x = self.through(x)
-                yield x.contiguous(memory_format=torch.channels_last), y, self._row[index]
+                numbers = Numbers(self._row[places.host], columns.numbers.take(places))
+                yield x.contiguous(memory_format=torch.channels_last), columns.labels.take(places), numbers
 
-    def _windows(self, generator: torch.Generator | None) -> Iterator[int]:
-        """Fills the staging buffer again and again until all rows were in it once; yields how many rows it holds."""
+    def _windows(self, generator: torch.Generator | None) -> Iterator["_Window"]:
+        """Fills the staging buffer again and again until all rows were in it once; yields what it holds."""
         windows = [(shard, batch) for shard, reader in enumerate(self.readers) for batch in range(reader.batches)]
         if self._capacity == self.rows:
-            if not self._is_resident:
-                self._fill(windows)
-                self._is_resident = True
-            yield self.rows
+            if self._whole is None:
+                self._whole = self._window(self._fill(windows))
+            yield self._whole
             return
         if generator:
             windows = [windows[i] for i in torch.randperm(len(windows), generator=generator).tolist()]
         per_fill = self._capacity // self._widest
         for start in range(0, len(windows), per_fill):
-            yield self._fill(windows[start : start + per_fill])
+            yield self._window(self._fill(windows[start : start + per_fill]))
+
+    def _window(self, rows: int) -> "_Window":
+        return _Window(rows, *(Column(part[:rows], self.device) for part in (self._x, self._y, self._row)))
 
     def _fill(self, windows: Sequence[tuple[int, int]]) -> int:
         at = 0
@@ -157,3 +212,13 @@ class FeatureFeed:
             self._row[at : at + count] = torch.arange(first, first + count)
             at += count
         return at
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The rows that the staging buffer holds: their features, labels and numbers."""
+
+    rows: int
+    features: Column
+    labels: Column
+    numbers: Column

@@ -50,10 +50,12 @@ def minimize(
     stream: Stream,
     compute: Compute,
     progress: Progress,
+    terms: tuple[str, ...] = (),
 ) -> tuple[float, ...]:
     """Minimizes `loss` over `recipe.epochs` passes of `batches(generator)`, each of about `steps` batches.
 
     `loss` sees one batch under the autocast of `compute` and answers a scalar; the parameters of `learner` follow it.
+    Where `terms` name parts of the loss, it answers a vector: itself and then these, whose means are told beside its.
     Each epoch draws from a generator of its own (and dropout from torch's, seeded alike), so that a stage that was
     killed goes on from its last checkpoint to the same bits. Returns the mean loss of each epoch. Raises CollabError
     where a loss is not finite, so that no later stage builds on it.
@@ -62,7 +64,8 @@ def minimize(
     def follow(batch: Batch, index: int, epoch: int, optimizers: Optimizers) -> Iterable[Tensor]:
         yield _step(lambda: loss(batch), optimizers["learner"], compute)
 
-    return _train(follow, {"learner": learner}, batches, recipe, steps=steps, stream=stream, progress=progress)
+    players = {"learner": learner}
+    return _train(follow, players, batches, recipe, steps=steps, stream=stream, progress=progress, terms=terms)
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ def take_turns(
     stream: Stream,
     compute: Compute,
     progress: Progress,
+    terms: tuple[str, ...] = (),
 ) -> tuple[float, ...]:
     """Trains `players` against one another: `turns(batch, index, epoch)` says who learns what from a batch.
 
@@ -101,7 +105,7 @@ def take_turns(
             if first in turn.learns:
                 yield value
 
-    losses = _train(follow, players, batches, recipe, steps=steps, stream=stream, progress=progress)
+    losses = _train(follow, players, batches, recipe, steps=steps, stream=stream, progress=progress, terms=terms)
     for player in players.values():
         player.eval().requires_grad_(False)
     return losses
@@ -116,6 +120,7 @@ def _train(
     steps: int,
     stream: Stream,
     progress: Progress,
+    terms: tuple[str, ...],
 ) -> tuple[float, ...]:
     """The epochs of both loops: `follow` makes the updates of a batch and tells the losses that count."""
     optimizers = {
@@ -124,7 +129,7 @@ def _train(
         )
         for name, player in players.items()
     }
-    total, means = recipe.epochs * steps, list[float]()
+    total, means, parts = recipe.epochs * steps, list[float](), dict[str, float]()
     everything = [optimizer for several in optimizers.values() for optimizer in several]
     full_rates = [optimizer.defaults["lr"] for optimizer in everything]
     checkpoint = progress.checkpoint()
@@ -134,7 +139,7 @@ def _train(
     if saved := checkpoint.load():
         for name, part in states.items():
             part.load_state_dict(saved[name])
-        means = saved["means"]
+        means, parts = saved["means"], saved.get("parts", {})
     for epoch in range(len(means), recipe.epochs):
         losses = list[Tensor]()
         with stream.initialization(f"noise {epoch}"):
@@ -145,9 +150,15 @@ def _train(
                         group["lr"] = rate * share
                 losses += follow(batch, index, epoch, optimizers)
         # Losses stay on the device until here: a GPU is not made to wait for each number.
-        means.append(_finite_mean(losses, epoch, recipe))
-        progress.tell(epoch + 1, recipe.epochs, means[-1])
-        checkpoint.save(lambda: {**{name: part.state_dict() for name, part in states.items()}, "means": means})
+        mean, *of_terms = torch.stack(losses).mean(0).reshape(-1).tolist()
+        _refuse_divergence(mean, epoch, recipe)
+        means.append(mean)
+        parts.update(zip(terms, of_terms, strict=True))
+        progress.tell(epoch + 1, recipe.epochs, mean, dict(parts))
+        checkpoint.save(
+            lambda: {**{name: part.state_dict() for name, part in states.items()}, "means": means, "parts": parts}
+        )
+    progress.terms = parts
     return tuple(means)
 
 
@@ -157,20 +168,18 @@ def _step(loss: Callable[[], Tensor], optimizers: Sequence[torch.optim.Optimizer
         value = loss()
     for optimizer in optimizers:
         optimizer.zero_grad(set_to_none=True)
-    value.backward()  # type: ignore[no-untyped-call]
+    (value[0] if value.ndim else value).backward()  # type: ignore[no-untyped-call]
     for optimizer in optimizers:
         optimizer.step()
     return value.detach()
 
 
-def _finite_mean(losses: list[Tensor], epoch: int, recipe: Recipe) -> float:
-    mean = float(torch.stack(losses).mean())
+def _refuse_divergence(mean: float, epoch: int, recipe: Recipe) -> None:
     if not math.isfinite(mean):
         raise CollabError(
             f"the loss became {mean} in epoch {epoch + 1} of {recipe.epochs}: {recipe.optimizer} with "
             f"learning rate {recipe.learning_rate} diverged. Lower `learning_rate`, or use `precision: fp32`."
         )
-    return mean
 
 
 def _rate(recipe: Recipe, step: int, total: int) -> float:

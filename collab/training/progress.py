@@ -3,7 +3,7 @@
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,11 @@ import torch
 SECONDS_BETWEEN = 10.0
 """Seconds between two checkpoints: a kill costs no more than that, and writing them a thousandth of it."""
 
-Tell = Callable[[int, int, float], None]
-"""Called after each epoch with its number (from 1), the number of epochs, and the mean loss."""
+Tell = Callable[[int, int, float, Mapping[str, float]], None]
+"""Called after each epoch with its number (from 1), the number of epochs, the mean loss, and those of its terms."""
 
 
-def _nobody(epoch: int, epochs: int, loss: float) -> None:
+def _nobody(epoch: int, epochs: int, loss: float, terms: Mapping[str, float]) -> None:
     """Hears nothing."""
 
 
@@ -26,7 +26,8 @@ class Progress:
     """Hears of each epoch; `folder` (private to whose stage it is) keeps checkpoints under `name`, None keeps none.
 
     A stage may minimize several times in a fixed order: each has its own file, and its own curve of mean losses, whole
-    even if the stage was killed on the way. Whoever plays the stage calls `forget` once its results are kept.
+    even if the stage was killed on the way; `terms` are the means of the parts of the loss, where it has any, in the
+    last epoch of the last one. Whoever plays the stage calls `forget` once its results are kept.
     """
 
     told: Tell = _nobody
@@ -34,6 +35,7 @@ class Progress:
     name: str = ""
     seconds_between: float = field(default_factory=lambda: SECONDS_BETWEEN)
     curves: list[list[float]] = field(default_factory=list, init=False)
+    terms: Mapping[str, float] = field(default_factory=dict, init=False)
 
     def checkpoint(self) -> "Checkpoint":
         """That of the next minimization of this stage."""
@@ -41,11 +43,11 @@ class Progress:
         path = None if self.folder is None else self.folder / f"{self.name}-{len(self.curves)}.pt"
         return Checkpoint(path, self.seconds_between, self.curves[-1])
 
-    def tell(self, epoch: int, epochs: int, loss: float) -> None:
-        """Says that `epoch` (from 1) of `epochs` ended with this mean loss."""
+    def tell(self, epoch: int, epochs: int, loss: float, terms: Mapping[str, float]) -> None:
+        """Says that `epoch` (from 1) of `epochs` ended with this mean loss, and these of its terms."""
         if self.curves:
             self.curves[-1].append(loss)
-        self.told(epoch, epochs, loss)
+        self.told(epoch, epochs, loss, terms)
 
     def forget(self) -> None:
         """Removes the checkpoints of this stage."""

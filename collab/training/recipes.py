@@ -11,11 +11,13 @@ from torch import Tensor, nn
 
 from collab.models.freeze import fold, freeze
 from collab.seeding import Stream
-from collab.training.feeds import FeatureFeed, ImageSet, even_batches, steps_in
+from collab.training.columns import Column, send, send_parts
+from collab.training.feeds import FeatureFeed, ImageSet, Pictures, as_pictures, even_batches, numbered_batches, steps_in
 from collab.training.loop import Recipe, Turn, minimize, take_turns
 from collab.training.losses import Disparity, identity_confusion, inversion_loss, poison_loss, reconstruction_disparity
 from collab.training.precision import Compute
 from collab.training.progress import Progress
+from collab.training.statistics import settle_statistics
 from collab.training.tasks import CLASSES, Task
 
 EVAL_BATCH = 256
@@ -29,7 +31,7 @@ def train_classifier(
     stream: Stream,
     compute: Compute,
     progress: Progress,
-    spoil: Callable[[Tensor, torch.Generator], Tensor] = lambda images, generator: images,
+    spoil: Callable[[Tensor, torch.Generator], Tensor] | None = None,
     task: Task = CLASSES,
 ) -> tuple[float, ...]:
     """Step 1 and rows 1 to 5: trains decider after featurizer on images and labels by (DP-1). Changes `network`.
@@ -38,14 +40,22 @@ def train_classifier(
     """
     compute.place(network).train()
 
+    pictures, labels = Pictures(images, compute.device), Column(images.labels, compute.device)
+
     def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        for index in even_batches(len(images), recipe.batch_size, generator):
-            x = images.take(index.numpy(), compute.device)
-            y = torch.from_numpy(images.labels[index.numpy()]).to(compute.device)
+        dealt = list(numbered_batches(len(images), recipe.batch_size, generator, compute.device))
+        height = images.images.shape[2]
+        drawn: Iterable[Tensor] = (draw_shifts(len(numbers), height, generator) for numbers in dealt)
+        if spoil is None:  # else its draws lie between those of the batches
+            drawn = send_parts(list(drawn), compute.device) if recipe.augment else ()
+        shifts = iter(drawn)
+        for numbers in dealt:
+            pixels, y = pictures.pixels(numbers), labels.take(numbers)
             if recipe.augment:
-                x, is_mirrored = shift_and_flip(x, generator)
-                y = task.mirror(y, is_mirrored)
-            yield spoil(x, generator), y
+                shift = next(shifts).to(compute.device)
+                pixels, y = shifted(pixels, shift), task.mirror(y, shift[:, 2] > 0)
+            x = as_pictures(pixels)
+            yield x if spoil is None else spoil(x, generator), y
 
     def loss(batch: tuple[Tensor, Tensor]) -> Tensor:
         return task.loss(network(batch[0]), batch[1], label_smoothing=recipe.label_smoothing)
@@ -71,19 +81,31 @@ def blur(images: Tensor, generator: torch.Generator) -> Tensor:
 
 def shift_and_flip(images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Each image shifted by up to an eighth of its side, edges filled with 0, half of them mirrored; which [batch]."""
-    count, _, height, width = images.shape
-    reach = height // 8
-    padded = nn.functional.pad(images, (reach, reach, reach, reach))
-    top, left = (torch.randint(0, 2 * reach + 1, (count, 1), generator=generator) for _ in range(2))
-    rows, columns = top + torch.arange(height), left + torch.arange(width)
+    shifts = draw_shifts(len(images), images.shape[2], generator).to(images.device)
+    return shifted(images, shifts), shifts[:, 2] > 0
+
+
+def draw_shifts(count: int, height: int, generator: torch.Generator) -> Tensor:
+    """For each of `count` images where it begins in itself enlarged, down and along, and whether it is mirrored.
+
+    int64 [count, 3]; an eighth of its height is added at each edge.
+    """
+    top, left = (torch.randint(0, 2 * (height // 8) + 1, (count, 1), generator=generator) for _ in range(2))
     is_mirrored = torch.rand(count, 1, generator=generator) < 0.5
-    columns = torch.where(is_mirrored, columns.flip(1), columns)
-    which, rows, columns = (
-        index.to(images.device)
-        for index in (torch.arange(count).view(-1, 1, 1), rows.unsqueeze(2), columns.unsqueeze(1))
-    )
-    picked = padded.permute(0, 2, 3, 1)[which, rows, columns]
-    return picked.permute(0, 3, 1, 2), is_mirrored[:, 0]
+    return torch.cat((top, left, is_mirrored.long()), 1)
+
+
+def shifted(images: Tensor, shifts: Tensor) -> Tensor:
+    """Images [batch, 3, height, width] of any type moved and mirrored as `shifts` [batch, 3] says, channels last."""
+    count, _, height, width = images.shape
+    reach, device = height // 8, images.device
+    padded = nn.functional.pad(images, (reach, reach, reach, reach))
+    rows = shifts[:, :1] + torch.arange(height, device=device)
+    along = torch.arange(width, device=device).expand(count, -1)
+    columns = shifts[:, 1:2] + torch.where(shifts[:, 2:] > 0, along.flip(1), along)
+    which = torch.arange(count, device=device).view(-1, 1, 1)
+    picked = padded.permute(0, 2, 3, 1)[which, rows.unsqueeze(2), columns.unsqueeze(1)]
+    return picked.permute(0, 3, 1, 2)
 
 
 def features_of(
@@ -111,12 +133,13 @@ def train_reconstructor(
     """Step 1: trains R to invert F by (DP-3); `images` holds row i of `feed` at i. Changes `reconstructor`."""
     compute.place(reconstructor).train()
 
-    def loss(batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        features, _, row = batch
-        return inversion_loss(reconstructor(features), images.take(row.numpy(), compute.device))
+    def loss(batch: tuple[Tensor, ...]) -> Tensor:
+        features, _, pictures = batch
+        return inversion_loss(reconstructor(features), pictures)
 
+    batches = feed.beside(Pictures(images, compute.device))
     losses = minimize(
-        loss, reconstructor, feed.batches, recipe, steps=feed.steps, stream=stream, compute=compute, progress=progress
+        loss, reconstructor, batches, recipe, steps=feed.steps, stream=stream, compute=compute, progress=progress
     )
     reconstructor.eval()
     return losses
@@ -167,15 +190,17 @@ def train_dpm(
     """
     compute.place(dpm).train()
     read = compute.place(fold(decider))
+    adapts = aim.adapt and identifier is None
     rebuilders = [
-        compute.place(copy.deepcopy(network) if aim.adapt else fold(network)) for network in (reconstructor, *others)
+        compute.place(copy.deepcopy(network) if adapts else fold(network)) for network in (reconstructor, *others)
     ]
 
-    fixed = None
+    batches = feed.beside()
     if identifier is not None:
         compute.place(identifier[0])
-        if aim.target == "per_image":
-            fixed = torch.randint(identifier[1], (feed.rows,), generator=stream.torch("people"))
+        batches = _beside_people(feed, identifier[1], aim, stream)
+    elif aim.ssim_weight or adapts:
+        batches = feed.beside(Pictures(images, compute.device))
 
     def published(features: Tensor) -> Tensor:
         with torch.no_grad():
@@ -183,8 +208,12 @@ def train_dpm(
         poisoned: Tensor = dpm(arriving)
         return poisoned if after is None else after(poisoned)
 
-    def loss(batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        features, labels, row = batch
+    def with_terms(equivalence: Tensor, disparity: Tensor) -> Tensor:
+        loss = poison_loss(equivalence, disparity, ssim_weight=aim.ssim_weight)
+        return torch.stack([loss, equivalence.detach(), disparity.detach()])
+
+    def loss(batch: tuple[Tensor, ...]) -> Tensor:
+        features, labels, *beside = batch
         poisoned = published(features)
         logits = read(poisoned)
         if aim.equivalence == "labels":
@@ -194,35 +223,50 @@ def train_dpm(
                 original = read(features)
             equivalence = task.equivalence(logits, original)
         if not aim.ssim_weight:
-            return equivalence
+            return with_terms(equivalence, torch.zeros_like(equivalence))
         if identifier is not None:
-            named, people = identifier
-            drawn = torch.randint(people, row.shape) if fixed is None else fixed[row]
-            confusion = identity_confusion(named(poisoned), drawn.to(poisoned.device))
-            return poison_loss(equivalence, confusion, ssim_weight=aim.ssim_weight)
-        pictures = images.take(row.numpy(), compute.device)
+            return with_terms(equivalence, identity_confusion(identifier[0](poisoned), beside[0]))
         disparities = [
-            reconstruction_disparity(rebuild(poisoned), pictures, ssim_loss=aim.ssim_loss) for rebuild in rebuilders
+            reconstruction_disparity(rebuild(poisoned), beside[0], ssim_loss=aim.ssim_loss) for rebuild in rebuilders
         ]
-        return poison_loss(equivalence, torch.stack(disparities).mean(), ssim_weight=aim.ssim_weight)
+        return with_terms(equivalence, torch.stack(disparities).mean())
 
-    def rebuilt(rebuild: nn.Module, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        features, _, row = batch
-        return inversion_loss(rebuild(published(features).detach()), images.take(row.numpy(), compute.device))
+    def rebuilt(rebuild: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+        features, _, pictures = batch
+        return inversion_loss(rebuild(published(features).detach()), pictures)
 
-    def turns(batch: tuple[Tensor, Tensor, Tensor], index: int, epoch: int) -> Iterator[Turn]:
+    def turns(batch: tuple[Tensor, ...], index: int, epoch: int) -> Iterator[Turn]:
         for number, rebuild in enumerate(rebuilders):
             yield Turn((f"R{number}",), partial(rebuilt, rebuild, batch))
         yield Turn(("P",), partial(loss, batch))
 
     how: dict[str, Any] = {"steps": feed.steps, "stream": stream, "compute": compute, "progress": progress}
-    if aim.adapt:
+    how["terms"] = ("equivalence", "disparity")
+    if adapts:
         players = {"P": dpm, **{f"R{number}": rebuild for number, rebuild in enumerate(rebuilders)}}
-        losses = take_turns(turns, players, feed.batches, recipe, **how)
+        losses = take_turns(turns, players, batches, recipe, **how)
     else:
-        losses = minimize(loss, dpm, feed.batches, recipe, **how)
+        losses = minimize(loss, dpm, batches, recipe, **how)
     freeze(dpm)
     return losses
+
+
+def _beside_people(
+    feed: FeatureFeed, people: int, aim: Poisoning, stream: Stream
+) -> Callable[[torch.Generator], Iterator[tuple[Tensor, ...]]]:
+    """Passes of features, labels and a random person for each row: its own for good, or drawn anew in each pass."""
+    if aim.target == "per_image":
+        return feed.beside(Column(torch.randint(people, (feed.rows,), generator=stream.torch("people")), feed.device))
+    passes = feed.beside()
+
+    def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, ...]]:
+        # All at once, of torch's generator, which each epoch seeds: the same numbers as one batch after the other.
+        drawn, at = send(torch.randint(people, (feed.rows,)), feed.device), 0
+        for features, labels in passes(generator):
+            yield features, labels, drawn[at : at + len(labels)]
+            at += len(labels)
+
+    return batches
 
 
 def refine_decider(
@@ -230,25 +274,33 @@ def refine_decider(
     feed: FeatureFeed,
     recipe: Recipe,
     *,
-    bn: Literal["update", "frozen"],
+    bn: Literal["own", "update", "frozen"],
     stream: Stream,
     compute: Compute,
     progress: Progress,
     task: Task = CLASSES,
+    own: FeatureFeed | None = None,
 ) -> tuple[float, ...]:
-    """Step 3: trains C further on own and pooled features by (DP-1), F untouched. Changes `decider`."""
+    """Step 3: trains C further on own and pooled features by (DP-1), F untouched. Changes `decider`.
+
+    Running statistics of BatchNorm follow the rows of `feed` (`update`), stay (`frozen`), or (`own`) are taken again in
+    the end over the rows of `own`, which are unpoisoned, as those are that C is going to read.
+    """
     compute.place(decider).train()
     if bn == "frozen":
         for part in decider.modules():
             if isinstance(part, nn.modules.batchnorm._BatchNorm):
                 part.eval()
 
-    def loss(batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    def loss(batch: tuple[Tensor, ...]) -> Tensor:
         return task.loss(decider(batch[0]), batch[1], label_smoothing=recipe.label_smoothing)
 
     losses = minimize(
-        loss, decider, feed.batches, recipe, steps=feed.steps, stream=stream, compute=compute, progress=progress
+        loss, decider, feed.beside(), recipe, steps=feed.steps, stream=stream, compute=compute, progress=progress
     )
+    if bn == "own":
+        assert own is not None
+        settle_statistics(decider, lambda: (features for features, _, _ in own.batches(None)), compute)
     decider.eval()
     return losses
 

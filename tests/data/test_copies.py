@@ -72,6 +72,27 @@ def test_where_nothing_stands_twice_nothing_is_told() -> None:
     assert describe_copies({"a1": holder([0, 1]), "a2": holder([1, 2])}, holder([5]), holder([6])) == {}
 
 
+def test_validation_images_are_compared_as_held_out_ones_are() -> None:
+    told = describe_copies({"a1": holder([0, 1, 2])}, holder([5, 6]), holder([7]), holder([2, 6, 7, 8, 8]))
+    assert told == {
+        "private, validation": (
+            "1 private image is also validation (a1: 1): a score there says nothing about new images."
+        ),
+        "validation, public": (
+            "1 validation image is also public: part of what the reconstructor has learned from, which flatters what "
+            "it makes of validation images."
+        ),
+        "held-out, validation": (
+            "1 held-out image is also among the validation images: what is chosen by looking at them has been chosen "
+            "for these too."
+        ),
+        "in one set": (
+            "1 image stands more than once in one set (validation: 1): each counts as often in training and scores, "
+            "and matching cannot tell them apart."
+        ),
+    }
+
+
 def test_of_many_holders_those_with_most_are_named() -> None:
     entities = {f"a{number}": holder(range(number, 2 * number), range(number)) for number in range(1, 11)}
     told = describe_copies(entities, holder(range(10)), holder([30]))["private, held-out"]

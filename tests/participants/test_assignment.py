@@ -10,11 +10,16 @@ import pytest
 
 from collab.errors import DataError
 from collab.participants.assignment import Assignment, assign, count_labels, open_scenario_source
+from collab.report.pages.page import write_page
+from collab.report.tables.tables import make_tables
+from collab.results.words import FOR_CHOOSING
 from collab.runtime.play import Where, play
 from collab.runtime.run import Prepared, Run
 from collab.scenario import stage_rows
 from collab.scenario.model import Scenario
+from collab.seeding import Stream
 from collab.store.ledger import read_ledger
+from tests.playing import play_here
 
 Small = Callable[..., Scenario]
 
@@ -97,3 +102,49 @@ def test_entities_of_one_class_each_play_to_the_end(small: Small, tmp_path: Path
     assert all(0 in labels for labels in held.values())
     assert all(math.isfinite(row.value) for row in played.rows if row.row != stage_rows.VERDICT)
     assert {each.sender for each in read_ledger(played.run / "ledger.parquet") if each.kind == "shard"} == {*held}
+
+
+def test_validation_images_are_nobodys_and_move_nobody(small: Small) -> None:
+    """Of the test split, by a stream of their own; without them held-out images are drawn as ever."""
+    plain, apart = assigned(small("data.test_images=9")), assigned(small("data.test_images=9", "data.validation=7"))
+    scenario = small()
+    source, stream = open_scenario_source(scenario), Stream(scenario.seed, "data", "decode")
+    private = [source.classes.index(name) for name in plain.classes]
+    shown = np.flatnonzero(np.isin(source.labels("test"), private))
+    as_ever = np.sort(stream.numpy("heldout").choice(len(shown), 9, replace=False))
+    assert plain.heldout.rows.tolist() == shown[as_ever].tolist()
+    assert len(plain.unscored) == 0
+    for name in plain.entities:
+        assert rows(apart, name) == rows(plain, name)
+    assert apart.public.rows.tolist() == plain.public.rows.tolist()
+    assert (len(apart.heldout), len(apart.unscored), apart.unscored.split) == (9, 7, "test")
+    assert set(apart.unscored.rows.tolist()) < set(shown.tolist())
+    assert not set(apart.unscored.rows.tolist()) & set(apart.heldout.rows.tolist())
+    assert apart.heldout.labels.tolist() == [private.index(source.labels("test")[row]) for row in apart.heldout.rows]
+
+
+def test_on_validation_the_two_change_places(small: Small) -> None:
+    heldout = assigned(small("data.validation=7"))
+    chosen = assigned(small("data.validation=7", "data.score_on=validation"))
+    assert chosen.heldout.rows.tolist() == heldout.unscored.rows.tolist()
+    assert chosen.unscored.rows.tolist() == heldout.heldout.rows.tolist()
+
+
+def test_more_validation_images_than_there_are_is_refused(small: Small) -> None:
+    with pytest.raises(DataError, match=r"data\.validation asks for 20 images, and the test split has 20 of private"):
+        assigned(small("data.validation=20"))
+
+
+def test_a_run_on_validation_says_so_and_judges_nothing(small: Small, tmp_path: Path) -> None:
+    chosen = small(
+        "data.validation=9", "data.score_on=validation", "expect=[{row: c_public, metric: top1, at_least: 2}]"
+    )
+    assert small().expectations
+    assert not chosen.expectations
+    run = play_here(chosen, tmp_path, only="featurize heldout")
+    (top1,) = [row for row in run.rows if row.metric == "top1" and row.row == "c_public"]
+    assert (top1.n, top1.verdict) == (9, None)
+    assert not [row for row in run.rows if row.row == stage_rows.VERDICT]
+    page = write_page(run.run).read_text()
+    assert page.index(FOR_CHOOSING) < page.index("The answer")
+    assert all(table.notes[0] == FOR_CHOOSING for table in make_tables(chosen, run.rows))

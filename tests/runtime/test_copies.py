@@ -119,6 +119,24 @@ def test_copies_end_no_run_and_are_told_before_anything_is_trained(
     assert [event["text"] for event in again if event["event"] == "note"] == [COPIES[copy]]  # from the cache, too
 
 
+@pytest.mark.parametrize("scored", ["heldout", "validation"])
+def test_copies_among_validation_images_are_told_by_their_names(images: Images, tmp_path: Path, scored: str) -> None:
+    """Which of both sets a run is scored on changes nothing of it."""
+    images.sets += ["data.validation=5", f"data.score_on={scored}"]
+    prepared = Prepared.of(images.scenario, Where("inprocess", out=images.root)).assignment
+    sets = (prepared.heldout, prepared.unscored) if scored == "heldout" else (prepared.unscored, prepared.heldout)
+    heldout, validation = (f"val/{'ab'[row // 6]}/{row % 6:02}.png" for row in (held.rows[0] for held in sets))
+    shutil.copy(images.path_of("a2", 3), images.root / validation)
+    shutil.copy(images.root / validation, images.root / heldout)
+    where = Where("inprocess", out=tmp_path / "runs", only="find copies")
+    facts = json.loads((play(images.scenario, where, lambda event: None).run / "record.json").read_text())["facts"]
+    assert {about: text.split(":")[0] for about, text in facts["find copies"].items()} == {
+        "private, held-out": "1 private image is also held-out (a2",
+        "private, validation": "1 private image is also validation (a2",
+        "held-out, validation": "1 held-out image is also among the validation images",
+    }
+
+
 def test_where_nothing_stands_twice_nothing_is_said(played: Played) -> None:
     record = json.loads((played.run / "record.json").read_text())
     assert "find copies" in record["jobs"]

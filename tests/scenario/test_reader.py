@@ -83,7 +83,7 @@ def scenarios(draw: Any) -> dict[str, Any]:
         },
         "reconstructor": schedule(kind=st.sampled_from(["px2s2", "rx4s4-c"])),
         "entities": [{"name": name, "share": draw(st.floats(0.001, 0.25)), "defense": draw(dpm)} for name in who],
-        "refine": schedule(bn=st.sampled_from(["update", "frozen"])),
+        "refine": schedule(bn=st.sampled_from(["own", "update", "frozen"])),
         "refinements": [*rows, {"row": "all", "own": "images", "share": draw(st.floats(0.01, 1))}],
     }
 

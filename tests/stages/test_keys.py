@@ -31,6 +31,7 @@ CHANGES: dict[str, set[str]] = {
     "data.image_size=32": EVERYTHING,
     "data.public_images=24": {"decode_public", "find_copies", "reconstruct", *PUBLISHED},
     "data.test_images=12": {"decode_heldout", "find_copies", *RELEASED},
+    "data.validation=8": {"decode_heldout", "find_copies", *RELEASED},  # held-out images become fewer
     "model.backbone=resnet14": RELEASED,
     "model.width=8": RELEASED,
     "model.hook=conv2_1": RELEASED,

@@ -57,7 +57,7 @@ def test_going_on_from_a_checkpoint_gives_the_bits_of_an_undisturbed_training(
     folder = tmp_path_factory.mktemp("private")
     recipe = Recipe(EPOCHS, 4, optimizer, 0.05, 0.01, schedule)  # type: ignore[arg-type]
 
-    def killed(epoch: int, epochs: int, loss: float) -> None:
+    def killed(epoch: int, epochs: int, loss: float, terms: object) -> None:
         if epoch == killed_after + 1:
             raise Killed
 

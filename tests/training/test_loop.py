@@ -149,7 +149,7 @@ def test_mean_loss_of_each_epoch_is_returned_and_told() -> None:
         progress=Progress(lambda *news: told.append(news)),
     )
     assert losses == (2.0, 3.0, 4.0)
-    assert told == [(1, 3, 2.0), (2, 3, 3.0), (3, 3, 4.0)]
+    assert told == [(1, 3, 2.0, {}), (2, 3, 3.0, {}), (3, 3, 4.0, {})]
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
@@ -180,3 +180,30 @@ def test_recipe_takes_the_fields_that_an_object_has_and_defaults_for_the_rest() 
     assert Recipe.of(stated) == Recipe(7, 16, "adamw", 0.5, schedule="one_cycle")
     assert Recipe.of(stated, epochs=2) == Recipe(2, 16, "adamw", 0.5, schedule="one_cycle")
     assert Recipe.of(SimpleNamespace(**vars(stated), augment=True, label_smoothing=0.2)).augment is True
+
+
+def test_terms_are_told_beside_the_loss_and_move_nothing() -> None:
+    """Of the loss 2w + 3w the first term is minimized alone in each step; means are those of each epoch."""
+
+    def run(terms: tuple[str, ...]) -> tuple[float, list[dict[str, float]], Progress]:
+        weight, told = nn.Parameter(torch.tensor([1.0], dtype=torch.float64)), list[dict[str, float]]()
+
+        def loss(_: int) -> Tensor:
+            twice, thrice = 2 * weight.sum(), 3 * weight.sum()
+            return torch.stack([twice + thrice, twice.detach(), thrice.detach()]) if terms else twice + thrice
+
+        progress = Progress(lambda epoch, epochs, loss, parts: told.append({"loss": loss, **parts}))
+        minimize(
+            loss, nn.ParameterList([weight]), lambda _: range(3), replace(PLAIN, epochs=2),
+            steps=3, stream=STREAM, compute=CPU, progress=progress, terms=terms,
+        )  # fmt: skip
+        return weight.item(), told, progress
+
+    alone, losses, _ = run(())
+    with_terms, told, progress = run(("twice", "thrice"))
+    assert with_terms == alone
+    assert [each["loss"] for each in told] == [each["loss"] for each in losses]
+    for each in told:
+        assert each["twice"] + each["thrice"] == pytest.approx(each["loss"])
+        assert each["thrice"] == pytest.approx(1.5 * each["twice"])
+    assert progress.terms == {name: told[-1][name] for name in ("twice", "thrice")}

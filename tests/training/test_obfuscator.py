@@ -171,7 +171,7 @@ def test_a_killed_training_goes_on_to_the_same_bits(tmp_path) -> None:
         class Killed(Exception):
             pass
 
-        def told(epoch: int, epochs: int, loss: float) -> None:
+        def told(epoch: int, epochs: int, loss: float, terms: object) -> None:
             if epoch == epochs_told:
                 raise Killed
 

@@ -1,12 +1,13 @@
 """The steps of the regime on tiny networks: what they minimize, and what they must not touch."""
 
 import copy
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from collab.defenses.dpm_network import build_dpm
@@ -14,6 +15,7 @@ from collab.metrics.visual import ssim
 from collab.models.backbones import build_split
 from collab.models.freeze import freeze
 from collab.seeding import Stream
+from collab.training import recipes
 from collab.training.feeds import FeatureFeed, ImageSet, InMemory
 from collab.training.loop import Recipe
 from collab.training.precision import Compute
@@ -21,6 +23,7 @@ from collab.training.progress import Progress
 from collab.training.recipes import (
     EVAL_BATCH,
     Poisoning,
+    blur,
     features_of,
     outputs_of,
     refine_decider,
@@ -75,7 +78,9 @@ class World:
                 value.add_(0.2 * torch.randn(value.shape))
         return module
 
-    def poisoned_with(self, aim: Poisoning, module: nn.Module, recipe: Recipe = ONE_STEP) -> tuple[float, ...]:
+    def poisoned_with(
+        self, aim: Poisoning, module: nn.Module, recipe: Recipe = ONE_STEP, progress: Progress | None = None
+    ) -> tuple[float, ...]:
         return train_dpm(
             module,
             self.feed(recipe.batch_size),
@@ -86,7 +91,7 @@ class World:
             recipe,
             stream=STREAM,
             compute=CPU,
-            progress=Progress(),
+            progress=progress or Progress(),
         )
 
 
@@ -95,8 +100,8 @@ def world() -> World:
     return World()
 
 
-def first_losses(world: World, aim: Poisoning) -> tuple[float, dict[str, float]]:
-    """The first loss as trained with, and its terms computed here, with unfolded networks."""
+def first_losses(world: World, aim: Poisoning) -> tuple[float, Mapping[str, float], dict[str, float]]:
+    """The first loss as trained with, its terms as told, and terms computed here, with unfolded networks."""
     module = world.dpm()
     freeze(world.decider), freeze(world.reconstructor)
     with torch.no_grad():
@@ -110,8 +115,8 @@ def first_losses(world: World, aim: Poisoning) -> tuple[float, dict[str, float]]
             "abs": likeness.abs().mean().item(),
             "signed": likeness.mean().item(),
         }
-    (found,) = world.poisoned_with(aim, module)
-    return found, terms
+    (found,) = world.poisoned_with(aim, module, progress=(progress := Progress()))
+    return found, progress.terms, terms
 
 
 @pytest.mark.parametrize("equivalence", ["labels", "logits"])
@@ -119,8 +124,10 @@ def first_losses(world: World, aim: Poisoning) -> tuple[float, dict[str, float]]
 def test_dpm_is_trained_on_equivalence_plus_lambda_times_disparity(
     world: World, equivalence: str, ssim_loss: str, weight: float
 ) -> None:
-    found, terms = first_losses(world, Poisoning(equivalence, ssim_loss, weight))  # type: ignore[arg-type]
+    found, told, terms = first_losses(world, Poisoning(equivalence, ssim_loss, weight))  # type: ignore[arg-type]
     assert terms["logits"] > 1e-3  # the module does poison
+    disparity = terms[ssim_loss] if weight else 0.0
+    assert told == pytest.approx({"equivalence": terms[equivalence], "disparity": disparity}, rel=1e-4)
     assert found == pytest.approx(terms[equivalence] + weight * terms[ssim_loss], rel=1e-4)
 
 
@@ -280,6 +287,60 @@ def test_shifts_and_mirrors_are_those_of_a_slow_loop() -> None:
         expected.append(cut.flip(2) if mirrored[number] else cut)
     assert mirrored.any()
     assert torch.equal(shift_and_flip(images, torch.Generator().manual_seed(5))[0], torch.stack(expected))
+
+
+@pytest.mark.parametrize("spoil", [None, blur], ids=["shifts drawn at once", "spoilt batch by batch"])
+def test_an_epoch_draws_what_it_drew_batch_by_batch(
+    spoil: Callable[[Tensor, torch.Generator], Tensor] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The formulation that drew order, shifts and mirrors within the step, as the reference: the same bits."""
+    pixels = np.random.default_rng(3).integers(0, 256, (37, 3, 16, 16), dtype=np.uint8)
+    images, seen = ImageSet(pixels, np.arange(37) % 5), []
+    monkeypatch.setattr(recipes, "minimize", lambda loss, net, batches, *_, **__: seen.extend(batches(seeded(6))))
+    train_classifier(
+        nn.Identity(), images, Recipe(1, 8, "sgd", 0.1, augment=True),
+        stream=STREAM, compute=CPU, progress=Progress(), spoil=spoil,
+    )  # fmt: skip
+    generator, expected = seeded(6), []
+    order = torch.randperm(37, generator=generator)
+    for index in torch.tensor_split(order, 5):
+        x = torch.from_numpy(pixels[index.numpy()]).float().div_(255)
+        padded = nn.functional.pad(x, (2, 2, 2, 2))
+        top, left = (torch.randint(0, 5, (len(x), 1), generator=generator) for _ in range(2))
+        rows, columns = top + torch.arange(16), left + torch.arange(16)
+        columns = torch.where(torch.rand(len(x), 1, generator=generator) < 0.5, columns.flip(1), columns)
+        x = padded.permute(0, 2, 3, 1)[torch.arange(len(x)).view(-1, 1, 1), rows.unsqueeze(2), columns.unsqueeze(1)]
+        x = x.permute(0, 3, 1, 2)
+        expected.append((x if spoil is None else spoil(x, generator), index % 5))
+    assert len(seen) == len(expected) == 5
+    for (x, y), (same_x, same_y) in zip(seen, expected, strict=True):
+        assert torch.equal(x, same_x)
+        assert torch.equal(y, same_y)
+        assert x.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("target", ["per_step", "per_image"])
+def test_random_people_are_those_that_each_step_drew(
+    world: World, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[Tensor, ...]] = []
+    monkeypatch.setattr(recipes, "minimize", lambda loss, net, batches, *_, **__: seen.extend(batches(seeded(6))))
+    module = world.dpm()
+    with STREAM.initialization("noise 0"):
+        train_dpm(
+            module, world.feed(8), world.images, world.decider, world.reconstructor,
+            Poisoning("labels", "abs", 1.0, target), Recipe(1, 8, "sgd", 0.1),  # type: ignore[arg-type]
+            stream=STREAM, compute=CPU, progress=Progress(), identifier=(nn.Identity(), 7),
+        )  # fmt: skip
+    fixed = torch.randint(7, (ROWS,), generator=STREAM.torch("people"))
+    with STREAM.initialization("noise 0"):
+        order = torch.tensor_split(torch.randperm(ROWS, generator=seeded(6)), 5)
+        for (*_, people), index in zip(seen, order, strict=True):
+            assert torch.equal(people, fixed[index] if target == "per_image" else torch.randint(7, (len(index),)))
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
 def test_a_budget_of_steps_gives_small_rows_more_passes() -> None:

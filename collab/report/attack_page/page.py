@@ -14,7 +14,7 @@ from collab.report.figures.sheets import ContactSheet, Line
 from collab.results.opened import Opened, open_run
 from collab.results.results import Results, name_adversary
 from collab.results.table import Result
-from collab.results.words import measure_gain
+from collab.results.words import FOR_CHOOSING, measure_gain
 from collab.store.pictures import judged_file
 
 
@@ -31,6 +31,7 @@ def write_audit(run: Path) -> Path | None:
         "audit.html", scenario=opened.scenario, run=opened, matrix=tabulate_matrix(cells),
         verdicts=tabulate_verdicts(cells), curves=tabulate_numbers(cells), details=tabulate_details(cells),
         frontier=draw_frontier(opened, cells), sheets=_sheets(opened, cells),
+        notice=FOR_CHOOSING if opened.scenario.data.is_for_choosing else "",
     )  # fmt: skip
     target.write_text(page, encoding="utf-8")
     return target

@@ -40,6 +40,7 @@ from collab.report.tables.tables import describe, make_tables, tabulate_verdicts
 from collab.results.aggregate import Mean
 from collab.results.gains import name_reference
 from collab.results.opened import Opened, open_run
+from collab.results.words import FOR_CHOOSING
 from collab.scenario.model import Refinement
 from collab.scenario.sweep import Sweep
 from collab.store.pictures import Sheet
@@ -87,6 +88,7 @@ def draw_page(run: Opened) -> str:
     curves = make_curves(run.losses, record.get("jobs", {}))
     beside = tabulate_printed(run.rows)
     parts: dict[str, Any] = {
+        "notice": FOR_CHOOSING if scenario.data.is_for_choosing else "",
         "run": run, "record": {"collab": "", "failures": {}, **record}, "refused": list_refusals(record),
         "source": run.source, "summary": told,
         "glance": tabulate_answers(
@@ -123,10 +125,12 @@ def write_sweep_page(
     *,
     verdicts: Sequence[Verdict] = (),
     sheets: Mapping[str, Sheet] | None = None,
+    notice: str = "",
 ) -> Path:
     """Draws `report.html` of a sweep: curves, frontiers, pictures, verdicts, means, what failed.
 
     `rows` are those of the scenarios; `sheets` are named by the values of their cell, and the entity if there are more.
+    `notice` is to be read first.
     """
     axes = [axis.vary for axis in spec.axes]
     main = find_main_metric(each.metric for each in found)
@@ -134,7 +138,7 @@ def write_sweep_page(
     band = "Bands: 95 % interval of the mean over seeds (Student)." if is_banded else "One seed: no bands; see --seeds."
     target = folder / "report.html"
     page = fill_in(
-        "sweep.html", spec=spec, axes=axes, main=main, missing=missing, band=band,
+        "sweep.html", spec=spec, axes=axes, main=main, missing=missing, band=band, notice=notice,
         curves=draw_accuracy(found, axes, {str(row.name): describe(row) for row in rows}) if axes else "",
         poisoning=draw_poisoning(found, axes) if axes else "", poisoned=tabulate_poisoning(found, axes),
         frontier=draw_frontier(found, axes, pick_headline_gains(found, rows)),

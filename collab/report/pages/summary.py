@@ -183,6 +183,26 @@ def _not_hidden(scenario: Scenario, shown: Sequence[Disclosure]) -> tuple[str, .
     )
 
 
+LEARNED = 0.95
+"""Top-1 on its own training images from which a network counts as one that has learned (our choice)."""
+
+
+def _not_learned(results: Results) -> tuple[str, ...]:
+    """Which networks from scratch were frozen in mid-descent: their figures tell how far they came, not what they can.
+
+    Of classes only: for other tasks no such bound was tried.
+    """
+    short = [result for result in results.all if result.metric == "top1_training" and (result.value or 0) < LEARNED]
+    if not short:
+        return ()
+    told = join_names([f"{100 * (result.value or 0):.1f} % (row {result.row})" for result in short])
+    return (
+        f"Frozen before it had learned: on its own training images a network from scratch is right in {told}, less "
+        f"than {100 * LEARNED:.0f} %. Such figures tell when a training was stopped more than what its images are "
+        "worth. Give `model.pretrain` (or `scratch`, or the row) more epochs.",
+    )
+
+
 def _cautions(scenario: Scenario, results: Results) -> tuple[str, ...]:
     sentences = []
     if scenario.data.is_drawn:
@@ -201,4 +221,5 @@ def _cautions(scenario: Scenario, results: Results) -> tuple[str, ...]:
             f"The reconstructor reaches SSIM {shown.value:.3f} even from features as they are; below .5 it is too weak "
             "to show that poisoning hides anything."
         )
+    sentences += _not_learned(results)
     return tuple(sentences)

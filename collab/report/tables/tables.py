@@ -15,7 +15,7 @@ from collab.results.catalog import columns_in
 from collab.results.gains import find_gain, name_reference
 from collab.results.results import BY, Results
 from collab.results.table import Result, drop_verdicts
-from collab.results.words import format_signed, state_basis
+from collab.results.words import FOR_CHOOSING, format_signed, state_basis
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import list_played_rows
 from collab.verdicts.verdicts import Verdict, format_found, judge
@@ -42,7 +42,8 @@ def make_tables(scenario: Scenario, rows: Sequence[Result]) -> tuple[Table, ...]
     judged, shown = judge(scenario, rows), [table for table in made if table.lines]
     if shown or any(verdict.value is not None for verdict in judged):  # else no part of what is expected was played
         shown += [table for table in [tabulate_verdicts(judged, f"seed {scenario.seed}")] if table.lines]
-    return tuple(replace(table, notes=tuple(filter(None, table.notes))) for table in shown)
+    first = (FOR_CHOOSING,) if scenario.data.is_for_choosing else ()
+    return tuple(replace(table, notes=(*first, *filter(None, table.notes))) for table in shown)
 
 
 def _table_1(scenario: Scenario, results: Results) -> Table:

@@ -136,3 +136,12 @@ def test_what_figures_rest_on_and_a_stage_of_several_rows_is_paid_once() -> None
         "Cost: 31 s in the stages that measured it."
     )
     assert state_basis([]) == ""
+
+
+def test_a_network_that_was_stopped_before_it_knew_its_own_images_is_told() -> None:
+    trained = [row("1", "a1", "top1_training", 0.98), row("2", "a2", "top1_training", 0.946)]
+    made = [*rows(SCENARIO), *trained, row("5", None, "top1_training", 0.95)]
+    (caution,) = (each for each in summarize(SCENARIO, made, SENT, {}, ()).cautions if "Frozen" in each)
+    assert caution.startswith("Frozen before it had learned: on its own training images a network from scratch is")
+    assert "in 94.6 % (row 2), less than 95 %" in caution
+    assert not any("Frozen" in each for each in told().cautions)
