@@ -1,8 +1,9 @@
 """What a module costs and hides on held-out images (Tables 1 and 2), and pictures of that for the report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from collab.metrics.visual import ssim_window
@@ -12,7 +13,8 @@ from collab.participants.disclosure import to_uint8
 from collab.participants.published_images import as_published
 from collab.participants.scoring import distances, means, worst_and_median
 from collab.store.pictures import Pictures, write_pictures
-from collab.training.recipes import outputs_of
+from collab.store.shards import ShardReader
+from collab.training.recipes import EVAL_BATCH, outputs_of
 from collab.types import Crossing, Measure
 
 
@@ -41,6 +43,31 @@ def measure_cost(entity: Defended, module: nn.Module) -> tuple[tuple[Measure, ..
         *entity.task.fidelity(changed, original, seed),
     )
     return (*scores, *means(metrics, seed)), _keep_pictures(entity, module, features, poisoned, metrics)
+
+
+def measure_writing(
+    entity: Defended, module: nn.Module, shards: Sequence[ShardReader], order: np.ndarray
+) -> tuple[Measure, ...]:
+    """How well C reads the entity's own rows, as they are and as published, by the task's main figure.
+
+    A module that has learned its own rows by heart writes there what C is to answer (SCIENCE 4.2), which held-out
+    images cannot show. `order` is the number among the own rows of each published one; the truth is that of the images,
+    whatever the entity claims. Where it published other numbers of rows, nothing is measured.
+    """
+    task, compute, seed = entity.task, entity.compute, entity.scenario.seed
+    readers = entity.as_features(entity.name, shards)
+    if sum(reader.rows for reader in readers) != len(order):
+        return ()
+    truth, reader = torch.from_numpy(entity.images.labels), entity.conversion.decider(module, entity.released)
+
+    def score(network: nn.Module, readers: Sequence[ShardReader], labels: Tensor, suffix: str) -> Measure:
+        rows = (features for features, _, _ in entity.feed(readers, EVAL_BATCH).batches(None))
+        return task.measures(outputs_of(network, rows, compute), labels, seed, suffix)[0]
+
+    return (
+        score(entity.released.decider, [entity.own_features(entity.private)], truth, "_own"),
+        score(reader, readers, truth[torch.from_numpy(order)], "_published"),
+    )
 
 
 def _keep_pictures(

@@ -16,7 +16,7 @@ from collab.metrics.sizes import jpeg_bytes
 from collab.models.backbones import feature_shape
 from collab.models.freeze import freeze
 from collab.participants.attacking import Attempt, attack, rehearse
-from collab.participants.cost import measure_cost
+from collab.participants.cost import measure_cost, measure_writing
 from collab.participants.crossings import EVERYONE, net_crossing, pictures_crossing, shard_crossing
 from collab.participants.defended import Defended
 from collab.participants.disclosure import measure_disclosure
@@ -32,6 +32,7 @@ from collab.scenario.parts import Federation
 from collab.seeding import Stream
 from collab.store.pictures import write_pictures
 from collab.store.release import write_release
+from collab.store.store import Store
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
 from collab.training.progress import Progress
@@ -182,14 +183,18 @@ class Entity(Defended):
                 yield self.conversion.stored_rows(changed), claimed
 
         record = self.layout.store.publish(self.name, poisoned(), self.spec_of(self.name), run=self.layout.run.name)
-        np.save(self.private / "published.npy", torch.cat(order).numpy())
+        rows = torch.cat(order).numpy()
+        np.save(self.private / "published.npy", rows)
+        shard = Store(self.layout.run / "store").open(record, self.spec_of(self.name))  # here, wherever stores lie
+        read = measure_writing(self, module, [shard], rows)
+        shutil.rmtree(self.scratch, ignore_errors=True)
         sent = [shard_crossing("publish", self.name, EVERYONE, record)]
         if self.releases_module:
             folder, state = self.layout.modules / self.name, module.state_dict()
             digest = write_release(folder, "defense", state, {})
             sent.append(net_crossing("publish", self.name, "module", digest, folder / "defense.safetensors", state))
         counts = Measure("rows_published", record.rows), Measure("bytes_published", record.bytes)
-        return Report((*counts, jpeg_bytes(self.images.images)), tuple(sent))
+        return Report((*counts, *read, jpeg_bytes(self.images.images)), tuple(sent))
 
     def withdraw(self, progress: Progress) -> Report:
         """Marks what it has published as withdrawn; who has read it has read it."""

@@ -40,7 +40,7 @@ class Poison(EntityStage):
 class Publish(EntityStage):
     """Writes protected features (or images) to the store, in an order that says nothing about the own images."""
 
-    name, version, runs = "publish", 2, ("defenses",)
+    name, version, runs = "publish", 3, ("defenses",)
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity that publishes."""

@@ -16,6 +16,7 @@ from collab.results.gains import find_gain, name_reference
 from collab.results.results import BY, Results
 from collab.results.table import Result, drop_verdicts
 from collab.results.words import FOR_CHOOSING, format_signed, state_basis
+from collab.results.writing import find_gap
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import list_played_rows
 from collab.verdicts.verdicts import Verdict, format_found, judge
@@ -53,6 +54,9 @@ def _table_1(scenario: Scenario, results: Results) -> Table:
     for entity in scenario.entities:
         original, poisoned, fidelity = (results.find("tables_1_2", entity.name, name) for name in names)
         if original and poisoned:
+            own, published = (
+                results.find("publish", entity.name, f"{main.name}_{what}") for what in ("own", "published")
+            )
             others = (results.find("tables_1_2", entity.name, metric) for metric in placed)
             lines.append(
                 (
@@ -61,14 +65,22 @@ def _table_1(scenario: Scenario, results: Results) -> Table:
                     format_cell(original, main.scale),
                     format_cell(poisoned, main.scale),
                     f"{main.gain(original.value or 0, poisoned.value or 0):+.1f}",
+                    format_cell(own, main.scale),
+                    format_cell(published, main.scale),
+                    format_signed(find_gap(main, results, entity.name), main.scale),
                     format_cell(fidelity, main.fidelity_scale),
                     *map(format_cell, others),
                 )
             )
-    columns = ("entity", "defense", "original", "poisoned", "cost", main.fidelity_title, *placed.values())
+    columns = (
+        "entity", "defense", "original", "poisoned", "cost", "own rows", "published", "G", main.fidelity_title,
+        *placed.values(),
+    )  # fmt: skip
     note = (
         f"The released decider on held-out images: {main.title} in {main.unit}; cost in {main.points}; "
-        f"{main.fidelity}: of both answers."
+        f"{main.fidelity}: of both answers. own rows, published: the entity's own, as they are and as it published "
+        f"them. G = published - poisoned, in {main.points}: a module that writes labels into its own rows is read "
+        "better there, and they teach nobody."
     )
     measured = [result for result in results.of("tables_1_2") if result.metric in names]
     notes = (note, *_explain_paper(results, *names[:2]), state_basis(measured))
