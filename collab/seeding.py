@@ -39,9 +39,13 @@ class Stream:
 
     @contextmanager
     def initialization(self, purpose: str = "weights") -> Iterator[None]:
-        """Seeds torch's global generator, which layer constructors draw from, and puts its old state back afterward."""
+        """Seeds torch's global generators, which layer constructors draw from, and puts their old state back afterward.
+
+        Those of the CPU and of the GPU that is in use, if one is.
+        """
         import torch
 
-        with torch.random.fork_rng(devices=[]):
+        in_use = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+        with torch.random.fork_rng([torch.cuda.current_device()] if in_use else []):
             torch.manual_seed(self.integer(purpose))
             yield

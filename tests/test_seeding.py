@@ -47,3 +47,21 @@ def test_generators_are_fresh_at_each_call(kind: str) -> None:
         assert torch.equal(torch.rand(4, generator=stream.torch("x")), torch.rand(4, generator=stream.torch("x")))
     else:
         assert (stream.numpy("x").random(4) == stream.numpy("x").random(4)).all()
+
+
+def test_the_generator_of_the_gpu_in_use_is_put_back_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    states = {0: torch.tensor([0]), 1: torch.tensor([1])}
+    seeded: list[int] = []
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: states[device])
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device: states.__setitem__(device, state))
+
+    def seed_all(seed: int) -> None:
+        seeded.append(seed)
+        states[1] = torch.tensor([seed])
+
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seed_all)
+    with Stream(0, "a1", "poison").initialization():
+        assert states[1] == seeded[0] == Stream(0, "a1", "poison").integer("weights")
+    assert states == {0: torch.tensor([0]), 1: torch.tensor([1])}

@@ -136,7 +136,9 @@ class Host:
         emit({"event": "start", **say})
         device = ""
         try:
-            compute = resolve_compute(run_spec.scenario.precision, run_spec.device)
+            compute = resolve_compute(
+                run_spec.scenario.precision, run_spec.device, **run_spec.scenario.compute.model_dump()
+            )
             device = str(compute)
             if device != run_spec.setting.compute:
                 raise ResourceError(
@@ -177,7 +179,8 @@ class Host:
         if run_spec.is_fresh:
             progress.forget()
         participant = self._participant(run_spec, job.who, compute)
-        with participant.stream(job.stage).initialization("otherwise"):  # whatever else draws from torch's generator
+        # Whatever else draws from torch's generator; and on a GPU nothing else waits for this job's kernels.
+        with participant.stream(job.stage).initialization("otherwise"), compute.lane():
             playing = Playing(
                 run_spec.scenario,
                 run_spec.run,

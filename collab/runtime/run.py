@@ -81,7 +81,7 @@ class Prepared:
         scenario, assignment = dealt.scenario, dealt.assignment
         jobs = plan(scenario, dealt.images)
         jobs = jobs if where.only is None else needed(jobs, where.only)
-        compute = str(resolve_compute(scenario.precision, where.device))
+        compute = str(resolve_compute(scenario.precision, where.device, **scenario.compute.model_dump()))
         setting = Setting(compute, scenario.resources.entity.cpus)
         drawn = [each.name for each in scenario.entities if scenario.private_seeds == "drawn"]
         seeds = {name: private_seed(where.cache.resolve(), name) for name in drawn}

@@ -10,6 +10,7 @@ from collab.scenario.expect import Bound, Expectation, PaperTable
 from collab.scenario.measuring import Disclosure, Exposure, Inference
 from collab.scenario.partitions import AnyPartition, Iid
 from collab.scenario.parts import (
+    ComputeOptions,
     EntityPart,
     Federation,
     ImageSchedule,
@@ -38,6 +39,7 @@ class Scenario(Part):
     precision: Literal["auto", "bf16", "fp32"] = Field(
         "auto", description="Type of the arithmetic; auto takes bf16 where hardware multiplies it faster."
     )
+    compute: ComputeOptions = Field(ComputeOptions(), description="How a GPU computes.")
     data: AnyData = Field(description="Where images come from, and which classes are private.")
     model: Model = Field(description="The task network, where it is split, and who pre-trains it.")
     scratch: ImageSchedule | None = Field(

@@ -252,6 +252,22 @@ class StoreOptions(Part):
     )
 
 
+class ComputeOptions(Part):
+    """How a GPU computes; a CPU does the same whatever is stated here."""
+
+    determinism: Literal["strict", "fast"] = Field(
+        "strict",
+        description="fast: fp32 products are rounded to TF32 and kernels are chosen by their speed, so that figures "
+        "differ in their last digits, from run to run too. A stage that was played fast is never taken for a strict "
+        "one.",
+    )
+    graphs: Literal["auto", "off"] = Field(
+        "auto",
+        description="auto: steps that are the same work for every batch are recorded and replayed as CUDA graphs. No "
+        "result depends on it.",
+    )
+
+
 class EntityResources(Part):
     """What each host of an entity takes."""
 

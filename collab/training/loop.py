@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from collab.errors import CollabError
 from collab.seeding import Stream
-from collab.training.optimizers import optimizers_of
+from collab.training.graphs import Replayed
+from collab.training.optimizers import keep_rate_on, optimizers_of, set_rate
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 from collab.types import OptimizerName
@@ -51,11 +52,14 @@ def minimize(
     compute: Compute,
     progress: Progress,
     terms: tuple[str, ...] = (),
+    replays: bool = False,
 ) -> tuple[float, ...]:
     """Minimizes `loss` over `recipe.epochs` passes of `batches(generator)`, each of about `steps` batches.
 
     `loss` sees one batch under the autocast of `compute` and answers a scalar; the parameters of `learner` follow it.
     Where `terms` name parts of the loss, it answers a vector: itself and then these, whose means are told beside its.
+    `replays` says that batches are tuples of tensors of the device, and that `loss` is the same kernels for all of a
+    shape: then a GPU may replay a step as a CUDA graph (`collab.training.graphs`).
     Each epoch draws from a generator of its own (and dropout from torch's, seeded alike), so that a stage that was
     killed goes on from its last checkpoint to the same bits. Returns the mean loss of each epoch. Raises CollabError
     where a loss is not finite, so that no later stage builds on it.
@@ -64,8 +68,11 @@ def minimize(
     def follow(batch: Batch, index: int, epoch: int, optimizers: Optimizers) -> Iterable[Tensor]:
         yield _step(lambda: loss(batch), optimizers["learner"], compute)
 
-    players = {"learner": learner}
-    return _train(follow, players, batches, recipe, steps=steps, stream=stream, progress=progress, terms=terms)
+    with compute.lane():
+        return _train(
+            follow, {"learner": learner}, batches, recipe,
+            steps=steps, stream=stream, compute=compute, progress=progress, terms=terms, replays=replays,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -87,13 +94,14 @@ def take_turns(
     compute: Compute,
     progress: Progress,
     terms: tuple[str, ...] = (),
+    replays: bool = False,
 ) -> tuple[float, ...]:
     """Trains `players` against one another: `turns(batch, index, epoch)` says who learns what from a batch.
 
     `index` counts the batches of an epoch, `epoch` counts from 0. Who stands still is in eval mode and its parameters
     ask for no gradient, though gradients flow through it: neither weights nor BatchNorm statistics of it change. Each
     player has optimizers of its own, by `recipe`. All are left frozen. Otherwise as `minimize`; the losses are those
-    of turns in which the first player learns.
+    of turns in which the first player learns, and where it `replays`, turns depend on the batch alone.
     """
     first = next(iter(players))
 
@@ -105,7 +113,11 @@ def take_turns(
             if first in turn.learns:
                 yield value
 
-    losses = _train(follow, players, batches, recipe, steps=steps, stream=stream, progress=progress, terms=terms)
+    with compute.lane():
+        losses = _train(
+            follow, players, batches, recipe,
+            steps=steps, stream=stream, compute=compute, progress=progress, terms=terms, replays=replays,
+        )  # fmt: skip
     for player in players.values():
         player.eval().requires_grad_(False)
     return losses
@@ -119,8 +131,10 @@ def _train(
     *,
     steps: int,
     stream: Stream,
+    compute: Compute,
     progress: Progress,
     terms: tuple[str, ...],
+    replays: bool,
 ) -> tuple[float, ...]:
     """The epochs of both loops: `follow` makes the updates of a batch and tells the losses that count."""
     optimizers = {
@@ -140,15 +154,18 @@ def _train(
         for name, part in states.items():
             part.load_state_dict(saved[name])
         means, parts = saved["means"], saved.get("parts", {})
+        if compute.device.type != "cpu":
+            for optimizer in everything:  # they took what was saved, on the CPU
+                keep_rate_on(optimizer, compute.device)
+    replayed = Replayed(lambda batch: follow(batch, 0, 0, optimizers)) if replays and compute.graphs else None
     for epoch in range(len(means), recipe.epochs):
         losses = list[Tensor]()
         with stream.initialization(f"noise {epoch}"):
             for index, batch in enumerate(batches(stream.torch(f"epoch {epoch}"))):
                 share = _rate(recipe, min(epoch * steps + index, total), total)
                 for optimizer, rate in zip(everything, full_rates, strict=True):
-                    for group in optimizer.param_groups:
-                        group["lr"] = rate * share
-                losses += follow(batch, index, epoch, optimizers)
+                    set_rate(optimizer, rate * share)
+                losses += follow(batch, index, epoch, optimizers) if replayed is None else replayed(batch)
         # Losses stay on the device until here: a GPU is not made to wait for each number.
         mean, *of_terms = torch.stack(losses).mean(0).reshape(-1).tolist()
         _refuse_divergence(mean, epoch, recipe)
@@ -159,6 +176,8 @@ def _train(
             lambda: {**{name: part.state_dict() for name, part in states.items()}, "means": means, "parts": parts}
         )
     progress.terms = parts
+    for optimizer in everything:
+        optimizer.zero_grad()  # gradients may lie in the memory of graphs
     return tuple(means)
 
 

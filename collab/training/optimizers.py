@@ -25,7 +25,8 @@ class Muon(torch.optim.Optimizer):
        W \leftarrow (1 - \gamma \lambda) W - \gamma \sqrt{\max(1, m/n)}\, O $$
 
     for $G$ of $m$ rows and $n$ columns. Departures from torch's: filters are taken too, Newton-Schulz runs in fp32 (in
-    bf16 a CPU is slower), and matrices of one shape are orthogonalized together.
+    bf16 a CPU is slower), and matrices of one shape are orthogonalized together. The rate may be a tensor of the
+    weights' device: then a CUDA graph of a step follows it.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float) -> None:
@@ -39,7 +40,9 @@ class Muon(torch.optim.Optimizer):
             for weight in group["params"]:
                 if weight.grad is not None:
                     state = self.state[weight]
-                    mean = state.setdefault("momentum_buffer", torch.zeros_like(weight.grad))
+                    if not state:
+                        state["momentum_buffer"] = torch.zeros_like(weight.grad)
+                    mean = state["momentum_buffer"]
                     mean.lerp_(weight.grad, 1 - momentum)
                     matrix = weight.grad.lerp(mean, momentum).flatten(1)
                     of_shape.setdefault(matrix.shape, []).append((weight, matrix))
@@ -48,7 +51,10 @@ class Muon(torch.optim.Optimizer):
                 rate = group["lr"] * math.sqrt(max(1, rows / columns))
                 for (weight, _), update in zip(members, orthogonal, strict=True):
                     weight.mul_(1 - group["lr"] * group["weight_decay"])
-                    weight.add_(update.view_as(weight), alpha=-rate)
+                    if isinstance(rate, Tensor):
+                        weight.sub_(rate * update.view_as(weight))
+                    else:
+                        weight.add_(update.view_as(weight), alpha=-rate)
 
 
 def orthogonalize(matrices: Tensor) -> Tensor:
@@ -71,22 +77,47 @@ def optimizers_of(
 ) -> tuple[torch.optim.Optimizer, ...]:
     """The optimizers of `parameters`, one or two; `rate` is the largest learning rate.
 
-    Those of torch are fused: one pass over memory where they would take several.
+    Those of torch are fused: one pass over memory where they would take several. On a GPU all can be part of a CUDA
+    graph, and their rates are tensors there: see `set_rate`.
     """
+    on_gpu = bool(parameters) and parameters[0].device.type == "cuda"
+    made = _made(name, parameters, rate, weight_decay, is_captured=on_gpu)
+    for optimizer in made if on_gpu else ():
+        keep_rate_on(optimizer, parameters[0].device)
+    return made
+
+
+def keep_rate_on(optimizer: torch.optim.Optimizer, device: torch.device) -> None:
+    """Makes the learning rates of `optimizer` tensors of `device`."""
+    for group in optimizer.param_groups:
+        group["lr"] = torch.full((), float(group["lr"]), device=device)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Sets the learning rate; where it is a tensor, in place and without waiting."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
+
+
+def _made(
+    name: OptimizerName, parameters: Sequence[nn.Parameter], rate: float, weight_decay: float, *, is_captured: bool
+) -> tuple[torch.optim.Optimizer, ...]:
     match name:
         case "sgd":
             return (
                 torch.optim.SGD(parameters, rate, momentum=0.9, nesterov=True, weight_decay=weight_decay, fused=True),
             )
         case "adam":
-            return (torch.optim.Adam(parameters, rate, weight_decay=weight_decay, fused=True),)
+            return (torch.optim.Adam(parameters, rate, weight_decay=weight_decay, fused=True, capturable=is_captured),)
         case "adamw":
-            return (torch.optim.AdamW(parameters, rate, weight_decay=weight_decay, fused=True),)
+            return (torch.optim.AdamW(parameters, rate, weight_decay=weight_decay, fused=True, capturable=is_captured),)
         case "muon":
             matrices = [weight for weight in parameters if weight.ndim > 1]
             rest = [weight for weight in parameters if weight.ndim <= 1]
-            both = (
-                Muon(matrices, rate, weight_decay) if matrices else None,
-                torch.optim.AdamW(rest, REST_RATE * rate, weight_decay=weight_decay, fused=True) if rest else None,
+            return (
+                *([Muon(matrices, rate, weight_decay)] if matrices else []),
+                *(_made("adamw", rest, REST_RATE * rate, weight_decay, is_captured=is_captured) if rest else []),
             )
-            return tuple(optimizer for optimizer in both if optimizer is not None)

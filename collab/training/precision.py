@@ -1,7 +1,8 @@
 """Where and how arithmetic is done: device, compute type, threads; resolved once, written into the run record."""
 
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -13,6 +14,7 @@ from collab.errors import ResourceError
 
 Network = TypeVar("Network", bound=nn.Module)
 Precision = Literal["auto", "bf16", "fp32"]
+Determinism = Literal["strict", "fast"]
 
 SWITCH = "COLLAB_FAST_BF16"
 """A switch for tests: `1` or `0` in this environment variable says whether `auto` takes bf16, whatever the hardware.
@@ -25,10 +27,17 @@ CPUINFO = Path("/proc/cpuinfo")
 
 @dataclass(frozen=True)
 class Compute:
-    """A device and the type in which networks are evaluated on it; losses and metrics are always fp32."""
+    """A device and the type in which networks are evaluated on it; losses and metrics are always fp32.
+
+    `determinism` fast lets a GPU round products of fp32 to TF32 and choose kernels by their speed; its results are
+    other ones, and differ from run to run. `graphs`: steps whose kernels never change are replayed as CUDA graphs,
+    which changes no bit.
+    """
 
     device: torch.device
     dtype: torch.dtype
+    determinism: Determinism = "strict"
+    graphs: bool = False
 
     def autocast(self) -> AbstractContextManager[None]:
         """Mixed precision for the networks' forward passes; does nothing in fp32."""
@@ -40,14 +49,38 @@ class Compute:
         net.to(memory_format=torch.channels_last)
         return net
 
+    @contextmanager
+    def lane(self) -> Iterator[None]:
+        """On a GPU a stream of its own for what is computed inside, unless there is one already.
+
+        It begins when all that was asked for before has ended, and what follows waits for it.
+        """
+        if self.device.type != "cuda" or torch.cuda.current_stream() != torch.cuda.default_stream():
+            yield
+            return
+        outside, inside = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        inside.wait_stream(outside)
+        with torch.cuda.stream(inside):
+            yield
+        outside.wait_stream(inside)
+
     def __str__(self) -> str:
-        return f"{self.device.type} {str(self.dtype).removeprefix('torch.')}"
+        """What results depend on; stages are kept under it."""
+        words = self.device.type, str(self.dtype).removeprefix("torch."), "fast" if self.determinism == "fast" else ""
+        return " ".join(words).strip()
 
 
-def resolve_compute(precision: Precision, device: Literal["auto", "cpu", "cuda"]) -> Compute:
+def resolve_compute(
+    precision: Precision,
+    device: Literal["auto", "cpu", "cuda"],
+    *,
+    determinism: Determinism = "strict",
+    graphs: Literal["auto", "off"] = "auto",
+) -> Compute:
     """The device and type of this machine: bf16 only where hardware multiplies it faster than fp32.
 
     On CPUs that is AMX: without it bf16 convolutions were 0.6 to 1.0 times as fast as fp32 (2 cores with AVX512-BF16).
+    A CPU is always strict, and has no graphs: `fast` would change no bit there. On a GPU this sets torch's switches.
     Raises ResourceError for `cuda` where there is none.
     """
     if device == "cuda" and not torch.cuda.is_available():
@@ -57,11 +90,13 @@ def resolve_compute(precision: Precision, device: Literal["auto", "cpu", "cuda"]
     name = "cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu"
     dtypes = {"bf16": torch.bfloat16, "fp32": torch.float32}
     chosen = dtypes[precision] if precision != "auto" else torch.bfloat16 if _has_fast_bf16(name) else torch.float32
-    if name == "cuda":
-        torch.backends.cudnn.benchmark = False
-        torch.backends.cudnn.deterministic = True
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    return Compute(torch.device(name), chosen)
+    if name == "cpu":
+        return Compute(torch.device(name), chosen)
+    is_fast = determinism == "fast"
+    torch.backends.cudnn.benchmark = is_fast
+    torch.backends.cudnn.deterministic = not is_fast
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = is_fast
+    return Compute(torch.device(name), chosen, determinism, graphs == "auto")
 
 
 def _has_fast_bf16(device: str) -> bool:

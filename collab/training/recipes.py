@@ -13,6 +13,7 @@ from collab.models.freeze import fold, freeze
 from collab.seeding import Stream
 from collab.training.columns import Column, send, send_parts
 from collab.training.feeds import FeatureFeed, ImageSet, Pictures, as_pictures, even_batches, numbered_batches, steps_in
+from collab.training.graphs import can_replay
 from collab.training.loop import Recipe, Turn, minimize, take_turns
 from collab.training.losses import Disparity, identity_confusion, inversion_loss, poison_loss, reconstruction_disparity
 from collab.training.precision import Compute
@@ -61,7 +62,10 @@ def train_classifier(
         return task.loss(network(batch[0]), batch[1], label_smoothing=recipe.label_smoothing)
 
     steps = steps_in(len(images), recipe.batch_size)
-    losses = minimize(loss, network, batches, recipe, steps=steps, stream=stream, compute=compute, progress=progress)
+    losses = minimize(
+        loss, network, batches, recipe,
+        steps=steps, stream=stream, compute=compute, progress=progress, replays=can_replay(network),
+    )  # fmt: skip
     network.eval()
     return losses
 
@@ -139,8 +143,9 @@ def train_reconstructor(
 
     batches = feed.beside(Pictures(images, compute.device))
     losses = minimize(
-        loss, reconstructor, batches, recipe, steps=feed.steps, stream=stream, compute=compute, progress=progress
-    )
+        loss, reconstructor, batches, recipe,
+        steps=feed.steps, stream=stream, compute=compute, progress=progress, replays=can_replay(reconstructor),
+    )  # fmt: skip
     reconstructor.eval()
     return losses
 
@@ -242,6 +247,7 @@ def train_dpm(
 
     how: dict[str, Any] = {"steps": feed.steps, "stream": stream, "compute": compute, "progress": progress}
     how["terms"] = ("equivalence", "disparity")
+    how["replays"] = can_replay(dpm, before, after, read, *rebuilders, identifier and identifier[0])
     if adapts:
         players = {"P": dpm, **{f"R{number}": rebuild for number, rebuild in enumerate(rebuilders)}}
         losses = take_turns(turns, players, batches, recipe, **how)
@@ -296,8 +302,9 @@ def refine_decider(
         return task.loss(decider(batch[0]), batch[1], label_smoothing=recipe.label_smoothing)
 
     losses = minimize(
-        loss, decider, feed.beside(), recipe, steps=feed.steps, stream=stream, compute=compute, progress=progress
-    )
+        loss, decider, feed.beside(), recipe,
+        steps=feed.steps, stream=stream, compute=compute, progress=progress, replays=can_replay(decider),
+    )  # fmt: skip
     if bn == "own":
         assert own is not None
         settle_statistics(decider, lambda: (features for features, _, _ in own.batches(None)), compute)

@@ -67,6 +67,7 @@ CHANGES: dict[str, set[str]] = {
     "disclosure={}": NONE,  # tests/participants/test_disclosure.py changes what is in it
     "store.codec=bfloat16": {"featurize", "featurize_heldout", "reconstruct", *PUBLISHED},
     "precision=bf16": EVERYTHING - DECODES,
+    "compute={determinism: fast, graphs: off}": NONE,  # on a CPU; a GPU is known by `fast`, see `Setting` below
     "resources.workers=2": NONE,
     "resources.restarts=5": NONE,
     "resources.entity.cpus=2": EVERYTHING - DECODES,
@@ -168,7 +169,13 @@ def test_no_two_different_stages_share_a_key(small: Callable[..., Scenario]) -> 
 
 
 @pytest.mark.parametrize(
-    "other", [Setting("cpu bfloat16", 1), Setting("cpu float32", 2), Setting("cpu float32", 1, "9.9")]
+    "other",
+    [
+        Setting("cpu bfloat16", 1),
+        Setting("cpu float32", 2),
+        Setting("cpu float32", 1, "9.9"),
+        Setting("cpu float32 fast", 1),
+    ],
 )
 def test_another_machine_is_another_result(small: Callable[..., Scenario], other: Setting) -> None:
     found = prepared(small())
