@@ -280,6 +280,9 @@ def refuse_what_is_not_here(scenario):
             (dpm.against, dpm.adapt, dpm.rotate, dpm.confuse, dpm.ssim_loss) != ((), False, 1, "reconstruction", "abs")
             for dpm in modules
         ),
+        "`cross_fit`, `until`, `augment` or `label_smoothing` of a DPM": any(
+            dpm.cross_fit > 1 or dpm.until or dpm.augment or dpm.label_smoothing for dpm in modules
+        ),
         "`schedule: constant`": any(recipe is not None and recipe.schedule == "constant" for recipe in learned),
         "`budget: steps`": refine.budget != "epochs",
         "`bn: frozen`": refine.bn == "frozen",

@@ -2,9 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -25,11 +27,11 @@ class PrivateView:
 
     `features` are F(x) of the entity's own rows, in a chain as what stands before left them; `images` holds row i of
     them at i; `public` are images of other classes. `task` says what labels are, and what it costs to miss them; row i
-    of `private` are attributes to be hidden, where there are any. `decider` and `reconstructor` are the released
-    networks, frozen. `stream` is private: whoever knows it can make the module again. `another` trains a further
-    reconstructor of a kind on the public set, `identifier` a network that names the people of the own images from F(x),
-    and says how many they are; `like_decider` builds an untrained network like the decider with so many outputs.
-    `after` is what the module's output goes through next, as far as that is known while this one is fitted.
+    of `private` are attributes to be hidden, where there are any. `decider`, `reconstructor` and `featurizer` are the
+    released networks, frozen. `stream` is private: whoever knows it can make the module again. `another` trains a
+    further reconstructor of a kind on the public set, `identifier` a network that names the people of the own images
+    from F(x), and says how many they are; `like_decider` builds an untrained network like the decider with so many
+    outputs. `after` is what the module's output goes through next, as far as that is known while this one is fitted.
     """
 
     features: FeatureFeed
@@ -41,11 +43,17 @@ class PrivateView:
     stream: Stream
     compute: Compute
     progress: Progress
+    featurizer: nn.Module
     another: Callable[[str], nn.Module]
     identifier: Callable[[], tuple[nn.Module, int]]
     like_decider: Callable[[int], nn.Module]
     private: Tensor | None = None
     after: nn.Module = field(default_factory=nn.Identity)
+
+    def at(self, rows: np.ndarray) -> "PrivateView":
+        """The view of some of the own rows, by their numbers, ascending."""
+        private = None if self.private is None else self.private[torch.from_numpy(rows)]
+        return replace(self, features=self.features.at(rows), images=self.images.at(rows), private=private)
 
 
 class Defense(FromOptions, ABC):

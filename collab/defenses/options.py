@@ -3,20 +3,14 @@
 The class of a kind is found by the `kind` that it says (`collab.scenario.kinds`); its plugin takes it from here.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from typing_extensions import override
 
 from collab.architectures import RECONSTRUCTOR
-from collab.scenario.base import (
-    ABOUT_OPTIMIZERS,
-    IMAGES_TO_FEATURES,
-    IMAGES_TO_IMAGES,
-    DefenseOptions,
-    Form,
-    Schedule,
-)
+from collab.scenario import base
+from collab.scenario.base import Course, DefenseOptions, Form, OneCycle, Part, Schedule
 from collab.types import OptimizerName
 
 
@@ -43,7 +37,21 @@ Reconstructors = Annotated[
 ]
 
 
-class Dpm(Schedule, DefenseOptions):
+class UntilGap(Part):
+    """When a module stops to learn: as soon as C reads what it makes of its own rows better than of others."""
+
+    gap: float = Field(
+        gt=0, description="Largest G, as parts of 1 (degrees, of a pose); the epoch that exceeds it is undone."
+    )
+    share: float = Field(
+        0.2,
+        gt=0,
+        le=0.5,
+        description="Share of the own rows that it does not learn from; of few rows G is mostly noise.",
+    )
+
+
+class Dpm(OneCycle, DefenseOptions):
     """Deep Poisoning Module: residual blocks that keep the shape of the features; private to its entity."""
 
     kind: Literal["dpm"] = Field(description="`defense: dpm` is short for all defaults.")
@@ -73,6 +81,24 @@ class Dpm(Schedule, DefenseOptions):
         description="Modules, of which a private hash of each row picks one, so that pairs tell of their own module "
         "alone; in a pass each learns on its share of the rows.",
     )
+    cross_fit: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="Modules, each trained without the rows that it will poison, which a private hash picks, so that "
+        "none can write into a row what it has learned of it; each costs a training.",
+    )
+    until: UntilGap | None = Field(
+        None, description="Ends the training before the module reads its own rows too well; `epochs` at most."
+    )
+    augment: bool = Field(
+        False,
+        description="Whether it learns from images that are shifted by up to an eighth of the side and mirrored, anew "
+        "in each pass, and not from stored features; each step then costs F too.",
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="With `labels`: share of the target spread over all classes."
+    )
     confuse: Literal["reconstruction", "identification"] = Field(
         "reconstruction",
         description="What lambda weighs: SSIM of R's images, or (DPF 4.4) the error of a network that names people, "
@@ -84,17 +110,21 @@ class Dpm(Schedule, DefenseOptions):
     epochs: int = Field(
         30, ge=1, le=10_000, description="Passes over the entity's own rows; the longest stage of most scenarios."
     )
-    batch_size: int = Field(64, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
-    optimizer: OptimizerName = Field("adamw", description=ABOUT_OPTIMIZERS)
-    learning_rate: float = Field(2e-3, gt=0, description="Its largest value; a loss that is not finite ends the run.")
-    schedule: Literal["cosine", "one_cycle", "constant"] = Field(
-        "one_cycle", description="Course of the learning rate."
-    )
 
     @property
     @override
     def hides_people(self) -> bool:
         return self.confuse == "identification"
+
+    @model_validator(mode="after")
+    def _means_fit(self) -> Self:
+        if self.rotate > 1 and self.cross_fit > 1:
+            raise ValueError("`rotate` has no effect with `cross_fit`, whose modules are dealt to rows alike")
+        if self.augment and self.hides_people:
+            raise ValueError("`augment` does not go with `confuse: identification`")
+        if self.label_smoothing and self.equivalence == "logits":
+            raise ValueError("`label_smoothing` has no effect with `equivalence: logits`")
+        return self
 
 
 class NoDefense(DefenseOptions):
@@ -161,11 +191,11 @@ class ClassGaussian(DefenseOptions):
 class Encoding(Schedule, DefenseOptions):
     """What defenses share that make features of the images themselves."""
 
-    form: ClassVar[Form] = IMAGES_TO_FEATURES
+    form: ClassVar[Form] = base.IMAGES_TO_FEATURES
 
     batch_size: int = Field(32, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
-    optimizer: OptimizerName = Field("adam", description=ABOUT_OPTIMIZERS)
-    schedule: Literal["cosine", "one_cycle", "constant"] = Field("constant", description="Course of the learning rate.")
+    optimizer: OptimizerName = Field("adam", description=base.ABOUT_OPTIMIZERS)
+    schedule: Course = Field("constant", description="Course of the learning rate.")
 
 
 class Obfuscator(Encoding):
@@ -205,17 +235,14 @@ class Adversarial(Encoding):
         1.0, gt=0, le=1, description="Share of the public images that the decoder learns on."
     )
     perceptual_epochs: int = Field(
-        5,
-        ge=1,
-        le=10_000,
-        description="Of the classifier of public images that says how images look, where it is asked.",
+        5, ge=1, le=10_000, description="Of the classifier of public images that says how images look, if it is asked."
     )
 
 
 class ImageDefenseOptions(DefenseOptions):
     """What defenses that publish images share: how much harder to discern they are to become."""
 
-    form: ClassVar[Form] = IMAGES_TO_IMAGES
+    form: ClassVar[Form] = base.IMAGES_TO_IMAGES
 
     gain: float = Field(
         1.5,

@@ -124,6 +124,7 @@ class Entity(Defended):
             public=load_images(self.layout.public),
             decider=self.released.decider,
             reconstructor=self.reconstructor,
+            featurizer=self.released.featurizer,
             stream=stream,
             compute=self.compute,
             progress=progress,

@@ -26,7 +26,7 @@ from collab.store.answers import place_answers
 from collab.store.manifest import Record
 from collab.store.private import private_folder
 from collab.store.release import read_release
-from collab.store.shards import Batches, ShardReader, ShardSpec, Written, open_shard, write_shard
+from collab.store.shards import Batches, ShardReader, ShardSpec, Verified, Written, open_shard, write_shard
 from collab.training.feeds import FeatureFeed, ImageSet
 from collab.training.loop import Recipe
 from collab.training.precision import Compute
@@ -62,6 +62,7 @@ class Participant:
         self, name: str, scenario: Scenario, run: Path, *, classes: int, compute: Compute, task: Task | None = None
     ) -> None:
         self.seeds: Mapping[str, int] = {}
+        self._verified: Verified = set()
         self.name = name
         self.scenario = scenario
         self.layout = Layout(run, name, scenario.store.uri)
@@ -268,9 +269,9 @@ class Participant:
         )
 
     def own_features(self, folder: Path) -> ShardReader:
-        """The shard of unpoisoned features in a folder of this holder."""
+        """The shard of unpoisoned features in a folder of this holder; verified when it is first read."""
         written = Written.read(folder / "features")
-        return open_shard(written.path, written, self.spec)
+        return open_shard(written.path, written, self.spec, self._verified)
 
     def shards_of(self, sender: str) -> list[ShardReader]:
         """Features that `sender` published, or F of the images that it did, in the scratch; ShardMissing if nothing."""

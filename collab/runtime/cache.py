@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -83,7 +84,9 @@ class Cache:
         home = private_folder(self.root, who) if is_private else self.root / "shared"
         temporary = home / f"{TEMPORARY}{uuid.uuid4().hex}"
         try:
-            make_folder(temporary)
+            make_folder(home)
+            # Not by `make_folder`, which waits for the disk: what a loss of power tears, `take` finds by its digest.
+            temporary.mkdir(mode=stat.S_IMODE(home.stat().st_mode))
             for place in places:
                 target = temporary / "files" / place
                 target.parent.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from collab.errors import CollabError
 from collab.runtime.host import Emit, Outcome, RunSpec
 from collab.runtime.run import Run
 from collab.stages.base import Job
+from collab.stages.registry import STAGES
 
 
 class Backend(Protocol):
@@ -77,7 +78,8 @@ def schedule(
                         missed.add(looked)
                     if hosts is None:
                         hosts = stack.enter_context(backend())
-                    if len(playing) < hosts.slots and hosts.is_free(run.run_spec, job.who):
+                    has_room = STAGES[job.stage].is_brief or len(playing) < hosts.slots
+                    if has_room and hosts.is_free(run.run_spec, job.who):
                         run.hand_out(job)
                         hosts.submit(run.run_spec, job, key)
                         playing[key] = run.folder

@@ -129,6 +129,9 @@ class Stage(ABC, Generic[Player]):
     name: ClassVar[str]
     version: ClassVar[int]
     runs: ClassVar[tuple[str, ...]] = ()
+    is_brief: ClassVar[bool] = False
+    """Whether its jobs start though no core is free: such as wait for one another at every turn, so that processes that
+    share the cores are sooner done than a queue."""
     tells: ClassVar[bool] = False
     """Whether facts of its report are sentences about the images, to be told as soon as they are known."""
 

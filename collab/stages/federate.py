@@ -24,6 +24,7 @@ class Federate(Stage[Entity]):
     """An entity trains C on its own features for a round, and publishes its weights."""
 
     name, version = "federate", 3
+    is_brief = True
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity in each round, after all of the round before."""

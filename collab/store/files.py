@@ -62,9 +62,18 @@ class Placed:
 
 
 def place_file(
-    folder: Path, name: str | Callable[[str], str], write: Callable[[BinaryIO], object], *, what: str, mode: int = 0o444
+    folder: Path,
+    name: str | Callable[[str], str],
+    write: Callable[[BinaryIO], object],
+    *,
+    what: str,
+    mode: int = 0o444,
+    is_durable: bool = True,
 ) -> Placed:
     """Lets `write` fill a temporary file in `folder`, then puts it under its final name in one step.
+
+    It is on the disk then, unless it need not outlast a loss of power (`is_durable`): for a small file the disk takes
+    longer than all else.
 
     `name` may be made from the sha256 of the content; where `write` answers it (see `Hashing`), the file is not read
     back. An existing file of that name is replaced, never truncated: who has it mapped keeps the old one. Raises
@@ -77,13 +86,15 @@ def place_file(
         with _removed_on_failure(temporary) as file:
             answer = write(file)
             file.flush()
-            os.fsync(file.fileno())
+            if is_durable:
+                os.fsync(file.fileno())
             size = file.seek(0, os.SEEK_END)
             digest = answer if isinstance(answer, str) else _digest(file)
             os.chmod(temporary, mode & folder.stat().st_mode | stat.S_IRUSR)
             path = folder / (name if isinstance(name, str) else name(digest))
             os.replace(temporary, path)
-        _sync_folder(folder)
+        if is_durable:
+            _sync_folder(folder)
     except OSError as error:
         where = folder / name if isinstance(name, str) else folder
         raise StoreError(

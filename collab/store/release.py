@@ -15,10 +15,13 @@ from collab.store.files import json_bytes, open_regular, place_file, read_json
 from collab.store.names import check_name
 
 
-def write_release(folder: Path, name: str, state: Mapping[str, Tensor], card: Mapping[str, Any]) -> str:
+def write_release(
+    folder: Path, name: str, state: Mapping[str, Tensor], card: Mapping[str, Any], *, is_durable: bool = True
+) -> str:
     """Writes `<name>.safetensors`, then `<name>.json`: `card` with the former's `sha256`, which is returned.
 
-    Equal tensors give equal bytes, whatever their device or layout. Raises StoreError if something cannot be written.
+    Equal tensors give equal bytes, whatever their device or layout. After a loss of power both are there, unless they
+    need not be (`is_durable`). Raises StoreError if something cannot be written.
     """
     what = f"the released {check_name(name)}"
     # cloned: safetensors refuses tensors that share memory or are not contiguous, channels last for one
@@ -26,8 +29,8 @@ def write_release(folder: Path, name: str, state: Mapping[str, Tensor], card: Ma
     content = save(plain)
     digest = hashlib.sha256(content).hexdigest()
     text = json_bytes({**card, "sha256": digest}, what=f"the card of {what}")
-    place_file(folder, f"{name}.safetensors", lambda file: file.write(content), what=what)
-    place_file(folder, f"{name}.json", lambda file: file.write(text), what=f"the card of {what}")
+    place_file(folder, f"{name}.safetensors", lambda file: file.write(content), what=what, is_durable=is_durable)
+    place_file(folder, f"{name}.json", lambda file: file.write(text), what=f"the card of {what}", is_durable=is_durable)
     return digest
 
 
@@ -43,10 +46,10 @@ def read_release(folder: Path, name: str, digest: str | None = None) -> tuple[di
             content = file.read()
     except FileNotFoundError as error:
         raise StoreError(f"no network {name!r} was released in {folder}: there is no {error.filename}.") from error
-    found = hashlib.sha256(content).hexdigest()
-    for source, asked in (("its card", card.get("sha256")), ("who asks", digest or found)):
-        if found != asked:
-            raise StoreError(f"{path} has sha256 {found}, {source} says {asked}: it was altered. Release it again.")
+    sha256 = hashlib.sha256(content).hexdigest()
+    for source, asked in (("its card", card.get("sha256")), ("who asks", digest or sha256)):
+        if sha256 != asked:
+            raise StoreError(f"{path} has sha256 {sha256}, {source} says {asked}: it was altered. Release it again.")
     try:
         return load(content), card
     except SafetensorError as error:

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from collab.mapped import let_go
 from collab.training.columns import Column, Numbers, send_parts
 
 WINDOW_BYTES = 2 << 30
@@ -47,7 +48,9 @@ class ImageSet:
 
     def take(self, rows: np.ndarray, device: torch.device) -> Tensor:
         """The images of `rows` as float in [0, 1], channels last, on `device`."""
-        return as_pictures(torch.from_numpy(self.images[rows]).to(device))
+        pixels = torch.from_numpy(self.images[rows])
+        let_go(self.images)
+        return as_pictures(pixels.to(device))
 
 
 def as_pictures(pixels: Tensor) -> Tensor:
@@ -105,6 +108,27 @@ class InMemory:
         return self.rows
 
 
+class Selected:
+    """Some rows of a reader, by their numbers, ascending, as a reader of its own with batches of the same size."""
+
+    def __init__(self, reader: FeatureReader, rows: np.ndarray) -> None:
+        self._reader, self._wanted = reader, rows
+        self.rows, self.batch_rows = len(rows), reader.batch_rows
+        self.batches = steps_in(self.rows, self.batch_rows)
+
+    def read_into(self, x: Tensor, y: Tensor, batch: int, at: int) -> int:
+        """Copies the batch from those of the reader that have its rows, each read once."""
+        wanted = self._wanted[batch * self.batch_rows : (batch + 1) * self.batch_rows]
+        whole_x, whole_y = (part.new_empty((self.batch_rows, *part.shape[1:])) for part in (x, y))
+        end = at
+        for source in np.unique(wanted // self.batch_rows):
+            self._reader.read_into(whole_x, whole_y, int(source), 0)
+            here = torch.from_numpy(wanted[wanted // self.batch_rows == source] % self.batch_rows)
+            start, end = end, end + len(here)
+            x[start:end], y[start:end] = whole_x[here], whole_y[here]
+        return end - at
+
+
 def steps_in(rows: int, batch_size: int) -> int:
     """Batches that one pass over `rows` takes."""
     return math.ceil(rows / batch_size)
@@ -153,6 +177,14 @@ class FeatureFeed:
         self._row = torch.empty(self._capacity, dtype=torch.int64)
         self._whole: _Window | None = None
         self._first_row = [int(start) for start in np.cumsum([0, *(reader.rows for reader in self.readers)])]
+
+    def at(self, rows: np.ndarray) -> "FeatureFeed":
+        """A feed of some of its rows, by their numbers, ascending; they are counted from 0 there."""
+        parts = [
+            Selected(reader, rows[(rows >= first) & (rows < first + reader.rows)] - first)
+            for reader, first in zip(self.readers, self._first_row, strict=False)
+        ]
+        return replace(self, readers=[part for part in parts if part.rows])
 
     @property
     def steps(self) -> int:

@@ -41,6 +41,18 @@ class Recipe:
         return cls(**(options if epochs is None else options | {"epochs": epochs}))
 
 
+@dataclass(frozen=True)
+class Until:
+    """When a training ends early: where `measure()` is above `limit` after an epoch, which is then undone.
+
+    The first epoch stays. What was measured is told beside the loss, under `name`.
+    """
+
+    name: str
+    limit: float
+    measure: Callable[[], float]
+
+
 def minimize(
     loss: Callable[[Batch], Tensor],
     learner: nn.Module,
@@ -52,6 +64,7 @@ def minimize(
     compute: Compute,
     progress: Progress,
     terms: tuple[str, ...] = (),
+    until: Until | None = None,
     replays: bool = False,
 ) -> tuple[float, ...]:
     """Minimizes `loss` over `recipe.epochs` passes of `batches(generator)`, each of about `steps` batches.
@@ -71,7 +84,7 @@ def minimize(
     with compute.lane():
         return _train(
             follow, {"learner": learner}, batches, recipe,
-            steps=steps, stream=stream, compute=compute, progress=progress, terms=terms, replays=replays,
+            steps=steps, stream=stream, compute=compute, progress=progress, terms=terms, replays=replays, until=until,
         )  # fmt: skip
 
 
@@ -94,6 +107,7 @@ def take_turns(
     compute: Compute,
     progress: Progress,
     terms: tuple[str, ...] = (),
+    until: Until | None = None,
     replays: bool = False,
 ) -> tuple[float, ...]:
     """Trains `players` against one another: `turns(batch, index, epoch)` says who learns what from a batch.
@@ -116,7 +130,7 @@ def take_turns(
     with compute.lane():
         losses = _train(
             follow, players, batches, recipe,
-            steps=steps, stream=stream, compute=compute, progress=progress, terms=terms, replays=replays,
+            steps=steps, stream=stream, compute=compute, progress=progress, terms=terms, replays=replays, until=until,
         )  # fmt: skip
     for player in players.values():
         player.eval().requires_grad_(False)
@@ -134,6 +148,7 @@ def _train(
     compute: Compute,
     progress: Progress,
     terms: tuple[str, ...],
+    until: Until | None,
     replays: bool,
 ) -> tuple[float, ...]:
     """The epochs of both loops: `follow` makes the updates of a batch and tells the losses that count."""
@@ -157,6 +172,7 @@ def _train(
         if compute.device.type != "cpu":
             for optimizer in everything:  # they took what was saved, on the CPU
                 keep_rate_on(optimizer, compute.device)
+    before = _copies(players) if until else {}
     replayed = Replayed(lambda batch: follow(batch, 0, 0, optimizers)) if replays and compute.graphs else None
     for epoch in range(len(means), recipe.epochs):
         losses = list[Tensor]()
@@ -169,9 +185,21 @@ def _train(
         # Losses stay on the device until here: a GPU is not made to wait for each number.
         mean, *of_terms = torch.stack(losses).mean(0).reshape(-1).tolist()
         _refuse_divergence(mean, epoch, recipe)
+        told = dict(zip(terms, of_terms, strict=True))
+        if until is not None:
+            told[until.name] = until.measure()
+        progress.tell(epoch + 1, recipe.epochs, mean, told)
+        is_over = until is not None and told[until.name] > until.limit
+        if is_over and means:
+            for name, player in players.items():
+                player.load_state_dict(before[name])
+            break
         means.append(mean)
-        parts.update(zip(terms, of_terms, strict=True))
-        progress.tell(epoch + 1, recipe.epochs, mean, dict(parts))
+        parts.update(told)
+        if is_over:
+            break
+        if until is not None:
+            before = _copies(players)
         checkpoint.save(
             lambda: {**{name: part.state_dict() for name, part in states.items()}, "means": means, "parts": parts}
         )
@@ -179,6 +207,12 @@ def _train(
     for optimizer in everything:
         optimizer.zero_grad()  # gradients may lie in the memory of graphs
     return tuple(means)
+
+
+def _copies(players: Mapping[str, nn.Module]) -> dict[str, dict[str, Tensor]]:
+    return {
+        name: {key: value.clone() for key, value in player.state_dict().items()} for name, player in players.items()
+    }
 
 
 def _step(loss: Callable[[], Tensor], optimizers: Sequence[torch.optim.Optimizer], compute: Compute) -> Tensor:

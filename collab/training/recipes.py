@@ -1,6 +1,7 @@
 """The steps of the regime as functions of networks and rows: train a classifier, invert, poison, refine, score."""
 
 import copy
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,7 +15,7 @@ from collab.seeding import Stream
 from collab.training.columns import Column, send, send_parts
 from collab.training.feeds import FeatureFeed, ImageSet, Pictures, as_pictures, even_batches, numbered_batches, steps_in
 from collab.training.graphs import can_replay
-from collab.training.loop import Recipe, Turn, minimize, take_turns
+from collab.training.loop import Recipe, Turn, Until, minimize, take_turns
 from collab.training.losses import Disparity, identity_confusion, inversion_loss, poison_loss, reconstruction_disparity
 from collab.training.precision import Compute
 from collab.training.progress import Progress
@@ -182,6 +183,9 @@ def train_dpm(
     after: nn.Module | None = None,
     task: Task = CLASSES,
     identifier: tuple[nn.Module, int] | None = None,
+    featurizer: nn.Module | None = None,
+    held: FeatureFeed | None = None,
+    most_gap: float = math.inf,
 ) -> tuple[float, ...]:
     """Step 2: trains P on an entity's own rows by (DP-6) against frozen C and R; changes `dpm` only.
 
@@ -192,6 +196,10 @@ def train_dpm(
 
     With an `identifier`, A and how many people it names, P learns to make it name random ones (DPF 4.4), and R is no
     opponent: a random person for each image, drawn anew in each step or once for all.
+
+    Where the recipe augments, images are shifted and mirrored and their features are made by `featurizer` (F) on the
+    way. With `held`, rows that it does not learn from, it ends before the epoch after which C reads poisoned rows of
+    `feed` better than those by more than `most_gap`, in the task's merits (G of SCIENCE 4.2, as the entity sees it).
     """
     compute.place(dpm).train()
     read = compute.place(fold(decider))
@@ -204,8 +212,11 @@ def train_dpm(
     if identifier is not None:
         compute.place(identifier[0])
         batches = _beside_people(feed, identifier[1], aim, stream)
-    elif aim.ssim_weight or adapts:
+    elif aim.ssim_weight or adapts or recipe.augment:
         batches = feed.beside(Pictures(images, compute.device))
+    if recipe.augment:
+        assert featurizer is not None
+        batches = _augmented(batches, compute.place(featurizer), feed.dtype, task, compute)
 
     def published(features: Tensor) -> Tensor:
         with torch.no_grad():
@@ -222,7 +233,7 @@ def train_dpm(
         poisoned = published(features)
         logits = read(poisoned)
         if aim.equivalence == "labels":
-            equivalence = task.loss(logits, labels)
+            equivalence = task.loss(logits, labels, label_smoothing=recipe.label_smoothing)
         else:
             with torch.no_grad():
                 original = read(features)
@@ -247,6 +258,19 @@ def train_dpm(
 
     how: dict[str, Any] = {"steps": feed.steps, "stream": stream, "compute": compute, "progress": progress}
     how["terms"] = ("equivalence", "disparity")
+    if held is not None:
+
+        def gap() -> float:
+            dpm.eval()
+            with stream.initialization("gap"), torch.no_grad(), compute.autocast():
+                merits = [
+                    torch.cat([task.merits(read(published(x)).float(), y) for x, y, _ in rows.batches(None)]).mean()
+                    for rows in (feed, held)
+                ]
+            dpm.train()
+            return float(merits[0] - merits[1])
+
+        how["until"] = Until("gap", most_gap, gap)
     how["replays"] = can_replay(dpm, before, after, read, *rebuilders, identifier and identifier[0])
     if adapts:
         players = {"P": dpm, **{f"R{number}": rebuild for number, rebuild in enumerate(rebuilders)}}
@@ -255,6 +279,25 @@ def train_dpm(
         losses = minimize(loss, dpm, batches, recipe, **how)
     freeze(dpm)
     return losses
+
+
+def _augmented(
+    passes: Callable[[torch.Generator], Iterator[tuple[Tensor, ...]]],
+    featurizer: nn.Module,
+    stored: torch.dtype,
+    task: Task,
+    compute: Compute,
+) -> Callable[[torch.Generator], Iterator[tuple[Tensor, ...]]]:
+    """Passes of F of shifted and mirrored images, rounded as `stored` ones are, their labels, and these images."""
+
+    def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, ...]]:
+        for _, labels, pictures in passes(generator):
+            shown, is_mirrored = shift_and_flip(pictures, generator)
+            with torch.no_grad(), compute.autocast():
+                features = featurizer(shown)
+            yield features.to(stored).float(), task.mirror(labels, is_mirrored), shown
+
+    return batches
 
 
 def _beside_people(

@@ -58,7 +58,8 @@ def view(split: Split) -> PrivateView:
         features=FeatureFeed([Memory()], (8, 8, 8), 8, COMPUTE.device),
         images=images, public=image_set(1, 16), task=Attributes(("hat", "smile", "horns")), decider=split.decider,
         reconstructor=build_reconstructor("px2s2", (8, 8, 8), SIDE), stream=STREAM, compute=COMPUTE,
-        progress=Progress(), another=lambda kind: nn.Identity(), identifier=lambda: (split.decider, 3),
+        progress=Progress(), featurizer=split.featurizer, another=lambda kind: nn.Identity(),
+        identifier=lambda: (split.decider, 3),
         like_decider=lambda outputs: build_split("vgg16_small", "pool2", classes=outputs, width=4).decider,
         private=torch.from_numpy(images.labels[:, :2]),
     )  # fmt: skip

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 from collab.runtime.host import Outcome, RunSpec
 from collab.runtime.run import Prepared, Run, Where
@@ -101,3 +102,42 @@ def test_the_oracle_makes_what_all_wait_for_before_its_long_row(tmp_path: Path) 
     run, _ = pretend(read_scenario(SCENARIOS / "four_entities.yaml").scenario, tmp_path)
     row = next(job for job in run.jobs if job.name == "refine oracle row 5")
     assert "featurize heldout" in row.after  # it would start while F is trained, and hold the oracle for long after
+
+
+def test_rounds_of_a_federation_share_the_cores_and_nothing_else_does(
+    small: Callable[..., Scenario], tmp_path: Path
+) -> None:
+    where = Where("inprocess", out=tmp_path)
+    run, backend = Run(Prepared.of(small(federated(2)), where), where), SideBySide()
+
+    @contextmanager
+    def opened() -> Iterator[SideBySide]:
+        yield backend
+
+    schedule([run], opened, lambda event: None)
+    rounds = {f"federate {name} row fed round 2" for name in ("a1", "a2")}
+    assert any(rounds <= names for names in backend.together)
+    assert all(sum(not name.startswith("federate ") for name in names) <= 1 for names in backend.together)
+
+
+class SideBySide(Pretending):
+    """One core, and a host for each participant; of what is handed out the last ends first."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self._jobs = list[tuple[RunSpec, Job]]()
+        self.together = list[set[str]]()
+
+    @override
+    def is_free(self, run_spec: RunSpec, who: str) -> bool:
+        return all(job.who != who for _, job in self._jobs)
+
+    @override
+    def submit(self, run_spec: RunSpec, job: Job, key: str) -> None:
+        self._jobs.append((run_spec, job))
+
+    @override
+    def wait(self) -> list[tuple[RunSpec, Outcome]]:
+        self.together.append({job.name for _, job in self._jobs})
+        run_spec, job = self._jobs.pop()
+        return [(run_spec, Outcome(job.name, Report(), 0.0, "cpu", 0))]

@@ -101,3 +101,14 @@ def test_a_card_that_is_no_json_is_refused_before_anything_is_written(tmp_path: 
         with pytest.raises(StoreError, match="card of the released net"):
             write_release(tmp_path, "net", {"x": torch.zeros(3)}, card)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("is_durable", "waits"), [(True, 4), (False, 0)])
+def test_the_disk_is_waited_for_where_a_network_has_to_outlast_a_loss_of_power(
+    is_durable: bool, waits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = list[int]()
+    monkeypatch.setattr("collab.store.files.os.fsync", synced.append)
+    write_release(tmp_path, "featurizer", network().state_dict(), CARD, is_durable=is_durable)
+    assert len(synced) == waits  # for each of two files, for its bytes and for its name
+    assert read_release(tmp_path, "featurizer")[1].items() >= CARD.items()

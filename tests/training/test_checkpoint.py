@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from collab.seeding import Stream
-from collab.training.loop import Recipe, minimize
+from collab.training.loop import Recipe, Until, minimize
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 
@@ -31,7 +31,10 @@ def network() -> nn.Module:
     return net.to(memory_format=torch.channels_last)
 
 
-def trained(recipe: Recipe, progress: Progress) -> tuple[dict[str, Tensor], tuple[float, ...]]:
+def trained(
+    recipe: Recipe, progress: Progress, limit: float | None = None
+) -> tuple[dict[str, Tensor], tuple[float, ...]]:
+    """With a `limit` until BatchNorm has seen more batches."""
     net = network().train()
     x = torch.rand(12, 3, 4, 4, generator=torch.Generator().manual_seed(1))
 
@@ -42,6 +45,7 @@ def trained(recipe: Recipe, progress: Progress) -> tuple[dict[str, Tensor], tupl
     losses = minimize(
         lambda batch: net(batch).square().mean(), net, batches, recipe,
         steps=3, stream=STREAM, compute=CPU, progress=progress,
+        until=None if limit is None else Until("seen", limit, lambda: float(net[1].num_batches_tracked)),
     )  # fmt: skip
     return net.state_dict(), losses
 
@@ -71,6 +75,23 @@ def test_going_on_from_a_checkpoint_gives_the_bits_of_an_undisturbed_training(
     assert told == list(range(killed_after + 1, EPOCHS + 1))
     assert losses == all_losses == tuple(going_on.curves[0])
     assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize("killed_after", [1, 2, 3])
+def test_a_training_that_ends_early_ends_there_after_a_kill_too(tmp_path: Path, killed_after: int) -> None:
+    recipe, limit = Recipe(EPOCHS, 4, "sgd", 0.05), 9.5  # of 3 batches each the fourth epoch exceeds it
+    expected, all_losses = trained(recipe, Progress(), limit)
+    assert len(all_losses) == 3
+
+    def killed(epoch: int, epochs: int, loss: float, terms: object) -> None:
+        if epoch == killed_after + 1:
+            raise Killed
+
+    with pytest.raises(Killed):
+        trained(recipe, Progress(killed, tmp_path, "key", seconds_between=0), limit)
+    found, losses = trained(recipe, Progress(folder=tmp_path, name="key", seconds_between=0), limit)
+    assert losses == all_losses
     assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 

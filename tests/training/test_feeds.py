@@ -128,3 +128,23 @@ def test_images_are_taken_as_shares_of_255_in_the_asked_order(wrap: Callable[[np
     assert len(images) == 6
     assert taken.is_contiguous(memory_format=torch.channels_last)
     np.testing.assert_array_equal(taken.numpy(), pixels[rows].astype(np.float32) / np.float32(255))
+
+
+@given(
+    sizes=st.lists(st.integers(1, 40), min_size=1, max_size=3),
+    batch_rows=st.integers(1, 16),
+    window_bytes=st.sampled_from([1, 64, 1 << 30]),
+    data=st.data(),
+)
+def test_a_feed_of_some_rows_gives_those_and_counts_them_anew(
+    sizes: list[int], batch_rows: int, window_bytes: int, data: st.DataObject
+) -> None:
+    rows = np.array(sorted(data.draw(st.sets(st.integers(0, sum(sizes) - 1), min_size=1))))
+    feed = feed_of(sizes, batch_rows=batch_rows, window_bytes=window_bytes).at(rows)
+    assert feed.rows == len(rows)
+    for generator in (None, seeded(3)):
+        for x, y, numbers in feed.batches(generator):
+            expected = torch.from_numpy(rows)[numbers]
+            assert x.mean((1, 2, 3)).tolist() == expected.tolist()
+            assert torch.equal(y, 3 * expected)
+        assert sorted(order(feed, generator)) == list(range(len(rows)))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from collab.errors import CollabError
 from collab.seeding import Stream
-from collab.training.loop import Recipe, _rate, minimize
+from collab.training.loop import Recipe, Until, _rate, minimize
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 
@@ -207,3 +207,26 @@ def test_terms_are_told_beside_the_loss_and_move_nothing() -> None:
         assert each["twice"] + each["thrice"] == pytest.approx(each["loss"])
         assert each["thrice"] == pytest.approx(1.5 * each["twice"])
     assert progress.terms == {name: told[-1][name] for name in ("twice", "thrice")}
+
+
+@pytest.mark.parametrize(
+    ("gaps", "kept", "told"), [([1, 2, 5, 9], 2, 3), ([5, 1, 1, 1], 1, 1), ([1, 2, 3, 4], 4, 4)],
+    ids=["third", "first", "never"],
+)  # fmt: skip
+def test_an_epoch_that_exceeds_the_limit_is_undone_but_the_first(gaps: list[int], kept: int, told: int) -> None:
+    recipe, heard = replace(PLAIN, epochs=4), list[dict[str, float]]()
+
+    def run(epochs: int, until: Until | None) -> tuple[float, tuple[float, ...], Progress]:
+        weight = nn.Parameter(torch.tensor([1.0], dtype=torch.float64))
+        progress = Progress(lambda epoch, epochs, loss, parts: heard.append(dict(parts)))
+        losses = minimize(
+            lambda _: weight.sum(), nn.ParameterList([weight]), lambda _: range(3), replace(recipe, epochs=epochs),
+            steps=3, stream=STREAM, compute=CPU, progress=progress, until=until,
+        )  # fmt: skip
+        return weight.item(), losses, progress
+
+    measured = iter(gaps)
+    weight, losses, progress = run(4, Until("gap", 4.5, lambda: float(next(measured))))
+    assert [each["gap"] for each in heard] == gaps[:told]
+    assert progress.terms == {"gap": gaps[kept - 1]}
+    assert (weight, losses) == run(kept, None)[:2]

@@ -348,3 +348,13 @@ def test_a_budget_of_steps_gives_small_rows_more_passes() -> None:
     assert with_budget(recipe, 100, 1000, "epochs").epochs == 10
     assert with_budget(recipe, 100, 1000, "steps").epochs == 100
     assert with_budget(recipe, 1000, 1000, "steps").epochs == 10
+
+
+def test_labels_of_a_dpm_are_smoothed_as_its_recipe_says(world: World) -> None:
+    recipe = Recipe(1, 64, "sgd", 0.05, label_smoothing=0.3)
+    (smoothed,) = world.poisoned_with(Poisoning("labels", "abs", 0.0), world.dpm(), recipe)
+    with torch.no_grad():
+        logits = world.decider.eval()(world.dpm().train()(world.features.float()))
+    assert smoothed == pytest.approx(
+        functional.cross_entropy(logits, world.labels, label_smoothing=0.3).item(), rel=1e-4
+    )

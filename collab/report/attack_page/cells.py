@@ -139,12 +139,12 @@ def _controlled(cells: Sequence[Cell]) -> list[Cell]:
     """
     blind = {(cell.attack, cell.adversary) for cell in cells if cell.defense == "none" and cell.word == WORDS[0]}
 
-    def judged(cell: Cell) -> Cell:
-        if cell.word != WORDS[0] or (cell.attack, cell.adversary) not in blind or cell.adversary == "collaborator":
-            return cell
-        return replace(cell, word=CONTROL_FAILED, how="finds nothing in plain features either")
-
-    return [judged(cell) for cell in cells]
+    return [
+        replace(cell, word=CONTROL_FAILED, how="finds nothing in plain features either")
+        if cell.word == WORDS[0] and (cell.attack, cell.adversary) in blind and cell.adversary != "collaborator"
+        else cell
+        for cell in cells
+    ]
 
 
 def name_defenses(entities: Sequence[EntityPart]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from tests.report.attack_page.false_words import count_false, draw
 
 @pytest.mark.parametrize("victims", [1, 3])
 def test_at_most_one_audit_in_twenty_of_a_perfect_defense_speaks_of_leaks(victims: int) -> None:
-    """Of 1,000 audits 2 to 4 % do (`python -m tests.report.attack_page.false_words`); before, 38 % with one victim."""
+    """Of 1,000 audits 2 to 4 % do (`python -m tests.report.attack_page.false_words`); before, 43 % with one victim."""
     assert count_false(150, victims=victims) <= 0.05
 
 
@@ -23,9 +23,9 @@ def test_what_one_attack_finds_clearly_is_told_among_many_that_find_nothing(tmp_
 
     def found(value: float) -> str:
         more = [
-            Result("tiny", "by spy", name, "dpm", "good", "leakage[ssim_max]", value + shift, value + shift - 0.04, value + shift + 0.04, 256, 0)
-            for name, shift in (("a1", -0.1), ("a2", 0.1))
-        ]  # fmt: skip
+            Result("tiny", "by spy", name, "dpm", "good", "leakage[ssim_max]", at, at - 0.04, at + 0.04, 256, 0)
+            for name, at in (("a1", value - 0.1), ("a2", value + 0.1))
+        ]
         cells = judge_attacks(Opened.of_results(tmp_path, scenario, [*rows, *more], {}))
         return next(cell.word for cell in cells if cell.attack == "good")
 
