@@ -233,7 +233,7 @@ def tabulate_verdicts(judged: Sequence[Verdict], seeds: str) -> Table:
         last = about
     rule = (
         f"found: value and 95 % interval over n held-out images, {seeds}; differences of accuracies in points. "
-        "off by: the whole interval is against it; undecided, within the interval: a part of it is."
+        "holds: the whole interval lies where it should; off by: the whole interval is against it; undecided: else."
     )
     columns = ("expects", "claim", "expected", "found", "n", "paper", "verdict")
     return Table("Verdicts", columns, tuple(lines), (*notes, rule), tuple(rules))
