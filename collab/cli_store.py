@@ -19,8 +19,8 @@ cache_app = typer.Typer(help="Stages that runs have played and others may take."
 @store_app.command("ls")
 def store_ls(store: StorePlace) -> None:
     """What was published and not withdrawn, by whom, how large."""
-    with _opened(store) as found:
-        records = found.records()
+    with _opened(store) as opened:
+        records = opened.records()
     for record in records:
         shape = "×".join(map(str, record.shape))
         print(
@@ -33,8 +33,8 @@ def store_ls(store: StorePlace) -> None:
 @store_app.command("verify")
 def store_verify(store: StorePlace) -> None:
     """Hashes and validates every shard again; exit code 5 if one is not what its manifest says."""
-    with _opened(store) as found:
-        findings = found.verify()
+    with _opened(store) as opened:
+        findings = opened.verify()
     for finding in findings:
         print(f"{finding.path}  {finding.problem or 'ok'}")
     bad = sum(1 for finding in findings if finding.problem)

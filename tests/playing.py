@@ -1,5 +1,7 @@
 """What tests play: the smallest scenario, a run of any in this process, and what the same seed must repeat."""
 
+import multiprocessing
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,19 @@ SMALL = [
 ]  # fmt: skip
 """Overrides of `tiny.yaml`: fewer and smaller everything, a second or two."""
 
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["tests.playing"])
+"""Starts processes of their own that need not import torch and what plays scenarios: it was imported once for all."""
+
 
 def play_here(scenario: Scenario, out: Path, **where: Any) -> Played:
     """Plays a scenario in this process, on its CPU, and tells nobody how far it is."""
     return play(scenario, Where("inprocess", device="cpu", out=out, **where), lambda event: None)
+
+
+def lend(played: Played, out: Path) -> None:
+    """Gives runs in the folder `out` what another run has played, as if it had been played there."""
+    shutil.copytree(played.run.parents[1] / "cache", out / "cache")
 
 
 def bits(rows: tuple[Result, ...]) -> list[tuple[object, ...]]:

@@ -10,14 +10,11 @@ from torch.nn import functional
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge
+from collab.attacks.base import Attack, Compute, Knowledge, Progress, Stream
 from collab.attacks.distribution_matching import Moments, public_features, zca_map
 from collab.models.layers import convolution
-from collab.seeding import Stream
 from collab.training.feeds import even_batches, steps_in
 from collab.training.loop import Recipe, Turn, take_turns
-from collab.training.precision import Compute
-from collab.training.progress import Progress
 from collab.training.recipes import outputs_of
 
 

@@ -7,11 +7,8 @@ from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge, Need
+from collab.attacks.base import Attack, Compute, Knowledge, Need, Progress, Stream
 from collab.attacks.linear import Grams, with_one
-from collab.seeding import Stream
-from collab.training.precision import Compute
-from collab.training.progress import Progress
 from collab.training.recipes import outputs_of
 
 

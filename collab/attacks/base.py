@@ -17,23 +17,14 @@ from collab.training.precision import Compute
 from collab.training.progress import Progress
 from collab.training.tasks import Classification, Task
 
-Need = Literal[
-    "images",
-    "featurizer",
-    "decider",
-    "reconstructor",
-    "public_data",
-    "victim_defense",
-    "own_module",
-    "own_data",
-    "candidates",
-    "pairs",
-    "victim_module",
-    "victim_encoder",
-    "victim_weights",
-]
-"""What an attack may ask for beside the shard that it is about: the flags of ATTACKS 1.1."""
+__all__ = ["ADVERSARIES", "Attack", "Compute", "Knowledge", "Map", "Need", "Pairs", "Progress", "Stream"]
+"""What a file of an attack takes from here, the types of what it is given among it."""
 
+Need = Literal[
+    "images", "featurizer", "decider", "reconstructor", "public_data", "victim_defense", "own_module", "own_data",
+    "candidates", "pairs", "victim_module", "victim_encoder", "victim_weights",
+]  # fmt: skip
+"""What an attack may ask for beside the shard that it is about: the flags of ATTACKS 1.1."""
 
 Map = Callable[[Tensor], Tensor]
 """What is asked of a module or an encoder: rows to rows, or images to rows."""

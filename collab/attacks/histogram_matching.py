@@ -8,10 +8,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge
-from collab.seeding import Stream
-from collab.training.precision import Compute
-from collab.training.progress import Progress
+from collab.attacks.base import Attack, Compute, Knowledge, Progress, Stream
 
 AT_A_TIME = 64
 """Candidates whose sorted values are held at a time."""

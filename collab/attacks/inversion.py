@@ -8,14 +8,11 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from collab.attacks.base import Attack, Knowledge, Map
+from collab.attacks.base import Attack, Compute, Knowledge, Map, Progress, Stream
 from collab.models.reconstructors import build_reconstructor
-from collab.seeding import Stream
 from collab.training.feeds import ImageSet, even_batches, steps_in
 from collab.training.loop import Recipe, minimize
 from collab.training.losses import inversion_loss
-from collab.training.precision import Compute
-from collab.training.progress import Progress
 from collab.training.recipes import outputs_of
 
 

@@ -10,13 +10,10 @@ from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Knowledge, Map, Need
+from collab.attacks.base import Compute, Knowledge, Map, Need, Progress, Stream
 from collab.attacks.inversion import FreshReconstructor, invert
 from collab.attacks.leaked_pairs import Repaired, best_ridge
-from collab.seeding import Stream
 from collab.training.losses import likeness_loss
-from collab.training.precision import Compute
-from collab.training.progress import Progress
 from collab.training.recipes import outputs_of
 
 PAIRS = 256

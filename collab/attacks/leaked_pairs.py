@@ -11,17 +11,14 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge, Map, Need
+from collab.attacks.base import Attack, Compute, Knowledge, Map, Need, Progress, Stream
 from collab.attacks.inversion import train_inverse
 from collab.attacks.linear import PENALTIES, Grams, Ridge, deal_folds
 from collab.metrics.visual import ssim
 from collab.models.layers import Residual, convolution
-from collab.seeding import Stream
 from collab.training.feeds import even_batches
 from collab.training.loop import Recipe
 from collab.training.losses import likeness_loss
-from collab.training.precision import Compute
-from collab.training.progress import Progress
 from collab.training.recipes import outputs_of
 
 

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from collab.attacks.base import Knowledge
+from collab.attacks.base import Compute, Knowledge
 from collab.attacks.options import View
-from collab.training.precision import Compute
 from collab.training.recipes import outputs_of
 
 

@@ -7,12 +7,9 @@ from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge
+from collab.attacks.base import Attack, Compute, Knowledge, Progress, Stream
 from collab.attacks.likeness import cosines, similarities, standardize
-from collab.attacks.linear import Grams, Ridge
-from collab.seeding import Stream
-from collab.training.precision import Compute
-from collab.training.progress import Progress
+from collab.attacks.linear import Grams
 from collab.training.recipes import outputs_of
 
 FEWEST = 8
@@ -43,7 +40,10 @@ class Matching(Attack):
             rows = rows[: max(len(rows) // 2, FEWEST)]
             if len(rows) < FEWEST:
                 break
-            ridge = _fit(known.features[rows], plain[scores[rows].argmax(1)])
+            _, channels, height, width = plain.shape
+            # Over 3×3 places where there are pairs enough for such a map, else over single places.
+            side = 3 if len(rows) * height * width > 2 * (9 * channels + 1) else 1
+            ridge = Grams.of(known.features[rows], plain[scores[rows].argmax(1)], side).solve(0.1, side)
             again = standardize(cosines(ridge(known.features), plain))
             if len(mutual(again)) <= kept:
                 break
@@ -58,10 +58,3 @@ def mutual(scores: Tensor) -> Tensor:
     top = scores.topk(2, dim=1).values
     lead = (top[:, 0] - top[:, 1]).masked_fill(~is_mutual, -1)
     return lead.argsort(descending=True, stable=True)[: int(is_mutual.sum())]
-
-
-def _fit(published: Tensor, plain: Tensor) -> Ridge:
-    """A map over 3×3 places where there are pairs enough for it, else over single places."""
-    places, channels = published.shape[2] * published.shape[3], published.shape[1]
-    side = 3 if len(published) * places > 2 * (9 * channels + 1) else 1
-    return Grams.of(published, plain, side).solve(0.1, side)

@@ -8,10 +8,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge, Need
-from collab.seeding import Stream
-from collab.training.precision import Compute
-from collab.training.progress import Progress
+from collab.attacks.base import Attack, Compute, Knowledge, Need, Progress, Stream
 
 
 @dataclass(frozen=True)

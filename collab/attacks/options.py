@@ -9,16 +9,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from collab.architectures import RECONSTRUCTOR
-from collab.scenario.base import (
-    ABOUT_OPTIMIZERS,
-    Answers,
-    AttackOptions,
-    HandOut,
-    OptionalPairs,
-    Rehearses,
-    Schedule,
-)
-from collab.types import OptimizerName
+from collab.scenario.base import Answers, AttackOptions, HandOut, OneCycle, OptionalPairs, Rehearses
 
 ALONE = "The attack plugin; its name alone is short for all defaults."
 
@@ -89,14 +80,11 @@ class OptimizationInversion(AttackOptions):
 
 
 # ---- by a reconstructor that is trained ----------------------------------------------------------------------------
-class Inversion(AttackOptions, Schedule):
+class Inversion(AttackOptions, OneCycle):
     """How long the reconstructor is trained, and with which steps."""
 
     epochs: int = Field(5, ge=1, le=10_000, description="Passes over the images that the adversary has.")
     batch_size: int = Field(32, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
-    optimizer: OptimizerName = Field("adamw", description=ABOUT_OPTIMIZERS)
-    learning_rate: float = Field(2e-3, gt=0, description="Its largest value; a loss that is not finite ends the run.")
-    schedule: Literal["cosine", "one_cycle", "constant"] = Field("one_cycle", description="Its course.")
 
 
 class ByReconstructor(Inversion):

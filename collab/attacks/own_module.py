@@ -7,12 +7,9 @@ from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge
+from collab.attacks.base import Attack, Compute, Knowledge, Progress, Stream
 from collab.attacks.inversion import invert
-from collab.seeding import Stream
 from collab.training.loop import Recipe
-from collab.training.precision import Compute
-from collab.training.progress import Progress
 from collab.training.recipes import outputs_of
 
 

@@ -10,16 +10,13 @@ from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge, Map, Need
+from collab.attacks.base import Attack, Compute, Knowledge, Map, Need, Progress, Stream
 from collab.attacks.inversion import invert
 from collab.attacks.shadows import deal_rows, fit_shadow
 from collab.metrics.visual import ssim
 from collab.scenario.base import CONTROL
-from collab.seeding import Stream
 from collab.training.loop import Recipe
 from collab.training.losses import likeness_loss
-from collab.training.precision import Compute
-from collab.training.progress import Progress
 from collab.training.recipes import outputs_of
 
 

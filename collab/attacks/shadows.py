@@ -8,14 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from collab.attacks.base import Knowledge, Map
+from collab.attacks.base import Compute, Knowledge, Map, Progress, Stream
 from collab.defenses.base import PrivateView
 from collab.errors import EntityError
 from collab.models.freeze import freeze
-from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet, InMemory
-from collab.training.precision import Compute
-from collab.training.progress import Progress
 from collab.training.recipes import features_of, outputs_of
 
 
@@ -45,20 +42,11 @@ def fit_shadow(
     with stream.initialization():
         module = defense.build(shape[0], rectified=bool((features >= 0).all()))
     view = PrivateView(
-        features=feed,
-        images=images,
-        public=public,
-        task=known.task,
-        decider=known.decider,
-        reconstructor=known.reconstructor,
-        featurizer=known.featurizer,
-        stream=stream,
-        compute=compute,
-        progress=progress,
-        another=lambda kind: known.reconstructor,
-        identifier=_nobody,
+        features=feed, images=images, public=public, task=known.task, decider=known.decider,
+        reconstructor=known.reconstructor, featurizer=known.featurizer, stream=stream,
+        compute=compute, progress=progress, another=lambda kind: known.reconstructor, identifier=_nobody,
         like_decider=lambda outputs: copy.deepcopy(known.decider),
-    )
+    )  # fmt: skip
     defense.fit(module, view)
     return freeze(compute.place(module))
 

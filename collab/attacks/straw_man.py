@@ -6,10 +6,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge
-from collab.seeding import Stream
-from collab.training.precision import Compute
-from collab.training.progress import Progress
+from collab.attacks.base import Attack, Compute, Knowledge, Progress, Stream
 from collab.training.recipes import outputs_of
 
 

@@ -7,11 +7,8 @@ from torch.nn import functional
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Knowledge
+from collab.attacks.base import Attack, Compute, Knowledge, Progress, Stream
 from collab.errors import EntityError
-from collab.seeding import Stream
-from collab.training.precision import Compute
-from collab.training.progress import Progress
 
 
 def thumbnail(images: Tensor, regions: int) -> Tensor:

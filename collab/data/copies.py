@@ -10,6 +10,7 @@ import numpy as np
 
 from collab.data.source import BLOCK
 from collab.errors import DataError
+from collab.mapped import let_go
 
 MOST_ALIKE = 0.9
 """Share of held-out images that are training images, or the other way round, above which nothing can be scored."""
@@ -140,10 +141,12 @@ def _list_private(entities: Mapping[str, Holder]) -> list[tuple[int, bytes]]:
 
 def _pair(entities: Mapping[str, Holder]) -> list[tuple[bytes, tuple[str, str]]]:
     """Pictures that two entities hold in different rows, with the names of both."""
+    holders = Counter(digest for holder in entities.values() for digest in {digest for _, digest in holder.pictures})
     rows_of: dict[bytes, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
     for name, holder in entities.items():
         for row, digest in holder.pictures:
-            rows_of[digest][name].add(row)
+            if holders[digest] > 1:  # of a million images few are
+                rows_of[digest][name].add(row)
     return [
         (digest, (one, other))
         for digest, rows in rows_of.items()
@@ -167,3 +170,4 @@ def read_blocks(images: np.ndarray) -> Iterator[np.ndarray]:
     """`images`, which may be mapped and not read, some at a time."""
     for start in range(0, len(images), BLOCK):
         yield np.ascontiguousarray(images[start : start + BLOCK])
+        let_go(images)

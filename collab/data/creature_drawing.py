@@ -43,7 +43,7 @@ def _draw_block(traits: Traits, side: int) -> UInt8[np.ndarray, "batch 3 side si
     face.eyes(scene)
     for name, part in IN_FRONT:
         scene.where(name, part)
-    scene.where("occluded", lambda some: _occluder(some, across, down))
+    scene.where("occluded", lambda some: some.paint(_bar(some, across, down, "cover"), some["cover"]))
     turn = np.radians(scene["light_turn"])
     shade = 1 + scene["light_slope"] * (np.cos(turn) * across + np.sin(turn) * down)
     lit = scene.pixels * (shade[:, None] * scene["light"])
@@ -64,7 +64,3 @@ def _background(scene: Scene, across: Plane, down: Plane) -> None:
     scene.pixels[:] = scene["sky"] + slope * (scene["ground"] - scene["sky"])
     for number in range(CLUTTER):
         scene.paint(_bar(scene, across, down, f"clutter{number}"), scene[f"clutter{number}"])
-
-
-def _occluder(scene: Scene, across: Plane, down: Plane) -> None:
-    scene.paint(_bar(scene, across, down, "cover"), scene["cover"])

@@ -1,6 +1,7 @@
 """A Gaussian for each class, one covariance for all of them: features like those of a class that are no image's."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import reduce
 from typing import Any
 
 import torch
@@ -67,11 +68,11 @@ class ClassGaussian(Keyed):
         start = torch.randn(means[0].numel(), rank + min(rank, 10), generator=generator)
         basis = torch.linalg.qr(start.to(means.device))[0]
         for _ in range(PASSES):
-            basis = torch.linalg.qr(_sum(part.T @ (part @ basis) for part in centered()))[0]
-        inner = _sum((part @ basis).T @ (part @ basis) for part in centered()) / count
+            basis = torch.linalg.qr(reduce(torch.add, (part.T @ (part @ basis) for part in centered())))[0]
+        inner = reduce(torch.add, ((part @ basis).T @ (part @ basis) for part in centered())) / count
         variances, turned = torch.linalg.eigh(inner.double())
         directions = (basis.double() @ turned * variances.clamp(min=0).sqrt()).flip(1)[:, :rank].T
-        total = _sum(part.square().sum(0) for part in centered()).double() / count
+        total = reduce(torch.add, (part.square().sum(0) for part in centered())).double() / count
         shape = means.shape[1:]
         self.means, self.directions = means, directions.float().reshape(-1, *shape)
         self.rest = (total - directions.square().sum(0)).clamp(min=0).sqrt().float().reshape(shape)
@@ -122,14 +123,6 @@ class ClassGaussian(Keyed):
             if (stored := state.get(prefix + name)) is not None:
                 setattr(self, name, torch.empty_like(stored, device=buffer.device))
         super()._load_from_state_dict(state, prefix, *others)
-
-
-def _sum(parts: Iterable[Tensor]) -> Tensor:
-    remaining = iter(parts)
-    total = next(remaining).clone()
-    for part in remaining:
-        total += part
-    return total
 
 
 def _means(rows: Iterable[tuple[Features, Tensor]], outputs: int) -> Float[Tensor, "classes channel height width"]:

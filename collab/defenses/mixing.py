@@ -1,6 +1,5 @@
 """Shuffling of pixels inside regions, until an image is as hard to discern as is wanted (VisualMixer, SCIENCE 1.7)."""
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -12,6 +11,7 @@ from typing_extensions import override
 
 from collab.defenses.attention import PixelAttention
 from collab.errors import EntityError
+from collab.models.filters import keyed_numbers
 
 Images = Float[Tensor, "batch channel side side"]
 
@@ -153,12 +153,10 @@ class Mixer(nn.Module):
 
     def _orders(self, images: Images, ways: list[tuple[int, int]]) -> list[Int[Tensor, "batch channel regions blocks"]]:
         """An order of blocks for each way (grid, cut), uniform over all, of each image, channel and region."""
-        secret = int(self.key).to_bytes(8, "big")
         drawn: list[list[Tensor]] = [[] for _ in ways]
-        for row in images.detach().float().cpu().contiguous().numpy():
-            digest = hashlib.blake2b(row.tobytes(), key=secret, digest_size=8).digest()
-            generator = torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
+        for number in keyed_numbers(images, int(self.key)):
+            generator = torch.Generator().manual_seed(number)
             for place, (grid, cut) in enumerate(ways):
-                keys = torch.rand(len(row), grid**2, cut**2, generator=generator, dtype=torch.float64)
+                keys = torch.rand(images.shape[1], grid**2, cut**2, generator=generator, dtype=torch.float64)
                 drawn[place].append(keys.argsort(-1))
         return [torch.stack(orders).to(images.device) for orders in drawn]

@@ -9,15 +9,8 @@ from pydantic import AfterValidator, Field, model_validator
 from typing_extensions import override
 
 from collab.architectures import RECONSTRUCTOR
-from collab.scenario.base import (
-    ABOUT_OPTIMIZERS,
-    IMAGES_TO_FEATURES,
-    IMAGES_TO_IMAGES,
-    DefenseOptions,
-    Form,
-    Part,
-    Schedule,
-)
+from collab.scenario import base
+from collab.scenario.base import Course, DefenseOptions, Form, OneCycle, Part, Schedule
 from collab.types import OptimizerName
 
 
@@ -58,7 +51,7 @@ class UntilGap(Part):
     )
 
 
-class Dpm(Schedule, DefenseOptions):
+class Dpm(OneCycle, DefenseOptions):
     """Deep Poisoning Module: residual blocks that keep the shape of the features; private to its entity."""
 
     kind: Literal["dpm"] = Field(description="`defense: dpm` is short for all defaults.")
@@ -116,12 +109,6 @@ class Dpm(Schedule, DefenseOptions):
     )
     epochs: int = Field(
         30, ge=1, le=10_000, description="Passes over the entity's own rows; the longest stage of most scenarios."
-    )
-    batch_size: int = Field(64, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
-    optimizer: OptimizerName = Field("adamw", description=ABOUT_OPTIMIZERS)
-    learning_rate: float = Field(2e-3, gt=0, description="Its largest value; a loss that is not finite ends the run.")
-    schedule: Literal["cosine", "one_cycle", "constant"] = Field(
-        "one_cycle", description="Course of the learning rate."
     )
 
     @property
@@ -204,11 +191,11 @@ class ClassGaussian(DefenseOptions):
 class Encoding(Schedule, DefenseOptions):
     """What defenses share that make features of the images themselves."""
 
-    form: ClassVar[Form] = IMAGES_TO_FEATURES
+    form: ClassVar[Form] = base.IMAGES_TO_FEATURES
 
     batch_size: int = Field(32, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
-    optimizer: OptimizerName = Field("adam", description=ABOUT_OPTIMIZERS)
-    schedule: Literal["cosine", "one_cycle", "constant"] = Field("constant", description="Course of the learning rate.")
+    optimizer: OptimizerName = Field("adam", description=base.ABOUT_OPTIMIZERS)
+    schedule: Course = Field("constant", description="Course of the learning rate.")
 
 
 class Obfuscator(Encoding):
@@ -248,17 +235,14 @@ class Adversarial(Encoding):
         1.0, gt=0, le=1, description="Share of the public images that the decoder learns on."
     )
     perceptual_epochs: int = Field(
-        5,
-        ge=1,
-        le=10_000,
-        description="Of the classifier of public images that says how images look, where it is asked.",
+        5, ge=1, le=10_000, description="Of the classifier of public images that says how images look, if it is asked."
     )
 
 
 class ImageDefenseOptions(DefenseOptions):
     """What defenses that publish images share: how much harder to discern they are to become."""
 
-    form: ClassVar[Form] = IMAGES_TO_IMAGES
+    form: ClassVar[Form] = base.IMAGES_TO_IMAGES
 
     gain: float = Field(
         1.5,

@@ -59,11 +59,11 @@ class PixelNoise(ImageDefense):
             module.fit(torch.full((3, 1, 1), sigma), key)
             return module
 
-        wanted = self.gain * mean_entropy(view, lambda images: images, self.border, SAMPLE)
+        target = self.gain * mean_entropy(view, lambda images: images, self.border, SAMPLE)
         low, high = 0.0, MOST_SIGMA
         for _ in range(STEPS):
             middle = (low + high) / 2
-            is_enough = mean_entropy(view, noisy(middle), self.border, SAMPLE) >= wanted
+            is_enough = mean_entropy(view, noisy(middle), self.border, SAMPLE) >= target
             low, high = (low, middle) if is_enough else (middle, high)
         noisy(0.0 if self.gain == 1 else high)
         return ()

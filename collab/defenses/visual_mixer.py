@@ -52,8 +52,8 @@ class VisualMixer(ImageDefense):
         """Measures VFE over the own images, trains the attention, and takes the key from the private stream."""
         assert isinstance(module, Mixer)
         module.grid_of(view.images.images.shape[-1])
-        wanted = self.gain * mean_entropy(view, lambda images: images, self.border)
-        view.compute.place(module).fit(wanted, view.stream.integer("mixing"))
+        target = self.gain * mean_entropy(view, lambda images: images, self.border)
+        view.compute.place(module).fit(target, view.stream.integer("mixing"))
         if module.attention is None:
             return ()
         with view.stream.initialization("classifier"):

@@ -6,10 +6,10 @@ from torch import Tensor
 
 from collab.errors import DataError
 
+Images = Float[Tensor, "batch channel height width"]
 
-def mean_image_prior(
-    images: Float[Tensor, "batch channel height width"],
-) -> Float[Tensor, "batch channel height width"]:
+
+def mean_image_prior(images: Images) -> Images:
     """For each image the mean of all others; its own part in the mean would be seen in a small set.
 
     Raises DataError for fewer than two images.
@@ -18,9 +18,7 @@ def mean_image_prior(
     return (images.sum(0) - images) / others
 
 
-def class_mean_prior(
-    images: Float[Tensor, "batch channel height width"], labels: Int[Tensor, " batch"]
-) -> Float[Tensor, "batch channel height width"]:
+def class_mean_prior(images: Images, labels: Int[Tensor, " batch"]) -> Images:
     """For each image the mean of the others with its label, which is public; of all others where it has none.
 
     Raises DataError for fewer than two images.
@@ -33,9 +31,7 @@ def class_mean_prior(
     return guess
 
 
-def unrelated_prior(
-    images: Float[Tensor, "batch channel height width"], generator: torch.Generator
-) -> Float[Tensor, "batch channel height width"]:
+def unrelated_prior(images: Images, generator: torch.Generator) -> Images:
     """For each image another one, drawn at random with `generator` (on the CPU); each serves once as a guess.
 
     Raises DataError for fewer than two images.

@@ -13,6 +13,9 @@ from torch.nn import functional
 
 from collab.errors import ScenarioError
 
+Images = Float[Tensor, "batch channel height width"]
+PerImage = Float[Tensor, " batch"]
+
 LIBRARY_FROM = 64
 """Side from which pytorch-msssim's convolutions are faster than products with matrices of the image's side."""
 
@@ -20,16 +23,12 @@ PSNR_CAP = 100.0
 """dB of images that agree to 1e-5; equal ones would have infinitely many (SCIENCE 5.1)."""
 
 
-def l1(
-    rebuilt: Float[Tensor, "batch channel height width"], images: Float[Tensor, "batch channel height width"]
-) -> Float[Tensor, " batch"]:
+def l1(rebuilt: Images, images: Images) -> PerImage:
     """Mean absolute difference, in [0, 1]."""
     return (rebuilt.float() - images.float()).abs().mean((1, 2, 3))
 
 
-def psnr(
-    rebuilt: Float[Tensor, "batch channel height width"], images: Float[Tensor, "batch channel height width"]
-) -> Float[Tensor, " batch"]:
+def psnr(rebuilt: Images, images: Images) -> PerImage:
     """10 log10(1 / MSE) in dB, at most 100."""
     error = (rebuilt.float() - images.float()).square().mean((1, 2, 3))
     return (-10 * error.clamp(min=1e-12).log10()).clamp(max=PSNR_CAP)
@@ -45,9 +44,7 @@ def ssim_window(side: int) -> tuple[int, float]:
     return (11, 1.5) if side >= 32 else (7, 1.0) if side >= 16 else (5, 0.75)
 
 
-def ssim(
-    rebuilt: Float[Tensor, "batch channel height width"], images: Float[Tensor, "batch channel height width"]
-) -> Float[Tensor, " batch"]:
+def ssim(rebuilt: Images, images: Images) -> PerImage:
     """SSIM with K1 .01, K2 .03, range 1, no padding, per channel then mean; in [-1, 1], differentiable."""
     if (side := min(images.shape[2:])) < LIBRARY_FROM:
         return ssim_map(rebuilt, images).mean((1, 2, 3))
@@ -59,23 +56,17 @@ def ssim(
     return value
 
 
-def ssim_max(
-    rebuilt: Float[Tensor, "batch channel height width"], images: Float[Tensor, "batch channel height width"]
-) -> Float[Tensor, " batch"]:
+def ssim_max(rebuilt: Images, images: Images) -> PerImage:
     """max(SSIM(x̂, x), SSIM(1 - x̂, x)): a photographic negative shows as much as its positive."""
     return torch.maximum(ssim(rebuilt, images), ssim(1 - rebuilt.float(), images))
 
 
-def abs_ssim_map(
-    rebuilt: Float[Tensor, "batch channel height width"], images: Float[Tensor, "batch channel height width"]
-) -> Float[Tensor, " batch"]:
+def abs_ssim_map(rebuilt: Images, images: Images) -> PerImage:
     """Mean of the absolute local SSIM: patches of opposite sign do not cancel; in [0, 1], differentiable."""
     return ssim_map(rebuilt, images).abs().mean((1, 2, 3))
 
 
-def ssim_map(
-    rebuilt: Float[Tensor, "batch channel height width"], images: Float[Tensor, "batch channel height width"]
-) -> Float[Tensor, "batch channel high wide"]:
+def ssim_map(rebuilt: Images, images: Images) -> Float[Tensor, "batch channel high wide"]:
     """Local SSIM at each position of the window, whose mean is `ssim`."""
     luminance, structure = _terms(rebuilt, images, *ssim_window(min(images.shape[2:])))
     return luminance * structure
@@ -102,9 +93,7 @@ def ms_ssim_levels(side: int) -> tuple[int, int, float]:
     )
 
 
-def ms_ssim(
-    rebuilt: Float[Tensor, "batch channel height width"], images: Float[Tensor, "batch channel height width"]
-) -> Float[Tensor, " batch"]:
+def ms_ssim(rebuilt: Images, images: Images) -> PerImage:
     r"""MS-SSIM per channel, then mean; in [0, 1], differentiable, with slope 0 where a level shows nothing alike.
 
     $$ \mathrm{relu}(l_M s_M)^{w_M} \prod_{j<M} \mathrm{relu}(s_j)^{w_j} $$

@@ -128,8 +128,8 @@ def family(kind: Architecture) -> Callable[[str, int, int | None], dict[str, nn.
 
 def _architecture(backbone: str) -> Architecture:
     if backbone not in ARCHITECTURES:
-        known = ", ".join(ARCHITECTURES)
-        raise ScenarioError(f"model: there is no backbone {backbone!r}. Take one of {known}.")
+        names = ", ".join(ARCHITECTURES)
+        raise ScenarioError(f"model: there is no backbone {backbone!r}. Take one of {names}.")
     return ARCHITECTURES[backbone]
 
 

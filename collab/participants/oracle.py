@@ -4,6 +4,7 @@ import numpy as np
 
 from collab.data.subsets import deal_stratified
 from collab.participants.assignment import Assignment, Holding
+from collab.participants.layout import load_images
 from collab.participants.participant import Participant
 from collab.scenario.model import Refinement
 from collab.store.private import private_folder
@@ -40,12 +41,14 @@ class Oracle(Participant):
         return self.assignment.entities[victim].rows[self.published_order(victim)]
 
     def features_of_entity(self, name: str) -> ShardReader:
-        """Unpoisoned features of an entity's images, computed here from the source."""
+        """Unpoisoned features of an entity's images, computed here from what the entity has decoded."""
         folder = self.private / name
         if not (folder / "features").exists():
-            self.write_features(folder, self.images_at(self.assignment.entities[name].rows))
+            self.write_features(folder, load_images(private_folder(self.layout.run, name)))
         return self.own_features(folder)
 
     def images_at(self, rows: np.ndarray) -> ImageSet:
-        """The images of these rows of the source."""
-        return self.images.at(np.searchsorted(self.holding.rows, rows))
+        """The images of these rows of the source, in their order."""
+        at = np.searchsorted(self.holding.rows, rows)
+        is_all = np.array_equal(at, np.arange(len(self.images)))  # not copied: they may be more than fit into memory
+        return self.images if is_all else self.images.at(at)

@@ -73,7 +73,7 @@ def format_cell(result: Result | None, scale: float | None = None, digits: int =
 
 
 def fill_lines(
-    found: Results, row: str, asked: Iterable[tuple[EntityPart, str, Sequence[str]]]
+    results: Results, row: str, asked: Iterable[tuple[EntityPart, str, Sequence[str]]]
 ) -> tuple[tuple[tuple[str, ...], ...], list[Result]]:
     """Lines of a table, and the results that they hold.
 
@@ -82,8 +82,8 @@ def fill_lines(
     """
     lines, measured = [], list[Result]()
     for entity, about, metrics in asked:
-        results = [found.find(row, entity.name, metric) for metric in metrics]
-        if any(results):
-            lines.append((entity.name, entity.protection, *filter(None, [about]), *map(format_cell, results)))
-            measured += filter(None, results)
+        scores = [results.find(row, entity.name, metric) for metric in metrics]
+        if any(scores):
+            lines.append((entity.name, entity.protection, *filter(None, [about]), *map(format_cell, scores)))
+            measured += filter(None, scores)
     return tuple(lines), measured

@@ -186,6 +186,10 @@ ABOUT_OPTIMIZERS = (
 )
 
 
+Course = Literal["cosine", "one_cycle", "constant"]
+"""How the learning rate changes over a training."""
+
+
 class Schedule(Part):
     """How long and with which steps something is trained; the papers state none of it."""
 
@@ -194,7 +198,16 @@ class Schedule(Part):
     optimizer: OptimizerName = Field("sgd", description=ABOUT_OPTIMIZERS)
     learning_rate: float = Field(0.1, gt=0, description="Its largest value; a loss that is not finite ends the run.")
     weight_decay: float = Field(0.0, ge=0, description="L2 penalty (adamw: decoupled).")
-    schedule: Literal["cosine", "one_cycle", "constant"] = Field("cosine", description="Course of the learning rate.")
+    schedule: Course = Field("cosine", description="Course of the learning rate.")
+
+
+class OneCycle(Schedule):
+    """AdamW in one cycle of its rate: what small networks that look at features, or change them, learn best by."""
+
+    batch_size: int = Field(64, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
+    optimizer: OptimizerName = Field("adamw", description=ABOUT_OPTIMIZERS)
+    learning_rate: float = Field(2e-3, gt=0, description="Its largest value; a loss that is not finite ends the run.")
+    schedule: Course = Field("one_cycle", description="Course of the learning rate.")
 
 
 def long_form(value: Any) -> Any:

@@ -66,14 +66,14 @@ def _check_data(content: Mapping[str, Any]) -> Iterator[Finding]:
         yield ("data", "score_on"), "there are no validation images; say in `data.validation` how many to set apart"
     task, source = data.get("task", "classification"), data.get("source")
     needs = TASKS[task].needs if isinstance(task, str) and task in TASKS else ""
-    if needs and source not in (known := list_sources_that_tell(needs)):
-        text = f"the images of {source!r} come without {needs}; those of {', '.join(known)} have them"
+    if needs and source not in (sources := list_sources_that_tell(needs)):
+        text = f"the images of {source!r} come without {needs}; those of {', '.join(sources)} have them"
         yield ("data", "task"), text
     utility, private = names_in(data, "utility_attributes"), names_in(data, "private_attributes")
     if utility and needs != "attributes":
         yield ("data", "utility_attributes"), "has no effect without `task: attributes`"
-    if private and source not in (known := list_sources_that_tell("attributes")):
-        yield ("data", "private_attributes"), f"needs images with attributes, of {', '.join(known)}"
+    if private and source not in (sources := list_sources_that_tell("attributes")):
+        yield ("data", "private_attributes"), f"needs images with attributes, of {', '.join(sources)}"
     for key, names in (("utility_attributes", utility), ("private_attributes", private)):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             yield ("data", key), f"names {', '.join(twice)} twice"
@@ -85,8 +85,8 @@ def _check_inference(content: Mapping[str, Any]) -> Iterator[Finding]:
     """What classifiers are to read, and a DPM that confuses one of them, against what the images tell."""
     data, inference = entry(content, "data", dict) or {}, entry(content, "inference", dict)
     quantities = (inference or {}).get("of", ["attributes"])
-    if inference is not None and data.get("source") not in (known := list_sources_that_tell("identities")):
-        yield ("inference",), f"needs images whose people are known, of {', '.join(known)}"
+    if inference is not None and data.get("source") not in (sources := list_sources_that_tell("identities")):
+        yield ("inference",), f"needs images whose people are known, of {', '.join(sources)}"
     is_told = data.get("task") == "attributes" or bool(names_in(data, "private_attributes"))
     if inference is not None and isinstance(quantities, list | tuple) and "attributes" in quantities and not is_told:
         yield ("inference", "of"), "attributes need `data.private_attributes`, or `task: attributes`"

@@ -73,7 +73,8 @@ def _trail(error: Any, content: Any) -> Trail:
 def _sentence(error: Any, content: Any, kinds: Kinds, root: type[BaseModel]) -> str:
     kind, about = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        allowed = list_allowed_keys(error["loc"][:-1], content, kinds, root)
+        models = _models_at(error["loc"][:-1], content, kinds, root)
+        allowed = sorted({field.alias or name for model in models for name, field in model.model_fields.items()})
         meant = did_you_mean(error["loc"][-1], allowed)
         return f"unknown key{meant or '; allowed: ' + (', '.join(allowed) or 'none')}"
     if kind == "union_tag_not_found":
@@ -106,14 +107,6 @@ def _got(content: Any, trail: Trail) -> str:
         return ""
     text = repr(here).replace("True", "true").replace("False", "false").replace("None", "null")
     return f" (got {text if len(text) <= 60 else text[:57] + '...'})"
-
-
-def list_allowed_keys(
-    steps: Sequence[str | int], content: Any, kinds: Kinds, root: type[BaseModel] = Scenario
-) -> list[str]:
-    """The keys that a `root` may hold where pydantic's `steps` lead in `content`."""
-    models = _models_at(steps, content, kinds, root)
-    return sorted({field.alias or name for model in models for name, field in model.model_fields.items()})
 
 
 def _models_at(steps: Sequence[str | int], content: Any, kinds: Kinds, root: type[BaseModel]) -> list[type[BaseModel]]:

@@ -47,17 +47,17 @@ class Kinds:
             raise self.broken[key]
         if key not in self._options:
             try:
-                self._options[key] = self._found(group, kind)
+                self._options[key] = self._find(group, kind)
             except PluginError as error:
                 self.broken[key] = error
                 raise
         return self._options[key]
 
-    def known(self, group: str) -> tuple[str, ...]:
+    def names(self, group: str) -> tuple[str, ...]:
         """The kinds of a group in alphabetical order; none if every kind is let pass."""
         return tuple(self._plugins.installed(group)) if self._plugins else ()
 
-    def _found(self, group: str, kind: str) -> type[Part]:
+    def _find(self, group: str, kind: str) -> type[Part]:
         if self._plugins is None:
             is_ours = any(origin.is_ours for origin in INSTALLED.installed(group).get(kind, ()))
             return _options_of(INSTALLED, group, kind) if is_ours else AsWritten
@@ -135,13 +135,9 @@ def validate_defense(value: Any, info: ValidationInfo) -> Any:
     return defenses if len(defenses) > 1 else defenses[0]
 
 
-def validate_attack(value: Any, info: ValidationInfo) -> Any:
-    """The options of an attack as its kind has them; a name alone stands for all defaults."""
-    return _named("attacks", value, info)
-
-
 AnyAttack = Annotated[
-    SerializeAsAny[AttackOptions], PlainValidator(validate_attack, json_schema_input_type=str | dict[str, Any])
+    SerializeAsAny[AttackOptions],
+    PlainValidator(lambda value, info: _named("attacks", value, info), json_schema_input_type=str | dict[str, Any]),
 ]
 """An attack by its name or with its options, wherever options hold one."""
 
@@ -153,7 +149,7 @@ def _named(group: str, value: Any, info: ValidationInfo) -> Any:
     kind = value.get("kind")
     try:
         if "kind" not in value:
-            raise _wrong(f"is missing; one of {', '.join(_kinds(info).known(group))}")
+            raise _wrong(f"is missing; one of {', '.join(_kinds(info).names(group))}")
         if not isinstance(kind, str):
             raise _wrong("must be a text")
         model = _options(group, kind, info)
@@ -172,7 +168,7 @@ def _options(group: str, kind: str, info: ValidationInfo) -> type[Part]:
     try:
         return kinds.options(group, kind)
     except PluginError as cause:
-        names = kinds.known(group)
+        names = kinds.names(group)
         allowed = f"must be one of {', '.join(names)}{did_you_mean(kind, names)}"
         raise _wrong(str(cause) if kind in names else allowed) from None
 

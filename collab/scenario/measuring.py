@@ -4,21 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from collab.scenario.base import ABOUT_OPTIMIZERS, Name, Part, Schedule
+from collab.scenario.base import Name, OneCycle, Part
 from collab.scenario.parts import ImageSchedule
-from collab.types import OptimizerName
 
 
-class Learner(Schedule):
+class Learner(OneCycle):
     """How a network is trained that looks at features."""
 
     epochs: int = Field(5, ge=1, le=10_000, description="Passes over its images; time grows with them.")
-    batch_size: int = Field(64, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
-    optimizer: OptimizerName = Field("adamw", description=ABOUT_OPTIMIZERS)
-    learning_rate: float = Field(2e-3, gt=0, description="Its largest value; a loss that is not finite ends the run.")
-    schedule: Literal["cosine", "one_cycle", "constant"] = Field(
-        "one_cycle", description="Course of the learning rate."
-    )
 
 
 class Decoder(Learner):

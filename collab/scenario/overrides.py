@@ -7,18 +7,9 @@ from collab.meant import did_you_mean
 from collab.scenario.base import long_form
 from collab.scenario.document import Trail, read_value
 
-_MAY_BE_LEFT_OUT = {
-    "reconstructor",
-    "refine",
-    "scratch",
-    "store",
-    "resources",
-    "entity",
-    "expect",
-    "options",
-    "partition",
-    "overlap",
-}
+_MAY_BE_LEFT_OUT = frozenset(
+    ("reconstructor", "refine", "scratch", "store", "resources", "entity", "expect", "options", "partition", "overlap")
+)
 """Parts that a file need not have; an override may reach into them all the same."""
 
 

@@ -81,9 +81,8 @@ def read_scenario(
             _keep_first(content, entities)
         scenario, findings = _validate(content, kinds, check_paths=check_paths)
         mistakes += place_findings(places, findings)
-        if (
-            audit is not None and scenario is not None and not mistakes
-        ):  # so that no mistake of the file names an auditor
+        # Only beside no mistake of the file, so that none of those names an auditor.
+        if audit is not None and scenario is not None and not mistakes:
             option = Place(len(overrides) + 1, 0, f"--audit {audit}")
             if not any(entity.options.publishes for entity in scenario.entities):
                 mistakes.append(Mistake(option, (), "attacks what is published, and no entity here publishes"))
@@ -143,7 +142,7 @@ def _apply_overrides(
             yield Mistake(place, (), str(cause))
             continue
         for trail in changed:
-            for inside in [known for known in places if known[: len(trail)] == trail]:
+            for inside in [other for other in places if other[: len(trail)] == trail]:
                 del places[inside]
             places[trail] = place
 
@@ -221,7 +220,11 @@ def place_findings(places: Mapping[Trail, Place], findings: Iterable[Finding]) -
 
 def list_mistakes(path: Path, mistakes: Iterable[Mistake]) -> str:
     """All mistakes of a file, a line each, in its order."""
-    return "\n".join(_write_line(path, mistake) for mistake in sorted(mistakes, key=_sort_key))
+
+    def order(mistake: Mistake) -> tuple[bool, int, int, str]:
+        return bool(mistake.place.option), mistake.place.line, mistake.place.column, mistake.text
+
+    return "\n".join(_write_line(path, mistake) for mistake in sorted(mistakes, key=order))
 
 
 def _keep_first(content: dict[str, Any], count: int) -> None:
@@ -241,10 +244,6 @@ def _keep_first(content: dict[str, Any], count: int) -> None:
 def _find_place(places: Mapping[Trail, Place], trail: Trail) -> Place:
     """The place of the nearest part of `trail` that stands in the file or in an override."""
     return next((places[trail[:length]] for length in range(len(trail), -1, -1) if trail[:length] in places), Place())
-
-
-def _sort_key(mistake: Mistake) -> tuple[bool, int, int, str]:
-    return bool(mistake.place.option), mistake.place.line, mistake.place.column, mistake.text
 
 
 def _write_line(path: Path, mistake: Mistake) -> str:

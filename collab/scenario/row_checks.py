@@ -14,15 +14,9 @@ ROW_LETTERS = 20
 def check_federation(federation: Mapping[str, Any], names: Sequence[str], seen: set[str]) -> Iterator[Finding]:
     """The mistakes of one federation; `seen` are the names of rows before it."""
     yield from _check_name(federation, seen)
-    named: set[str] = set()
     if federation.get("entities") in ([], ()):
         yield ("entities",), "there is none; at least one takes part"
-    for place, name in enumerate(names_in(federation, "entities")):
-        if names and name not in names:
-            yield ("entities", place), no_such_entity(name, names)
-        if name in named:
-            yield ("entities", place), f"{name!r} is named twice"
-        named.add(name)
+    yield from _check_listed(federation, "entities", names)
 
 
 def _check_name(row: Mapping[str, Any], seen: set[str]) -> Iterator[Finding]:
@@ -37,6 +31,16 @@ def _check_name(row: Mapping[str, Any], seen: set[str]) -> Iterator[Finding]:
     seen.add(label)
 
 
+def _check_listed(row: Mapping[str, Any], key: str, names: Sequence[str]) -> Iterator[Finding]:
+    """The entities that a row of either kind lists under `key`: each there is, and each once."""
+    listed = names_in(row, key)
+    for place, name in enumerate(listed):
+        if names and name not in names:
+            yield (key, place), no_such_entity(name, names)
+        if name in listed[:place]:
+            yield (key, place), f"{name!r} is named twice"
+
+
 def check_row(row: Mapping[str, Any], names: Sequence[str], seen: set[str]) -> Iterator[Finding]:
     """The mistakes of one row of the table; `seen` are the names of rows before it."""
     yield from _check_name(row, seen)
@@ -44,15 +48,10 @@ def check_row(row: Mapping[str, Any], names: Sequence[str], seen: set[str]) -> I
     if entity is not None and names and entity not in names:
         yield ("entity",), no_such_entity(entity, names)
     for key in ("pool", "unpoisoned"):
-        named: set[str] = set()
+        yield from _check_listed(row, key, names)
         for place, other in enumerate(names_in(row, key)):
-            if names and other not in names:
-                yield (key, place), no_such_entity(other, names)
             if other == entity:
                 yield (key, place), f"{other!r} is the entity itself; its own rows are mixed in anyway"
-            if other in named:
-                yield (key, place), f"{other!r} is named twice"
-            named.add(other)
     yield from _check_meaning(row, entity, own)
 
 

@@ -28,20 +28,11 @@ def list_played_rows(scenario: Scenario) -> tuple[Refinement, ...]:
     entities = sorted({row.entity for row in refining if row.entity})
     own = [Refinement(row=f"c_own_{name}", entity=name, own="features") for name in entities]
     plain = [
-        Refinement(
-            row=f"c_unpoisoned_{row.name}", entity=row.entity, own="features", unpoisoned=row.pool, epochs=row.epochs
-        )
+        row.model_copy(update={"name": f"c_unpoisoned_{row.name}", "pool": (), "unpoisoned": row.pool, "vet": None})
         for row in pooled
     ]
     poisoned = [
-        Refinement(
-            row=f"c_all_poisoned_{row.name}",
-            entity=row.entity,
-            own="poisoned",
-            pool=row.pool,
-            epochs=row.epochs,
-            vet="none",
-        )
+        row.model_copy(update={"name": f"c_all_poisoned_{row.name}", "own": "poisoned", "vet": "none"})
         for row in pooled
         if row.entity in publishers
     ]

@@ -28,7 +28,8 @@ def json_schema(options: Mapping[str, Mapping[str, type[Part]]]) -> dict[str, An
     properties = parts[_name(refs[EntityPart])]["properties"]
     properties["kind"] |= {"enum": sorted(options["entities"])}
     properties["kind"].pop("pattern")
-    properties["options"] |= {"anyOf": list(_unique(refs[model] for model in options["entities"].values()))}
+    of_kinds = {_name(refs[model]): refs[model] for model in options["entities"].values()}  # some share their options
+    properties["options"] |= {"anyOf": list(of_kinds.values())}
     parts[_name(refs[EntityPart])]["allOf"] = [
         _options_of(kind, model, refs[model], properties["kind"]["default"])
         for kind, model in sorted(options["entities"].items())
@@ -91,7 +92,3 @@ def _required(model: type[Part]) -> set[str]:
 
 def _name(ref: Any) -> str:
     return str(ref["$ref"]).rpartition("/")[2]
-
-
-def _unique(refs: Any) -> Any:
-    return {ref["$ref"]: ref for ref in refs}.values()

@@ -1,11 +1,13 @@
 """Reads images of the source into a run's folder: those of an entity, of the oracle, held-out ones, public ones."""
 
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import Literal
 
 import numpy as np
 
+from collab.data.source import BLOCK
+from collab.mapped import let_go
 from collab.participants.assignment import ORACLE, Assignment, Holding
 from collab.participants.entity import Entity
 from collab.participants.layout import load_images
@@ -93,7 +95,7 @@ def asks_oracle(planning: Planning) -> bool:
 
 
 def _gather(playing: Playing, holding: Holding) -> Iterator[np.ndarray]:
-    """Each image that the oracle holds: as an entity has decoded it, or else, where nobody holds it, from the source.
+    """The images that the oracle holds, in blocks: as an entity has decoded them, or else from the source.
 
     The oracle may see everything; an entity never reads what another has decoded.
     """
@@ -103,8 +105,17 @@ def _gather(playing: Playing, holding: Holding) -> Iterator[np.ndarray]:
         owner[at], place[at] = number, np.arange(len(own))
         decoded_by.append(load_images(private_folder(playing.run, name)).images)
     others = chain.from_iterable(playing.source().images(holding.split, holding.rows[owner < 0]))
-    for number, row in zip(owner.tolist(), place.tolist(), strict=True):
-        yield next(others) if number < 0 else decoded_by[number][row]
+    for start in range(0, len(holding), BLOCK):
+        owners, places = owner[start : start + BLOCK], place[start : start + BLOCK]
+        block = np.empty((len(owners), 3, *[playing.scenario.data.image_size] * 2), np.uint8)
+        for number in np.unique(owners).tolist():
+            at = np.flatnonzero(owners == number)
+            if number < 0:
+                block[at] = list(islice(others, len(at)))
+            else:
+                block[at] = decoded_by[number][places[at]]
+                let_go(decoded_by[number])
+        yield block
 
 
 def _holding(assignment: Assignment, scenario: Scenario, whose: str) -> Holding:

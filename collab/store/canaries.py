@@ -64,19 +64,19 @@ class Canaries:
 
     def find_in(self, content: bytes | memoryview | np.ndarray, enough: int = ENOUGH) -> set[bytes]:
         """The canaries that occur in `content`; not all of them where there are more than `enough`."""
-        found = set[bytes]()
+        pieces = set[bytes]()
         if not self.names:
-            return found
+            return pieces
         # Thousands of files are searched for the same canaries: nothing here may walk over all of them.
         index = self._index = self._index or _Index.of(list(self.names))
         hay = np.frombuffer(content, np.uint8)
         for start in range(0, len(hay), CHUNK):
             # A canary may begin before its word.
             chunk = hay[max(start - BEFORE, 0) : start + CHUNK + index.longest]
-            found.update(index.search(chunk))
-            if len(found) >= enough:
+            pieces.update(index.search(chunk))
+            if len(pieces) >= enough:
                 break
-        return found
+        return pieces
 
 
 class _Index(NamedTuple):
@@ -175,9 +175,9 @@ def _as_text(piece: np.ndarray) -> Iterator[bytes]:
     if len(content) >= WINDOW // 2:
         for phase in range(3):
             yield base64.b64encode(content[phase : phase + 15])
-    told = [repr(float(number)) for number in piece[:4]]
-    yield ", ".join(told).encode()[:WINDOW]
-    if piece.itemsize > 2 and (digits := re.search(r"\.0*([1-9]\d{14})", told[0])):
+    texts = [repr(float(number)) for number in piece[:4]]
+    yield ", ".join(texts).encode()[:WINDOW]
+    if piece.itemsize > 2 and (digits := re.search(r"\.0*([1-9]\d{14})", texts[0])):
         yield digits[1].encode()
 
 

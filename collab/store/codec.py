@@ -19,7 +19,7 @@ class Codec:
     """One codec: the Arrow type of a value, the bits that it is viewed as, the largest feature, what it reads as.
 
     `infinity` is infinity as an integer of those bits: without the sign, all finite values lie below it and all NaNs
-    above. A quantize codec has none, and two more numbers for each row.
+    above. A quantized codec has none, and two more numbers for each row.
     """
 
     value: pa.DataType
@@ -39,7 +39,7 @@ CODECS: dict[str, Codec] = {
 """The codecs by name. Arrow has no bfloat16. Quantized rows stay far from float32's end: no difference overflows."""
 
 QUANTIZED = ("low", "step")
-"""Columns of a quantize shard beside the others: a stored q means low + step * q."""
+"""Columns of a quantized shard beside the others: a stored q means low + step * q."""
 
 
 def quantize(
@@ -54,7 +54,7 @@ def quantize(
 
 
 def restore(q: Tensor, low: Tensor, step: Tensor) -> Tensor:
-    """Features of quantize rows, float32; at most half a step from what they were."""
+    """Features of quantized rows, float32; at most half a step from what they were."""
     per_row = (-1, *[1] * (q.dim() - 1))
     return torch.addcmul(low.view(per_row), q.float(), step.view(per_row))
 
@@ -84,17 +84,16 @@ def decode(batch: Any, codec: str, shape: tuple[int, int, int]) -> Tensor:
 
 
 def is_finite(batch: Any, codec: str) -> bool:
-    """Whether no feature of a record batch is NaN or infinite, and quantize rows are within what may be written."""
-    known = CODECS[codec]
-    if known.infinity is None:
+    """Whether no feature of a record batch is NaN or infinite, and quantized rows are within what may be written."""
+    stored = CODECS[codec]
+    if stored.infinity is None:
         low, step = (batch.column(name).to_numpy().astype(np.float64) for name in QUANTIZED)
         most = np.maximum(np.abs(low), np.abs(low + 255 * step))
-        return bool(((step >= 0) & (most <= 1.01 * known.largest)).all())  # NaN compares as false
-    bits = batch.column("x").storage.values.to_numpy().view(f"u{known.bits.itemsize}")
-    return int((bits & (1 << 8 * known.bits.itemsize - 1) - 1).max()) < known.infinity
+        return bool(((step >= 0) & (most <= 1.01 * stored.largest)).all())  # NaN compares as false
+    bits = batch.column("x").storage.values.to_numpy().view(f"u{stored.bits.itemsize}")
+    return int((bits & (1 << 8 * stored.bits.itemsize - 1) - 1).max()) < stored.infinity
 
 
 def row_bytes(codec: str, shape: tuple[int, ...]) -> int:
     """Bytes of a row's features."""
-    known = CODECS[codec]
-    return known.bits.itemsize * prod(shape) + 4 * len(QUANTIZED) * known.is_quantized
+    return CODECS[codec].bits.itemsize * prod(shape) + 4 * len(QUANTIZED) * CODECS[codec].is_quantized

@@ -69,8 +69,8 @@ def parse_manifest_name(name: str) -> tuple[str, int] | None:
 
 def write_manifest(folder: Path, record: Record, sequence: int) -> Path:
     """Writes `record` under a name of its own; from then on its shard exists."""
-    told = {name: value for name, value in asdict(record).items() if (name, value) != ("target", CLASS)}
-    content = json_bytes(told, what=f"the manifest of entity {record.entity!r}")
+    stated = {name: value for name, value in asdict(record).items() if (name, value) != ("target", CLASS)}
+    content = json_bytes(stated, what=f"the manifest of entity {record.entity!r}")
     name = f"{sequence:06d}-{record.entity}-{uuid.uuid4().hex}.json"
     what = f"the manifest of entity {record.entity!r}"
     return place_file(folder, name, lambda file: file.write(content), what=what).path
@@ -91,33 +91,33 @@ def read_manifest(path: Path) -> Record:
     return record
 
 
-def _parse(found: dict[str, Any]) -> Record:
+def _parse(values: dict[str, Any]) -> Record:
     names = {each.name for each in fields(Record)}
-    if (version := found.get("schema_version")) != SCHEMA_VERSION:
+    if (version := values.get("schema_version")) != SCHEMA_VERSION:
         raise StoreError(f"its schema version is {version!r}, this program reads {SCHEMA_VERSION}")
-    found = {"target": CLASS} | found
-    if found.keys() != names:
-        raise StoreError(f"fields missing: {sorted(names - found.keys())}, unknown: {sorted(found.keys() - names)}")
+    values = {"target": CLASS} | values
+    if values.keys() != names:
+        raise StoreError(f"fields missing: {sorted(names - values.keys())}, unknown: {sorted(values.keys() - names)}")
     for name in ("entity", "run", "stage", "dtype", "sha256", "featurizer", "path"):
-        if not isinstance(found[name], str):
-            raise StoreError(f"{name} is {found[name]!r}, not a text")
-    if not isinstance(found["target"], str) or not (found["target"] == CLASS or _TARGET.fullmatch(found["target"])):
-        raise StoreError(f"target is {found['target']!r}")
+        if not isinstance(values[name], str):
+            raise StoreError(f"{name} is {values[name]!r}, not a text")
+    if not isinstance(values["target"], str) or not (values["target"] == CLASS or _TARGET.fullmatch(values["target"])):
+        raise StoreError(f"target is {values['target']!r}")
     for name in ("rows", "bytes"):
-        _check_numbers(name, [found[name]], least=1)
-    _check_numbers("shape", found["shape"], least=1, count=3)
-    _check_numbers("histogram", found["histogram"], least=0)
-    versions = found["versions"]
+        _check_numbers(name, [values[name]], least=1)
+    _check_numbers("shape", values["shape"], least=1, count=3)
+    _check_numbers("histogram", values["histogram"], least=0)
+    versions = values["versions"]
     if not isinstance(versions, dict) or not all(isinstance(version, str) for version in versions.values()):
         raise StoreError("versions are not texts by name")
-    check_name(found["entity"])
-    if not _SHA256.fullmatch(found["sha256"]):
-        raise StoreError(f"sha256 is {found['sha256']!r}")
-    if found["path"] != (place := shard_path(found["entity"], found["sha256"])):  # so no path leads out of the store
-        raise StoreError(f"path is {found['path']!r}, a shard of that entity and digest lies at {place!r}")
-    if found["rows"] != sum(found["histogram"]):
-        raise StoreError(f"it has {found['rows']} rows, but {sum(found['histogram'])} labels")
-    return Record(**found | {"shape": tuple(found["shape"]), "histogram": tuple(found["histogram"])})
+    check_name(values["entity"])
+    if not _SHA256.fullmatch(values["sha256"]):
+        raise StoreError(f"sha256 is {values['sha256']!r}")
+    if values["path"] != (place := shard_path(values["entity"], values["sha256"])):  # so no path leads out of the store
+        raise StoreError(f"path is {values['path']!r}, a shard of that entity and digest lies at {place!r}")
+    if values["rows"] != sum(values["histogram"]):
+        raise StoreError(f"it has {values['rows']} rows, but {sum(values['histogram'])} labels")
+    return Record(**values | {"shape": tuple(values["shape"]), "histogram": tuple(values["histogram"])})
 
 
 def _check_numbers(name: str, numbers: Any, *, least: int, count: int | None = None) -> None:

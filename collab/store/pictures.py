@@ -126,18 +126,18 @@ def _check(parts: Mapping[str, Any], kinds: Mapping[str, str]) -> dict[str, Any]
     if parts.keys() != kinds.keys():
         raise ValueError(f"{', '.join(sorted(parts.keys() ^ kinds.keys()))}: missing or unknown")
     count = len(parts["rows"])
-    wanted: dict[str, tuple[int, ...]] = dict.fromkeys(
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(
         ("original", "from_original", "from_poisoned", "from_published"), (count, 3)
     )
     if "decoders" in parts:
-        wanted["decoded"] = (len(parts["decoders"]), count, 3)
+        shapes["decoded"] = (len(parts["decoders"]), count, 3)
         placed = len(parts["positions"])
         if parts["positions"].shape != (placed, 2) or parts["is_true"].shape != (placed, len(parts["attributes"])):
             raise ValueError(f"{parts['positions'].shape} places for {parts['is_true'].shape} attributes")
-    for name, shape in wanted.items():
+    for name, shape in shapes.items():
         if name in parts and (parts[name].dtype != np.uint8 or parts[name].shape[:-2] != shape):
             raise ValueError(f"{parts[name].dtype} {parts[name].shape} for {count} images")
-    of_rows = parts.keys() - wanted.keys() - {"decoders", "attributes", "positions", "is_true"}
+    of_rows = parts.keys() - shapes.keys() - {"decoders", "attributes", "positions", "is_true"}
     if any(parts[name].ndim and len(parts[name]) != count for name in of_rows):
         raise ValueError(f"not {count} of everything")
     plain = {"str": str, "int": int}

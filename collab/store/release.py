@@ -46,10 +46,10 @@ def read_release(folder: Path, name: str, digest: str | None = None) -> tuple[di
             content = file.read()
     except FileNotFoundError as error:
         raise StoreError(f"no network {name!r} was released in {folder}: there is no {error.filename}.") from error
-    found = hashlib.sha256(content).hexdigest()
-    for source, asked in (("its card", card.get("sha256")), ("who asks", digest or found)):
-        if found != asked:
-            raise StoreError(f"{path} has sha256 {found}, {source} says {asked}: it was altered. Release it again.")
+    sha256 = hashlib.sha256(content).hexdigest()
+    for source, asked in (("its card", card.get("sha256")), ("who asks", digest or sha256)):
+        if sha256 != asked:
+            raise StoreError(f"{path} has sha256 {sha256}, {source} says {asked}: it was altered. Release it again.")
     try:
         return load(content), card
     except SafetensorError as error:

@@ -52,8 +52,8 @@ def _packed(path: Path, content: np.ndarray) -> Iterator[np.ndarray]:
             for chunk in column.chunks:
                 yield from (np.frombuffer(each, np.uint8) for each in chunk.buffers() if each)
     elif path.suffix == ".html":
-        for found in _EMBEDDED.finditer(content.tobytes()):
-            yield from _image(base64.b64decode(found[1]))
+        for match in _EMBEDDED.finditer(content.tobytes()):
+            yield from _image(base64.b64decode(match[1]))
     elif path.suffix in _IMAGES:
         yield from _image(content.tobytes())
 
@@ -97,9 +97,9 @@ def read_rows(path: Path, most: int) -> np.ndarray:
     with pa.memory_map(str(path)) as file:
         reader = ipc.open_file(file)
         total = sum(reader.get_batch(number).num_rows for number in range(reader.num_record_batches))
-    wanted, rows, first = spread(total, most), [], 0
+    numbers, rows, first = spread(total, most), [], 0
     for batch in read_batches(path):
-        inside = wanted[(wanted >= first) & (wanted < first + len(batch))] - first
+        inside = numbers[(numbers >= first) & (numbers < first + len(batch))] - first
         rows.append(batch[inside])
         first += len(batch)
     return np.concatenate(rows)

@@ -52,18 +52,13 @@ class ShardSpec:
             )
 
     @property
-    def shows_images(self) -> bool:
-        """Whether rows are images and not features."""
-        return self.featurizer == IMAGES
-
-    @property
     def targets(self) -> Targets:
         """What stands beside the features of a row."""
         return Targets(self.target, self.classes)
 
     @property
     def torch_dtype(self) -> torch.dtype:
-        """The type that rows are read as: the stored one, or float32 for quantize rows."""
+        """The type that rows are read as: the stored one, or float32 for quantized rows."""
         return CODECS[self.dtype].reads_as
 
     @property
@@ -113,8 +108,8 @@ class Written:
     def read(cls, folder: Path) -> "Written":
         """What `save` left in `folder`; ShardMissing if there is nothing."""
         try:
-            found = read_json(folder / _RECORD, what="the record")
-            return cls(**found | {"path": folder / Path(found["path"]).name, "histogram": tuple(found["histogram"])})
+            record = read_json(folder / _RECORD, what="the record")
+            return cls(**record | {"path": folder / Path(record["path"]).name, "histogram": tuple(record["histogram"])})
         except FileNotFoundError as error:
             raise ShardMissing(
                 f"there is no record of a shard in {folder}. Play the stage that writes it again."

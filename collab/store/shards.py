@@ -16,22 +16,13 @@ from pyarrow import ipc
 from torch import Tensor
 
 from collab.errors import CollabError, ShardCorrupt, ShardMissing, StoreError
+from collab.mapped import LARGE, let_go
 from collab.store.codec import CODECS, decode, encode, is_finite
 from collab.store.files import Hashing, open_regular, place_file
 from collab.store.names import check_name
 from collab.store.shard_schema import BATCH_ROWS, BATCH_SLACK, FILE_SLACK, IMAGES, Sealed, ShardSpec, Written
 
-__all__ = [
-    "BATCH_ROWS",
-    "IMAGES",
-    "Batches",
-    "Sealed",
-    "ShardReader",
-    "ShardSpec",
-    "Written",
-    "open_shard",
-    "write_shard",
-]
+__all__ = ["BATCH_ROWS", "IMAGES", "Batches", "ShardReader", "ShardSpec", "Written", "open_shard", "write_shard"]
 
 Batches = Iterable[tuple[Float[Tensor, "batch channel height width"], Shaped[Tensor, " batch *numbers"]]]
 """Features and targets, a batch of any size at a time."""
@@ -142,8 +133,8 @@ class ShardReader:
 
     batch_rows = BATCH_ROWS
 
-    def __init__(self, file: Any, spec: ShardSpec, rows: int, digest: str) -> None:
-        self._file = file
+    def __init__(self, file: Any, mapped: mmap.mmap, spec: ShardSpec, rows: int, digest: str) -> None:
+        self._file, self._mapped = file, mapped
         self.spec = spec
         self.rows = rows
         self.digest = digest
@@ -177,6 +168,7 @@ class ShardReader:
                 "Read it as bfloat16 or float32."
             )
         out_y[at : at + count].copy_(self.spec.targets.tensor(columns.column("y"), count))
+        let_go(self._mapped)
         return count
 
     def load(self) -> tuple[Float[Tensor, "rows channel height width"], Shaped[Tensor, " rows *numbers"]]:
@@ -200,24 +192,16 @@ def open_shard(path: Path, record: Sealed, spec: ShardSpec, verified: Verified |
             status = os.fstat(file.fileno())
             _check_size(status.st_size, record, spec)
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        key = (
-            path,
-            status.st_ino,
-            status.st_size,
-            status.st_mtime_ns,
-            record.sha256,
-            record.rows,
-            record.histogram,
-            spec,
-        )
+        file_state = (path, status.st_ino, status.st_size, status.st_mtime_ns)
+        key = (*file_state, record.sha256, record.rows, record.histogram, spec)
         is_new = verified is None or key not in verified
         # Not beside the checks in a thread: they take a sixth of its time, and Arrow would parse altered bytes.
-        if is_new and (digest := hashlib.sha256(mapped).hexdigest()) != record.sha256:
+        if is_new and (digest := _digest(mapped)) != record.sha256:
             raise StoreError(f"its sha256 is {digest}, the record says {record.sha256}: it was altered")
         reader = ipc.open_file(pa.BufferReader(pa.py_buffer(mapped)))
         _check_schema(reader.schema, spec.schema(record.entity))
         if is_new:
-            _check_rows(reader, np.frombuffer(mapped, dtype=np.uint8), record, spec)
+            _check_rows(reader, mapped, record, spec)
     except FileNotFoundError as error:
         raise ShardMissing(
             f"a shard of entity {record.entity!r} was published, but there is no file {path}."
@@ -226,7 +210,15 @@ def open_shard(path: Path, record: Sealed, spec: ShardSpec, verified: Verified |
         raise ShardCorrupt(f"shard {path} of entity {record.entity!r} is refused: {str(error).rstrip('.')}.") from error
     if verified is not None:
         verified.add(key)
-    return ShardReader(reader, spec, record.rows, record.sha256)
+    return ShardReader(reader, mapped, spec, record.rows, record.sha256)
+
+
+def _digest(mapped: mmap.mmap) -> str:
+    sha256 = hashlib.sha256()
+    for start in range(0, len(mapped), LARGE):
+        sha256.update(memoryview(mapped)[start : start + LARGE])
+        let_go(mapped)
+    return sha256.hexdigest()
 
 
 def _check_size(size: int, record: Sealed, spec: ShardSpec) -> None:
@@ -234,26 +226,28 @@ def _check_size(size: int, record: Sealed, spec: ShardSpec) -> None:
     most = least + FILE_SLACK + BATCH_SLACK * -(-record.rows // BATCH_ROWS) + len(spec.featurizer)
     if size != record.bytes:
         raise StoreError(f"it has {size} bytes, the record says {record.bytes}: it was cut short, or added to")
-    if record.rows < 1 or not least <= size <= most:  # before anything is unpack: a small file may expand to anything
+    if record.rows < 1 or not least <= size <= most:  # before anything is unpacked: a small file may become a large one
         raise StoreError(f"it has {size} bytes, but {record.rows} rows of {spec.row_bytes} take {least} to {most}")
 
 
-def _check_schema(found: pa.Schema, expected: pa.Schema) -> None:
-    if found.equals(expected, check_metadata=True):
+def _check_schema(stored: pa.Schema, expected: pa.Schema) -> None:
+    if stored.equals(expected, check_metadata=True):
         return
-    there, asked = dict(found.metadata or {}), dict(expected.metadata)
+    there, asked = dict(stored.metadata or {}), dict(expected.metadata)
     unequal = [key.decode(errors="replace") for key in sorted(there | asked) if there.get(key) != asked.get(key)]
     facts = [
         f"{name} is {there.get(name.encode())!r}, expected is {asked.get(name.encode())!r}" for name in unequal[:4]
     ]
-    raise StoreError("; ".join(facts) or f"its columns are {found.names} {found.types}, expected are {expected.types}")
+    columns = f"its columns are {stored.names} {stored.types}, expected are {expected.types}"
+    raise StoreError("; ".join(facts) or columns)
 
 
-def _check_rows(reader: Any, mapped: np.ndarray, record: Sealed, spec: ShardSpec) -> None:
-    """Checks every batch; `mapped` is the file [bytes], which all buffers of an uncompressed shard lie in."""
+def _check_rows(reader: Any, mapped: mmap.mmap, record: Sealed, spec: ShardSpec) -> None:
+    """Checks every batch; `mapped` is the file, which all buffers of an uncompressed shard lie in."""
     targets = spec.targets
     counts = np.zeros(targets.bins, dtype=np.int64)
-    first, start, end = 0, mapped.ctypes.data, mapped.ctypes.data + mapped.nbytes
+    first, start = 0, np.frombuffer(mapped, np.uint8).ctypes.data
+    end = start + len(mapped)
     for number in range(reader.num_record_batches):
         batch = reader.get_batch(number)
         rows = min(BATCH_ROWS, record.rows - first)
@@ -278,6 +272,7 @@ def _check_rows(reader: Any, mapped: np.ndarray, record: Sealed, spec: ShardSpec
             raise StoreError(f"features of batch {number} are not finite")
         counts += targets.histogram(labels)
         first += rows
+        let_go(mapped)
     if first != record.rows or tuple(counts.tolist()) != record.histogram:
         raise StoreError(
             f"it has {first} rows, the record says {record.rows}, or its labels are not those of the record"

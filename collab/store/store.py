@@ -12,17 +12,10 @@ import pyarrow as pa
 import torch
 
 from collab.errors import ShardCorrupt, StoreError
+from collab.store import manifest
 from collab.store.codec import CodecName
 from collab.store.files import TEMPORARY
-from collab.store.manifest import (
-    SCHEMA_VERSION,
-    Record,
-    parse_manifest_name,
-    read_manifest,
-    shard_path,
-    target_of,
-    write_manifest,
-)
+from collab.store.manifest import Record, parse_manifest_name, read_manifest, shard_path, write_manifest
 from collab.store.names import check_name, inside
 from collab.store.shards import Batches, ShardReader, ShardSpec, Verified, open_shard, write_shard
 
@@ -57,11 +50,11 @@ class Store:
         if folder.is_symlink():
             raise StoreError(f"{folder} is a link. An entity publishes in a folder of the store itself.")
         written = write_shard(folder, batches, entity=entity, spec=spec)
-        known = {record.sha256: record for record in self.records(entity)}
-        if written.sha256 in known:
-            return known[written.sha256]
+        published = {record.sha256: record for record in self.records(entity)}
+        if written.sha256 in published:
+            return published[written.sha256]
         record = Record(
-            schema_version=SCHEMA_VERSION,
+            schema_version=manifest.SCHEMA_VERSION,
             entity=entity,
             run=run,
             stage="publish",
@@ -98,7 +91,7 @@ class Store:
         Trusts manifests only; the same content twice is one record. Raises ShardCorrupt for a manifest that is none and
         for two that contradict each other; those of other entities than the asked one are not looked at.
         """
-        found: dict[tuple[str, str], Record] = {}
+        published: dict[tuple[str, str], Record] = {}
         ordered = []
         for number, path in self._manifests_of(entity):
             record = read_manifest(path)
@@ -111,19 +104,19 @@ class Store:
                     "shard, so that neither is believed. Delete both, and let it publish again."
                 )
             if record.stage == WITHDRAWN:
-                found.pop((owner, sha256), None)
+                published.pop((owner, sha256), None)
             else:
-                found.setdefault((owner, sha256), record)
-        return tuple(found.values())
+                published.setdefault((owner, sha256), record)
+        return tuple(published.values())
 
     def records_or_less(self) -> tuple[Record, ...]:
         """What `records` answers, without the entities whose manifests are refused."""
-        found: list[Record] = []
+        records: list[Record] = []
         named = (parse_manifest_name(path.name) for _, path in self._manifests_of(None))
         for entity in sorted({each[0] for each in named if each}):
             with suppress(ShardCorrupt):
-                found += self.records(entity)
-        return tuple(found)
+                records += self.records(entity)
+        return tuple(records)
 
     def open(self, record: Record, spec: ShardSpec) -> ShardReader:
         """Opens a published shard, verifying it unless this object has done so and the file is unchanged.
@@ -150,13 +143,13 @@ class Store:
                     findings.append(
                         Finding(self._relative(path), "another manifest says different things of its shard")
                     )
-        for place, record in named.items():
+        for path_of_shard, record in named.items():
             try:
                 open_shard(self._place(record), record, _spec_of(record))
-                findings.append(Finding(place, "", record))
+                findings.append(Finding(path_of_shard, "", record))
             except StoreError as error:
-                findings.append(Finding(place, str(error), record))
-        findings += [Finding(place, problem) for place, problem in self._strays(set(named))]
+                findings.append(Finding(path_of_shard, str(error), record))
+        findings += [Finding(stray, problem) for stray, problem in self._strays(set(named))]
         return sorted(findings, key=lambda finding: finding.path)
 
     def _manifests_of(self, entity: str | None) -> Iterator[tuple[int, Path]]:
@@ -195,9 +188,8 @@ class Store:
 
 def _spec_of(record: Record) -> ShardSpec:
     """What the record itself claims; ShardSpec refuses a type that is none."""
-    target, count = target_of(record)
-    dtype = cast(CodecName, record.dtype)
-    return ShardSpec(record.shape, dtype, count, record.featurizer, target)
+    target, count = manifest.target_of(record)
+    return ShardSpec(record.shape, cast(CodecName, record.dtype), count, record.featurizer, target)
 
 
 def _versions() -> dict[str, str]:
@@ -205,9 +197,5 @@ def _versions() -> dict[str, str]:
         own = version("collab")
     except PackageNotFoundError:
         own = "not installed"
-    return {
-        "collab": own,
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "pyarrow": pa.__version__,
-    }
+    torch_version = str(torch.__version__)
+    return {"collab": own, "python": platform.python_version(), "torch": torch_version, "pyarrow": pa.__version__}

@@ -48,10 +48,10 @@ def read_table(path: Path, schema: pa.Schema, *, what: str) -> list[dict[str, An
         raise StoreError(f"{what}: there is no file {path}.") from error
     except (pa.ArrowException, OSError) as error:
         raise StoreError(f"{what}: {path} is no Parquet file: {error}.") from error
-    found = dict(table.schema.metadata or {}).get(VERSION_KEY)
-    if not table.schema.equals(schema) or found != schema.metadata[VERSION_KEY]:
+    version = dict(table.schema.metadata or {}).get(VERSION_KEY)
+    if not table.schema.equals(schema) or version != schema.metadata[VERSION_KEY]:
         raise StoreError(
-            f"{what}: {path} has version {found!r} and columns {table.schema.names}; "
+            f"{what}: {path} has version {version!r} and columns {table.schema.names}; "
             f"this program reads version {schema.metadata[VERSION_KEY]!r} with {schema.names}."
         )
     rows: list[dict[str, Any]] = table.to_pylist()

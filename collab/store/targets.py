@@ -59,32 +59,32 @@ class Targets:
         """The torch type of what is read."""
         return torch.float32 if self.is_list else torch.int64
 
-    def mistake(self, found: np.ndarray) -> str:
+    def mistake(self, values: np.ndarray) -> str:
         """What is wrong with the values of targets that have the right shape; nothing if nothing is."""
-        if not len(found):
+        if not len(values):
             return ""
-        low, high = found.min(), found.max()
+        low, high = values.min(), values.max()
         if not self.is_list:
             wrong = low < 0 or high >= self.outputs
             return f"labels reach from {low} to {high}; there are {self.outputs} classes" if wrong else ""
         allowed = LISTS[self.kind]
-        is_right = bool(np.isfinite(found).all()) and allowed.low <= low <= high <= allowed.high
-        is_right = is_right and not (allowed.are_whole and (found != np.round(found)).any())
+        is_right = bool(np.isfinite(values).all()) and allowed.low <= low <= high <= allowed.high
+        is_right = is_right and not (allowed.are_whole and (values != np.round(values)).any())
         return "" if is_right else allowed.mistake
 
-    def fits(self, found: np.ndarray) -> bool:
+    def fits(self, values: np.ndarray) -> bool:
         """Whether targets [rows, ...] have the right shape and numbers."""
-        return found.shape[1:] == self.shape and found.dtype.kind in ("f" if self.is_list else "iu")
+        return values.shape[1:] == self.shape and values.dtype.kind in ("f" if self.is_list else "iu")
 
-    def histogram(self, found: np.ndarray) -> np.ndarray:
+    def histogram(self, values: np.ndarray) -> np.ndarray:
         """How often each class comes up; of lists, how many there are."""
-        return np.array([len(found)]) if self.is_list else np.bincount(found, minlength=self.outputs)
+        return np.array([len(values)]) if self.is_list else np.bincount(values, minlength=self.outputs)
 
-    def column(self, found: np.ndarray) -> pa.Array:
+    def column(self, values: np.ndarray) -> pa.Array:
         """Targets as a column."""
         if not self.is_list:
-            return pa.array(found)
-        return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(found).reshape(-1)), type=self.type)
+            return pa.array(values)
+        return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(values).reshape(-1)), type=self.type)
 
     def has_nulls(self, column: pa.Array) -> bool:
         """Whether a target or a number of one is missing."""
@@ -92,8 +92,8 @@ class Targets:
 
     def numbers(self, column: pa.Array, rows: int) -> np.ndarray:
         """A column without nulls [rows, ...]; ValueError if it has other numbers than a file of so many rows."""
-        found: np.ndarray = (column.values if self.is_list else column).to_numpy()
-        return found.reshape(rows, *self.shape)
+        values: np.ndarray = (column.values if self.is_list else column).to_numpy()
+        return values.reshape(rows, *self.shape)
 
     def tensor(self, column: pa.Array, rows: int) -> Tensor:
         """A checked column as a tensor on its memory, to be copied at once."""

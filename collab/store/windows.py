@@ -28,29 +28,29 @@ def sign_windows(rows: np.ndarray) -> np.ndarray:
     """
     factors = np.random.default_rng(0).integers(0, 1 << 63, WINDOW * rows.itemsize, dtype=np.uint64) * 2 + 1
     starts, head = list_starts(rows.shape[1]), HEAD * rows.itemsize
-    found = np.zeros((len(rows), len(starts) + 1), np.uint64)
+    signs = np.zeros((len(rows), len(starts) + 1), np.uint64)
     for place, start in enumerate(starts.tolist()):
         weighed = np.ascontiguousarray(rows[:, start : start + WINDOW]).view(np.uint8) * factors
-        found[:, place] = weighed[:, :head].sum(axis=1)
-        found[:, -1] = found[:, -1] * factors[0] + weighed.sum(axis=1)
-    return found
+        signs[:, place] = weighed[:, :head].sum(axis=1)
+        signs[:, -1] = signs[:, -1] * factors[0] + weighed.sum(axis=1)
+    return signs
 
 
-def find_own_windows(rows: np.ndarray, is_first: np.ndarray, known: np.ndarray) -> np.ndarray:
+def find_own_windows(rows: np.ndarray, is_first: np.ndarray, of_others: np.ndarray) -> np.ndarray:
     """Which candidate windows of `rows` are signs of one image: bool [n, starts].
 
     Not those whose head two different images have (a dark border, a network that answers everything alike); `is_first`
     [n] is False where an earlier row is of the same image. Nor those whose head a row of others has at the same place,
-    with the sign_windows `known` [m, starts + 1]; but where others have the whole row, it was copied, and they count.
+    with the sign_windows `of_others` [m, starts + 1]; but where others have all of a row, it was copied, and counts.
     """
     mine = sign_windows(rows)
     is_common, is_known = np.empty_like(mine, bool), np.empty_like(mine, bool)
     for place in range(mine.shape[1]):
         values, counts = np.unique(mine[is_first, place], return_counts=True)
         is_common[:, place] = np.isin(mine[:, place], values[counts > 1])
-        is_known[:, place] = np.isin(mine[:, place], known[:, place])
-    found: np.ndarray = (~is_common & (~is_known | is_known[:, -1:]))[:, :-1]
-    return found
+        is_known[:, place] = np.isin(mine[:, place], of_others[:, place])
+    is_own: np.ndarray = (~is_common & (~is_known | is_known[:, -1:]))[:, :-1]
+    return is_own
 
 
 def choose_starts(rows: np.ndarray, starts: np.ndarray, allowed: np.ndarray | None = None) -> np.ndarray:

@@ -1,6 +1,5 @@
 """The checks themselves, and how the kit plays, kills and plays again."""
 
-import itertools
 import json
 import shutil
 import tempfile
@@ -21,7 +20,7 @@ from collab.scenario.base import Part
 from collab.scenario.document import write_document
 from collab.scenario.kinds import Kinds
 from collab.scenario.model import Scenario
-from collab.scenario.reader import read_scenario
+from collab.scenario.reader import read_scenario, with_tuples
 from collab.store.store import Store
 from collab.testing.check import Check, Checks
 from collab.testing.controls import check_controls
@@ -64,6 +63,10 @@ def check_all(
     return _Kit(group, kind, plugins, options, most_times).checks()
 
 
+Moment = tuple[str, str]
+"""The first event of this name that a job of this name tells."""
+
+
 class _Kill(BaseException):
     """Ends a run where a signal would: nothing on its way may catch it."""
 
@@ -93,7 +96,7 @@ class _Kit:
             checks += [Check("plays", figure=f"{seconds:.1f} s"), Check("plain reports")]
             checks.append(self._check_bits(scenario, played, out / "second", recorder))
             if not checks[-1].problem:
-                checks.append(self._check_resuming(scenario, played, recorder.points, out))
+                checks.append(self._check_resuming(scenario, played, recorder.moments, out))
             checks += [self._check_shards(played), self._check_cost(played)]
             if self._group == "attacks":
                 answers = Kinds(self._plugins).options("attacks", self._kind).answers  # type: ignore[attr-defined]
@@ -105,12 +108,11 @@ class _Kit:
         try:
             model = Kinds(self._plugins).options(self._group, self._kind)
             content = {**({"kind": self._kind} if self._group != "entities" else {}), **self._options}
-            options = model.model_validate(_tuples(content), context=Kinds(self._plugins))
+            options = model.model_validate(with_tuples(content), context=Kinds(self._plugins))
         except ValidationError as error:
             wrong = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-            return Check(
-                "options", "\n".join([*wrong, "State what it needs with --set KEY=VALUE, or mend its Options."])
-            )
+            wrong += ["State what it needs with --set KEY=VALUE, or mend its Options."]
+            return Check("options", "\n".join(wrong))
         except PluginError as error:
             return Check("options", str(error))
         return Check("options", "\n".join(_wrong_options(model, options, self._plugins)))
@@ -121,23 +123,30 @@ class _Kit:
         advice = " Draw from self.stream(...) or view.stream alone: no global generator, no clock, no order of a set."
         return Check("same seed, same bits", difference and difference + advice)
 
-    def _check_resuming(self, scenario: Scenario, played: Played, points: list[int], out: Path) -> Check:
+    def _check_resuming(self, scenario: Scenario, played: Played, moments: list[Moment], out: Path) -> Check:
+        """Kills one run at all `moments` in turn; only where that changes something, a run at each, to name it."""
         between, progress.SECONDS_BETWEEN = progress.SECONDS_BETWEEN, 0.0
         advice = "Keep what a later stage needs in files of `self.private`, not in the object."
         try:
-            for number, point in enumerate(points):
-                folder = out / f"killed{number}"
-                _lend(played, folder)
-                with suppress(_Kill):
-                    self._play(scenario, folder, _killer(point))
-                again = self._play(scenario, folder)
-                if difference := _difference(played, again, f"killed at event {point} and resumed"):
-                    return Check("resume", f"{difference} {advice}")
-        except CollabError as error:
-            return Check("resume", f"killed at event {point}, it could not go on: {error} {advice}")
+            problem = self._resume(scenario, played, moments, out / "killed")
+            if problem:
+                alone = (self._resume(scenario, played, [m], out / f"killed{n}") for n, m in enumerate(moments))
+                problem = next(filter(None, alone), problem)
         finally:
             progress.SECONDS_BETWEEN = between
-        return Check("resume", figure=f"killed {len(points)} times")
+        figure = "" if problem else f"killed {len(moments)} times"
+        return Check("resume", problem and f"{problem} {advice}", figure)
+
+    def _resume(self, scenario: Scenario, played: Played, moments: list[Moment], folder: Path) -> str:
+        """What is wrong with a run that was killed at each of `moments` and gone on with; nothing if nothing is."""
+        _lend(played, folder)
+        try:
+            for moment in moments:
+                with suppress(_Kill):
+                    self._play(scenario, folder, _killer(moment))
+            return _difference(played, self._play(scenario, folder), f"{_say_kill(moment)} and resumed")
+        except CollabError as error:
+            return f"{_say_kill(moment)}, it could not go on: {error}"
 
     def _check_shards(self, played: Played) -> Check:
         findings = Store(played.run / "store").verify()
@@ -172,17 +181,15 @@ class _Kit:
 
 
 class _Recorder:
-    """Where to interrupt: numbers of the events at which the plugin's stages start, and end their first epochs."""
+    """Where to interrupt, in turn: where the stages of the plugin start, and end their first epochs."""
 
     def __init__(self) -> None:
-        self._count, self._seen, self.points = 0, set[tuple[object, object]](), list[int]()
+        self.moments = list[Moment]()
 
     def __call__(self, event: Event) -> None:
-        self._count += 1
-        moment = event["event"], event.get("job")
-        if event.get("entity") == "mine" and moment[0] in ("start", "epoch") and moment not in self._seen:
-            self._seen.add(moment)
-            self.points.append(self._count)
+        moment = str(event["event"]), str(event.get("job"))
+        if event.get("entity") == "mine" and moment[0] in ("start", "epoch") and moment not in self.moments:
+            self.moments.append(moment)
 
 
 def _lend(played: Played, out: Path) -> None:
@@ -193,14 +200,16 @@ def _lend(played: Played, out: Path) -> None:
             shutil.rmtree(entry.path)
 
 
-def _killer(point: int) -> Callable[[Event], None]:
-    count = itertools.count(1)
-
+def _killer(moment: Moment) -> Callable[[Event], None]:
     def watch(event: Event) -> None:
-        if next(count) == point:
+        if (event["event"], event.get("job")) == moment:
             raise _Kill
 
     return watch
+
+
+def _say_kill(moment: Moment) -> str:
+    return f"killed at the {'start' if moment[0] == 'start' else 'first epoch'} of {moment[1]!r}"
 
 
 def _wrong_options(model: type[Part], options: Part, plugins: Plugins) -> Iterator[str]:
@@ -209,7 +218,7 @@ def _wrong_options(model: type[Part], options: Part, plugins: Plugins) -> Iterat
     for name, field in model.model_fields.items():
         if not field.description:
             yield f"the option {name!r} says nothing of itself: Field(..., description='...')."
-    back = model.model_validate(_tuples(options.model_dump(mode="json", by_alias=True)), context=Kinds(plugins))
+    back = model.model_validate(with_tuples(options.model_dump(mode="json", by_alias=True)), context=Kinds(plugins))
     if back != options:
         yield f"its options do not read back as they are written: {options!r} became {back!r}."
 
@@ -226,9 +235,3 @@ def _difference(one: Played, two: Played, how: str) -> str:
             return f"{how}, {named!r} was {first.get(key)} and {second.get(key)}."
     shards = [sorted(path.name for path in (played.run / "store").glob("entity=*/*.arrow")) for played in (one, two)]
     return "" if shards[0] == shards[1] else f"{how}, it published {shards[0]} and {shards[1]}."
-
-
-def _tuples(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _tuples(each) for key, each in value.items()}
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -25,10 +25,7 @@ def content_of(group: str, kind: str, options: Mapping[str, Any], plugins: Plugi
     rows: list[dict[str, Any]] = [{"row": 8, "entity": "mine", "own": "features", "pool": ["other"]}]
     if group == "entities":
         mine |= {"kind": kind, "options": dict(options)}
-        model = Kinds(plugins).options(group, kind)
-        if model.publishes:  # type: ignore[attr-defined]
-            rows.insert(0, {"row": 7, "entity": "other", "own": "features", "pool": ["mine"]})
-    else:
+    if group != "entities" or Kinds(plugins).options(group, kind).publishes:  # type: ignore[attr-defined]
         rows.insert(0, {"row": 7, "entity": "other", "own": "features", "pool": ["mine"]})
     if group == "defenses":
         mine |= {"defense": {"kind": kind, **options}}

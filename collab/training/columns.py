@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from collab.mapped import let_go
+
 RESIDENT_SHARE = 0.3
 """Largest share of the free memory of a GPU that one column may take; a training has two large ones at most."""
 
@@ -74,7 +76,9 @@ class Column:
             return self._sender.take(self._rows, numbers.host)
         if isinstance(self._rows, Tensor):
             return self._rows[numbers.host]
-        return torch.from_numpy(self._rows[numbers.host.numpy()])
+        taken = torch.from_numpy(self._rows[numbers.host.numpy()])
+        let_go(self._rows)
+        return taken
 
 
 def free_bytes(device: torch.device) -> int:
@@ -167,5 +171,6 @@ class _Sender:
             torch.index_select(rows, 0, numbers, out=filled)
         else:
             np.take(rows, numbers.numpy(), axis=0, out=filled.numpy(), mode="clip")  # other modes gather twice
+            let_go(rows)
         sent, self._copied[turn] = self._copying.send(filled)
         return sent

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from collab.mapped import let_go
 from collab.training.columns import Column, Numbers, send_parts
 
 WINDOW_BYTES = 2 << 30
@@ -47,7 +48,9 @@ class ImageSet:
 
     def take(self, rows: np.ndarray, device: torch.device) -> Tensor:
         """The images of `rows` as float in [0, 1], channels last, on `device`."""
-        return as_pictures(torch.from_numpy(self.images[rows]).to(device))
+        pixels = torch.from_numpy(self.images[rows])
+        let_go(self.images)
+        return as_pictures(pixels.to(device))
 
 
 def as_pictures(pixels: Tensor) -> Tensor:

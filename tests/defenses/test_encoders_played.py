@@ -47,9 +47,9 @@ controls: false
 WHO = [("plain", "none"), ("ob", "obfuscator"), ("spy", "none")]
 
 
-def played(folder: Path, backend: Literal["ray", "inprocess"]) -> Played:
+def played(folder: Path, backend: Literal["ray", "inprocess"], *overrides: str) -> Played:
     (folder / "encoders.yaml").write_text(ENCODERS)
-    scenario = read_scenario(folder / "encoders.yaml").scenario
+    scenario = read_scenario(folder / "encoders.yaml", overrides).scenario
     return play(scenario, Where(backend, device="cpu", out=folder), lambda event: None)
 
 
@@ -141,7 +141,7 @@ def test_the_page_shows_tables_pictures_and_maps_of_what_is_exposed(found: Playe
 
 @pytest.mark.ray
 def test_actors_give_the_same_bits_and_pictures(found: Played, tmp_path: Path) -> None:
-    by_actors = played(tmp_path, "ray")
+    by_actors = played(tmp_path, "ray", "resources.workers=2")
     assert [replace(row, seconds=0) for row in by_actors.rows] == [replace(row, seconds=0) for row in found.rows]
     for path in sorted((found.run / "pictures").rglob("*.npz")):
         assert (by_actors.run / path.relative_to(found.run)).read_bytes() == path.read_bytes()

@@ -33,6 +33,7 @@ LEARNS = (
     "model.pretrain={by: a1, epochs: 20, batch_size: 16, optimizer: adamw, learning_rate: 3e-3, schedule: one_cycle}",
     "refine.learning_rate=0.2",
     "refine.epochs=12",
+    *(f"refinements.{other}.epochs=1" for other in (7, 8, 9, 11)),
 )
 """Enough for a decider that can be hurt."""
 

@@ -12,7 +12,7 @@ from collab.defenses.pixel_noise import PixelNoise as PixelNoiseDefense
 from collab.models.backbones import Encoder, Split, build_split
 from collab.participants.conversions import conversion_of
 from collab.scenario.base import FEATURES_TO_FEATURES, IMAGES_TO_FEATURES, IMAGES_TO_IMAGES, Form
-from collab.store.shards import ShardSpec
+from collab.store.shards import IMAGES, ShardSpec
 
 FORMS = (FEATURES_TO_FEATURES, IMAGES_TO_FEATURES, IMAGES_TO_IMAGES)
 SPEC = ShardSpec((16, 4, 4), "int8", 4, "digest of F")
@@ -62,7 +62,7 @@ def test_shards_of_images_are_exact_and_peers_compute_features_of_what_eight_bit
     images, features = torch.tensor([[0.1, 0.5, 1.2]]), conversion_of(FEATURES_TO_FEATURES)
     conversion = conversion_of(IMAGES_TO_IMAGES)
     spec = conversion.shard_spec(SPEC, 16)
-    assert (spec.shape, spec.dtype, spec.shows_images) == ((3, 16, 16), "float16", True)
+    assert (spec.shape, spec.dtype, spec.featurizer) == ((3, 16, 16), "float16", IMAGES)
     assert features.shard_spec(SPEC, 16) is SPEC
     assert conversion.stored_rows(images).tolist() == [[26.0, 128.0, 255.0]]
     assert conversion.features_for_peers(images, lambda shown: shown * 255).round().tolist() == [[26.0, 128.0, 255.0]]

@@ -191,7 +191,7 @@ def test_a_bound_may_name_it(stated: Callable[..., Scenario]) -> None:
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("workers", [1, 2])
 def test_ray_comes_to_the_same_bits(
     stated: Callable[..., Scenario], once: Played, tmp_path: Path, workers: int
 ) -> None:

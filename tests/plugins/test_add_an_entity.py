@@ -52,7 +52,7 @@ SHRUNK = [
     "entities.a2.kind=quiet", "entities.a2.options.volume=0.25", "data.train=400", "data.test=40", "data.classes=8",
     "data.public_images=32", "model.width=4", "model.pretrain.epochs=1", "reconstructor.epochs=1", "refine.epochs=1",
     "entities.*.defense.epochs=1", "entities.*.defense.blocks=1", "entities.a4.share=0.05", "controls=false",
-    "refinements.5.epochs=2",
+    "refinements.5.epochs=2", "resources.workers=2",
 ]  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import os
 import signal
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from collab.runtime.play import Where, play
@@ -12,7 +12,8 @@ from tests.places import SCENARIOS
 from tests.playing import SMALL
 
 
-def main(out: str, last_event: int, overrides: list[str]) -> None:
+def play_until_killed(out: Path, last_event: int, overrides: Sequence[str]) -> None:
+    """Plays the smallest scenario, changed by `overrides`, until the event of this number, the first is 1."""
     progress.SECONDS_BETWEEN = 0.0
     left = last_event
 
@@ -23,8 +24,4 @@ def main(out: str, last_event: int, overrides: list[str]) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     scenario = read_scenario(SCENARIOS / "tiny.yaml", [*SMALL, *overrides]).scenario
-    play(scenario, Where("inprocess", out=Path(out)), watch)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3:])
+    play(scenario, Where("inprocess", out=out), watch)

@@ -1,4 +1,3 @@
-import multiprocessing
 import os
 import stat
 import time
@@ -11,6 +10,7 @@ from collab.errors import StoreError
 from collab.runtime import cache as module
 from collab.runtime.cache import Cache, list_files
 from collab.store.files import place_file
+from tests.playing import FORKS
 
 KEY, OTHER = "a" * 64, "b" * 64
 RESULT = {"seconds": 1.5, "measures": []}
@@ -158,8 +158,7 @@ def _count_alone(root: str, counter: str, turns: int) -> None:
 def test_only_one_process_at_a_time_holds_a_claim(tmp_path: Path) -> None:
     counter = tmp_path / "counter"
     counter.write_text("0")
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_count_alone, args=(str(tmp_path / "cache"), str(counter), 10)) for _ in range(3)]
+    workers = [FORKS.Process(target=_count_alone, args=(str(tmp_path / "cache"), str(counter), 10)) for _ in range(3)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -175,9 +174,7 @@ def _hold(root: str, told: str) -> None:
 
 
 def test_a_claim_of_a_killed_process_is_free_and_its_file_stays(tmp_path: Path) -> None:
-    holder = multiprocessing.get_context("spawn").Process(
-        target=_hold, args=(str(tmp_path / "cache"), str(tmp_path / "told"))
-    )
+    holder = FORKS.Process(target=_hold, args=(str(tmp_path / "cache"), str(tmp_path / "told")))
     holder.start()
     while not (tmp_path / "told").exists():
         time.sleep(0.01)

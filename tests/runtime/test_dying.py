@@ -28,7 +28,7 @@ class Killer:
 
     def __call__(self, event: Event) -> None:
         if event["event"] == "host":
-            self._pids[str(event["entity"])] = int(event["pid"])
+            self._pids |= dict.fromkeys(str(event["entity"]).split("+"), int(event["pid"]))
         if event["event"] == "restart":
             self.restarts.append(str(event["job"]))
         stage, who = str(event.get("stage", "")), str(event.get("entity", ""))
@@ -48,7 +48,8 @@ def test_a_process_killed_in_each_stage_is_started_again_and_nothing_changes(
 ) -> None:
     expected = play(small(*LONG), Where("inprocess", out=tmp_path / "calm"), lambda event: None)
     killer = Killer("decode", "pretrain", "reconstruct", "featurize", "poison", "publish", "refine")
-    found = play(small(*LONG, "resources.restarts=7"), Where(out=tmp_path / "killed"), killer)
+    shared = small(*LONG, "resources.restarts=7", "resources.workers=2")
+    found = play(shared, Where(out=tmp_path / "killed"), killer)
     assert killer.left == set()
     assert killer.restarts  # a job of milliseconds may have ended before the signal came
     assert len(killer.killed) == 7

@@ -27,9 +27,9 @@ def test_the_set_up_of_the_paper_runs_on_a_small_tree_of_its_layout(tmp_path: Pa
     ]  # fmt: skip
     scenario = read_scenario(FILE, overrides).scenario
     assert (scenario.model.backbone, scenario.model.hook, scenario.data.image_size) == ("resnet101", "conv4_1", 224)
-    some = scenario.model_copy(update={"refinements": scenario.refinements[5:7] + scenario.refinements[11:]})
+    some = scenario.model_copy(update={"refinements": (scenario.refinements[5], scenario.refinements[11])})
     played = play(some, Where("inprocess", out=tmp_path / "runs"), lambda event: None)
-    assert {"6", "7", "12"} <= {row.row for row in played.rows if row.metric == "top1"}
+    assert {"6", "12"} <= {row.row for row in played.rows if row.metric == "top1"}
     published = [row for row in played.rows if row.metric == "bytes_published"]
     assert published
     assert all(row.value and row.value > 2 * 2 * 1024 * 14 * 14 for row in published)  # 2 rows of float16 features

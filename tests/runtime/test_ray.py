@@ -43,7 +43,8 @@ def test_more_cores_than_there_are(small: Callable[..., Scenario], tmp_path: Pat
 
 def test_control_c_leaves_no_process_behind(tmp_path: Path) -> None:
     with (tmp_path / "log").open("w") as log:
-        driver = subprocess.Popen([*COMMAND, "--out", str(tmp_path)], stderr=log, stdout=log, start_new_session=True)
+        command = [*COMMAND, "--set", "resources.workers=2", "--out", str(tmp_path)]
+        driver = subprocess.Popen(command, stderr=log, stdout=log, start_new_session=True)
         seen: dict[int, psutil.Process] = {}
         deadline = time.monotonic() + 120
         while "started" not in (tmp_path / "log").read_text() and time.monotonic() < deadline:

@@ -1,7 +1,4 @@
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +11,8 @@ from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.stages.registry import STAGES
 from collab.training import progress
-from tests.playing import bits, shards
+from tests.playing import FORKS, bits, lend, shards
+from tests.runtime.killing import play_until_killed
 
 LONGER = ["entities.*.defense.epochs=3", "model.pretrain.epochs=3"]
 
@@ -28,12 +26,10 @@ def undisturbed(small: Callable[..., Scenario], tmp_path_factory: pytest.TempPat
 
 
 def killed(out: Path, last_event: int) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.runtime.killing", str(out), str(last_event), *LONGER],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        check=False, timeout=120, capture_output=True,
-    )  # fmt: skip
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
+    victim = FORKS.Process(target=play_until_killed, args=(out, last_event, LONGER))
+    victim.start()
+    victim.join(120)
+    assert victim.exitcode == -signal.SIGKILL
 
 
 @settings(max_examples=4, suppress_health_check=[HealthCheck.too_slow])
@@ -94,17 +90,17 @@ def test_a_stage_goes_on_from_its_last_checkpoint(
 
 
 def test_an_edit_plays_again_what_it_touches_and_says_what_it_took(
-    small: Callable[..., Scenario], tmp_path: Path
+    played: Played, small: Callable[..., Scenario], tmp_path: Path
 ) -> None:
-    where, told = Where("inprocess", out=tmp_path), list[Event]()
-    first = play(small(), where, lambda event: None)
+    lend(played, tmp_path)
+    where, told = Where("inprocess", device="cpu", out=tmp_path), list[Event]()
     second = play(small("entities.a4.defense.lambda=0.5"), where, told.append)
     cached = {event["job"] for event in told if event["event"] == "cached"}
-    played = {event["job"] for event in told if event["event"] == "done"}
-    assert {name for name in played if not str(name).startswith("refine")} == {"poison a4", "publish a4"}
-    assert len(played) + len(cached) == second.jobs
+    done = {event["job"] for event in told if event["event"] == "done"}
+    assert {name for name in done if not str(name).startswith("refine")} == {"poison a4", "publish a4"}
+    assert len(done) + len(cached) == second.jobs
     assert second.cached == len(cached)
-    assert first.cached == 0
+    assert played.cached == 0
     fresh = play(
         small("entities.a4.defense.lambda=0.5"), Where("inprocess", out=tmp_path / "other"), lambda event: None
     )
@@ -112,10 +108,10 @@ def test_an_edit_plays_again_what_it_touches_and_says_what_it_took(
     assert shards(second.run) == shards(fresh.run)
 
 
-def test_fresh_ignores_the_cache(small: Callable[..., Scenario], tmp_path: Path) -> None:
-    play(small(), Where("inprocess", out=tmp_path), lambda event: None)
+def test_fresh_ignores_the_cache(played: Played, small: Callable[..., Scenario], tmp_path: Path) -> None:
+    lend(played, tmp_path)
     told: list[Event] = []
-    again = play(small(), Where("inprocess", out=tmp_path, is_fresh=True), told.append)
+    again = play(small(), Where("inprocess", device="cpu", out=tmp_path, is_fresh=True), told.append)
     assert again.cached == 0
     assert sum(event["event"] == "done" for event in told) == again.jobs
 
@@ -130,11 +126,10 @@ def test_a_single_task_can_be_played_with_what_it_needs(small: Callable[..., Sce
 
 
 def test_a_stage_of_another_code_version_is_played_again(
-    small: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    played: Played, small: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    play(small(), Where("inprocess", out=tmp_path), lambda event: None)
+    lend(played, tmp_path)
     monkeypatch.setattr(type(STAGES["publish"]), "version", 99)
     told: list[Event] = []
-    play(small(), Where("inprocess", out=tmp_path), told.append)
-    played = {str(event["job"]).split()[0] for event in told if event["event"] == "done"}
-    assert played == {"publish", "refine"}
+    play(small(), Where("inprocess", device="cpu", out=tmp_path), told.append)
+    assert {str(event["job"]).split()[0] for event in told if event["event"] == "done"} == {"publish", "refine"}

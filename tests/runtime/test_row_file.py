@@ -54,7 +54,7 @@ def test_actors_that_read_rows_from_a_file_give_the_same_bits(
         return write(*parts, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(row_file, "place_file", count)
-    found = play(small(), Where(device="cpu", out=tmp_path), lambda event: None)
+    found = play(small("resources.workers=2"), Where(device="cpu", out=tmp_path), lambda event: None)
     assert len(made) == 1
     assert bits(found.rows) == bits(played.rows)
     assert shards(found.run) == shards(played.run)

@@ -1,13 +1,17 @@
 """The kit passes what is right and rejects a broken plugin for each of its checks, with what failed and what to do."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from collab.plugins.discovery import Plugins
+from collab.runtime.play import Played
+from collab.scenario.model import Scenario
 from collab.testing import Check, Checks, check_all, check_attack, check_entity
-from collab.testing.kit import _Kit
+from collab.testing.kit import _Kit, _lend
 
 ENTITY = """
 import os, time
@@ -69,7 +73,7 @@ BROKEN = {
         "    def published(self, features, labels, generator):\n"
         "        return features + getattr(self, 'shift', 0.0), labels\n",
         "resume",
-        "killed at event",
+        "killed at the start of 'publish mine'",
     ),
     "shapes and types": (
         "    def publish(self, progress):\n        report = super().publish(progress)\n"
@@ -156,20 +160,37 @@ def test_a_right_attack_passes() -> None:
     assert not [check for check in found if check.problem]
 
 
+@pytest.fixture(scope="module")
+def lent(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first of the attacks leaves the stages that an attack has no part in, for the others."""
+    return tmp_path_factory.mktemp("lent")
+
+
 @pytest.fixture
-def without_kills(monkeypatch: pytest.MonkeyPatch) -> None:
+def controls_alone(lent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Controls have nothing to do with what is killed and resumed; each of those runs takes as long as the attack."""
+    plays = _Kit._play
+
+    def play(kit: _Kit, scenario: Scenario, out: Path, *given: Any) -> Played:
+        if (lent / "cache").exists() and not (out / "cache").exists():
+            shutil.copytree(lent / "cache", out / "cache")
+        played = plays(kit, scenario, out, *given)
+        if not (lent / "cache").exists():
+            _lend(played, lent)
+        return played
+
+    monkeypatch.setattr(_Kit, "_play", play)
     monkeypatch.setattr(_Kit, "_check_resuming", lambda *given: Check("resume"))
 
 
-@pytest.mark.usefixtures("without_kills")
+@pytest.mark.usefixtures("controls_alone")
 def test_an_attack_that_sees_nothing_is_no_evidence(check: Callable[..., Checks]) -> None:
     failed = {check.name: check.problem for check in check("attacks", ATTACK + BLIND) if check.problem}
     assert failed.keys() == {"positive control"}
     assert "its failures say nothing" in failed["positive control"]
 
 
-@pytest.mark.usefixtures("without_kills")
+@pytest.mark.usefixtures("controls_alone")
 def test_who_answers_scores_is_held_to_the_oracle_s_words(check: Callable[..., Checks]) -> None:
     failed = {check.name: check.problem for check in check("attacks", ATTACK + DEAF) if check.problem}
     assert failed.keys() == {"positive control"}
@@ -184,7 +205,7 @@ def test_right_attacks_that_answer_scores_pass(kind: str) -> None:
     assert not [check for check in found if check.problem]
 
 
-@pytest.mark.usefixtures("without_kills")
+@pytest.mark.usefixtures("controls_alone")
 def test_an_attack_that_knows_the_truth_is_caught(
     check: Callable[..., Checks], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

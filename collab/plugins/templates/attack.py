@@ -8,11 +8,8 @@ from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
-from collab.attacks.base import Attack, Knowledge, Need
+from collab.attacks.base import Attack, Compute, Knowledge, Need, Progress, Stream
 from collab.scenario.base import AttackOptions
-from collab.seeding import Stream
-from collab.training.precision import Compute
-from collab.training.progress import Progress
 from collab.training.recipes import outputs_of
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from collab.report.attack_page.cells import Cell, judge_attacks, list_once, name_defenses
 from collab.report.attack_page.shown import find_nearest
 from collab.report.attack_page.tables import tabulate_details, tabulate_matrix, tabulate_numbers, tabulate_verdicts
-from collab.report.drawing import inline_svg
+from collab.report.drawing import fill_in, inline_svg
 from collab.report.figures.curves import draw_panels
 from collab.report.figures.sheets import ContactSheet, Line
 from collab.results.opened import Opened, open_run
@@ -23,10 +23,7 @@ def write_audit(run: Path) -> Path | None:
     opened = open_run(run)
     if not any(result.attack for result in opened.rows):
         return None
-    from collab.report.drawing import fill_in
-
-    cells = judge_attacks(opened)
-    target = run / "audit.html"
+    cells, target = judge_attacks(opened), run / "audit.html"
     page = fill_in(
         "audit.html", scenario=opened.scenario, run=opened, matrix=tabulate_matrix(cells),
         verdicts=tabulate_verdicts(cells), curves=tabulate_numbers(cells), details=tabulate_details(cells),
@@ -44,7 +41,7 @@ def draw_frontier(run: Opened, cells: Sequence[Cell]) -> str:
     """
     main, gains = run.scenario.data.main_metric, _gains(run)
     worth = gains if len(gains) > 1 else _costs(run)
-    told = f"{main.points} that a peer gains" if len(gains) > 1 else f"{main.points} that it costs"
+    meaning = f"{main.points} that a peer gains" if len(gains) > 1 else f"{main.points} that it costs"
     points = []
     for name in list_once(cell.defense for cell in cells):
         worst = max((c.leakage.value for c in cells if c.defense == name and c.leakage is not None), default=None)
@@ -58,16 +55,16 @@ def draw_frontier(run: Opened, cells: Sequence[Cell]) -> str:
         panel.annotate(name, (leakage, value), textcoords="offset points", xytext=(4, 4), fontsize=7)
     panel.ticklabel_format(useOffset=False)
     panel.set_xlabel("leakage by the best attack")
-    panel.set_ylabel(told)
+    panel.set_ylabel(meaning)
     return inline_svg(figure)
 
 
 def _costs(run: Opened) -> dict[str, list[float]]:
     """By defense what the main metric of C loses on what each of its entities publishes."""
-    names, main, found = name_defenses(run.scenario.entities), run.scenario.data.main_metric, Results(run.rows)
+    names, main, results = name_defenses(run.scenario.entities), run.scenario.data.main_metric, Results(run.rows)
     costs: dict[str, list[float]] = {}
     for entity, defense in names.items():
-        plain, poisoned = (found.find("tables_1_2", entity, f"{main.name}_{of}") for of in ("original", "poisoned"))
+        plain, poisoned = (results.find("tables_1_2", entity, f"{main.name}_{of}") for of in ("original", "poisoned"))
         if poisoned is not None and poisoned.value is not None:
             costs.setdefault(defense, []).append(main.gain((plain and plain.value) or 0, poisoned.value))
     return costs
@@ -75,13 +72,13 @@ def _costs(run: Opened) -> dict[str, list[float]]:
 
 def _gains(run: Opened) -> dict[str, list[float]]:
     """By defense what the rows gain whose pool is one entity with it, over own features alone (or the control)."""
-    names, main, found = name_defenses(run.scenario.entities), run.scenario.data.main_metric, Results(run.rows)
+    names, main, results = name_defenses(run.scenario.entities), run.scenario.data.main_metric, Results(run.rows)
     features = [row for row in run.scenario.refinements if row.own == "features" and not row.unpoisoned]
-    alone = {name: found.find(f"c_own_{name}", name, main.name) for name in names}
-    alone |= {str(row.entity): found.find(str(row.name), row.entity, main.name) for row in features if not row.pool}
+    alone = {name: results.find(f"c_own_{name}", name, main.name) for name in names}
+    alone |= {str(row.entity): results.find(str(row.name), row.entity, main.name) for row in features if not row.pool}
     gains: dict[str, list[float]] = {}
     for row in features:
-        gain = measure_gain(main, found.find(str(row.name), row.entity, main.name), alone.get(str(row.entity)))
+        gain = measure_gain(main, results.find(str(row.name), row.entity, main.name), alone.get(str(row.entity)))
         if len(row.pool) == 1 and gain is not None:
             gains.setdefault(names[row.pool[0]], []).append(main.scale * gain.value)
     return gains

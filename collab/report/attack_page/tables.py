@@ -24,7 +24,9 @@ def tabulate_matrix(cells: Sequence[Cell]) -> Table:
     ]
     note = (
         "broken: leakage of .5 or more (0 is the best guess without features, 1 what the released R makes of plain "
-        "features), or a fifth of the rows matched or re-identified. leaks: the 95 % interval lies above the guess. "
+        "features), or a fifth of the rows matched or re-identified. leaks: its victims' "
+        "score is clearly above the guess, so clearly that all attacks on a defense that gives nothing away would look "
+        "like that in 2.5 % of audits at most (Holm). "
         f"{CONTROL_FAILED}: it finds nothing here, nor where it must. {CANNOT}: {R_IS_BLIND}, so that leakage has no "
         "scale."
     )
@@ -58,22 +60,13 @@ def tabulate_details(cells: Sequence[Cell]) -> Table:
         )
         for cell in cells
     ]  # fmt: skip
-    columns = (
-        "defense and attack",
-        "adversary",
-        "leakage",
-        "SSIM",
-        "worst image",
-        "matched",
-        "seconds",
-        "victims",
-        "n",
-    )
+    heads = ("defense and attack", "adversary", "leakage", "SSIM", "worst image", "matched", "seconds", "victims", "n")
     notes = (
-        "SSIM: of the image or its negative, whichever is more alike. seconds: of the attacks and of the rehearsals "
+        "SSIM: of the image or its negative, whichever is more alike. Intervals speak of other victims too, words of "
+        "these alone. seconds: of the attacks and of the rehearsals "
         "that they rest on; one that serves several defenses counts for each.",
     )
-    return Table("Every attack", columns, tuple(lines), notes)
+    return Table("Every attack", heads, tuple(lines), notes)
 
 
 def tabulate_numbers(cells: Sequence[Cell]) -> Table | None:
@@ -82,28 +75,24 @@ def tabulate_numbers(cells: Sequence[Cell]) -> Table | None:
     k50 is the least number of pairs that reaches half of what a leaked module discloses.
     """
     by_pairs, by_modules = (_numbered(cells, kind) for kind in ("leaked_pairs", "shadow_modules"))
-    counts = [sorted({k for _, k in found}) for found in (by_pairs, by_modules)]
+    counts = [sorted({k for _, k in leakage}) for leakage in (by_pairs, by_modules)]
     if max(map(len, counts)) < 2:
         return None
     lines = []
     for defense in list_once(cell.defense for cell in cells):
-        row = [
-            f"{found[defense, k].value:.2f}" if (defense, k) in found else "—"
-            for found, ks in zip((by_pairs, by_modules), counts, strict=True)
-            for k in ks
-        ]
-        leaked = next(
-            (c.leakage.value for c in cells if (c.defense, c.attack) == (defense, "leaked_module") and c.leakage), None
+        pairs, modules = (
+            [f"{leakage[defense, k].value:.2f}" if (defense, k) in leakage else "—" for k in ks]
+            for leakage, ks in zip((by_pairs, by_modules), counts, strict=True)
         )
-        reached = [
-            k for k in counts[0] if (defense, k) in by_pairs and leaked and by_pairs[defense, k].value >= leaked / 2
-        ]
-        half = str(min(reached)) if reached else "not reached" if leaked and leaked > 0 else "—"
-        lines.append((defense, *row[: len(counts[0])], half, *row[len(counts[0]) :]))
-    headings = [
+        module = [cell.leakage for cell in cells if (cell.defense, cell.attack) == (defense, "leaked_module")]
+        leaked = next((leakage.value for leakage in module if leakage), 0.0)
+        reached = [k for k in counts[0] if (defense, k) in by_pairs and by_pairs[defense, k].value >= leaked / 2]
+        half = "—" if not leaked else str(min(reached)) if reached else "not reached" if leaked > 0 else "—"
+        lines.append((defense, *pairs, half, *modules))
+    pairs, modules = (
         [f"{k} {what}{'s' if k > 1 else ''}" for k in ks] for ks, what in zip(counts, ("pair", "module"), strict=True)
-    ]
-    columns = ("defense", *headings[0], "k50", *headings[1])
+    )
+    columns = ("defense", *pairs, "k50", *modules)
     note = "k50: the least number of pairs that reaches half of the leakage of the leaked module."
     return Table("Leakage by pairs and by shadow modules", columns, tuple(lines), (note,))
 
@@ -111,7 +100,7 @@ def tabulate_numbers(cells: Sequence[Cell]) -> Table | None:
 def _numbered(cells: Sequence[Cell], kind: str) -> dict[tuple[str, int], Figure]:
     """Leakage by defense and by the number in an attack's name."""
     return {
-        (cell.defense, int(found[1])): cell.leakage
+        (cell.defense, int(match[1])): cell.leakage
         for cell in cells
-        if (found := re.fullmatch(rf"{kind}\[(\d+)\]", cell.attack)) and cell.leakage is not None
+        if (match := re.fullmatch(rf"{kind}\[(\d+)\]", cell.attack)) and cell.leakage is not None
     }

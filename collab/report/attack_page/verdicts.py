@@ -70,11 +70,11 @@ def find_worst(cells: Iterable[Cell]) -> Cell | None:
 
 def find_worst_by_defense(judged: Sequence[Judgement]) -> dict[str, Judgement]:
     """The worst judgment of each defense; of those that earn the same word, that of the adversary who knows least."""
-    found: dict[str, Judgement] = {}
+    worst: dict[str, Judgement] = {}
     for each in judged:
-        if each.defense not in found or _level(each.word) > _level(found[each.defense].word):
-            found[each.defense] = each
-    return found
+        if each.defense not in worst or _level(each.word) > _level(worst[each.defense].word):
+            worst[each.defense] = each
+    return worst
 
 
 def describe_verdicts(judged: Sequence[Judgement], defenses: Mapping[str, str]) -> str:
@@ -90,28 +90,29 @@ def describe_verdicts(judged: Sequence[Judgement], defenses: Mapping[str, str]) 
     sentences = []
     for word, adversary in sorted(groups, key=urgency):
         here = sorted(groups[word, adversary], key=lambda each: each.defense == "none")  # plain features hide nothing
-        who = ADVERSARIES.get(adversary, adversary)
+        adversaries = ADVERSARIES.get(adversary, adversary)
         begin = {
-            WORDS[2]: f"Broken by {who}",
-            WORDS[1]: f"Leaks to {who}",
+            WORDS[2]: f"Broken by {adversaries}",
+            WORDS[1]: f"Leaks to {adversaries}",
             WORDS[0]: "Not broken by this suite",
             CONTROL_FAILED: "Control failed",
             CANNOT: f"Cannot be judged: {R_IS_BLIND}",
         }[word]
-        told = [_told(each, defenses) for each in here[:MOST_NAMED]]
+        clauses = [_told(each, defenses) for each in here[:MOST_NAMED]]
         more = f"; and {len(here) - MOST_NAMED} more defenses" if len(here) > MOST_NAMED else ""
-        sentences.append(f"{begin}: {'; '.join(told)}{more}.")
+        sentences.append(f"{begin}: {'; '.join(clauses)}{more}.")
     return " ".join(sentences)
 
 
 def _told(each: Judgement, defenses: Mapping[str, str]) -> str:
     owners = [name for name, defense in defenses.items() if defense == each.defense and name in each.cell.victims]
     verb = "publish" if len(owners) > 1 else "publishes"
-    told = f"what {join_names(owners)} {verb} ({'no defense' if each.defense == 'none' else each.defense})"
+    clause = f"what {join_names(owners)} {verb} ({'no defense' if each.defense == 'none' else each.defense})"
     if each.word in (CANNOT, WORDS[0]):
         attacks = f"{each.tried} attacks" if each.tried > 1 else "one attack"
-        return f"{told}, {attacks}" + f", {each.unjudged} of them without a verdict" * (0 < each.unjudged < each.tried)
-    return f"{told}, by {each.cell.attack}: {each.cell.how}"
+        some = f", {each.unjudged} of them without a verdict" * (0 < each.unjudged < each.tried)
+        return f"{clause}, {attacks}{some}"
+    return f"{clause}, by {each.cell.attack}: {each.cell.how}"
 
 
 def _level(word: str) -> int:

@@ -57,8 +57,8 @@ class Bars:
     @property
     def kinds(self) -> tuple[Kind, ...]:
         """Those that occur, for the legend."""
-        found = {bar.kind for _, bars in self.groups for bar in bars}
-        return tuple(kind for kind in MEANINGS if kind in found)
+        drawn = {bar.kind for _, bars in self.groups for bar in bars}
+        return tuple(kind for kind in MEANINGS if kind in drawn)
 
 
 def make_bars(scenario: Scenario, rows: Sequence[Result]) -> Bars | None:
@@ -69,7 +69,8 @@ def make_bars(scenario: Scenario, rows: Sequence[Result]) -> Bars | None:
     tops = [top for name, row in drawn.items() if (top := results.find(name, row.entity, main.name))]
     if not tops:
         return None
-    scale = _scale(max(main.scale * (row.high or row.value or 0) for row in tops))
+    highest = max(main.scale * (row.high or row.value or 0) for row in tops)
+    scale = min(100, max(10, 10 * math.ceil(highest / 10 - 1e-9)))  # at the right end: the next ten, % or degrees
     names = [entity.name for entity in scenario.entities]
     groups = []
     for name in [*names, ""]:
@@ -89,11 +90,6 @@ def make_bars(scenario: Scenario, rows: Sequence[Result]) -> Bars | None:
         reference_told="" if public is None else main.write(public.value or 0),
         left_out=len(groups) - len(shown),
     )
-
-
-def _scale(highest: float) -> int:
-    """Percent, or degrees, at the right end: the next ten."""
-    return min(100, max(10, 10 * math.ceil(highest / 10 - 1e-9)))
 
 
 def _lines(
@@ -126,8 +122,8 @@ def _lines(
 
 def _bar(result: Result, kind: Kind, label: str, scale: int, main: MainMetric) -> Bar:
     figure, name = result.figure or Figure(0.0), f"row {result.row}" if result.row.isdecimal() else result.row
-    length = 100 * (main.scale * figure.value) / scale
-    if figure.low is None or figure.high is None:
-        return Bar(name, label, kind, figure.format(main.scale, 1), length, None, None)
-    low, high = (max(0.0, min(100.0, 100 * main.scale * bound / scale)) for bound in (figure.low, figure.high))
-    return Bar(name, label, kind, figure.format(main.scale, 1), length, low, high)
+    low, high = (
+        None if end is None else max(0.0, min(100.0, 100 * main.scale * end / scale))
+        for end in (figure.low, figure.high)
+    )
+    return Bar(name, label, kind, figure.format(main.scale, 1), 100 * (main.scale * figure.value) / scale, low, high)

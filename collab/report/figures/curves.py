@@ -29,21 +29,21 @@ def draw_accuracy(means: Sequence[Mean], axes: Sequence[str], labels: Mapping[st
     scored = [each for each in means if each.metric == main.name]
     rest = list(dict.fromkeys(each.values[1:] for each in scored))
     names = sorted({each.entity for each in scored if each.entity and each.row in labels})
-    wanted = [(others, name) for others in rest for name in names][:MOST_PANELS]
-    if not wanted:
+    shown = [(others, name) for others in rest for name in names][:MOST_PANELS]
+    if not shown:
         return ""
-    figure, panels = draw_panels(len(wanted))
-    for panel, (others, name) in zip(panels, wanted, strict=True):
+    figure, panels = draw_panels(len(shown))
+    for panel, (others, name) in zip(panels, shown, strict=True):
         here = [each for each in scored if each.values[1:] == others and each.entity in (name, None)]
-        rows = {each.row for each in here}
-        own, shared = f"c_own_{name}", [row for row in rows if row in labels and _entity(here, row) is None]
-        lines = [(row, labels[row], "-") for row in labels if row in rows and row not in shared]
-        lines += [(own, f"F({name}) alone", "--")] if own in rows else []
+        owners = {mean.row: mean.entity for mean in reversed(here)}
+        own, shared = f"c_own_{name}", [row for row, owner in owners.items() if row in labels and owner is None]
+        lines = [(row, labels[row], "-") for row in labels if row in owners and row not in shared]
+        lines += [(own, f"F({name}) alone", "--")] if own in owners else []
         lines += [(row, labels[row], ":") for row in sorted(shared)]
-        lines += [("c_public", "released C, untouched", ":")] if "c_public" in rows else []
+        lines += [("c_public", "released C, untouched", ":")] if "c_public" in owners else []
         for index, (row, label, style) in enumerate(lines):
-            told = f"{row}: {label}" if row in labels else label
-            draw_line(panel, [each for each in here if each.row == row], told, style, index, scale=main.scale)
+            name_of_line = f"{row}: {label}" if row in labels else label
+            draw_line(panel, [mean for mean in here if mean.row == row], name_of_line, style, index, scale=main.scale)
         set_across(panel, axes[0], means)
         panel.set_ylabel(f"{main.title}, {main.unit}")
         bottom, top = panel.get_ylim()
@@ -52,10 +52,6 @@ def draw_accuracy(means: Sequence[Mean], axes: Sequence[str], labels: Mapping[st
         panel.set_title(title, fontsize=9, loc="left")
         panel.legend(fontsize=6.5, frameon=False)
     return inline_svg(figure)
-
-
-def _entity(means: Sequence[Mean], row: str) -> str | None:
-    return next((each.entity for each in means if each.row == row), None)
 
 
 def set_across(panel: Any, axis: str, means: Iterable[Mean]) -> None:
@@ -73,10 +69,8 @@ def draw_frontier(means: Sequence[Mean], axes: Sequence[str], gains: Sequence[Me
     Across: SSIM of reconstructions from what the entity publishes, mean over seeds. Up: its gain there, one of `gains`.
     Nothing where no entity has both.
     """
-    main, gain_of = (
-        find_main_metric(each.metric for each in means),
-        {(each.values, each.entity): each for each in gains},
-    )
+    main = find_main_metric(mean.metric for mean in means)
+    gain_of = {(gain.values, gain.entity): gain for gain in gains}
     points_of: dict[str, list[tuple[float, float, Point]]] = {}
     for mean in means:
         gain = gain_of.get((mean.values, mean.entity))

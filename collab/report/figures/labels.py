@@ -50,22 +50,21 @@ def describe_partition(scenario: Scenario) -> str:
     if all(entity.rows is not None or entity.is_onlooker for entity in scenario.entities):
         return "Partition: none; the scenario lists every entity's images (`rows`)."
     partition = scenario.partition
-    told = [f"Partition: {partition.kind}" + ("" if partition.kind == "iid" else f", alpha {partition.alpha:g}")]
-    told += [f"images listed by the scenario (`rows`): {join_names(listing)}"] if listing else []
-    told += [
+    parts = [f"Partition: {partition.kind}" + ("" if partition.kind == "iid" else f", alpha {partition.alpha:g}")]
+    parts += [f"images listed by the scenario (`rows`): {join_names(listing)}"] if listing else []
+    parts += [
         f"{entity.name} draws from {len(entity.classes)} classes only"
         for entity in scenario.entities
         if entity.classes is not None
     ]
-    told += [
+    parts += [
         f"{entity.name} shares {100 * entity.overlap.fraction:g} % of its images with {entity.overlap.entity}"
         for entity in scenario.entities
         if entity.overlap is not None
     ]
-    shown = (
-        told if len(told) <= MOST_WORDS else [*told[:MOST_WORDS], f"and {len(told) - MOST_WORDS} more such entities"]
-    )
-    return f"{'; '.join(shown)}."
+    if len(parts) > MOST_WORDS:
+        parts[MOST_WORDS:] = [f"and {len(parts) - MOST_WORDS} more such entities"]
+    return f"{'; '.join(parts)}."
 
 
 def count_effective_classes(counts: Sequence[int]) -> float:

@@ -50,13 +50,13 @@ def make_curves(losses: Mapping[str, Losses | None], jobs: Mapping[str, Mapping[
         for job, curves in losses.items()
         if curves and any(curves)
     ]
-    found = []
+    stages = []
     for stage in (*STAGES, *sorted({panel.stage for panel in panels} - set(STAGES))):
         of_stage = tuple(panel for panel in panels if panel.stage == stage)
         if of_stage:
-            found.append((stage, of_stage[:MOST_PANELS], max(0, len(of_stage) - MOST_PANELS)))
+            stages.append((stage, of_stage[:MOST_PANELS], max(0, len(of_stage) - MOST_PANELS)))
     missing = tuple(job for job, curves in losses.items() if curves is None and job.split()[0] in STAGES)
-    return Curves(tuple(found), missing, sum(panel.is_cached for panel in panels))
+    return Curves(tuple(stages), missing, sum(panel.is_cached for panel in panels))
 
 
 def _panel(job: str, curves: Losses, is_cached: bool) -> Panel:

@@ -9,9 +9,10 @@ from collab.report.tables.crossings import sum_crossings
 from collab.results.catalog import entry_of, is_points
 from collab.results.gains import name_reference
 from collab.results.opened import Opened
+from collab.results.paired import subtract
 from collab.results.results import Key, Results
 from collab.results.table import Result
-from collab.results.words import format_signed, format_size, join_names, measure_gain, state_basis, subtract
+from collab.results.words import format_signed, format_size, join_names, measure_gain, state_basis
 from collab.scenario.rows import list_played_rows
 from collab.tasks import MAIN_METRIC
 
@@ -66,11 +67,11 @@ def _flat(value: Any, path: str = "") -> dict[str, str]:
     if isinstance(value, Mapping):
         return {key: leaf for name, each in value.items() for key, leaf in _flat(each, f"{path}.{name}").items()}
     if isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
-        found: dict[str, str] = {}
+        leaves: dict[str, str] = {}
         for at, each in enumerate(value):
             name = each.get("name", each.get("row", at)) if isinstance(each, Mapping) else at
-            found |= _flat(each, f"{path}.{name}")
-        return found
+            leaves |= _flat(each, f"{path}.{name}")
+        return leaves
     if isinstance(value, list):
         return {path.lstrip("."): ", ".join(map(str, value)) or "none"}
     return {path.lstrip("."): "none" if value is None else str(value)}
@@ -78,17 +79,17 @@ def _flat(value: Any, path: str = "") -> dict[str, str]:
 
 def compare_results(runs: Sequence[Opened]) -> tuple[Table, ...]:
     """Gains, then every number of any run: main metrics in the order of Table 5, Tables 1 and 2, attacks, the rest."""
-    found = [Results(run.rows).by_key for run in runs]
+    of_runs = [Results(run.rows).by_key for run in runs]
     stated = dict.fromkeys(str(row.name) for run in runs for row in run.scenario.refinements)
     played = dict.fromkeys(
         [*stated, "c_public", *(str(row.name) for run in runs for row in list_played_rows(run.scenario))]
     )
     order = {name: at for at, name in enumerate(played)}
     parts: dict[str, list[Key]] = {title: [] for title in (UTILITY, POISONING, ATTACKS, REST)}
-    for key in dict.fromkeys(key for rows in found for key in rows):
+    for key in dict.fromkeys(key for rows in of_runs for key in rows):
         parts[_part(key)].append(key)
     parts[UTILITY].sort(key=lambda key: order.get(key[0], len(order)))
-    made = (_gains(runs), *(_table(title, of_part, found) for title, of_part in parts.items()))
+    made = (_gains(runs), *(_table(title, of_part, of_runs) for title, of_part in parts.items()))
     return tuple(table for table in made if table.lines)
 
 
@@ -123,9 +124,9 @@ def _gains(runs: Sequence[Opened]) -> Table:
     return Table("What sharing brings, and what is sent", columns, tuple(lines), notes)
 
 
-def _table(title: str, keys: Sequence[Key], found: Sequence[Mapping[Key, Result]]) -> Table:
+def _table(title: str, keys: Sequence[Key], of_runs: Sequence[Mapping[Key, Result]]) -> Table:
     """The numbers under `keys` of all runs beside each other; a column of names that are all the same is left out."""
-    named = name_runs(len(found))
+    named = name_runs(len(of_runs))
     has_attack = any(attack for *_, attack in keys)
     has_row = {row for row, *_ in keys} != {"tables_1_2"}
     metrics = {metric for _, _, metric, _ in keys}
@@ -136,7 +137,7 @@ def _table(title: str, keys: Sequence[Key], found: Sequence[Mapping[Key, Result]
     lines, measured = [], list[Result]()
     for key in keys:
         row, entity, metric, attack = key
-        first, *others = results = [of_run.get(key) for of_run in found]
+        first, *others = results = [of_run.get(key) for of_run in of_runs]
         measured += filter(None, results)
         scale, digits = (100, 1) if is_points(metric) else (1, 3)
         apart = [subtract(other, first) for other in others]

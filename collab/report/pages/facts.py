@@ -13,33 +13,26 @@ from collab.results.words import format_duration, format_signed, format_size, st
 from collab.tasks import MainMetric
 
 
-def tabulate_answers(told: Summary, sent: Sequence[Boundary], main: MainMetric, reference: str) -> Table:
+def tabulate_answers(summary: Summary, sent: Sequence[Boundary], main: MainMetric, reference: str) -> Table:
     """One line for each entity: what it gains over `reference`, what its features show, what it sends."""
-    gains = {gain.entity: gain for gain in told.gains}
-    disclosures = {disclosure.entity: disclosure for disclosure in told.disclosures}
-    has_attack = any(disclosure.attack for disclosure in told.disclosures)
+    gains, verdicts = {gain.entity: gain for gain in summary.gains}, summary.verdicts
+    disclosures = {disclosure.entity: disclosure for disclosure in summary.disclosures}
+    has_attack = any(disclosure.attack for disclosure in summary.disclosures)
     columns = (
         "entity", "gain", "without → with", "SSIM of plain", "of published", "worst image",
-        *["of best attack"] * has_attack, *["verdict"] * bool(told.verdicts), "sent", "times raw",
+        *["of best attack"] * has_attack, *["verdict"] * bool(verdicts), "sent", "times raw",
     )  # fmt: skip
     lines = []
     for boundary in sent:
         gain, shown = gains.get(boundary.entity), disclosures.get(boundary.entity)
         scores = [] if gain is None else [main.scale * (score.value or 0) for score in (gain.without, gain.with_pool)]
-        lines.append(
-            (
-                boundary.entity,
-                format_signed(gain.change if gain else None, main.scale),
-                " → ".join(f"{score:.1f}" for score in scores) or ABSENT,
-                format_cell(shown.original if shown else None),
-                format_cell(shown.poisoned if shown else None),
-                f"{shown.worst:.3f}" if shown and shown.worst is not None else ABSENT,
-                *[format_cell(shown.attack if shown else None)] * has_attack,
-                *[told.verdicts.get(boundary.entity, ABSENT)] * bool(told.verdicts),
-                format_size(boundary.published) if boundary.published else ABSENT,
-                f"{boundary.factor:.1f}" if boundary.published else ABSENT,
-            )
-        )
+        original, poisoned, attack = (shown.original, shown.poisoned, shown.attack) if shown else (None, None, None)
+        line = [boundary.entity, format_signed(gain.change if gain else None, main.scale)]
+        line += [" → ".join(f"{score:.1f}" for score in scores) or ABSENT, format_cell(original), format_cell(poisoned)]
+        line += [f"{shown.worst:.3f}" if shown and shown.worst is not None else ABSENT]
+        line += [format_cell(attack)] * has_attack + [verdicts.get(boundary.entity, ABSENT)] * bool(verdicts)
+        crossed = (format_size(boundary.published), f"{boundary.factor:.1f}")
+        lines.append((*line, *(crossed if boundary.published else (ABSENT, ABSENT))))
     notes = [
         f"gain: {main.points} (without → with, in {main.unit}) that the largest pool adds to {reference}; "
         "its interval takes both as independent, so that what is clear is clear.",
@@ -47,9 +40,9 @@ def tabulate_answers(told: Summary, sent: Sequence[Boundary], main: MainMetric, 
         "as published; times raw: bytes sent for an image in sizes of its pixels.",
         "of best attack: the largest mean SSIM, of the image or its negative, that an attack on published rows has; "
         "verdict: the worst of all attacks, as in audit.html."
-        if told.verdicts
+        if verdicts
         else "",
-        state_basis([gain.with_pool for gain in told.gains] + [gain.without for gain in told.gains]),
+        state_basis([gain.with_pool for gain in summary.gains] + [gain.without for gain in summary.gains]),
     ]
     return Table("At a glance", columns, tuple(lines), tuple(filter(None, notes)))
 
@@ -77,13 +70,13 @@ def tabulate_printed(rows: Sequence[Result]) -> Table | None:
 def list_unmeasured(made: Sequence[Table]) -> list[str]:
     """What the papers tabulate and this run has no figures of."""
     titles = " ".join(table.title for table in made)
-    wanted = {
+    sentences = {
         "Table 1": "Table 1 (equivalence for the task): no entity poisoned anything.",
         "Table 2": "Table 2 (reconstruction disparity): no entity poisoned anything.",
         "Table 3": "Table 3 (filters, alone and before a DPM): this scenario has no such defenses.",
         "Attacks": "Attacks: no entity of this scenario attacks what others published.",
     }
-    return [f"Not measured: {told}" for title, told in wanted.items() if title not in titles]
+    return [f"Not measured: {sentence}" for title, sentence in sentences.items() if title not in titles]
 
 
 def tabulate_bytes(sent: Sequence[Boundary]) -> Table:
@@ -94,20 +87,14 @@ def tabulate_bytes(sent: Sequence[Boundary]) -> Table:
     )  # fmt: skip
     lines = tuple(
         (
-            boundary.entity,
-            f"{boundary.rows:,}",
-            f"{boundary.published:,}",
-            f"{boundary.per_image:,.0f}",
-            f"{boundary.raw:,}",
-            f"{boundary.factor:.1f}",
+            boundary.entity, f"{boundary.rows:,}", f"{boundary.published:,}", f"{boundary.per_image:,.0f}",
+            f"{boundary.raw:,}", f"{boundary.factor:.1f}",
             f"{boundary.jpeg:,.0f}" if boundary.jpeg else ABSENT,
             f"{boundary.per_image / boundary.jpeg:.1f}" if boundary.jpeg else ABSENT,
-            f"{boundary.released:,}",
-            f"{boundary.reports:,}",
-            f"{boundary.read:,}",
+            f"{boundary.released:,}", f"{boundary.reports:,}", f"{boundary.read:,}",
         )
         for boundary in sent
-    )
+    )  # fmt: skip
     notes = (
         "From the ledger. Published: poisoned features and labels, for everybody. Raw pixels: uint8, uncompressed. "
         "JPEG: of quality 90, the mean of its first 256 images. Released: featurizer, decider, reconstructor. Reports: "
@@ -118,15 +105,13 @@ def tabulate_bytes(sent: Sequence[Boundary]) -> Table:
 
 def tabulate_environment(record: Mapping[str, Any]) -> Table:
     """Versions and machine; no paths, so that the page can be sent to anybody."""
-    known = {
+    values = {
         "collab": record.get("collab"), "Python": record.get("python"), "torch": record.get("torch"),
         "computed on": record.get("compute"), "COLLAB_FAST_BF16": record.get("COLLAB_FAST_BF16"),
-        "machine": " ".join(
-            str(record[key]) for key in ("system", "machine") if record.get(key)
-        ),
+        "machine": " ".join(str(record[key]) for key in ("system", "machine") if record.get(key)),
         "cores": record.get("cores"), "took": format_duration(record["seconds"]), "images from": record.get("source"),
     }  # fmt: skip
-    lines = tuple((name, str(value)) for name, value in known.items() if value not in (None, ""))
+    lines = tuple((name, str(value)) for name, value in values.items() if value not in (None, ""))
     return Table("What it was played on", ("what", "value"), lines)
 
 

@@ -5,36 +5,22 @@ from pathlib import Path
 from typing import Any
 
 from collab.report.attack_page.cells import judge_attacks
+from collab.report.cells import Table
 from collab.report.drawing import fill_in
+from collab.report.figures import labels as holdings
 from collab.report.figures.bars import MEANINGS, make_bars
 from collab.report.figures.curves import draw_accuracy, draw_frontier
-from collab.report.figures.labels import (
-    MOST_NAMES,
-    describe_partition,
-    draw_label_map,
-    tabulate_counts,
-    tabulate_holdings,
-)
 from collab.report.figures.losses import make_curves
 from collab.report.figures.poisoning import draw_costs, draw_poisoning, tabulate_poisoning
 from collab.report.figures.sheets import make_contact_sheet
 from collab.report.figures.strips import make_strips
+from collab.report.pages import facts
 from collab.report.pages.compare import compare_results, compare_scenarios, describe_differences, tabulate_runs
-from collab.report.pages.facts import (
-    list_copies,
-    list_refusals,
-    list_unmeasured,
-    tabulate_answers,
-    tabulate_bytes,
-    tabulate_environment,
-    tabulate_printed,
-    tabulate_stages,
-)
 from collab.report.pages.summary import summarize
 from collab.report.tables.crossings import sum_crossings
 from collab.report.tables.exposed import draw_feature_maps, make_decoded_sheet
 from collab.report.tables.federated import draw_exchange
-from collab.report.tables.over_seeds import pick_headline_gains, tabulate_failures, tabulate_gains, tabulate_means
+from collab.report.tables.over_seeds import pick_headline_gains, tabulate_gains, tabulate_means
 from collab.report.tables.published import draw_entropy
 from collab.report.tables.tables import describe, make_tables, tabulate_verdicts
 from collab.results.aggregate import Mean
@@ -75,50 +61,47 @@ def draw_page(run: Opened) -> str:
     scenario, record = run.scenario, run.record
     names = [entity.name for entity in scenario.entities]
     sent = sum_crossings(names, run.crossings, scenario.data.image_size, run.rows)
-    told = summarize(
-        scenario, run.rows, sent, run.pictures, judge_attacks(run), (*list_copies(record), *record.get("notices", ()))
-    )
+    notices = (*facts.list_copies(record), *record.get("notices", ()))
+    summary = summarize(scenario, run.rows, sent, run.pictures, judge_attacks(run), notices)
     made = make_tables(scenario, run.rows)
     table_5 = next((table for table in made if table.title.startswith("Table 5")), None)
     others = tuple(table for table in made if table is not table_5)
     labels, classes = record.get("labels", {}), record["classes"]  # no labels: a run from before they were recorded
+    has_names = bool(labels) and max(len(labels), len(classes)) <= holdings.MOST_NAMES
     strips, left_out = make_strips(run.pictures, classes)
     shown = [entity for entity in scenario.entities if entity.name in run.sheets]
     sheets = {f"{entity.name}: {entity.protection}": run.sheets[entity.name] for entity in shown}
     curves = make_curves(run.losses, record.get("jobs", {}))
-    beside = tabulate_printed(run.rows)
+    beside = facts.tabulate_printed(run.rows)
+    reference = name_reference(result.row for result in run.rows)
     parts: dict[str, Any] = {
         "notice": FOR_CHOOSING if scenario.data.is_for_choosing else "",
-        "run": run, "record": {"collab": "", "failures": {}, **record}, "refused": list_refusals(record),
-        "source": run.source, "summary": told,
-        "glance": tabulate_answers(
-            told, sent, scenario.data.main_metric, name_reference(result.row for result in run.rows)
-        ), "bars": make_bars(scenario, run.rows),
-        "meanings": MEANINGS, "table_5": table_5, "tables": others, "not_measured": list_unmeasured(made),
+        "run": run, "record": {"collab": "", "failures": {}, **record}, "refused": facts.list_refusals(record),
+        "source": run.source, "summary": summary, "bars": make_bars(scenario, run.rows),
+        "glance": facts.tabulate_answers(summary, sent, scenario.data.main_metric, reference),
+        "meanings": MEANINGS, "table_5": table_5, "tables": others, "not_measured": facts.list_unmeasured(made),
         "sheet": make_contact_sheet(sheets),
         "decoded": make_decoded_sheet(run.exhibits), "maps": draw_feature_maps(run.exhibits),
         "beside": beside, "strips": strips, "strips_left_out": left_out, "curves": curves,
-        "held": tabulate_holdings(labels, classes, describe_partition(scenario)) if labels else None,
-        "label_map": draw_label_map(labels, classes) if labels else "",
-        "counts": tabulate_counts(labels, classes) if labels and max(len(labels), len(classes)) <= MOST_NAMES else None,
-        "bytes": tabulate_bytes(sent),
+        "held": holdings.tabulate_holdings(labels, classes, holdings.describe_partition(scenario)) if labels else None,
+        "label_map": holdings.draw_label_map(labels, classes) if labels else "",
+        "counts": holdings.tabulate_counts(labels, classes) if has_names else None, "bytes": facts.tabulate_bytes(sent),
         "entropy": draw_entropy(scenario, run.rows), "exchange": draw_exchange(scenario, run.rows),
-        "environment": tabulate_environment(record), "stages": tabulate_stages(record.get("jobs", {})),
+        "environment": facts.tabulate_environment(record), "stages": facts.tabulate_stages(record.get("jobs", {})),
     }  # fmt: skip
-    contents = [("answer", "The answer")]
-    contents += [("table-5", "Table 5")] if table_5 else []
-    contents += [("tables", "Other tables")] if others else []
-    contents += [("paper", "Beside the paper")] if beside else []
-    contents += [("pictures", "Pictures"), ("curves", "Training")]
-    contents += [("labels", "Classes")] if labels else []
-    contents += [("bytes", "Bytes"), ("repeat", "How to repeat it")]
-    return fill_in("page.html", scenario=scenario, contents=contents, **parts)
+    contents = (
+        ("answer", "The answer", True), ("table-5", "Table 5", table_5), ("tables", "Other tables", others),
+        ("paper", "Beside the paper", beside), ("pictures", "Pictures", True), ("curves", "Training", True),
+        ("labels", "Classes", labels), ("bytes", "Bytes", True), ("repeat", "How to repeat it", True),
+    )  # fmt: skip
+    shown_contents = [(anchor, title) for anchor, title, is_there in contents if is_there]
+    return fill_in("page.html", scenario=scenario, contents=shown_contents, **parts)
 
 
 def write_sweep_page(
     folder: Path,
     spec: Sweep,
-    found: Sequence[Mean],
+    means: Sequence[Mean],
     rows: Sequence[Refinement],
     failures: Sequence[tuple[str, str]],
     missing: Sequence[str],
@@ -133,19 +116,19 @@ def write_sweep_page(
     `notice` is to be read first.
     """
     axes = [axis.vary for axis in spec.axes]
-    main = find_main_metric(each.metric for each in found)
-    is_banded = any(each.figure.low is not None for each in found)
+    main = find_main_metric(mean.metric for mean in means)
+    is_banded = any(mean.figure.low is not None for mean in means)
     band = "Bands: 95 % interval of the mean over seeds (Student)." if is_banded else "One seed: no bands; see --seeds."
     target = folder / "report.html"
     page = fill_in(
         "sweep.html", spec=spec, axes=axes, main=main, missing=missing, band=band, notice=notice,
-        curves=draw_accuracy(found, axes, {str(row.name): describe(row) for row in rows}) if axes else "",
-        poisoning=draw_poisoning(found, axes) if axes else "", poisoned=tabulate_poisoning(found, axes),
-        frontier=draw_frontier(found, axes, pick_headline_gains(found, rows)),
-        costs=draw_costs(found, axes) if axes else "", sheet=make_contact_sheet(sheets or {}),
+        curves=draw_accuracy(means, axes, {str(row.name): describe(row) for row in rows}) if axes else "",
+        poisoning=draw_poisoning(means, axes) if axes else "", poisoned=tabulate_poisoning(means, axes),
+        frontier=draw_frontier(means, axes, pick_headline_gains(means, rows)),
+        costs=draw_costs(means, axes) if axes else "", sheet=make_contact_sheet(sheets or {}),
         verdicts=tabulate_verdicts(verdicts, "of each point") if verdicts else None,
-        gains=tabulate_gains(found, axes, rows), means=tabulate_means(found, axes),
-        failures=tabulate_failures(failures),
+        gains=tabulate_gains(means, axes, rows), means=tabulate_means(means, axes),
+        failures=Table("Cells that failed", ("cell", "why"), tuple(failures)),
     )  # fmt: skip
     target.write_text(page, encoding="utf-8")
     return target

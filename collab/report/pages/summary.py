@@ -42,21 +42,15 @@ class Gain:
         return apart is not None and apart.direction > 0
 
     @property
-    def without_what(self) -> str:
-        """What is known without sharing."""
-        return "the released network as it is" if self.without.row == "c_public" else "its own features alone"
-
-    @property
     def told(self) -> str:
         """A sentence."""
         main = self.main
         before, after = (main.write(result.value or 0) for result in (self.without, self.with_pool))
+        alone = "the released network as it is" if self.without.row == "c_public" else "its own features alone"
         points = f"{abs(main.scale * self.change.value):.1f} {main.points}"
-        reach = ""
-        if self.change.low is not None and self.change.high is not None:
-            reach = f" (95 % interval {main.scale * self.change.low:+.1f} to {main.scale * self.change.high:+.1f})"
-        pool = f"with the pool of {join_names(self.pool)} (row {self.row})"
-        way = f"from {before} with {self.without_what} to {after} {pool}"
+        ends = self.change.format_ends(main.scale, "+.1f")
+        reach = f" (95 % interval {ends})" if ends else ""
+        way = f"from {before} with {alone} to {after} with the pool of {join_names(self.pool)} (row {self.row})"
         match self.change.direction:
             case 1:
                 return f"gained {points}{reach}: {way}."
@@ -99,9 +93,9 @@ def summarize(
     worst = find_worst_by_defense(judged)
     victims = {name for cell in cells for name in cell.victims}
     verdicts = {name: worst[defenses[name]].word for name in defenses if name in victims and defenses[name] in worst}
-    told = " ".join(filter(None, (describe_verdicts(judged, defenses), describe_disclosure(shown))))
+    disclosed = " ".join(filter(None, (describe_verdicts(judged, defenses), describe_disclosure(shown))))
     cautions = (*_alone_is_better(gains), *_not_hidden(scenario, shown), *notices, *_cautions(scenario, results))
-    return Summary(gains, shown, verdicts, _gained(scenario, gains), told, _cost(sent), cautions)
+    return Summary(gains, shown, verdicts, _gained(scenario, gains), disclosed, _cost(sent), cautions)
 
 
 def _gain(scenario: Scenario, pooled: Sequence[Refinement], results: Results, name: str) -> Gain | None:
@@ -137,21 +131,16 @@ def _gained(scenario: Scenario, gains: Sequence[Gain]) -> str:
     if none:
         count = max((gain.with_pool.n or 0 for gain in gains), default=0)
         noise = f"{count:,} held-out images and one seed can tell" if count else "can be told"
-        begin = (
-            f"For {join_names(none)} the change is"
-            if up or down
-            else "Sharing made no clear difference: each change is"
-        )
-        sentences.append(f"{begin} smaller than {noise}.")
+        whose = f"For {join_names(none)} the" if up or down else "Sharing made no clear difference: each"
+        sentences.append(f"{whose} change is smaller than {noise}.")
     return " ".join(sentences)
 
 
 def _cost(sent: Sequence[Boundary]) -> str:
-    publishers = [each for each in sent if each.published]
+    publishers = [boundary for boundary in sent if boundary.published]
     if not publishers:
         return "Nothing was published."
-    total = sum(each.published for each in publishers)
-    rows = sum(each.rows for each in publishers)
+    total, rows = (sum(getattr(boundary, name) for boundary in publishers) for name in ("published", "rows"))
     factor = total / rows / publishers[0].raw
     than = f"{factor:.1f} times its raw pixels" if factor >= 1 else f"{100 * factor:.0f} % of its raw pixels"
     entities = f"{len(publishers)} entities" if len(publishers) > 1 else publishers[0].entity

@@ -81,13 +81,13 @@ def _explain_gallery(results: Results) -> str:
 
 
 def _table(
-    title: str, place: Place, scenario: Scenario, found: Results, heads: Mapping[str, str], notes: tuple[str, ...]
+    title: str, place: Place, scenario: Scenario, results: Results, heads: Mapping[str, str], notes: tuple[str, ...]
 ) -> Table:
     """A line for each entity; columns by metric with their `heads`, then those that the catalog places here."""
-    results = found.of("disclosure")
-    heads = {**heads, **columns_in(place, (result.metric for result in results))}
-    lines, _ = fill_lines(found, "disclosure", ((entity, "", tuple(heads)) for entity in scenario.entities))
-    rests_on = state_basis([result for result in results if result.metric != "gallery"])
+    measured = results.of("disclosure")
+    heads = {**heads, **columns_in(place, (result.metric for result in measured))}
+    lines, _ = fill_lines(results, "disclosure", ((entity, "", tuple(heads)) for entity in scenario.entities))
+    rests_on = state_basis([result for result in measured if result.metric != "gallery"])
     return Table(title, ("entity", "defense", *heads.values()), lines, (*notes, rests_on))
 
 

@@ -1,6 +1,6 @@
 """Tables of a sweep: what sharing brings over seeds, every mean of the main metric, and what failed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from collab.report.cells import ABSENT, Table, format_value
 from collab.results.aggregate import Mean, Point
@@ -49,11 +49,6 @@ def tabulate_means(means: Sequence[Mean], axes: Sequence[str]) -> Table:
     ]
     columns = (*axes, "row", "entity", main.head, "95 % interval", "seeds")
     return Table("Means over seeds", columns, tuple(lines))
-
-
-def tabulate_failures(failures: Iterable[tuple[str, str]]) -> Table:
-    """Cells that failed, and why."""
-    return Table("Cells that failed", ("cell", "why"), tuple(failures))
 
 
 def _values(mean: Mean) -> tuple[str, ...]:

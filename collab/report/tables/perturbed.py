@@ -9,27 +9,27 @@ from collab.scenario.model import Scenario
 from collab.verdicts.papers.deep_poisoning import STATIONARY
 
 
-def tabulate_perturbations(scenario: Scenario, found: Results) -> Table:
+def tabulate_perturbations(scenario: Scenario, results: Results) -> Table:
     """Only where somebody perturbs in a way that learns nothing; else Tables 1 and 2 say all of it."""
     lines, measured, main = [], list[Result](), scenario.data.main_metric
     heads = dict([(main.name, main.head), *main.others, ("l1", "L1"), ("ssim", "SSIM")])
     has_any = any(entity.protection in STATIONARY for entity in scenario.entities)
     for entity in scenario.entities if has_any else ():
-        results = {quantity: found.like("tables_1_2", entity.name, quantity, "poisoned") for quantity in heads}
-        if any(results.values()):
+        scores = {quantity: results.like("tables_1_2", entity.name, quantity, "poisoned") for quantity in heads}
+        if any(scores.values()):
             name = name_in_papers(entity.protection)
             printed, ssim = (paper_figure("dp_table3", name, metric) for metric in (main.name, "ssim"))
             lines.append(
                 (
                     name,
                     entity.name,
-                    *(format_cell(result, main.scale) for metric, result in results.items() if main.includes(metric)),
-                    *(format_cell(results[metric]) for metric in ("l1", "ssim")),
+                    *(format_cell(result, main.scale) for metric, result in scores.items() if main.includes(metric)),
+                    *(format_cell(scores[metric]) for metric in ("l1", "ssim")),
                     "" if printed is None else f"{main.scale * printed:.1f}",
                     "" if ssim is None else f"{ssim:.3f}",
                 )
             )
-            measured += filter(None, results.values())
+            measured += filter(None, scores.values())
     columns = ("perturbation", "entity", *heads.values(), f"paper: {main.title}", "SSIM")
     note = (
         "C and R on perturbed features of held-out images. GN: noise, GF and MF: filters; +DPM: one trained behind the "

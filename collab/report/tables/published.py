@@ -58,20 +58,12 @@ def tabulate_published_images(scenario: Scenario, results: Results) -> Table:
     placed = columns_in("published", (result.metric for result in results.of("tables_1_2")))
     for shown in images:
         name = shown.entity.name
-        lines.append(
-            (
-                name,
-                shown.entity.protection,
-                format_cell(shown.original),
-                format_cell(shown.published),
-                ABSENT if shown.gain is None else f"{shown.gain:.2f}",
-                format_cell(results.find("tables_1_2", name, "is_saturated")),
-                format_cell(results.like("tables_1_2", name, "ssim", "published")),
-                *(format_cell(results.find("tables_1_2", name, metric)) for metric in placed),
-                format_cell(shown.score_published, main.scale),
-                format_cell(shown.score, main.scale),
-            )
-        )
+        line = [name, shown.entity.protection, format_cell(shown.original), format_cell(shown.published)]
+        line += [ABSENT if shown.gain is None else f"{shown.gain:.2f}"]
+        ssim = results.like("tables_1_2", name, "ssim", "published")
+        measured = [results.find("tables_1_2", name, metric) for metric in ("is_saturated", *placed)]
+        line += map(format_cell, (measured[0], ssim, *measured[1:]))
+        lines.append((*line, *(format_cell(score, main.scale) for score in (shown.score_published, shown.score))))
     columns = ("entity", "defense", "VFE", "published", "times", "out of reach %", "SSIM", *placed.values())
     columns += (main.head, "on raw images")
     notes = (

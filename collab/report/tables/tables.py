@@ -119,45 +119,45 @@ def _explain_paper(results: Results, *metrics: str) -> tuple[str, ...]:
     return (f"paper: {figures}; {', '.join(reasons)}.",)
 
 
-def _table_5(scenario: Scenario, found: Results) -> Table:
+def _table_5(scenario: Scenario, results: Results) -> Table:
     main, played = scenario.data.main_metric, list_played_rows(scenario)
     names = {(str(row.name), row.entity or "") for row in played} | {("c_public", "")}
-    measured = [each for each in found.rows if (each.row, each.entity or "") in names and main.includes(each.metric)]
+    measured = [each for each in results.rows if (each.row, each.entity or "") in names and main.includes(each.metric)]
     if not scenario.refinements or not measured:
         return Table("Table 5: refinement", (), ())  # nobody trains further
-    beside = {metric: title for metric, title in main.others if found.has(metric)}
-    has_paper = any(result.paper is not None for result in found.rows)
+    beside = {metric: title for metric, title in main.others if results.has(metric)}
+    has_paper = any(result.paper is not None for result in results.rows)
     columns = ("row", "entity", "trained on", main.head, *beside.values(), "gain", *["paper"] * has_paper)
 
     def line(name: str, entity: str | None, data: str, gain: str = "") -> tuple[str, ...]:
-        results = [found.find(name, entity, metric) for metric in (main.name, *beside)]
-        printed = results[0].paper if results[0] else None
+        scores = [results.find(name, entity, metric) for metric in (main.name, *beside)]
+        printed = scores[0].paper if scores[0] else None
         paper = "" if printed is None else f"{main.scale * printed:.1f}"
         return (
             name,
             entity or ABSENT,
             data,
-            *(format_cell(each, main.scale) for each in results),
+            *(format_cell(each, main.scale) for each in scores),
             gain,
             *[paper] * has_paper,
         )
 
     def line_of(row: Refinement) -> tuple[str, ...]:
-        gain = find_gain(main, found, row)
+        gain = find_gain(main, results, row)
         return line(str(row.name), row.entity, describe(row), format_signed(gain, main.scale) if gain else "")
 
     stated = {str(row.name) for row in scenario.refinements}
     lines = [line_of(row) for row in played if str(row.name) in stated]
     rules = (len(lines),)
-    if found.find("c_public", "", main.name):
+    if results.find("c_public", "", main.name):
         lines.append(line("c_public", "", "released C, untouched"))
     lines += [line_of(row) for row in played if str(row.name) not in stated]
     notes = [
         "Scored on held-out images of the private classes. Rows from c_ on are controls.",
-        f"gain: {main.points} better than {name_reference(result.row for result in found.rows)}.",
+        f"gain: {main.points} better than {name_reference(result.row for result in results.rows)}.",
     ]
     if has_paper:
-        verdicts_on = {each.verdict.partition(":")[0] for each in found.rows if each.paper is not None and each.verdict}
+        verdicts_on = {row.verdict.partition(":")[0] for row in results.rows if row.paper is not None and row.verdict}
         is_apart = "; not comparable, shown for the order of rows" if "not comparable" in verdicts_on else ""
         notes.append(f"paper: Guo et al., Table 5, ImageNet and ResNet-101{is_apart}.")
     if scenario.data.is_drawn:
@@ -188,29 +188,29 @@ def _left_out(scenario: Scenario, results: Results) -> Table:
     return Table("What was left out of the pool", columns, tuple(lines), (note, state_basis(measured)))
 
 
-def _attacks(found: Results) -> Table:
+def _attacks(results: Results) -> Table:
     """What collaborators rebuilt of what others published, beside what a guess without features scores."""
-    names = (MetricName.parse(result.metric) for result in found.attacks)
+    names = (MetricName.parse(result.metric) for result in results.attacks)
     window = next((f"[{name.setting}]" for name in names if name.quantity == "ssim" and name.is_plain), "")
     heads = {
         "l1": "L1", f"ssim{window}": f"SSIM{window}", f"ssim_max{window}": "negative",
         f"ssim_max{window}_worst": "worst", f"ssim{window}_prior_class_mean": "class mean",
         "leakage[ssim_max]": "leakage", "rank1[pixels]": "rank 1, %", "recognized": "named, %",
-        **columns_in("attacks", (result.metric for result in found.attacks)),
+        **columns_in("attacks", (result.metric for result in results.attacks)),
     }  # fmt: skip
     lines = []
     for row, victim, attack in dict.fromkeys(
-        (each.row, each.entity or "", each.attack or "") for each in found.attacks
+        (each.row, each.entity or "", each.attack or "") for each in results.attacks
     ):
-        results = [found.find(row, victim, metric, attack) for metric in heads]
-        count = str(results[0].n if results[0] else "")
-        lines.append((row.removeprefix(BY), victim, attack, *map(format_cell, results), count))
+        scores = [results.find(row, victim, metric, attack) for metric in heads]
+        count = str(scores[0].n if scores[0] else "")
+        lines.append((row.removeprefix(BY), victim, attack, *map(format_cell, scores), count))
     columns = ("adversary", "victim", "attack", *heads.values(), "n")
     notes = (
         "Images rebuilt from the rows that the victim published; worst: of the image or its negative. class mean: SSIM "
         "of a guess from labels alone. leakage, by SSIM of the image or its negative: 0 is what the best guess scores, "
         "1 what R makes of plain features. named: by the independent network of the disclosure tables.",
-        state_basis(found.attacks),
+        state_basis(results.attacks),
     )
     return Table("Attacks by collaborators", columns, tuple(lines), notes)
 
@@ -233,7 +233,7 @@ def tabulate_verdicts(judged: Sequence[Verdict], seeds: str) -> Table:
         last = about
     rule = (
         f"found: value and 95 % interval over n held-out images, {seeds}; differences of accuracies in points. "
-        "off by: the whole interval is against it; undecided, within the interval: a part of it is."
+        "holds: the whole interval lies where it should; off by: the whole interval is against it; undecided: else."
     )
     columns = ("expects", "claim", "expected", "found", "n", "paper", "verdict")
     return Table("Verdicts", columns, tuple(lines), (*notes, rule), tuple(rules))
