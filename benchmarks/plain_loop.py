@@ -25,7 +25,7 @@ from collab.defenses.dpm_network import build_dpm
 from collab.models.backbones import build_split
 from collab.models.freeze import fold
 from collab.models.reconstructors import build_reconstructor
-from collab.participants.scoring import distances, equivalence, means, priors
+from collab.participants.scoring import distances, means, priors
 from collab.scenario.reader import read_scenario
 from collab.training.precision import resolve_compute
 from collab.training.statistics import settle_statistics
@@ -124,7 +124,8 @@ def play(scenario):
         freeze(p)
         poisoned[entity.name] = through(p, own)
         hidden = through(p, f_test)
-        equivalence(c, f_test, hidden, y_test, task=CLASSES, seed=scenario.seed, compute=COMPUTE)
+        plain_answers, answers = logits(c, f_test), logits(c, hidden)
+        CLASSES.measures(answers, y_test, scenario.seed), CLASSES.fidelity(answers, plain_answers, scenario.seed)
         true = lambda start, stop: pixels(x_test, torch.arange(start, stop))  # noqa: E731
         means(distances(r, f_test, hidden, true, compute=COMPUTE), scenario.seed)
 
