@@ -46,7 +46,7 @@ class Stream:
         import torch
 
         in_use = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
-        # Without a GPU `torch.manual_seed` would note each seed, and the stack, for when there is one: 1 ms, and forever.
+        # Without a GPU `torch.manual_seed` would keep each seed, and the stack, for when there is one.
         seed = torch.manual_seed if in_use or torch.cuda.is_available() else torch.default_generator.manual_seed
         with torch.random.fork_rng([torch.cuda.current_device()] if in_use else []):
             seed(self.integer(purpose))
