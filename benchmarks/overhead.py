@@ -11,7 +11,6 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from measuring import Timed, describe_machine, time_command
@@ -43,14 +42,11 @@ def measure(scenario: Path, repeats: int, overrides: list[str], threads: int) ->
     for turn in range(repeats):
         with tempfile.TemporaryDirectory(prefix="collab-bench-") as out:
             ours = [*COLLAB, "run", str(scenario), "--json", "--fresh", "--out", out, *sets]
-            plays: list[Callable[[], None]] = [
-                lambda ours=ours: runs.append(time_command(ours)),
-                lambda: plains.append(
-                    time_command([sys.executable, str(PLAIN_LOOP), str(scenario), *sets], OMP_NUM_THREADS=str(threads))
-                ),
-            ]
-            for play in reversed(plays) if turn % 2 else plays:  # who goes first finds a cooler machine, a colder disk
-                play()
+            theirs = [sys.executable, str(PLAIN_LOOP), str(scenario), *sets]
+            plays = [(runs, ours, dict[str, str]()), (plains, theirs, {"OMP_NUM_THREADS": str(threads)})]
+            # Who goes first finds a cooler machine and a colder disk.
+            for timed, command, settings in reversed(plays) if turn % 2 else plays:
+                timed.append(time_command(command, **settings))
         print(f"turn {turn + 1}: collab run {runs[-1].wall:.1f} s, plain {plains[-1].wall:.1f} s", flush=True)
     wall, plain = (statistics.median(each.wall for each in turns) for turns in (runs, plains))
     start = statistics.median(float(run.answer["start_seconds"]) for run in runs)
