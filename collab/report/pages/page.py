@@ -128,7 +128,7 @@ def write_sweep_page(
     page = fill_in(
         "sweep.html", spec=spec, axes=axes, main=main, missing=missing, band=band, notice=notice,
         curves=draw_accuracy(means, axes, {str(row.name): describe(row) for row in rows}) if is_line else "",
-        worths=tabulate_worths(main, axes, worths), worth=draw_worths(main, base, worths),
+        worths=tabulate_worths(main, base, worths), worth=draw_worths(main, base, worths),
         poisoning=draw_poisoning(means, axes) if is_line else "", poisoned=tabulate_poisoning(means, axes),
         frontier=draw_frontier(means, axes, pick_headline_gains(means, rows)),
         costs=draw_costs(means, axes) if axes else "", sheet=make_contact_sheet(sheets or {}),

@@ -22,11 +22,19 @@ def format_rho(worth: Worth | None) -> str:
     return "" if worth is None else "undefined" if worth.rho is None else str(worth.rho)
 
 
-def tabulate_worths(main: MainMetric, axes: Sequence[str], worths: Sequence[Placed]) -> Table:
-    """Rho and G of each row that reads a pool, at each point of a sweep."""
+def describe_change(values: Values, base: Values) -> str:
+    """Where the axes stand that do not stand as in `base`, each by the last word of its path: `epochs = 2`."""
+    changed = [
+        f"{axis.rpartition('.')[2]} = {format_value(values[axis])}" for axis in base if values[axis] != base[axis]
+    ]
+    return ", ".join(changed) or "base"
+
+
+def tabulate_worths(main: MainMetric, base: Values, worths: Sequence[Placed]) -> Table:
+    """Rho and G of each row that reads a pool, at each point of a sweep, which is told by what differs from `base`."""
     lines = [
         (
-            *map(format_value, values.values()),
+            describe_change(values, base),
             worth.row,
             worth.entity,
             format_rho(worth),
@@ -39,7 +47,7 @@ def tabulate_worths(main: MainMetric, axes: Sequence[str], worths: Sequence[Plac
         "sharing brings, 0 nothing; undefined where plain sharing does not clearly bring anything.",
         f"G, in {main.points}: how much better C reads the rows that the pool published than poisoned held-out ones.",
     )
-    return Table("What is left of plain sharing", (*axes, "row", "entity", "ρ", "G"), tuple(lines), notes)
+    return Table("What is left of plain sharing", ("cell", "row", "entity", "ρ", "G"), tuple(lines), notes)
 
 
 def draw_worths(main: MainMetric, base: Values, worths: Sequence[Placed]) -> str:
@@ -71,8 +79,7 @@ def draw_worths(main: MainMetric, base: Values, worths: Sequence[Placed]) -> str
         )
         labeled.add(label)
         if len(shown) <= MOST_NAMED:
-            name = ", ".join(format_value(values[axis]) for axis in changed) or "base"
-            name_point(panel, f"{name}, row {worth.row}", (across.value, up.value))
+            name_point(panel, f"{describe_change(values, base)}, row {worth.row}", (across.value, up.value))
     for level in (0, 1):
         panel.axhline(level, color=INK, linewidth=0.8)
     panel.set_xlabel(f"G, {main.points}: label writing")
