@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _reach_of_mean(values: Sequence[float], level: float = 0.95) -> float | None
     count = len(values)
     if count < 2:
         return None
-    return float(student.ppf((1 + level) / 2, count - 1)) * statistics.stdev(values) / math.sqrt(count)
+    return float(stdtrit(count - 1, (1 + level) / 2)) * statistics.stdev(values) / math.sqrt(count)
 
 
 def _square_and_add(value: float, figures: Sequence[Figure]) -> Figure:

@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 
@@ -6,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import bootstrap
+from scipy.stats import binomtest, bootstrap
 
 from collab.errors import CollabError
 from collab.metrics import intervals
@@ -101,6 +103,20 @@ def test_the_interval_of_a_share_holds_it_and_stays_between_nothing_and_all(foun
     low, high = share_interval(hits, count)
     assert 0 <= low <= hits / count <= high <= 1
     assert low < high
+
+
+def test_wilsons_interval_is_that_of_scipy_to_the_bit() -> None:
+    for count in (1, 2, 7, 18, 240, 2000):
+        for hits in {0, 1, count // 3, count - 1, count}:
+            for level in (0.5, 0.95, 0.99):
+                expected = binomtest(hits, count).proportion_ci(level, "wilson")
+                assert share_interval(hits, count, level) == (expected.low, expected.high)
+
+
+def test_reports_and_stages_do_not_wait_for_the_whole_of_scipys_statistics() -> None:
+    program = "import sys, collab.runtime.play, collab.runtime.pages; print('scipy.stats' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 @pytest.mark.parametrize(("count", "level"), [(0, 0.95), (5, 1.0)])
