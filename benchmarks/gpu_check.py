@@ -5,8 +5,8 @@
 
 First whether replayed, streamed and eager steps come to the same bits, and how often a step copies between host and
 device; then steps per second of each training, at the default scenario's size and at the paper's; then the default
-scenario as a whole, with graphs and without. A part that fails says so, and the next one is played. Exit code 1 where bits differ or a part failed.
-Has not run on a GPU yet.
+scenario as a whole, with graphs and without. A part that fails says so, and the next one is played. Exit code 1 where
+bits differ or a part failed. Has not run on a GPU yet.
 """
 
 import argparse
