@@ -113,7 +113,7 @@ def run(
             "start_seconds": played.start_seconds,
             "cached": played.cached,
             "failures": [str(failure) for failure in played.failures],
-            "rows": [asdict(result) for result in played.rows],
+            "rows": [result.columns() for result in played.rows],
             "verdicts": [asdict(verdict) for verdict in judged],
         }
         print(json_text(result))

@@ -2,6 +2,7 @@
 
 CollabError            1    a bug of ours
 ├── ExpectationFailed  1    with `--check`: what a scenario expects did not come out; lists what
+├── ExpectationUndecided 7  with `--check`: nothing failed, but the data cannot tell whether all came out; lists what
 ├── ScenarioError      2    a mistake in a scenario or on the command line; lists all of them as file:line:column
 │   ├── PluginError         unknown kind, two plugins with one name, failed import
 │   └── DataError           a folder or file of images that is missing, unreadable or too small for what was asked
@@ -23,6 +24,12 @@ class CollabError(Exception):
 
 class ExpectationFailed(CollabError):
     """What a scenario expects did not come out, and `--check` was given; everything is written."""
+
+
+class ExpectationUndecided(CollabError):
+    """Nothing that a scenario expects failed, but some of it was not shown, and `--check` was given."""
+
+    exit_code = 7
 
 
 class ScenarioError(CollabError):

@@ -19,13 +19,18 @@ Feature = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Measure:
-    """One number with its interval: a value, a 95 % interval where there is one, and over how many images."""
+    """One number with its interval: a value, a 95 % interval where there is one, and over how many images.
+
+    `answers` is the digest of the file that has what each held-out image got (`collab.store.answers`), where one was
+    kept.
+    """
 
     metric: str
     value: float
     low: float | None = None
     high: float | None = None
     n: int | None = None
+    answers: str | None = None
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,12 @@ def share_interval(hits: int, count: int, level: float = 0.95) -> tuple[float, f
     A bootstrap of 18 hits of 18 says [1, 1], as if the next image were certain; Wilson says [.82, 1]. His interval also
     covers the truth as often as it says where images are few (Brown, Cai and DasGupta 2001).
 
-    Source: Newcombe (1998), method 3, written as in scipy, to the same bits; `scipy.stats` takes longer to import than
-    a stage of seconds has to spare. Raises CollabError for no images, or a level outside (0, 1).
+    Raises CollabError for no images, or a level outside (0, 1).
     """
     check_level(level, count)
+    if not 0 <= hits <= count:
+        raise CollabError(f"{hits} hits were counted among {count} images.")
+    # As in scipy.stats, to the last bit, whose import takes each process half a second.
     share, z = hits / count, float(ndtri(0.5 + 0.5 * level))
     scale = 2 * (count + z**2)
     center = (2 * count * share + z**2) / scale

@@ -6,12 +6,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from collab.metrics.intervals import bootstrap_interval, share_interval
+from collab.metrics.paired import RESAMPLES, resample_precision
 from collab.metrics.utility import mcc, mean_average_precision, resample_mcc
 from collab.seeding import Stream
 from collab.types import Measure
-
-RESAMPLES = 400
-"""Bootstrap samples for a figure that is no mean of a value of each image: each takes a pass over all images."""
 
 
 def mean_measure(metric: str, values: Tensor, seed: int) -> Measure:
@@ -35,18 +33,8 @@ def map_measure(
     """
     value, _ = mean_average_precision(scores, labels)
     times = _resample(metric, len(scores), seed)
-    ranked = scores.nan_to_num(-torch.inf, torch.inf, -torch.inf).argsort(dim=0, descending=True, stable=True).numpy()
-    precisions = np.empty((RESAMPLES, scores.shape[1]))
-    for column, order in enumerate(ranked.T):
-        drawn, is_hit = times[:, order], labels[:, column].numpy()[order]
-        hits = drawn * is_hit
-        precision = hits.cumsum(1) / np.maximum(drawn.cumsum(1), 1)
-        with np.errstate(invalid="ignore"):
-            precisions[:, column] = (precision * hits).sum(1) / hits.sum(1)
-    is_there = ~np.isnan(precisions)
-    some = is_there.any(1)  # in a resample of few images there may be no attribute at all
-    means = np.where(is_there, precisions, 0).sum(1)[some] / is_there.sum(1)[some]
-    return Measure(metric, value, *_bounds(means), len(scores))
+    means = resample_precision(scores.numpy(), labels.numpy(), times)
+    return Measure(metric, value, *_bounds(means[~np.isnan(means)]), len(scores))  # few images may have no attribute
 
 
 def mcc_measure(

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from collab.errors import DataError
+from collab.metrics.paired import resample_correlation
 
 
 def topk_hits(logits: Float[Tensor, "batch classes"], labels: Int[Tensor, " batch"], k: int) -> Bool[Tensor, " batch"]:
@@ -56,14 +57,7 @@ def resample_mcc(
     """`mcc` in fp64 where each image counts as often as `times` says."""
     # matthews_corrcoef answers the same, for one attribute and one resample at a time.
     predicted, true = (probabilities > threshold).cpu().numpy(), labels.cpu().numpy()
-    # Counts in fp64: the product of four leaves int64 above 110,000 images.
-    tp, tn, fp, fn = (
-        times @ cell.astype(np.float64)
-        for cell in (predicted & true, ~predicted & ~true, predicted & ~true, ~predicted & true)
-    )
-    # By numpy: torch's root of fp64 is not the nearest number on every machine.
-    root = np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
-    return (tp * tn - fp * fn) / np.maximum(root, 1)  # where the root is 0, so is what stands over it
+    return resample_correlation(predicted, true, times)
 
 
 def average_precision(

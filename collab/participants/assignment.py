@@ -1,8 +1,10 @@
 """Who holds which rows of the source: decided once by the driver, which sees labels and names of rows but no pixels."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -85,6 +87,17 @@ class Assignment:
     def outputs(self) -> tuple[str, ...]:
         """Names of what the network answers."""
         return self.asked.outputs(self.classes)
+
+    @cached_property
+    def heldout_digest(self) -> str:
+        """Which images everything is scored on, in which order, and what is asked of them; equal for equal ones."""
+        held, sha256 = (
+            self.heldout,
+            hashlib.sha256(f"{self.source_digest} {self.heldout.split} {self.outputs}".encode()),
+        )
+        for part in (held.rows, held.labels):
+            sha256.update(np.ascontiguousarray(part, dtype=np.int64).tobytes())
+        return sha256.hexdigest()
 
     @property
     def strata(self) -> np.ndarray:

@@ -11,7 +11,7 @@ from collab.participants.crossings import pictures_crossing
 from collab.participants.defended import Defended
 from collab.participants.disclosure import to_uint8
 from collab.participants.published_images import as_published
-from collab.participants.scoring import distances, equivalence, means, worst_and_median
+from collab.participants.scoring import distances, means, worst_and_median
 from collab.store.pictures import Pictures, write_pictures
 from collab.store.shards import ShardReader
 from collab.training.recipes import EVAL_BATCH, outputs_of
@@ -33,15 +33,14 @@ def measure_cost(entity: Defended, module: nn.Module) -> tuple[tuple[Measure, ..
     metrics |= entity.conversion.discernibility(
         entity.defense, module, lambda: entity.heldout.take(rows, entity.compute.device)
     )
-    scores = equivalence(
-        entity.released.decider,
-        features,
-        poisoned,
-        labels,
-        reader=entity.conversion.decider(module, entity.released),
-        task=entity.task,
-        seed=seed,
-        compute=compute,
+    reader = entity.conversion.decider(module, entity.released) or entity.released.decider
+    original, changed = (
+        outputs_of(network, x, compute) for network, x in ((entity.released.decider, features), (reader, poisoned))
+    )
+    scores = (
+        *entity.score(original, labels, "_original"),
+        *entity.score(changed, labels, "_poisoned"),
+        *entity.task.fidelity(changed, original, seed),
     )
     return (*scores, *means(metrics, seed)), _keep_pictures(entity, module, features, poisoned, metrics)
 

@@ -54,7 +54,7 @@ def score_rounds(entity: Participant, federation: Federation) -> Report:
     for number in range(1, federation.rounds + 1):
         decider, read = average(entity, federation, number)
         scores = entity.score_features(decider)
-        measures += [replace(score, metric=f"{score.metric}_round[{number}]") for score in scores]
+        measures += [replace(score, metric=f"{score.metric}_round[{number}]", answers=None) for score in scores]
         crossed += sum(crossing.bytes for crossing in read)
         own = entity.layout.weights / entity.name / f"{file_name(federation, number)}.safetensors"
         sent += own.stat().st_size

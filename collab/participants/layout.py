@@ -64,6 +64,11 @@ class Layout:
         """A folder for each entity: held-out images and what the released R makes of their features; for the report."""
         return self.run / "pictures"
 
+    @property
+    def answers(self) -> Path:
+        """What each held-out image got in what this reader scored; for the report."""
+        return self.run / "answers" / self.reader
+
 
 def load_images(folder: Path) -> ImageSet:
     """What the decode stage left in `folder`, mapped, not read."""

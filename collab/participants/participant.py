@@ -3,6 +3,7 @@
 import copy
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from collab.participants.disclosure import Eye
 from collab.participants.layout import Layout, load_images
 from collab.scenario.model import Refinement, Scenario
 from collab.seeding import Stream
+from collab.store.answers import place_answers
 from collab.store.manifest import Record
 from collab.store.private import private_folder
 from collab.store.release import read_release
@@ -317,7 +319,7 @@ class Participant:
         pieces = batched(torch.arange(len(self.heldout)))
         shown = (self.heldout.take(rows.numpy(), self.compute.device) for rows in pieces)
         outputs = outputs_of(network, map(changed, shown) if changed else shown, self.compute)
-        return self.task.measures(outputs, torch.from_numpy(self.heldout.labels), self.scenario.seed, suffix)
+        return self.score(outputs, torch.from_numpy(self.heldout.labels), suffix)
 
     def score_training(self, network: nn.Module, images: ImageSet) -> Measure:
         """How well a network does on the images that it was trained on: whether it has learned what it was shown.
@@ -332,7 +334,14 @@ class Participant:
     def score_features(self, decider: nn.Module) -> tuple[Measure, ...]:
         """How well a decider does on unpoisoned held-out features."""
         features, labels = self.heldout_features
-        return self.task.measures(outputs_of(decider, features, self.compute), labels, self.scenario.seed)
+        return self.score(outputs_of(decider, features, self.compute), labels)
+
+    def score(self, outputs: Tensor, targets: Tensor, suffix: str = "") -> tuple[Measure, ...]:
+        """How well outputs [rows, outputs] meet the targets of held-out images; what each image got is kept."""
+        measures = self.task.measures(outputs, targets, self.scenario.seed, suffix)
+        answers = self.task.answers(outputs[None], targets)
+        kept = {name + suffix: place_answers(self.layout.answers, each) for name, each in answers.items()}
+        return tuple(replace(measure, answers=kept.get(measure.metric)) for measure in measures)
 
     def _load(self, name: str, net: Network, folder: Path | None = None) -> Network:
         state, _ = read_release(folder or self.layout.release, name)

@@ -10,33 +10,8 @@ from collab.metrics.priors import class_mean_prior, mean_image_prior, unrelated_
 from collab.metrics.scores import mean_measure
 from collab.metrics.visual import distances_of_images, l1, ssim, ssim_window
 from collab.training.precision import Compute
-from collab.training.recipes import EVAL_BATCH, outputs_of
-from collab.training.tasks import Task
+from collab.training.recipes import EVAL_BATCH
 from collab.types import Measure
-
-
-def equivalence(
-    decider: nn.Module,
-    features: Tensor,
-    poisoned: Tensor,
-    labels: Tensor,
-    *,
-    reader: nn.Module | None = None,
-    task: Task,
-    seed: int,
-    compute: Compute,
-) -> tuple[Measure, ...]:
-    """Table 1: C on original and on poisoned features [batch, C, H, W], and how far the two agree.
-
-    `reader` reads the poisoned ones where an encoder brings a decider of its own.
-    """
-    read = ((decider, features), (reader or decider, poisoned))
-    original, changed = (outputs_of(network, x, compute) for network, x in read)
-    return (
-        *task.measures(original, labels, seed, "_original"),
-        *task.measures(changed, labels, seed, "_poisoned"),
-        *task.fidelity(changed, original, seed),
-    )
 
 
 def means(scores: Mapping[str, Tensor], seed: int) -> tuple[Measure, ...]:
@@ -62,8 +37,8 @@ def distances(
             with torch.no_grad(), compute.autocast():
                 rebuilt = reconstructor(x.to(compute.device).float())
             for name, metric in metrics.items():
-                parts.setdefault(f"{name}_{what}", []).append(metric(rebuilt, truth).cpu())
-    return {name: torch.cat(values) for name, values in parts.items()}
+                parts.setdefault(f"{name}_{what}", []).append(metric(rebuilt, truth))
+    return {name: torch.cat(values).cpu() for name, values in parts.items()}
 
 
 PICTURES = 8

@@ -1,7 +1,7 @@
 """Results of many cells as one tidy table, and its mean and interval over seeds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ def write_cells(path: Path, axes: Sequence[str], cells: Sequence[tuple[Values, S
     The values of the axes are a part of the key of a row; StoreError if two rows have one.
     """
     fields = _axis_fields(axes, [values for values, _ in cells])
-    rows = [{**_convert(values, fields), **asdict(result)} for values, results in cells for result in results]
+    rows = [{**_convert(values, fields), **result.columns()} for values, results in cells for result in results]
     refuse_repeats(rows, [*map(name_column, axes), *KEY], what="the sweep's results")
     schema = pa.schema([*fields, *RESULT_FIELDS], metadata={VERSION_KEY: "1"})
     write_table(path, schema, rows, what="the sweep's results")

@@ -63,5 +63,5 @@ def list_gains(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
         this, change = results.find(str(row.name), row.entity, main.name), find_gain(main, results, row)
         if this is not None and change is not None:
             gain = replace(this, metric=name_gain(main), value=change.value, low=change.low, high=change.high)
-            made.append(replace(gain, paper=None, verdict=None, seconds=None, device=None))
+            made.append(replace(gain, paper=None, verdict=None, seconds=None, device=None, answers=None))
     return made

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from collab.errors import StoreError
 from collab.plain_json import json_text
 from collab.results.figure import Figure
 from collab.scenario import stage_rows
+from collab.store.answers import Answers, read_answers, write_answers
 from collab.store.tables import VERSION_KEY, read_table, write_table
 
 
@@ -22,7 +23,8 @@ class Result:
     `row` names a line of a table ("7", "c_own_a1"), or of an attack who attacks ("by a1"); `entity` is whose number it
     is, of an attack the victim. `low` and `high` bound the 95 % interval over `n` images, `paper` is the published
     figure and `verdict` what became of it here; `seconds` is the time of the stage on `device`. No two rows of a table
-    agree in all of `KEY`. docs/results.md explains every column and metric.
+    agree in all of `KEY`. docs/results.md explains every column and metric. No columns, but kept beside the table, are
+    `answers`, what each held-out image got; `of_seeds` are the results that this one is the mean of, in a sweep.
     """
 
     scenario: str
@@ -40,6 +42,12 @@ class Result:
     verdict: str | None = None
     seconds: float | None = None
     device: str | None = None
+    answers: Answers | None = field(default=None, compare=False, repr=False)
+    of_seeds: tuple["Result", ...] = field(default=(), compare=False, repr=False)
+
+    def columns(self) -> dict[str, Any]:
+        """Its columns in results.parquet."""
+        return {column.name: getattr(self, column.name) for column in RESULT_FIELDS}
 
     @property
     def figure(self) -> Figure | None:
@@ -70,13 +78,21 @@ _SCHEMA = pa.schema(RESULT_FIELDS, metadata={VERSION_KEY: "1"})
 
 
 def write_results(path: Path, rows: Sequence[Result]) -> None:
-    """Replaces the table at `path` by `rows`, in their order.
+    """Replaces the table at `path` by `rows`, in their order, and puts what each held-out image got beside it.
 
     Raises StoreError if a value does not fit its column, or two rows have one key.
     """
-    told = [asdict(row) for row in rows]
+    told = [row.columns() for row in rows]
     refuse_repeats(told, KEY, what="the results")
     write_table(path, _SCHEMA, told, what="the results")
+    kept = {(row.row, row.entity or "", row.metric): row.answers for row in rows if row.answers is not None}
+    if kept:
+        write_answers(answers_beside(path), kept)
+
+
+def answers_beside(path: Path) -> Path:
+    """Where answers lie of the results at `path`: `answers.parquet` beside `results.parquet`."""
+    return path.with_name("answers.parquet" if path.stem == "results" else f"{path.stem}-answers.parquet")
 
 
 def refuse_repeats(rows: Sequence[Mapping[str, Any]], key: Sequence[str], *, what: str) -> None:
@@ -91,8 +107,17 @@ def refuse_repeats(rows: Sequence[Mapping[str, Any]], key: Sequence[str], *, wha
 
 
 def read_results(path: Path) -> list[Result]:
-    """The rows of the table at `path`, in their order; StoreError if there is none, or one of another version."""
-    return [Result(**row) for row in read_table(path, _SCHEMA, what="the results")]
+    """The rows of the table at `path`, in their order, with the answers beside it.
+
+    StoreError if there is none, or one of another version.
+    """
+    answers = read_answers(answers_beside(path))
+    rows = [Result(**row) for row in read_table(path, _SCHEMA, what="the results")]
+    # An attack's figures are of its victim's images, never of held-out ones.
+    return [
+        replace(row, answers=None if row.attack else answers.get((row.row, row.entity or "", row.metric)))
+        for row in rows
+    ]
 
 
 def append_metrics(path: Path, event: Mapping[str, Any]) -> None:

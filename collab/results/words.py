@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from collab.results.figure import Figure
+from collab.results.paired import subtract
 from collab.results.table import Result
 from collab.tasks import MainMetric
 
@@ -10,13 +11,6 @@ FOR_CHOOSING = (
     "Scored on validation images, which stand here in the place of held-out ones: to choose by, not to conclude from. "
     "No expectation is judged."
 )
-
-
-def subtract(result: Result | None, other: Result | None) -> Figure | None:
-    """`result` minus `other`, as if their errors were independent; None if either has no value."""
-    if result is None or other is None or result.figure is None or other.figure is None:
-        return None
-    return result.figure - other.figure
 
 
 def measure_gain(main: MainMetric, result: Result | None, other: Result | None) -> Figure | None:

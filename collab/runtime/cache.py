@@ -175,7 +175,7 @@ class Cache:
 def list_files(run: Path, participant: str, *, leads: bool, is_oracle: bool) -> dict[str, tuple[int, ...]]:
     """The files of a run that only `participant` writes, and what changes when one is written anew."""
     root, private = f"{run}/", f"private/{participant}"
-    folders = [private, *(f"{room}/{participant}" for room in ("modules", "pictures", "weights"))]
+    folders = [private, *(f"{room}/{participant}" for room in ("answers", "modules", "pictures", "weights"))]
     folders += [f"store/entity={participant}", "store/manifest"]
     folders += ["release", "public"] if leads else []
     folders += ["heldout", "handed"] if is_oracle else []

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import torch
 
 from collab.data.source import Source
-from collab.errors import CollabError, EntityError, ResourceError
+from collab.errors import BoundaryError, CollabError, EntityError, ResourceError
 from collab.participants.assignment import ORACLE, Assignment, open_scenario_source
 from collab.participants.entity import Entity
 from collab.participants.oracle import Oracle
@@ -28,6 +28,7 @@ from collab.stages.base import Job, Playing
 from collab.stages.keys import Setting
 from collab.stages.registry import STAGES
 from collab.stages.trials import defense_of
+from collab.store.answers import count_bytes, take_answers
 from collab.store.files import place_file
 from collab.store.private import private_folder, private_seed
 from collab.store.remote import send_again
@@ -189,6 +190,7 @@ class Host:
             )
             found = STAGES[job.stage].play(participant, job, playing, progress)
         report = check_report(found, f"{type(participant).__name__}.{job.stage}")
+        report = replace(report, crossings=(*report.crossings, *list_answers(run_spec.run, job, report)))
         metrics = [measure.metric for measure in report.measures]
         if repeated := sorted({metric for metric in metrics if metrics.count(metric) > 1}):
             raise EntityError(
@@ -220,6 +222,26 @@ class Host:
         """The source of the run, opened once for all participants here."""
         self._source = self._source or open_scenario_source(run_spec.scenario)
         return self._source
+
+
+def list_answers(run: Path, job: Job, report: Report) -> list[Crossing]:
+    """A line of the ledger for what each held-out image got in each measure of an entity's report that kept it.
+
+    StoreError if a file is not there or holds anything but answers, BoundaryError if it is about other images.
+    """
+    lines, folder = {}, run / "answers" / job.who
+    for measure in report.measures:
+        if measure.answers is not None:
+            answers = take_answers(folder, measure.answers)
+            if answers.count != measure.n:
+                raise BoundaryError(
+                    f"{job.who} answered {measure.metric} over {measure.n} images, and keeps answers to "
+                    f"{answers.count}. What is kept is about the held-out images and no others."
+                )
+            size, form = count_bytes(folder, answers.digest), str(answers.values.dtype)
+            sent = (job.who, DRIVER, "answers", answers.digest, size, form, answers.values.shape)
+            lines[answers.digest] = Crossing(job.stage, *sent)
+    return [] if job.who == ORACLE else list(lines.values())
 
 
 def put_elsewhere(run_spec: RunSpec, job: Job) -> None:

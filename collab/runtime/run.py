@@ -6,7 +6,7 @@ import shlex
 import time
 from bisect import bisect_right, insort
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,7 @@ from collab.scenario.reader import to_yaml
 from collab.stages.base import Job
 from collab.stages.keys import Setting
 from collab.stages.registry import STAGES
+from collab.store.answers import Answers, take_answers
 from collab.store.ledger import write_ledger
 from collab.store.pictures import Sheet, read_pictures
 from collab.store.private import private_seed
@@ -201,12 +202,16 @@ class Run:
         """Writes results, ledger and record of what was played so far; returns the rows."""
         outcomes = {job.name: self.outcomes[job.name] for job in self.jobs if job.name in self.outcomes}
         write_ledger(self.folder / "ledger.parquet", list(self._crossings(outcomes)))
-        rows = tabulate(self.scenario, [job for job in self.jobs if job.name in outcomes], outcomes)
+        rows = tabulate(self.scenario, [job for job in self.jobs if job.name in outcomes], outcomes, self._answers_of)
         record = self._record(outcomes)
         if any(row.attack for row in rows):
             rows += list_verdicts(Opened.of_results(self.folder, self.scenario, rows, record))
         write_results(self.folder / "results.parquet", rows)
         return tuple(rows)
+
+    def _answers_of(self, who: str, digest: str) -> Answers:
+        """What a participant kept of each held-out image, and which images those are."""
+        return replace(take_answers(self.folder / "answers" / who, digest), images=self.assignment.heldout_digest)
 
     def sheets(self) -> dict[str, Sheet]:
         """The contact sheets of its entities, of those who made one."""

@@ -1,24 +1,34 @@
 """Outcomes of jobs as rows of results.parquet, and what follows from them: gains and verdicts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from collab.results.gains import list_gains
 from collab.results.table import Result
-from collab.results.writing import list_gaps
+from collab.results.writing import list_gaps, list_rhos
 from collab.runtime.host import Outcome
 from collab.scenario.model import Scenario
 from collab.stages.base import Job
+from collab.store.answers import Answers
 from collab.verdicts.verdicts import judge_results, list_verdicts
 
 
-def tabulate(scenario: Scenario, jobs: Sequence[Job], outcomes: Mapping[str, Outcome]) -> list[Result]:
-    """One row for each measure and label of each finished job, in the order of the plan; then gains, then verdicts."""
+def tabulate(
+    scenario: Scenario,
+    jobs: Sequence[Job],
+    outcomes: Mapping[str, Outcome],
+    answers_of: Callable[[str, str], Answers | None] = lambda who, digest: None,
+) -> list[Result]:
+    """One row for each measure and label of each finished job, in the order of the plan; then gains, then verdicts.
+
+    `answers_of` finds what a participant kept under a digest.
+    """
     defenses = {entity.name: entity.protection for entity in scenario.entities}
     rows = []
     for job in jobs:
         outcome = outcomes[job.name]
         for row, entity in job.labels:
             for measure in outcome.report.measures:
+                answers = None if measure.answers is None else answers_of(job.who, measure.answers)
                 rows.append(
                     Result(
                         scenario=scenario.name,
@@ -34,7 +44,8 @@ def tabulate(scenario: Scenario, jobs: Sequence[Job], outcomes: Mapping[str, Out
                         seed=scenario.seed,
                         seconds=outcome.seconds,
                         device=outcome.device,
+                        answers=answers,
                     )
                 )
-    rows += [*list_gains(scenario, rows), *list_gaps(scenario, rows)]
+    rows += [*list_gains(scenario, rows), *list_gaps(scenario, rows), *list_rhos(scenario, rows)]
     return [*judge_results(scenario, rows), *list_verdicts(scenario, rows)]

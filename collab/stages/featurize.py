@@ -42,7 +42,7 @@ class Featurize(EntityStage):
 class FeaturizeHeldout(Stage[Oracle]):
     """Everything is scored on these features; the released C as it is (control `c_public`), and guesses."""
 
-    name, version = "featurize_heldout", 2
+    name, version = "featurize_heldout", 3
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One."""

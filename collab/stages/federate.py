@@ -49,7 +49,7 @@ class Federate(Stage[Entity]):
 class Average(Stage[Entity]):
     """An entity scores what has come of the last round."""
 
-    name, version = "average", 2
+    name, version = "average", 3
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity that took part."""

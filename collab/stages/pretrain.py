@@ -13,7 +13,7 @@ from collab.stages.keys import Keys, plain, remember
 class Pretrain(EntityStage):
     """(DP-1, DP-2); its network is also the first row of Table 5, if that asks for the same training."""
 
-    name, version = "pretrain", 5
+    name, version = "pretrain", 6
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One, of the leader."""

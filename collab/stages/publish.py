@@ -13,7 +13,7 @@ from collab.stages.reconstruct import Reconstruct
 class Poison(EntityStage):
     """Fits the defense, and measures on held-out images what it costs and hides (Tables 1 and 2)."""
 
-    name, version, runs = "poison", 8, ("defenses",)
+    name, version, runs = "poison", 9, ("defenses",)
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity that publishes."""

@@ -29,7 +29,7 @@ class Training:
 class Refine(Stage[Entity | Oracle]):
     """Rows that ask for the same thing share a job; upper bounds that need others' images are the oracle's."""
 
-    name, version = "refine", 5
+    name, version = "refine", 6
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """From scratch, each row for itself; from features, one for all rows that are alike."""

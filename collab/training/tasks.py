@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, final
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -11,6 +12,7 @@ from typing_extensions import override
 
 from collab.metrics.scores import map_measure, mcc_measure, mean_measure
 from collab.metrics.utility import agreement, kl, topk_hits
+from collab.store.answers import Answers
 from collab.tasks import TASKS, TargetKind, TaskKind
 from collab.training.losses import (
     attribute_equivalence,
@@ -23,6 +25,10 @@ from collab.types import Measure
 
 DEGREES: Final = 10.0
 """Degrees of one unit of a pose network's output, so that outputs and losses are about 1 (choice: ours)."""
+
+
+HALF: Final = 65504.0
+"""The largest number of fp16."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,13 @@ class Task(ABC):
     @abstractmethod
     def measures(self, outputs: Tensor, targets: Tensor, seed: int, suffix: str = "") -> tuple[Measure, ...]:
         """How well outputs [rows, outputs] meet the targets; the main metric comes first."""
+
+    def answers(self, outputs: Tensor, targets: Tensor) -> dict[str, Answers]:
+        """What each image got from each of several networks, outputs [repeats, rows, outputs], by name of a measure.
+
+        Rows are compared by it, image by image; measures of which a task keeps none as if they were independent.
+        """
+        return {}
 
     @abstractmethod
     def fidelity(self, changed: Tensor, original: Tensor, seed: int) -> tuple[Measure, ...]:
@@ -106,6 +119,13 @@ class Classification(Task):
         return tuple(mean_measure(f"top{k}{suffix}", topk_hits(outputs, targets, k), seed) for k in ranks)
 
     @override
+    def answers(self, outputs: Tensor, targets: Tensor) -> dict[str, Answers]:
+        """Hits at the ranks of `measures`."""
+        ranks = (1, 5) if outputs.shape[-1] > 5 else (1,)
+        hits = {k: torch.stack([topk_hits(each, targets, k) for each in outputs]) for k in ranks}
+        return {f"top{k}": Answers("hits", of_rank.cpu().numpy()) for k, of_rank in hits.items()}
+
+    @override
     def fidelity(self, changed: Tensor, original: Tensor, seed: int) -> tuple[Measure, ...]:
         return (
             mean_measure("agreement", agreement(changed, original), seed),
@@ -150,6 +170,13 @@ class Attributes(Task):
             map_measure(f"map{suffix}", outputs.float().cpu(), is_true.cpu(), seed),
             mcc_measure(f"mcc{suffix}", outputs.float().sigmoid().cpu(), is_true.cpu(), seed),
         )
+
+    @override
+    def answers(self, outputs: Tensor, targets: Tensor) -> dict[str, Answers]:
+        """Scores, of which both measures are made; in fp16, which may tie two images that were next to each other."""
+        within = outputs.float().clamp(-HALF, HALF).cpu().numpy().astype(np.float16)
+        scores = Answers("scores", within, (targets > 0.5).cpu().numpy())
+        return {"map": scores, "mcc": scores}
 
     @override
     def fidelity(self, changed: Tensor, original: Tensor, seed: int) -> tuple[Measure, ...]:
@@ -197,6 +224,12 @@ class Pose(Task):
     def measures(self, outputs: Tensor, targets: Tensor, seed: int, suffix: str = "") -> tuple[Measure, ...]:
         """Mean absolute degrees over all angles."""
         return (mean_measure(f"degrees{suffix}", -self.merits(outputs, targets), seed),)
+
+    @override
+    def answers(self, outputs: Tensor, targets: Tensor) -> dict[str, Answers]:
+        """Mean absolute degrees of each image."""
+        errors = -torch.stack([self.merits(each, targets) for each in outputs])
+        return {"degrees": Answers("errors", errors.cpu().numpy().astype(np.float16))}
 
     @override
     def fidelity(self, changed: Tensor, original: Tensor, seed: int) -> tuple[Measure, ...]:

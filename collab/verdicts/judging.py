@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from collab.results.figure import Figure, add_figures
+from collab.results import paired
+from collab.results.figure import ONE_SIDED, Figure, reject_in_family
 from collab.results.table import Result
 
 
@@ -21,13 +22,19 @@ class Found(Figure):
         """The number of a result row; what has no interval is exact; None for what was not measured."""
         if result is None or result.value is None or not math.isfinite(result.value):
             return None
-        low, high = (result.value if bound is None else bound for bound in (result.low, result.high))
-        return cls(result.value, min(low, result.value), max(high, result.value), result.n, result.seed)
+        freedom = len(result.of_seeds) - 1 if len(result.of_seeds) > 1 else math.inf
+        figure = Figure(result.value, result.low, result.high, result.n, freedom=freedom)
+        return cls._of_figure(figure, result.seed)
+
+    @classmethod
+    def _of_figure(cls, made: Figure, seed: int | None) -> "Found":
+        low, high = (made.value if end is None else end for end in (made.low, made.high))
+        return cls(made.value, min(low, made.value), max(high, made.value), made.n, seed, freedom=made.freedom)
 
 
 @dataclass(frozen=True)
 class Region:
-    """Where a number should lie, both ends included; `is_strict`: beyond its interval, which must lie inside whole."""
+    """Where a number should lie, both ends included; `is_strict`: strictly between them."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -37,16 +44,32 @@ class Region:
         """How far `value` is from it; 0 inside."""
         return max(self.low - value, value - self.high, 0.0)
 
+    def contains(self, found: Found) -> bool:
+        """Whether the whole interval of a number lies inside."""
+        if self.is_strict:
+            return self.low < found.low and found.high < self.high
+        return self.low <= found.low and found.high <= self.high
+
+    def chance_inside(self, found: Found) -> float:
+        """One-sided p: how likely a number so far outside is where the true one lies at the nearer end; 1 inside."""
+        below, above = found.value < self.low, found.value > self.high
+        if not below and not above:
+            return 1.0
+        return found.chance_above(self.high) if above else (-found).chance_above(-self.low)
+
 
 ABOVE = Region(low=0.0, is_strict=True)
 NOT_BELOW = Region(low=0.0)
+
+UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True)
 class Comparison:
     """What is expected of one number, what the paper has, and what was found, or why there is nothing to judge.
 
-    `is_due`: the scenario plays what is `missing`, so that its absence is a failure and not a choice.
+    `is_due`: the scenario plays what is `missing`, so that its absence is a failure and not a choice. `level` is the
+    chance of a one-sided error at which the number contradicts: `judge_family` lowers it where a claim has several.
     """
 
     expected: str
@@ -57,33 +80,45 @@ class Comparison:
     missing: str = ""
     is_due: bool = True
     incomparable: str = ""
+    level: float = ONE_SIDED
 
     @property
     def has_failed(self) -> bool:
-        """The whole interval lies outside, or something that this run should have measured is not there."""
+        """The number contradicts, or something that this run should have measured is not there."""
         return self.verdict.startswith("off by") or (self.verdict.startswith("not measured") and self.is_due)
 
     @property
     def verdict(self) -> str:
-        """`holds`, `holds within the interval`, `undecided`, `off by x`, `not comparable: why` or `not measured: what`.
+        """`holds`, `undecided`, `off by x`, `not comparable: why` or `not measured: what`.
 
-        `off by x` needs the whole 95 % interval outside of the region; x is how far the value itself is from it. A
-        value outside whose interval reaches in `holds within the interval`. A strict region needs the whole interval
-        inside to hold; an interval across its edge leaves it undecided.
+        It `holds` where the whole 95 % interval lies inside the region: equivalence is shown, not assumed (TOST,
+        Schuirmann 1987), and fewer images never make it hold. It is `off by x` where the whole interval lies outside, x
+        being how far the value itself is, and the number contradicts at `level` as well. All else is undecided.
         """
         if self.incomparable:
             return f"not comparable: {self.incomparable}"
         if self.found is None:
             return f"not measured: {self.missing}"
         found, region = self.found, self.region
-        is_clear = region.low < found.low and found.high < region.high
+        if region.contains(found):
+            return "holds"
         is_apart = found.high < region.low or found.low > region.high
-        if is_apart:
-            off = region.distance(found.value)
-            return f"off by {100 * off:.2g} points" if self.is_points else f"off by {off:.2g}"
-        if region.is_strict and not is_clear:
-            return "undecided"
-        return "holds" if region.distance(found.value) == 0 else "holds within the interval"
+        if not is_apart or region.chance_inside(found) > self.level:
+            return UNDECIDED
+        off = region.distance(found.value)
+        return f"off by {100 * off:.2g} points" if self.is_points else f"off by {off:.2g}"
+
+
+def judge_family(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
+    """The same comparisons with levels that are corrected for their number (Holm).
+
+    A claim is read as one sentence and fails with its worst line, so twenty lines would contradict by chance twenty
+    times as often as one. A claim holds only where each line does, which needs no correction.
+    """
+    judged = [at for at, each in enumerate(comparisons) if each.found is not None and not each.incomparable]
+    chances = [each.region.chance_inside(each.found) for at in judged if (each := comparisons[at]).found is not None]
+    level_of = dict(zip(judged, reject_in_family(chances), strict=True))
+    return tuple(each if level_of.get(at, True) else replace(each, level=0.0) for at, each in enumerate(comparisons))
 
 
 @dataclass(frozen=True)
@@ -101,14 +136,12 @@ def subtract(a: Result | None, b: Result | None, times: float = 1.0) -> Found | 
 
 
 def combine(terms: Sequence[tuple[float, Result | None]]) -> Found | None:
-    """The sum of factors times rows, with the interval that `add_figures` makes of theirs.
+    """The sum of factors times rows, paired by held-out image where that is known: see `collab.results.paired`."""
+    exact = [(factor, None if row is None else _with_ends(row)) for factor, row in terms]
+    made, first = paired.combine(exact), terms[0][1]
+    return None if made is None or first is None else Found._of_figure(made, first.seed)
 
-    Rows of one run are scored on the same images, where they tend to be right or wrong together, so the interval of a
-    difference is too wide rather than too narrow.
-    """
-    known = [(factor, found) for factor, row in terms if (found := Found.of(row)) is not None]
-    if len(known) < len(terms):
-        return None
-    made = add_figures([factor * found for factor, found in known])
-    low, high = (made.value if end is None else end for end in (made.low, made.high))
-    return Found(made.value, low, high, made.n, known[0][1].seed)
+
+def _with_ends(row: Result) -> Result:
+    """A number that has no interval is exact."""
+    return replace(row, low=row.value if row.low is None else row.low, high=row.value if row.high is None else row.high)

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from collab.results import aggregate
 from collab.results.aggregate import Values
-from collab.results.figure import average
+from collab.results.figure import average_groups
 from collab.results.results import Key, Results
 from collab.results.table import Result
+from collab.verdicts.judging import judge_family
 from collab.verdicts.registry import SWEEP_TABLES
 from collab.verdicts.table import Point
 from collab.verdicts.verdicts import Verdict
@@ -21,11 +22,15 @@ def judge_sweep(
         return ()
     points = gather_points(cells)
     made = [judge(axes[0], points) for judge in SWEEP_TABLES[table].claims]
-    return tuple(Verdict.of(table, claim.name, claim.sentence, each) for claim in made for each in claim.comparisons)
+    return tuple(
+        Verdict.of(table, claim.name, claim.sentence, each)
+        for claim in made
+        for each in judge_family(claim.comparisons)
+    )
 
 
 def gather_points(cells: Sequence[tuple[Values, Sequence[Result]]]) -> list[Point]:
-    """Results at each point; of several seeds their mean with Student's interval, of one what it found itself."""
+    """Results at each point; of several seeds their mean with its interval, of one what it found itself."""
     points: dict[aggregate.Point, dict[Key, list[Result]]] = {}
     for values, results in cells:
         of_point = points.setdefault(tuple(values.items()), {})
@@ -37,6 +42,7 @@ def gather_points(cells: Sequence[tuple[Values, Sequence[Result]]]) -> list[Poin
 def _mean(results: Sequence[Result]) -> Result:
     if len(results) == 1:
         return results[0]
-    values = [result.value for result in results if result.value is not None]
-    mean = average(values)
-    return replace(results[0], value=sum(values) / len(values), low=mean.low, high=mean.high)
+    images = {each.answers and each.answers.images for each in results}
+    share_images = len(images) == 1 and None not in images
+    mean = average_groups([each.figure for each in results if each.figure is not None], share_images=share_images)
+    return replace(results[0], value=mean.value, low=mean.low, high=mean.high, answers=None, of_seeds=tuple(results))

@@ -1,9 +1,9 @@
 """A verdict for each thing that a scenario expects, from its result rows alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from collab.errors import ExpectationFailed
+from collab.errors import ExpectationFailed, ExpectationUndecided
 from collab.papers import figures, papers
 from collab.results.catalog import is_points
 from collab.results.table import Result
@@ -11,7 +11,7 @@ from collab.scenario import stage_rows
 from collab.scenario.expect import Bound, PaperTable
 from collab.scenario.model import Scenario
 from collab.verdicts.evidence import Evidence
-from collab.verdicts.judging import Comparison, Found, Region
+from collab.verdicts.judging import UNDECIDED, Comparison, Found, Region, judge_family
 from collab.verdicts.registry import TABLES
 from collab.verdicts.table import Table
 
@@ -39,6 +39,7 @@ class Verdict:
     verdict: str
     has_failed: bool
     is_points: bool
+    is_undecided: bool = False
 
     @classmethod
     def of(cls, source: str, claim: str, sentence: str, made: Comparison) -> "Verdict":
@@ -48,6 +49,7 @@ class Verdict:
         return cls(
             source, claim, sentence, made.expected, made.paper, value, low, high, n, seed,
             verdict=made.verdict, has_failed=made.has_failed, is_points=made.is_points,
+            is_undecided=made.verdict == UNDECIDED,
         )  # fmt: skip
 
     def is_about(self, table: str, lines: Sequence[str]) -> bool:
@@ -55,10 +57,11 @@ class Verdict:
         return self.source == table and self.expected in lines
 
     def known_against(self) -> "Verdict":
-        """The verdict where the scenario states that this speaks against the paper: it fails if it does not."""
+        """The verdict where the scenario states that this speaks against the paper: it fails if it holds."""
         if self.verdict.startswith("off by"):
             return replace(self, verdict=f"{self.verdict}, against the paper as stated", has_failed=False)
-        return replace(self, verdict=f"stated as against the paper: {self.verdict}", has_failed=True)
+        told = f"stated as against the paper: {self.verdict}"
+        return replace(self, verdict=told, has_failed=not self.is_undecided)
 
 
 def _no_such_line(table: str, expected: str) -> Verdict:
@@ -76,7 +79,7 @@ def judge(scenario: Scenario, rows: Sequence[Result]) -> tuple[Verdict, ...]:
         Verdict.of(table, claim.name, claim.sentence, made)
         for table in stated_tables
         for claim in TABLES[table].claims_on(evidence)
-        for made in claim.comparisons
+        for made in judge_family(claim.comparisons)
     ]
     for table, against in stated_tables.items():
         claimed = [each.known_against() if each.is_about(table, against) else each for each in claimed]
@@ -94,13 +97,13 @@ def judge_results(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
     evidence = Evidence(scenario, rows)
     bounds = [each for each in scenario.expectations if isinstance(each, Bound)]
     tables = [TABLES[each.paper] for each in scenario.expectations if isinstance(each, PaperTable)]
-    judged = []
+    printed, judged = {table.id: _judge_figures(evidence, table, rows) for table in tables}, []
     for result in rows:
         paper, sentences = None, list[str]()
         for table in tables:
             if (figure := table.figure(evidence, result)) is not None:
                 paper = figure
-                sentences.append(_on_figure(evidence, table, result, figure).verdict)
+                sentences.append(printed[table.id][result.row, result.entity, result.metric].verdict)
         sentences += [
             f"{_said(bound)}: {_compared(bound, result).verdict}" for bound in bounds if _is_meant(bound, result)
         ]
@@ -121,14 +124,20 @@ def list_verdicts(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
 
 
 def check(found: Sequence[Verdict]) -> None:
-    """Raises ExpectationFailed, which lists what failed, if anything did."""
-    failed = [each for each in found if each.has_failed]
-    if failed:
-        told = "\n".join(
-            ": ".join(filter(None, [f"  {each.source}", each.claim, each.expected, format_found(each), each.verdict]))
-            for each in failed
+    """Raises ExpectationFailed, which lists what failed, or else ExpectationUndecided with what could not be told."""
+    if failed := [each for each in found if each.has_failed]:
+        raise ExpectationFailed(f"{len(failed)} of {len(found)} expectations failed:\n{_list(failed)}")
+    if undecided := [each for each in found if each.is_undecided]:
+        raise ExpectationUndecided(
+            f"none of {len(found)} expectations failed, and {len(undecided)} cannot be decided: their intervals reach "
+            f"beyond what is expected.\n{_list(undecided)}\n"
+            "More held-out images, repeats or seeds make intervals narrower."
         )
-        raise ExpectationFailed(f"{len(failed)} of {len(found)} expectations failed:\n{told}")
+
+
+def _list(verdicts: Sequence[Verdict]) -> str:
+    lines = ([f"  {each.source}", each.claim, each.expected, format_found(each), each.verdict] for each in verdicts)
+    return "\n".join(": ".join(filter(None, line)) for line in lines)
 
 
 def format_found(each: Verdict) -> str:
@@ -150,9 +159,20 @@ def _on_figures(evidence: Evidence, table: Table, rows: Sequence[Result]) -> Ite
         made = Comparison(f"the {count} figures as printed", Region(), None, incomparable=why)
         yield Verdict.of(table.id, "figures", source, made)
         return
-    for result in rows:
-        if (figure := table.figure(evidence, result)) is not None:
-            yield Verdict.of(table.id, "figures", source, _on_figure(evidence, table, result, figure))
+    for made in _judge_figures(evidence, table, rows).values():
+        yield Verdict.of(table.id, "figures", source, made)
+
+
+def _judge_figures(
+    evidence: Evidence, table: Table, rows: Sequence[Result]
+) -> Mapping[tuple[str, str | None, str], Comparison]:
+    """What each result comes to that stands beside a printed figure; together they are a family."""
+    made = {
+        (result.row, result.entity, result.metric): _on_figure(evidence, table, result, figure)
+        for result in rows
+        if (figure := table.figure(evidence, result)) is not None
+    }
+    return dict(zip(made, judge_family(list(made.values())), strict=True))
 
 
 def _on_figure(evidence: Evidence, table: Table, result: Result, figure: float) -> Comparison:

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t as student
 
-from collab.results.figure import Figure, add_figures, average, average_groups
+from collab.results.figure import (
+    Deviation,
+    Figure,
+    add_figures,
+    average,
+    average_groups,
+    pool_deviations,
+    reject_in_family,
+)
 
 NUMBERS = st.floats(-1e6, 1e6, allow_subnormal=False)
 REACHES = st.floats(0, 1e3, allow_subnormal=False)
@@ -97,20 +105,57 @@ def test_the_mean_of_numbers_has_students_interval(values: list[float]) -> None:
 
 
 @given(st.lists(figures(), min_size=1, max_size=6))
-def test_the_mean_of_groups_is_the_former_formula(groups: list[Figure]) -> None:
+def test_the_mean_of_groups_has_the_wider_of_students_interval_and_the_noise_of_images(groups: list[Figure]) -> None:
     values, count = [group.value for group in groups], len(groups)
-    mean = sum(values) / count
-    between = 0.0
+    mean, between = sum(values) / count, 0.0
     if count > 1:
         deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (count - 1))
         between = float(student.ppf(0.975, count - 1)) * deviation / math.sqrt(count)
     down, up = (
-        math.hypot(between, *(((end or 0) - value) / count for end, value in zip(side, values, strict=True)))
+        math.hypot(*(((end or 0) - value) / count for end, value in zip(side, values, strict=True)))
         for side in ([group.low for group in groups], [group.high for group in groups])
     )
     found = average_groups(groups)
-    assert ends(found) == pytest.approx((mean, mean - down, mean + up), rel=1e-9, abs=1e-6)
+    expected = (mean, mean - max(down, between), mean + max(up, between))
+    assert ends(found) == pytest.approx(expected, rel=1e-9, abs=1e-6)
     assert found.n == count
+    shared = average_groups(groups, share_images=True)
+    root = math.sqrt(count)
+    expected = (mean, mean - math.hypot(root * down, between), mean + math.hypot(root * up, between))
+    assert ends(shared) == pytest.approx(expected, rel=1e-9, abs=1e-6)
+
+
+def test_several_places_tell_together_how_far_seeds_differ() -> None:
+    assert pool_deviations([[1.0], [2.0]]) is None
+    pairs = [[0.0, 2.0], [10.0, 12.0], [5.0, 7.0]]
+    pooled = pool_deviations(pairs)
+    assert pooled == Deviation(pytest.approx(math.sqrt(2)), 3)
+    alone, together = (
+        average_groups([Figure(value, value, value) for value in pairs[0]], deviation) for deviation in (None, pooled)
+    )
+    assert alone.reach == pytest.approx(12.7062 * math.sqrt(2) / math.sqrt(2), rel=1e-4)
+    assert together.reach == pytest.approx(3.1824, rel=1e-4)
+
+
+@given(st.floats(-3, 3), st.floats(0.1, 2), st.sampled_from([1, 2, 5, math.inf]))
+def test_a_chance_is_that_of_students_test(value: float, error: float, freedom: float) -> None:
+    reach = float(student.ppf(0.975, min(freedom, 1e9))) * error
+    figure = Figure(value, value - reach, value + reach, freedom=freedom)
+    expected = float(student.sf((value - 0.5) / error, min(freedom, 1e9)))
+    assert figure.chance_above(0.5) == pytest.approx(expected, rel=1e-6, abs=1e-12)
+    assert figure.chance_above(value - reach) == pytest.approx(0.025)
+    assert (Figure(1.0).chance_above(0.0), Figure(1.0, 1.0, 1.0).chance_above(0.0)) == (1.0, 0.0)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.floats(0.001, 0.2))
+def test_a_family_rejects_as_holm_says(chances: list[float], level: float) -> None:
+    """By adjusted p-values, which Holm's paper does not need: max over j <= i of (m - j + 1) p_(j)."""
+    rejected, order = reject_in_family(chances, level), sorted(range(len(chances)), key=lambda at: chances[at])
+    highest = 0.0
+    for rank, at in enumerate(order):
+        highest = max(highest, (len(chances) - rank) * chances[at])
+        if abs(highest - level) > 1e-12:
+            assert rejected[at] == (highest <= level)
 
 
 @given(st.lists(NUMBERS, min_size=2, max_size=6))

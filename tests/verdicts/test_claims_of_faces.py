@@ -39,7 +39,7 @@ def verdict(faces: Scenario, claim: str, **changed: float) -> str:
     ("features name people", {"plain": 0.052}, "undecided"),
     ("poisoned features name nobody", {}, "holds"),
     ("poisoned features name nobody", {"fixed": 0.3}, "off"),
-    ("poisoned features name nobody", {"fixed": 0.053}, "holds"),
+    ("poisoned features name nobody", {"fixed": 0.053}, "undecided"),
     ("the pose stays readable", {}, "holds"),
     ("the pose stays readable", {"poisoned": 6.5}, "off"),
     ("the pose stays readable", {"poisoned": 4.0}, "holds"),

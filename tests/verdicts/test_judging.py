@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collab.results.table import Result
-from collab.verdicts.judging import Comparison, Found, Region, subtract
+from collab.verdicts.judging import NOT_BELOW, Comparison, Found, Region, judge_family, subtract
 
 
 def row(value: float | None, low: float | None = None, high: float | None = None, n: int = 100) -> Result:
@@ -27,14 +27,18 @@ ABOVE_ZERO = Region(low=0.0, is_strict=True)
     ("region", "value", "low", "high", "told"),
     [
         (AT_LEAST_HALF, 0.6, 0.55, 0.65, "holds"),
-        (AT_LEAST_HALF, 0.5, 0.4, 0.6, "holds"),
-        (AT_LEAST_HALF, 0.5 - 1e-9, 0.4, 0.5, "holds within the interval"),
+        (AT_LEAST_HALF, 0.52, 0.5, 0.54, "holds"),
+        (AT_LEAST_HALF, 0.5, 0.4, 0.6, "undecided"),
+        (AT_LEAST_HALF, 0.5 - 1e-9, 0.4, 0.5, "undecided"),
         (AT_LEAST_HALF, 0.49, 0.48, 0.5 - 1e-9, "off by 0.01"),  # by a hair: the interval ends just short of the bound
         (AT_LEAST_HALF, 0.5 - 1e-9, 0.5 - 1e-9, 0.5 - 1e-9, "off by 1e-09"),  # a number without interval is exact
         (AT_LEAST_HALF, 0.5, 0.5, 0.5, "holds"),
         (Region(high=0.5), 0.53, 0.5 + 1e-9, 0.56, "off by 0.03"),
-        (Region(high=0.5), 0.53, 0.5, 0.56, "holds within the interval"),
-        (Region(0.57, 0.63), 0.60, 0.50, 0.70, "holds"),
+        (Region(high=0.5), 0.53, 0.5, 0.56, "undecided"),
+        (Region(0.57, 0.63), 0.60, 0.58, 0.62, "holds"),
+        (Region(0.57, 0.63), 0.60, 0.57, 0.63, "holds"),
+        (Region(0.57, 0.63), 0.60, 0.56, 0.62, "undecided"),  # equivalence is shown by the whole interval
+        (Region(0.57, 0.63), 0.60, 0.50, 0.70, "undecided"),
         (Region(0.57, 0.63), 0.55, 0.54, 0.56, "off by 0.02"),
         (Region(0.57, 0.63), 0.66, 0.64, 0.68, "off by 0.03"),
         (ABOVE_ZERO, 0.02, 0.001, 0.03, "holds"),
@@ -103,3 +107,38 @@ def test_the_interval_of_independent_differences_covers_as_often_as_it_says() ->
         assert found
         covered += found.low <= 0.05 <= found.high
     assert 0.92 < covered / 400 < 0.98
+
+
+@given(value=st.floats(-0.05, 0.05), n=st.integers(10, 10_000), fewer=st.floats(0.05, 1))
+def test_fewer_images_never_make_a_claim_hold(value: float, n: int, fewer: float) -> None:
+    def told(count: float) -> str:
+        reach = 0.5 / math.sqrt(count)
+        return verdict(Region(-0.02, 0.02), value, value - reach, value + reach).partition(" ")[0]
+
+    if told(n * fewer) == "holds":
+        assert told(n) == "holds"
+    if told(n * fewer) == "off":
+        assert told(n) == "off"
+
+
+def compared(value: float, error: float = 0.01) -> Comparison:
+    return Comparison("x", NOT_BELOW, Found(value, value - 1.96 * error, value + 1.96 * error, 1000, 0))
+
+
+def test_the_lines_of_a_claim_are_a_family_that_contradicts_as_rarely_as_one_line() -> None:
+    slightly, clearly, fine = compared(-0.021), compared(-0.035), compared(0.05)
+    assert [each.verdict for each in (slightly, clearly, fine)] == ["off by 0.021", "off by 0.035", "holds"]
+    assert [each.verdict for each in judge_family([slightly])] == ["off by 0.021"]
+    told = [each.verdict for each in judge_family([slightly, clearly, fine, compared(0.001)])]
+    assert told == ["undecided", "off by 0.035", "holds", "undecided"]  # p = .018 is above .025 / 3
+
+
+def test_a_claim_of_many_lines_is_wrongly_contradicted_as_seldom_as_one() -> None:
+    rng = np.random.default_rng(0)
+    alone = family = 0
+    for _ in range(1000):  # ten true claims, each just at its bound
+        lines = [compared(0.01 * error) for error in rng.normal(size=10)]
+        alone += any(each.has_failed for each in lines)
+        family += any(each.has_failed for each in judge_family(lines))
+    assert family <= 40
+    assert alone > 150

@@ -5,8 +5,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from collab.metric import MetricName
-from collab.report.attack_page.words import CONTROL_FAILED, WORDS, Scored, choose_word, pick_leakage, pool
-from collab.results.figure import Figure
+from collab.report.attack_page.words import (
+    CONTROL_FAILED,
+    WORDS,
+    Look,
+    Scored,
+    choose_word,
+    list_looks,
+    pick_leakage,
+    pool,
+)
+from collab.results.figure import Figure, reject_in_family
 from collab.results.opened import Opened
 from collab.results.results import name_adversary
 from collab.results.table import Result
@@ -67,7 +76,22 @@ def judge_attacks(run: Opened) -> list[Cell]:
             groups.setdefault((names[victim], attack, adversary), []).append(one)
     order = list(names.values())
     in_turn = sorted(groups.items(), key=lambda group: order.index(group[0][0]))
-    return _controlled([_cell(run, defense, group, scores) for (defense, _, _), group in in_turn])
+    looks = [list_looks([attacked.scores for attacked in group]) for _, group in in_turn]
+    clear = _tell_from_chance([defense for (defense, _, _), _ in in_turn], looks)
+    return _controlled(
+        [
+            _cell(run, defense, group, scores, of_group, are_clear)
+            for ((defense, _, _), group), of_group, are_clear in zip(in_turn, looks, clear, strict=True)
+        ]
+    )
+
+
+def _tell_from_chance(defenses: Sequence[str], looks: Sequence[Sequence[Look]]) -> list[list[bool]]:
+    """Which looks of each cell are clear; all looks at one defense are a family, read for the worst of them."""
+    family = {defense: [look.chance for of, here in zip(defenses, looks, strict=True) if of == defense for look in here]
+              for defense in dict.fromkeys(defenses)}  # fmt: skip
+    found = {defense: iter(reject_in_family(chances)) for defense, chances in family.items()}
+    return [[next(found[defense]) for _ in here] for defense, here in zip(defenses, looks, strict=True)]
 
 
 def _jobs(run: Opened, stage: str, participant: str, attack: str, victim: str | None) -> Iterator[Mapping[str, Any]]:
@@ -77,11 +101,18 @@ def _jobs(run: Opened, stage: str, participant: str, attack: str, victim: str | 
     return (job for job in jobs if tuple(map(job.get, ("stage", "entity", "attack", "victim"))) == key)
 
 
-def _cell(run: Opened, defense: str, group: Sequence[_Attacked], scores: Mapping[tuple[str, str, str], Scored]) -> Cell:
+def _cell(
+    run: Opened,
+    defense: str,
+    group: Sequence[_Attacked],
+    scores: Mapping[tuple[str, str, str], Scored],
+    looks: Sequence[Look],
+    clear: Sequence[bool],
+) -> Cell:
     victims, first = [attacked.scores for attacked in group], group[0]
     rehearsals = dict.fromkeys((each.participant, each.attack, each.rehearsed_on or each.victim) for each in group)
     control = pool([scores[key] for key in rehearsals if key in scores], CONTROL)
-    word, how = choose_word(victims, control)
+    word, how = choose_word(victims, looks, clear, control)
     names = {metric: MetricName.parse(metric) for scored in victims for metric in scored}
     likeness = next((metric for metric, name in names.items() if name.is_mean_of("ssim_max")), "")
     worst = [

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from collab.metric import MetricName
+from collab.results.paired import subtract
 from collab.results.results import Results
 from collab.results.table import Result
-from collab.results.words import subtract
 from collab.store.pictures import Pictures
 
 

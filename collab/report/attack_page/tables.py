@@ -24,7 +24,9 @@ def tabulate_matrix(cells: Sequence[Cell]) -> Table:
     ]
     note = (
         "broken: leakage of .5 or more (0 is the best guess without features, 1 what the released R makes of plain "
-        "features), or a fifth of the rows matched or re-identified. leaks: the 95 % interval lies above the guess. "
+        "features), or a fifth of the rows matched or re-identified. leaks: its victims' "
+        "score is clearly above the guess, so clearly that all attacks on a defense that gives nothing away would look "
+        "like that in 2.5 % of audits at most (Holm). "
         f"{CONTROL_FAILED}: it finds nothing here, nor where it must. {CANNOT}: {R_IS_BLIND}, so that leakage has no "
         "scale."
     )
@@ -60,7 +62,8 @@ def tabulate_details(cells: Sequence[Cell]) -> Table:
     ]  # fmt: skip
     heads = ("defense and attack", "adversary", "leakage", "SSIM", "worst image", "matched", "seconds", "victims", "n")
     notes = (
-        "SSIM: of the image or its negative, whichever is more alike. seconds: of the attacks and of the rehearsals "
+        "SSIM: of the image or its negative, whichever is more alike. Intervals speak of other victims too, words of "
+        "these alone. seconds: of the attacks and of the rehearsals "
         "that they rest on; one that serves several defenses counts for each.",
     )
     return Table("Every attack", heads, tuple(lines), notes)

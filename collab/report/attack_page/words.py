@@ -1,10 +1,11 @@
 """The word that an attack earns, and what it rests on (ATTACKS 3.2)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from collab.metric import MetricName
 from collab.results.catalog import is_share
-from collab.results.figure import Figure, average_groups
+from collab.results.figure import Figure, add_figures, average_groups
 from collab.results.table import Result
 
 BROKEN_LEAKAGE, BROKEN_MATCHES = 0.5, 0.2
@@ -12,6 +13,9 @@ BROKEN_LEAKAGE, BROKEN_MATCHES = 0.5, 0.2
 
 WORDS = ("not broken by this suite", "leaks", "broken")
 """From the least to the worst; one of the three below stands where nothing of the kind can be said."""
+
+LEAKAGES = ("leakage[ssim_max]", "leakage[pdist]")
+"""Normalized leakage, by both distances that it is measured with."""
 
 CONTROL_FAILED = "control failed"
 """The attack finds nothing here, nor where it must find something."""
@@ -29,21 +33,57 @@ Scored = Mapping[str, Result]
 """What one adversary's attack on one victim scored: results by metric."""
 
 
+@dataclass(frozen=True)
+class Look:
+    """One thing that an attack may have found, and what would be said of it.
+
+    `chance` is the one-sided p of its score where there is nothing to find: an audit looks many times, and holds each
+    against the number of looks. `is_large` where the score itself is what a broken defense has.
+    """
+
+    chance: float
+    is_large: bool
+    how: str
+
+    def level(self, *, is_clear: bool) -> int:
+        """Its word in `WORDS`: what chance may have made says nothing, however large."""
+        return (2 if self.is_large else 1) if is_clear else 0
+
+
 def pool(victims: Sequence[Scored], metric: str) -> Figure | None:
     """The mean of a metric over `victims`, of those that have it, as `average_groups` says; None if none has.
 
-    The interval of a share is cut off at 0 and at 1.
+    Its interval speaks of other victims too, where these differ. Of a share it is cut off at 0 and at 1.
     """
-    figures = [figure for scored in victims if metric in scored and (figure := scored[metric].figure) is not None]
+    figures = _figures(victims, metric)
+    return _cut(average_groups(figures), metric) if figures else None
+
+
+def pool_these(victims: Sequence[Scored], metric: str) -> Figure | None:
+    """The same with an interval over the images of these victims alone: what they gave away, whoever comes next."""
+    figures = _figures(victims, metric)
     if not figures:
         return None
-    mean = average_groups(figures)
+    mean = add_figures([1 / len(figures) * figure for figure in figures])
+    return _cut(replace(mean, n=len(figures)), metric)
+
+
+def _figures(victims: Sequence[Scored], metric: str) -> list[Figure]:
+    return [figure for scored in victims if metric in scored and (figure := scored[metric].figure) is not None]
+
+
+def _cut(mean: Figure, metric: str) -> Figure:
     return mean.within(0.0, 1.0) if is_share(metric) else mean
 
 
-def choose_word(victims: Sequence[Scored], control: Figure | None) -> tuple[str, str]:
-    """The word of one attack on `victims` and what it rests on; `control` is what its rehearsal gains over a guess."""
-    levels = [*_by_images(victims), *_by_shares(victims), *_by_attributes(victims)]
+def choose_word(
+    victims: Sequence[Scored], looks: Sequence[Look], clear: Sequence[bool], control: Figure | None
+) -> tuple[str, str]:
+    """The word of one attack on `victims` and what it rests on: of its `looks`, those that are `clear`.
+
+    `control` is what its rehearsal gains over a guess.
+    """
+    levels = [(look.level(is_clear=is_clear), look.how) for look, is_clear in zip(looks, clear, strict=True)]
     level, how = max(levels, key=lambda reached: reached[0], default=(0, ""))
     is_blind = bool(_likeness(victims)) and not _leakages(victims)
     if is_blind and level == 0:
@@ -57,59 +97,67 @@ def choose_word(victims: Sequence[Scored], control: Figure | None) -> tuple[str,
     return WORDS[level], how
 
 
+def list_looks(victims: Sequence[Scored]) -> list[Look]:
+    """All that one attack on `victims` may have found: images, who and what was matched, attributes."""
+    return [*_by_images(victims), *_by_shares(victims), *_by_attributes(victims)]
+
+
 def pick_leakage(victims: Sequence[Scored]) -> Figure | None:
     """The larger of the leakages by SSIM and by pdist; None where R makes no more of plain features than a guess."""
-    return max(_leakages(victims), key=lambda score: score.value, default=None)
+    scores = [score for metric in LEAKAGES if (score := pool(victims, metric)) is not None]
+    return max(scores, key=lambda score: score.value, default=None)
 
 
 def _leakages(victims: Sequence[Scored]) -> list[Figure]:
-    scores = (pool(victims, f"leakage[{quantity}]") for quantity in ("ssim_max", "pdist"))
-    return [score for score in scores if score is not None]
+    return [score for metric in LEAKAGES if (score := pool_these(victims, metric)) is not None]
 
 
-def _by_images(victims: Sequence[Scored]) -> list[tuple[int, str]]:
-    """The word by leakage; where that has no scale, whether images are clearly nearer to the truth than a guess."""
-    leakage = pick_leakage(victims)
-    if leakage is None:
-        likeness = [(name, score) for metric, name in _likeness(victims) if (score := pool(victims, metric))]
+def _by_images(victims: Sequence[Scored]) -> list[Look]:
+    """Leakage; where that has no scale, how much nearer to the truth images are than a guess."""
+    leakages = _leakages(victims)
+    if not leakages:
+        likeness = [(name, score) for metric, name in _likeness(victims) if (score := pool_these(victims, metric))]
         own = next((score for name, score in likeness if name.is_plain), None)
         guesses = (score for name, score in likeness if name.is_guess)
         guess = max(guesses, key=lambda score: score.value, default=None)
-        if own is None or guess is None or not own.is_above(guess):
+        if own is None or guess is None:
             return []
-        return [(1, f"SSIM {own}, and the best guess has {guess}; {R_IS_BLIND}")]
-    level = 2 if leakage.value >= BROKEN_LEAKAGE else int(leakage.is_above(0))
+        chance = (own - guess).chance_above(0.0)
+        return [Look(chance, False, f"SSIM {own}, and the best guess has {guess}; {R_IS_BLIND}")]
     with_scale = sum(any(MetricName.parse(name).quantity == "leakage" for name in each) for each in victims)
     blind = f", of {with_scale} of {len(victims)} victims: of the others {R_IS_BLIND}" * (with_scale < len(victims))
-    return [(level, f"leakage {leakage}{blind}")]
+    # The larger of two was picked: both are looks.
+    return [
+        Look(each.chance_above(0.0), each.value >= BROKEN_LEAKAGE, f"leakage {each}{blind}")
+        for each in sorted(leakages, key=lambda score: -score.value)
+    ]
 
 
-def _by_shares(victims: Sequence[Scored]) -> list[tuple[int, str]]:
-    levels = []
-    gallery = pool(victims, "gallery")
-    rank = pool(victims, "rank1[embedding]") or pool(victims, "rank1[pixels]")
+def _by_shares(victims: Sequence[Scored]) -> list[Look]:
+    looks = []
+    gallery = pool_these(victims, "gallery")
+    rank = pool_these(victims, "rank1[embedding]") or pool_these(victims, "rank1[pixels]")
     for score, floor, what in (
-        (pool(victims, "match_top1"), pool(victims, "match_chance"), "of the rows matched"),
+        (pool_these(victims, "match_top1"), pool_these(victims, "match_chance"), "of the rows matched"),
         (rank, gallery and Figure(1 / max(gallery.value, 1)), "of the images re-identified"),
     ):
         if score is not None:
-            beyond = score.is_above(floor.value if floor else 0)
-            level = 2 if score.value >= BROKEN_MATCHES and beyond else int(beyond)
-            levels.append((level, f"{100 * score.value:.0f} % {what}"))
-    if (area := pool(victims, "membership_auc")) is not None:
-        levels.append((int(area.is_above(0.5)), f"membership told with AUC {area}"))
-    return levels
+            chance = score.chance_above(floor.value if floor else 0.0)
+            looks.append(Look(chance, score.value >= BROKEN_MATCHES, f"{100 * score.value:.0f} % {what}"))
+    if (area := pool_these(victims, "membership_auc")) is not None:
+        looks.append(Look(area.chance_above(0.5), False, f"membership told with AUC {area}"))
+    return looks
 
 
-def _by_attributes(victims: Sequence[Scored]) -> list[tuple[int, str]]:
-    levels = []
+def _by_attributes(victims: Sequence[Scored]) -> list[Look]:
+    looks = []
     for metric, name in _names(victims):
         if name.quantity == "attribute_r2" and name.is_plain:
-            score, guess = pool(victims, metric), pool(victims, f"{metric}_prior_class_mean")
+            score, guess = pool_these(victims, metric), pool_these(victims, f"{metric}_prior_class_mean")
             if score is not None and guess is not None:
                 how = f"{name.setting} read with R² {score.value:.2f} (labels: {guess.value:.2f})"
-                levels.append((int(score.is_above(guess)), how))
-    return levels
+                looks.append(Look((score - guess).chance_above(0.0), False, how))
+    return looks
 
 
 def _likeness(victims: Sequence[Scored]) -> list[tuple[str, MetricName]]:

@@ -9,9 +9,10 @@ from collab.report.tables.crossings import sum_crossings
 from collab.results.catalog import entry_of, is_points
 from collab.results.gains import name_reference
 from collab.results.opened import Opened
+from collab.results.paired import subtract
 from collab.results.results import Key, Results
 from collab.results.table import Result
-from collab.results.words import format_signed, format_size, join_names, measure_gain, state_basis, subtract
+from collab.results.words import format_signed, format_size, join_names, measure_gain, state_basis
 from collab.scenario.rows import list_played_rows
 from collab.tasks import MAIN_METRIC
 

@@ -11,12 +11,13 @@ from collab.report.tables.federated import tabulate_exchange
 from collab.report.tables.inferred import tabulate_inference
 from collab.report.tables.perturbed import tabulate_perturbations
 from collab.report.tables.published import tabulate_published_images
+from collab.report.tables.worth import format_rho
 from collab.results.catalog import columns_in
 from collab.results.gains import find_gain, name_reference
 from collab.results.results import BY, Results
 from collab.results.table import Result, drop_verdicts
 from collab.results.words import FOR_CHOOSING, format_signed, state_basis
-from collab.results.writing import find_gap
+from collab.results.writing import find_gap, list_worths
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import list_played_rows
 from collab.verdicts.verdicts import Verdict, format_found, judge
@@ -127,7 +128,9 @@ def _table_5(scenario: Scenario, results: Results) -> Table:
         return Table("Table 5: refinement", (), ())  # nobody trains further
     beside = {metric: title for metric, title in main.others if results.has(metric)}
     has_paper = any(result.paper is not None for result in results.rows)
-    columns = ("row", "entity", "trained on", main.head, *beside.values(), "gain", *["paper"] * has_paper)
+    worths = {worth.row: worth for worth in list_worths(main, results, played)}
+    columns = ("row", "entity", "trained on", main.head, *beside.values(), "gain", *["ρ"] * bool(worths))
+    columns += ("paper",) * has_paper
 
     def line(name: str, entity: str | None, data: str, gain: str = "") -> tuple[str, ...]:
         scores = [results.find(name, entity, metric) for metric in (main.name, *beside)]
@@ -139,6 +142,7 @@ def _table_5(scenario: Scenario, results: Results) -> Table:
             data,
             *(format_cell(each, main.scale) for each in scores),
             gain,
+            *[format_rho(worths.get(name))] * bool(worths),
             *[paper] * has_paper,
         )
 
@@ -156,6 +160,11 @@ def _table_5(scenario: Scenario, results: Results) -> Table:
         "Scored on held-out images of the private classes. Rows from c_ on are controls.",
         f"gain: {main.points} better than {name_reference(result.row for result in results.rows)}.",
     ]
+    if worths:
+        notes.append(
+            "ρ: the part of what plain features of the same pool bring beyond own features alone that is left; "
+            "undefined where those do not clearly bring anything."
+        )
     if has_paper:
         verdicts_on = {row.verdict.partition(":")[0] for row in results.rows if row.paper is not None and row.verdict}
         is_apart = "; not comparable, shown for the order of rows" if "not comparable" in verdicts_on else ""
@@ -233,7 +242,7 @@ def tabulate_verdicts(judged: Sequence[Verdict], seeds: str) -> Table:
         last = about
     rule = (
         f"found: value and 95 % interval over n held-out images, {seeds}; differences of accuracies in points. "
-        "off by: the whole interval is against it; undecided, within the interval: a part of it is."
+        "holds: the whole interval lies where it should; off by: the whole interval is against it; undecided: else."
     )
     columns = ("expects", "claim", "expected", "found", "n", "paper", "verdict")
     return Table("Verdicts", columns, tuple(lines), (*notes, rule), tuple(rules))

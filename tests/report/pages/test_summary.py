@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from collab.report.pages.summary import Summary, summarize
 from collab.report.tables.crossings import sum_crossings
-from collab.results.words import format_duration, format_signed, format_size, join_names, state_basis, subtract
+from collab.results.paired import subtract
+from collab.results.words import format_duration, format_signed, format_size, join_names, state_basis
 from tests.report.made_up import crossings, pictures, row, rows, scenario
 
 SCENARIO = scenario()
