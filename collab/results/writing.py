@@ -130,5 +130,5 @@ def list_rhos(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
         value, low, high = (worth.rho.value, worth.rho.low, worth.rho.high) if worth.rho else (None, None, None)
         if this is not None:
             row = replace(this, metric=name_rho(main), value=value, low=low, high=high)
-            made.append(replace(row, paper=None, verdict=None, seconds=None, device=None))
+            made.append(replace(row, paper=None, verdict=None, seconds=None, device=None, answers=None))
     return made
