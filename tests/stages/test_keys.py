@@ -25,6 +25,7 @@ CHANGES: dict[str, set[str]] = {
     "name=other": NONE,
     "about=other": NONE,
     "seed=5": EVERYTHING,
+    "data.seed=5": EVERYTHING,
     "private_seeds=drawn": EVERYTHING - DECODES,
     "data.classes=6": EVERYTHING,
     "data.train=200": EVERYTHING,
