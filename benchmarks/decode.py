@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from measuring import describe_machine
 from PIL import Image
 from pyarrow import parquet
 
@@ -38,6 +39,7 @@ def main() -> None:
     if options.one:
         measure(options.source, options.rows[0], options.side)
         return
+    print(describe_machine(), flush=True)
     for rows in options.rows:
         command = [sys.executable, __file__, "--source", options.source, "--side", str(options.side)]
         subprocess.run([*command, "--rows", str(rows), "--one"], check=True)

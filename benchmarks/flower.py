@@ -84,6 +84,9 @@ def main() -> None:
                 play()
             print(f"turn {turn + 1}: here {ours[-1].round:.3f} s a round, {ours[-1].timed.wall:.1f} s in all; "
                   f"Flower {theirs[-1].round:.3f}, {theirs[-1].timed.wall:.1f}", flush=True)  # fmt: skip
+    print(
+        "Flower's side:", ", ".join(f"{name} {version}" for name, version in theirs[0].timed.answer["versions"].items())
+    )
     report(ours, theirs)
 
 
@@ -110,7 +113,7 @@ def take_turn_here(path: Path, overrides: list[str], scenario: Scenario, out: Pa
 def take_turn_on_flower(python: str, folder: Path) -> Turn:
     """Plays the port."""
     even = {"RAY_worker_niceness": "0", "OMP_NUM_THREADS": "1"}  # as `collab` sets them for itself
-    timed = time_command([python, str(Path(__file__).with_name("flower_port.py")), str(folder)], even)
+    timed = time_command([python, str(Path(__file__).with_name("flower_port.py")), str(folder)], **even)
     return Turn(timed, timed.answer["ends"], timed.answer["top1"])
 
 

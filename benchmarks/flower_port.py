@@ -14,6 +14,7 @@ import sys
 import time
 from collections import OrderedDict
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,8 @@ def main() -> None:
 
     resources = {"client_resources": {"num_cpus": 1, "num_gpus": 0.0}}
     run_simulation(server, client, num_supernodes=len(recipe["clients"]), backend_config=resources)
-    print(json.dumps({"ends": ends, "top1": top1}))
+    versions = {name: version(name) for name in ("flwr", "ray", "torch", "numpy")}
+    print(json.dumps({"ends": ends, "top1": top1, "versions": versions}))
 
 
 @cache

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -33,11 +33,11 @@ class Timed:
     answer: Any
 
 
-def time_command(command: Sequence[str], settings: Mapping[str, str] | None = None) -> Timed:
+def time_command(command: Sequence[str], **settings: str) -> Timed:
     """Plays `command` with `settings` in its environment; where it fails, so does this, with its last lines."""
     spent, start = dict[tuple[int, float], float](), time.perf_counter()
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(command, stdout=output, stderr=errors, env={**os.environ, **(settings or {})})
+        process = subprocess.Popen(command, stdout=output, stderr=errors, env={**os.environ, **settings})
         watched = psutil.Process(process.pid)
         while process.poll() is None:
             with suppress(psutil.Error):

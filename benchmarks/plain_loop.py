@@ -1,10 +1,12 @@
-"""The work of a scenario as one hand-written PyTorch script: no Ray, no Arrow, no store, no entities; all cores.
+"""The work of a scenario as one hand-written PyTorch script: no Ray, no Arrow, no store, no entities.
 
     python benchmarks/plain_loop.py scenarios/four_entities.yaml [--set path=value ...]
 
-The contender of `benchmarks/overhead.py`. It takes sizes from the scenario; images, networks and scores from the
-package; loops, batches and features in memory are written out here. Its random draws are its own, so its figures agree
-with a run's only within their noise. It plays what the scenarios of this repository ask for and refuses the rest.
+The contender of `benchmarks/overhead.py`: one process that plays one stage after the other, with all the threads that
+torch is given (`OMP_NUM_THREADS`). It takes sizes from the scenario; images, networks and scores from the package;
+loops, batches, optimizers and features in memory are written out here, in what torch and pytorch-msssim have. Its
+random draws are its own, so its figures agree with a run's only within their noise. It plays what the scenarios of this
+repository ask for and refuses the rest.
 """
 
 import argparse
@@ -14,18 +16,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pytorch_msssim import ssim
 from torch import nn
 from torch.nn import functional
 
 from collab.data.source import open_source
 from collab.defenses.dpm_network import build_dpm
-from collab.metrics.visual import ssim
 from collab.models.backbones import build_split
 from collab.models.freeze import fold
 from collab.models.reconstructors import build_reconstructor
-from collab.participants.scoring import distances, equivalence, means, priors
+from collab.participants.scoring import distances, means, priors
 from collab.scenario.reader import read_scenario
-from collab.training.optimizers import optimizers_of
 from collab.training.precision import resolve_compute
 from collab.training.statistics import settle_statistics
 from collab.training.tasks import CLASSES
@@ -43,14 +44,16 @@ def main() -> None:
     given = arguments.parse_args()
     start = time.perf_counter()
     rows = play(read_scenario(given.scenario, given.set).scenario)
-    print(json.dumps({"seconds": time.perf_counter() - start, "rows": rows}))
+    how = {"threads": torch.get_num_threads(), "compute": str(COMPUTE)}
+    print(json.dumps({"seconds": time.perf_counter() - start, "rows": rows, **how}))
 
 
 def play(scenario):
     """Pre-train, split, invert, poison, refine, in the order of the paper; returns top-1 by row."""
+    global COMPUTE
     refuse_what_is_not_here(scenario)
+    COMPUTE, device = resolve_compute(scenario.precision, "auto"), DEVICE
     torch.manual_seed(scenario.seed)
-    device = DEVICE
     rng = np.random.default_rng(scenario.seed)
     data, side = scenario.data, scenario.data.image_size
     source = open_source(data.opened_by, image_size=side, seed=scenario.seed, **data.source_options())
@@ -115,13 +118,14 @@ def play(scenario):
                 equivalence = functional.kl_div(
                     decider(after).log_softmax(1), wished, reduction="batchmean", log_target=True
                 )
-            return equivalence + options.ssim_weight * ssim(rebuild(after), pixels(pictures, at)).abs().mean()
+            return equivalence + options.ssim_weight * likeness(rebuild(after), pixels(pictures, at)).abs().mean()
 
         fit(p.parameters(), len(own), entity.defense, None, loss)
         freeze(p)
         poisoned[entity.name] = through(p, own)
         hidden = through(p, f_test)
-        equivalence(c, f_test, hidden, y_test, task=CLASSES, seed=scenario.seed, compute=COMPUTE)
+        plain_answers, answers = logits(c, f_test), logits(c, hidden)
+        CLASSES.measures(answers, y_test, scenario.seed), CLASSES.fidelity(answers, plain_answers, scenario.seed)
         true = lambda start, stop: pixels(x_test, torch.arange(start, stop))  # noqa: E731
         means(distances(r, f_test, hidden, true, compute=COMPUTE), scenario.seed)
 
@@ -193,9 +197,7 @@ def fit(parameters, rows, recipe, epochs, loss):
     """The loop."""
     epochs = epochs or recipe.epochs
     steps = -(-rows // recipe.batch_size)
-    optimizers = optimizers_of(
-        recipe.optimizer, list(parameters), rate=recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
+    optimizers = optimizers_for(recipe, list(parameters))
     paces = [pace_of(optimizer, recipe.schedule, epochs * steps) for optimizer in optimizers]
     for _ in range(epochs):
         for at in torch.tensor_split(torch.randperm(rows), steps):
@@ -206,6 +208,53 @@ def fit(parameters, rows, recipe, epochs, loss):
             value.backward()
             for step in (*optimizers, *paces):
                 step.step()
+
+
+def optimizers_for(recipe, parameters):
+    """Those of torch; with Muon its own for matrices, `FilterMuon` for filters and AdamW for all else."""
+    rate, decay = recipe.learning_rate, {"weight_decay": recipe.weight_decay}
+    match recipe.optimizer:
+        case "sgd":
+            return [torch.optim.SGD(parameters, rate, momentum=0.9, nesterov=True, fused=True, **decay)]
+        case "adam":
+            return [torch.optim.Adam(parameters, rate, fused=True, **decay)]
+        case "adamw":
+            return [torch.optim.AdamW(parameters, rate, fused=True, **decay)]
+    sorts = {sides: [weight for weight in parameters if weight.ndim == sides] for sides in (4, 2, 1)}
+    makers = {
+        4: lambda weights: FilterMuon(weights, {"lr": rate, **decay}),
+        2: lambda weights: torch.optim.Muon(weights, rate, **decay),
+        1: lambda weights: torch.optim.AdamW(weights, rate / 10, fused=True, **decay),
+    }
+    return [makers[sides](weights) for sides, weights in sorts.items() if weights]
+
+
+class FilterMuon(torch.optim.Optimizer):
+    """`torch.optim.Muon`, which takes matrices only, for filters: one after the other, each as a matrix of its rows."""
+
+    @torch.no_grad()
+    def step(self):
+        """One update."""
+        for group in self.param_groups:
+            rate, decay = group["lr"], group["weight_decay"]
+            for weight in group["params"]:
+                mean = self.state[weight].setdefault("mean", torch.zeros_like(weight))
+                mean.lerp_(weight.grad, 0.05)
+                update = weight.grad.lerp(mean, 0.95).flatten(1)
+                x = update.T if len(update) > update.shape[1] else update
+                x = x / x.norm().clamp(min=1e-7)
+                for _ in range(5):
+                    gram = x @ x.T
+                    x = 3.4445 * x + (2.0315 * gram @ gram - 4.775 * gram) @ x
+                x = x.T if len(update) > update.shape[1] else x
+                weight.mul_(1 - rate * decay)
+                weight.sub_(rate * max(1, len(update) / update.shape[1]) ** 0.5 * x.view_as(weight))
+
+
+def likeness(rebuilt, images):
+    """SSIM of each image, in fp32 whatever networks are computed in."""
+    with torch.autocast(DEVICE.type, enabled=False):
+        return ssim(rebuilt.float(), images, data_range=1.0, size_average=False)
 
 
 def pace_of(optimizer, schedule, steps):
@@ -268,7 +317,6 @@ def refuse_what_is_not_here(scenario):
     learned = [scenario.model.pretrain, scenario.scratch, scenario.reconstructor, refine, *modules]
     rest = ("federated", "disclosure", "exposure", "inference")
     left_out = {
-        f"`precision: {scenario.precision}`": resolve_compute(scenario.precision, "auto") != COMPUTE,
         "`task` other than classification": scenario.data.task != "classification",
         "`partition` other than iid": scenario.partition.kind != "iid",
         "entities other than contributors": any(entity.kind != "contributor" for entity in entities),

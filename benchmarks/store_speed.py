@@ -2,18 +2,20 @@
 
 python benchmarks/store_speed.py [--rows 16384] [--repeats 5] [--folder FOLDER]
 
-Everything is played in turn and the best turn counts, so that the ratios mean something on a busy machine.
+Everything is played in turn, and medians of the turns count.
 """
 
 import argparse
 import hashlib
 import os
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from measuring import describe_machine
 
 from collab.store.shards import ShardSpec, open_shard, write_shard
 
@@ -37,6 +39,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path)
     asked = parser.parse_args()
     torch.set_num_threads(1)
+    print(describe_machine())
     x, y = torch.randn(asked.rows, *SPEC.shape), torch.arange(asked.rows) % 10
     batches = list(zip(x.split(256), y.split(256), strict=True))
     with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
@@ -49,16 +52,17 @@ def main() -> None:
             "open, verified": lambda: open_shard(written.path, written, SPEC),
             "open and load": lambda: open_shard(written.path, written, SPEC).load(),
         }
-        best, least = dict.fromkeys(plays, float("inf")), dict.fromkeys(plays, float("inf"))
+        walls, cpus = ({name: list[float]() for name in plays} for _ in range(2))
         for _ in range(asked.repeats):
             for name, play in plays.items():
                 start, begun = time.perf_counter(), time.process_time()
                 play()
-                best[name] = min(best[name], time.perf_counter() - start)
-                least[name] = min(least[name], time.process_time() - begun)
-    for name, seconds in best.items():
-        ratio, size = best["copy + fsync"] / seconds, written.bytes / 1e9
-        print(f"| {name} | {size / seconds:.2f} GB/s | {ratio:.2f} of a copy | {least[name] / size:.2f} CPU-s a GB |")
+                walls[name].append(time.perf_counter() - start)
+                cpus[name].append(time.process_time() - begun)
+    size, medians = written.bytes / 1e9, {name: statistics.median(walls[name]) for name in plays}
+    for name, seconds in medians.items():
+        ratio, spent = medians["copy + fsync"] / seconds, statistics.median(cpus[name])
+        print(f"| {name} | {size / seconds:.2f} GB/s | {ratio:.2f} of a copy | {spent / size:.2f} CPU-s a GB |")
 
 
 if __name__ == "__main__":

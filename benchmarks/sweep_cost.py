@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
+from measuring import describe_machine
 
 from collab.runtime.host import Event
 from collab.runtime.play import Where
@@ -33,6 +34,7 @@ def main() -> None:
     arguments.add_argument("--cells", type=int, default=100, help="cells of the memory measurement; 0 leaves it out")
     arguments.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="as of `collab run`")
     given = arguments.parse_args()
+    print(describe_machine(), flush=True)
     measure_saving(given.scenario, given.seeds, given.set)
     if given.cells:
         measure_memory(given.scenario, given.cells, given.set)

@@ -46,6 +46,8 @@ class Stream:
         import torch
 
         in_use = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+        # Without a GPU `torch.manual_seed` would keep each seed, and the stack, for when there is one.
+        seed = torch.manual_seed if in_use or torch.cuda.is_available() else torch.default_generator.manual_seed
         with torch.random.fork_rng([torch.cuda.current_device()] if in_use else []):
-            torch.manual_seed(self.integer(purpose))
+            seed(self.integer(purpose))
             yield

@@ -65,3 +65,14 @@ def test_the_generator_of_the_gpu_in_use_is_put_back_too(monkeypatch: pytest.Mon
     with Stream(0, "a1", "poison").initialization():
         assert states[1] == seeded[0] == Stream(0, "a1", "poison").integer("weights")
     assert states == {0: torch.tensor([0]), 1: torch.tensor([1])}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU that comes later is to be seeded")
+def test_without_a_gpu_no_seed_is_kept_for_one() -> None:
+    before = len(torch.cuda._queued_calls)
+    with Stream(0, "a1", "poison").initialization():
+        drawn = torch.rand(2)
+    assert len(torch.cuda._queued_calls) == before
+    with torch.random.fork_rng([]):
+        torch.manual_seed(Stream(0, "a1", "poison").integer("weights"))
+        assert torch.equal(drawn, torch.rand(2))

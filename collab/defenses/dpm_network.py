@@ -10,6 +10,7 @@ from typing_extensions import override
 from collab.errors import ScenarioError
 from collab.models.filters import Features, Keyed
 from collab.models.layers import Residual, bottleneck
+from collab.training.columns import send
 
 
 def build_dpm(
@@ -61,6 +62,8 @@ class Rotating(Keyed):
     @override
     def forward(self, features: Features, source: Features | None = None) -> Features:
         picked = self.pick(features if source is None else source)
-        rows = [torch.nonzero(picked == place)[:, 0].to(features.device) for place in range(len(self.each))]
+        order = picked.argsort(stable=True)  # the rows of the first module, then those of the second
+        there, back = send(torch.stack([order, order.argsort()]), features.device)
+        rows = torch.split(there, picked.bincount(minlength=len(self.each)).tolist())
         shares = [module(features[own]) for module, own in zip(self.each, rows, strict=True) if len(own)]
-        return torch.cat(shares)[torch.cat(rows).argsort()]
+        return torch.cat(shares)[back]

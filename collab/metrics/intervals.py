@@ -1,10 +1,11 @@
 """Intervals over images: of a share, and by bootstrap of a mean or a quantile."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import binomtest
+from scipy.special import ndtri
 
 from collab.errors import CollabError
 
@@ -21,8 +22,14 @@ def share_interval(hits: int, count: int, level: float = 0.95) -> tuple[float, f
     Raises CollabError for no images, or a level outside (0, 1).
     """
     check_level(level, count)
-    interval = binomtest(hits, count).proportion_ci(level, "wilson")
-    return float(interval.low), float(interval.high)
+    if not 0 <= hits <= count:
+        raise CollabError(f"{hits} hits were counted among {count} images.")
+    # As in scipy.stats, to the last bit, whose import takes each process half a second.
+    share, z = hits / count, float(ndtri(0.5 + 0.5 * level))
+    scale = 2 * (count + z**2)
+    center = (2 * count * share + z**2) / scale
+    reach = z / scale * math.sqrt(4 * count * share * (1 - share) + z**2)
+    return 0.0 if hits == 0 else center - reach, 1.0 if hits == count else center + reach
 
 
 def bootstrap_interval(

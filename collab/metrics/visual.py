@@ -51,8 +51,9 @@ def ssim(rebuilt: Images, images: Images) -> PerImage:
     size, sigma = ssim_window(side)
     with torch.autocast(images.device.type, enabled=False):
         value: Tensor = pytorch_msssim.ssim(
-            rebuilt.float(), images.float(), data_range=1.0, size_average=False, win_size=size, win_sigma=sigma
-        )
+            rebuilt.float(), images.float(), data_range=1.0, size_average=False,
+            win=_window(images.shape[1], size, sigma, images.device),
+        )  # fmt: skip
     return value
 
 
@@ -122,7 +123,7 @@ def _terms(rebuilt: Tensor, images: Tensor, size: int, sigma: float) -> tuple[Te
     """Luminance, and contrast times structure, at each position of the window, [batch, channel, high, wide] each."""
     with torch.autocast(images.device.type, enabled=False):
         x, y = (z.float().contiguous() for z in (rebuilt, images))
-        bands = [_band(length, size, sigma).to(x.device) for length in x.shape[2:]]
+        bands = [_band(length, size, sigma, x.device) for length in x.shape[2:]]
         return _Terms.apply(x, y, *bands)
 
 
@@ -170,7 +171,7 @@ class _Terms(torch.autograd.Function):
 
 
 @cache
-def _band(length: int, size: int, sigma: float) -> Tensor:
+def _band(length: int, size: int, sigma: float, device: torch.device) -> Tensor:
     """[positions, length]: row i holds the window at position i, so that a product with it takes local means."""
     offsets = torch.arange(size, dtype=torch.float64) - size // 2
     # Normalized in fp64: at a sum of 1 + 4e-8 the small variances, differences of large means, shift a value by 1e-5.
@@ -178,7 +179,15 @@ def _band(length: int, size: int, sigma: float) -> Tensor:
     band = torch.zeros(length - size + 1, length, dtype=torch.float64)
     for position in range(len(band)):
         band[position, position : position + size] = bell
-    return band.float()
+    return band.float().to(device)
+
+
+@cache
+def _window(channels: int, size: int, sigma: float, device: torch.device) -> Tensor:
+    """The window of pytorch-msssim [channels, 1, 1, size], which would make and send it anew in each step."""
+    places = torch.arange(size, dtype=torch.float32) - size // 2
+    bell = torch.exp(-(places**2) / (2 * sigma**2))
+    return (bell / bell.sum()).expand(channels, 1, 1, size).clone().to(device)
 
 
 def distances_of_images(side: int) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:

@@ -46,9 +46,8 @@ class Filter(nn.Module):
 
 def spread_or_batch(spread: Float[Tensor, "channel 1 1"], features: Features) -> Float[Tensor, "channel 1 1"]:
     """`spread`, or that of the batch `features` before it is fitted (NaN), while what comes before is being trained."""
-    if not spread.isnan().any():
-        return spread
-    return features.detach().std(dim=(0, 2, 3), correction=0).view(-1, 1, 1)
+    measured = features.detach().std(dim=(0, 2, 3), correction=0).view(-1, 1, 1)
+    return torch.where(spread.isnan().any(), measured, spread)  # chosen on the device: the host need not know
 
 
 def spread_over(batches: Iterable[Features]) -> Float[Tensor, "channel 1 1"]:

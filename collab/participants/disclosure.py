@@ -128,8 +128,8 @@ def compare(rebuilt: Images, truth: Images, labels: Tensor, eye: Eye) -> dict[st
     for rows in np.split(np.arange(len(labels)), range(IMAGES_AT_ONCE, len(labels), IMAGES_AT_ONCE)):
         for name, values in eye.compare(rebuilt(rows), truth(rows), labels[rows]).items():
             kept = values if values.dtype == torch.bool else values.double()
-            parts.setdefault(name, []).append(kept.cpu())
-    return {name: torch.cat(values) for name, values in parts.items()}
+            parts.setdefault(name, []).append(kept)
+    return {name: torch.cat(values).cpu() for name, values in parts.items()}
 
 
 def comparison_measures(metrics: Mapping[str, Tensor], seed: int, suffix: str = "") -> tuple[Measure, ...]:

@@ -37,8 +37,8 @@ def distances(
             with torch.no_grad(), compute.autocast():
                 rebuilt = reconstructor(x.to(compute.device).float())
             for name, metric in metrics.items():
-                parts.setdefault(f"{name}_{what}", []).append(metric(rebuilt, truth).cpu())
-    return {name: torch.cat(values) for name, values in parts.items()}
+                parts.setdefault(f"{name}_{what}", []).append(metric(rebuilt, truth))
+    return {name: torch.cat(values).cpu() for name, values in parts.items()}
 
 
 PICTURES = 8

@@ -103,6 +103,7 @@ _ENTRIES = (
     Entry("mcc_round", "MCC %", "`mcc` after that round", "-1 to 1", "up", "{number}", ("",), 100.0, 1, is_points=True),
     Entry("degrees_round", "error °", "`degrees` after that round", "degrees", "down", "{number}", digits=1),
     Entry("gain", "gain", "how much better the row is than the better of `c_own` and `c_public`, those that were played; above 0 sharing helps, for errors too", "as the main metric", "up", "{main}", digits=1),
+    Entry("rho", "ρ", "the part of what plain features of the pool bring beyond own ones alone that its poisoned features still bring; no value where plain ones clearly bring nothing", "of the way", "up", "{main}", digits=2),
     Entry("gap", "G", "label writing: how much better C reads the rows that an entity published than poisoned held-out ones", "as the main metric", "down", "{main}", digits=1),
     _share("agreement", "agreement", "answers to poisoned features that equal those to plain ones", "up", is_points=True, part="task"),
     Entry("kl", "KL", "divergence of the answers to poisoned features from those to plain ones", "nats", "down", place="equivalence"),

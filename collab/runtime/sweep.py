@@ -14,6 +14,7 @@ from collab.report.pages.page import write_sweep_page
 from collab.results.aggregate import average_seeds, write_cells, write_means
 from collab.results.table import Result, read_results, write_results
 from collab.results.words import FOR_CHOOSING
+from collab.results.writing import list_worths
 from collab.runtime.cache import Cache
 from collab.runtime.deal import deal_cells
 from collab.runtime.host import Emit, tell_notes
@@ -23,10 +24,11 @@ from collab.runtime.play import backend_for
 from collab.runtime.run import Prepared, Run, Where
 from collab.runtime.schedule import schedule
 from collab.scenario.model import Scenario
+from collab.scenario.rows import list_played_rows
 from collab.scenario.sweep import Cell, Sweep
 from collab.store.files import place_file
 from collab.store.pictures import Sheet, read_pictures, write_pictures
-from collab.verdicts.sweeps import judge_sweep
+from collab.verdicts.sweeps import gather_points, judge_sweep
 from collab.verdicts.verdicts import Verdict, judge
 
 LANES = 64
@@ -210,9 +212,17 @@ def _write(
             if cell.seed == cells[0].seed
             and (sheet := read_pictures(place.parent, Sheet, _sheet_name(place, entity.name))) is not None
         }
+        played = {row.name: row for cell in cells for row in list_played_rows(cell.scenario)}
+        main = cells[0].scenario.data.main_metric
+        worths = [
+            (values, worth)
+            for values, results in gather_points(done)
+            for worth in list_worths(main, results, tuple(played.values()))
+        ]
         write_sweep_page(
             folder, spec, found, tuple(rows.values()), [(each.cell, each.reason) for each in failures], missing,
             verdicts=verdicts, sheets=sheets, notice=FOR_CHOOSING if is_for_choosing else "",
+            worths=worths,
         )  # fmt: skip
     return verdicts
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from collab.results.gains import list_gains
 from collab.results.table import Result
-from collab.results.writing import list_gaps
+from collab.results.writing import list_gaps, list_rhos
 from collab.runtime.host import Outcome
 from collab.scenario.model import Scenario
 from collab.stages.base import Job
@@ -47,5 +47,5 @@ def tabulate(
                         answers=answers,
                     )
                 )
-    rows += [*list_gains(scenario, rows), *list_gaps(scenario, rows)]
+    rows += [*list_gains(scenario, rows), *list_gaps(scenario, rows), *list_rhos(scenario, rows)]
     return [*judge_results(scenario, rows), *list_verdicts(scenario, rows)]

@@ -8,9 +8,9 @@ from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from collab.errors import ScenarioError
 from collab.papers import describe_expectable, expectable
@@ -55,8 +55,23 @@ SEED = "seed"
 class Axis(Part):
     """One thing that varies."""
 
-    vary: str = Field(description="A path of the scenario, as in --set, or one of the ready-made axes.")
+    vary: str = Field(
+        description="A path of the scenario, as in --set, or one of the ready-made axes; with `set` any name."
+    )
     values: Annotated[tuple[Value, ...], Field(min_length=1)] = Field(description="What it is set to, in turn.")
+    overrides: tuple[tuple[str, ...], ...] | None = Field(
+        None,
+        alias="set",
+        description="For each of `values`, which are then names, a list of path=value; an empty list changes nothing.",
+    )
+
+    @model_validator(mode="after")
+    def _each_value_is_set(self) -> Self:
+        if self.overrides is not None and len(self.overrides) != len(self.values):
+            raise ValueError(
+                f"`set` has {len(self.overrides)} lists for {len(self.values)} values; give one for each value"
+            )
+        return self
 
 
 class Sweep(Part):
@@ -66,7 +81,11 @@ class Sweep(Part):
     about: str = Field("", description="What it asks, in a sentence.")
     scenario: str = Field(description="The scenario that varies; relative to this file.")
     axes: tuple[Axis, ...] = Field(description="What varies.")
-    combine: Literal["grid", "zip"] = Field("grid", description="Every combination, or the first values together, ...")
+    combine: Literal["grid", "zip", "star"] = Field(
+        "grid",
+        description="Every combination; the first values together, the second ones, ...; or (star) the first values "
+        "together, and from there every other value of each axis alone.",
+    )
     seeds: Annotated[int, Field(ge=1, le=1000)] | Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000)] = (
         Field(1, description="How many, from the scenario's own upward; or a list of those that are played.")
     )
@@ -150,8 +169,7 @@ def _read_cells(
     lengths = {len(axis.values) for axis in sweep.axes}
     if sweep.combine == "zip" and len(lengths) > 1:
         raise ScenarioError(f"{path}: zipped axes have the same number of values; these have {sorted(lengths)}.")
-    all_values = [axis.values for axis in sweep.axes]
-    points = list(zip(*all_values, strict=True) if sweep.combine == "zip" and names else itertools.product(*all_values))
+    points = _list_points(sweep)
     if repeated := [point for point, count in Counter(points).items() if count > 1]:
         label = _label(dict(zip(names, repeated[0], strict=True)))
         raise ScenarioError(f"{path}: two cells have the same values, {label}. Each is played once; take one out.")
@@ -167,20 +185,38 @@ def _read_cells(
         raise ScenarioError(f"{path}: {len(points) * len(seeds)} cells; a sweep has at most {MOST_CELLS}.")
     for point in points:
         values = dict(zip(names, point, strict=True))
-        sets = [override for axis, value in values.items() for override in _overrides_of(axis, value, content)]
+        sets = {axis.vary: _overrides_of(axis, value, content) for axis, value in zip(sweep.axes, point, strict=True)}
         try:
-            _refuse_overruled(values, content)
+            _refuse_overruled(sets, content)
             for seed in seeds:
                 loaded = read_scenario(
-                    path.parent / sweep.scenario, [*sweep.overrides, *sets], seed, plugin_dirs=plugin_dirs,
-                    document=base, entities=_count(values.get("entities")), check_paths=check_paths,
-                )  # fmt: skip
+                    path.parent / sweep.scenario,
+                    [*sweep.overrides, *itertools.chain(*sets.values())],
+                    seed,
+                    plugin_dirs=plugin_dirs,
+                    document=base,
+                    entities=_count(values.get("entities")),
+                    check_paths=check_paths,
+                )
                 cells.append(Cell(values, loaded.scenario.seed, loaded.scenario, loaded.plugins))
         except ScenarioError as error:
             refusals[_label(values)] = str(error)
     if refusals:
         raise ScenarioError(list_refusals(refusals, len(points)))
     return tuple(cells)
+
+
+def _list_points(sweep: Sweep) -> list[tuple[Value, ...]]:
+    """The values of all axes at each point."""
+    values = [axis.values for axis in sweep.axes]
+    match sweep.combine if values else "grid":
+        case "zip":
+            return list(zip(*values, strict=True))
+        case "star":
+            first = tuple(each[0] for each in values)
+            rays = [(*first[:at], value, *first[at + 1 :]) for at, each in enumerate(values) for value in each[1:]]
+            return [first, *rays]
+    return list(itertools.product(*values))
 
 
 def list_refusals(refusals: Mapping[str, str], count: int) -> str:
@@ -220,17 +256,13 @@ def _list_seeds(path: Path, sweep: Sweep, scenario: Mapping[str, Any]) -> tuple[
     return tuple(own + number if is_seed else None for number in range(sweep.seeds))
 
 
-def _refuse_overruled(values: Mapping[str, Value], scenario: Mapping[str, Any]) -> None:
+def _refuse_overruled(sets: Mapping[str, Sequence[str]], scenario: Mapping[str, Any]) -> None:
     """Raises ScenarioError if a later axis sets again all that an axis has set: the column of that one would lie."""
     content = deepcopy(dict(scenario))
     with suppress(ValueError):  # told when the cells are read
         reached = {
-            axis: [
-                trail
-                for override in _overrides_of(axis, value, scenario)
-                for trail in apply_override(content, override)
-            ]
-            for axis, value in values.items()
+            axis: [trail for override in overrides for trail in apply_override(content, override)]
+            for axis, overrides in sets.items()
         }
         for (axis, trails), (later, others) in itertools.combinations(reached.items(), 2):
             if trails and all(any(trail[: len(other)] == other for other in others) for trail in trails):
@@ -245,8 +277,11 @@ def _count(entities: Value | None) -> int | None:
     return entities
 
 
-def _overrides_of(axis: str, value: Value, scenario: Mapping[str, Any]) -> list[str]:
-    """The overrides that put `value` on `axis`."""
+def _overrides_of(stated: Axis, value: Value, scenario: Mapping[str, Any]) -> list[str]:
+    """The overrides that put `value` on an axis."""
+    if stated.overrides is not None:
+        return list(stated.overrides[stated.values.index(value)])
+    axis = stated.vary
     head, _, name = axis.partition(".")
     if axis == "entities":
         return []

@@ -8,17 +8,10 @@ import torch
 from torch import Tensor
 
 from collab.metric import MetricName
+from collab.participants import disclosure
 from collab.participants.assignment import ORACLE
 from collab.participants.attacking import guess_name
-from collab.participants.disclosure import (
-    Gallery,
-    by_row,
-    compare,
-    comparison_measures,
-    leakage_measures,
-    rank_measures,
-    to_uint8,
-)
+from collab.participants.disclosure import by_row, compare, to_uint8
 from collab.participants.guessing import attribute_measures, match_measures, membership_measures
 from collab.participants.oracle import Oracle
 from collab.participants.scoring import PICTURES, guesses, likeness, means, priors, worst_and_median
@@ -105,9 +98,9 @@ def _judge_images(oracle: Oracle, trial: Trial, rebuilt: Tensor) -> Report:
     measures = [
         *(score for score in likeness(rebuilt, images, seed) if score.metric not in by_attack),
         *priors(images, labels, unrelated(), seed),
-        *comparison_measures(by_attack, seed),
+        *disclosure.comparison_measures(by_attack, seed),
         *means({f"{metric}_open": values for metric, values in by_open.items()}, seed),
-        *leakage_measures(by_attack, by_open, by_guess, seed),
+        *disclosure.leakage_measures(by_attack, by_open, by_guess, seed),
     ]
     options = oracle.scenario.disclosure
     if options is not None:
@@ -116,6 +109,6 @@ def _judge_images(oracle: Oracle, trial: Trial, rebuilt: Tensor) -> Report:
         more = oracle.stream("judge").numpy(f"gallery {trial.victim}").permutation(others)[:room]
         gallery = torch.cat([images, oracle.images_at(np.sort(more)).take(np.arange(len(more)), device)])
         places = torch.arange(min(len(images), options.queries), device=device)
-        ranks = Gallery(gallery, oracle.eye.recognizer).ranks(rebuilt[: len(places)], places)
-        measures += [*rank_measures(ranks, seed), Measure("gallery", len(gallery))]
+        ranks = disclosure.Gallery(gallery, oracle.eye.recognizer).ranks(rebuilt[: len(places)], places)
+        measures += [*disclosure.rank_measures(ranks, seed), Measure("gallery", len(gallery))]
     return Report(tuple(measures))

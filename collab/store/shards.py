@@ -106,7 +106,7 @@ def _check(x: Tensor, labels: Tensor, entity: str, spec: ShardSpec) -> tuple[Ten
     largest = CODECS[spec.dtype].largest
     if len(y):
         # One pass over the features; a NaN is both the least and the greatest, and fails every comparison.
-        low, high = (float(end) for end in x.aminmax())
+        low, high = torch.stack(x.aminmax()).tolist()  # one wait for a GPU and not two
         if not (low >= -largest and high <= largest):
             raise StoreError(
                 f"features of entity {entity!r} reach {max(abs(low), abs(high)):.6g}; {spec.dtype} holds finite values "

@@ -83,9 +83,11 @@ class Column:
 
 def free_bytes(device: torch.device) -> int:
     """Memory that this process can still take of a GPU, within its cap."""
-    free, total = torch.cuda.mem_get_info(device)
-    allocated, reserved = torch.cuda.memory_allocated(device), torch.cuda.memory_reserved(device)
-    cap = int(total * torch.cuda.get_per_process_memory_fraction(device))
+    # by number: torch takes the fraction of a device with one only
+    number = torch.cuda.current_device() if device.index is None else device.index
+    free, total = torch.cuda.mem_get_info(number)
+    allocated, reserved = torch.cuda.memory_allocated(number), torch.cuda.memory_reserved(number)
+    cap = int(total * torch.cuda.get_per_process_memory_fraction(number))
     return max(0, min(free + reserved - allocated, cap - allocated))
 
 

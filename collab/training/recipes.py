@@ -364,11 +364,13 @@ def outputs_of(network: nn.Module, inputs: Tensor | Iterable[Tensor], compute: C
     """All outputs [rows, ...] in fp32 on the CPU, network in eval mode.
 
     `inputs` [rows, ...] are split here, so that any number of rows fits; what comes in pieces is read piece by piece.
+    Vectors are fetched from the device all at once, images and maps piece by piece: all of them might not fit there.
     """
     compute.place(network).eval()
     pieces = batched(inputs) if isinstance(inputs, Tensor) else inputs
     with torch.no_grad(), compute.autocast():
-        return torch.cat([network(x.to(compute.device).float()).float().cpu() for x in pieces])
+        answers = (network(x.to(compute.device).float()).float() for x in pieces)
+        return torch.cat([answer if answer.ndim <= 2 else answer.cpu() for answer in answers]).cpu()
 
 
 def with_budget(recipe: Recipe, rows: int, most_rows: int, budget: Literal["epochs", "steps"]) -> Recipe:

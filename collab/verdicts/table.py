@@ -5,21 +5,40 @@ A file of `collab/verdicts/papers` lists its tables in `TABLES`:
     TABLES = (Table("dp_table1", (poisoning_costs_little,), Setup(backbones=("resnet50", "resnet101")), _place_of),)
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import wraps
+from typing import ParamSpec
 
 from collab.papers import PrintedTable, paper_figure, paper_tables
 from collab.results.aggregate import Values
 from collab.results.results import Results
 from collab.results.table import Result
 from collab.verdicts.evidence import Evidence
-from collab.verdicts.judging import Claim
+from collab.verdicts.judging import Claim, Comparison
 
 Point = tuple[Values, Results]
 """Values of the axes of a sweep, and the results there."""
 
 Place = tuple[str, str]
 """Row and column of a printed table."""
+
+
+Asked = ParamSpec("Asked")
+"""What a claim is asked about: the evidence of a scenario, or an axis and the points of a sweep."""
+
+
+def claim(name: str, sentence: str) -> Callable[[Callable[Asked, Iterable[Comparison]]], Callable[Asked, Claim]]:
+    """Makes a claim of a function that compares: what it is called, and the `sentence` that it rests on."""
+
+    def judge_by(compare: Callable[Asked, Iterable[Comparison]]) -> Callable[Asked, Claim]:
+        @wraps(compare)
+        def judge(*asked: Asked.args, **named: Asked.kwargs) -> Claim:
+            return Claim(name, sentence, tuple(compare(*asked, **named)))
+
+        return judge
+
+    return judge_by
 
 
 def pretrained_on_a_part(evidence: Evidence) -> str:

@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 
@@ -6,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import bootstrap
+from scipy.stats import binomtest, bootstrap
 
 from collab.errors import CollabError
 from collab.metrics import intervals
@@ -93,6 +95,19 @@ def test_memory_is_bounded_whatever_the_number_of_values(monkeypatch: pytest.Mon
 def test_a_share_has_wilsons_interval(hits: int, count: int, low: float, high: float) -> None:
     """The last two are examples of Newcombe (1998), Table I, method 3; of 18 of 18 the end is n / (n + z^2)."""
     assert share_interval(hits, count) == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize("level", [0.95, 0.9])
+def test_a_share_has_the_interval_of_scipy_to_the_last_bit(level: float) -> None:
+    for count in (1, 2, 7, 250, 1000, 4999):
+        for hits in {0, 1, count // 3, count // 2, count - 1, count}:
+            assert share_interval(hits, count, level) == tuple(binomtest(hits, count).proportion_ci(level, "wilson"))
+
+
+def test_an_import_of_what_hosts_play_leaves_out_what_takes_long() -> None:
+    code = "import sys, collab.runtime.host; print({'scipy.stats', 'matplotlib', 'sklearn'} & {*sys.modules})"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told.strip() == "set()"
 
 
 @given(st.integers(1, 5000).flatmap(lambda count: st.tuples(st.integers(0, count), st.just(count))))

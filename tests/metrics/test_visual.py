@@ -109,7 +109,7 @@ def test_ssim_and_its_gradient_are_those_of_pytorch_msssim(side: int, window: tu
 def test_both_terms_have_the_gradient_of_finite_differences(side: tuple[int, int]) -> None:
     generator = torch.Generator().manual_seed(1)
     x, y = (torch.rand(2, 3, *side, generator=generator, dtype=torch.float64).requires_grad_() for _ in range(2))
-    down, along = (_band(length, 5, 0.75).double() for length in side)
+    down, along = (_band(length, 5, 0.75, torch.device("cpu")).double() for length in side)
     assert torch.autograd.gradcheck(lambda x, y: _Terms.apply(x, y, down, along), (x, y))
 
 
@@ -313,3 +313,10 @@ def test_a_negative_has_no_ms_ssim_and_no_slope_that_is_not_a_number() -> None:
     value.sum().backward()
     assert rebuilt.grad is not None
     assert torch.equal(rebuilt.grad, torch.zeros_like(images))
+
+
+def test_large_images_are_scored_by_the_library_to_the_bit() -> None:
+    generator = torch.Generator().manual_seed(4)
+    rebuilt, images = (torch.rand(2, 3, 64, 70, generator=generator) for _ in range(2))
+    expected = pytorch_msssim.ssim(rebuilt, images, data_range=1.0, size_average=False, win_size=11, win_sigma=1.5)
+    assert torch.equal(ssim(rebuilt, images), expected)  # it is given its own window, made once for each device

@@ -89,3 +89,16 @@ def test_while_they_learn_rows_are_dealt_anew_and_all_modules_learn() -> None:
     assert not torch.equal(network.pick(features), network.pick(features))
     network(features).sum().backward()
     assert all(value.grad is not None and value.grad.any() for value in network.parameters())
+
+
+@pytest.mark.parametrize("picks", [[1, 0, 2, 1, 1, 0], [2, 2, 2, 2, 2, 2], [0, 1, 2, 0, 1, 2]])
+def test_rows_pass_through_their_module_as_if_each_were_looked_for(picks: list[int]) -> None:
+    torch.manual_seed(0)
+    modules = [build_dpm(8, blocks=1, norm="none") for _ in range(3)]
+    rotating, features = Rotating(modules), torch.rand(6, 8, 4, 4)
+    rotating.pick = lambda features: torch.tensor(picks)  # type: ignore[method-assign]
+    found = rotating(features)
+    for number, module in enumerate(modules):
+        own = torch.nonzero(torch.tensor(picks) == number)[:, 0]
+        if len(own):
+            assert torch.equal(found[own], module(features[own]))

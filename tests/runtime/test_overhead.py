@@ -6,9 +6,12 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
+import torch
+from torch import nn
 
 from collab.runtime.plan import plan
 from collab.scenario.reader import read_scenario
+from collab.training.optimizers import optimizers_of
 from collab.training.precision import SWITCH
 from tests.places import ROOT, SCENARIOS
 from tests.playing import SMALL
@@ -49,7 +52,6 @@ def test_the_plain_loop_plays_the_rows_of_the_plan(fast_bf16: str) -> None:
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("precision=bf16", "`precision: bf16`"),
         ("partition={kind: dirichlet, alpha: 1}", "`partition` other than iid"),
         ("entities.a2.defense=[dpm, none]", "defenses other than one of dpm and none"),
         ("entities.a2.defense.adapt=true", "`against`, `adapt`"),
@@ -66,8 +68,29 @@ def test_the_plain_loop_refuses_what_it_would_leave_out(
         script.refuse_what_is_not_here(read_scenario(SCENARIOS / "tiny.yaml", [*SMALL, override]).scenario)
 
 
+def test_the_plain_loop_takes_the_same_steps_by_muon() -> None:
+    """Its own lines for filters, and torch's for matrices (in bf16), beside ours."""
+    recipe = SimpleNamespace(optimizer="muon", learning_rate=0.1, weight_decay=0.05)
+    torch.manual_seed(0)
+    ours = [nn.Parameter(torch.randn(shape)) for shape in ((8, 4, 3, 3), (4, 8, 1, 1), (5, 8), (8,))]
+    theirs = [nn.Parameter(weight.detach().clone()) for weight in ours]
+    both = (
+        optimizers_of("muon", ours, rate=0.1, weight_decay=0.05),
+        benchmark("plain_loop").optimizers_for(recipe, theirs),
+    )
+    for _ in range(3):
+        for one, other in zip(ours, theirs, strict=True):
+            one.grad = torch.randn_like(one)
+            other.grad = one.grad.clone()
+        for optimizer in (*both[0], *both[1]):
+            optimizer.step()
+    for one, other, tolerance in zip(ours, theirs, (1e-5, 1e-5, 2e-2, 1e-6), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=tolerance)
+
+
 @pytest.fixture
-def overhead() -> ModuleType:
+def overhead(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
     return benchmark("overhead")
 
 
@@ -76,25 +99,36 @@ def test_the_ratio_is_that_of_medians_with_and_without_the_start(
 ) -> None:
     turns = {"run": iter([(30.0, 6.0), (28.0, 4.0), (99.0, 70.0)]), "plain": iter([20.0, 19.0, 90.0])}
 
-    def fake(command: list[str], **options: object) -> SimpleNamespace:
+    def fake(command: list[str], **settings: str) -> SimpleNamespace:
         if "run" in command:
             seconds, start = next(turns["run"])
-            return SimpleNamespace(
-                returncode=0, stderr="", stdout=json.dumps({"seconds": seconds, "start_seconds": start})
-            )
-        return SimpleNamespace(returncode=0, stderr="", stdout=json.dumps({"seconds": next(turns["plain"])}))
+            return SimpleNamespace(wall=seconds, cpu=1.0, answer={"start_seconds": start})
+        assert settings == {"OMP_NUM_THREADS": "2"}
+        return SimpleNamespace(wall=next(turns["plain"]), cpu=1.0, answer={"threads": 2, "compute": "cpu fp32"})
 
-    monkeypatch.setattr(subprocess, "run", fake)
-    overhead.measure(SCENARIOS / "tiny.yaml", 3, [])
+    monkeypatch.setattr(overhead, "time_command", fake)
+    overhead.measure(SCENARIOS / "tiny.yaml", 3, [], 2)
     figures = {line[:25].strip(): line.split()[-1] for line in capsys.readouterr().out.splitlines() if "ratio" in line}
     assert figures["ratio"] == "1.50"
     assert figures["ratio without the start"] == "1.20"
 
 
-def test_a_contender_that_fails_is_an_error_with_its_last_lines(
-    overhead: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    failed = SimpleNamespace(returncode=134, stderr="double free or corruption", stdout="")
-    monkeypatch.setattr(subprocess, "run", lambda command, **options: failed)
+@pytest.fixture
+def measuring() -> ModuleType:
+    return benchmark("measuring")
+
+
+def test_a_contender_that_fails_is_an_error_with_its_last_lines(measuring: ModuleType) -> None:
     with pytest.raises(SystemExit, match="ended with 134:\ndouble free"):
-        overhead.measure(SCENARIOS / "tiny.yaml", 1, [])
+        measuring.time_command(
+            [sys.executable, "-c", "import sys; print('double free', file=sys.stderr); sys.exit(134)"]
+        )
+
+
+def test_the_time_of_a_command_is_that_of_all_its_processes(measuring: ModuleType) -> None:
+    spin = "import time\nwhile time.process_time() < 0.4: pass"
+    both = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {spin!r}])\n{spin}\nprint('[1]')"
+    timed = measuring.time_command([sys.executable, "-c", both])
+    assert timed.answer == [1]
+    assert 0.5 < timed.cpu < 1.2  # each looked at for the last time at most a tenth of a second before it ended
+    assert timed.wall > 0.8

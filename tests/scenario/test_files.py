@@ -89,7 +89,8 @@ def test_a_sweep_file_is_valid_and_says_how_to_run_it(path: Path) -> None:
     sweep, cells = read_sweep(path)
     assert sweep.name == path.stem
     lengths = [len(axis.values) for axis in sweep.axes]
-    assert len(cells) == sweep.seeds * (lengths[0] if sweep.combine == "zip" else math.prod(lengths))
+    points = {"zip": lengths[0], "grid": math.prod(lengths), "star": 1 + sum(length - 1 for length in lengths)}
+    assert len(cells) == sweep.seeds * points[sweep.combine]
     text = path.read_text(encoding="utf-8")
     assert text.startswith(f"# collab sweep scenarios/{path.name}")
     Draft202012Validator(sweep_schema()).validate(read_document(text).content)

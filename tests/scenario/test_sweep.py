@@ -193,3 +193,36 @@ def test_an_axis_of_all_and_one_of_a_part_of_it_go_together(cells: Cells, scenar
 def test_a_sweep_file_with_an_axis_of_seeds_is_told_what_to_write(cells: Cells) -> None:
     with pytest.raises(ScenarioError, match=r"`seed` is no axis; write `seeds: \[1, 2, 3\]`"):
         cells("seed", "[1, 2]")
+
+
+def test_a_star_varies_one_axis_at_a_time_from_the_first_values(scenario_file: Write, valid: str) -> None:
+    path = scenario_file(valid).parent / "sweep.yaml"
+    path.write_text(
+        "name: s\nscenario: small.yaml\ncombine: star\naxes:\n"
+        "  - {vary: refine.epochs, values: [3, 4, 5]}\n"
+        "  - {vary: lambda.a1, values: [1.0, 0.5]}\n"
+        "  - {vary: rates, values: [same, low], set: [[], [refine.learning_rate=0.001, seed=7]]}\n"
+    )
+    points = [tuple(cell.values.values()) for cell in read_sweep(path)[1]]
+    assert points == [(3, 1.0, "same"), (4, 1.0, "same"), (5, 1.0, "same"), (3, 0.5, "same"), (3, 1.0, "low")]
+    low, base = read_sweep(path)[1][-1].scenario, read_sweep(path)[1][0].scenario
+    assert (low.refine.learning_rate, low.seed, low.refine.epochs) == (0.001, 0, 3)  # seeds are the sweep's
+    assert base.refine.learning_rate != 0.001
+
+
+def test_a_list_is_given_for_each_named_value(scenario_file: Write, valid: str) -> None:
+    path = scenario_file(valid).parent / "sweep.yaml"
+    path.write_text("name: s\nscenario: small.yaml\naxes: [{vary: rates, values: [same, low], set: [[]]}]\n")
+    with pytest.raises(ScenarioError, match="`set` has 1 lists for 2 values; give one for each value"):
+        read_sweep(path)
+
+
+def test_a_named_value_that_another_axis_overrules_is_refused(scenario_file: Write, valid: str) -> None:
+    path = scenario_file(valid).parent / "sweep.yaml"
+    path.write_text(
+        "name: s\nscenario: small.yaml\naxes:\n"
+        "  - {vary: hiding, values: [less], set: [[entities.a1.defense.lambda=0.5]]}\n"
+        "  - {vary: lambda.a1, values: [0.1]}\n"
+    )
+    with pytest.raises(ScenarioError, match=r"axis 'hiding' has no effect, since 'lambda\.a1' sets the same"):
+        read_sweep(path)

@@ -24,10 +24,12 @@ from collab.report.tables.federated import draw_exchange
 from collab.report.tables.over_seeds import pick_headline_gains, tabulate_gains, tabulate_means
 from collab.report.tables.published import draw_entropy
 from collab.report.tables.tables import describe, make_tables, tabulate_verdicts
-from collab.results.aggregate import Mean
+from collab.report.tables.worth import draw_worths, tabulate_worths
+from collab.results.aggregate import Mean, Values
 from collab.results.gains import name_reference
 from collab.results.opened import Opened, open_run
 from collab.results.words import FOR_CHOOSING
+from collab.results.writing import Worth
 from collab.scenario.model import Refinement
 from collab.scenario.sweep import Sweep
 from collab.store.pictures import Sheet
@@ -110,11 +112,12 @@ def write_sweep_page(
     verdicts: Sequence[Verdict] = (),
     sheets: Mapping[str, Sheet] | None = None,
     notice: str = "",
+    worths: Sequence[tuple[Values, Worth]] = (),
 ) -> Path:
     """Draws `report.html` of a sweep: curves, frontiers, pictures, verdicts, means, what failed.
 
     `rows` are those of the scenarios; `sheets` are named by the values of their cell, and the entity if there are more.
-    `notice` is to be read first.
+    `notice` is to be read first; `worths` are what rows keep of plain sharing, where the axes stand as they say.
     """
     axes = [axis.vary for axis in spec.axes]
     main = find_main_metric(mean.metric for mean in means)
@@ -122,11 +125,14 @@ def write_sweep_page(
     over = "held-out images and seeds together" if has_seeds else "held-out images; one seed, see --seeds"
     band = f"Bands: 95 % interval over {over}."
     target = folder / "report.html"
+    base = {axis.vary: axis.values[0] for axis in spec.axes}
+    is_line = bool(axes) and spec.combine != "star"  # there few points share the values of all axes but the first
     page = fill_in(
         "sweep.html", spec=spec, answer=answer_sweep(means, rows), axes=axes, main=main, missing=missing,
         band=band, notice=notice,
-        curves=draw_accuracy(means, axes, {str(row.name): describe(row) for row in rows}) if axes else "",
-        poisoning=draw_poisoning(means, axes) if axes else "", poisoned=tabulate_poisoning(means, axes),
+        curves=draw_accuracy(means, axes, {str(row.name): describe(row) for row in rows}) if is_line else "",
+        worths=tabulate_worths(main, base, worths), worth=draw_worths(main, base, worths),
+        poisoning=draw_poisoning(means, axes) if is_line else "", poisoned=tabulate_poisoning(means, axes),
         frontier=draw_frontier(means, axes, pick_headline_gains(means, rows)),
         costs=draw_costs(means, axes) if axes else "", sheet=make_contact_sheet(sheets or {}),
         verdicts=tabulate_verdicts(verdicts, "of each point") if verdicts else None,

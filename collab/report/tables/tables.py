@@ -12,12 +12,13 @@ from collab.report.tables.half_widths import tabulate_half_widths
 from collab.report.tables.inferred import tabulate_inference
 from collab.report.tables.perturbed import tabulate_perturbations
 from collab.report.tables.published import tabulate_published_images
+from collab.report.tables.worth import format_rho
 from collab.results.catalog import columns_in
 from collab.results.gains import find_gain, name_reference
 from collab.results.results import BY, Results
 from collab.results.table import Result, drop_verdicts
 from collab.results.words import FOR_CHOOSING, format_signed, state_basis
-from collab.results.writing import find_gap
+from collab.results.writing import find_gap, list_worths
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import list_played_rows
 from collab.verdicts.verdicts import Verdict, format_found, judge
@@ -129,7 +130,9 @@ def _table_5(scenario: Scenario, results: Results) -> Table:
         return Table("Table 5: refinement", (), ())  # nobody trains further
     beside = {metric: title for metric, title in main.others if results.has(metric)}
     has_paper = any(result.paper is not None for result in results.rows)
-    columns = ("row", "entity", "trained on", main.head, *beside.values(), "gain", *["paper"] * has_paper)
+    worths = {worth.row: worth for worth in list_worths(main, results, played)}
+    columns = ("row", "entity", "trained on", main.head, *beside.values(), "gain", *["ρ"] * bool(worths))
+    columns += ("paper",) * has_paper
 
     def line(name: str, entity: str | None, data: str, gain: str = "") -> tuple[str, ...]:
         scores = [results.find(name, entity, metric) for metric in (main.name, *beside)]
@@ -141,6 +144,7 @@ def _table_5(scenario: Scenario, results: Results) -> Table:
             data,
             *(format_cell(each, main.scale) for each in scores),
             gain,
+            *[format_rho(worths.get(name))] * bool(worths),
             *[paper] * has_paper,
         )
 
@@ -158,6 +162,11 @@ def _table_5(scenario: Scenario, results: Results) -> Table:
         "Scored on held-out images of the private classes. Rows from c_ on are controls.",
         f"gain: {main.points} better than {name_reference(result.row for result in results.rows)}.",
     ]
+    if worths:
+        notes.append(
+            "ρ: the part of what plain features of the same pool bring beyond own features alone that is left; "
+            "undefined where those do not clearly bring anything."
+        )
     if has_paper:
         verdicts_on = {row.verdict.partition(":")[0] for row in results.rows if row.paper is not None and row.verdict}
         is_apart = "; not comparable, shown for the order of rows" if "not comparable" in verdicts_on else ""

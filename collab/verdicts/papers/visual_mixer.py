@@ -1,10 +1,10 @@
 """Li et al., You Can Use But Cannot Recognize (VisualMixer), NDSS 2024: its headline figures."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from collab.verdicts.evidence import Evidence
-from collab.verdicts.judging import ABOVE, Claim
-from collab.verdicts.table import Table
+from collab.verdicts.judging import ABOVE, Comparison
+from collab.verdicts.table import Table, claim
 
 
 def find_from_scratch(evidence: Evidence) -> Mapping[str, str]:
@@ -25,34 +25,35 @@ def name_entropy(evidence: Evidence) -> str:
     return evidence.metric("vfe[", "_published", otherwise="vfe[8]_published")
 
 
-def shuffling_hides_images(evidence: Evidence) -> Claim:
+@claim(
+    "shuffling raises entropy",
+    '"prevent visual features from being discerned and recognized" (abstract); here by its own measure alone',
+)
+def shuffling_hides_images(evidence: Evidence) -> Iterator[Comparison]:
     """VisualMixer: what is published is harder to discern than the image by the measure that it goes by."""
     entropy = name_entropy(evidence)
-    found = tuple(
-        evidence.compare(
-            f"{name}: entropy above that of the images", ("tables_1_2", name, entropy),
-            ("tables_1_2", name, entropy.replace("published", "original")), ABOVE, is_points=False,
+    for name in evidence.protected_by("visual_mixer"):
+        published, original = (
+            ("tables_1_2", name, entropy.replace("published", of)) for of in ("published", "original")
         )
-        for name in evidence.protected_by("visual_mixer")
-    )  # fmt: skip
-    sentence = '"prevent visual features from being discerned and recognized" (abstract); here by its own measure alone'
-    return Claim("shuffling raises entropy", sentence, found)
+        expected = f"{name}: entropy above that of the images"
+        yield evidence.compare(expected, published, original, ABOVE, is_points=False)
 
 
-def shuffling_keeps_more(evidence: Evidence) -> Claim:
+@claim(
+    "shuffling keeps more",
+    '"Differential Privacy (DP) [...] cannot effectively protect visual features"; shuffling "while incurring '
+    'negligible accuracy loss" (abstract); here noise of equal gain in visual feature entropy',
+)
+def shuffling_keeps_more(evidence: Evidence) -> Iterator[Comparison]:
     """VisualMixer against noise: at an entropy no lower, a network trained on shuffled images is the better one."""
-    found, rows, entropy = [], find_from_scratch(evidence), name_entropy(evidence)
+    rows, entropy = find_from_scratch(evidence), name_entropy(evidence)
     for mixed, noisy in pair_equally_hidden(evidence, "visual_mixer", "pixel_noise"):
         keys = [evidence.key(rows[name], f"{evidence.main.name}_published") for name in (mixed, noisy)]
         entropies = [evidence.row(("tables_1_2", name, entropy)) for name in (mixed, noisy)]
         is_lower = all(entropies) and (entropies[0].value or 0) < 0.98 * (entropies[1].value or 0)  # type: ignore[union-attr]
         why = f"{mixed} reaches less visual feature entropy than {noisy}" if is_lower else ""
-        found.append(evidence.better(f"{mixed} above {noisy}", keys[0], keys[1], ABOVE, incomparable=why))
-    sentence = (
-        '"Differential Privacy (DP) [...] cannot effectively protect visual features"; shuffling "while incurring '
-        'negligible accuracy loss" (abstract); here noise of equal gain in visual feature entropy'
-    )
-    return Claim("shuffling keeps more", sentence, tuple(found))
+        yield evidence.better(f"{mixed} above {noisy}", keys[0], keys[1], ABOVE, incomparable=why)
 
 
 TABLES = (
