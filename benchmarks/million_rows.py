@@ -107,9 +107,9 @@ def main() -> None:
 def measure(rows: int, folder: Path) -> None:
     """Plays `rows` rows in this process and prints what that took."""
     private = rows + SMALL
-    labels = np.concatenate([np.arange(private) % 2, np.full(512, 2)])
-    write_photographs(folder / "train.parquet", labels, 32, seed=0, form="BMP")
-    write_photographs(folder / "test.parquet", np.arange(768) % 3, 32, seed=1, form="BMP")
+    parts = [(np.arange(private) % 2, 0), (np.full(512, 2), 1)]
+    write_photographs(folder / "train.parquet", parts, 32, "BMP")
+    write_photographs(folder / "test.parquet", [(np.arange(768) % 3, 2)], 32, "BMP")
     epoch = {"epochs": 1, "batch_size": 256}
     defense = {"kind": "dpm", "blocks": 1, **epoch}
     (folder / "scenario.yaml").write_text(json.dumps({

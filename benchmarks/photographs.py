@@ -1,6 +1,6 @@
 """Parquet files of any number of small images, all different, made from a few drawn ones, in little memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 from itertools import chain, islice
 from pathlib import Path
@@ -32,19 +32,21 @@ def draw_photographs(side: int, seed: int) -> Iterator[np.ndarray]:
 
 
 def write_photographs(
-    file: Path, labels: np.ndarray, side: int, *, seed: int, form: Literal["JPEG", "BMP"] = "JPEG"
+    file: Path, parts: Iterable[tuple[np.ndarray, int]], side: int, form: Literal["JPEG", "BMP"] = "JPEG"
 ) -> None:
-    """A Parquet file of an image and one of `labels` in each row: columns `image` and `label`.
+    """A Parquet file of an image and a label in each row: columns `image` and `label`.
 
-    A BMP takes no time to make, a JPEG of quality 90 as long as to decode.
+    `parts` are labels and the seed of the drawn pictures behind their images, whose features are alike: private images
+    need others than public ones. A BMP takes no time to make, a JPEG of quality 90 as long as to decode.
     """
     schema = pa.schema({"image": pa.binary(), "label": pa.int64()})
-    images = chain.from_iterable(draw_photographs(side, seed))
     with parquet.ParquetWriter(file, schema, compression="none", use_dictionary=False) as writer:
-        for first in range(0, len(labels), GROUP):
-            some = labels[first : first + GROUP]
-            encoded = [_encode(image, form) for image in islice(images, len(some))]
-            writer.write_table(pa.table([encoded, some], schema=schema))
+        for labels, seed in parts:
+            images = chain.from_iterable(draw_photographs(side, seed))
+            for first in range(0, len(labels), GROUP):
+                some = labels[first : first + GROUP]
+                encoded = [_encode(image, form) for image in islice(images, len(some))]
+                writer.write_table(pa.table([encoded, some], schema=schema))
 
 
 def _encode(image: np.ndarray, form: str) -> bytes:

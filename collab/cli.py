@@ -120,7 +120,7 @@ def run(
     with _going_on(fresh), show_run(quiet) as watch:
         where = Where(backend, address, device, out, fresh, only, loaded.plugins)
         played = play(loaded.scenario, where, watch)
-    pages = draw_pages(played.run, loaded.scenario, loaded.plugins)
+    pages = draw_pages(played.run, played.audit)
     judged = verdicts.judge(loaded.scenario, played.rows)
     if as_json:
         result = {

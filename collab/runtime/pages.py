@@ -7,6 +7,7 @@ from pathlib import Path
 from collab.plugins.discovery import INSTALLED, Plugins
 from collab.report.attack_page.page import write_audit
 from collab.report.pages.page import write_page
+from collab.results.opened import open_run
 from collab.runtime.leak_check import LeakCheck, refuse
 from collab.scenario.model import Scenario
 
@@ -19,13 +20,15 @@ class Pages:
     audit: Path | None
 
 
-def draw_pages(run: Path, scenario: Scenario, plugins: Plugins = INSTALLED) -> Pages:
+def draw_pages(run: Path, audit: LeakCheck) -> Pages:
     """Draws the pages of a run from its files. Raises BoundaryError if something private stands in them.
 
-    `audit.html` shows true images, for the victims' own eyes; nothing else that is private may stand in it.
+    `audit` is that of the run, which knows what is private in it. `audit.html` shows true images, for the victims' own
+    eyes; nothing else that is private may stand in it.
     """
-    pages = Pages(write_page(run), write_audit(run))
-    refuse(LeakCheck(run, scenario, plugins).search_pages([page for page in (pages.report, pages.audit) if page]), run)
+    opened = open_run(run)
+    pages = Pages(write_page(opened), write_audit(opened))
+    refuse(audit.search_pages([page for page in (pages.report, pages.audit) if page]), run)
     return pages
 
 

@@ -10,7 +10,7 @@ from collab.results.table import Result
 from collab.runtime.demand import Demand
 from collab.runtime.host import Emit, deal_hosts
 from collab.runtime.inprocess import InProcess
-from collab.runtime.leak_check import Content, Leak, refuse
+from collab.runtime.leak_check import Content, Leak, LeakCheck, refuse
 from collab.runtime.plan import participants
 from collab.runtime.ray_backend import RayBackend
 from collab.runtime.run import Prepared, Run, Where
@@ -23,7 +23,10 @@ __all__ = ["Played", "Where", "backend_for", "play"]
 
 @dataclass(frozen=True)
 class Played:
-    """What a run left behind; `failures` are those that `on_failure: continue` went past."""
+    """What a run left behind; `failures` are those that `on_failure: continue` went past.
+
+    `audit` knows what is private in it, for whoever draws pages.
+    """
 
     run: Path
     rows: tuple[Result, ...]
@@ -31,6 +34,7 @@ class Played:
     start_seconds: float
     jobs: int
     cached: int
+    audit: LeakCheck
     failures: tuple[CollabError, ...] = ()
 
 
@@ -55,7 +59,7 @@ def play(scenario: Scenario, where: Where, watch: Emit) -> Played:
     if failures and scenario.on_failure == "stop":
         raise failures[0]
     cached = sum(outcome.is_cached for outcome in run.outcomes.values())
-    return Played(run.folder, rows, run.seconds, start_seconds, len(run.jobs), cached, failures)
+    return Played(run.folder, rows, run.seconds, start_seconds, len(run.jobs), cached, run.audit, failures)
 
 
 def backend_for(

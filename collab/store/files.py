@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 from typing_extensions import Buffer
 
@@ -23,33 +23,56 @@ JSON_CAP = 4 << 20
 """Bytes of the largest JSON file that is read: a manifest of 10,000 classes has about 0.1 MB."""
 
 
+FLUSH = 16 << 20
+"""Bytes of a file that are written before the disk is asked for them: it works while the next are made."""
+
+
 class Hashing:
-    """A file that is written from its beginning to its end, and its sha256, made beside the writing in a thread."""
+    """A file written from beginning to end; beside the writing, one thread makes its sha256 and one fills the disk."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._sha256 = file, hashlib.sha256()
-        self._worker = ThreadPoolExecutor(1)
-        self._last: Future[None] | None = None
+        self._hasher, self._flusher = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+        self._hashed: Future[None] | None = None
+        self._flushed: Future[None] | None = None
+        self._waiting = 0
         self.closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in (self._hasher, self._flusher):
+            worker.shutdown()  # the file is closed next
 
     def write(self, content: Buffer) -> int:
         """Writes `content`, whose memory must stay as it is until `settle`."""
-        self._last = self._worker.submit(self._sha256.update, content)
-        return self._file.write(content)
+        self._hashed = self._hasher.submit(self._sha256.update, content)
+        count = self._file.write(content)
+        self._waiting += count
+        if self._waiting >= FLUSH and (self._flushed is None or self._flushed.done()):
+            self._raise_of_disk()
+            self._flushed, self._waiting = self._flusher.submit(os.fsync, self._file.fileno()), 0
+        return count
 
     def settle(self) -> None:
         """Waits until all that was written is hashed."""
-        if self._last is not None:
-            self._last.result()
+        if self._hashed is not None:
+            self._hashed.result()
 
     def flush(self) -> None:
         """Does nothing: `place_file` does."""
 
     def hexdigest(self) -> str:
-        """The sha256 of all that was written; nothing can be written after it."""
+        """The sha256 of all that was written; nothing can be written after it. OSError if the disk failed meanwhile."""
         self.settle()
-        self._worker.shutdown()
+        self._raise_of_disk()
         return self._sha256.hexdigest()
+
+    def _raise_of_disk(self) -> None:
+        """Raises what the disk said: the system says it once, so a later `fsync` would know nothing of it."""
+        if self._flushed is not None:
+            self._flushed.result()
 
 
 @dataclass(frozen=True)

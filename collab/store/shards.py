@@ -43,17 +43,17 @@ def write_shard(folder: Path, batches: Batches, *, entity: str, spec: ShardSpec)
     histogram = np.zeros(targets.bins, dtype=np.int64)
 
     def write(file: BinaryIO) -> str:
-        hashing = Hashing(file)
-        writer = ipc.new_file(hashing, schema, options=ipc.IpcWriteOptions(compression=None))
-        first = 0
-        for x, y in _even(batches, entity, spec, hashing.settle):
-            writer.write_batch(_record_batch(x, targets.column(y), first, schema, spec))
-            histogram[:] += targets.histogram(y)
-            first += len(y)
-        if not first:
-            raise StoreError(f"entity {entity!r} has no row to write; a shard has at least one.")
-        writer.close()  # writes the footer; not in a `finally`, where a second failure would hide the first
-        return hashing.hexdigest()
+        with Hashing(file) as hashing:
+            writer = ipc.new_file(hashing, schema, options=ipc.IpcWriteOptions(compression=None))
+            first = 0
+            for x, y in _even(batches, entity, spec, hashing.settle):
+                writer.write_batch(_record_batch(x, targets.column(y), first, schema, spec))
+                histogram[:] += targets.histogram(y)
+                first += len(y)
+            if not first:
+                raise StoreError(f"entity {entity!r} has no row to write; a shard has at least one.")
+            writer.close()  # writes the footer; not in a `finally`, where a second failure would hide the first
+            return hashing.hexdigest()
 
     placed = place_file(folder, lambda digest: f"{digest[:16]}.arrow", write, what=f"the shard of entity {entity!r}")
     return Written(placed.path, entity, placed.sha256, int(histogram.sum()), placed.bytes, tuple(histogram.tolist()))

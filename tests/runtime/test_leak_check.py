@@ -20,6 +20,7 @@ from collab.cli import main
 from collab.errors import BoundaryError
 from collab.participants.entity import Entity
 from collab.report.pages.page import write_page
+from collab.results.opened import Opened
 from collab.results.table import Result, append_metrics, read_results, write_results
 from collab.runtime import pages, sweep
 from collab.runtime.demand import Demand
@@ -213,10 +214,10 @@ def test_a_picture_of_the_report_is_looked_at_when_it_is_drawn(
 
     honest = pages.write_page
 
-    def leaking(run: Path) -> Path:
-        honest(run)
-        in_the_page(run)
-        return run / "report.html"
+    def leaking(run: Opened) -> Path:
+        page = honest(run)
+        in_the_page(run.folder)
+        return page
 
     monkeypatch.setattr(pages, "write_page", leaking)
     run_and_fail(tmp_path, monkeypatch)

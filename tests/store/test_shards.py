@@ -1,5 +1,6 @@
 """Shards: what is written comes back to the last bit, and equal rows are equal bytes."""
 
+import errno
 import hashlib
 import time
 from collections.abc import Iterator
@@ -254,6 +255,25 @@ def test_a_shard_of_many_small_batches_is_not_too_large(tmp_path: Path) -> None:
     x = torch.arange(60_000).remainder(2048).float().view(-1, 1, 1, 1)
     written = write_shard(tmp_path, [(x, torch.zeros(60_000, dtype=torch.int64))], entity="a", spec=spec)
     assert torch.equal(open_shard(written.path, written, spec).load()[0].float(), x)
+
+
+def test_a_disk_that_fails_while_a_shard_is_written_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[int]()
+
+    def fail_once(descriptor: int) -> None:
+        asked.append(descriptor)
+        if len(asked) == 1:  # as the system does: who asks again is told nothing
+            raise OSError(errno.EIO, "input/output error")
+
+    monkeypatch.setattr(files, "FLUSH", 4096)
+    monkeypatch.setattr(files.os, "fsync", fail_once)
+    spec = ShardSpec((2, 4, 4), "float16", 5, "f" * 64)
+    with pytest.raises(StoreError, match="input/output error"):
+        write_shard(tmp_path, [(torch.randn(2000, 2, 4, 4), torch.arange(2000) % 5)], entity="a", spec=spec)
+    assert asked
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_is_hashed_is_not_overwritten_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

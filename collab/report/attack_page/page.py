@@ -18,12 +18,12 @@ from collab.results.words import FOR_CHOOSING, measure_gain
 from collab.store.pictures import judged_file
 
 
-def write_audit(run: Path) -> Path | None:
+def write_audit(run: Path | Opened) -> Path | None:
     """Draws `audit.html` in a run directory; None where nobody attacked. It shows images that victims hold."""
-    opened = open_run(run)
+    opened = open_run(run) if isinstance(run, Path) else run
     if not any(result.attack for result in opened.rows):
         return None
-    cells, target = judge_attacks(opened), run / "audit.html"
+    cells, target = judge_attacks(opened), opened.folder / "audit.html"
     page = fill_in(
         "audit.html", scenario=opened.scenario, run=opened, matrix=tabulate_matrix(cells),
         verdicts=tabulate_verdicts(cells), curves=tabulate_numbers(cells), details=tabulate_details(cells),

@@ -37,10 +37,10 @@ from collab.tasks import find_main_metric
 from collab.verdicts.verdicts import Verdict
 
 
-def write_page(run: Path, target: Path | None = None) -> Path:
+def write_page(run: Path | Opened, target: Path | None = None) -> Path:
     """Draws the page of a run directory from its files alone; `report.html` in it unless `target` is given."""
-    opened = open_run(run)
-    target = target or run / "report.html"
+    opened = open_run(run) if isinstance(run, Path) else run
+    target = target or opened.folder / "report.html"
     target.write_text(draw_page(opened), encoding="utf-8")
     return target
 
