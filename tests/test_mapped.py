@@ -1,4 +1,4 @@
-"""What was read of a large mapped file does not stay in the memory of the process, and what is needed is there early."""
+"""What was read of a large mapped file does not stay in the memory of a process, and what is needed is there early."""
 
 import ctypes
 import mmap
