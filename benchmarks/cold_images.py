@@ -4,8 +4,8 @@
 
 Batches of 256 of one shuffled pass over a mapped file, as a training on the CPU takes them, of which nothing is in the
 system's cache when a turn begins. A small file flatters batches that wait: the system reads 128 KiB around each of
-their pages, which are there when their turn comes. The last line is with all of the file there. For docs/performance.md.
 their pages, which are there when their turn comes. The last line is with all of it there. For docs/performance.md.
+"""
 
 import argparse
 import os
