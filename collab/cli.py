@@ -34,6 +34,8 @@ app.add_typer(store_app, name="store")
 app.add_typer(cache_app, name="cache")
 app.add_typer(plugins_app, name="plugins")
 
+CHECK = "Exit with 1 if the data contradict what is expected, with 7 if they cannot decide it."
+
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file.")]
 
 
@@ -66,12 +68,15 @@ def run(
     overrides: Overrides = None,
     on: ScoredOn = None,
     seed: Seed = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Play so many seeds, from the scenario's own upward, with one report.")
+    ] = None,
     out: Out = Path("runs"),
     backend: BackendName = "ray",
     address: Address = "local",
     device: Device = "auto",
     fresh: Fresh = False,
-    check: Annotated[bool, typer.Option("--check", help="Exit with 1 if what the scenario expects fails.")] = False,
+    check: Annotated[bool, typer.Option("--check", help=CHECK)] = False,
     only: Annotated[str | None, typer.Option(metavar="JOB", help="Play one job and what it needs.")] = None,
     audit: AuditDepth = None,
     plugin_dirs: PluginDirs = None,
@@ -81,6 +86,17 @@ def run(
 
     Stages that an earlier run in the same folder has played are taken from its cache: a killed run goes on.
     """
+    if seeds is not None:
+        if only is not None or audit is not None:
+            raise ScenarioError("--seeds plays whole scenarios side by side; leave out --only and --audit.")
+        from collab.scenario.sweep import read_sweep
+
+        first = [] if seed is None else [f"seed={seed}"]
+        changes = [*_with_scored_on(overrides, on), *first]
+        spec, cells = read_sweep(scenario, (), seeds=seeds, overrides=changes, plugin_dirs=plugin_dirs or ())
+        _play_sweep(spec, cells, out, backend, address, device, fresh=fresh, check=check, as_json=as_json)
+        return
+
     from rich.console import Console
 
     from collab.runtime.ray_session import start_beside_imports, was_played
@@ -155,50 +171,18 @@ def sweep(
     address: Address = "local",
     device: Device = "auto",
     fresh: Fresh = False,
-    check: Annotated[bool, typer.Option("--check", help="Exit with 1 if what the sweep expects fails.")] = False,
+    check: Annotated[bool, typer.Option("--check", help=CHECK)] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be played, and about how long.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Plays a scenario over the values of axes and over seeds; finished cells are not played again."""
-    from rich.console import Console
-
     from collab.scenario.sweep import read_sweep
 
     spec, cells = read_sweep(
         file, vary or (), seeds=seeds, combine="zip" if zipped else None, overrides=_with_scored_on(overrides, on),
         plugin_dirs=plugin_dirs or (),
     )  # fmt: skip
-    if check and any(cell.scenario.data.is_for_choosing for cell in cells):
-        raise ScenarioError(NOTHING_JUDGED)
-    if check and spec.expect is None and not any(cell.scenario.expectations for cell in cells):
-        raise ScenarioError(f"--check needs `expect`, and {file} has none.")
-    quiet = Console(stderr=True)
-    with quiet.status("loading torch …") if quiet.is_terminal else nullcontext():
-        from collab.report.tables.tables import tabulate_verdicts
-        from collab.runtime import sweep as played
-        from collab.runtime.play import Where
-        from collab.runtime.progress import show_sweep
-        from collab.verdicts import verdicts
-    where = Where(backend, address, device, out, fresh, plugins=cells[0].plugins)
-    if dry_run:
-        _print_outlook(played.outlook(spec, cells, where), as_json)
-        return
-    with _going_on(fresh), show_sweep(quiet) as watch:
-        swept = played.sweep(spec, cells, where, watch)
-    if as_json:
-        print(json_text({**asdict(swept), "folder": str(swept.folder)}))
-    else:
-        if swept.verdicts:
-            _print_tables([tabulate_verdicts(swept.verdicts, "of each point")])
-        took = f"{swept.seconds:.0f} s; {swept.cells} cells, {swept.finished_before} of them finished before"
-        print(f"{took}\nreport   {swept.folder / 'report.html'}\nresults  {swept.folder / 'results.parquet'}")
-        print(f"means    {swept.folder / 'means.parquet'}")
-    for failure in swept.failures:
-        _say(f"error: cell {failure.cell}: {failure.reason}")
-    if swept.failures:
-        raise typer.Exit(4)
-    if check:
-        verdicts.check(swept.verdicts)
+    _play_sweep(spec, cells, out, backend, address, device, fresh=fresh, check=check, dry_run=dry_run, as_json=as_json)
 
 
 app.command()(validate)
@@ -246,6 +230,46 @@ def main() -> None:
             raise
         show()
         sys.exit(2)
+
+
+def _play_sweep(
+    spec: Any, cells: Any, out: Path, backend: Any, address: str, device: Any, *, fresh: bool, check: bool,
+    as_json: bool, dry_run: bool = False,
+) -> None:  # fmt: skip
+    """Plays the cells of a sweep, prints where its tables lie, and ends as `--check` says."""
+    from rich.console import Console
+
+    if check and any(cell.scenario.data.is_for_choosing for cell in cells):
+        raise ScenarioError(NOTHING_JUDGED)
+    if check and spec.expect is None and not any(cell.scenario.expectations for cell in cells):
+        raise ScenarioError(f"--check needs `expect`, and {spec.scenario} has none.")
+    quiet = Console(stderr=True)
+    with quiet.status("loading torch …") if quiet.is_terminal else nullcontext():
+        from collab.report.tables.tables import tabulate_verdicts
+        from collab.runtime import sweep as played
+        from collab.runtime.play import Where
+        from collab.runtime.progress import show_sweep
+        from collab.verdicts import verdicts
+    where = Where(backend, address, device, out, fresh, plugins=cells[0].plugins)
+    if dry_run:
+        _print_outlook(played.outlook(spec, cells, where), as_json)
+        return
+    with _going_on(fresh), show_sweep(quiet) as watch:
+        swept = played.sweep(spec, cells, where, watch)
+    if as_json:
+        print(json_text({**asdict(swept), "folder": str(swept.folder)}))
+    else:
+        if swept.verdicts:
+            _print_tables([tabulate_verdicts(swept.verdicts, "of each point")])
+        took = f"{swept.seconds:.0f} s; {swept.cells} cells, {swept.finished_before} of them finished before"
+        print(f"{took}\nreport   {swept.folder / 'report.html'}\nresults  {swept.folder / 'results.parquet'}")
+        print(f"means    {swept.folder / 'means.parquet'}")
+    for failure in swept.failures:
+        _say(f"error: cell {failure.cell}: {failure.reason}")
+    if swept.failures:
+        raise typer.Exit(4)
+    if check:
+        verdicts.check(swept.verdicts)
 
 
 @contextmanager

@@ -128,7 +128,7 @@ class Assignment:
 def open_scenario_source(scenario: Scenario) -> Source:
     """The source a scenario names."""
     data = scenario.data
-    return open_source(data.opened_by, image_size=data.image_size, seed=scenario.seed, **data.source_options())
+    return open_source(data.opened_by, image_size=data.image_size, seed=scenario.data_seed, **data.source_options())
 
 
 def assign(scenario: Scenario, source: Source) -> Assignment:
@@ -139,7 +139,7 @@ def assign(scenario: Scenario, source: Source) -> Assignment:
 
     Raises DataError for what the source cannot deliver.
     """
-    data, stream = scenario.data, Stream(scenario.seed, "data", "decode")
+    data, stream = scenario.data, Stream(scenario.data_seed, "data", "decode")
     attributes = data.utility_attributes, data.private_attributes
     asked = Asked.of(source, data.task, *attributes, identities=scenario.asks_identities)
     by_class = TASKS[data.task].target == CLASS or scenario.partition.kind == "dirichlet"

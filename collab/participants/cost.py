@@ -38,8 +38,8 @@ def measure_cost(entity: Defended, module: nn.Module) -> tuple[tuple[Measure, ..
         outputs_of(network, x, compute) for network, x in ((entity.released.decider, features), (reader, poisoned))
     )
     scores = (
-        *entity.score(original, labels, "_original"),
-        *entity.score(changed, labels, "_poisoned"),
+        *entity.score(original[None], labels, "_original"),
+        *entity.score(changed[None], labels, "_poisoned"),
         *entity.task.fidelity(changed, original, seed),
     )
     return (*scores, *means(metrics, seed)), _keep_pictures(entity, module, features, poisoned, metrics)

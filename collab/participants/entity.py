@@ -94,7 +94,7 @@ class Entity(Defended):
             self._release("featurizer", split.featurizer, {"feature": list(shape)}),
             self._release("decider", split.decider, {}),
         )
-        return Report((*self.score_images(network), self.score_training(network, self.images)), released)
+        return Report((*self.score_images([network]), self.score_training(network, self.images)), released)
 
     def reconstruct(self, progress: Progress) -> Report:
         """Trains R on public images and releases it (DP-3)."""
@@ -236,10 +236,10 @@ class Entity(Defended):
         """
         readers = [reader for name in (self.name, *sorted(row.pool)) for reader in self.read(name)]
         images = image_set(self.scratch, readers)
-        network = self.train_network(row, images, stream, progress)
-        trained = self.score_training(network, images)
+        networks = self.train_networks(row, images, stream, progress)
+        trained = self.score_training(networks[0], images)
         module = self.fitted_module()
-        shown = self.score_images(network, lambda images: as_published(self.defend(module, images)), "_published")
+        shown = self.score_images(networks, lambda images: as_published(self.defend(module, images)), "_published")
         shutil.rmtree(self.scratch, ignore_errors=True)
         rows = Measure("rows", sum(reader.rows for reader in readers))
         read = (
@@ -247,7 +247,7 @@ class Entity(Defended):
             for sender in sorted(row.pool)
             for record in self.layout.store.records(sender)
         )
-        return Report((*self.score_images(network), *shown, trained, rows), tuple(read))
+        return Report((*self.score_images(networks), *shown, trained, rows), tuple(read))
 
     # ---- the same with weights in place of features -----------------------------------------------------------------
     def federate(self, federation: Federation, number: int, progress: Progress) -> Report:

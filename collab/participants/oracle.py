@@ -7,6 +7,7 @@ from collab.participants.assignment import Assignment, Holding
 from collab.participants.layout import load_images
 from collab.participants.participant import Participant
 from collab.scenario.model import Refinement
+from collab.seeding import Stream
 from collab.store.private import private_folder
 from collab.store.shards import ShardReader
 from collab.training.feeds import ImageSet
@@ -23,7 +24,7 @@ class Oracle(Participant):
     def refine(self, row: Refinement, most_rows: int, progress: Progress) -> Report:
         """From scratch on a share of all images, or the released C on unpoisoned features of several entities."""
         if row.share is not None:
-            rng = self.stream("share").numpy(str(row.share))
+            rng = Stream(self.scenario.data_seed, self.name, "share").numpy(str(row.share))
             drawn = deal_stratified(self.assignment.strata, {"all": row.share}, rng)
             images = self.images_at(self.assignment.everything.rows[np.sort(drawn["all"])])
             return self.train_from_scratch(row, images, self.stream("refine"), progress)

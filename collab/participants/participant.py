@@ -20,6 +20,7 @@ from collab.models.reconstructors import build_reconstructor
 from collab.participants.conversions import Conversion, conversion_of
 from collab.participants.disclosure import Eye
 from collab.participants.layout import Layout, load_images
+from collab.participants.repeats import average_repeats, repeat_streams
 from collab.scenario.model import Refinement, Scenario
 from collab.seeding import Stream
 from collab.store.answers import place_answers
@@ -185,8 +186,15 @@ class Participant:
 
     def train_from_scratch(self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress) -> Report:
         """Rows 1 to 5: a new network trained on raw images, scored on held-out ones and on those it learned on."""
-        network = self.train_network(row, images, stream, progress)
-        return Report((*self.score_images(network), self.score_training(network, images)))
+        networks = self.train_networks(row, images, stream, progress)
+        return Report((*self.score_images(networks), self.score_training(networks[0], images)))
+
+    def train_networks(
+        self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress
+    ) -> tuple[nn.Module, ...]:
+        """A network of each repeat of a row from scratch."""
+        streams = repeat_streams(stream, row.repeats or 1)
+        return tuple(self.train_network(row, images, each, progress) for each in streams)
 
     def train_network(self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress) -> nn.Module:
         """A new network of the scenario's architecture, trained on images."""
@@ -221,11 +229,14 @@ class Participant:
     ) -> tuple[nn.Module, Report]:
         """Step 3: C trained further on the rows of all `readers`, scored on unpoisoned held-out features.
 
-        `own` are the unpoisoned features of whose row it is.
+        `own` are the unpoisoned features of whose row it is. Of several repeats all are scored, and the first is C.
         """
-        decider = self.train_further(readers, most_rows, row, stream, progress, own=own)
+        deciders = [
+            self.train_further(readers, most_rows, row, each, progress, own=own)
+            for each in repeat_streams(stream, row.repeats or self.scenario.refine.repeats)
+        ]
         rows = sum(reader.rows for reader in readers)
-        return decider, Report((*self.score_features(decider), Measure("rows", rows)))
+        return deciders[0], Report((*self.score_features(*deciders), Measure("rows", rows)))
 
     def train_further(
         self,
@@ -313,13 +324,16 @@ class Participant:
         return self.own_features(self.layout.heldout).load()
 
     def score_images(
-        self, network: nn.Module, changed: Callable[[Tensor], Tensor] | None = None, suffix: str = ""
+        self, networks: Sequence[nn.Module], changed: Callable[[Tensor], Tensor] | None = None, suffix: str = ""
     ) -> tuple[Measure, ...]:
-        """How well a whole network does on held-out images, or on what `changed` makes of them."""
-        pieces = batched(torch.arange(len(self.heldout)))
-        shown = (self.heldout.take(rows.numpy(), self.compute.device) for rows in pieces)
-        outputs = outputs_of(network, map(changed, shown) if changed else shown, self.compute)
-        return self.score(outputs, torch.from_numpy(self.heldout.labels), suffix)
+        """How well networks, repeats of one training, do on held-out images, or on what `changed` makes of them."""
+
+        def answer(network: nn.Module) -> Tensor:
+            pieces = batched(torch.arange(len(self.heldout)))
+            shown = (self.heldout.take(rows.numpy(), self.compute.device) for rows in pieces)
+            return outputs_of(network, map(changed, shown) if changed else shown, self.compute)
+
+        return self.score(torch.stack(list(map(answer, networks))), torch.from_numpy(self.heldout.labels), suffix)
 
     def score_training(self, network: nn.Module, images: ImageSet) -> Measure:
         """How well a network does on the images that it was trained on: whether it has learned what it was shown.
@@ -331,15 +345,21 @@ class Participant:
         outputs = outputs_of(network, shown, self.compute)
         return self.task.measures(outputs, torch.from_numpy(images.labels[rows]), self.scenario.seed, "_training")[0]
 
-    def score_features(self, decider: nn.Module) -> tuple[Measure, ...]:
-        """How well a decider does on unpoisoned held-out features."""
+    def score_features(self, *deciders: nn.Module) -> tuple[Measure, ...]:
+        """How well a decider, or several repeats of its training, does on unpoisoned held-out features."""
         features, labels = self.heldout_features
-        return self.score(outputs_of(decider, features, self.compute), labels)
+        return self.score(torch.stack([outputs_of(each, features, self.compute) for each in deciders]), labels)
 
     def score(self, outputs: Tensor, targets: Tensor, suffix: str = "") -> tuple[Measure, ...]:
-        """How well outputs [rows, outputs] meet the targets of held-out images; what each image got is kept."""
-        measures = self.task.measures(outputs, targets, self.scenario.seed, suffix)
-        answers = self.task.answers(outputs[None], targets)
+        """How well outputs [repeats, rows, outputs] meet the targets of held-out images.
+
+        Of several repeats it is their mean, with the deviation of the main metric between them (`top1_sd`). What each
+        image got is kept.
+        """
+        seed, answers = self.scenario.seed, self.task.answers(outputs, targets)
+        measures = average_repeats(
+            [self.task.measures(each, targets, seed, suffix) for each in outputs], answers, suffix
+        )
         kept = {name + suffix: place_answers(self.layout.answers, each) for name, each in answers.items()}
         return tuple(replace(measure, answers=kept.get(measure.metric)) for measure in measures)
 

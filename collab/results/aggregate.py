@@ -1,6 +1,6 @@
 """Results of many cells as one tidy table, and its mean and interval over seeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from collab.metric import MetricName
-from collab.results.figure import Figure, average
+from collab.results.catalog import is_share
+from collab.results.figure import Deviation, Figure, average_groups, pool_deviations
 from collab.results.table import KEY, RESULT_FIELDS, Result, refuse_repeats
 from collab.store.tables import VERSION_KEY, write_table
 
@@ -17,16 +18,22 @@ Value = bool | int | float | str
 Values = Mapping[str, Value]
 """What a cell's axes are set to."""
 
+LEAST_FREEDOM = 4
+"""Student's 95 % point is 2.8 with four degrees of freedom, 12.7 with the one of two seeds."""
+
+Groups = Collection[Sequence[Figure]]
+"""Figures of the seeds of each point of a line."""
+
 Point = tuple[tuple[str, Value], ...]
 """The same as it can be a key."""
 
 
 @dataclass(frozen=True)
 class Mean:
-    """A metric of one line of a table at one point of the axes: its mean over seeds, and the 95 % interval of it.
+    """A metric of one line of a table at one point of the axes: its mean over seeds.
 
-    `figure` is that mean, its `n` the number of seeds. `attack` is what the metric was made by, None where it is of
-    no attack.
+    `figure` is that mean with its 95 % interval over seeds and images, its `n` the number of seeds. `attack` is what
+    the metric was made by, None where it is of no attack.
     """
 
     values: Point
@@ -58,17 +65,50 @@ def name_column(axis: str) -> str:
 
 
 def average_seeds(cells: Sequence[tuple[Values, Sequence[Result]]]) -> list[Mean]:
-    """Mean over the seeds of each point, with Student's interval, which knows nothing of the noise within a seed."""
-    groups: dict[tuple[Point, str, str | None, str, str | None], list[float]] = {}
+    """Mean over the seeds of each point, with an interval over images and seeds together: see `average_groups`.
+
+    How far seeds differ is estimated of each line (row, entity, metric) from all its points together, so that two seeds
+    at each of six points say more than two seeds; where that leaves fewer than `LEAST_FREEDOM` degrees of freedom, from
+    all lines of the metric. Shares stay within 0 and 1.
+    """
+    lines: dict[tuple[str, str | None, str, str | None], dict[Point, list[Figure]]] = {}
+    images: dict[Point, set[str]] = {}
     for values, results in cells:
+        point = tuple(values.items())
+        heldout = {result.answers.images for result in results if result.answers is not None}
+        images.setdefault(point, set()).update(heldout or {""})
         for result in results:
-            if result.value is not None:
-                key = (tuple(values.items()), result.row, result.entity, result.metric, result.attack)
-                groups.setdefault(key, []).append(result.value)
-    return [
-        Mean(point, row, entity, metric, average(numbers), attack)
-        for (point, row, entity, metric, attack), numbers in groups.items()
-    ]
+            if result.figure is not None:
+                key = (result.row, result.entity, result.metric, result.attack)
+                lines.setdefault(key, {}).setdefault(point, []).append(result.figure)
+    likes: dict[tuple[str, str | None], dict[str, list[Groups]]] = {}
+    for (_, entity, metric, attack), points in lines.items():
+        likes.setdefault((metric, attack), {}).setdefault(entity or "", []).append(points.values())
+    made = dict[tuple[Point, Any], Mean]()
+    for (row, entity, metric, attack), points in lines.items():
+        deviation = _estimate_deviation(points.values(), likes[metric, attack])
+        for point, figures in points.items():
+            share_images = len(images[point]) == 1 and "" not in images[point]
+            mean = average_groups(figures, deviation if len(figures) > 1 else None, share_images=share_images)
+            mean = mean.within(0.0, 1.0) if is_share(metric) else mean
+            made[point, (row, entity, metric, attack)] = Mean(point, row, entity, metric, mean, attack)
+    return [made[point, key] for point in images for key in lines if (point, key) in made]
+
+
+def _estimate_deviation(line: Groups, likes: Mapping[str, Sequence[Groups]]) -> Deviation | None:
+    """How far seeds differ on a line; from lines that are like it, by entity, where it has too few seeds itself.
+
+    Lines of one entity share what it holds and are no further evidence: each entity counts once. A line that differs
+    more than those keeps its own deviation.
+    """
+    own = pool_deviations([[figure.value for figure in group] for group in line])
+    if own is None or own.freedom >= LEAST_FREEDOM:
+        return own
+    together = pool_deviations(
+        [[figure.value for figure in group] for lines in likes.values() for each in lines for group in each]
+    )
+    freedom = own.freedom * len(likes)
+    return own if together is None else Deviation(max(own.value, together.value), freedom)
 
 
 def write_cells(path: Path, axes: Sequence[str], cells: Sequence[tuple[Values, Sequence[Result]]]) -> None:

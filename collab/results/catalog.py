@@ -112,6 +112,8 @@ _ENTRIES = (
     Entry("rows_from", "rows taken", "images taken from that peer", "images", setting="{name}", digits=0),
     Entry("refused", "refused", "shards of that peer that were refused", "shards", "down", "{name}", digits=0),
     Entry("harm", "harm", "how much more is wrong on own images with that peer's rows", "share or degrees", "down", "{name}", scale=100.0, digits=1, is_points=True),
+    Entry("{main}_sd", "deviation", "standard deviation of it between repeats of a row", "as the main metric", forms=("", "_{what}", "_published")),
+    Entry("repeats", "repeats", "how often a row was trained, each time in another order of the data", "count", digits=0),
     Entry("rounds", "rounds", "of federated averaging", "count", digits=0),
     Entry("bytes_sent", "sent", "sent in federated averaging", "bytes", "down", digits=0),
     Entry("bytes_read", "read", "read in federated averaging", "bytes", "down", digits=0),

@@ -164,7 +164,9 @@ def average_groups(
     spread = deviation or pool_deviations([[group.value for group in groups]])
     between = 0.0 if spread is None else _reach_of_mean(count, spread.value, spread.freedom)
     if own.low is None or own.high is None:
-        return average([group.value for group in groups])
+        own = replace(own, low=value, high=value) if count > 1 else own
+    if own.low is None or own.high is None:
+        return Figure(value, n=count)
     below, above = value - own.low, own.high - value
     if share_images:
         root = math.sqrt(count)  # the mean square of the half widths

@@ -84,10 +84,10 @@ def write_results(path: Path, rows: Sequence[Result]) -> None:
     """
     told = [row.columns() for row in rows]
     refuse_repeats(told, KEY, what="the results")
-    write_table(path, _SCHEMA, told, what="the results")
     kept = {(row.row, row.entity or "", row.metric): row.answers for row in rows if row.answers is not None}
-    if kept:
+    if kept:  # first: whoever finds the results takes them for complete
         write_answers(answers_beside(path), kept)
+    write_table(path, _SCHEMA, told, what="the results")
 
 
 def answers_beside(path: Path) -> Path:

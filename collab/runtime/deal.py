@@ -53,7 +53,7 @@ def deal_cells(cells: Sequence[Cell], tell: Tell = lambda text: None) -> tuple[D
     dealt, wrong = [], dict[str, str]()
     opened: tuple[object, Source | None] = (None, None)
     for cell in cells:
-        asked = (cell.scenario.data, cell.scenario.seed)
+        asked = (cell.scenario.data, cell.scenario.data_seed)
         try:
             if opened[0] != asked:  # cells of one source stand together where data do not vary
                 opened = (asked, open_scenario_source(cell.scenario))

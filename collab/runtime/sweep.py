@@ -38,7 +38,7 @@ AT_ONCE = 4
 """Cells under way at a time in one process or lane, so that one cell's last jobs do not leave cores idle."""
 
 
-RESULTS = 2
+RESULTS = 3
 """Meaning of what a cell's results hold beside what its stages measured; raise it when that changes."""
 
 

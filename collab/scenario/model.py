@@ -31,7 +31,7 @@ class Scenario(Part):
 
     name: Kind = Field(description="Names the run directories.")
     about: str = Field("", description="What it shows, in a sentence.")
-    seed: int = Field(0, ge=0, lt=2**63, description="All randomness follows from it.")
+    seed: int = Field(0, ge=0, lt=2**63, description="All randomness follows from it, but for what `data.seed` says.")
     private_seeds: Literal["derived", "drawn"] = Field(
         "derived",
         description="drawn: randomness of an entity follows from a secret that it draws, once for each folder of runs.",
@@ -74,6 +74,11 @@ class Scenario(Part):
         "stop", description="continue: rows that do not need what failed are still computed; the exit code stays 4."
     )
     resources: Resources = Field(Resources(), description="What the run takes of the machine.")
+
+    @property
+    def data_seed(self) -> int:
+        """What is drawn of the data follows from it."""
+        return self.seed if self.data.seed is None else self.data.seed
 
     @property
     def expectations(self) -> tuple[PaperTable | Bound, ...]:

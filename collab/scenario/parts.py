@@ -174,6 +174,12 @@ class Refinement(Part):
     unpoisoned: tuple[Name, ...] = Field((), description="Whose plain features are mixed in; only a simulator can.")
     epochs: int | None = Field(None, ge=1, le=10_000, description="Other passes than the schedule's.")
     vet: Literal["none", "holdout"] | None = Field(None, description="As in `refine`, for this row.")
+    repeats: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="Other repeats than `refine` says; of a row from scratch, which is trained once unless given.",
+    )
 
     @property
     def is_from_scratch(self) -> bool:
@@ -214,6 +220,13 @@ class Refine(Schedule):
     )
     budget: Literal["epochs", "steps"] = Field(
         "epochs", description="steps: every row takes as many steps as the largest one would."
+    )
+    repeats: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="How often each row from features, control rows too, is trained, each time in another order of the "
+        "data; its figures are means, whose intervals know of both images and orders. Time grows with it.",
     )
     vet: Literal["none", "holdout"] = Field(
         "none", description="holdout: each peer's shard is tried on own held-out images; what hurts is left out."

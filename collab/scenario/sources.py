@@ -57,6 +57,13 @@ class Data(Part):
         description="So many images of the private classes, of the source's test split, are set apart for choices that "
         "are made by looking (rates, strengths, ranks): no entity has them, and they are not held out.",
     )
+    seed: int | None = Field(
+        None,
+        ge=0,
+        lt=2**63,
+        description="What is drawn of the data follows from it: classes, subsets, held-out images, drawn pictures; the "
+        "scenario's `seed` unless given. Held fixed while `seed` varies, it shows what training alone varies by.",
+    )
     score_on: Literal["heldout", "validation"] = Field(
         "heldout",
         description="validation: everything is scored on those in place of the held-out images, and nothing is judged; "

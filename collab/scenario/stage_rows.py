@@ -32,7 +32,7 @@ Owners = tuple[str, ...] | None
 def is_pretraining(scenario: "Scenario", row: "Refinement") -> bool:
     """Whether a row from scratch asks for what pre-training does anyway: same images, same recipe."""
     is_leaders = row.own == "images" and row.entity == scenario.model.pretrain.by
-    return is_leaders and row.epochs is None and scenario.scratch is None
+    return is_leaders and row.epochs is None and row.repeats in (None, 1) and scenario.scratch is None
 
 
 def _leader(scenario: "Scenario") -> Owners:

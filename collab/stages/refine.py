@@ -40,7 +40,15 @@ class Refine(Stage[Entity | Oracle]):
         most = max((_images_read(row, planning.images) for row in from_features), default=0)
         alike: dict[tuple[object, ...], list[Refinement]] = {}
         for row in from_features:
-            asked = (row.entity, row.own, tuple(sorted(row.pool)), tuple(sorted(row.unpoisoned)), row.epochs, row.vet)
+            asked = (
+                row.entity,
+                row.own,
+                tuple(sorted(row.pool)),
+                tuple(sorted(row.unpoisoned)),
+                row.epochs,
+                row.vet,
+                row.repeats,
+            )
             alike.setdefault(asked, []).append(row)
         for number, group in enumerate(alike.values()):
             yield self._from_features(group, most, number)
@@ -81,12 +89,13 @@ class Refine(Stage[Entity | Oracle]):
 
 def _from_features(keys: Keys, row: Refinement, most_rows: int) -> str:
     entity, options = str(row.entity), plain(keys.scenario.refine)
-    vet = options.pop("vet")
+    vet, repeats = options.pop("vet"), options.pop("repeats")
     asked = {
         "options": options,
         "epochs": row.epochs,
         "most": most_rows if options["budget"] == "steps" else None,
         "vet": (row.vet or vet) if row.pool else "none",
+        "repeats": row.repeats or repeats,
     }
     senders = sorted(row.pool) + ([entity] if row.own == "poisoned" else [])
     used = [FeaturizeHeldout.key_of(keys), *(Publish.key_of(keys, name) for name in senders)]
@@ -103,6 +112,8 @@ def _from_scratch(keys: Keys, row: Refinement) -> str:
         "recipe": {**schedule, "by": None, "epochs": row.epochs or schedule["epochs"]},
         "network": [model.backbone, model.width],  # the hook does not change what a whole network learns
         "share": row.share,
+        "repeats": row.repeats or 1,
+        "drawn_by": None if row.share is None else keys.scenario.data_seed,
     }
     heldout = decoded(keys, "heldout")
     if row.own == "published":

@@ -17,6 +17,7 @@ from collab.report.figures.strips import make_strips
 from collab.report.pages import facts
 from collab.report.pages.compare import compare_results, compare_scenarios, describe_differences, tabulate_runs
 from collab.report.pages.summary import summarize
+from collab.report.pages.sweep_answer import answer_sweep
 from collab.report.tables.crossings import sum_crossings
 from collab.report.tables.exposed import draw_feature_maps, make_decoded_sheet
 from collab.report.tables.federated import draw_exchange
@@ -120,13 +121,15 @@ def write_sweep_page(
     """
     axes = [axis.vary for axis in spec.axes]
     main = find_main_metric(mean.metric for mean in means)
-    is_banded = any(mean.figure.low is not None for mean in means)
-    band = "Bands: 95 % interval of the mean over seeds (Student)." if is_banded else "One seed: no bands; see --seeds."
+    has_seeds = any((mean.figure.n or 0) > 1 for mean in means)
+    over = "held-out images and seeds together" if has_seeds else "held-out images; one seed, see --seeds"
+    band = f"Bands: 95 % interval over {over}."
     target = folder / "report.html"
     base = {axis.vary: axis.values[0] for axis in spec.axes}
     is_line = bool(axes) and spec.combine != "star"  # there few points share the values of all axes but the first
     page = fill_in(
-        "sweep.html", spec=spec, axes=axes, main=main, missing=missing, band=band, notice=notice,
+        "sweep.html", spec=spec, answer=answer_sweep(means, rows), axes=axes, main=main, missing=missing,
+        band=band, notice=notice,
         curves=draw_accuracy(means, axes, {str(row.name): describe(row) for row in rows}) if is_line else "",
         worths=tabulate_worths(main, base, worths), worth=draw_worths(main, base, worths),
         poisoning=draw_poisoning(means, axes) if is_line else "", poisoned=tabulate_poisoning(means, axes),

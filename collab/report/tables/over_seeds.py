@@ -33,8 +33,8 @@ def tabulate_gains(means: Sequence[Mean], axes: Sequence[str], rows: Sequence[Re
     columns = (*axes, "entity", "row", "gain", "95 % interval", "seeds", "reading")
     note = (
         f"gain: {main.points} that the row with the largest pool adds to "
-        f"{name_reference(mean.row for mean in means)}; mean over seeds, with Student's interval. "
-        "One seed says nothing of others."
+        f"{name_reference(mean.row for mean in means)}; mean over seeds, with a 95 % interval over images and seeds. "
+        "One seed says nothing of others: its interval knows of images alone."
     )
     return Table("What sharing brings, over seeds", columns, tuple(lines), (note,))
 
@@ -64,4 +64,5 @@ def _figures(mean: Mean, scale: float, form: str) -> tuple[str, str, str]:
 def _reading(mean: Mean) -> str:
     if mean.figure.reach is None:
         return "one seed"
-    return {1: "helps", -1: "costs", 0: "no clear difference"}[mean.figure.direction]
+    told = {1: "helps", -1: "costs", 0: "no clear difference"}[mean.figure.direction]
+    return told if (mean.figure.n or 0) > 1 else f"{told}, one seed"

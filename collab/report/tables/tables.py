@@ -8,6 +8,7 @@ from collab.report.cells import ABSENT, Table, fill_lines, format_cell
 from collab.report.tables.disclosed import list_guesses, tabulate_likeness, tabulate_recognition
 from collab.report.tables.exposed import tabulate_exposure
 from collab.report.tables.federated import tabulate_exchange
+from collab.report.tables.half_widths import tabulate_half_widths
 from collab.report.tables.inferred import tabulate_inference
 from collab.report.tables.perturbed import tabulate_perturbations
 from collab.report.tables.published import tabulate_published_images
@@ -37,6 +38,7 @@ def make_tables(scenario: Scenario, rows: Sequence[Result]) -> tuple[Table, ...]
         *tabulate_exposure(scenario, results),
         tabulate_published_images(scenario, results),
         _table_5(scenario, results),
+        tabulate_half_widths(scenario, results),
         tabulate_exchange(scenario, results),
         _left_out(scenario, results),
         _attacks(results),

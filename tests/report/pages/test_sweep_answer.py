@@ -1,0 +1,52 @@
+"""The first sentences of a sweep's page, and intervals that two seeds do not blow up."""
+
+import pytest
+
+from collab.report.pages.sweep_answer import answer_sweep
+from collab.results.aggregate import Mean, average_seeds
+from collab.results.figure import Figure
+from collab.results.gains import list_gains
+from tests.report.made_up import row, rows, scenario
+
+
+def mean(entity: str, value: float, reach: float, axis: float | None = None, row: str = "7") -> Mean:
+    values = () if axis is None else (("share", axis),)
+    return Mean(values, row, entity, "gain[top1]", Figure(value, value - reach, value + reach, 3))
+
+
+def main(entity: str) -> Mean:
+    return Mean((), "c_own_" + entity, entity, "top1", Figure(0.5, 0.4, 0.6, 3))
+
+
+def test_who_gains_and_who_loses_is_said_with_intervals() -> None:
+    told = answer_sweep([mean("a1", 0.05, 0.01), mean("a2", -0.02, 0.01, row="8"), main("a1")], scenario().refinements)
+    assert told[0] == "Sharing helped a1 (+5.0, +4.0 to +6.0); it cost a2 (-2.0, -3.0 to -1.0)."
+    assert "own features alone" in told[1]
+    assert told[-1].startswith("3 seeds: intervals (95 %) are over held-out images and seeds together")
+
+
+def test_each_point_has_its_sentence_and_many_points_are_counted() -> None:
+    told = answer_sweep([mean("a1", 0.05, 0.1, axis / 10) for axis in range(10)], scenario().refinements)
+    assert told[1] == "At share = 0.1 sharing made no clear difference for a1 (+5.0, -5.0 to +15.0)."
+    assert told[8] == "2 more points stand in the table below."
+
+
+def test_two_seeds_give_no_band_beyond_0_and_100_percent_nor_one_that_says_nothing() -> None:
+    stated = scenario()
+    cells = []
+    for shift in (0.0, 0.04):
+        found = rows(stated, {str(row.name): 0.9 + shift for row in stated.refinements} | {"c_public": 0.5})
+        cells.append(({}, [*found, *list_gains(stated, found)]))
+    means = {(each.row, each.entity, each.metric): each.figure for each in average_seeds(cells)}
+    shown = means["7", "a1", "top1"]
+    assert shown.low is not None
+    assert shown.high is not None
+    assert 0.5 < shown.low < 0.92 < shown.high <= 1.0  # two seeds alone: from .67 to 1.17
+    gain = means["7", "a1", "gain[top1]"]
+    assert gain.reach is not None
+    assert gain.reach < 0.1
+
+
+def test_one_seed_has_the_interval_of_its_images() -> None:
+    (found,) = average_seeds([({}, [row("7", "a1", "top1", 0.6, 0.05)])])
+    assert (found.figure.low, found.figure.high, found.figure.n) == (pytest.approx(0.55), pytest.approx(0.65), 1)
