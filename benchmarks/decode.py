@@ -6,7 +6,6 @@ Two entities hold N private images together, and the oracle all of them. For doc
 """
 
 import argparse
-import io
 import json
 import resource
 import subprocess
@@ -15,10 +14,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 from measuring import describe_machine
-from PIL import Image
-from pyarrow import parquet
+from photographs import write_photographs
 
 from collab.runtime.host import Event
 from collab.runtime.play import Where, play
@@ -52,8 +49,8 @@ def measure(source: str, rows: int, side: int) -> None:
         if source == "creatures":
             data |= {"classes": CLASSES, "train": 2 * rows, "test": 64 * CLASSES}
         else:
-            write_photographs(Path(folder) / "train.parquet", 2 * rows, side)
-            write_photographs(Path(folder) / "test.parquet", 64 * CLASSES, side)
+            for seed, (split, count) in enumerate({"train": 2 * rows, "test": 64 * CLASSES}.items()):
+                write_photographs(Path(folder) / f"{split}.parquet", [(np.arange(count) % CLASSES, seed)], side)
             data |= {
                 "root": folder,
                 "train": "train.parquet",
@@ -81,19 +78,6 @@ def measure(source: str, rows: int, side: int) -> None:
             play(scenario, Where("inprocess", out=Path(folder) / "runs", only=name), watch)
     entities = seconds["decode a1"] + seconds["decode a2"]
     print(f", entities {entities:6.1f} s, oracle {seconds['decode oracle']:6.1f} s", flush=True)
-
-
-def write_photographs(file: Path, rows: int, side: int) -> None:
-    """A Parquet file of smooth noise as JPEG, in one row group."""
-    rng = np.random.default_rng(0)
-    schema = pa.schema({"image": pa.binary(), "label": pa.int64()})
-    images = []
-    for _ in range(rows):
-        coarse = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8))
-        coarse.resize((side, side), Image.Resampling.BICUBIC).save(jpeg := io.BytesIO(), "JPEG", quality=90)
-        images.append(jpeg.getvalue())
-    table = pa.table([images, [row % CLASSES for row in range(rows)]], schema=schema)
-    parquet.write_table(table, file, row_group_size=rows)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -99,6 +99,7 @@ def run(
 
     from rich.console import Console
 
+    from collab.runtime.ray_session import start_beside_imports, was_played
     from collab.scenario.reader import read_scenario
 
     loaded = read_scenario(scenario, _with_scored_on(overrides, on), seed, plugin_dirs=plugin_dirs or (), audit=audit)
@@ -111,15 +112,19 @@ def run(
     for origin in loaded.origins:
         _say(origin)
     quiet = Console(stderr=True)
-    with quiet.status("loading torch …") if quiet.is_terminal else nullcontext():
-        from collab.report.tables.tables import make_tables
-        from collab.runtime.pages import draw_pages
-        from collab.runtime.play import Where, play
-        from collab.runtime.progress import show_run
-        from collab.verdicts import verdicts
-    with _going_on(fresh), show_run(quiet) as watch:
-        where = Where(backend, address, device, out, fresh, only, loaded.plugins)
-        played = play(loaded.scenario, where, watch)
+    with ExitStack() as stack:
+        with quiet.status("loading torch …") if quiet.is_terminal else nullcontext():
+            session = None
+            if backend == "ray" and (fresh or not was_played(loaded.scenario, out / loaded.scenario.name)):
+                session = stack.enter_context(start_beside_imports(loaded.scenario, address))
+            from collab.report.tables.tables import make_tables
+            from collab.runtime.pages import draw_pages
+            from collab.runtime.play import Where, play
+            from collab.runtime.progress import show_run
+            from collab.verdicts import verdicts
+        with _going_on(fresh), show_run(quiet) as watch:
+            where = Where(backend, address, device, out, fresh, only, loaded.plugins)
+            played = play(loaded.scenario, where, watch, session)
     pages = draw_pages(played.run, played.audit)
     judged = verdicts.judge(loaded.scenario, played.rows)
     if as_json:

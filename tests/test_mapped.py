@@ -1,6 +1,10 @@
-"""What was read of a large mapped file does not stay in the memory of the process."""
+"""What was read of a large mapped file does not stay in the memory of a process, and what is needed is there early."""
 
+import ctypes
+import mmap
+import os
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -68,3 +72,33 @@ def test_a_large_shard_is_checked_and_loaded_without_staying_in_memory(
     assert resident(written.path) < 100
     assert torch.equal(read, x.half())
     assert torch.equal(labels, y)
+
+
+def cached(images: np.ndarray) -> np.ndarray:
+    """Of each of some mapped images whether the system has its first byte in memory; nothing is read."""
+    begin = images.ctypes.data // mmap.PAGESIZE * mmap.PAGESIZE
+    size = images.ctypes.data + images.nbytes - begin
+    pages = np.zeros(-(-size // mmap.PAGESIZE), np.uint8)
+    look = ctypes.CDLL(None).mincore
+    assert look(ctypes.c_void_p(begin), ctypes.c_size_t(size), ctypes.c_void_p(pages.ctypes.data)) == 0
+    firsts = images.ctypes.data - begin + np.arange(len(images)) * images.strides[0]
+    return (pages[firsts // mmap.PAGESIZE] & 1).astype(bool)
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+def test_rows_of_a_large_file_are_read_before_they_are_taken(
+    is_large: bool, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mapped, "LARGE", 1 << 16 if is_large else 1 << 30)
+    with file.open("rb") as opened:
+        os.fsync(opened.fileno())
+        os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    images, asked = np.load(file, mmap_mode="r"), np.array([900, 1400])
+    if cached(images)[asked].any():
+        pytest.skip("this file system keeps all of a file in memory")
+    mapped.ask_for(images[100:], asked - 100)  # a part of the file, whose rows are counted from its own first
+    end = time.monotonic() + (10 if is_large else 0.1)
+    while time.monotonic() < end and not cached(images)[asked].all():
+        time.sleep(0.01)
+    assert cached(images)[asked].all() == is_large
+    assert not cached(images)[[100, 600, 1200, 2000]].any()

@@ -13,6 +13,7 @@ from collab.runtime.inprocess import InProcess
 from collab.runtime.leak_check import Content, Leak, LeakCheck, refuse
 from collab.runtime.plan import participants
 from collab.runtime.ray_backend import RayBackend
+from collab.runtime.ray_session import RaySession
 from collab.runtime.run import Prepared, Run, Where
 from collab.runtime.schedule import Backend, schedule
 from collab.scenario.model import Scenario
@@ -38,8 +39,10 @@ class Played:
     failures: tuple[CollabError, ...] = ()
 
 
-def play(scenario: Scenario, where: Where, watch: Emit) -> Played:
+def play(scenario: Scenario, where: Where, watch: Emit, session: RaySession | None = None) -> Played:
     """Plays `scenario`, writes its run directory, and tells `watch` of every event.
+
+    `session` is Ray, if it has been started already.
 
     Raises ScenarioError, ResourceError, EntityError, StoreError, or BoundaryError if something private leaked; what was
     published and measured by then stays, and the next run goes on from there.
@@ -49,7 +52,11 @@ def play(scenario: Scenario, where: Where, watch: Emit) -> Played:
     start_seconds, leaks = 0.0, list[Leak]()
     try:
         backend = backend_for(
-            [scenario], where, watch, last_look=lambda contents: leaks.extend(run.audit.found(contents))
+            [scenario],
+            where,
+            watch,
+            last_look=lambda contents: leaks.extend(run.audit.found(contents)),
+            session=session,
         )
         start_seconds = schedule([run], backend, watch, is_fresh=where.is_fresh)
     finally:
@@ -68,10 +75,12 @@ def backend_for(
     watch: Emit,
     lanes: int = 1,
     last_look: Callable[[Iterator[Content]], None] = lambda contents: None,
+    session: RaySession | None = None,
 ) -> Callable[[], AbstractContextManager[Backend]]:
     """What starts the backend that `scenarios` are played on; their entities of one name share a host.
 
-    `last_look` is shown what Ray holds on this machine, its object store and its files, before it is shut down.
+    `last_look` is shown what Ray holds on this machine, its object store and its files, before it is shut down;
+    `session` is that Ray where it has been started already.
     """
     if where.backend == "inprocess":
         return lambda: InProcess(watch)
@@ -80,4 +89,4 @@ def backend_for(
     hosts = deal_hosts(names, first.resources.workers or len(names))
     uses_gpu = where.address != "local" or resolve_compute(first.precision, where.device).device.type == "cuda"
     demand = Demand.of(first, hosts, uses_gpu=uses_gpu, lanes=lanes)
-    return lambda: RayBackend(demand, watch, address=where.address, last_look=last_look)
+    return lambda: RayBackend(demand, watch, address=where.address, last_look=last_look, session=session)

@@ -1,15 +1,10 @@
-"""The backend on Ray: one actor for each host, one placement group for each lane; the only file that imports ray."""
+"""The backend on Ray: one actor for each host, one placement group for each lane."""
 
 import json
-import logging
 import os
 import secrets
-import shutil
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -21,6 +16,7 @@ from collab.results.table import append_metrics
 from collab.runtime.demand import Demand, share_of
 from collab.runtime.host import Emit, Event, Host, Outcome, RunSpec
 from collab.runtime.leak_check import Content
+from collab.runtime.ray_session import RaySession
 from collab.runtime.row_file import Handed, hand, take_back
 from collab.stages.base import Job
 from collab.store.residue import read_shared_memory, unpack
@@ -56,8 +52,10 @@ class RayBackend:
         *,
         address: str,
         last_look: Callable[[Iterator[Content]], None] = lambda contents: None,
+        session: RaySession | None = None,
     ) -> None:
         self._demand, self._emit, self._address, self._last_look = demand, emit, address, last_look
+        self._started_before = session
         self._host_of = {name: index for index, names in enumerate(demand.hosts) for name in names}
         self._running: dict[Any, _Running] = {}
         self._actors: dict[tuple[int, int], Any] = {}
@@ -70,18 +68,10 @@ class RayBackend:
         """Until Ray had started, and then the first host: whatever is played cannot begin before."""
 
     def __enter__(self) -> Self:
-        self._began = time.monotonic()
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_worker_niceness", "0")  # a run should not yield to whatever else the machine does
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        import ray
-
-        self._ray: Any = ray
-        self._temporary = Path(tempfile.mkdtemp(prefix="collab-"))  # 0700, and short: it holds socket paths
-        self._redirected = redirect_stdout(sys.stderr)  # where Ray tells of a lost node; stdout is for results
-        self._redirected.__enter__()
+        started, demand = self._started_before, self._demand
+        self._session = started or RaySession(self._address, len(demand.hosts) * demand.lanes, demand.threads)
+        self._began, self._ray = self._session.began, self._session.ray
         try:
-            self._connect()
             self._place()
         except BaseException:
             self.__exit__()
@@ -93,16 +83,14 @@ class RayBackend:
             if self._ray.is_initialized():
                 self._last_look(self._read_residue())
         finally:
-            self._ray.shutdown()
-            self._redirected.__exit__(None, None, None)
-            shutil.rmtree(self._temporary, ignore_errors=True)
+            self._session.close()
 
     def _read_residue(self) -> Iterator[Content]:
         """What this Ray holds here: its logs and spilled objects, and its object store, also what was freed in it.
 
         Of a cluster that was started elsewhere only what the driver itself has started is seen: nothing.
         """
-        for path in sorted(self._temporary.rglob("*")):
+        for path in sorted(self._session.temporary.rglob("*")):
             if path.is_file() and not path.is_symlink():
                 yield from ((f"Ray's {path.name}", content) for content in unpack(path))
         for child in psutil.Process().children(recursive=True):
@@ -202,22 +190,6 @@ class RayBackend:
         if event["event"] == "host" and not self._is_up:
             self._is_up, self.start_seconds = True, time.monotonic() - self._began
         self._emit(event)
-
-    def _connect(self) -> None:
-        options: dict[str, Any] = {"namespace": f"collab-{os.getpid()}-{self._began}", "log_to_driver": False}
-        if self._address == "local":
-            options |= {
-                "include_dashboard": False,
-                "object_store_memory": 128 << 20,  # shards travel through the store, never through Ray
-                "_temp_dir": str(self._temporary),
-            }
-        try:
-            self._ray.init(address=self._address, logging_level=logging.ERROR, **options)
-        except ConnectionError as cause:
-            raise ResourceError(
-                f"no Ray cluster answers at {self._address!r}: {cause}. Is it running, and is RAY_AUTH_TOKEN (or "
-                "RAY_AUTH_TOKEN_PATH) the same here as there?"
-            ) from cause
 
     def _check_shared(self, run_spec: RunSpec) -> None:
         """Raises ResourceError, before anything is played, if a node does not see the run's folder, or its store."""

@@ -99,17 +99,21 @@ class Sweep(Part):
 
 @dataclass(frozen=True)
 class Cell:
-    """One point of a sweep: its values by axis, its seed, the scenario that they make, and its plugins."""
+    """One point of a sweep: its values by axis, its seed, the scenario that they make, and its plugins.
+
+    `name` says its values in a line; in a star that in which it differs from the base cell alone.
+    """
 
     values: dict[str, Value]
     seed: int
     scenario: Scenario
     plugins: Plugins
+    name: str
 
     @property
     def label(self) -> str:
-        """Values and seed in a line."""
-        return _label({**self.values, SEED: self.seed})
+        """Name and seed in a line."""
+        return f"{self.name} {SEED}={self.seed}".strip()
 
 
 def read_sweep(
@@ -183,8 +187,13 @@ def _read_cells(
     seeds = _list_seeds(path, sweep, content)
     if len(points) * len(seeds) > MOST_CELLS:
         raise ScenarioError(f"{path}: {len(points) * len(seeds)} cells; a sweep has at most {MOST_CELLS}.")
+    base_values = dict(zip(names, points[0], strict=True))
     for point in points:
         values = dict(zip(names, point, strict=True))
+        name = _label(values)
+        if sweep.combine == "star":
+            differing = {axis: value for axis, value in values.items() if value != base_values[axis]}
+            name = _label(differing) or "base cell"
         sets = {axis.vary: _overrides_of(axis, value, content) for axis, value in zip(sweep.axes, point, strict=True)}
         try:
             _refuse_overruled(sets, content)
@@ -198,9 +207,9 @@ def _read_cells(
                     entities=_count(values.get("entities")),
                     check_paths=check_paths,
                 )
-                cells.append(Cell(values, loaded.scenario.seed, loaded.scenario, loaded.plugins))
+                cells.append(Cell(values, loaded.scenario.seed, loaded.scenario, loaded.plugins, name))
         except ScenarioError as error:
-            refusals[_label(values)] = str(error)
+            refusals[name] = str(error)
     if refusals:
         raise ScenarioError(list_refusals(refusals, len(points)))
     return tuple(cells)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from collab.mapped import let_go
+from collab.mapped import ask_for, let_go
 
 RESIDENT_SHARE = 0.3
 """Largest share of the free memory of a GPU that one column may take; a training has two large ones at most."""
@@ -21,15 +21,30 @@ UPLOAD_ROWS = 4096
 """Rows that are copied to a GPU at a time while a column becomes resident."""
 
 
+AHEAD_BYTES = 64 << 20
+"""Rows of a large mapped file that are asked for at a time; those of the next one to two times as much are under way.
+
+Enough to keep a disk busy for a second, and small beside the memory that holds what was read.
+"""
+
+
 @dataclass(frozen=True)
 class Numbers:
-    """Numbers of the rows of a batch, int64 [batch], on the host and on the device; one tensor where these are one."""
+    """Numbers of the rows of a batch, int64 [batch], on the device, and on the host with those that come after them.
 
-    host: Tensor
+    `coming`, int64 [rows]: the batch, and the batches that follow it in its pass.
+    """
+
+    coming: Tensor
     device: Tensor
 
+    @property
+    def host(self) -> Tensor:
+        """Those of the batch."""
+        return self.coming[: len(self.device)]
+
     def __len__(self) -> int:
-        return len(self.host)
+        return len(self.device)
 
 
 def send(rows: Tensor, device: torch.device) -> Tensor:
@@ -47,13 +62,15 @@ def send_parts(parts: list[Tensor], device: torch.device) -> tuple[Tensor, ...]:
 class Column:
     """An array with a value for each row, [rows, ...], of which the rows of a batch are taken on the device.
 
-    A CPU gathers them from the array itself. A GPU has a copy of its own, with the channels of images and maps last, if
+    A CPU gathers them from the array itself. Of a large mapped file, which may be larger than memory, the rows of the
+    next batches are asked for ahead, ascending: each pass is a uniform shuffle of all rows, and none waits for its own
+    turn of the disk. A GPU has a copy of its own, with the channels of images and maps last, if
     that is at most RESIDENT_SHARE of its free memory; otherwise the rows of each batch are gathered into one of two
     pinned buffers and copied beside the step before. The values are the same in each case.
     """
 
     def __init__(self, rows: np.ndarray | Tensor, device: torch.device) -> None:
-        self._rows, self._device = rows, device
+        self._rows, self._device, self._ahead = rows, device, _Ahead(rows)
         self._resident: Tensor | None = None
         self._sender: _Sender | None = None
         if device.type != "cpu":
@@ -72,6 +89,7 @@ class Column:
         if self._resident is not None:
             taken = self._resident.index_select(0, numbers.device)
             return taken.permute(0, 3, 1, 2) if taken.ndim == 4 else taken
+        self._ahead.ask(numbers)
         if self._sender is not None:
             return self._sender.take(self._rows, numbers.host)
         if isinstance(self._rows, Tensor):
@@ -79,6 +97,28 @@ class Column:
         taken = torch.from_numpy(self._rows[numbers.host.numpy()])
         let_go(self._rows)
         return taken
+
+
+class _Ahead:
+    """Asks for rows of a large mapped file before a pass comes to them; the pass gives them in its own order."""
+
+    def __init__(self, rows: np.ndarray | Tensor) -> None:
+        self._rows = rows
+        self._most = max(1, AHEAD_BYTES // max(1, rows.nbytes // max(1, len(rows))))
+        self._left = self._unasked = 0  # rows of the pass: not taken, not asked for
+
+    def ask(self, numbers: Numbers) -> None:
+        """Looks how far the pass has come, and asks for more if too little is under way."""
+        if isinstance(self._rows, Tensor):
+            return
+        left = len(numbers.coming)
+        if left >= self._left:
+            self._unasked = left  # another pass
+        self._left = left
+        if self._unasked and left - self._unasked < self._most:
+            following = numbers.coming[left - self._unasked :][: self._most]
+            self._unasked -= len(following)
+            ask_for(self._rows, np.sort(following.numpy()))
 
 
 def free_bytes(device: torch.device) -> int:

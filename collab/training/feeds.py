@@ -145,16 +145,22 @@ def numbered_batches(
 ) -> Iterator[Numbers]:
     """`even_batches` on the host and on the device, which is sent the order of the whole pass at once."""
     parts = list(even_batches(rows, batch_size, generator))
-    yield from map(Numbers, parts, send_parts(parts, device))
+    coming = torch.cat(parts)
+    for there in send_parts(parts, device):
+        yield Numbers(coming, there)
+        coming = coming[len(there) :]
 
 
 @dataclass
 class FeatureFeed:
-    """Rows of several shards as one uniform mixture; a pass gives every row once.
+    """Rows of several shards, mixed; a pass gives every row once.
 
-    Windows (record batches of all shards, in random order) are copied to one staging buffer until it is full, and
-    shuffled there; a set that fits into `window_bytes` is read once and shuffled as a whole. Each batch goes `through`
-    a module, in the mode that it is in, before it is given.
+    A set that fits into `window_bytes` is read once, and each pass is a uniform shuffle of it. Of a larger one, all
+    record batches (256 rows of one shard) are put in random order; as many as the staging buffer holds are copied
+    there, their rows shuffled and given, then the next. Any two rows can meet in a batch, but not equally often: of R
+    record batches, M in the buffer, two rows of the same one are (R - 1) / (M - 1) times as often together as others.
+
+    Each batch goes `through` a module, in the mode that it is in, before it is given.
     """
 
     readers: Sequence[FeatureReader]
@@ -210,12 +216,15 @@ class FeatureFeed:
 
     def _batches(self, generator: torch.Generator | None) -> Iterator[tuple[Tensor, Tensor, Numbers]]:
         for columns in self._windows(generator):
-            for places in numbered_batches(columns.rows, self.batch_size, generator, self.device):
+            dealt = list(numbered_batches(columns.rows, self.batch_size, generator, self.device))
+            coming = self._row[dealt[0].coming]
+            for places in dealt:
                 x = columns.features.take(places).float()
                 if self.through is not None:
                     with torch.no_grad():
                         x = self.through(x)
-                numbers = Numbers(self._row[places.host], columns.numbers.take(places))
+                numbers = Numbers(coming, columns.numbers.take(places))
+                coming = coming[len(places) :]
                 yield x.contiguous(memory_format=torch.channels_last), columns.labels.take(places), numbers
 
     def _windows(self, generator: torch.Generator | None) -> Iterator["_Window"]:

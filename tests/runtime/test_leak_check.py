@@ -253,7 +253,7 @@ def test_what_ray_held_is_looked_at_also_when_it_was_freed(run: Path, small: Cal
         for secret in SECRETS.values():
             held = backend._ray.put(np.tile(secret(run).reshape(-1), 200))
         del held
-        (next(backend._temporary.rglob("logs")) / "worker.out").write_text(str(weights(run).tolist()))
+        (next(backend._session.temporary.rglob("logs")) / "worker.out").write_text(str(weights(run).tolist()))
     found = {(leak.place, leak.what) for leak in leaks}
     assert found == {("Ray's worker.out", WEIGHTS)} | {("Ray's object store", what) for what in SECRETS}
 

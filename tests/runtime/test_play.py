@@ -10,6 +10,7 @@ from collab.results.table import read_results
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
+from collab.store.answers import take_answers
 from collab.store.ledger import read_ledger
 from collab.store.release import read_release
 from collab.store.store import Store
@@ -52,7 +53,10 @@ def test_every_digest_and_size_of_the_ledger_is_that_of_a_file(played: Played) -
     folders = [played.run / name for name in ("store", "release", "pictures")]
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".json"]
     there = {hashlib.sha256(path.read_bytes()).hexdigest(): path.stat().st_size for path in files}
-    assert {each.digest: each.bytes for each in crossings} == there
+    assert {each.digest: each.bytes for each in crossings if each.kind != "answers"} == there
+    answers = list((played.run / "answers").rglob("*.parquet"))
+    kept = {take_answers(path.parent, path.stem).digest: path.stat().st_size for path in answers}
+    assert {each.digest: each.bytes for each in crossings if each.kind == "answers"} == kept != {}
 
 
 def test_what_was_published_is_neither_the_plain_features_nor_in_their_order(played: Played) -> None:

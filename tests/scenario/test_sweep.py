@@ -203,9 +203,12 @@ def test_a_star_varies_one_axis_at_a_time_from_the_first_values(scenario_file: W
         "  - {vary: lambda.a1, values: [1.0, 0.5]}\n"
         "  - {vary: rates, values: [same, low], set: [[], [refine.learning_rate=0.001, seed=7]]}\n"
     )
-    points = [tuple(cell.values.values()) for cell in read_sweep(path)[1]]
+    cells = read_sweep(path)[1]
+    named = ["base cell", "refine.epochs=4", "refine.epochs=5", "lambda.a1=0.5", "rates=low"]
+    assert [cell.label for cell in cells] == [f"{name} seed=0" for name in named]
+    points = [tuple(cell.values.values()) for cell in cells]
     assert points == [(3, 1.0, "same"), (4, 1.0, "same"), (5, 1.0, "same"), (3, 0.5, "same"), (3, 1.0, "low")]
-    low, base = read_sweep(path)[1][-1].scenario, read_sweep(path)[1][0].scenario
+    low, base = cells[-1].scenario, cells[0].scenario
     assert (low.refine.learning_rate, low.seed, low.refine.epochs) == (0.001, 0, 3)  # seeds are the sweep's
     assert base.refine.learning_rate != 0.001
 

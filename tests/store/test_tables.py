@@ -4,7 +4,7 @@ import json
 import math
 import subprocess
 import sys
-from dataclasses import fields, replace
+from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from collab.errors import StoreError
-from collab.results.table import KEY, Result, append_metrics, read_results, write_results
+from collab.results.table import KEY, RESULT_FIELDS, Result, append_metrics, read_results, write_results
 from collab.store.ledger import read_ledger, write_ledger
 from collab.types import Crossing
 
@@ -43,7 +43,7 @@ def test_rows_come_back_in_order(rows: list[Result], tmp_path_factory: pytest.Te
 
 def test_the_columns_are_those_of_the_design() -> None:
     listed = "scenario row entity defense attack metric value low high n seed paper verdict seconds device"
-    assert [field.name for field in fields(Result)] == listed.split()
+    assert [column.name for column in RESULT_FIELDS] == listed.split()
 
 
 def test_equal_rows_are_equal_bytes_and_others_are_not(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_pandas_opens_results_as_they_are(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     write_results(tmp_path / "results.parquet", [FULL, BARE])
     frame = pandas.read_parquet(tmp_path / "results.parquet")
-    assert list(frame.columns) == [field.name for field in fields(Result)]
+    assert list(frame.columns) == [column.name for column in RESULT_FIELDS]
     assert frame.value[0] == 0.5
     assert frame.value.isna().tolist() == [False, True]
     assert frame.row.tolist() == ["7", "c_own"]

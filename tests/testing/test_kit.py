@@ -66,7 +66,7 @@ BROKEN = {
         "    def publish(self, progress):\n        report = super().publish(progress)\n"
         "        return Report((*report.measures, Measure('mean', torch.ones(()))), report.crossings)\n",
         "plain reports",
-        "Broken.publish answered report.measures[3].value of type Tensor",
+        "Broken.publish answered report.measures[5].value of type Tensor",
     ),
     "resume": (
         "    def poison(self, progress):\n        self.shift = 1.0\n        return super().poison(progress)\n"

@@ -113,3 +113,24 @@ def test_an_order_is_sent_once_and_split_like_the_batches(monkeypatch: pytest.Mo
         assert torch.equal(batch.host, expected)
         assert torch.equal(batch.device, expected)
     assert send_parts([], GPU) == ()
+
+
+@pytest.mark.parametrize("is_sent", [False, True], ids=["on the cpu", "streamed"])
+def test_rows_of_a_large_file_are_asked_for_once_a_pass_in_ascending_windows_ahead_of_their_batch(
+    is_sent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[int]] = []
+    monkeypatch.setattr(columns, "ask_for", lambda _, rows: asked.append(rows.tolist()))
+    monkeypatch.setattr(columns, "AHEAD_BYTES", 8 * 12)
+    rows, generator = np.zeros((30, 3, 2, 2), np.uint8), torch.Generator().manual_seed(0)
+    column = streamed(rows, Slow()) if is_sent else Column(rows, CPU)
+    for length in (30, 30, 5, 5):  # an abandoned pass, whole ones, and some over fewer rows
+        column.take(next(numbered_batches(length, 4, generator, CPU)))
+        asked.clear()
+        dealt, taken = list(numbered_batches(length, 4, generator, CPU)), 0
+        for numbers in dealt:
+            column.take(numbers)
+            assert min(8, length - taken) <= sum(map(len, asked)) - taken <= 16
+            taken += len(numbers)
+        for window, expected in zip(asked, torch.split(dealt[0].coming, 8), strict=True):
+            assert window == sorted(expected.tolist())

@@ -6,6 +6,7 @@ and each operation that crosses is seen by name.
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -113,7 +114,7 @@ def recipe(batch: int, optimizer: str = "muon") -> Recipe:
 def poison(world: World, batch: int, aim: Poisoning, **more: Any) -> None:
     recipes.train_dpm(
         world.dpm, world.feed(batch), world.images, freeze(world.decider), freeze(world.reconstructor), aim,
-        recipe(batch), compute=COMPUTE, **HOW, **more,
+        replace(recipe(batch), augment=False), compute=COMPUTE, **HOW, **more,
     )  # fmt: skip
 
 

@@ -1,0 +1,128 @@
+"""Ray from its start to its end, one of our own or a cluster; imports no torch, so it can start beside that import."""
+
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from importlib import import_module
+from pathlib import Path
+from threading import Thread
+from typing import Any, Self
+
+from collab.errors import ResourceError
+from collab.scenario.model import Scenario
+from collab.scenario.reader import to_yaml
+
+RECENT = 20
+"""How many earlier runs are looked at for an equal scenario."""
+
+
+class RaySession:
+    """Ray, started for `scenario` or connected to at `address`, until `close`.
+
+    Where each worker that Ray starts beforehand, one for each core, will hold a host, they import what hosts need while
+    Ray still starts. Raises ResourceError if no cluster answers.
+    """
+
+    def __init__(self, address: str, hosts: int, threads: int = 1) -> None:
+        self.began = time.monotonic()
+        self.ray = _import_ray()
+        self.temporary = Path(tempfile.mkdtemp(prefix="collab-"))  # 0700, and short: it holds socket paths
+        self._redirected = redirect_stdout(sys.stderr)  # where Ray tells of a lost node; stdout is for results
+        self._redirected.__enter__()
+        self._is_open = True
+        try:
+            self._connect(address, hosts, threads)
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def of(cls, scenario: Scenario, address: str) -> "RaySession":
+        """Ray for the hosts of `scenario`."""
+        participants = 1 + len(scenario.entities)  # and the oracle
+        workers = scenario.resources.workers or participants
+        return cls(address, min(workers, participants), scenario.resources.entity.cpus)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends a Ray of our own with its files, or lets go of the cluster; the second time nothing is left to do."""
+        if self._is_open:
+            self._is_open = False
+            self.ray.shutdown()
+            self._redirected.__exit__(None, None, None)
+            shutil.rmtree(self.temporary, ignore_errors=True)
+
+    def _connect(self, address: str, hosts: int, threads: int) -> None:
+        options: dict[str, Any] = {"namespace": f"collab-{os.getpid()}-{self.began}", "log_to_driver": False}
+        inherited = dict[str, str]()
+        if address == "local":
+            options |= {
+                "include_dashboard": False,
+                "object_store_memory": 128 << 20,  # shards travel through the store, never through Ray
+                "_temp_dir": str(self.temporary),
+            }
+            if (os.cpu_count() or 1) <= hosts:
+                options["_system_config"] = {"preload_python_modules": ["collab.runtime.host"]}
+                # Ray says so to an actor when it starts: too late for libraries that are there before.
+                inherited = {"OMP_NUM_THREADS": str(threads)}
+        try:
+            with _in_environment(inherited):
+                self.ray.init(address=address, logging_level=logging.ERROR, **options)
+        except ConnectionError as cause:
+            raise ResourceError(
+                f"no Ray cluster answers at {address!r}: {cause}. Is it running, and is RAY_AUTH_TOKEN (or "
+                "RAY_AUTH_TOKEN_PATH) the same here as there?"
+            ) from cause
+
+
+def start_beside_imports(scenario: Scenario, address: str) -> RaySession:
+    """Ray, which starts its processes while this one imports torch.
+
+    Ray is started by the thread that calls: its processes end when the thread ends that started them, and only the main
+    thread can answer signals.
+    """
+    _import_ray()  # before the thread, so that no two threads import one library from different ends
+    Thread(target=import_module, args=("collab.runtime.play",), daemon=True).start()
+    return RaySession.of(scenario, address)
+
+
+def was_played(scenario: Scenario, runs: Path) -> bool:
+    """Whether one of the last runs in the folder `runs` played this scenario to its end, so that the cache has it.
+
+    A guess, before torch is there and jobs have keys: where it is wrong, Ray starts later, or in vain.
+    """
+    earlier = sorted(runs.glob("*/results.parquet"))[-RECENT:]
+    kept = [path.with_name("scenario.yaml") for path in earlier]
+    return bool(kept) and to_yaml(scenario).encode() in [path.read_bytes() for path in kept if path.is_file()]
+
+
+def _import_ray() -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # a run should not yield to whatever else the machine does
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")  # 30 are too few on a busy machine
+    import ray
+
+    return ray
+
+
+@contextmanager
+def _in_environment(inherited: Mapping[str, str]) -> Iterator[None]:
+    """What processes that are started inside inherit, where this one's environment does not say otherwise."""
+    added = {name: value for name, value in inherited.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]

@@ -1,0 +1,81 @@
+"""Ray started beside the imports of the driver: when, for whom, and what its workers bring along."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collab.errors import ResourceError
+from collab.runtime import ray_session
+from collab.runtime.ray_session import RaySession, was_played
+from collab.scenario.model import Scenario
+from collab.scenario.reader import to_yaml
+
+
+class NoRay:
+    """Takes the place of ray and notes how it was asked to start."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.asked: dict[str, Any] = {}
+        self.threads: str | None = None
+        self.ends, self._failure = 0, failure
+
+    def init(self, **options: Any) -> None:
+        self.asked, self.threads = options, os.environ.get("OMP_NUM_THREADS")
+        if self._failure:
+            raise self._failure
+
+    def shutdown(self) -> None:
+        self.ends += 1
+
+
+@pytest.fixture
+def ray(monkeypatch: pytest.MonkeyPatch) -> NoRay:
+    stub = NoRay()
+    monkeypatch.setattr(ray_session, "_import_ray", lambda: stub)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    return stub
+
+
+@pytest.mark.parametrize(("hosts", "address", "is_told"), [(4, "local", True), (3, "local", False), (4, "auto", False)])
+def test_workers_import_what_hosts_need_where_each_of_them_will_hold_one(
+    ray: NoRay, hosts: int, address: str, is_told: bool
+) -> None:
+    with RaySession(address, hosts, threads=2):
+        config = ray.asked.get("_system_config", {})
+        assert config == ({"preload_python_modules": ["collab.runtime.host"]} if is_told else {})
+        assert ray.threads == ("2" if is_told else None)
+        assert "OMP_NUM_THREADS" not in os.environ
+
+
+def test_a_session_ends_once_and_leaves_nothing(ray: NoRay) -> None:
+    stdout = sys.stdout
+    with RaySession("local", 1) as session:
+        assert session.temporary.is_dir()
+        session.close()
+    assert (ray.ends, session.temporary.exists(), sys.stdout) == (1, False, stdout)
+
+
+def test_a_session_that_cannot_begin_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    stub, stdout = NoRay(ConnectionError("nobody")), sys.stdout
+    monkeypatch.setattr(ray_session, "_import_ray", lambda: stub)
+    with pytest.raises(ResourceError, match="no Ray cluster answers at 'there:1': nobody"):
+        RaySession("there:1", 1)
+    assert (stub.ends, sys.stdout) == (1, stdout)
+
+
+def test_ray_is_not_started_ahead_for_what_was_played_to_its_end(
+    small: Callable[..., Scenario], tmp_path: Path
+) -> None:
+    scenario, run = small(), tmp_path / "20260101"
+    assert not was_played(scenario, tmp_path)
+    run.mkdir()
+    (run / "scenario.yaml").write_text(to_yaml(scenario), encoding="utf-8")
+    assert not was_played(scenario, tmp_path)  # it was interrupted
+    (run / "results.parquet").touch()
+    assert was_played(scenario, tmp_path)
+    assert not was_played(small("refine.epochs=7"), tmp_path)
