@@ -70,8 +70,8 @@ def cache_ls(out: Out = Path("runs")) -> None:
     for entry in entries:
         days = (time.time() - entry.used) / 86400
         place = "private" if entry.is_private else "shared"
-        print(f"{entry.stage:18} {entry.who:12} {place:8} {entry.bytes:>14,} bytes  {entry.seconds:8.1f} s to make  "
-              f"used {days:5.1f} days ago")  # fmt: skip
+        print(f"{entry.stage:18} {entry.participant:12} {place:8} {entry.bytes:>14,} bytes  {entry.seconds:8.1f} s "
+              f"to make  used {days:5.1f} days ago")  # fmt: skip
     print(f"{len(entries)} stages, {sum(entry.bytes for entry in entries):,} bytes")
 
 

@@ -37,7 +37,7 @@ class Entry:
 
     path: Path
     stage: str
-    who: str
+    participant: str
     seconds: float
     bytes: int
     used: float
@@ -50,12 +50,12 @@ class Cache:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def take(self, key: str, who: str, run: Path) -> dict[str, Any] | None:
+    def take(self, key: str, participant: str, run: Path) -> dict[str, Any] | None:
         """Links the files of an entry into `run` and returns what was kept with them; None if there is no entry.
 
         Every file is hashed first: an entry that is not what it was is removed, and its stage is played again.
         """
-        for folder in (self._private(who) / key, self.root / "shared" / key):
+        for folder in (self._private(participant) / key, self.root / "shared" / key):
             kept = self._read(folder)
             if kept is None:
                 continue
@@ -74,14 +74,16 @@ class Cache:
             return found
         return None
 
-    def holds(self, key: str, who: str) -> bool:
+    def holds(self, key: str, participant: str) -> bool:
         """Whether there is an entry; `take` may still find it altered."""
-        return any((home / key / "entry.json").is_file() for home in (self._private(who), self.root / "shared"))
+        return any((home / key / "entry.json").is_file() for home in (self._private(participant), self.root / "shared"))
 
-    def keep(self, key: str, who: str, run: Path, places: Sequence[str], result: dict[str, Any], *, stage: str) -> None:
+    def keep(
+        self, key: str, participant: str, run: Path, places: Sequence[str], result: dict[str, Any], *, stage: str
+    ) -> None:
         """Makes an entry of the files at `places` in `run`; StoreError if it cannot be written."""
         is_private = any(place.startswith(("private/", "handed/")) for place in places)
-        home = private_folder(self.root, who) if is_private else self.root / "shared"
+        home = private_folder(self.root, participant) if is_private else self.root / "shared"
         temporary = home / f"{TEMPORARY}{uuid.uuid4().hex}"
         try:
             make_folder(home)
@@ -93,7 +95,7 @@ class Cache:
                 _link(run / place, target)
             files = {place: _sha256(run / place) for place in places}
             size = sum((run / place).stat().st_size for place in places)
-            entry = {"stage": stage, "who": who, "bytes": size, "files": files, "result": result}
+            entry = {"stage": stage, "who": participant, "bytes": size, "files": files, "result": result}
             (temporary / "entry.json").write_text(json.dumps(entry), encoding="utf-8")
             shutil.rmtree(home / key, ignore_errors=True)
             os.replace(temporary, home / key)
@@ -111,9 +113,9 @@ class Cache:
         with FileLock(path, mode=0o600):
             yield
 
-    def checkpoints(self, who: str) -> Path:
+    def checkpoints(self, participant: str) -> Path:
         """The private folder that checkpoints of `who` lie in."""
-        return private_folder(self.root, who)
+        return private_folder(self.root, participant)
 
     def entries(self) -> list[Entry]:
         """What is there, least recently used first."""
@@ -161,8 +163,8 @@ class Cache:
                 shutil.rmtree(leftover, ignore_errors=True)
         return gone
 
-    def _private(self, who: str) -> Path:
-        return self.root / "private" / who
+    def _private(self, participant: str) -> Path:
+        return self.root / "private" / participant
 
     def _read(self, folder: Path) -> dict[str, Any] | None:
         try:

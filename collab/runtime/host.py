@@ -105,14 +105,14 @@ class Outcome:
         kept = {"seconds": self.seconds, "device": self.device, "peak_bytes": self.peak_bytes}
         return {**asdict(self.report), **kept, "losses": self.losses, "answered": self.answered}
 
-    def crossings(self, who: str, stage: str) -> Iterator[Crossing]:
+    def crossings(self, participant: str, stage: str) -> Iterator[Crossing]:
         """What crossed the boundary of `who` in this stage: what the report lists, and the report with its losses."""
         for crossing in self.report.crossings:
             yield replace(crossing, time=self.answered)
-        if who != ORACLE:
+        if participant != ORACLE:
             content, shape = self.report.content() + json.dumps(self.losses).encode(), (len(self.report.measures),)
             digest = hashlib.sha256(content).hexdigest()
-            yield Crossing(stage, who, DRIVER, "report", digest, len(content), "json", shape, self.answered)
+            yield Crossing(stage, participant, DRIVER, "report", digest, len(content), "json", shape, self.answered)
 
 
 class Host:
@@ -132,7 +132,11 @@ class Host:
         """Plays `job`, or takes it from the cache if another process has played it; a failure is an outcome."""
         torch.set_num_threads(run_spec.setting.threads)
         start = time.perf_counter()
-        say: dict[str, str | int | float] = {"entity": job.who, "stage": job.stage.replace("_", " "), "job": job.name}
+        say: dict[str, str | int | float] = {
+            "entity": job.participant,
+            "stage": job.stage.replace("_", " "),
+            "job": job.name,
+        }
         emit({"event": "start", **say})
         device = ""
         try:
@@ -147,7 +151,7 @@ class Host:
                 )
             cache = Cache(run_spec.cache)
             with cache.claim(key):
-                kept = None if run_spec.is_fresh else cache.take(key, job.who, run_spec.run)
+                kept = None if run_spec.is_fresh else cache.take(key, job.participant, run_spec.run)
                 if kept is not None:
                     outcome = Outcome.of_entry(job.name, kept)
                     put_elsewhere(run_spec, job)
@@ -173,12 +177,15 @@ class Host:
         def tell(epoch: int, epochs: int, loss: float, terms: Mapping[str, float]) -> None:
             emit({"event": "epoch", **say, "epoch": epoch, "epochs": epochs, "loss": loss, **terms})
 
-        owned = {"leads": job.who == run_spec.scenario.model.pretrain.by, "is_oracle": job.who == ORACLE}
-        before = list_files(run_spec.run, job.who, **owned)
-        progress = Progress(tell, cache.checkpoints(job.who), key)
+        owned = {
+            "leads": job.participant == run_spec.scenario.model.pretrain.by,
+            "is_oracle": job.participant == ORACLE,
+        }
+        before = list_files(run_spec.run, job.participant, **owned)
+        progress = Progress(tell, cache.checkpoints(job.participant), key)
         if run_spec.is_fresh:
             progress.forget()
-        participant = self._participant(run_spec, job.who, compute)
+        participant = self._participant(run_spec, job.participant, compute)
         # Whatever else draws from torch's generator; and on a GPU nothing else waits for this job's kernels.
         with participant.stream(job.stage).initialization("otherwise"), compute.lane():
             playing = Playing(
@@ -201,12 +208,12 @@ class Host:
         seconds = time.perf_counter() - start
         device, peak = str(compute), _peak_bytes()
         outcome = Outcome(job.name, report, seconds, device, peak, losses=losses, answered=time.time())
-        after = list_files(run_spec.run, job.who, **owned)
+        after = list_files(run_spec.run, job.participant, **owned)
         written = sorted(place for place, state in after.items() if before.get(place) != state)
         if not any(
             fact.startswith("refused[") for fact in report.facts
         ):  # not what an equal stage would find elsewhere
-            cache.keep(key, job.who, run_spec.run, written, outcome.entry(), stage=job.stage)
+            cache.keep(key, job.participant, run_spec.run, written, outcome.entry(), stage=job.stage)
         progress.forget()
         return outcome
 
@@ -229,25 +236,25 @@ def list_answers(run: Path, job: Job, report: Report) -> list[Crossing]:
 
     StoreError if a file is not there or holds anything but answers, BoundaryError if it is about other images.
     """
-    lines, folder = {}, run / "answers" / job.who
+    lines, folder = {}, run / "answers" / job.participant
     for measure in report.measures:
         if measure.answers is not None:
             answers = take_answers(folder, measure.answers)
             if answers.count != measure.n:
                 raise BoundaryError(
-                    f"{job.who} answered {measure.metric} over {measure.n} images, and keeps answers to "
+                    f"{job.participant} answered {measure.metric} over {measure.n} images, and keeps answers to "
                     f"{answers.count}. What is kept is about the held-out images and no others."
                 )
             size, form = count_bytes(folder, answers.digest), str(answers.values.dtype)
-            sent = (job.who, DRIVER, "answers", answers.digest, size, form, answers.values.shape)
+            sent = (job.participant, DRIVER, "answers", answers.digest, size, form, answers.values.shape)
             lines[answers.digest] = Crossing(job.stage, *sent)
-    return [] if job.who == ORACLE else list(lines.values())
+    return [] if job.participant == ORACLE else list(lines.values())
 
 
 def put_elsewhere(run_spec: RunSpec, job: Job) -> None:
     """Puts what a stage of the cache had published where the scenario keeps its stores, if not in the run directory."""
     if run_spec.scenario.store.uri is not None and job.stage in ("publish", "withdraw"):
-        send_again(run_spec.scenario.store.uri, run_spec.run, job.who)
+        send_again(run_spec.scenario.store.uri, run_spec.run, job.participant)
 
 
 def deal_hosts(participants: tuple[str, ...], workers: int) -> tuple[tuple[str, ...], ...]:

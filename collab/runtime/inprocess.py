@@ -24,7 +24,7 @@ class InProcess:
     def __exit__(self, *_: object) -> None:
         self._done.clear()
 
-    def is_free(self, run_spec: RunSpec, who: str) -> bool:
+    def is_free(self, run_spec: RunSpec, participant: str) -> bool:
         """Whether `who` could start a job now."""
         return not self._done
 

@@ -96,9 +96,9 @@ class RayBackend:
         for child in psutil.Process().children(recursive=True):
             yield from (("Ray's object store", content) for content in read_shared_memory(child.pid))
 
-    def is_free(self, run_spec: RunSpec, who: str) -> bool:
+    def is_free(self, run_spec: RunSpec, participant: str) -> bool:
         """Whether the host of `who` in the lane of `run_spec` plays nothing."""
-        place = self._lane(run_spec), self._host_of[who]
+        place = self._lane(run_spec), self._host_of[participant]
         return all((each.lane, each.host) != place for each in self._running.values())
 
     def submit(self, run_spec: RunSpec, job: Job, key: str) -> None:
@@ -107,7 +107,7 @@ class RayBackend:
             self._check_shared(run_spec)
             self._specs[run_spec.run] = self._ray.put(hand(run_spec))
             self._tails[run_spec.run] = _Tail(run_spec.run / "metrics.jsonl", self._explain)
-        self._send(_Running(run_spec, job, key, self._lane(run_spec), self._host_of[job.who]))
+        self._send(_Running(run_spec, job, key, self._lane(run_spec), self._host_of[job.participant]))
 
     def wait(self) -> list[tuple[RunSpec, Outcome]]:
         """Blocks until a job has ended; passes on what hosts report meanwhile."""
@@ -141,7 +141,7 @@ class RayBackend:
             deaths = f"died {self._deaths[place]} times ({_explain_death(reason)})"
             failure = f"the process of {names} {deaths}, {budget} restarts allowed"
             return ended.run_spec, Outcome(ended.job.name, Report(), 0.0, "", 0, failure, EntityError.exit_code, reason)
-        say = {"entity": ended.job.who, "job": ended.job.name, "run": ended.run_spec.run.name}
+        say = {"entity": ended.job.participant, "job": ended.job.name, "run": ended.run_spec.run.name}
         append_metrics(
             ended.run_spec.run / "metrics.jsonl", {"event": "restart", **say, "reason": _explain_death(reason)}
         )

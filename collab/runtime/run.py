@@ -176,7 +176,7 @@ class Run:
 
     def restore(self, job: Job) -> bool:
         """Whether the cache held this job's outcome, which is then ours and its files in the run's folder."""
-        entry = self._cache.take(self.keys[job.name], job.who, self.folder)
+        entry = self._cache.take(self.keys[job.name], job.participant, self.folder)
         if entry is None:
             return False
         put_elsewhere(self.run_spec, job)
@@ -209,9 +209,11 @@ class Run:
         write_results(self.folder / "results.parquet", rows)
         return tuple(rows)
 
-    def _answers_of(self, who: str, digest: str) -> Answers:
+    def _answers_of(self, participant: str, digest: str) -> Answers:
         """What a participant kept of each held-out image, and which images those are."""
-        return replace(take_answers(self.folder / "answers" / who, digest), images=self.assignment.heldout_digest)
+        return replace(
+            take_answers(self.folder / "answers" / participant, digest), images=self.assignment.heldout_digest
+        )
 
     def sheets(self) -> dict[str, Sheet]:
         """The contact sheets of its entities, of those who made one."""
@@ -222,7 +224,7 @@ class Run:
     def _crossings(self, outcomes: Mapping[str, Outcome]) -> Iterator[Crossing]:
         for name, outcome in outcomes.items():
             job = self._named[name]
-            yield from outcome.crossings(job.who, job.stage)
+            yield from outcome.crossings(job.participant, job.stage)
 
     @cached_property
     def audit(self) -> LeakCheck:
@@ -254,9 +256,9 @@ class Run:
             return DataError(outcome.failure)  # nobody failed: the images are not fit for this
         kinds = {each.exit_code: each for each in (StoreError, ResourceError, BoundaryError)}
         kind = kinds.get(outcome.exit_code, EntityError)
-        who = "the oracle" if job.who == ORACLE else f"entity {job.who!r}"
+        participant = "the oracle" if job.participant == ORACLE else f"entity {job.participant!r}"
         error = kind(
-            f"{who} failed in stage {job.stage.replace('_', ' ')!r} ({job.name}): {outcome.failure}\n"
+            f"{participant} failed in stage {job.stage.replace('_', ' ')!r} ({job.name}): {outcome.failure}\n"
             f"What was finished is kept. To play this stage again in one process:\n  {self._again(job)}"
         )
         if outcome.trace:
@@ -310,7 +312,7 @@ def _about(job: Job) -> dict[str, str | None]:
     """What a job is, so that nobody takes its name apart: stage, who plays it, and of an attack whom it is about."""
     return {
         "stage": job.stage,
-        "entity": job.who,
+        "entity": job.participant,
         "attack": job.attack,
         "victim": job.victim,
         "rehearsed_on": job.rehearsed_on,

@@ -19,7 +19,7 @@ class Backend(Protocol):
     slots: int
     start_seconds: float
 
-    def is_free(self, run_spec: RunSpec, who: str) -> bool:
+    def is_free(self, run_spec: RunSpec, participant: str) -> bool:
         """Whether the host of `who` could start a job."""
         ...
 
@@ -70,7 +70,7 @@ def schedule(
                     looked = (run.folder, job.name)
                     if (looked not in missed or key in made) and (not is_fresh or key in made):
                         if run.restore(job):
-                            watch({"event": "cached", "entity": job.who, "stage": job.stage.replace("_", " "),
+                            watch({"event": "cached", "entity": job.participant, "stage": job.stage.replace("_", " "),
                                    "job": job.name, "run": run.folder.name})  # fmt: skip
                             _tell(run, job.name, watch)
                             is_changed = True
@@ -79,7 +79,7 @@ def schedule(
                     if hosts is None:
                         hosts = stack.enter_context(backend())
                     has_room = STAGES[job.stage].is_brief or len(playing) < hosts.slots
-                    if has_room and hosts.is_free(run.run_spec, job.who):
+                    if has_room and hosts.is_free(run.run_spec, job.participant):
                         run.hand_out(job)
                         hosts.submit(run.run_spec, job, key)
                         playing[key] = run.folder

@@ -146,7 +146,7 @@ def outlook(spec: Sweep, cells: Sequence[Cell], where: Where) -> Outlook:
         cached = shared = 0
         for job in each.jobs:
             key = each.keys[job.name]
-            is_cached = not where.is_fresh and cache.holds(key, job.who)
+            is_cached = not where.is_fresh and cache.holds(key, job.participant)
             cached += is_cached
             shared += not is_cached and key in seen
             if not is_finished and not is_cached and key not in keys:
@@ -169,7 +169,7 @@ def _list_missing(prepared: Sequence[Prepared], todo: Sequence[int], where: Wher
         each.keys[job.name]
         for each in (prepared[at] for at in todo)
         for job in each.jobs
-        if where.is_fresh or not cache.holds(each.keys[job.name], job.who)
+        if where.is_fresh or not cache.holds(each.keys[job.name], job.participant)
     }
 
 

@@ -16,7 +16,7 @@ def tabulate(
     scenario: Scenario,
     jobs: Sequence[Job],
     outcomes: Mapping[str, Outcome],
-    answers_of: Callable[[str, str], Answers | None] = lambda who, digest: None,
+    answers_of: Callable[[str, str], Answers | None] = lambda participant, digest: None,
 ) -> list[Result]:
     """One row for each measure and label of each finished job, in the order of the plan; then gains, then verdicts.
 
@@ -28,7 +28,7 @@ def tabulate(
         outcome = outcomes[job.name]
         for row, entity in job.labels:
             for measure in outcome.report.measures:
-                answers = None if measure.answers is None else answers_of(job.who, measure.answers)
+                answers = None if measure.answers is None else answers_of(job.participant, measure.answers)
                 rows.append(
                     Result(
                         scenario=scenario.name,

@@ -56,7 +56,7 @@ class Job:
     """
 
     name: str
-    who: str
+    participant: str
     stage: str
     place: tuple[int, ...]
     needs: tuple[str, ...] = ()
@@ -157,7 +157,7 @@ class EntityStage(Stage[Entity]):
 
     def key(self, keys: "Keys", job: Job) -> str:
         """Of who plays it."""
-        return self.key_of(keys, job.who)
+        return self.key_of(keys, job.participant)
 
     @staticmethod
     @abstractmethod

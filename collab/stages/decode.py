@@ -50,18 +50,18 @@ class Decode(Stage[Entity | Oracle]):
 
     def key(self, keys: Keys, job: Job) -> str:
         """The rows and their labels, the size of the images, and the source."""
-        return decoded(keys, job.who if job.order == "own" else job.order)
+        return decoded(keys, job.participant if job.order == "own" else job.order)
 
     def play(self, player: Entity | Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Draws or reads the images, and writes what the scenario asks of each beside them."""
         part: Part = job.order
         folder = {"own": player.private, "heldout": player.layout.heldout, "public": player.layout.public}[part]
-        holding = _holding(playing.assignment, playing.scenario, job.who if part == "own" else part)
+        holding = _holding(playing.assignment, playing.scenario, job.participant if part == "own" else part)
         source, asked = playing.source(), playing.assignment.asked
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("images", *NUMBERS):
             (folder / f"{name}.npy").unlink(missing_ok=True)  # never written into: the cache may hold the same file
-        is_of_everybody = part == "own" and job.who == ORACLE
+        is_of_everybody = part == "own" and job.participant == ORACLE
         blocks = _gather(playing, holding) if is_of_everybody else source.images(holding.split, holding.rows)
         shape = (len(holding), 3, *[playing.scenario.data.image_size] * 2)
         unfinished = folder / f"{TEMPORARY}images.npy"  # where an image does not decode, there is no half of the file

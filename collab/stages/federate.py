@@ -30,16 +30,17 @@ class Federate(Stage[Entity]):
         """One of each entity in each round, after all of the round before."""
         for place, federation in enumerate(planning.scenario.federated):
             for number in range(1, federation.rounds + 1):
-                for who in federation.entities:
+                for participant in federation.entities:
                     yield Job(
-                        _round_of(who, federation, number), who, self.name, (Urgency.FEDERATE, place, number),
-                        needs=(f"featurize {who}", *_all_of_round(federation, number - 1)),
+                        _round_of(participant, federation, number), participant, self.name,
+                        (Urgency.FEDERATE, place, number),
+                        needs=(f"featurize {participant}", *_all_of_round(federation, number - 1)),
                         order=Round(federation, number),
                     )  # fmt: skip
 
     def key(self, keys: Keys, job: Job) -> str:
         """How is trained, the own features, and the round before."""
-        return _federated(keys, job.who, job.order.federation, job.order.number)
+        return _federated(keys, job.participant, job.order.federation, job.order.number)
 
     def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
@@ -54,40 +55,40 @@ class Average(Stage[Entity]):
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity that took part."""
         for place, federation in enumerate(planning.scenario.federated):
-            for who in federation.entities:
+            for participant in federation.entities:
                 yield Job(
-                    f"average {who} row {federation.name}", who, self.name,
+                    f"average {participant} row {federation.name}", participant, self.name,
                     (Urgency.FEDERATE, place, federation.rounds + 1),
                     needs=("featurize heldout", *_all_of_round(federation, federation.rounds)),
-                    labels=((str(federation.name), who),), order=federation,
+                    labels=((str(federation.name), participant),), order=federation,
                 )  # fmt: skip
 
     def key(self, keys: Keys, job: Job) -> str:
         """The last round, and F of the held-out images."""
         federation: Federation = job.order
         used = [FeaturizeHeldout.key_of(keys), *_round(keys, federation, federation.rounds)]
-        return keys.make(Average, job.who, {"rounds": federation.rounds}, used)
+        return keys.make(Average, job.participant, {"rounds": federation.rounds}, used)
 
     def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
         return entity.average(job.order, progress)
 
 
-def _round_of(who: str, federation: Federation, number: int) -> str:
-    return f"federate {who} row {federation.name} round {number}"
+def _round_of(participant: str, federation: Federation, number: int) -> str:
+    return f"federate {participant} row {federation.name} round {number}"
 
 
 def _all_of_round(federation: Federation, number: int) -> tuple[str, ...]:
-    return tuple(_round_of(who, federation, number) for who in federation.entities) if number else ()
+    return tuple(_round_of(participant, federation, number) for participant in federation.entities) if number else ()
 
 
-def _federated(keys: Keys, who: str, federation: Federation, number: int) -> str:
-    place = ("federate", tuple(sorted(federation.entities)), federation.local_epochs, number, who)
+def _federated(keys: Keys, participant: str, federation: Federation, number: int) -> str:
+    place = ("federate", tuple(sorted(federation.entities)), federation.local_epochs, number, participant)
     if place not in keys.memory:
         refine = {name: value for name, value in plain(keys.scenario.refine).items() if name not in _NOT_OF_ROUNDS}
         options = {"refine": refine, "local_epochs": federation.local_epochs, "round": number}
-        used = [Featurize.key_of(keys, who), *_round(keys, federation, number - 1)]
-        keys.memory[place] = keys.make(Federate, who, options, used)
+        used = [Featurize.key_of(keys, participant), *_round(keys, federation, number - 1)]
+        keys.memory[place] = keys.make(Federate, participant, options, used)
     return keys.memory[place]
 
 

@@ -30,7 +30,7 @@ class HandOut(Stage[Oracle]):
         for number, trial in enumerate(find_trials(planning)):
             if trial.attack.hand_out is not None:
                 needs = (f"publish {trial.victim}", "decode oracle")
-                yield make_trial_job(self, trial, trial.handing_out, (number, 1), needs, who=ORACLE)
+                yield make_trial_job(self, trial, trial.handing_out, (number, 1), needs, participant=ORACLE)
 
     def key(self, keys: Keys, job: Job) -> str:
         """The attack, who gets it, what the victim published, and the oracle's images."""

@@ -63,11 +63,11 @@ def find_trials(planning: Planning) -> Iterator[Trial]:
 
 def make_trial_job(
     stage: Stage[Any], trial: Trial, name: str, place: tuple[int, int], needs: tuple[str, ...], *,
-    who: str = "", labels: tuple[tuple[str, str], ...] = (), reads: tuple[str, ...] | None = None,
+    participant: str = "", labels: tuple[tuple[str, str], ...] = (), reads: tuple[str, ...] | None = None,
 ) -> Job:  # fmt: skip
     """A job of `stage` about a trial, of the attacker unless `who` is given; it reads the victim's shards."""
     return Job(
-        name, who or trial.attacker, stage.name, (Urgency.ATTACK, *place), needs, labels, trial,
+        name, participant or trial.attacker, stage.name, (Urgency.ATTACK, *place), needs, labels, trial,
         (trial.victim,) if reads is None else reads, (), trial.attack.label, trial.victim, trial.rehearsed_on,
     )  # fmt: skip
 

@@ -196,7 +196,7 @@ def _lend(played: Played, out: Path) -> None:
     """Gives the next run what the plugin had no part in: it is played once for all checks."""
     shutil.copytree(played.run.parents[1] / "cache", out / "cache")
     for entry in Cache(out / "cache").entries():
-        if entry.who == "mine" or entry.stage in ("refine", "judge"):
+        if entry.participant == "mine" or entry.stage in ("refine", "judge"):
             shutil.rmtree(entry.path)
 
 

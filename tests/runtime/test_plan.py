@@ -62,11 +62,11 @@ def test_nobody_refines_before_what_it_reads_is_published(jobs: tuple[Job, ...])
     of = labels(jobs)
     assert {"publish a1", "publish a2", "publish a3", "featurize a4"} <= set(of["12", "a4"].needs)
     reading = [job for job in jobs if job.stage == "refine" and job.order.row.own != "images"]
-    assert len([job for job in reading if job.who != ORACLE]) > 10
+    assert len([job for job in reading if job.participant != ORACLE]) > 10
     for job in reading:
-        if job.who != ORACLE:
+        if job.participant != ORACLE:
             assert {f"publish {name}" for name in job.order.row.pool} <= set(job.needs)
-            assert (f"publish {job.who}" in job.needs) == (job.order.row.own == "poisoned")
+            assert (f"publish {job.participant}" in job.needs) == (job.order.row.own == "poisoned")
 
 
 def test_row_1_is_pretraining_itself(jobs: tuple[Job, ...]) -> None:
@@ -84,7 +84,7 @@ def test_row_1_with_another_recipe_is_trained_for_itself(override: str) -> None:
 def test_rows_that_ask_for_the_same_thing_share_a_task_and_others_do_not(jobs: tuple[Job, ...]) -> None:
     of = labels(jobs)
     assert of["6", "a1"] is of["c_unpoisoned_7", "a1"]
-    assert of["6", "a1"].who == ORACLE
+    assert of["6", "a1"].participant == ORACLE
     assert of["7", "a1"] is not of["c_all_poisoned_7", "a1"]
 
 
@@ -94,7 +94,7 @@ def test_another_number_of_epochs_is_another_task() -> None:
 
 
 def test_what_needs_images_of_several_entities_is_the_oracles(jobs: tuple[Job, ...]) -> None:
-    refined = [(job.who, job.order.row) for job in jobs if job.stage == "refine"]
+    refined = [(job.participant, job.order.row) for job in jobs if job.stage == "refine"]
     assert {who == ORACLE for who, _ in refined} == {True, False}
     for who, row in refined:
         assert (who == ORACLE) == (row.share is not None or bool(row.unpoisoned))
@@ -116,7 +116,7 @@ def test_without_controls_only_stated_rows_are_played() -> None:
 
 def test_steps_that_others_wait_for_stand_before_rows_from_raw_images(jobs: tuple[Job, ...]) -> None:
     at = {job.name: index for index, job in enumerate(jobs)}
-    refined = [job for job in jobs if job.stage == "refine" and job.who != ORACLE]
+    refined = [job for job in jobs if job.stage == "refine" and job.participant != ORACLE]
     scratch = [at[job.name] for job in refined if job.order.row.own == "images"]
     assert max(at[f"publish {name}"] for name in ROWS) < min(scratch)
 
@@ -150,7 +150,7 @@ def test_modules_are_attacked_where_features_pass_through_one() -> None:
     jobs = plan(scenario, {entity.name: 100 for entity in scenario.entities})
     victims: dict[str, set[str]] = {}
     for job in jobs:
-        if job.stage == "attack" and job.who.startswith("auditor") and job.attack is not None:
+        if job.stage == "attack" and job.participant.startswith("auditor") and job.attack is not None:
             victims.setdefault(job.attack, set()).add(str(job.victim))
     everybody = {"plain", "obfuscated", "poisoned", "collaborator"}
     assert victims["leaked_module"] == victims["optimization_inversion[decider]"] == everybody

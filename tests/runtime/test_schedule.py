@@ -130,7 +130,7 @@ class SideBySide(Pretending):
 
     @override
     def is_free(self, run_spec: RunSpec, who: str) -> bool:
-        return all(job.who != who for _, job in self._jobs)
+        return all(job.participant != who for _, job in self._jobs)
 
     @override
     def submit(self, run_spec: RunSpec, job: Job, key: str) -> None:

@@ -149,7 +149,7 @@ def test_who_holds_other_images_leaves_those_before_it_alone(
 ) -> None:
     before, after = prepared(small(partition)), prepared(small(partition, override))
     again = {
-        job.who
+        job.participant
         for job in after.jobs
         if job.stage not in ("refine", "find_copies") and before.keys[job.name] != after.keys[job.name]
     }
