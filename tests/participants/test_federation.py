@@ -119,7 +119,8 @@ def test_the_port_to_flower_trains_the_same_network(
 ) -> None:
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     flower, flower_port = import_module("flower"), import_module("flower_port")
-    scenario = stated("refine.bn=update", "federated=[{row: both, entities: [a1, a2], rounds: 2, local_epochs: 2}]")
+    rounds = "federated=[{row: both, entities: [a1, a2], rounds: 2, local_epochs: 2}]"
+    scenario = stated("precision=fp32", "refine.bn=update", rounds)  # the port knows no other
     played, folder = play_here(scenario, tmp_path / "runs"), tmp_path / "port"
     flower.write_folder(scenario, played.run, folder)
     recipe = flower_port.read_recipe(folder)
