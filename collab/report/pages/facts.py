@@ -35,7 +35,7 @@ def tabulate_answers(summary: Summary, sent: Sequence[Boundary], main: MainMetri
         lines.append((*line, *(crossed if boundary.published else (ABSENT, ABSENT))))
     notes = [
         f"gain: {main.points} (without → with, in {main.unit}) that the largest pool adds to {reference}; "
-        "its interval takes both as independent, so that what is clear is clear.",
+        "its interval is over the same images in both, subtracted one by one.",
         "SSIM of the released reconstructor on held-out images (1: the same), from features as they are and "
         "as published; times raw: bytes sent for an image in sizes of its pixels.",
         "of best attack: the largest mean SSIM, of the image or its negative, that an attack on published rows has; "

@@ -1,6 +1,6 @@
 """The answer in plain words: who gained how much, what was disclosed, what it cost; every word follows from rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from collab.report.attack_page.cells import Cell, name_defenses
@@ -23,7 +23,8 @@ class Gain:
     """What the largest pool brought one entity: figures of `row` against the better of what it has without sharing.
 
     `with_pool`, `without` and `scratch` are rows of the task's main metric; `change` is above 0 where sharing helps.
-    `scratch` is a network of its own raw images, which owes nothing to anybody.
+    `unpoisoned` is the change by the same pool as plain features, None where that was not played. `scratch` is a
+    network of its own raw images, which owes nothing to anybody.
     """
 
     entity: str
@@ -33,6 +34,7 @@ class Gain:
     with_pool: Result
     without: Result
     change: Figure
+    unpoisoned: Figure | None
     scratch: Result | None
 
     @property
@@ -110,7 +112,8 @@ def _gain(scenario: Scenario, pooled: Sequence[Refinement], results: Results, na
         return None
     raw = [str(each.name) for each in scenario.refinements if (each.own, each.entity) == ("images", name)]
     scratch = next(filter(None, (results.find(each, name, main.name) for each in raw)), None)
-    return Gain(name, str(row.name), row.pool, main, with_pool, without, change, scratch)
+    unpoisoned = measure_gain(main, results.find(f"c_unpoisoned_{row.name}", name, main.name), without)
+    return Gain(name, str(row.name), row.pool, main, with_pool, without, change, unpoisoned, scratch)
 
 
 def _gained(scenario: Scenario, gains: Sequence[Gain]) -> str:
@@ -133,7 +136,17 @@ def _gained(scenario: Scenario, gains: Sequence[Gain]) -> str:
         noise = f"{count:,} held-out images and one seed can tell" if count else "can be told"
         whose = f"For {join_names(none)} the" if up or down else "Sharing made no clear difference: each"
         sentences.append(f"{whose} change is smaller than {noise}.")
-    return " ".join(sentences)
+    return " ".join((*sentences, *_gained_unpoisoned(main, gains)))
+
+
+def _gained_unpoisoned(main: MainMetric, gains: Sequence[Gain]) -> Iterator[str]:
+    """What the same pools would have brought as plain features: how much there was to gain."""
+    changes = {gain.entity: gain.unpoisoned for gain in gains if gain.unpoisoned is not None}
+    up = [f"{name} {each.format(main.scale, 1, sign='+')}" for name, each in changes.items() if each.direction > 0]
+    if up:
+        yield f"Unpoisoned, the same pools would have brought {join_names(up)} {main.points}."
+    elif changes:
+        yield "Unpoisoned, the same pools would have brought nobody a clear gain."
 
 
 def _cost(sent: Sequence[Boundary]) -> str:

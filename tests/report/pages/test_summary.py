@@ -24,13 +24,15 @@ def told(attacked: float | None = None, **top1: float) -> Summary:
 
 
 def test_who_gained_is_who_is_clearly_above_the_better_of_two_references() -> None:
-    answer = told(r12=0.6, r8=0.6, c_own_a2=0.59, c_own_a4=0.55, r7=0.4)
+    answer = told(r12=0.6, r8=0.6, c_own_a2=0.59, c_own_a4=0.55, r7=0.4, c_unpoisoned_12=0.65)
     ways = {gain.entity: gain.change.direction for gain in answer.gains}
     assert ways == {"a1": -1, "a2": 0, "a3": 0, "a4": 1}
     assert answer.gained == (
         "Sharing helped a4: +5.0 points of top-1. It cost a1 accuracy. "
-        "For a2 and a3 the change is smaller than 100 held-out images and one seed can tell."
+        "For a2 and a3 the change is smaller than 100 held-out images and one seed can tell. "
+        "Unpoisoned, the same pools would have brought a4 +10.0 ±1.4 points of top-1."
     )
+    assert told().gained.endswith("Unpoisoned, the same pools would have brought nobody a clear gain.")
     assert next(gain for gain in answer.gains if gain.entity == "a4").told == (
         "gained 5.0 points of top-1 (95 % interval +3.6 to +6.4): from 55.0 % with its own features alone to 60.0 % "
         "with the pool of a1, a2 and a3 (row 12)."
