@@ -59,8 +59,9 @@ class Region:
 
 
 MARGIN = 0.01
-"""By how much two numbers may differ and still be called equal: a point of accuracy, .01 of a score or similarity. It is
-half of what poisoning may cost by our reading of Table 1. Without a margin equal numbers could never be shown equal."""
+"""By how much two numbers may differ and still be called equal: a point of accuracy, .01 of a score or similarity.
+
+Half of what poisoning may cost by our reading of Table 1. Without a margin equal numbers could never be shown equal."""
 
 ABOVE = Region(low=0.0, is_strict=True)
 AT_LEAST = Region(low=0.0)

@@ -122,7 +122,7 @@ def test_fewer_images_never_make_a_claim_hold(value: float, n: int, fewer: float
 
 
 def test_equal_rows_can_be_shown_equal_and_a_point_more_cannot() -> None:
-    """Not below is by a point at most: an interval of half a point around 0 holds, one that reaches -1.1 is undecided."""
+    """Not below is by a point at most: half a point around 0 holds, an interval that reaches -1.1 is undecided."""
     assert verdict(NOT_BELOW, 0.0, -0.005, 0.005) == "holds"
     assert verdict(NOT_BELOW, -0.006, -0.011, -0.001) == "undecided"
     assert verdict(NOT_BELOW, -0.016, -0.021, -0.011) == "off by 0.006"
