@@ -66,11 +66,12 @@ def test_individuals_have_one_species_each_and_attributes_and_poses_vary(source:
 
 
 def test_memory_of_one_picture_serves_for_the_next() -> None:
-    """Pages that a fresh process asks the system for, in blocks of pictures after the first: few hundred, not 20,000."""
+    """Pages that a fresh process asks for while it draws a second block: it was 20,000, to be given back at once."""
     script = """
 import resource
+import numpy as np
 from collab.data.creatures import Creatures
-blocks = Creatures(image_size=32, seed=0, classes=6, train=1024).images("train", __import__("numpy").arange(512))
+blocks = Creatures(image_size=32, seed=0, classes=6, train=1024).images("train", np.arange(512))
 next(blocks)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 next(blocks)
