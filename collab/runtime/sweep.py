@@ -12,9 +12,9 @@ from pathlib import Path
 from collab.errors import BoundaryError
 from collab.report.pages.page import write_sweep_page
 from collab.results.aggregate import average_seeds, write_cells, write_means
+from collab.results.gains import list_worths
 from collab.results.table import Result, read_results, write_results
 from collab.results.words import FOR_CHOOSING
-from collab.results.writing import list_worths
 from collab.runtime.cache import Cache
 from collab.runtime.deal import deal_cells
 from collab.runtime.host import Emit, tell_notes

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from collab.results.gains import list_gains
+from collab.results.gains import list_gains, list_gaps, list_rhos
 from collab.results.table import Result
-from collab.results.writing import list_gaps, list_rhos
 from collab.runtime.host import Outcome
 from collab.scenario.model import Scenario
 from collab.stages.base import Job

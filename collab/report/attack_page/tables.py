@@ -41,7 +41,7 @@ def tabulate_verdicts(cells: Sequence[Cell]) -> Table:
         counts = ((each.tried, "attack"), (len(cell.victims), "victim"), (cell.rows, "row"))
         tried = [f"{count} {noun}{'s' * (count != 1)}" for count, noun in counts]
         tried[1:1] = [f"{each.unjudged} of them without a verdict"] * (0 < each.unjudged < each.tried)
-        lines.append((each.defense, each.adversary, each.word, f"{cell.attack}: {cell.how} ({', '.join(tried)})"))
+        lines.append((cell.defense, cell.adversary, cell.word, f"{cell.attack}: {cell.how} ({', '.join(tried)})"))
     note = (
         "An outsider reads store and release; an insider also has pairs of the victim, their number in brackets. "
         "Each line counts the attacks that need just that knowledge: who knows more can do all that the others do. "
