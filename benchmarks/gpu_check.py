@@ -37,6 +37,7 @@ from collab.seeding import Stream
 from collab.training import columns, recipes
 from collab.training.feeds import FeatureFeed, ImageSet, InMemory
 from collab.training.loop import Recipe
+from collab.training.poisoning import Poisoning, train_dpm
 from collab.training.precision import Compute, resolve_compute
 from collab.training.progress import Progress
 from collab.types import OptimizerName
@@ -98,7 +99,6 @@ class Bench:
         recipe = Recipe(epochs, self.size.batch, self.size.optimizer, 1e-3, augment=True)
         nets = {part: copy.deepcopy(net).requires_grad_(True) for part, net in self.networks.items()}
         how = {"stream": STREAM, "compute": compute, "progress": progress}
-        aim = recipes.Poisoning("labels", "abs", 1.0)
         match name:
             case "classifier":
                 recipes.train_classifier(nets["whole"], images, recipe, **how)
@@ -108,7 +108,8 @@ class Bench:
                 return nets["reconstructor"]
             case "DPM":
                 frozen = freeze(nets["decider"]), freeze(nets["reconstructor"])
-                recipes.train_dpm(nets["dpm"], feed, images, *frozen, aim, recipe, **how)
+                stored = replace(recipe, augment=False)
+                train_dpm(nets["dpm"], feed, images, *frozen, Poisoning("labels", "abs", 1.0), stored, **how)
                 return nets["dpm"]
             case _:
                 recipes.refine_decider(nets["decider"], feed, recipe, bn="update", **how)

@@ -1,11 +1,8 @@
 """What was read of a large mapped file does not stay in the memory of a process, and what is needed is there early."""
 
-import ctypes
 import mmap
-import os
-import sys
-import time
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -16,8 +13,6 @@ from collab.data.copies import digest_images
 from collab.store import shards
 from collab.store.shards import ShardSpec, open_shard, write_shard
 from collab.training.feeds import ImageSet
-
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it asks the kernel which pages are there")
 
 SIDE, ROWS = 16, 2048
 
@@ -74,31 +69,30 @@ def test_a_large_shard_is_checked_and_loaded_without_staying_in_memory(
     assert torch.equal(labels, y)
 
 
-def cached(images: np.ndarray) -> np.ndarray:
-    """Of each of some mapped images whether the system has its first byte in memory; nothing is read."""
-    begin = images.ctypes.data // mmap.PAGESIZE * mmap.PAGESIZE
-    size = images.ctypes.data + images.nbytes - begin
-    pages = np.zeros(-(-size // mmap.PAGESIZE), np.uint8)
-    look = ctypes.CDLL(None).mincore
-    assert look(ctypes.c_void_p(begin), ctypes.c_size_t(size), ctypes.c_void_p(pages.ctypes.data)) == 0
-    firsts = images.ctypes.data - begin + np.arange(len(images)) * images.strides[0]
-    return (pages[firsts // mmap.PAGESIZE] & 1).astype(bool)
+class Watched(mmap.mmap):
+    """A mapped file that keeps what the system is asked to read: where it begins, and how many bytes."""
+
+    asked: ClassVar[list[tuple[int, int]]] = []
+
+    def madvise(self, option: int, start: int = 0, length: int = 0) -> None:  # type: ignore[override]
+        assert option == mmap.MADV_WILLNEED
+        super().madvise(option, start, length)  # raises where the file has no such bytes
+        self.asked.append((start, length))
 
 
 @pytest.mark.parametrize("is_large", [False, True])
-def test_rows_of_a_large_file_are_read_before_they_are_taken(
+def test_of_a_large_file_the_pages_of_rows_are_asked_for_and_no_others(
     is_large: bool, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mapped, "LARGE", 1 << 16 if is_large else 1 << 30)
+    monkeypatch.setattr(Watched, "asked", [])
     with file.open("rb") as opened:
-        os.fsync(opened.fileno())
-        os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    images, asked = np.load(file, mmap_mode="r"), np.array([900, 1400])
-    if cached(images)[asked].any():
-        pytest.skip("this file system keeps all of a file in memory")
-    mapped.ask_for(images[100:], asked - 100)  # a part of the file, whose rows are counted from its own first
-    end = time.monotonic() + (10 if is_large else 0.1)
-    while time.monotonic() < end and not cached(images)[asked].all():
-        time.sleep(0.01)
-    assert cached(images)[asked].all() == is_large
-    assert not cached(images)[[100, 600, 1200, 2000]].any()
+        whole = Watched(opened.fileno(), 0, access=mmap.ACCESS_READ)
+    head, row_bytes = len(whole) - ROWS * 3 * SIDE**2, 3 * SIDE**2
+    images = np.ndarray((ROWS, 3, SIDE, SIDE), np.uint8, whole, head)
+    rows = np.array([0, 900, ROWS - 101])
+    mapped.ask_for(images[100:], rows)  # a part of the file, whose rows are counted from its own first
+    begins = [head + (100 + row) * row_bytes for row in rows.tolist()]
+    pages = [begin // mmap.PAGESIZE * mmap.PAGESIZE for begin in begins]
+    expected = [(page, begin + row_bytes - page) for page, begin in zip(pages, begins, strict=True)]
+    assert Watched.asked == (expected if is_large else [])

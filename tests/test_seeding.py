@@ -67,8 +67,9 @@ def test_the_generator_of_the_gpu_in_use_is_put_back_too(monkeypatch: pytest.Mon
     assert states == {0: torch.tensor([0]), 1: torch.tensor([1])}
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU that comes later is to be seeded")
-def test_without_a_gpu_no_seed_is_kept_for_one() -> None:
+def test_without_a_gpu_no_seed_is_kept_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
     before = len(torch.cuda._queued_calls)
     with Stream(0, "a1", "poison").initialization():
         drawn = torch.rand(2)

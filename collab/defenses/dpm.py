@@ -16,7 +16,7 @@ from collab.defenses.options import Dpm, UntilGap
 from collab.errors import EntityError
 from collab.models.freeze import freeze
 from collab.training.loop import Recipe
-from collab.training.recipes import Poisoning, train_dpm
+from collab.training.poisoning import Poisoning, train_dpm
 
 LEAST = 2
 """Rows that a module needs to learn: BatchNorm learns nothing from a batch of one."""

@@ -24,6 +24,7 @@ from collab.participants.exposure import Published, measure_exposure
 from collab.participants.federation import score_rounds, train_round
 from collab.participants.inference import IDENTIFIER, load_own_numbers, train_identifier
 from collab.participants.layout import load_images, load_numbers
+from collab.participants.participant import Mixture
 from collab.participants.pool import Pooled, hurts, measure_harm, offer
 from collab.participants.published_images import as_published, image_set
 from collab.scenario.base import EntityOptions
@@ -221,7 +222,7 @@ class Entity(Defended):
         taken = {peer.sender: peer.rows for peer in pool}
         measures += [Measure(f"rows_from[{peer.sender}]", taken.get(peer.sender, 0)) for peer in offered]
         shards = [*own, *(shard for peer in pool for shard in peer.shards)]
-        decider, report = self.refine_on(shards, most_rows, row, stream, progress, own=plain)
+        decider, report = self.refine_on(Mixture(shards, plain, most_rows), row, stream, progress)
         name = f"decider_{hashlib.sha256(str(row.name).encode()).hexdigest()[:16]}"  # rows may have long names
         write_release(self.private, name, decider.state_dict(), {"row": str(row.name)})
         shutil.rmtree(self.scratch, ignore_errors=True)

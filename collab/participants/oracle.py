@@ -5,7 +5,7 @@ import numpy as np
 from collab.data.subsets import deal_stratified
 from collab.participants.assignment import Assignment, Holding
 from collab.participants.layout import load_images
-from collab.participants.participant import Participant
+from collab.participants.participant import Mixture, Participant
 from collab.scenario.model import Refinement
 from collab.seeding import Stream
 from collab.store.private import private_folder
@@ -31,7 +31,7 @@ class Oracle(Participant):
         entity = str(row.entity)
         readers = [self.features_of_entity(name) for name in (entity, *sorted(row.unpoisoned))]
         stream = self.stream_of(entity, "refine")  # the entity's own, so that only poisoning differs
-        return self.refine_on(readers, most_rows, row, stream, progress, own=readers[0])[1]
+        return self.refine_on(Mixture(readers, readers[0], most_rows), row, stream, progress)[1]
 
     def published_order(self, victim: str) -> np.ndarray:
         """The number among the victim's own of each row that it published."""

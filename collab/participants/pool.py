@@ -8,7 +8,7 @@ from torch import Tensor
 
 from collab.errors import EntityError, ShardMissing, StoreError
 from collab.metrics.scores import mean_measure
-from collab.participants.participant import Participant
+from collab.participants.participant import Mixture, Participant
 from collab.scenario.model import Refinement
 from collab.store.manifest import Record
 from collab.store.shards import ShardReader
@@ -101,7 +101,7 @@ def measure_harm(
         base = entity.scratch_shard("kept", [(x[kept], y[kept])])
 
         def hits(shards: Sequence[ShardReader], base: ShardReader = base, held: Tensor = held) -> Tensor:
-            decider = entity.train_further([base, *shards], 0, row, stream, progress, own=base)
+            decider = entity.train_further(Mixture([base, *shards], base), row, stream, progress)
             return entity.task.merits(outputs_of(decider, x[held], entity.compute), y[held])
 
         alone = hits(())

@@ -21,10 +21,11 @@ from collab.stages.find_copies import COPIES
 from collab.stages.keys import Keys, plain, remember
 from collab.stages.publish import Poison
 from collab.store.release import write_release
+from collab.training.augmentation import blur
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
 from collab.training.progress import Progress
-from collab.training.recipes import blur, train_classifier
+from collab.training.recipes import train_classifier
 from collab.types import Measure, Report
 
 RECOGNIZE = "recognize oracle"

@@ -172,7 +172,7 @@ class BucketShelf(AbstractShelf):
             yield
         except FileNotFoundError:
             raise
-        except NotImplementedError as cause:
+        except pa.ArrowNotImplementedError as cause:  # a cloud that pyarrow was built without
             raise StoreError(
                 f"{self.uri} cannot be {what}: {cause}. The pyarrow that is installed was built without it; the one of "
                 "PyPI has it: pip install --force-reinstall pyarrow"

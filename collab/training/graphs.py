@@ -75,6 +75,8 @@ class CudaRecorder:
         try:
             with torch.cuda.graph(graph, pool=self._pool, stream=torch.cuda.current_stream()):
                 outputs = work()
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as cause:
             raise CollabError(
                 f"a step could not be recorded as a CUDA graph: {str(cause).splitlines()[0]}. "

@@ -79,7 +79,8 @@ def resolve_compute(
 ) -> Compute:
     """The device and type of this machine: bf16 only where hardware multiplies it faster than fp32.
 
-    On CPUs that is AMX: without it bf16 convolutions were 0.6 to 1.0 times as fast as fp32 (2 cores with AVX512-BF16).
+    On Intel's CPUs that is AMX: with AVX512-BF16 alone bf16 convolutions were 0.6 to 1.0 times as fast as fp32. AMD's
+    (Zen 4) multiply by AVX512-BF16 at twice the rate of fp32: a whole run took 0.7 to 0.8 of the time (docs/performance.md).
     A CPU is always strict, and has no graphs: `fast` would change no bit there. On a GPU this sets torch's switches.
     Raises ResourceError for `cuda` where there is none.
     """
@@ -106,4 +107,5 @@ def _has_fast_bf16(device: str) -> bool:
         return switch == "1"
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return CPUINFO.is_file() and " amx_bf16" in CPUINFO.read_text()
+    facts = CPUINFO.read_text() if CPUINFO.is_file() else ""
+    return " amx_bf16" in facts or ("AuthenticAMD" in facts and " avx512_bf16" in facts)

@@ -18,7 +18,7 @@ from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.stages.keys import Setting
-from collab.training.recipes import blur
+from collab.training.augmentation import blur
 from collab.types import Measure
 from tests.playing import play_here
 

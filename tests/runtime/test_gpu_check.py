@@ -24,14 +24,14 @@ def check() -> ModuleType:
 def test_the_gpu_check_runs_at_toy_size_on_a_cpu(
     check: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(check, "TRAININGS", ("refine",))  # each of them is tested elsewhere
     monkeypatch.setattr(sys, "argv", ["gpu_check", "--device", "cpu", "--quick"])
     with pytest.raises(SystemExit) as ended:
         check.main()
     told = capsys.readouterr().out
     assert ended.value.code == 0, told
-    assert "| refine | yes | yes |" in told
-    assert told.count("\n| refine |") == 2
+    for name in ("classifier", "R", "DPM", "refine"):
+        assert f"| {name} | yes | yes |" in told
+        assert told.count(f"\n| {name} |") == 2
 
 
 def test_a_part_of_the_gpu_check_that_fails_is_told_and_the_next_one_is_played(

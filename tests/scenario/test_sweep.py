@@ -195,15 +195,23 @@ def test_a_sweep_file_with_an_axis_of_seeds_is_told_what_to_write(cells: Cells) 
         cells("seed", "[1, 2]")
 
 
-def test_a_star_varies_one_axis_at_a_time_from_the_first_values(scenario_file: Write, valid: str) -> None:
-    path = scenario_file(valid).parent / "sweep.yaml"
-    path.write_text(
-        "name: s\nscenario: small.yaml\ncombine: star\naxes:\n"
-        "  - {vary: refine.epochs, values: [3, 4, 5]}\n"
-        "  - {vary: lambda.a1, values: [1.0, 0.5]}\n"
-        "  - {vary: rates, values: [same, low], set: [[], [refine.learning_rate=0.001, seed=7]]}\n"
-    )
-    cells = read_sweep(path)[1]
+@pytest.fixture
+def several(scenario_file: Write, valid: str) -> Callable[..., tuple[Cell, ...]]:
+    """The cells of a sweep file with the axes given, one a line, and what else it states."""
+
+    def read(*axes: str, more: str = "") -> tuple[Cell, ...]:
+        path = scenario_file(valid).parent / "sweep.yaml"
+        listed = "".join(f"  - {{vary: {axis}}}\n" for axis in axes)
+        path.write_text(f"name: s\nscenario: small.yaml\n{more}\naxes:\n{listed}")
+        return read_sweep(path)[1]
+
+    return read
+
+
+def test_a_star_varies_one_axis_at_a_time_from_the_first_values(several: Cells) -> None:
+    rates = "rates, values: [same, low], set: [[], [refine.learning_rate=0.001, seed=7]]"
+    axes = ("refine.epochs, values: [3, 4, 5]", "lambda.a1, values: [1.0, 0.5]", rates)
+    cells = several(*axes, more="combine: star")
     named = ["base cell", "refine.epochs=4", "refine.epochs=5", "lambda.a1=0.5", "rates=low"]
     assert [cell.label for cell in cells] == [f"{name} seed=0" for name in named]
     points = [tuple(cell.values.values()) for cell in cells]
@@ -213,19 +221,11 @@ def test_a_star_varies_one_axis_at_a_time_from_the_first_values(scenario_file: W
     assert base.refine.learning_rate != 0.001
 
 
-def test_a_list_is_given_for_each_named_value(scenario_file: Write, valid: str) -> None:
-    path = scenario_file(valid).parent / "sweep.yaml"
-    path.write_text("name: s\nscenario: small.yaml\naxes: [{vary: rates, values: [same, low], set: [[]]}]\n")
+def test_a_list_is_given_for_each_named_value(several: Cells) -> None:
     with pytest.raises(ScenarioError, match="`set` has 1 lists for 2 values; give one for each value"):
-        read_sweep(path)
+        several("rates, values: [same, low], set: [[]]")
 
 
-def test_a_named_value_that_another_axis_overrules_is_refused(scenario_file: Write, valid: str) -> None:
-    path = scenario_file(valid).parent / "sweep.yaml"
-    path.write_text(
-        "name: s\nscenario: small.yaml\naxes:\n"
-        "  - {vary: hiding, values: [less], set: [[entities.a1.defense.lambda=0.5]]}\n"
-        "  - {vary: lambda.a1, values: [0.1]}\n"
-    )
+def test_a_named_value_that_another_axis_overrules_is_refused(several: Cells) -> None:
     with pytest.raises(ScenarioError, match=r"axis 'hiding' has no effect, since 'lambda\.a1' sets the same"):
-        read_sweep(path)
+        several("hiding, values: [less], set: [[entities.a1.defense.lambda=0.5]]", "lambda.a1, values: [0.1]")

@@ -7,7 +7,7 @@ from collab.models import small
 from collab.participants.entity import Entity
 from collab.plugins import discovery
 from collab.stages.registry import STAGES
-from collab.training import losses, recipes
+from collab.training import losses, poisoning, recipes
 from tests.stages import stage_code
 
 RENEW = "python tests/stages/stage_code.py"
@@ -42,7 +42,8 @@ def test_a_change_deep_inside_a_stage_is_seen_there_and_nowhere_else(
     before: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other_loss.__module__ = losses.__name__
-    monkeypatch.setattr(recipes, "inversion_loss", other_loss)
+    for module in (recipes, poisoning):
+        monkeypatch.setattr(module, "inversion_loss", other_loss)
     after = stage_code.digests()
     fits_or_holds_a_dpm = {"poison", "publish", "disclose", "rehearse", "attack"}
     assert {stage for stage in before if before[stage] != after[stage]} == {"reconstruct", *fits_or_holds_a_dpm}

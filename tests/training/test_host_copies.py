@@ -24,12 +24,12 @@ from collab.models.backbones import build_split
 from collab.models.freeze import freeze
 from collab.models.reconstructors import build_reconstructor
 from collab.seeding import Stream
-from collab.training import columns, loop, recipes
+from collab.training import columns, loop, poisoning, recipes
 from collab.training.feeds import FeatureFeed, ImageSet, InMemory
 from collab.training.loop import Recipe
+from collab.training.poisoning import Poisoning, train_dpm
 from collab.training.precision import Compute
 from collab.training.progress import Progress
-from collab.training.recipes import Poisoning
 
 GPU = torch.device("cuda", 0)
 ROWS, SIDE = 24, 16
@@ -112,7 +112,7 @@ def recipe(batch: int, optimizer: str = "muon") -> Recipe:
 
 
 def poison(world: World, batch: int, aim: Poisoning, **more: Any) -> None:
-    recipes.train_dpm(
+    train_dpm(
         world.dpm, world.feed(batch), world.images, freeze(world.decider), freeze(world.reconstructor), aim,
         replace(recipe(batch), augment=False), compute=COMPUTE, **HOW, **more,
     )  # fmt: skip
@@ -160,8 +160,8 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
     monkeypatch.setattr(Tensor, "backward", backward)
-    monkeypatch.setattr(recipes, "fold", freeze)  # fake weights cannot be copied or traced
-    monkeypatch.setattr(recipes, "copy", SimpleNamespace(deepcopy=lambda net: net))
+    monkeypatch.setattr(poisoning, "fold", freeze)  # fake weights cannot be copied or traced
+    monkeypatch.setattr(poisoning, "copy", SimpleNamespace(deepcopy=lambda net: net))
     visual._band.cache_clear()
     with FakeTensorMode(allow_non_fake_inputs=True):
         visual._band(SIDE, *visual.ssim_window(SIDE), GPU)  # made once for each device, not once a training

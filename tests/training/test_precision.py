@@ -22,13 +22,19 @@ def test_the_switch_decides_what_auto_is_and_nothing_else(
 
 
 @pytest.mark.parametrize(
-    ("flags", "dtype"), [("avx512_bf16", torch.float32), ("avx512_bf16 amx_bf16 amx_tile", torch.bfloat16)]
+    ("vendor", "flags", "dtype"),
+    [
+        ("GenuineIntel", "avx512_bf16", torch.float32),
+        ("GenuineIntel", "avx512_bf16 amx_bf16 amx_tile", torch.bfloat16),
+        ("AuthenticAMD", "avx512f avx512_bf16", torch.bfloat16),
+        ("AuthenticAMD", "avx2", torch.float32),
+    ],
 )
 def test_without_the_switch_the_processor_decides(
-    flags: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    vendor: str, flags: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     cpuinfo = tmp_path / "cpuinfo"
-    cpuinfo.write_text(f"flags : fpu {flags}\n")
+    cpuinfo.write_text(f"vendor_id : {vendor}\nflags : fpu {flags}\n")
     monkeypatch.delenv(SWITCH, raising=False)
     monkeypatch.setattr(precision, "CPUINFO", cpuinfo)
     assert resolve_compute("auto", "cpu").dtype == dtype

@@ -1,7 +1,7 @@
 """The steps of the regime on tiny networks: what they minimize, and what they must not touch."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
@@ -10,154 +10,28 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from collab.defenses.dpm_network import build_dpm
-from collab.metrics.visual import ssim
 from collab.models.backbones import build_split
-from collab.models.freeze import freeze
-from collab.seeding import Stream
 from collab.training import recipes
-from collab.training.feeds import FeatureFeed, ImageSet, InMemory
+from collab.training.augmentation import blur
+from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
-from collab.training.precision import Compute
 from collab.training.progress import Progress
 from collab.training.recipes import (
     EVAL_BATCH,
-    Poisoning,
-    blur,
     features_of,
     outputs_of,
     refine_decider,
-    shift_and_flip,
     train_classifier,
-    train_dpm,
     train_reconstructor,
     with_budget,
 )
 from tests.digests import state_digest
-
-CPU = Compute(torch.device("cpu"), torch.float32)
-STREAM = Stream(0, "a1", "poison")
-ONE_STEP = Recipe(epochs=1, batch_size=64, optimizer="sgd", learning_rate=0.05)
-ROWS, CLASSES, SIDE = 40, 3, 16
-
-
-class World:
-    """Images whose brightness tells their class, and networks for them with random weights."""
-
-    def __init__(self) -> None:
-        torch.manual_seed(1)
-        labels = np.arange(ROWS) % CLASSES
-        noise = np.random.default_rng(1).integers(0, 100, (ROWS, 3, SIDE, SIDE))
-        self.images = ImageSet((noise + 70 * labels[:, None, None, None]).astype(np.uint8), labels)
-        self.featurizer = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU())
-        self.decider = nn.Sequential(
-            nn.Conv2d(8, 8, 3, 2, 1),
-            nn.BatchNorm2d(8),
-            nn.ReLU(),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(8, 3),
-        )
-        self.reconstructor = nn.Sequential(
-            nn.Conv2d(8, 8, 3, 1, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Upsample(scale_factor=2), nn.Conv2d(8, 3, 1)
-        )
-        freeze(self.featurizer)
-        rows = torch.arange(ROWS).numpy()
-        self.pictures = self.images.take(rows, CPU.device)
-        self.labels = torch.from_numpy(labels)
-        self.features = self.featurizer(self.pictures).half()
-
-    def feed(self, batch_size: int = 64) -> FeatureFeed:
-        return FeatureFeed([InMemory(self.features, self.labels)], (8, 8, 8), batch_size, CPU.device)
-
-    def dpm(self) -> nn.Module:
-        torch.manual_seed(2)
-        module = build_dpm(8, blocks=1, width=None, norm="batch", rectify=True)
-        with torch.no_grad():  # away from the identity, so that it poisons something
-            for value in module.parameters():
-                value.add_(0.2 * torch.randn(value.shape))
-        return module
-
-    def poisoned_with(
-        self, aim: Poisoning, module: nn.Module, recipe: Recipe = ONE_STEP, progress: Progress | None = None
-    ) -> tuple[float, ...]:
-        return train_dpm(
-            module,
-            self.feed(recipe.batch_size),
-            self.images,
-            self.decider,
-            self.reconstructor,
-            aim,
-            recipe,
-            stream=STREAM,
-            compute=CPU,
-            progress=progress or Progress(),
-        )
+from tests.training.world import CLASSES, CPU, ONE_STEP, ROWS, STREAM, World, seeded
 
 
 @pytest.fixture
 def world() -> World:
     return World()
-
-
-def first_losses(world: World, aim: Poisoning) -> tuple[float, Mapping[str, float], dict[str, float]]:
-    """The first loss as trained with, its terms as told, and terms computed here, with unfolded networks."""
-    module = world.dpm()
-    freeze(world.decider), freeze(world.reconstructor)
-    with torch.no_grad():
-        poisoned = copy.deepcopy(module).train()(world.features.float())
-        logits, original = world.decider(poisoned), world.decider(world.features.float())
-        likeness = ssim(world.reconstructor(poisoned), world.pictures)
-        p, q = original.log_softmax(1), logits.log_softmax(1)
-        terms = {
-            "labels": -logits.log_softmax(1)[torch.arange(ROWS), world.labels].mean().item(),
-            "logits": (p.exp() * (p - q)).sum(1).mean().item(),
-            "abs": likeness.abs().mean().item(),
-            "signed": likeness.mean().item(),
-        }
-    (found,) = world.poisoned_with(aim, module, progress=(progress := Progress()))
-    return found, progress.terms, terms
-
-
-@pytest.mark.parametrize("equivalence", ["labels", "logits"])
-@pytest.mark.parametrize(("ssim_loss", "weight"), [("abs", 0.0), ("abs", 2.0), ("signed", 5.0)])
-def test_dpm_is_trained_on_equivalence_plus_lambda_times_disparity(
-    world: World, equivalence: str, ssim_loss: str, weight: float
-) -> None:
-    found, told, terms = first_losses(world, Poisoning(equivalence, ssim_loss, weight))  # type: ignore[arg-type]
-    assert terms["logits"] > 1e-3  # the module does poison
-    disparity = terms[ssim_loss] if weight else 0.0
-    assert told == pytest.approx({"equivalence": terms[equivalence], "disparity": disparity}, rel=1e-4)
-    assert found == pytest.approx(terms[equivalence] + weight * terms[ssim_loss], rel=1e-4)
-
-
-@pytest.mark.parametrize("equivalence", ["labels", "logits"])
-def test_a_dpm_learns_and_leaves_decider_and_reconstructor_untouched(world: World, equivalence: str) -> None:
-    module = world.dpm()
-    nets = (world.decider, world.reconstructor)
-    before, own = [state_digest(net) for net in nets], state_digest(module)
-    grads = [value.requires_grad for net in nets for value in net.parameters()]
-    aim = Poisoning(equivalence, "abs", 1.0)  # type: ignore[arg-type]
-    losses = world.poisoned_with(aim, module, Recipe(6, 8, "adamw", 0.01))
-    assert losses[-1] < losses[0]
-    assert [state_digest(net) for net in nets] == before
-    assert [value.requires_grad for net in nets for value in net.parameters()] == grads
-    assert all(value.grad is None for net in nets for value in net.parameters())
-    assert state_digest(module) != own
-    assert not module.training
-    assert not any(value.requires_grad for value in module.parameters())
-
-
-def test_equal_streams_train_equal_modules(world: World) -> None:
-    def trained(stream: Stream) -> str:
-        module, recipe = world.dpm(), Recipe(2, 8, "adamw", 0.01)
-        train_dpm(
-            module, world.feed(8), world.images, world.decider, world.reconstructor, Poisoning("labels", "abs", 1.0),
-            recipe, stream=stream, compute=CPU, progress=Progress(),
-        )  # fmt: skip
-        return state_digest(module)
-
-    assert trained(STREAM) == trained(STREAM) != trained(Stream(1, "a1", "poison"))
 
 
 def refined(world: World, bn: str, recipe: Recipe) -> nn.Module:
@@ -274,21 +148,6 @@ def test_a_classifier_learns_what_can_be_learned() -> None:
     assert not net.training
 
 
-def test_shifts_and_mirrors_are_those_of_a_slow_loop() -> None:
-    images = torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(1))
-    generator = torch.Generator().manual_seed(5)
-    top, left = (torch.randint(0, 5, (6, 1), generator=generator) for _ in range(2))
-    mirrored = torch.rand(6, 1, generator=generator) < 0.5
-    expected = []
-    for number, image in enumerate(images):
-        padded = torch.zeros(3, 20, 20)
-        padded[:, 2:18, 2:18] = image
-        cut = padded[:, int(top[number]) : int(top[number]) + 16, int(left[number]) : int(left[number]) + 16]
-        expected.append(cut.flip(2) if mirrored[number] else cut)
-    assert mirrored.any()
-    assert torch.equal(shift_and_flip(images, torch.Generator().manual_seed(5))[0], torch.stack(expected))
-
-
 @pytest.mark.parametrize("spoil", [None, blur], ids=["shifts drawn at once", "spoilt batch by batch"])
 def test_an_epoch_draws_what_it_drew_batch_by_batch(
     spoil: Callable[[Tensor, torch.Generator], Tensor] | None, monkeypatch: pytest.MonkeyPatch
@@ -319,42 +178,8 @@ def test_an_epoch_draws_what_it_drew_batch_by_batch(
         assert x.is_contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize("target", ["per_step", "per_image"])
-def test_random_people_are_those_that_each_step_drew(
-    world: World, target: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[tuple[Tensor, ...]] = []
-    monkeypatch.setattr(recipes, "minimize", lambda loss, net, batches, *_, **__: seen.extend(batches(seeded(6))))
-    module = world.dpm()
-    with STREAM.initialization("noise 0"):
-        train_dpm(
-            module, world.feed(8), world.images, world.decider, world.reconstructor,
-            Poisoning("labels", "abs", 1.0, target), Recipe(1, 8, "sgd", 0.1),  # type: ignore[arg-type]
-            stream=STREAM, compute=CPU, progress=Progress(), identifier=(nn.Identity(), 7),
-        )  # fmt: skip
-    fixed = torch.randint(7, (ROWS,), generator=STREAM.torch("people"))
-    with STREAM.initialization("noise 0"):
-        order = torch.tensor_split(torch.randperm(ROWS, generator=seeded(6)), 5)
-        for (*_, people), index in zip(seen, order, strict=True):
-            assert torch.equal(people, fixed[index] if target == "per_image" else torch.randint(7, (len(index),)))
-
-
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def test_a_budget_of_steps_gives_small_rows_more_passes() -> None:
     recipe = Recipe(10, 10, "sgd", 0.1)
     assert with_budget(recipe, 100, 1000, "epochs").epochs == 10
     assert with_budget(recipe, 100, 1000, "steps").epochs == 100
     assert with_budget(recipe, 1000, 1000, "steps").epochs == 10
-
-
-def test_labels_of_a_dpm_are_smoothed_as_its_recipe_says(world: World) -> None:
-    recipe = Recipe(1, 64, "sgd", 0.05, label_smoothing=0.3)
-    (smoothed,) = world.poisoned_with(Poisoning("labels", "abs", 0.0), world.dpm(), recipe)
-    with torch.no_grad():
-        logits = world.decider.eval()(world.dpm().train()(world.features.float()))
-    assert smoothed == pytest.approx(
-        functional.cross_entropy(logits, world.labels, label_smoothing=0.3).item(), rel=1e-4
-    )

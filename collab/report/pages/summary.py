@@ -213,5 +213,5 @@ def _cautions(scenario: Scenario, results: Results) -> Iterator[str]:
         yield (
             f"Frozen before it had learned: on its own training images a network from scratch is right in {told}, less "
             f"than {100 * LEARNED:.0f} %. Such figures tell when a training was stopped more than what its images are "
-            "worth. Give `model.pretrain` (or `scratch`, or the row) more epochs."
+            "worth. Give model.pretrain, scratch or the row more epochs."
         )
