@@ -104,7 +104,6 @@ class Attack(FromOptions, ABC):
     """
 
     group: ClassVar[str] = "attacks"
-    kind: ClassVar[str]
     Options: ClassVar[type[AttackOptions]] = AttackOptions
     needs: ClassVar[frozenset[Need]] = frozenset()
 

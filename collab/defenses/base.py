@@ -67,7 +67,6 @@ class Defense(FromOptions, ABC):
     """
 
     group: ClassVar[str] = "defenses"
-    kind: ClassVar[str]
     Options: ClassVar[type[DefenseOptions]] = DefenseOptions
     is_private: ClassVar[bool]
     is_learned: ClassVar[bool] = True

@@ -35,12 +35,13 @@ from collab.store.release import write_release
 from collab.store.store import Store
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
+from collab.training.options import Plugin
 from collab.training.progress import Progress
 from collab.training.recipes import EVAL_BATCH, train_reconstructor
 from collab.types import Crossing, Measure, Report
 
 
-class Entity(Defended):
+class Entity(Plugin, Defended):
     """One party with private images: they, their unpoisoned features, its DPM and its random streams stay with it.
 
     A plugin overrides a hook (`prepare`, `published`, `choose`), or a whole stage. `options` are those of the scenario,
@@ -48,7 +49,6 @@ class Entity(Defended):
     """
 
     group: ClassVar[str] = "entities"
-    kind: ClassVar[str]
     Options: ClassVar[type[EntityOptions]] = EntityOptions
     options: EntityOptions
     defense: Defense
