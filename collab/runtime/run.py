@@ -205,7 +205,7 @@ class Run:
         crossings = (outcome.crossings(job.participant, job.stage) for job, outcome in named)
         write_ledger(self.folder / "ledger.parquet", list(chain.from_iterable(crossings)))
         rows = tabulate(self.scenario, [job for job, _ in named], outcomes, self._answers_of)
-        record = self._record(outcomes)
+        record = self._record(named)
         if any(row.attack for row in rows):
             rows += list_verdicts(Opened.of_results(self.folder, self.scenario, rows, record))
         write_results(self.folder / "results.parquet", rows)
@@ -267,18 +267,23 @@ class Run:
             words += ["--plugin-dir", folder]
         return shlex.join(map(str, [*words, "--only", job.name]))
 
-    def _record(self, outcomes: dict[str, Outcome]) -> dict[str, Any]:
+    def _record(self, outcomes: list[tuple[Job, Outcome]]) -> dict[str, Any]:
         """What the run was made on and what each job took; the figures of results.parquet do not depend on it."""
         jobs = {
-            name: {
-                **_about(self._named[name]),
+            job.name: {
+                # So that nobody takes its name apart.
+                "stage": job.stage,
+                "entity": job.participant,
+                "attack": job.attack,
+                "victim": job.victim,
+                "rehearsed_on": job.rehearsed_on,
                 "seconds": round(each.seconds, 3),
                 "peak_bytes": each.peak_bytes,
                 "cached": each.is_cached,
                 "losses": each.losses,
                 "facts": each.report.facts,
             }
-            for name, each in outcomes.items()
+            for job, each in outcomes
         }
         uri = self.scenario.store.uri
         record = {
@@ -295,21 +300,10 @@ class Run:
             "seconds": round(self.seconds, 2),
             "jobs": jobs,
             "failures": {name: each.failure for name, each in self.failures.items()},
-            "facts": {name: each.report.facts for name, each in outcomes.items() if each.report.facts},
+            "facts": {job.name: each.report.facts for job, each in outcomes if each.report.facts},
         }
         (self.folder / "record.json").write_text(json_text(record, indent=1))
         return record
-
-
-def _about(job: Job) -> dict[str, str | None]:
-    """What a job is, so that nobody takes its name apart: stage, who plays it, and of an attack whom it is about."""
-    return {
-        "stage": job.stage,
-        "entity": job.participant,
-        "attack": job.attack,
-        "victim": job.victim,
-        "rehearsed_on": job.rehearsed_on,
-    }
 
 
 def _new_folder(parent: Path) -> Path:
