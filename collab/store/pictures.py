@@ -88,9 +88,6 @@ class Exhibit:
     positions: np.ndarray
     is_true: np.ndarray
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
 
 def judged_file(attacker: str, attack: str, victim: str) -> str:
     """The file in the oracle's private folder with some true and rebuilt images of an attack: uint8 [2, n, 3, H, W]."""
