@@ -37,9 +37,6 @@ class Pictures:
     from_original: np.ndarray
     from_poisoned: np.ndarray
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
 
 @dataclass(frozen=True)
 class Sheet:
@@ -61,9 +58,6 @@ class Sheet:
     original: np.ndarray
     from_original: np.ndarray
     from_poisoned: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,8 @@ class Store:
 
 def _spec_of(record: Record) -> ShardSpec:
     """What the record itself claims; ShardSpec refuses a type that is none."""
-    target, count = manifest.target_of(record)
+    target, _, numbers = record.target.partition(":")
+    count = int(numbers) if numbers else len(record.histogram)
     return ShardSpec(record.shape, cast(CodecName, record.dtype), count, record.featurizer, target)
 
 

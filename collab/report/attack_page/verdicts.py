@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from collab.report.attack_page.cells import UNKNOWN, Cell, judge_attacks, list_once
+from collab.report.attack_page.cells import UNKNOWN, Cell, judge_attacks
 from collab.report.attack_page.words import CANNOT, CONTROL_FAILED, R_IS_BLIND, WORDS
 from collab.results.opened import Opened
 from collab.results.table import Result
@@ -35,8 +35,8 @@ class Judgement:
 def judge_defenses(cells: Sequence[Cell]) -> list[Judgement]:
     """One for each defense and class of adversary that has an attack with a word."""
     made = []
-    for defense in list_once(cell.defense for cell in cells):
-        for adversary in list_once([*ADVERSARIES, *(cell.adversary for cell in cells)]):
+    for defense in dict.fromkeys(cell.defense for cell in cells):
+        for adversary in dict.fromkeys([*ADVERSARIES, *(cell.adversary for cell in cells)]):
             here = [cell for cell in cells if (cell.defense, cell.adversary) == (defense, adversary)]
             worst = find_worst(here)
             if worst is not None:
