@@ -37,6 +37,9 @@ class Pictures:
     from_original: np.ndarray
     from_poisoned: np.ndarray
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
 
 @dataclass(frozen=True)
 class Sheet:

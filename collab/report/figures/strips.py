@@ -66,7 +66,7 @@ def make_strips(pictures: Mapping[str, Pictures], classes: Sequence[str]) -> tup
 
 
 def _strips(name: str, pictures: Pictures, classes: Sequence[str]) -> Strips:
-    strips = [_strip(pictures, at, classes) for at in range(len(pictures.rows))]
+    strips = [_strip(pictures, at, classes) for at in range(len(pictures))]
     worst, median = (
         tuple(strip for strip, is_worst in zip(strips, pictures.is_worst, strict=True) if bool(is_worst) is wanted)
         for wanted in (True, False)
