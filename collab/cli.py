@@ -125,7 +125,7 @@ def run(
         with _going_on(fresh), show_run(quiet) as watch:
             where = Where(backend, address, device, out, fresh, only, loaded.plugins)
             played = play(loaded.scenario, where, watch, session)
-    pages = draw_pages(played.run, played.audit)
+    report_page, audit_page = draw_pages(played.run, played.audit)
     judged = verdicts.judge(loaded.scenario, played.rows)
     if as_json:
         result = {
@@ -145,8 +145,8 @@ def run(
         if only is not None:
             needed = f"with {played.jobs - 1} jobs that it needs" if played.jobs > 1 else "which needs no other job"
             cached += f"\nplayed   {only!r} alone, {needed}"
-        audited = f"audit    {pages.audit}\n" if pages.audit else ""
-        print(f"\n{took}; {cached}\nreport   {pages.report}\n{audited}results  {played.run / 'results.parquet'}")
+        audited = f"audit    {audit_page}\n" if audit_page else ""
+        print(f"\n{took}; {cached}\nreport   {report_page}\n{audited}results  {played.run / 'results.parquet'}")
     if played.failures:
         for failure in played.failures[:-1]:
             _say(f"error: {failure}")

@@ -71,12 +71,12 @@ def _describe(loaded: "Loaded", has_data: bool) -> Iterator[str]:
     if will_be_fetched(scenario):
         yield WILL_BE_FETCHED
         return
-    dealt = deal(scenario, tell=_note)
-    images = ", ".join(f"{name} {dealt.images[name]}" for name in holders)
-    scored, unscored = len(dealt.assignment.heldout), len(dealt.assignment.unscored)
+    assignment = deal(scenario, tell=_note)
+    images = ", ".join(f"{name} {assignment.images[name]}" for name in holders)
+    scored, unscored = len(assignment.heldout), len(assignment.unscored)
     heldout, validation = (unscored, scored) if scenario.data.is_for_choosing else (scored, unscored)
     apart = f", validation {validation}" if validation else ""
-    yield f"images: {images}; held out {heldout}{apart}, public {len(dealt.assignment.public)}"
+    yield f"images: {images}; held out {heldout}{apart}, public {len(assignment.public)}"
     yield f"{LABELS_ONLY}."
 
 

@@ -8,5 +8,4 @@ from . import options
 class Auditor(Entity):
     """It reads the store and the release, and publishes nothing; what it holds itself tells no attack of an audit."""
 
-    kind = "auditor"
     Options = options.Auditor

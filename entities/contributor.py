@@ -8,5 +8,4 @@ from . import options
 class Contributor(Entity):
     """Plays all three steps of the regime as Guo et al. describe them."""
 
-    kind = "contributor"
     Options = options.Contributor

@@ -8,5 +8,4 @@ from . import options
 class Curious(Entity):
     """An honest but curious collaborator: it has the pool, the released networks, its own DPM and its own images."""
 
-    kind = "curious"
     Options = options.Curious

@@ -8,5 +8,4 @@ from . import options
 class FreeRider(Entity):
     """Refines on what others publish and publishes nothing, so it discloses nothing and fits no defense."""
 
-    kind = "free_rider"
     Options = options.FreeRider

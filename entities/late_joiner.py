@@ -8,5 +8,4 @@ from . import options
 class LateJoiner(Entity):
     """Takes the released networks, and publishes, only after all who were there from the start have published."""
 
-    kind = "late_joiner"
     Options = options.LateJoiner

@@ -11,5 +11,4 @@ class Leaver(Entity):
     What others have learned from them by then stays learned: withdrawing is no deletion.
     """
 
-    kind = "leaver"
     Options = options.Leaver

@@ -12,7 +12,6 @@ from . import options
 class Mislabeler(Entity):
     """Publishes its poisoned features, some of them under a wrong label; refines on true ones."""
 
-    kind = "mislabeler"
     Options = options.Mislabeler
     options: options.Mislabeler
 

@@ -15,7 +15,6 @@ class Noisy(Entity):
     The store cannot tell: the values are finite, of the right shape, and no larger than others. `vet: holdout` can.
     """
 
-    kind = "noisy"
     Options = options.Noisy
     options: options.Noisy
 

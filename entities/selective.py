@@ -15,7 +15,6 @@ from . import options
 class Selective(Entity):
     """Refines on those rows of the pool that are of some entities, of some classes, or of its most useful peers."""
 
-    kind = "selective"
     Options = options.Selective
     options: options.Selective
 

@@ -57,7 +57,6 @@ class AdversarialAlignment(Attack):
     first player by the non-saturating form. Nothing chooses among iterates: the last one is applied.
     """
 
-    kind = "adversarial_alignment"
     Options = options.AdversarialAlignment
     needs = frozenset({"featurizer", "decider", "reconstructor", "public_data"})
 

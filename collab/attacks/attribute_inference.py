@@ -26,7 +26,6 @@ class AttributeInference(Attack):
     it also sees the published features themselves.
     """
 
-    kind = "attribute_inference"
     Options = options.AttributeInference
     needs = frozenset({"featurizer", "decider", "public_data"})
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from collab.defenses.base import Defense
 from collab.errors import EntityError
 from collab.scenario.base import AttackOptions
+from collab.scenario.kinds import Plugin
 from collab.seeding import Stream
 from collab.training.feeds import ImageSet
 from collab.training.options import FromOptions
@@ -96,7 +97,7 @@ class Knowledge:
         raise AttributeError(name)
 
 
-class Attack(FromOptions, ABC):
+class Attack(FromOptions, Plugin, ABC):
     """Tells something of the images that lie behind published features.
 
     The truth is out of its reach: others score what it answered. Whatever it chooses (when to stop, which variant), it
@@ -104,7 +105,6 @@ class Attack(FromOptions, ABC):
     """
 
     group: ClassVar[str] = "attacks"
-    kind: ClassVar[str]
     Options: ClassVar[type[AttackOptions]] = AttackOptions
     needs: ClassVar[frozenset[Need]] = frozenset()
 

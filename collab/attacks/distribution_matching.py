@@ -73,7 +73,6 @@ def public_features(known: Knowledge, count: int, compute: Compute) -> Tensor:
 class DistributionMatching(Attack):
     """Moves the shard's mean and covariance over channels to those of F(Q) by a linear map, then applies R."""
 
-    kind = "distribution_matching"
     Options = options.DistributionMatching
     needs = frozenset({"featurizer", "reconstructor", "public_data"})
 

@@ -26,7 +26,6 @@ def sorted_values(images: Tensor) -> Tensor:
 class HistogramMatching(Attack):
     """Answers with the image of its own and public ones whose histogram is nearest: exact where it has the image."""
 
-    kind = "histogram_matching"
     Options = options.HistogramMatching
     needs = frozenset({"images", "own_data", "public_data"})
 

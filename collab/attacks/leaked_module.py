@@ -24,7 +24,6 @@ PAIRS = 256
 class LeakedModule(FreshReconstructor):
     """Inverts the victim's own module on public images: an upper bound on what rests on its secrecy alone."""
 
-    kind = "leaked_module"
     Options = options.LeakedModule
     needs = frozenset({"public_data", "victim_encoder"})
 

@@ -53,7 +53,6 @@ class LeakedPairs(Attack):
     whether the blocks help are chosen by images left out of the pairs. With no pairs it applies R as it is.
     """
 
-    kind = "leaked_pairs"
     Options = options.LeakedPairs
     needs = frozenset({"featurizer", "reconstructor", "pairs"})
 

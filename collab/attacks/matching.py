@@ -23,7 +23,6 @@ class Matching(Attack):
     A round is kept if it leaves more rows and candidates that are each other's best: the attack's own score.
     """
 
-    kind = "matching"
     Options = options.Matching
     needs = frozenset({"featurizer", "decider", "candidates"})
 

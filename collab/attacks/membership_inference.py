@@ -20,7 +20,6 @@ class MembershipInference(Attack):
     no row that is like any image: what is drawn or mixed from members varies as they do.
     """
 
-    kind = "membership_inference"
     Options = options.MembershipInference
     needs = frozenset({"featurizer", "decider", "candidates"})
 

@@ -19,7 +19,6 @@ class OptimizationInversion(Attack):
     right. Starts from the mean public image; the last iterate counts.
     """
 
-    kind = "optimization_inversion"
     Options = options.OptimizationInversion
     needs = frozenset({"featurizer", "public_data"})
 

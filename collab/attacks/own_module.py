@@ -17,7 +17,6 @@ from collab.training.recipes import outputs_of
 class OwnModule(Attack):
     """Trains R further to invert the own module on own and public images, then applies it to the victim's rows."""
 
-    kind = "own_module"
     Options = options.OwnModule
     needs = frozenset({"featurizer", "reconstructor", "public_data", "own_module", "own_data"})
 

@@ -42,7 +42,6 @@ class ShadowModules(Attack):
     carries over. As a collaborator it also uses its own module and its own images.
     """
 
-    kind = "shadow_modules"
     Options = options.ShadowModules
     needs = frozenset({"featurizer", "decider", "reconstructor", "public_data", "victim_defense"})
 

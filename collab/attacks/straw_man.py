@@ -14,7 +14,6 @@ from collab.training.recipes import outputs_of
 class StrawMan(Attack):
     """Applies R as it was released. That it fails is necessary for a defense, and proves little."""
 
-    kind = "straw_man"
     Options = options.StrawMan
     needs = frozenset({"reconstructor"})
 

@@ -23,7 +23,6 @@ class ThroughDecider(Attack):
     Equivalence forces deep blocks to answer alike, and they hold less of the image: the depth is an option.
     """
 
-    kind = "through_decider"
     Options = options.ThroughDecider
     needs = frozenset({"featurizer", "decider", "public_data"})
 

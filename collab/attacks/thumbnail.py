@@ -23,7 +23,6 @@ def thumbnail(images: Tensor, regions: int) -> Tensor:
 class Thumbnail(Attack):
     """Enlarges the thumbnail of published images; nothing is learned, and no key or network is needed."""
 
-    kind = "thumbnail"
     Options = options.Thumbnail
     needs = frozenset({"images"})
 

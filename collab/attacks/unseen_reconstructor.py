@@ -10,7 +10,6 @@ from collab.attacks.inversion import FreshReconstructor
 class UnseenReconstructor(FreshReconstructor):
     """Inverts F on public images with a network of its own; that it fails is necessary for a defense, and no more."""
 
-    kind = "unseen_reconstructor"
     Options = options.UnseenReconstructor
     needs = frozenset({"featurizer", "public_data"})
 

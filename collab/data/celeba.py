@@ -1,13 +1,12 @@
 """CelebA as its authors distribute it: aligned faces, and list files of attributes, identities and splits."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Int64, UInt8
+from jaxtyping import Bool, Int64
 
-from collab.data.decoding import decode_all, digest_files, refuse_lfs_pointer
-from collab.data.source import Source, Split
+from collab.data.decoding import NamedFiles, digest_files, refuse_lfs_pointer
+from collab.data.source import Split
 from collab.errors import DataError
 
 ATTRIBUTES_FILE, IDENTITIES_FILE, SPLITS_FILE = "list_attr_celeba.txt", "identity_CelebA.txt", "list_eval_partition.txt"
@@ -17,8 +16,8 @@ _PARTS: dict[Split, tuple[int, ...]] = {"train": (0,), "test": (1, 2)}  # nothin
 
 # Not torchvision's class: that refuses any list file but the authors' by its digest, so that no part of the set could
 # be tried, and names neither file nor line of what is wrong.
-class CelebA(Source):
-    """`root/img_align_celeba/*.jpg` and three list files beside it; the classes are the identities.
+class CelebA(NamedFiles):
+    """`root/img_align_celeba/*.jpg` and three list files beside it; classes are the identities, names `000001.jpg`.
 
     Rows of a split are counted in the order of the list of splits; `train` is part 0, `test` are parts 1 and 2. CelebA
     splits by identity, so that who is held out is in no training image.
@@ -45,29 +44,16 @@ class CelebA(Source):
                 raise DataError(f"{self._root / file} has no line for {missing[0]}, which {SPLITS_FILE} names.")
         numbers = sorted({people[name][0] for name in parts})
         self.classes = tuple(f"id_{number}" for number in numbers)
-        self._files: dict[Split, tuple[str, ...]] = {}
-        self._labels: dict[Split, np.ndarray] = {}
+        self._folders = dict.fromkeys(_PARTS, self._root / IMAGES_FOLDER)
+        self._names, self._labels = {}, {}
         self._attributes: dict[Split, np.ndarray] = {}
         for split, kept in _PARTS.items():
             files = tuple(name for name, (part,) in parts.items() if part in kept)
             if not files:
                 raise DataError(f"{self._root / SPLITS_FILE} has no image of part {kept[0]}, the {split} images.")
-            self._files[split] = files
+            self._names[split] = files
             self._labels[split] = np.searchsorted(numbers, [people[name][0] for name in files])
             self._attributes[split] = np.array([attributes[name] for name in files]) > 0
-
-    def labels(self, split: Split) -> Int64[np.ndarray, " rows"]:
-        """The identity of every image, counted within `classes`."""
-        return self._labels[split]
-
-    def names(self, split: Split) -> tuple[str, ...]:
-        """The file name of every row, `000001.jpg`."""
-        return self._files[split]
-
-    def images(self, split: Split, rows: np.ndarray) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
-        """Decodes the files of `rows`, some at a time."""
-        paths = (self._root / IMAGES_FOLDER / self._files[split][row] for row in rows.tolist())
-        return decode_all(((path, str(path)) for path in paths), self._side)
 
     def identities(self, split: Split, rows: np.ndarray) -> Int64[np.ndarray, " rows"]:
         """Whom each of `rows` shows."""

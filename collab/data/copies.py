@@ -35,13 +35,8 @@ class Holder:
     is_blank: tuple[bool, ...]
 
     @classmethod
-    def of(cls, rows: np.ndarray, images: np.ndarray) -> "Holder":
-        """A look at each of `images`, uint8 [n, 3, H, W], which come from these rows of a split."""
-        return cls.of_blocks(rows, read_blocks(images))
-
-    @classmethod
-    def of_blocks(cls, rows: np.ndarray, blocks: Iterable[np.ndarray]) -> "Holder":
-        """The same of images that come some at a time."""
+    def of(cls, rows: np.ndarray, blocks: Iterable[np.ndarray]) -> "Holder":
+        """A look at each image of `blocks`, uint8 [some, 3, H, W] at a time, which come from these rows of a split."""
         digests, blank = list[bytes](), list[bool]()
         for block in blocks:
             digests += digest_images(block)

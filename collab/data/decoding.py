@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from collab.data.modes import read_gray, to_rgb
+from collab.data.source import Source, Split
 from collab.data.words import say_lines
 from collab.errors import DataError
 
@@ -97,6 +98,28 @@ def decode_all(images: Iterable[Encoded], side: int) -> Iterator[UInt8[np.ndarra
         raise broken[0]
     if broken:
         raise DataError(f"{len(broken):,} of {count:,} images do not decode:{say_lines(map(str, broken))}")
+
+
+class NamedFiles(Source):
+    """A source of one file for each image: a label and a name for each row, which is its path in the split's folder."""
+
+    _side: int
+    _folders: dict[Split, Path]
+    _names: dict[Split, tuple[str, ...]]
+    _labels: dict[Split, np.ndarray]
+
+    def labels(self, split: Split) -> Int64[np.ndarray, " rows"]:
+        """The label of every file, counted within `classes`."""
+        return self._labels[split]
+
+    def names(self, split: Split) -> tuple[str, ...]:
+        """The name of every row."""
+        return self._names[split]
+
+    def images(self, split: Split, rows: np.ndarray) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
+        """Decodes the files of `rows`, some at a time."""
+        paths = (self._folders[split] / self._names[split][row] for row in rows.tolist())
+        return decode_all(((path, str(path)) for path in paths), self._side)
 
 
 def refuse_lfs_pointer(content: bytes, where: str) -> None:

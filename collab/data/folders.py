@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Int64, UInt8
 
-from collab.data.decoding import decode_all, digest_files
+from collab.data.decoding import NamedFiles, digest_files
 from collab.data.listing import Listing, list_folder, refuse_broken, refuse_empty_classes
-from collab.data.source import Source, Split
+from collab.data.source import Split
 from collab.data.words import say_count, say_names
 from collab.errors import DataError
 
 
 # Not torchvision's class: that passes over other files in silence, looks into folders of folders, names no broken link,
 # and knows one split, so that nobody compares the classes of two.
-class ImageFolders(Source):
+class ImageFolders(NamedFiles):
     """`root/train/<class>/*` and `root/val/<class>/*`, or `test` for `val`; classes and files in alphabetical order.
 
-    Alphabetical is by code points: `IMG_10` stands before `IMG_9`, `Z` before `a`. A row is named by class and file.
+    Alphabetical is by code points: `IMG_10` stands before `IMG_9`, `Z` before `a`. A row is named by class and
+    file: `cat/IMG_0001.jpg`.
     """
 
     heldout_folders: ClassVar[tuple[str, ...]] = ("val", "test")
@@ -30,7 +30,7 @@ class ImageFolders(Source):
 
     def __init__(self, *, image_size: int, seed: int, root: str | Path, test: str | None = None) -> None:
         self._side, self._root = image_size, Path(root)
-        self._folders: dict[Split, Path] = {"train": self._root / "train", "test": self._find_heldout(test)}
+        self._folders = {"train": self._root / "train", "test": self._find_heldout(test)}
         train, heldout = (list_folder(folder) for folder in self._folders.values())
         refuse_broken([train, heldout])
         refuse_empty_classes(train)
@@ -60,22 +60,9 @@ class ImageFolders(Source):
             *self._note_other_folders(test),
         )
 
-    def labels(self, split: Split) -> Int64[np.ndarray, " rows"]:
-        """The label of every file."""
-        return self._labels[split]
-
-    def names(self, split: Split) -> tuple[str, ...]:
-        """Class and file name of every row, `cat/IMG_0001.jpg`."""
-        return self._names[split]
-
     def notices(self) -> tuple[str, ...]:
         """What lies in the folders and is not played."""
         return self._notices
-
-    def images(self, split: Split, rows: np.ndarray) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
-        """Decodes the files of `rows`, some at a time."""
-        paths = (self._folders[split] / self._names[split][row] for row in rows.tolist())
-        return decode_all(((path, str(path)) for path in paths), self._side)
 
     def digest(self) -> str:
         """Identity of all files: class, name, size and time of each."""

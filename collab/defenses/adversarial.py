@@ -29,7 +29,6 @@ class Adversarial(EncodingDefense):
     baseline. g is our own classifier of the public split, since no pre-trained VGG is at hand.
     """
 
-    kind = "adversarial"
     Options = AdversarialOptions
 
     options: AdversarialOptions

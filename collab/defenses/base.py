@@ -13,6 +13,7 @@ from typing_extensions import override
 from collab.defenses.options import Encoding, ImageDefenseOptions
 from collab.errors import CollabError
 from collab.scenario.base import DefenseOptions, Form
+from collab.scenario.kinds import Plugin
 from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, ImageSet
 from collab.training.options import FromOptions
@@ -56,7 +57,7 @@ class PrivateView:
         return replace(self, features=self.features.at(rows), images=self.images.at(rows), private=private)
 
 
-class Defense(FromOptions, ABC):
+class Defense(FromOptions, Plugin, ABC):
     """Changes features before they are published: a plugin, which a scenario names.
 
     `is_private` says that others can use what it publishes without its module.
@@ -67,7 +68,6 @@ class Defense(FromOptions, ABC):
     """
 
     group: ClassVar[str] = "defenses"
-    kind: ClassVar[str]
     Options: ClassVar[type[DefenseOptions]] = DefenseOptions
     is_private: ClassVar[bool]
     is_learned: ClassVar[bool] = True

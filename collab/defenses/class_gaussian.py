@@ -21,7 +21,6 @@ class ClassGaussian(Defense):
     label; what all rows together tell are the statistics.
     """
 
-    kind = "class_gaussian"
     Options = options.ClassGaussian
     is_private = True
 

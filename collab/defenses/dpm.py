@@ -29,7 +29,6 @@ MORE_BLOCKS = (0, 1, -1, 0, 2, -2)
 class DpmDefense(Defense):
     """Publishes P(F(x)); P stays with its entity, which denies others the pairs to invert it."""
 
-    kind = "dpm"
     Options = Dpm
     is_private = True
 

@@ -18,7 +18,6 @@ class GaussianFilter(FixedDefense):
     The filter is public and linear: whoever knows it can undo most of it (ATTACKS A1, A3).
     """
 
-    kind = "gaussian_filter"
     Options = options.GaussianFilter
 
     kernel: int

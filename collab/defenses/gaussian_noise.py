@@ -19,7 +19,6 @@ class GaussianNoise(FixedDefense):
     The draws belong to the entity's private stream, and the module that holds their key stays with it.
     """
 
-    kind = "gaussian_noise"
     Options = options.GaussianNoise
 
     sigma: float

@@ -18,7 +18,6 @@ class MeanFilter(FixedDefense):
     The filter is public and linear: whoever knows it can undo most of it (ATTACKS A1, A3).
     """
 
-    kind = "mean_filter"
     Options = options.MeanFilter
 
     kernel: int

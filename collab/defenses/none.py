@@ -13,7 +13,6 @@ from collab.defenses.base import FixedDefense
 class NoDefense(FixedDefense):
     """Publishes F(x) as it is; anyone with the released reconstructor sees the images."""
 
-    kind = "none"
     keeps_values = True
     Options = options.NoDefense
 

@@ -23,7 +23,6 @@ class Obfuscator(EncodingDefense):
     has, this has not. R has the form of the paper where features have half of the side at each of two enlargings.
     """
 
-    kind = "obfuscator"
     Options = options.Obfuscator
 
     initial: Recipe

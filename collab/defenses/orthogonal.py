@@ -31,7 +31,6 @@ class Orthogonal(FixedDefense):
     this is not broken has a fault.
     """
 
-    kind = "orthogonal"
     Options = options.Orthogonal
 
     @override

@@ -38,7 +38,6 @@ class PixelNoise(ImageDefense):
     needed: what counts is how much accuracy is left where an image has become as hard to discern.
     """
 
-    kind = "pixel_noise"
     Options = options.PixelNoise
 
     gain: float

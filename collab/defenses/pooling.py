@@ -18,7 +18,6 @@ class Pooling(FixedDefense):
     and cannot be undone.
     """
 
-    kind = "pooling"
     Options = options.Pooling
 
     side: int

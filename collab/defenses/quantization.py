@@ -17,7 +17,6 @@ class Quantization(FixedDefense):
     Unlike `codec: int8`, which saves bytes, this is meant to lose: behind a DPM, which is then trained through it.
     """
 
-    kind = "quantization"
     Options = options.Quantization
 
     bits: int

@@ -32,7 +32,6 @@ class VisualMixer(ImageDefense):
     The procedure is public and no key is needed to use what it leaves; the key that the draws come from stays private.
     """
 
-    kind = "visual_mixer"
     keeps_values = True
     Options = options.VisualMixer
 

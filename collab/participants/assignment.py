@@ -84,6 +84,11 @@ class Assignment:
     notices: tuple[str, ...] = ()
 
     @property
+    def images(self) -> dict[str, int]:
+        """How many images each entity holds."""
+        return {name: len(holding) for name, holding in self.entities.items()}
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """Names of what the network answers."""
         return self.asked.outputs(self.classes)
@@ -91,11 +96,8 @@ class Assignment:
     @cached_property
     def heldout_digest(self) -> str:
         """Which images everything is scored on, in which order, and what is asked of them; equal for equal ones."""
-        held, sha256 = (
-            self.heldout,
-            hashlib.sha256(f"{self.source_digest} {self.heldout.split} {self.outputs}".encode()),
-        )
-        for part in (held.rows, held.labels):
+        sha256 = hashlib.sha256(f"{self.source_digest} {self.heldout.split} {self.outputs}".encode())
+        for part in (self.heldout.rows, self.heldout.labels):
             sha256.update(np.ascontiguousarray(part, dtype=np.int64).tobytes())
         return sha256.hexdigest()
 

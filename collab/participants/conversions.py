@@ -1,6 +1,5 @@
 """How participants play the forms of a defense: features to features, images to features, images to images."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -18,20 +17,24 @@ from collab.store.shards import IMAGES, Batches, ShardReader, ShardSpec
 Featurize = Callable[[Tensor], Tensor]
 """F of images [batch, 3, side, side]."""
 
+Release = Callable[[], Split]
+"""Loads F and C."""
 
-class Conversion(ABC):
-    """What differs between forms, from the module to those who read its shards; the rest is as of plain features."""
 
-    form: ClassVar[Form]
+class Conversion:
+    """From a module to those who read its shards: P(F(x)) is published, as a DPM makes it, and the released C reads it.
 
-    @abstractmethod
-    def new_module(
-        self, defense: Defense, released: Callable[[], Split], channels: int, *, rectified: bool
-    ) -> nn.Module:
+    What differs in other forms is overridden.
+    """
+
+    form: ClassVar[Form] = FEATURES_TO_FEATURES
+
+    def new_module(self, defense: Defense, released: Release, channels: int, *, rectified: bool) -> nn.Module:
         """The untrained module; features have `channels`, none of them negative where `rectified`.
 
         `released` is called by who needs F and C: to load them draws from the generator that initializes the module.
         """
+        return defense.build(channels, rectified=rectified)
 
     def decider(self, module: nn.Module, released: Split) -> nn.Module:
         """The decider that reads what is published."""
@@ -60,27 +63,13 @@ class Conversion(ABC):
         return {}
 
 
-class FeaturesToFeatures(Conversion):
-    """P(F(x)) is published, as a DPM makes it, and the released C reads it."""
-
-    form = FEATURES_TO_FEATURES
-
-    @override
-    def new_module(
-        self, defense: Defense, released: Callable[[], Split], channels: int, *, rectified: bool
-    ) -> nn.Module:
-        return defense.build(channels, rectified=rectified)
-
-
 class ImagesToFeatures(Conversion):
     """E(x) is published; E begins as F, and a decider of its own, begun as C, learns beside it."""
 
     form = IMAGES_TO_FEATURES
 
     @override
-    def new_module(
-        self, defense: Defense, released: Callable[[], Split], channels: int, *, rectified: bool
-    ) -> nn.Module:
+    def new_module(self, defense: Defense, released: Release, channels: int, *, rectified: bool) -> nn.Module:
         return Encoder.begin_as(released())
 
     @override
@@ -95,9 +84,7 @@ class ImagesToImages(Conversion):
     form = IMAGES_TO_IMAGES
 
     @override
-    def new_module(
-        self, defense: Defense, released: Callable[[], Split], channels: int, *, rectified: bool
-    ) -> nn.Module:
+    def new_module(self, defense: Defense, released: Release, channels: int, *, rectified: bool) -> nn.Module:
         return defense.build(3, rectified=False)
 
     @override
@@ -128,4 +115,4 @@ class ImagesToImages(Conversion):
 
 def conversion_of(form: Form) -> Conversion:
     """How a form is played."""
-    return next(kind() for kind in (FeaturesToFeatures, ImagesToFeatures, ImagesToImages) if kind.form == form)
+    return next(kind() for kind in (Conversion, ImagesToFeatures, ImagesToImages) if kind.form == form)

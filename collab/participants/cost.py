@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from collab.metrics.visual import ssim_window
-from collab.participants.crossings import pictures_crossing
+from collab.participants.crossings import keep_pictures
 from collab.participants.defended import Defended
 from collab.participants.disclosure import to_uint8
 from collab.participants.published_images import as_published
 from collab.participants.scoring import distances, means, worst_and_median
-from collab.store.pictures import Pictures, write_pictures
+from collab.store.pictures import Pictures
 from collab.store.shards import ShardReader
 from collab.training.recipes import EVAL_BATCH, outputs_of
 from collab.types import Crossing, Measure
@@ -98,5 +98,4 @@ def _keep_pictures(
         from_original=to_uint8(rebuilt[0]),
         from_poisoned=to_uint8(rebuilt[1]),
     )
-    placed = write_pictures(entity.layout.pictures / entity.name, pictures)
-    return pictures_crossing("poison", entity.name, placed, pictures.original.shape)
+    return keep_pictures(entity.layout.pictures, entity.name, pictures)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from collab.store.files import Placed
 from collab.store.manifest import Record
+from collab.store.pictures import Exhibit, Pictures, Sheet, write_pictures
 from collab.types import Crossing
 
 EVERYONE = "*"
@@ -23,6 +23,7 @@ def shard_crossing(stage: str, sender: str, receiver: str, record: Record) -> Cr
     return Crossing(stage, sender, receiver, "shard", record.sha256, record.bytes, record.dtype, shape)
 
 
-def pictures_crossing(stage: str, sender: str, placed: Placed, shape: tuple[int, ...]) -> Crossing:
-    """Pictures of held-out images for the report, three of each of `shape`."""
-    return Crossing(stage, sender, "report", "pictures", placed.sha256, placed.bytes, "uint8", (3, *shape))
+def keep_pictures(folder: Path, sender: str, pictures: Pictures | Sheet | Exhibit) -> Crossing:
+    """Puts pictures of held-out images into the folder of `sender` in `folder`, for the report; three of each image."""
+    placed, shape = write_pictures(folder / sender, pictures), (3, *pictures.original.shape)
+    return Crossing(pictures.stage, sender, "report", "pictures", placed.sha256, placed.bytes, "uint8", shape)

@@ -17,7 +17,7 @@ from collab.models.backbones import feature_shape
 from collab.models.freeze import freeze
 from collab.participants.attacking import Attempt, attack, rehearse
 from collab.participants.cost import measure_cost, measure_writing
-from collab.participants.crossings import EVERYONE, net_crossing, pictures_crossing, shard_crossing
+from collab.participants.crossings import EVERYONE, keep_pictures, net_crossing, shard_crossing
 from collab.participants.defended import Defended
 from collab.participants.disclosure import measure_disclosure
 from collab.participants.exposure import Published, measure_exposure
@@ -28,10 +28,10 @@ from collab.participants.participant import Mixture
 from collab.participants.pool import Pooled, hurts, measure_harm, offer
 from collab.participants.published_images import as_published, image_set
 from collab.scenario.base import EntityOptions
+from collab.scenario.kinds import Plugin
 from collab.scenario.model import Refinement
 from collab.scenario.parts import Federation
 from collab.seeding import Stream
-from collab.store.pictures import write_pictures
 from collab.store.release import write_release
 from collab.store.store import Store
 from collab.training.feeds import ImageSet
@@ -41,7 +41,7 @@ from collab.training.recipes import EVAL_BATCH, train_reconstructor
 from collab.types import Crossing, Measure, Report
 
 
-class Entity(Defended):
+class Entity(Plugin, Defended):
     """One party with private images: they, their unpoisoned features, its DPM and its random streams stay with it.
 
     A plugin overrides a hook (`prepare`, `published`, `choose`), or a whole stage. `options` are those of the scenario,
@@ -49,7 +49,6 @@ class Entity(Defended):
     """
 
     group: ClassVar[str] = "entities"
-    kind: ClassVar[str]
     Options: ClassVar[type[EntityOptions]] = EntityOptions
     options: EntityOptions
     defense: Defense
@@ -153,8 +152,7 @@ class Entity(Defended):
             torch.from_numpy(self.heldout.classes).to(self.compute.device),
             self.eye, options, self.scenario.seed,
         )  # fmt: skip
-        placed = write_pictures(self.layout.pictures / self.name, sheet)
-        return Report(measures, (pictures_crossing("disclose", self.name, placed, sheet.original.shape),))
+        return Report(measures, (keep_pictures(self.layout.pictures, self.name, sheet),))
 
     def expose(self, progress: Progress) -> Report:
         """What features of held-out images, as they would be published, give away beside the task."""
@@ -162,8 +160,7 @@ class Entity(Defended):
         decider = self.conversion.decider(module, self.released)
         published = Published(self.whole_heldout_as_published(module), self.encoder(self.defense, module), decider)
         measures, exhibit = measure_exposure(self, published, progress)
-        placed = write_pictures(self.layout.pictures / self.name, exhibit)
-        return Report(measures, (pictures_crossing("expose", self.name, placed, exhibit.original.shape),))
+        return Report(measures, (keep_pictures(self.layout.pictures, self.name, exhibit),))
 
     def publish(self, progress: Progress) -> Report:
         """Writes poisoned features and labels to the store, in an order that says nothing about the own images.

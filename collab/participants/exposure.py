@@ -1,7 +1,7 @@
 """What published features of held-out images give away beside the task: single attributes, individuals, looks."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -41,16 +41,12 @@ HIDDEN = 512
 
 @dataclass(frozen=True)
 class Bench:
-    """Where something is trained and scored."""
+    """Where something is trained and scored, each training with a `stream` of its own by what it is for."""
 
-    stream: Stream
+    stream: Callable[[str], Stream]
     compute: Compute
     progress: Progress
     seed: int
-
-    def stream_of(self, purpose: str) -> Stream:
-        """A stream of its own for one of several trainings."""
-        return replace(self.stream, stage=f"{self.stream.stage} {purpose}")
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ def measure_exposure(
     options, heldout, measures = participant.scenario.exposure, participant.heldout, list[Measure]()
     assert options is not None  # else this stage is not played
     features, seed = published.features, participant.scenario.seed
-    bench = Bench(participant.stream("expose"), participant.compute, progress, seed)
+    bench = Bench(lambda purpose: participant.stream(f"expose {purpose}"), participant.compute, progress, seed)
     public, embedding = load_images(participant.layout.public), participant.embedding
     images = heldout.take(np.arange(len(heldout)), bench.compute.device)
     if options.attributes:
@@ -157,7 +153,7 @@ def feature_similarity(
     z are published features of held-out images, `true` their h(x); h is our own embedding of individuals of the public
     images.
     """
-    stream, device = bench.stream_of("feature attack"), bench.compute.device
+    stream, device = bench.stream("feature attack"), bench.compute.device
     with stream.initialization():
         network = nn.Sequential(
             nn.Flatten(), nn.Linear(published.features[0].numel(), HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, true.shape[1])
@@ -185,7 +181,7 @@ def decoder_attack(
     """
     learned, side = public.first(options.share), images.shape[-1]
     channels, height, width = published.features.shape[1:]
-    stream = bench.stream_of(f"decoder {options.name}")
+    stream = bench.stream(f"decoder {options.name}")
     with stream.initialization():
         decoder = build_decoder((channels, height, width), side)
         discriminator = build_discriminator(side) if options.gan_weight else None

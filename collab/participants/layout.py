@@ -1,6 +1,5 @@
 """Where things lie in a run directory, and what the decode stage left there."""
 
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -14,60 +13,37 @@ from collab.store.store import Store
 from collab.training.feeds import ImageSet
 
 
-@dataclass(frozen=True)
 class Layout:
     """Where things lie in a run directory; `reader` is who looks, and `elsewhere` where stores are, if not there."""
 
-    run: Path
-    reader: str = ""
-    elsewhere: str | None = None
-
-    @property
-    def release(self) -> Path:
+    def __init__(self, run: Path, reader: str, elsewhere: str | None) -> None:
+        self.run, self._reader, self._elsewhere = run, reader, elsewhere
+        self.release = run / "release"
         """Public networks."""
-        return self.run / "release"
+        self.modules = run / "modules"
+        """Fitted defenses of entities that release them, against the paper's advice."""
+        self.weights = run / "weights"
+        """Weights of C that entities exchange in federated averaging, a folder for each."""
+        self.heldout = run / "heldout"
+        """Held-out images of the private classes, on which everything is scored; they belong to no entity."""
+        self.public = run / "public"
+        """Images of the public classes Q."""
+        self.pictures = run / "pictures"
+        """A folder for each entity: held-out images and what the released R makes of their features; for the report."""
+        self.answers = run / "answers" / reader
+        """What each held-out image got in what this reader scored; for the report."""
 
     @cached_property
     def store(self) -> Store:
         """What entities published; remembers what it has verified."""
-        if self.elsewhere is None:
+        if self._elsewhere is None:
             return Store(self.run / "store")
-        copy = private_folder(self.run, self.reader) / COPIES
-        return RemoteStore(self.run / "store", copy, shelf_at(uri_of_run(self.elsewhere, self.run)))
-
-    @property
-    def modules(self) -> Path:
-        """Fitted defenses of entities that release them, against the paper's advice."""
-        return self.run / "modules"
-
-    @property
-    def weights(self) -> Path:
-        """Weights of C that entities exchange in federated averaging, a folder for each."""
-        return self.run / "weights"
-
-    @property
-    def heldout(self) -> Path:
-        """Held-out images of the private classes, on which everything is scored; they belong to no entity."""
-        return self.run / "heldout"
-
-    @property
-    def public(self) -> Path:
-        """Images of the public classes Q."""
-        return self.run / "public"
+        copy = private_folder(self.run, self._reader) / COPIES
+        return RemoteStore(self.run / "store", copy, shelf_at(uri_of_run(self._elsewhere, self.run)))
 
     def handed(self, adversary: str) -> Path:
         """What the oracle has handed to an adversary of the truth of others, since its class has it; private to it."""
         return private_folder(self.run / "handed", adversary)
-
-    @property
-    def pictures(self) -> Path:
-        """A folder for each entity: held-out images and what the released R makes of their features; for the report."""
-        return self.run / "pictures"
-
-    @property
-    def answers(self) -> Path:
-        """What each held-out image got in what this reader scored; for the report."""
-        return self.run / "answers" / self.reader
 
 
 def load_images(folder: Path) -> ImageSet:

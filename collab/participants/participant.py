@@ -49,15 +49,11 @@ class Participant(Holder):
     def train_networks(
         self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress
     ) -> tuple[nn.Module, ...]:
-        """A network of each repeat of a row from scratch."""
+        """A new network of the scenario's architecture for each repeat of a row, trained on images."""
+        recipe = Recipe.of(self.scenario.scratch or self.scenario.model.pretrain, epochs=row.epochs)
         streams = repeat_streams(stream, row.repeats or 1)
-        return tuple(self.train_network(row, images, each, progress) for each in streams)
-
-    def train_network(self, row: Refinement, images: ImageSet, stream: Stream, progress: Progress) -> nn.Module:
-        """A new network of the scenario's architecture, trained on images."""
-        schedule = self.scenario.scratch or self.scenario.model.pretrain
-        split = self.train_split(images, Recipe.of(schedule, epochs=row.epochs), stream, progress)
-        return nn.Sequential(split.featurizer, split.decider)
+        splits = [self.train_split(images, recipe, each, progress) for each in streams]
+        return tuple(nn.Sequential(split.featurizer, split.decider) for split in splits)
 
     def train_split(self, images: ImageSet, recipe: Recipe, stream: Stream, progress: Progress) -> Split:
         """A new F and C of the scenario's architecture, trained together on images."""

@@ -58,6 +58,11 @@ class Figure:
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
     @property
+    def arms(self) -> tuple[float, float] | None:
+        """How far the interval reaches below and above the number; None without one."""
+        return None if self.low is None or self.high is None else (self.value - self.low, self.high - self.value)
+
+    @property
     def direction(self) -> int:
         """1 or -1 where the whole interval lies on one side of zero, else 0: nothing can be said."""
         return int(self.is_above(0.0)) - int((-self).is_above(0.0))
@@ -198,10 +203,8 @@ def _square_and_add(value: float, figures: Sequence[Figure]) -> Figure:
     """`value` with the distances of the figures' ends from their numbers, squared and added."""
     counts = [figure.n for figure in figures if figure.n is not None]
     least, freedom = min(counts, default=None), min((figure.freedom for figure in figures), default=math.inf)
-    below, above = list[float](), list[float]()
-    for figure in figures:
-        if figure.low is None or figure.high is None:
-            return Figure(value, n=least)
-        below.append(figure.value - figure.low)
-        above.append(figure.high - figure.value)
-    return Figure(value, value - math.hypot(*below), value + math.hypot(*above), least, freedom=freedom)
+    arms = [figure.arms for figure in figures if figure.arms is not None]
+    if len(arms) < len(figures):
+        return Figure(value, n=least)
+    below, above = (math.hypot(*(arm[end] for arm in arms)) for end in (0, 1))
+    return Figure(value, value - below, value + above, least, freedom=freedom)

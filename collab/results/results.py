@@ -51,10 +51,8 @@ class Results:
 
     def like(self, row: str, entity: str | None, quantity: str, of: str = "") -> Result | None:
         """The same of one entity, or nobody's: `ssim` of `poisoned` finds `ssim[7]_poisoned`."""
-        for name, result in self.named(row):
-            if name.is_mean_of(quantity, of) and result.entity == entity:
-                return result
-        return None
+        named = self.named(row)
+        return next((each for name, each in named if name.is_mean_of(quantity, of) and each.entity == entity), None)
 
 
 def name_adversary(result: Result) -> str:

@@ -55,7 +55,7 @@ class Cache:
 
         Every file is hashed first: an entry that is not what it was is removed, and its stage is played again.
         """
-        for folder in (self._private(participant) / key, self.root / "shared" / key):
+        for folder in self._places(key, participant):
             kept = self._read(folder)
             if kept is None:
                 continue
@@ -70,13 +70,13 @@ class Cache:
                 return None
             with suppress(OSError):
                 os.utime(folder / "entry.json")
-            found: dict[str, Any] = kept["result"]
-            return found
+            result: dict[str, Any] = kept["result"]
+            return result
         return None
 
     def holds(self, key: str, participant: str) -> bool:
         """Whether there is an entry; `take` may still find it altered."""
-        return any((home / key / "entry.json").is_file() for home in (self._private(participant), self.root / "shared"))
+        return any((folder / "entry.json").is_file() for folder in self._places(key, participant))
 
     def keep(
         self, key: str, participant: str, run: Path, places: Sequence[str], result: dict[str, Any], *, stage: str
@@ -113,30 +113,14 @@ class Cache:
         with FileLock(path, mode=0o600):
             yield
 
-    def checkpoints(self, participant: str) -> Path:
-        """The private folder that checkpoints of `who` lie in."""
-        return private_folder(self.root, participant)
-
     def entries(self) -> list[Entry]:
         """What is there, least recently used first."""
-        found = []
-        for path in self.root.glob("shared/*/entry.json"):
-            found.append(path)
-        found += self.root.glob("private/*/*/entry.json")
-        read = [(path, self._read(path.parent)) for path in found if not path.parent.name.startswith(TEMPORARY)]
-        listed = [
-            Entry(
-                path.parent,
-                kept["stage"],
-                kept["who"],
-                kept["result"]["seconds"],
-                kept["bytes"],
-                path.stat().st_mtime,
-                path.parent.parent.name != "shared",
-            )
-            for path, kept in read
-            if kept is not None
-        ]
+        listed = []
+        for path in (*self.root.glob("shared/*/entry.json"), *self.root.glob("private/*/*/entry.json")):
+            folder = path.parent
+            if not folder.name.startswith(TEMPORARY) and (kept := self._read(folder)) is not None:
+                stated = kept["stage"], kept["who"], kept["result"]["seconds"], kept["bytes"]
+                listed.append(Entry(folder, *stated, path.stat().st_mtime, folder.parent.name != "shared"))
         return sorted(listed, key=lambda entry: (entry.used, str(entry.path)))
 
     def gc(
@@ -163,8 +147,9 @@ class Cache:
                 shutil.rmtree(leftover, ignore_errors=True)
         return gone
 
-    def _private(self, participant: str) -> Path:
-        return self.root / "private" / participant
+    def _places(self, key: str, participant: str) -> tuple[Path, Path]:
+        """The two folders that an entry may be."""
+        return self.root / "private" / participant / key, self.root / "shared" / key
 
     def _read(self, folder: Path) -> dict[str, Any] | None:
         try:

@@ -4,8 +4,7 @@
 pixels, and torch is not imported (but by the sources of torchvision).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 from collab.data.source import Source
 from collab.errors import DataError, ScenarioError
@@ -18,20 +17,7 @@ Tell = Callable[[str], None]
 """Whom a sentence is told that somebody should read before a run."""
 
 
-@dataclass(frozen=True)
-class Dealt:
-    """A scenario with its rows dealt out."""
-
-    scenario: Scenario
-    assignment: Assignment
-
-    @property
-    def images(self) -> Mapping[str, int]:
-        """How many images each entity holds."""
-        return {name: len(holding) for name, holding in self.assignment.entities.items()}
-
-
-def deal(scenario: Scenario, source: Source | None = None, tell: Tell = lambda text: None) -> Dealt:
+def deal(scenario: Scenario, source: Source | None = None, tell: Tell = lambda text: None) -> Assignment:
     """Deals the rows of a scenario.
 
     `source` is opened as the scenario says unless given; `tell` is told what it passed over, before rows are dealt, as
@@ -42,10 +28,10 @@ def deal(scenario: Scenario, source: Source | None = None, tell: Tell = lambda t
     source = source or open_scenario_source(scenario)
     for notice in source.notices():
         tell(notice)
-    return Dealt(scenario, assign(scenario, source))
+    return assign(scenario, source)
 
 
-def deal_cells(cells: Sequence[Cell], tell: Tell = lambda text: None) -> tuple[Dealt, ...]:
+def deal_cells(cells: Sequence[Cell], tell: Tell = lambda text: None) -> tuple[Assignment, ...]:
     """Deals every cell of a sweep; `tell` is told what their sources passed over.
 
     Raises ScenarioError with all cells that cannot be dealt, by values and seed.

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from collab.scenario.model import Scenario
-
 
 @dataclass(frozen=True)
 class Demand:
@@ -20,13 +18,6 @@ class Demand:
     gpu_bytes: int | None
     restarts: int
     lanes: int = 1
-
-    @classmethod
-    def of(cls, scenario: Scenario, hosts: tuple[tuple[str, ...], ...], *, uses_gpu: bool, lanes: int = 1) -> "Demand":
-        """What `scenario` states; without a GPU its fractions of one are not asked for."""
-        stated = scenario.resources
-        gpus = stated.entity.gpus if uses_gpu else 0.0
-        return cls(hosts, stated.entity.cpus, gpus, stated.entity.gpu_bytes, stated.restarts, lanes)
 
 
 def share_of(threads: int, nodes: Sequence[float], hosts: int) -> float:

@@ -131,14 +131,16 @@ class Host:
     def play(self, run_spec: RunSpec, job: Job, key: str, emit: Emit) -> Outcome:
         """Plays `job`, or takes it from the cache if another process has played it; a failure is an outcome."""
         torch.set_num_threads(run_spec.setting.threads)
-        start = time.perf_counter()
-        say: dict[str, str | int | float] = {
-            "entity": job.participant,
-            "stage": job.stage.replace("_", " "),
-            "job": job.name,
-        }
-        emit({"event": "start", **say})
-        device = ""
+        start, device = time.perf_counter(), ""
+
+        def tell(event: str, facts: Event) -> None:
+            about = {"entity": job.participant, "stage": job.stage.replace("_", " "), "job": job.name}
+            emit({"event": event, **about, **facts})
+
+        def tell_epoch(epoch: int, epochs: int, loss: float, terms: Mapping[str, float]) -> None:
+            tell("epoch", {"epoch": epoch, "epochs": epochs, "loss": loss, **terms})
+
+        tell("start", {})
         try:
             compute = resolve_compute(
                 run_spec.scenario.precision, run_spec.device, **run_spec.scenario.compute.model_dump()
@@ -156,33 +158,20 @@ class Host:
                     outcome = Outcome.of_entry(job.name, kept)
                     put_elsewhere(run_spec, job)
                 else:
-                    outcome = self._compute(run_spec, job, key, compute, cache, start, emit, say)
+                    progress = Progress(tell_epoch, private_folder(cache.root, job.participant), key)
+                    outcome = self._compute(run_spec, job, key, compute, cache, progress, start)
         except Exception as cause:
             outcome = _make_failure(job, cause, time.perf_counter() - start, device)
         event = "failed" if outcome.failure else "cached" if outcome.is_cached else "done"
-        emit({"event": event, **say, "seconds": round(time.perf_counter() - start, 3)})
+        tell(event, {"seconds": round(time.perf_counter() - start, 3)})
         return outcome
 
     def _compute(
-        self,
-        run_spec: RunSpec,
-        job: Job,
-        key: str,
-        compute: Compute,
-        cache: Cache,
-        start: float,
-        emit: Emit,
-        say: Event,
+        self, run_spec: RunSpec, job: Job, key: str, compute: Compute, cache: Cache, progress: Progress, start: float
     ) -> Outcome:
-        def tell(epoch: int, epochs: int, loss: float, terms: Mapping[str, float]) -> None:
-            emit({"event": "epoch", **say, "epoch": epoch, "epochs": epochs, "loss": loss, **terms})
-
-        owned = {
-            "leads": job.participant == run_spec.scenario.model.pretrain.by,
-            "is_oracle": job.participant == ORACLE,
-        }
-        before = list_files(run_spec.run, job.participant, **owned)
-        progress = Progress(tell, cache.checkpoints(job.participant), key)
+        leads, is_oracle = job.participant == run_spec.scenario.model.pretrain.by, job.participant == ORACLE
+        list_own = partial(list_files, run_spec.run, job.participant, leads=leads, is_oracle=is_oracle)
+        before = list_own()
         if run_spec.is_fresh:
             progress.forget()
         participant = self._participant(run_spec, job.participant, compute)
@@ -208,11 +197,9 @@ class Host:
         seconds = time.perf_counter() - start
         device, peak = str(compute), _peak_bytes()
         outcome = Outcome(job.name, report, seconds, device, peak, losses=losses, answered=time.time())
-        after = list_files(run_spec.run, job.participant, **owned)
-        written = sorted(place for place, state in after.items() if before.get(place) != state)
-        if not any(
-            fact.startswith("refused[") for fact in report.facts
-        ):  # not what an equal stage would find elsewhere
+        written = sorted(place for place, state in list_own().items() if before.get(place) != state)
+        has_refused = any(fact.startswith("refused[") for fact in report.facts)
+        if not has_refused:  # an equal stage elsewhere might find all shards whole
             cache.keep(key, job.participant, run_spec.run, written, outcome.entry(), stage=job.stage)
         progress.forget()
         return outcome

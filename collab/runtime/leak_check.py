@@ -12,7 +12,7 @@ import numpy as np
 from collab.errors import BoundaryError, StoreError
 from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.cache import Cache
-from collab.runtime.pieces import cut_private_pieces, features_of, images_of, weights_of
+from collab.runtime.pieces import FEATURES, IMAGES, WEIGHTS, cut_private_pieces
 from collab.scenario.model import EntityPart, Scenario
 from collab.store.canaries import Canaries
 from collab.store.files import read_json
@@ -39,14 +39,11 @@ class Leak:
     images: tuple[int, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.place} holds {self.what}" + (f" ({self._seen})" if self.pieces else "")
-
-    @property
-    def _seen(self) -> str:
-        if not self.images:
-            return f"{self.pieces} piece{'s' * (self.pieces > 1)}"
-        more = f" and {len(self.images) - 5} more" * (len(self.images) > 5)
-        return f"of its image{'s' * (len(self.images) > 1)} {', '.join(map(str, self.images[:5]))}{more}"
+        seen = f" ({self.pieces} piece{'s' * (self.pieces > 1)})" if self.pieces else ""
+        if self.images:
+            more = f" and {len(self.images) - 5} more" * (len(self.images) > 5)
+            seen = f" (of its image{'s' * (len(self.images) > 1)} {', '.join(map(str, self.images[:5]))}{more})"
+        return f"{self.place} holds {self.what}{seen}"
 
 
 class LeakCheck:
@@ -63,7 +60,7 @@ class LeakCheck:
     def __init__(self, run: Path, scenario: Scenario, plugins: Plugins = INSTALLED) -> None:
         self._run, self._scenario, self._plugins = run, scenario, plugins
         self._canaries = cut_private_pieces(run, scenario)
-        self._narrowed: dict[str, Canaries] = {}
+        self._narrowed: dict[tuple[str, ...], Canaries] = {}
 
     def search_run(self, cache: Cache | None = None, keys: Iterable[str] = ()) -> list[Leak]:
         """Looks through the run's folder but `private/`, and what the cache keeps for anybody under `keys`."""
@@ -89,12 +86,11 @@ class LeakCheck:
         for place, content in contents:
             for piece in self._choose_canaries(place).find_in(content):
                 seen.setdefault((place, self._canaries.names[piece].what), set()).add(piece)
-        return [self._leak(place, what, pieces) for (place, what), pieces in sorted(seen.items())]
-
-    def _leak(self, place: str, what: str, pieces: Collection[bytes]) -> Leak:
-        is_of_images = what.startswith((images_of(""), features_of("")))
-        images = {self._canaries.names[piece].row for piece in pieces} if is_of_images else ()
-        return Leak(place, what, len(pieces), tuple(sorted(images)))
+        leaks = []
+        for (place, what), pieces in sorted(seen.items()):
+            images = {self._canaries.names[piece].row for piece in pieces if what.startswith((IMAGES, FEATURES))}
+            leaks.append(Leak(place, what, len(pieces), tuple(sorted(images))))
+        return leaks
 
     def _contents(self, paths: Sequence[Path]) -> Iterator[Content]:
         seen = set[tuple[int, int]]()  # files of the cache are links to those of the run
@@ -110,30 +106,22 @@ class LeakCheck:
     def _choose_canaries(self, place: str) -> Canaries:
         """What is looked for at a place: all but what lies there on purpose."""
         if place == "audit.html":  # shows true images beside what attacks made of them, for the victims' own eyes
-            return self._of_attacks()
+            return self._without(*(f"{IMAGES}{entity.name}" for entity in self._scenario.entities))
         for entity in self._scenario.entities:
-            exempt = ""
             if place.startswith(f"modules/{entity.name}/") and entity.release_module:
-                exempt = weights_of(entity.name)
-            elif place.startswith(f"store/entity={entity.name}/") and self._keeps_values(entity):
-                exempt = features_of(entity.name)
-            if exempt and exempt not in self._narrowed:
-                others = self._canaries.without((), exempt)
-                is_shown = exempt == features_of(entity.name)
-                shown = (self._run / "private" / entity.name / "features").glob("*.arrow") if is_shown else ()
-                alike = (others.find_in(rows, len(others)) for path in shown for rows in read_batches(path))
-                self._narrowed[exempt] = others.without(set[bytes]().union(*alike))  # those of images in common
-            if exempt:
-                return self._narrowed[exempt]
+                return self._without(f"{WEIGHTS}{entity.name}")
+            if place.startswith(f"store/entity={entity.name}/") and self._keeps_values(entity):
+                shown = (self._run / "private" / entity.name / "features").glob("*.arrow")
+                return self._without(f"{FEATURES}{entity.name}", shown=shown)
         return self._canaries
 
-    def _of_attacks(self) -> Canaries:
-        """What is looked for on pages of attacks, which show images on purpose: all but images."""
-        if "" not in self._narrowed:
-            self._narrowed[""] = self._canaries
-            for entity in self._scenario.entities:
-                self._narrowed[""] = self._narrowed[""].without((), images_of(entity.name))
-        return self._narrowed[""]
+    def _without(self, *exempt: str, shown: Iterable[Path] = ()) -> Canaries:
+        """All but what is called so, and but what features of the shards `shown` have in common with it."""
+        if exempt not in self._narrowed:
+            others = self._canaries.without((), *exempt)
+            alike = (others.find_in(rows, len(others)) for path in shown for rows in read_batches(path))
+            self._narrowed[exempt] = others.without(set[bytes]().union(*alike))
+        return self._narrowed[exempt]
 
     def _keeps_values(self, entity: EntityPart) -> bool:
         kinds = [self._plugins.load("defenses", each.kind) for each in entity.defenses]
@@ -149,10 +137,7 @@ def find_unlisted(run: Path, refused: Collection[str] = (), uri: str | None = No
         shelf = shelf_at(uri_of_run(uri, run)) if uri else None
         records = (RemoteStore(run / "store", Path(copy), shelf) if shelf else Store(run / "store")).records_or_less()
     listed = {crossing.digest for crossing in read_ledger(run / "ledger.parquet")}
-    offered = {}
-    for record in records:
-        if record.entity not in refused:
-            offered[f"store/{record.path}"] = record.sha256
+    offered = {f"store/{record.path}": record.sha256 for record in records if record.entity not in refused}
     others = sorted(path for room in ("modules", "weights") for path in (run / room).glob("*/*.safetensors"))
     for path in (*sorted((run / "release").glob("*.safetensors")), *others):
         try:
@@ -160,9 +145,8 @@ def find_unlisted(run: Path, refused: Collection[str] = (), uri: str | None = No
         except (OSError, StoreError):
             card = {}
         offered[path.relative_to(run).as_posix()] = str(card.get("sha256"))
-    return [
-        Leak(place, "what no line of the ledger names") for place, digest in offered.items() if digest not in listed
-    ]
+    unlisted = (place for place, digest in offered.items() if digest not in listed)
+    return [Leak(place, "what no line of the ledger names") for place in unlisted]
 
 
 def refuse(leaks: Sequence[Leak], run: Path) -> None:

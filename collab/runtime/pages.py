@@ -1,7 +1,6 @@
 """Pages of what was played: drawn, and searched for what is private before anybody reads them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from collab.plugins.discovery import INSTALLED, Plugins
@@ -12,24 +11,16 @@ from collab.runtime.leak_check import LeakCheck, refuse
 from collab.scenario.model import Scenario
 
 
-@dataclass(frozen=True)
-class Pages:
-    """`report.html` of a run, and `audit.html` where somebody attacked."""
+def draw_pages(run: Path, check: LeakCheck) -> tuple[Path, Path | None]:
+    """Draws `report.html` of a run, and `audit.html` where somebody attacked, from its files.
 
-    report: Path
-    audit: Path | None
-
-
-def draw_pages(run: Path, audit: LeakCheck) -> Pages:
-    """Draws the pages of a run from its files. Raises BoundaryError if something private stands in them.
-
-    `audit` is that of the run, which knows what is private in it. `audit.html` shows true images, for the victims' own
-    eyes; nothing else that is private may stand in it.
+    `check` knows what is private in the run. `audit.html` shows true images, for the victims' own eyes; nothing else
+    that is private may stand in it. Raises BoundaryError if something private stands in a page.
     """
     opened = open_run(run)
-    pages = Pages(write_page(opened), write_audit(opened))
-    refuse(audit.search_pages([page for page in (pages.report, pages.audit) if page]), run)
-    return pages
+    report, audit = write_page(opened), write_audit(opened)
+    refuse(check.search_pages([report, audit] if audit else [report]), run)
+    return report, audit
 
 
 def refuse_leaks(page: Path, runs: Mapping[Path, Scenario], plugins: Plugins = INSTALLED) -> None:

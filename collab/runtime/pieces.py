@@ -24,19 +24,8 @@ PER_TENSOR = 64
 """Pieces of each tensor of a module that are looked for."""
 
 
-def images_of(name: str) -> str:
-    """What images of an entity are called."""
-    return f"images of {name}"
-
-
-def weights_of(name: str) -> str:
-    """What weights of an entity's defense are called."""
-    return f"weights of the defense of {name}"
-
-
-def features_of(name: str) -> str:
-    """What unpoisoned features of an entity are called."""
-    return f"unpoisoned features of {name}"
+IMAGES, FEATURES, WEIGHTS = "images of ", "unpoisoned features of ", "weights of the defense of "
+"""What is private is called so, with the name of its entity behind."""
 
 
 def cut_private_pieces(run: Path, scenario: Scenario) -> Canaries:
@@ -70,21 +59,21 @@ class _Secrets:
             shown = np.ascontiguousarray(there[at])
             digests = digest_images(shown)
             secret = self._secret(digests)
-            yield images_of(entity.name), _numbered(pictures(shown[secret]), at[secret])
+            yield f"{IMAGES}{entity.name}", _numbered(pictures(shown[secret]), at[secret])
         for path in sorted((private / "features").glob("*.arrow")):
             rows = read_rows(path, MOST_ROWS)
             if len(rows) != len(digests):  # not those of these images: then none is excused
                 digests, at = [b"%d" % number for number in range(len(rows))], spread(len(rows), len(rows))
             secret = self._secret(digests)
             pieces = self._feature_pieces(rows[secret], [digests[row] for row in secret.tolist()])
-            yield features_of(entity.name), _numbered(pieces, at[secret])
+            yield f"{FEATURES}{entity.name}", _numbered(pieces, at[secret])
         if (seed := private / "seed").is_file():
             text = seed.read_text(encoding="ascii")
             drawn = int(text, 16)
             forms = [text.encode(), bytes.fromhex(text), drawn.to_bytes(32, "little"), str(drawn).encode()]
             yield f"the seed of {entity.name}", ((0, form[:WINDOW]) for form in forms)
         if not entity.form.is_released and (module := private / "defense.safetensors").is_file():
-            yield weights_of(entity.name), _weight_pieces(module)
+            yield f"{WEIGHTS}{entity.name}", _weight_pieces(module)
 
     def _feature_pieces(self, rows: np.ndarray, of_image: Sequence[bytes]) -> Iterator[Piece]:
         """The windows of `rows` of features that are signs of one image; `of_image` has the digests of their images."""

@@ -84,9 +84,10 @@ def backend_for(
     """
     if where.backend == "inprocess":
         return lambda: InProcess(watch)
-    first = scenarios[0]
+    stated, precision = scenarios[0].resources, scenarios[0].precision
     names = tuple(dict.fromkeys(name for scenario in scenarios for name in participants(scenario)))
-    hosts = deal_hosts(names, first.resources.workers or len(names))
-    uses_gpu = where.address != "local" or resolve_compute(first.precision, where.device).device.type == "cuda"
-    demand = Demand.of(first, hosts, uses_gpu=uses_gpu, lanes=lanes)
+    hosts = deal_hosts(names, stated.workers or len(names))
+    uses_gpu = where.address != "local" or resolve_compute(precision, where.device).device.type == "cuda"
+    gpus = stated.entity.gpus if uses_gpu else 0.0
+    demand = Demand(hosts, stated.entity.cpus, gpus, stated.entity.gpu_bytes, stated.restarts, lanes)
     return lambda: RayBackend(demand, watch, address=where.address, last_look=last_look, session=session)

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +35,8 @@ class _Running:
     run_spec: RunSpec
     job: Job
     key: str
-    lane: int
-    host: int
+    place: tuple[int, int]
+    """Its lane, and its host there."""
 
 
 class RayBackend:
@@ -59,7 +60,7 @@ class RayBackend:
         self._host_of = {name: index for index, names in enumerate(demand.hosts) for name in names}
         self._running: dict[Any, _Running] = {}
         self._actors: dict[tuple[int, int], Any] = {}
-        self._deaths: dict[tuple[int, int], int] = {}
+        self._deaths = Counter[tuple[int, int]]()
         self._lane_of: dict[Path, int] = {}
         self._specs: dict[Path, Any] = {}
         self._tails: dict[Path, _Tail] = {}
@@ -99,7 +100,7 @@ class RayBackend:
     def is_free(self, run_spec: RunSpec, participant: str) -> bool:
         """Whether the host of `who` in the lane of `run_spec` plays nothing."""
         place = self._lane(run_spec), self._host_of[participant]
-        return all((each.lane, each.host) != place for each in self._running.values())
+        return all(each.place != place for each in self._running.values())
 
     def submit(self, run_spec: RunSpec, job: Job, key: str) -> None:
         """Hands `job` to its host's actor, which is started if it is not there."""
@@ -107,7 +108,7 @@ class RayBackend:
             self._check_shared(run_spec)
             self._specs[run_spec.run] = self._ray.put(hand(run_spec))
             self._tails[run_spec.run] = _Tail(run_spec.run / "metrics.jsonl", self._explain)
-        self._send(_Running(run_spec, job, key, self._lane(run_spec), self._host_of[job.participant]))
+        self._send(_Running(run_spec, job, key, (self._lane(run_spec), self._host_of[job.participant])))
 
     def wait(self) -> list[tuple[RunSpec, Outcome]]:
         """Blocks until a job has ended; passes on what hosts report meanwhile."""
@@ -133,34 +134,31 @@ class RayBackend:
             return ended.run_spec, self._ray.get(ref)
         except self._ray.exceptions.RayActorError as cause:
             reason = str(cause).strip()
-        place = ended.lane, ended.host
+        place, budget = ended.place, self._demand.restarts
         del self._actors[place]
-        self._deaths[place] = self._deaths.get(place, 0) + 1
-        names, budget = ", ".join(self._demand.hosts[ended.host]), self._demand.restarts
+        self._deaths[place] += 1
+        names = ", ".join(self._demand.hosts[place[1]])
         if self._deaths[place] > budget:
             deaths = f"died {self._deaths[place]} times ({_explain_death(reason)})"
             failure = f"the process of {names} {deaths}, {budget} restarts allowed"
             return ended.run_spec, Outcome(ended.job.name, Report(), 0.0, "", 0, failure, EntityError.exit_code, reason)
         say = {"entity": ended.job.participant, "job": ended.job.name, "run": ended.run_spec.run.name}
-        append_metrics(
-            ended.run_spec.run / "metrics.jsonl", {"event": "restart", **say, "reason": _explain_death(reason)}
-        )
+        event: Event = {"event": "restart", **say, "reason": _explain_death(reason)}
+        append_metrics(ended.run_spec.run / "metrics.jsonl", event)
         self._send(ended)
         return None
 
     def _send(self, wanted: _Running) -> None:
-        place = wanted.lane, wanted.host
-        if place not in self._actors:
-            self._actors[place] = self._start(*place)
-        ref = self._actors[place].play.remote(self._specs[wanted.run_spec.run], wanted.job, wanted.key)
+        if wanted.place not in self._actors:
+            self._actors[wanted.place] = self._start(*wanted.place)
+        ref = self._actors[wanted.place].play.remote(self._specs[wanted.run_spec.run], wanted.job, wanted.key)
         self._running[ref] = wanted
 
     def _start(self, lane: int, host: int) -> Any:
         demand, names = self._demand, self._demand.hosts[host]
         strategy = self._ray.util.scheduling_strategies.PlacementGroupSchedulingStrategy
-        tries = self._deaths.get((lane, host), 0)
         return self._actor_class().options(
-            name="-".join((str(lane), *names, str(tries)))[:200],
+            name="-".join((str(lane), *names, str(self._deaths[lane, host])))[:200],
             num_cpus=self._share,
             num_gpus=demand.gpus,
             scheduling_strategy=strategy(placement_group=self._groups[lane], placement_group_bundle_index=host),

@@ -22,7 +22,7 @@ RECENT = 20
 
 
 class RaySession:
-    """Ray, started for `scenario` or connected to at `address`, until `close`.
+    """Ray, started for so many hosts and `threads` of each, or connected to at `address`, until `close`.
 
     Where each worker that Ray starts beforehand, one for each core, will hold a host, they import what hosts need while
     Ray still starts. Raises ResourceError if no cluster answers.
@@ -40,13 +40,6 @@ class RaySession:
         except BaseException:
             self.close()
             raise
-
-    @classmethod
-    def of(cls, scenario: Scenario, address: str) -> "RaySession":
-        """Ray for the hosts of `scenario`."""
-        participants = 1 + len(scenario.entities)  # and the oracle
-        workers = scenario.resources.workers or participants
-        return cls(address, min(workers, participants), scenario.resources.entity.cpus)
 
     def __enter__(self) -> Self:
         return self
@@ -86,14 +79,16 @@ class RaySession:
 
 
 def start_beside_imports(scenario: Scenario, address: str) -> RaySession:
-    """Ray, which starts its processes while this one imports torch.
+    """Ray for the hosts of `scenario`, which starts its processes while this one imports torch.
 
     Ray is started by the thread that calls: its processes end when the thread ends that started them, and only the main
     thread can answer signals.
     """
     _import_ray()  # before the thread, so that no two threads import one library from different ends
     Thread(target=import_module, args=("collab.runtime.play",), daemon=True).start()
-    return RaySession.of(scenario, address)
+    participants = 1 + len(scenario.entities)  # and the oracle
+    workers = scenario.resources.workers or participants
+    return RaySession(address, min(workers, participants), scenario.resources.entity.cpus)
 
 
 def was_played(scenario: Scenario, runs: Path) -> bool:
@@ -101,9 +96,8 @@ def was_played(scenario: Scenario, runs: Path) -> bool:
 
     A guess, before torch is there and jobs have keys: where it is wrong, Ray starts later, or in vain.
     """
-    earlier = sorted(runs.glob("*/results.parquet"))[-RECENT:]
-    kept = [path.with_name("scenario.yaml") for path in earlier]
-    return bool(kept) and to_yaml(scenario).encode() in [path.read_bytes() for path in kept if path.is_file()]
+    earlier = [path.with_name("scenario.yaml") for path in sorted(runs.glob("*/results.parquet"))[-RECENT:]]
+    return bool(earlier) and to_yaml(scenario).encode() in (path.read_bytes() for path in earlier if path.is_file())
 
 
 def _import_ray() -> Any:

@@ -5,10 +5,11 @@ import secrets
 import shlex
 import time
 from bisect import bisect_right, insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ from collab.report.attack_page.verdicts import list_verdicts
 from collab.results.opened import Opened
 from collab.results.table import Result, write_results
 from collab.runtime.cache import Cache
-from collab.runtime.deal import Dealt, deal
+from collab.runtime.deal import deal
 from collab.runtime.host import Emit, Outcome, RunSpec, environment, put_elsewhere, tell_notes
 from collab.runtime.leak_check import Leak, LeakCheck, find_unlisted
 from collab.runtime.plan import make_keys, needed, plan
@@ -36,7 +37,7 @@ from collab.store.pictures import Sheet, read_pictures
 from collab.store.private import private_seed
 from collab.store.shelves import shelf_at, uri_of_run
 from collab.training.precision import resolve_compute
-from collab.types import Crossing, Report
+from collab.types import Report
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,12 @@ class Prepared:
     @classmethod
     def of(cls, scenario: Scenario, where: Where, watch: Emit = lambda event: None) -> "Prepared":
         """A scenario that is dealt here; `watch` is told what its source has to say."""
-        return cls.of_dealt(deal(scenario, tell=tell_notes(watch)), where)
+        return cls.of_dealt(scenario, deal(scenario, tell=tell_notes(watch)), where)
 
     @classmethod
-    def of_dealt(cls, dealt: Dealt, where: Where) -> "Prepared":
-        """Tasks with their keys, as device, threads and plugins make them."""
-        scenario, assignment = dealt.scenario, dealt.assignment
-        jobs = plan(scenario, dealt.images)
+    def of_dealt(cls, scenario: Scenario, assignment: Assignment, where: Where) -> "Prepared":
+        """Jobs with their keys, as device, threads and plugins make them."""
+        jobs = plan(scenario, assignment.images)
         jobs = jobs if where.only is None else needed(jobs, where.only)
         compute = str(resolve_compute(scenario.precision, where.device, **scenario.compute.model_dump()))
         setting = Setting(compute, scenario.resources.entity.cpus)
@@ -201,9 +201,11 @@ class Run:
     def write(self) -> tuple[Result, ...]:
         """Writes results, ledger and record of what was played so far; returns the rows."""
         outcomes = {job.name: self.outcomes[job.name] for job in self.jobs if job.name in self.outcomes}
-        write_ledger(self.folder / "ledger.parquet", list(self._crossings(outcomes)))
-        rows = tabulate(self.scenario, [job for job in self.jobs if job.name in outcomes], outcomes, self._answers_of)
-        record = self._record(outcomes)
+        named = [(self._named[name], outcome) for name, outcome in outcomes.items()]
+        crossings = (outcome.crossings(job.participant, job.stage) for job, outcome in named)
+        write_ledger(self.folder / "ledger.parquet", list(chain.from_iterable(crossings)))
+        rows = tabulate(self.scenario, [job for job, _ in named], outcomes, self._answers_of)
+        record = self._record(named)
         if any(row.attack for row in rows):
             rows += list_verdicts(Opened.of_results(self.folder, self.scenario, rows, record))
         write_results(self.folder / "results.parquet", rows)
@@ -211,20 +213,14 @@ class Run:
 
     def _answers_of(self, participant: str, digest: str) -> Answers:
         """What a participant kept of each held-out image, and which images those are."""
-        return replace(
-            take_answers(self.folder / "answers" / participant, digest), images=self.assignment.heldout_digest
-        )
+        answers = take_answers(self.folder / "answers" / participant, digest)
+        return replace(answers, images=self.assignment.heldout_digest)
 
     def sheets(self) -> dict[str, Sheet]:
         """The contact sheets of its entities, of those who made one."""
         names = [each.name for each in self.scenario.entities]
         found = {name: read_pictures(self.folder / "pictures" / name, Sheet) for name in names}
         return {name: sheet for name, sheet in found.items() if sheet is not None}
-
-    def _crossings(self, outcomes: Mapping[str, Outcome]) -> Iterator[Crossing]:
-        for name, outcome in outcomes.items():
-            job = self._named[name]
-            yield from outcome.crossings(job.participant, job.stage)
 
     @cached_property
     def audit(self) -> LeakCheck:
@@ -236,11 +232,8 @@ class Run:
         found = self.audit.search_run(self._cache, self.keys.values()) + self.audit.search_store()
         facts = {fact for outcome in self.outcomes.values() for fact in outcome.report.facts}
         refused = {name for name in self.assignment.entities if f"refused[{name}]" in facts}
-        return (
-            found
-            if self.failures or self._waiting
-            else found + find_unlisted(self.folder, refused, self.scenario.store.uri)
-        )
+        is_whole = not self.failures and not self._waiting
+        return found + (find_unlisted(self.folder, refused, self.scenario.store.uri) if is_whole else [])
 
     def errors(self) -> list[CollabError]:
         """What failed by itself, each with what to do; what merely needed it is not named."""
@@ -254,8 +247,8 @@ class Run:
     def _error(self, job: Job, outcome: Outcome) -> CollabError:
         if STAGES[job.stage].tells and outcome.exit_code == DataError.exit_code:
             return DataError(outcome.failure)  # nobody failed: the images are not fit for this
-        kinds = {each.exit_code: each for each in (StoreError, ResourceError, BoundaryError)}
-        kind = kinds.get(outcome.exit_code, EntityError)
+        kinds = (StoreError, ResourceError, BoundaryError)
+        kind = next((each for each in kinds if each.exit_code == outcome.exit_code), EntityError)
         participant = "the oracle" if job.participant == ORACLE else f"entity {job.participant!r}"
         error = kind(
             f"{participant} failed in stage {job.stage.replace('_', ' ')!r} ({job.name}): {outcome.failure}\n"
@@ -274,18 +267,23 @@ class Run:
             words += ["--plugin-dir", folder]
         return shlex.join(map(str, [*words, "--only", job.name]))
 
-    def _record(self, outcomes: dict[str, Outcome]) -> dict[str, Any]:
+    def _record(self, outcomes: list[tuple[Job, Outcome]]) -> dict[str, Any]:
         """What the run was made on and what each job took; the figures of results.parquet do not depend on it."""
         jobs = {
-            name: {
-                **_about(self._named[name]),
+            job.name: {
+                # So that nobody takes its name apart.
+                "stage": job.stage,
+                "entity": job.participant,
+                "attack": job.attack,
+                "victim": job.victim,
+                "rehearsed_on": job.rehearsed_on,
                 "seconds": round(each.seconds, 3),
                 "peak_bytes": each.peak_bytes,
                 "cached": each.is_cached,
                 "losses": each.losses,
                 "facts": each.report.facts,
             }
-            for name, each in outcomes.items()
+            for job, each in outcomes
         }
         uri = self.scenario.store.uri
         record = {
@@ -297,26 +295,15 @@ class Run:
             "file_names": self.assignment.names_digests,
             "notices": self.assignment.notices,
             "classes": self.assignment.classes,
-            "images": {name: len(holding) for name, holding in self.assignment.entities.items()},
+            "images": self.assignment.images,
             "labels": count_labels(self.assignment),
             "seconds": round(self.seconds, 2),
             "jobs": jobs,
             "failures": {name: each.failure for name, each in self.failures.items()},
-            "facts": {name: each.report.facts for name, each in outcomes.items() if each.report.facts},
+            "facts": {job.name: each.report.facts for job, each in outcomes if each.report.facts},
         }
         (self.folder / "record.json").write_text(json_text(record, indent=1))
         return record
-
-
-def _about(job: Job) -> dict[str, str | None]:
-    """What a job is, so that nobody takes its name apart: stage, who plays it, and of an attack whom it is about."""
-    return {
-        "stage": job.stage,
-        "entity": job.participant,
-        "attack": job.attack,
-        "victim": job.victim,
-        "rehearsed_on": job.rehearsed_on,
-    }
 
 
 def _new_folder(parent: Path) -> Path:

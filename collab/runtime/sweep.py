@@ -13,11 +13,11 @@ from collab.errors import BoundaryError
 from collab.report.pages.page import write_sweep_page
 from collab.report.pages.sweep_answer import answer_sweep
 from collab.results.aggregate import average_seeds, write_cells, write_means
-from collab.results.table import Result, read_results, write_results
+from collab.results.gains import list_worths
+from collab.results.table import read_results, write_results
 from collab.results.words import FOR_CHOOSING
-from collab.results.writing import list_worths
 from collab.runtime.cache import Cache
-from collab.runtime.deal import deal_cells
+from collab.runtime.deal import Tell, deal_cells
 from collab.runtime.host import Emit, tell_notes
 from collab.runtime.leak_check import refuse
 from collab.runtime.pages import refuse_leaks
@@ -92,7 +92,7 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
     """
     start = time.perf_counter()
     folder = where.out / spec.name
-    prepared = [Prepared.of_dealt(dealt, where) for dealt in deal_cells(cells, tell_notes(watch))]
+    prepared = _prepare(cells, where, tell_notes(watch))
     places = [_place(folder, each) for each in prepared]
     todo = [at for at, place in enumerate(places) if where.is_fresh or not place.exists()]
     watch({"event": "sweep", "cells": len(cells), "todo": len(todo), "keys": len(_list_missing(prepared, todo, where))})
@@ -137,7 +137,7 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
 
 def outlook(spec: Sweep, cells: Sequence[Cell], where: Where) -> Outlook:
     """What `sweep` would play, and about how long it would take on this machine's cores."""
-    prepared = [Prepared.of_dealt(dealt, where) for dealt in deal_cells(cells)]
+    prepared = _prepare(cells, where)
     cache, seen, forecasts = Cache(where.cache), set[str](), []
     known: dict[str, list[float]] = {}
     for entry in cache.entries():
@@ -164,6 +164,11 @@ def outlook(spec: Sweep, cells: Sequence[Cell], where: Where) -> Outlook:
     return Outlook(tuple(forecasts), total / slots if has_guess else None, tuple(sorted(unknown)))
 
 
+def _prepare(cells: Sequence[Cell], where: Where, tell: Tell = lambda text: None) -> list[Prepared]:
+    dealt = zip(cells, deal_cells(cells, tell), strict=True)
+    return [Prepared.of_dealt(cell.scenario, assignment, where) for cell, assignment in dealt]
+
+
 def _list_missing(prepared: Sequence[Prepared], todo: Sequence[int], where: Where) -> set[str]:
     """Keys that have to be played."""
     cache = Cache(where.cache)
@@ -188,9 +193,8 @@ def _write(
 ) -> tuple[tuple[Verdict, ...], tuple[str, ...]]:
     """Tables, curves and page of the cells that are finished; the verdicts on what is expected, and the answer."""
     axes = [axis.vary for axis in spec.axes]
-    done: list[tuple[dict[str, bool | int | float | str], list[Result]]] = [
-        (cell.values, read_results(place)) for cell, place in zip(cells, places, strict=True) if place.exists()
-    ]
+    finished = [(cell, place, read_results(place)) for cell, place in zip(cells, places, strict=True) if place.exists()]
+    done = [(cell.values, results) for cell, _, results in finished]
     folder.mkdir(parents=True, exist_ok=True)
     found, is_for_choosing = average_seeds(done), any(cell.scenario.data.is_for_choosing for cell in cells)
     verdicts = () if is_for_choosing else (*judge_sweep(spec.expect, axes, done), *judge_points(cells, done))
@@ -205,18 +209,14 @@ def _write(
         missing = [cell.label for cell, place in zip(cells, places, strict=True) if not place.exists()]
         sheets = {
             _name_cell(cell, entity.name): sheet
-            for cell, place in zip(cells, places, strict=True)
+            for cell, place, _ in finished
             for entity in cell.scenario.entities
             if cell.seed == cells[0].seed
             and (sheet := read_pictures(place.parent, Sheet, _sheet_name(place, entity.name))) is not None
         }
-        played = {row.name: row for cell in cells for row in list_played_rows(cell.scenario)}
-        main = cells[0].scenario.data.main_metric
-        worths = [
-            (values, worth)
-            for values, results in gather_points(done)
-            for worth in list_worths(main, results, tuple(played.values()))
-        ]
+        played = tuple({row.name: row for cell in cells for row in list_played_rows(cell.scenario)}.values())
+        main, points = cells[0].scenario.data.main_metric, gather_points(done)
+        worths = [(values, worth) for values, results in points for worth in list_worths(main, results, played)]
         write_sweep_page(
             folder, spec, found, tuple(rows.values()), [(each.cell, each.reason) for each in failures], missing,
             verdicts=verdicts, sheets=sheets, notice=FOR_CHOOSING if is_for_choosing else "",

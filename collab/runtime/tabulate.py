@@ -1,10 +1,10 @@
 """Outcomes of jobs as rows of results.parquet, and what follows from them: gains and verdicts."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 
-from collab.results.gains import list_gains
+from collab.results.gains import list_gains, list_gaps, list_rhos
 from collab.results.table import Result
-from collab.results.writing import list_gaps, list_rhos
 from collab.runtime.host import Outcome
 from collab.scenario.model import Scenario
 from collab.stages.base import Job
@@ -31,20 +31,15 @@ def tabulate(
                 answers = None if measure.answers is None else answers_of(job.participant, measure.answers)
                 rows.append(
                     Result(
+                        **asdict(measure) | {"answers": answers},
                         scenario=scenario.name,
                         row=row,
                         entity=entity or None,
                         defense=defenses.get(entity),
                         attack=job.attack,
-                        metric=measure.metric,
-                        value=measure.value,
-                        low=measure.low,
-                        high=measure.high,
-                        n=measure.n,
                         seed=scenario.seed,
                         seconds=outcome.seconds,
                         device=outcome.device,
-                        answers=answers,
                     )
                 )
     rows += [*list_gains(scenario, rows), *list_gaps(scenario, rows), *list_rhos(scenario, rows)]

@@ -7,7 +7,7 @@ from collab.architectures import ARCHITECTURES
 from collab.meant import did_you_mean
 from collab.scenario.holding_checks import check_holding, check_onlookers, check_partition
 from collab.scenario.plain_values import Finding, entry, items, names_in, no_such_entity, number_in
-from collab.scenario.row_checks import check_dead_parts, check_expectations, check_federation, check_row
+from collab.scenario.row_checks import check_expectations, check_federation, check_row
 from collab.scenario.sources import list_sources_that_tell
 from collab.tasks import TASKS
 
@@ -38,9 +38,15 @@ def find_cross_mistakes(content: Mapping[str, Any]) -> Iterator[Finding]:
         yield from ((("refinements", index, *at), text) for at, text in check_row(row, names, seen))
     for index, federation in items(content.get("federated")):
         yield from ((("federated", index, *at), text) for at, text in check_federation(federation, names, seen))
-    yield from check_dead_parts(content, [row for _, row in rows])
+    if content.get("scratch") is not None and not any(row.get("own") in ("images", "published") for _, row in rows):
+        yield ("scratch",), "has no effect: no row has `own: images`"
     yield from check_expectations(content.get("expect"), [row for _, row in rows])
-    yield from _check_resources(entry(entry(content, "resources", dict), "entity", dict))
+    resources = entry(entry(content, "resources", dict), "entity", dict) or {}
+    gpus = number_in(resources, "gpus") or 0
+    if gpus > 1 and gpus != int(gpus):
+        yield ("resources", "entity", "gpus"), f"{gpus:g} is neither a fraction of one GPU nor a whole number of them"
+    if resources.get("gpu_memory") is not None and gpus == 0:
+        yield ("resources", "entity", "gpu_memory"), "has no effect without `gpus`"
 
 
 def _check_entities(content: Mapping[str, Any], entities: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[Finding]:
@@ -57,18 +63,20 @@ def _check_entities(content: Mapping[str, Any], entities: Sequence[tuple[int, Ma
 
 
 def _check_data(content: Mapping[str, Any]) -> Iterator[Finding]:
-    names = (entry(content, "data", dict) or {}).get("private_classes", "half")
+    data = entry(content, "data", dict) or {}
+    names = data.get("private_classes", "half")
     if isinstance(names, list | tuple) and (len(names) < 2 or len({str(name) for name in names}) < len(names)):
         yield ("data", "private_classes"), "name two classes or more, each once, or write `half`"
     yield from _check_inference(content)
-    data = entry(content, "data", dict) or {}
     if data.get("score_on") == "validation" and not data.get("validation"):
         yield ("data", "score_on"), "there are no validation images; say in `data.validation` how many to set apart"
     task, source = data.get("task", "classification"), data.get("source")
     needs = TASKS[task].needs if isinstance(task, str) and task in TASKS else ""
     if needs and source not in (sources := list_sources_that_tell(needs)):
-        text = f"the images of {source!r} come without {needs}; those of {', '.join(sources)} have them"
-        yield ("data", "task"), text
+        yield (
+            ("data", "task"),
+            f"the images of {source!r} come without {needs}; those of {', '.join(sources)} have them",
+        )
     utility, private = names_in(data, "utility_attributes"), names_in(data, "private_attributes")
     if utility and needs != "attributes":
         yield ("data", "utility_attributes"), "has no effect without `task: attributes`"
@@ -123,11 +131,3 @@ def _check_model(content: Mapping[str, Any], names: Sequence[str]) -> Iterator[F
         yield ("data", "image_size"), f"{backbone} takes {kind.sides[0]} to {kind.sides[1]} px, not {side}"
     if entry(model, "width", int) is not None and kind.width is None:
         yield ("model", "width"), f"{backbone} has fixed widths; only {', '.join(OF_ANY_WIDTH)} take `width`"
-
-
-def _check_resources(entity: Mapping[str, Any] | None) -> Iterator[Finding]:
-    gpus = number_in(entity, "gpus") or 0
-    if gpus > 1 and gpus != int(gpus):
-        yield ("resources", "entity", "gpus"), f"{gpus:g} is neither a fraction of one GPU nor a whole number of them"
-    if entity and entity.get("gpu_memory") is not None and gpus == 0:
-        yield ("resources", "entity", "gpu_memory"), "has no effect without `gpus`"

@@ -89,6 +89,19 @@ def kind_of(options: type[Part]) -> str | None:
     return words[0] if len(words) == 1 else None
 
 
+class Plugin:
+    """A class that scenarios name by its `kind`: the one that its `Options` say, unless it says one itself."""
+
+    kind: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        options = vars(cls).get("Options")
+        kind = kind_of(options) if isinstance(options, type) and issubclass(options, Part) else None
+        if kind is not None and "kind" not in vars(cls):
+            cls.kind = kind
+
+
 def check_options(options: Any, group: str, plugin: str) -> type[Part]:
     """`options`, the model of a plugin's options. Raises PluginError if it is none."""
     base = OPTIONS[group]

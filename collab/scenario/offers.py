@@ -34,21 +34,19 @@ def offers(plugins: Plugins) -> tuple[Offer, ...]:
 def find_our_options(*places: Path) -> dict[str, dict[str, type[Part]]]:
     """By group and kind, the options of all plugins of this package, and of those in folders of `places`."""
     plugins, options = Plugins.of(*places), dict[str, dict[str, type[Part]]]()
-    kinds = Kinds(plugins)
     for group in GROUPS:
         for kind in plugins.installed(group):
             sources = plugins.origins(group, kind)
             if any(origin.is_ours or isinstance(origin.source, Path) for origin in sources):
-                options.setdefault(group, {})[kind] = kinds.options(group, kind)
+                options.setdefault(group, {})[kind] = Kinds(plugins).options(group, kind)
     return options
 
 
 def find_offers_called(plugins: Plugins, kind: str) -> tuple[Offer, ...]:
     """Those of one kind, in whichever groups. Raises PluginError if there is none."""
-    kinds = [(group, each) for group in GROUPS for each in plugins.installed(group)]
-    called = tuple(offer for group, each in kinds if each == kind for offer in _offers_of(plugins, group, each))
+    called = tuple(offer for group in GROUPS for offer in _offers_of(plugins, group, kind))
     if not called:
-        names = sorted({each for _, each in kinds})
+        names = sorted({each for group in GROUPS for each in plugins.installed(group)})
         raise PluginError(
             f"there is no plugin {kind!r}; there are {', '.join(names)}{did_you_mean(kind, names) or '.'} "
             "--plugin-dir names another folder of them."
@@ -57,7 +55,7 @@ def find_offers_called(plugins: Plugins, kind: str) -> tuple[Offer, ...]:
 
 
 def _offers_of(plugins: Plugins, group: str, kind: str) -> Iterator[Offer]:
-    candidates = plugins.installed(group)[kind]
+    candidates = plugins.installed(group).get(kind, ())
     origin = " and ".join(map(str, candidates))
     try:
         if plugins.origins(group, kind):

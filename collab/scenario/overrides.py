@@ -56,8 +56,7 @@ def _positions(here: Any, key: str, trail: Trail) -> list[Any]:
         raise ValueError(_missing(trail, key, list(map(str, here)), "no keys"))
     if not isinstance(here, list):
         raise ValueError(f"{_dotted(trail)} is {here!r} and has no keys")
-    is_chain = trail[-1:] == ("defense",)
-    labels = [str(_kind(item)) if is_chain else _label(item, index) for index, item in enumerate(here)]
+    labels = [_label(item, index, is_defense=trail[-1:] == ("defense",)) for index, item in enumerate(here)]
     positions = [index for index, label in enumerate(labels) if key in ("*", label)]
     if not positions and key.isdecimal() and int(key) < len(here) and not any(label.isdecimal() for label in labels):
         positions = [int(key)]  # rows are numbers themselves, so an index would be taken for one
@@ -70,12 +69,10 @@ def _missing(trail: Trail, key: str, names: list[str], none: str) -> str:
     return f"{_dotted(trail)} has no {key!r}; there are {', '.join(names) or none}{did_you_mean(key, names)}"
 
 
-def _label(item: Any, index: int) -> str:
+def _label(item: Any, index: int, *, is_defense: bool) -> str:
+    if is_defense:
+        return str(item.get("kind") if isinstance(item, dict) else item)
     return str(item.get("name", item.get("row", index)) if isinstance(item, dict) else index)
-
-
-def _kind(item: Any) -> Any:
-    return item.get("kind") if isinstance(item, dict) else item
 
 
 def _dotted(trail: Trail) -> str:

@@ -176,11 +176,10 @@ def _long_forms(entities: Any) -> Any:
     if not isinstance(entities, list):
         return entities
     full = [{"options": {}, **entity} if isinstance(entity, dict) else entity for entity in entities]
-    for entity in full:
-        if isinstance(entity, dict) and isinstance(entity.get("defense"), str | list):
+    for _, entity in items(full):
+        if "defense" in entity:
             defense = entity["defense"]
-            is_chain = isinstance(defense, list)
-            entity["defense"] = [long_form(each) for each in defense] if is_chain else long_form(defense)
+            entity["defense"] = list(map(long_form, defense)) if isinstance(defense, list) else long_form(defense)
     return full
 
 
@@ -215,16 +214,23 @@ def _find_missing_files(content: dict[str, Any]) -> Iterator[Finding]:
 
 def place_findings(places: Mapping[Trail, Place], findings: Iterable[Finding]) -> list[Mistake]:
     """Each mistake with the place of the nearest part that stands in the file or in an override."""
-    return [Mistake(_find_place(places, trail), trail, text) for trail, text in findings]
+    mistakes = []
+    for trail, text in findings:
+        starts = (trail[:length] for length in range(len(trail), -1, -1))
+        mistakes.append(Mistake(next((places[start] for start in starts if start in places), Place()), trail, text))
+    return mistakes
 
 
 def list_mistakes(path: Path, mistakes: Iterable[Mistake]) -> str:
     """All mistakes of a file, a line each, in its order."""
 
-    def order(mistake: Mistake) -> tuple[bool, int, int, str]:
-        return bool(mistake.place.option), mistake.place.line, mistake.place.column, mistake.text
-
-    return "\n".join(_write_line(path, mistake) for mistake in sorted(mistakes, key=order))
+    lines = []
+    for mistake in mistakes:
+        place, trail = mistake.place, ".".join(map(str, mistake.trail))
+        where = place.option or f"{path}:{place.line}:{place.column}"
+        line = ": ".join(filter(None, [where, trail, mistake.text]))
+        lines.append((bool(place.option), place.line, place.column, mistake.text, line))
+    return "\n".join(line for *_, line in sorted(lines))
 
 
 def _keep_first(content: dict[str, Any], count: int) -> None:
@@ -239,14 +245,3 @@ def _keep_first(content: dict[str, Any], count: int) -> None:
         if not isinstance(row, dict)
         or not gone & {row.get("entity"), *(row.get("pool") or ()), *(row.get("unpoisoned") or ())}
     ]
-
-
-def _find_place(places: Mapping[Trail, Place], trail: Trail) -> Place:
-    """The place of the nearest part of `trail` that stands in the file or in an override."""
-    return next((places[trail[:length]] for length in range(len(trail), -1, -1) if trail[:length] in places), Place())
-
-
-def _write_line(path: Path, mistake: Mistake) -> str:
-    place = mistake.place
-    where = place.option or f"{path}:{place.line}:{place.column}"
-    return ": ".join([where, *filter(None, [".".join(map(str, mistake.trail))]), mistake.text])

@@ -77,12 +77,6 @@ def _check_meaning(row: Mapping[str, Any], entity: str | None, own: str | None) 
         yield (), "names no entity; only an upper bound with `own: images` and `share` has none"
 
 
-def check_dead_parts(content: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
-    """Parts of the scenario that no row has any use for."""
-    if content.get("scratch") is not None and not any(row.get("own") in ("images", "published") for row in rows):
-        yield ("scratch",), "has no effect: no row has `own: images`"
-
-
 def check_expectations(expect: Any, rows: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     """One expectation or a list; which rows there are is said by `find_part_mistakes`, which knows controls too."""
     listed = [((), expect)] if isinstance(expect, dict) else [((index,), item) for index, item in items(expect)]
@@ -95,16 +89,12 @@ def check_expectations(expect: Any, rows: Sequence[Mapping[str, Any]]) -> Iterat
             yield from ((("expect", *at, *key), text) for key, text in _check_bound(item))
         elif table in seen:
             yield ("expect", *at, "paper"), f"{table!r} is there already"
-        elif (numbers := _numbers_of(table)) and not any(str(row.get("row")) in numbers for row in rows):
-            text = f"no row is called {numbers[0]} to {numbers[-1]}, as those of the paper's table are"
-            yield ("expect", *at), f"has no effect: {text}"
+        elif (printed := paper_tables().get(table)) and printed.rows_are_refinements:
+            numbers = tuple(printed.rows)
+            if not any(str(row.get("row")) in numbers for row in rows):
+                text = f"no row is called {numbers[0]} to {numbers[-1]}, as those of the paper's table are"
+                yield ("expect", *at), f"has no effect: {text}"
         seen.add(table or "")
-
-
-def _numbers_of(table: str) -> tuple[str, ...]:
-    """The rows of a printed table that stand for refinements of the same number; nothing for other tables."""
-    printed = paper_tables().get(table)
-    return tuple(printed.rows) if printed and printed.rows_are_refinements else ()
 
 
 def _check_bound(item: Mapping[str, Any]) -> Iterator[Finding]:

@@ -78,22 +78,14 @@ def find_part_mistakes(scenario: Scenario) -> Iterator[Finding]:
         if row.own in ("poisoned", "published") and row.entity in silent:
             text = f"{row.entity!r} is a {silent[row.entity]}, which poisons nothing; write `own: features`"
             yield ("refinements", place, "own"), text
-    yield from _find_image_mistakes(scenario)
+        keys: list[tuple[str | int, ...]] = [("own",), *(("pool", index) for index in range(len(row.pool)))]
+        for key, owner in zip(keys, (row.entity, *row.pool), strict=True) if row.own == "published" else ():
+            if owner in entities and not entities[owner].form.publishes_images:
+                text = f"`own: published` trains on images, as of a visual_mixer; {owner!r} publishes features"
+                yield ("refinements", place, *key), text
     for place, entity in enumerate(scenario.entities if TASKS[scenario.data.task].target != CLASS else ()):
         for kind in (defense.kind for defense in entity.defenses if defense.needs_classes):
             yield ("entities", place, "defense"), f"{kind} needs classes, which `task: {scenario.data.task}` has not"
-
-
-def _find_image_mistakes(scenario: Scenario) -> Iterator[Finding]:
-    """Rows on published images of who publishes features."""
-    entities = {entity.name: entity for entity in scenario.entities}
-    for place, row in enumerate(scenario.refinements):
-        if row.own == "published":
-            keys: list[tuple[str | int, ...]] = [("own",), *(("pool", index) for index in range(len(row.pool)))]
-            for key, name in zip(keys, (row.entity, *row.pool), strict=True):
-                if name in entities and not entities[name].form.publishes_images:
-                    text = f"`own: published` trains on images, as of a visual_mixer; {name!r} publishes features"
-                    yield ("refinements", place, *key), text
 
 
 def _find_expectation_mistakes(scenario: Scenario) -> Iterator[Finding]:

@@ -43,10 +43,6 @@ def _publishers(scenario: "Scenario") -> Owners:
     return tuple(entity.name for entity in scenario.entities if entity.options.publishes) or None
 
 
-def _leavers(scenario: "Scenario") -> Owners:
-    return tuple(entity.name for entity in scenario.entities if entity.options.leaves_after is not None) or None
-
-
 def _pretraining(scenario: "Scenario") -> Owners:
     """None where a stated row is the pre-training itself: its figures stand in that row."""
     return None if any(is_pretraining(scenario, row) for row in scenario.refinements) else _leader(scenario)
@@ -63,7 +59,7 @@ OWNERS: Final[Mapping[str, Callable[["Scenario"], Owners]]] = {
     DISCLOSURE: lambda scenario: None if scenario.disclosure is None else _publishers(scenario),
     RECOGNIZER: lambda scenario: None if scenario.disclosure is None else (),
     INFERENCE: lambda scenario: None if scenario.inference is None else _publishers(scenario),
-    WITHDRAW: _leavers,
+    WITHDRAW: lambda scenario: tuple(each.name for each in scenario.entities if each.options.leaves_after) or None,
 }
 """Whose the rows of stages are; a new stage with a row of its own adds a line."""
 

@@ -55,8 +55,8 @@ class Attack(Stage[Entity]):
         for number, trial in enumerate(find_trials(planning)):
             needs = [f"publish {trial.victim}", f"reconstruct {planning.leader}", _own(planning, trial.attacker)]
             needs += [] if trial.rehearsed_on is None else [trial.rehearsal]
-            needs += [] if trial.attack.hand_out is None else [trial.handing_out]
-            yield make_trial_job(self, trial, trial.attacking, (number, 2), tuple(needs))
+            needs += [] if trial.attack.hand_out is None else [trial.name_job("hand out to")]
+            yield make_trial_job(self, trial, trial.name_job("attack"), (number, 2), tuple(needs))
 
     def key(self, keys: Keys, job: Job) -> str:
         """The attack and its code, what was published, what the adversary has, was given and has rehearsed."""

@@ -152,8 +152,8 @@ class Stage(ABC, Generic[Player]):
         """Does the work; what it leaves lies in files, and what it answers passes the gate."""
 
 
-class EntityStage(Stage[Entity]):
-    """A stage that is the entity's method of the same name, so that a plugin overrides it."""
+class PlayerStage(Stage[Player]):
+    """A stage of which each participant has one job, so that its key follows from who plays it."""
 
     def key(self, keys: "Keys", job: Job) -> str:
         """Of who plays it."""
@@ -162,7 +162,11 @@ class EntityStage(Stage[Entity]):
     @staticmethod
     @abstractmethod
     def key_of(keys: "Keys", name: str, /) -> str:
-        """A digest of all that the outcome depends on for the entity `name`."""
+        """A digest of all that the outcome depends on for the participant `name`."""
+
+
+class EntityStage(PlayerStage[Entity]):
+    """A stage that is the entity's method of the same name, so that a plugin overrides it."""
 
     def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""

@@ -44,7 +44,8 @@ class Decode(Stage[Entity | Oracle]):
         for name in names:
             if name != leader:
                 yield self._job(f"decode {name}", name, (Urgency.DECODE, 3))
-        if asks_oracle(planning):
+        is_asked = planning.scenario.disclosure or planning.scenario.inference or planning.attacks
+        if is_asked or any(row.is_bound for row in planning.rows):
             needs = tuple(f"decode {name}" for name in names)
             yield self._job("decode oracle", ORACLE, (Urgency.JUDGES, 0), needs=needs)
 
@@ -85,13 +86,6 @@ class Decode(Stage[Entity | Oracle]):
 def decoded(keys: Keys, whose: str) -> str:
     """The key of the images of an entity, of `oracle`, `heldout`, `public`, `UNSCORED` or `EVERYTHING`."""
     return digest(Decode.name, Decode.version, keys.images(_holding(keys.given, keys.scenario, whose)))
-
-
-def asks_oracle(planning: Planning) -> bool:
-    """Whether the oracle needs images of its own: upper bounds, scores of attacks, disclosure and inference."""
-    scenario = planning.scenario
-    is_asked = scenario.disclosure is not None or scenario.inference is not None
-    return is_asked or any(row.is_bound for row in planning.rows) or bool(planning.attacks)
 
 
 def _gather(playing: Playing, holding: Holding) -> Iterator[np.ndarray]:

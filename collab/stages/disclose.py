@@ -15,7 +15,7 @@ from collab.participants.disclosure import by_row, compare
 from collab.participants.oracle import Oracle
 from collab.participants.scoring import guesses, means
 from collab.scenario import stage_rows
-from collab.stages.base import EntityStage, Job, Planning, Playing, Stage, Urgency
+from collab.stages.base import EntityStage, Job, Planning, PlayerStage, Playing, Urgency
 from collab.stages.decode import decoded
 from collab.stages.find_copies import COPIES
 from collab.stages.keys import Keys, plain, remember
@@ -32,7 +32,7 @@ RECOGNIZE = "recognize oracle"
 """The name of the job that trains the independent recognizer."""
 
 
-class Recognize(Stage[Oracle]):
+class Recognize(PlayerStage[Oracle]):
     """Trains the recognizer, and asks it about held-out images and guesses."""
 
     name, version = "recognize", 4
@@ -43,17 +43,13 @@ class Recognize(Stage[Oracle]):
             needs, labels = ("decode oracle", "decode heldout"), ((stage_rows.RECOGNIZER, ""),)
             yield Job(RECOGNIZE, ORACLE, self.name, (Urgency.JUDGES, 1), needs, labels, after=(COPIES,))
 
-    def key(self, keys: Keys, job: Job) -> str:
-        """The recognizer's training, the oracle's images and the held-out ones."""
-        return self.key_of(keys)
-
     @staticmethod
     @remember
-    def key_of(keys: Keys) -> str:
-        """The same for every job."""
+    def key_of(keys: Keys, name: str = ORACLE) -> str:
+        """The recognizer's training, the oracle's images and the held-out ones."""
         stated = plain(keys.scenario.disclosure)
         options = {name: stated.get(name) for name in ("recognizer", "lpips")}
-        return keys.make(Recognize, ORACLE, options, [decoded(keys, ORACLE), decoded(keys, "heldout")])
+        return keys.make(Recognize, name, options, [decoded(keys, ORACLE), decoded(keys, "heldout")])
 
     def play(self, oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Trains the recognizer on all images that the oracle reads, and asks it about held-out images and guesses.

@@ -13,7 +13,7 @@ from collab.participants.layout import load_images, load_numbers
 from collab.participants.oracle import Oracle
 from collab.participants.scoring import means
 from collab.scenario import stage_rows
-from collab.stages.base import EntityStage, Job, Planning, Playing, Stage, Urgency
+from collab.stages.base import EntityStage, Job, Planning, PlayerStage, Playing, Urgency
 from collab.stages.decode import decoded
 from collab.stages.find_copies import COPIES
 from collab.stages.keys import Keys, plain, remember
@@ -29,7 +29,7 @@ EMBED = "embed oracle"
 """The name of the job that trains the embedding of individuals."""
 
 
-class Embed(Stage[Oracle]):
+class Embed(PlayerStage[Oracle]):
     """Trains the embedding of individuals on those of the public images."""
 
     name, version = "embed", 3
@@ -40,17 +40,13 @@ class Embed(Stage[Oracle]):
             needs, labels = ("decode public", "decode heldout"), ((stage_rows.EMBEDDING, ""),)
             yield Job(EMBED, ORACLE, self.name, (Urgency.JUDGES, 2), needs, labels, after=(COPIES,))
 
-    def key(self, keys: Keys, job: Job) -> str:
-        """Its training, the public images and the held-out ones."""
-        return self.key_of(keys)
-
     @staticmethod
     @remember
-    def key_of(keys: Keys) -> str:
-        """The same for every job."""
+    def key_of(keys: Keys, name: str = ORACLE) -> str:
+        """Its training, the public images and the held-out ones."""
         exposure = keys.scenario.exposure
         options = plain(None if exposure is None else exposure.embedding)
-        return keys.make(Embed, ORACLE, options, [decoded(keys, "public"), decoded(keys, "heldout")])
+        return keys.make(Embed, name, options, [decoded(keys, "public"), decoded(keys, "heldout")])
 
     def play(self, oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Trains the embedding of individuals on those of the public images, and tells what guesses score with it."""

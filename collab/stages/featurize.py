@@ -9,7 +9,7 @@ from collab.participants.assignment import ORACLE
 from collab.participants.oracle import Oracle
 from collab.participants.scoring import priors
 from collab.scenario import stage_rows
-from collab.stages.base import EntityStage, Job, Planning, Playing, Stage, Urgency
+from collab.stages.base import EntityStage, Job, Planning, PlayerStage, Playing, Urgency
 from collab.stages.decode import decoded
 from collab.stages.keys import Keys, remember
 from collab.stages.pretrain import Pretrain
@@ -39,7 +39,7 @@ class Featurize(EntityStage):
         return keys.make(Featurize, name, keys.stored, used)
 
 
-class FeaturizeHeldout(Stage[Oracle]):
+class FeaturizeHeldout(PlayerStage[Oracle]):
     """Everything is scored on these features; the released C as it is (control `c_public`), and guesses."""
 
     name, version = "featurize_heldout", 3
@@ -49,16 +49,12 @@ class FeaturizeHeldout(Stage[Oracle]):
         needs, labels = (f"pretrain {planning.leader}",), ((stage_rows.PUBLIC, ""),)
         yield Job("featurize heldout", ORACLE, self.name, (Urgency.RECONSTRUCT, 1), needs, labels)
 
-    def key(self, keys: Keys, job: Job) -> str:
-        """F, the held-out images, and how features are stored."""
-        return self.key_of(keys)
-
     @staticmethod
     @remember
-    def key_of(keys: Keys) -> str:
-        """The same for every job."""
+    def key_of(keys: Keys, name: str = ORACLE) -> str:
+        """F, the held-out images, and how features are stored."""
         used = [Pretrain.key_of(keys, keys.leader), decoded(keys, "heldout")]
-        return keys.make(FeaturizeHeldout, ORACLE, keys.stored, used)
+        return keys.make(FeaturizeHeldout, name, keys.stored, used)
 
     def play(self, oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """F of the held-out images, once for all; scores the released C (control `c_public`), and guesses on 2,000."""

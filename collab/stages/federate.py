@@ -7,7 +7,7 @@ from collab.participants.entity import Entity
 from collab.scenario.parts import Federation
 from collab.stages.base import Job, Planning, Playing, Stage, Urgency
 from collab.stages.featurize import Featurize, FeaturizeHeldout
-from collab.stages.keys import Keys, plain
+from collab.stages.keys import Keys, plain, remember
 from collab.training.progress import Progress
 from collab.types import Report
 
@@ -82,18 +82,16 @@ def _all_of_round(federation: Federation, number: int) -> tuple[str, ...]:
     return tuple(_round_of(participant, federation, number) for participant in federation.entities) if number else ()
 
 
+@remember
 def _federated(keys: Keys, participant: str, federation: Federation, number: int) -> str:
-    place = ("federate", tuple(sorted(federation.entities)), federation.local_epochs, number, participant)
-    if place not in keys.memory:
-        refine = {name: value for name, value in plain(keys.scenario.refine).items() if name not in _NOT_OF_ROUNDS}
-        options = {"refine": refine, "local_epochs": federation.local_epochs, "round": number}
-        used = [Featurize.key_of(keys, participant), *_round(keys, federation, number - 1)]
-        keys.memory[place] = keys.make(Federate, participant, options, used)
-    return keys.memory[place]
+    refine = {name: value for name, value in plain(keys.scenario.refine).items() if name not in _NOT_OF_ROUNDS}
+    options = {"refine": refine, "local_epochs": federation.local_epochs, "round": number}
+    used = [Featurize.key_of(keys, participant), *_round(keys, federation, number - 1)]
+    return keys.make(Federate, participant, options, used)
 
 
 def _round(keys: Keys, federation: Federation, number: int) -> list[str]:
-    """The keys of a round, none for that before the first; jobs come in order, so the one before is remember."""
+    """The keys of a round, none for that before the first; jobs come in order, so the one before is remembered."""
     return [_federated(keys, name, federation, number) for name in sorted(federation.entities)] if number else []
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from collab.data.copies import VALIDATION, Holder, describe_copies, refuse_test_split_of_training_images
+from collab.data.copies import VALIDATION, Holder, describe_copies, read_blocks, refuse_test_split_of_training_images
 from collab.participants.assignment import ORACLE
 from collab.participants.layout import load_images
 from collab.participants.oracle import Oracle
@@ -42,14 +42,13 @@ class FindCopies(Stage[Oracle]):
         """
         assignment = oracle.assignment
         entities = {
-            name: Holder.of(holding.rows, load_images(private_folder(oracle.layout.run, name)).images)
+            name: Holder.of(holding.rows, read_blocks(load_images(private_folder(oracle.layout.run, name)).images))
             for name, holding in assignment.entities.items()
         }
-        heldout, validation = Holder.of(assignment.heldout.rows, oracle.heldout.images), None
-        public = Holder.of(assignment.public.rows, load_images(oracle.layout.public).images)
+        heldout, validation = Holder.of(assignment.heldout.rows, read_blocks(oracle.heldout.images)), None
+        public = Holder.of(assignment.public.rows, read_blocks(load_images(oracle.layout.public).images))
         if len(unscored := assignment.unscored):
-            blocks = playing.source().images(unscored.split, unscored.rows)
-            validation = Holder.of_blocks(unscored.rows, blocks)
+            validation = Holder.of(unscored.rows, playing.source().images(unscored.split, unscored.rows))
             if playing.scenario.data.is_for_choosing:
                 heldout, validation = validation, heldout
             refuse_test_split_of_training_images(entities, validation, VALIDATION)

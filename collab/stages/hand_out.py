@@ -30,7 +30,8 @@ class HandOut(Stage[Oracle]):
         for number, trial in enumerate(find_trials(planning)):
             if trial.attack.hand_out is not None:
                 needs = (f"publish {trial.victim}", "decode oracle")
-                yield make_trial_job(self, trial, trial.handing_out, (number, 1), needs, participant=ORACLE)
+                name = trial.name_job("hand out to")
+                yield make_trial_job(self, trial, name, (number, 1), needs, participant=ORACLE)
 
     def key(self, keys: Keys, job: Job) -> str:
         """The attack, who gets it, what the victim published, and the oracle's images."""

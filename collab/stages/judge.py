@@ -40,10 +40,9 @@ class Judge(Stage[Oracle]):
         """One for each trial."""
         recognize = () if planning.scenario.disclosure is None else (RECOGNIZE,)
         for number, trial in enumerate(find_trials(planning)):
-            needs = (trial.attacking, f"publish {trial.victim}", "decode oracle", *recognize)
-            yield make_trial_job(
-                self, trial, trial.judging, (number, 3), needs, participant=ORACLE, labels=trial.labels
-            )
+            needs = (trial.name_job("attack"), f"publish {trial.victim}", "decode oracle", *recognize)
+            name, place = trial.name_job("judge"), (number, 3)
+            yield make_trial_job(self, trial, name, place, needs, participant=ORACLE, labels=trial.labels)
 
     def key(self, keys: Keys, job: Job) -> str:
         """The answer, what was published, the oracle's images, and who looks at reconstructions."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from collab.participants.assignment import Assignment, Holding
 from collab.plugins.discovery import Plugins, is_ours
-from collab.scenario.base import EntityOptions, Part
+from collab.scenario.base import Part
 from collab.scenario.model import EntityPart, Scenario
 from collab.stages.base import Stage
 
@@ -57,7 +57,10 @@ class Keys:
         """The key of what one computes from what has the keys `used`: its randomness and arithmetic belong to it."""
         setting, part = self._setting, self._entities.get(participant)
         on = [setting.compute, setting.threads, setting.torch, self.given.outputs]
-        plugin = part and [part.kind, _deciding(part.options), self.code("entities", part.kind)]
+        plugin = None
+        if part is not None:  # of its options those that decide: a new attack leaves what is there as it is
+            deciding = part.options.model_dump(mode="json", exclude=set(part.options.says_what_is_played))
+            plugin = [part.kind, deciding, self.code("entities", part.kind)]
         seed = self._seeds.get(participant, self.scenario.seed)
         return digest(stage.name, stage.version, seed, participant, plugin, on, options, list(used))
 
@@ -106,8 +109,3 @@ def plain(part: Part | None) -> dict[str, Any]:
 def digest(*parts: Any) -> str:
     """The digest of plain values."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _deciding(options: EntityOptions) -> dict[str, Any]:
-    """Options of an entity but for those that only say what is played: a new attack leaves what is there as it is."""
-    return options.model_dump(mode="json", exclude=set(options.says_what_is_played))

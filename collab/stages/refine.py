@@ -1,6 +1,6 @@
 """Step 3 of the regime, the rows of Table 5: the released C trained further, or a new network from raw images."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from collab.participants.assignment import ORACLE
@@ -37,19 +37,15 @@ class Refine(Stage[Entity | Oracle]):
             if row.is_from_scratch and not is_pretraining(planning.scenario, row):
                 yield self._from_scratch(row, number)
         from_features = [row for row in planning.rows if not row.is_from_scratch]
-        most = max((_images_read(row, planning.images) for row in from_features), default=0)
+        read = (
+            sum(planning.images[name] for name in {str(row.entity), *row.pool, *row.unpoisoned})
+            for row in from_features
+        )
+        most = max(read, default=0)
         alike: dict[tuple[object, ...], list[Refinement]] = {}
         for row in from_features:
-            asked = (
-                row.entity,
-                row.own,
-                tuple(sorted(row.pool)),
-                tuple(sorted(row.unpoisoned)),
-                row.epochs,
-                row.vet,
-                row.repeats,
-            )
-            alike.setdefault(asked, []).append(row)
+            others = tuple(sorted(row.pool)), tuple(sorted(row.unpoisoned))
+            alike.setdefault((row.entity, row.own, *others, row.epochs, row.vet, row.repeats), []).append(row)
         for number, group in enumerate(alike.values()):
             yield self._from_features(group, most, number)
 
@@ -121,7 +117,3 @@ def _from_scratch(keys: Keys, row: Refinement) -> str:
         return keys.make(Refine, str(row.entity), {**options, "own": row.own}, used)
     whose = EVERYTHING if row.share is not None else str(row.entity)
     return keys.make(Refine, row.entity or ORACLE, options, [decoded(keys, whose), heldout])
-
-
-def _images_read(row: Refinement, images: Mapping[str, int]) -> int:
-    return sum(images[name] for name in {str(row.entity), *row.pool, *row.unpoisoned})

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from collab.defenses.base import Defense
 from collab.defenses.chain import Chain
@@ -28,20 +28,9 @@ class Trial:
         """The name of the job in which the attack is rehearsed."""
         return f"rehearse {self.attacker} {self.attack.label} for {self.rehearsed_on}"
 
-    @property
-    def handing_out(self) -> str:
-        """The name of the job in which the oracle gives the adversary what its class has."""
-        return f"hand out to {self.attacker} {self.attack.label} on {self.victim}"
-
-    @property
-    def attacking(self) -> str:
-        """The name of the job in which the adversary answers."""
-        return f"attack {self.attacker} {self.attack.label} on {self.victim}"
-
-    @property
-    def judging(self) -> str:
-        """The name of the job in which the oracle scores the answer."""
-        return f"judge {self.attacker} {self.attack.label} on {self.victim}"
+    def name_job(self, step: Literal["hand out to", "attack", "judge"]) -> str:
+        """The name of the job in which the adversary gets what its class has, answers, or has its answer scored."""
+        return f"{step} {self.attacker} {self.attack.label} on {self.victim}"
 
     @property
     def labels(self) -> tuple[tuple[str, str], ...]:

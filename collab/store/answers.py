@@ -8,7 +8,7 @@ image, a part of the figure that results print anyway, and nothing of anybody's 
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -46,8 +46,8 @@ class Answers:
         type_of = np.bool_ if self.kind == "hits" else np.float16
         if self.values.ndim != dimensions or self.values.dtype != type_of or 0 in self.values.shape:
             raise StoreError(f"answers: {self.kind} of type {self.values.dtype} and shape {self.values.shape}.")
-        fits = self.truth is None if self.kind != "scores" else _fits(self.truth, self.values.shape[1:])
-        if not fits:
+        truth = None if self.truth is None else (self.truth.dtype, self.truth.shape)
+        if truth != ((np.dtype(np.bool_), self.values.shape[1:]) if self.kind == "scores" else None):
             raise StoreError(f"answers: {self.kind} of shape {self.values.shape} with another truth.")
         parts = [self.kind.encode(), str(self.values.shape).encode(), *map(bytes, self._packed.values())]
         object.__setattr__(self, "digest", hashlib.sha256(b"\n".join(parts)).hexdigest())
@@ -87,15 +87,12 @@ class Answers:
         return cls(kind, values, truth, row["images"])
 
 
-_FIELDS = [
-    *(pa.field(name, pa.string(), nullable=False) for name in ("images", "kind")),
-    pa.field("shape", pa.list_(pa.int32()), nullable=False),
-    *(pa.field(name, pa.binary(), nullable=False) for name in ("values", "truth")),
-]
-_ONE = pa.schema(_FIELDS, metadata={VERSION_KEY: "1"})
-_ALL = pa.schema(
-    [*(pa.field(name, pa.string(), nullable=False) for name in ("row", "entity", "metric")), *_FIELDS],
-    metadata={VERSION_KEY: "1"},
+_KEY = ("row", "entity", "metric")
+_TYPES = {"images": pa.string(), "kind": pa.string(), "shape": pa.list_(pa.int32())}
+_TYPES |= {"values": pa.binary(), "truth": pa.binary()}
+_ONE, _ALL = (
+    pa.schema([pa.field(name, kind, nullable=False) for name, kind in types.items()], metadata={VERSION_KEY: "1"})
+    for types in (_TYPES, dict.fromkeys(_KEY, pa.string()) | _TYPES)
 )
 
 
@@ -122,7 +119,7 @@ def count_bytes(folder: Path, digest: str) -> int:
 
 def write_answers(path: Path, answers: Mapping[Key, Answers]) -> None:
     """Replaces the table at `path` by all answers of a run, by the results that they belong to."""
-    rows = [dict(zip(("row", "entity", "metric"), key, strict=True)) | each.row() for key, each in answers.items()]
+    rows = [dict(zip(_KEY, key, strict=True)) | each.row() for key, each in answers.items()]
     write_table(path, _ALL, rows, what="the answers")
 
 
@@ -130,7 +127,7 @@ def read_answers(path: Path) -> dict[Key, Answers]:
     """What `write_answers` put there; nothing where there is no file, as of a run from before answers were kept."""
     if not path.exists():
         return {}
-    rows: Sequence[dict[str, Any]] = read_table(path, _ALL, what="the answers")
+    rows = read_table(path, _ALL, what="the answers")
     return {(row["row"], row["entity"], row["metric"]): Answers.of_row(row) for row in rows}
 
 
@@ -138,10 +135,6 @@ def _file(folder: Path, digest: str) -> Path:
     if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
         raise StoreError(f"answers: {digest!r} is no digest.")
     return folder / f"{digest}.parquet"
-
-
-def _fits(truth: np.ndarray | None, shape: tuple[int, ...]) -> bool:
-    return truth is not None and truth.dtype == np.bool_ and truth.shape == shape
 
 
 def _unpack(packed: bytes, shape: tuple[int, ...]) -> np.ndarray:

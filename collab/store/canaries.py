@@ -2,7 +2,6 @@
 
 import base64
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -53,17 +52,14 @@ class Canaries:
             self.names.setdefault(piece, Sign(name, row))
         self._index = None
 
-    def without(self, pieces: Iterable[bytes], name: str = "") -> "Canaries":
-        """These but `pieces`, and but those of `name`."""
+    def without(self, pieces: Iterable[bytes], *names: str) -> "Canaries":
+        """These but `pieces`, and but those of `names`."""
         gone = set(pieces)
-        return Canaries({piece: sign for piece, sign in self.names.items() if piece not in gone and sign.what != name})
-
-    def count_in(self, content: bytes | memoryview | np.ndarray) -> Counter[str]:
-        """How many different canaries of each name occur in `content`, at whatever offset."""
-        return Counter(self.names[piece].what for piece in self.find_in(content))
+        kept = ((piece, sign) for piece, sign in self.names.items() if piece not in gone and sign.what not in names)
+        return Canaries(dict(kept))
 
     def find_in(self, content: bytes | memoryview | np.ndarray, enough: int = ENOUGH) -> set[bytes]:
-        """The canaries that occur in `content`; not all of them where there are more than `enough`."""
+        """The canaries that occur in `content`, wherever they begin; not all where there are more than `enough`."""
         pieces = set[bytes]()
         if not self.names:
             return pieces

@@ -55,12 +55,6 @@ def shard_path(entity: str, sha256: str) -> str:
     return f"entity={entity}/{sha256[:16]}.arrow"
 
 
-def target_of(record: Record) -> tuple[str, int]:
-    """Kind of the targets of a shard, and how many classes or numbers they have."""
-    kind, _, count = record.target.partition(":")
-    return kind, int(count) if count else len(record.histogram)
-
-
 def parse_manifest_name(name: str) -> tuple[str, int] | None:
     """Entity and sequence number that the file name of a manifest states; None if it is none of a manifest."""
     match = _FILE.fullmatch(name)

@@ -62,9 +62,6 @@ class Sheet:
     from_original: np.ndarray
     from_poisoned: np.ndarray
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
 
 @dataclass(frozen=True)
 class Exhibit:
@@ -87,9 +84,6 @@ class Exhibit:
     attributes: np.ndarray
     positions: np.ndarray
     is_true: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
 
 def judged_file(attacker: str, attack: str, victim: str) -> str:

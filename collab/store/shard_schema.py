@@ -94,11 +94,6 @@ class Written:
     bytes: int
     histogram: tuple[int, ...]
 
-    @property
-    def digest(self) -> str:
-        """The sha256 of the file, 64 hexadecimal digits."""
-        return self.sha256
-
     def save(self) -> None:
         """Keeps this record beside a shard that is alone in its folder and in no store, for `read`."""
         content = json_bytes(asdict(self) | {"path": self.path.name}, what="the record of a shard")

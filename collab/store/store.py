@@ -4,7 +4,7 @@ import platform
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import cast
 
@@ -140,15 +140,15 @@ class Store:
                 findings.append(Finding(self._relative(path), str(error)))
             else:
                 if named.setdefault(record.path, record).facts != record.facts:
-                    findings.append(
-                        Finding(self._relative(path), "another manifest says different things of its shard")
-                    )
+                    problem = "another manifest says different things of its shard"
+                    findings.append(Finding(self._relative(path), problem))
         for path_of_shard, record in named.items():
+            problem = ""
             try:
                 open_shard(self._place(record), record, _spec_of(record))
-                findings.append(Finding(path_of_shard, "", record))
             except StoreError as error:
-                findings.append(Finding(path_of_shard, str(error), record))
+                problem = str(error)
+            findings.append(Finding(path_of_shard, problem, record))
         findings += [Finding(stray, problem) for stray, problem in self._strays(set(named))]
         return sorted(findings, key=lambda finding: finding.path)
 
@@ -188,14 +188,11 @@ class Store:
 
 def _spec_of(record: Record) -> ShardSpec:
     """What the record itself claims; ShardSpec refuses a type that is none."""
-    target, count = manifest.target_of(record)
+    target, _, numbers = record.target.partition(":")
+    count = int(numbers) if numbers else len(record.histogram)
     return ShardSpec(record.shape, cast(CodecName, record.dtype), count, record.featurizer, target)
 
 
 def _versions() -> dict[str, str]:
-    try:
-        own = version("collab")
-    except PackageNotFoundError:
-        own = "not installed"
-    torch_version = str(torch.__version__)
-    return {"collab": own, "python": platform.python_version(), "torch": torch_version, "pyarrow": pa.__version__}
+    libraries = {"torch": str(torch.__version__), "pyarrow": pa.__version__}
+    return {"collab": version("collab"), "python": platform.python_version(), **libraries}

@@ -1,6 +1,6 @@
 """The conformance kit: what every plugin must keep, tried on small scenarios of drawn images in this process."""
 
-from collab.testing.check import Check, Checks
-from collab.testing.kit import MOST_TIMES, check_all, check_attack, check_defense, check_entity
+from collab.testing.controls import Check
+from collab.testing.kit import MOST_TIMES, Checks, check_all, check_attack, check_defense, check_entity
 
 __all__ = ["MOST_TIMES", "Check", "Checks", "check_all", "check_attack", "check_defense", "check_entity"]

@@ -1,6 +1,7 @@
 """Controls of an attack (ATTACKS 3.1): what it makes of plain features, of noise, and of rows of other images."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,7 +13,16 @@ from collab.participants.attacking import guess_name
 from collab.runtime.play import Played
 from collab.scenario.base import Answers
 from collab.store.release import read_release
-from collab.testing.check import Check
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing to be kept: `problem` says what failed and what to do, or is empty; `figure` is what was seen."""
+
+    name: str
+    problem: str = ""
+    figure: str = ""
+
 
 JUDGED: Mapping[str, tuple[str, str | None]] = {
     "matches": ("match_top1", "match_chance"),

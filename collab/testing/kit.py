@@ -22,10 +22,11 @@ from collab.scenario.kinds import Kinds
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario, with_tuples
 from collab.store.store import Store
-from collab.testing.check import Check, Checks
-from collab.testing.controls import check_controls
-from collab.testing.scenario import attacks_of, content_of
+from collab.testing.controls import Check, check_controls
+from collab.testing.scenario import content_of
 from collab.training import progress
+
+Checks = tuple[Check, ...]
 
 MOST_TIMES = 20.0
 """How much slower than the paper's own entity, or than R alone, a plugin may be before its cost is told as a fault."""
@@ -99,8 +100,8 @@ class _Kit:
                 checks.append(self._check_resuming(scenario, played, recorder.moments, out))
             checks += [self._check_shards(played), self._check_cost(played)]
             if self._group == "attacks":
-                answers = Kinds(self._plugins).options("attacks", self._kind).answers  # type: ignore[attr-defined]
-                checks += check_controls(played, attacks_of(scenario)[0][1], answers)
+                attack = scenario.entities[1].options.attacks[0]  # type: ignore[attr-defined]
+                checks += check_controls(played, attack.label, attack.answers)
         return tuple(checks)
 
     # ---- the checks -------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from typing import Any
 
 from collab.plugins.discovery import Plugins
 from collab.scenario.kinds import Kinds
-from collab.scenario.model import Scenario
 
 
 def content_of(group: str, kind: str, options: Mapping[str, Any], plugins: Plugins) -> dict[str, Any]:
@@ -48,9 +47,3 @@ def content_of(group: str, kind: str, options: Mapping[str, Any], plugins: Plugi
         ]
     content["refinements"] = rows
     return content
-
-
-def attacks_of(scenario: Scenario) -> list[tuple[str, str]]:
-    """Victims and names of the attacks of the plugin's adversary."""
-    others = [entity.name for entity in scenario.entities if entity.name != "mine"]
-    return [(peer, attack.label) for peer, attack in scenario.entities[1].options.attacks_on(others)]

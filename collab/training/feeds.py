@@ -36,15 +36,14 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def at(self, rows: np.ndarray) -> "ImageSet":
+    def at(self, rows: np.ndarray | slice) -> "ImageSet":
         """The images of `rows`, in that order."""
         groups = None if self.groups is None else self.groups[rows]
         return ImageSet(self.images[rows], self.labels[rows], groups)
 
     def first(self, share: float) -> "ImageSet":
         """The first `share` of them, in (0, 1], one at least."""
-        count = max(1, round(share * len(self)))
-        return ImageSet(self.images[:count], self.labels[:count], None if self.groups is None else self.groups[:count])
+        return self.at(slice(max(1, round(share * len(self)))))
 
     def take(self, rows: np.ndarray, device: torch.device) -> Tensor:
         """The images of `rows` as float in [0, 1], channels last, on `device`."""

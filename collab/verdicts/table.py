@@ -5,7 +5,7 @@ A file of `collab/verdicts/papers` lists its tables in `TABLES`:
     TABLES = (Table("dp_table1", (poisoning_costs_little,), Setup(backbones=("resnet50", "resnet101")), _place_of),)
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import ParamSpec
@@ -48,11 +48,6 @@ def pretrained_on_a_part(evidence: Evidence) -> str:
     return "" if share == 1.0 else f"pre-trained on a part of X, that of {by}"
 
 
-def nowhere(evidence: Evidence, result: Result) -> Place | None:
-    """No printed figure stands beside a result: the table's figures are in other units, or pictures."""
-    return None
-
-
 @dataclass(frozen=True)
 class Setup:
     """What a paper printed its figures of; those of another set-up say nothing of ours."""
@@ -85,8 +80,11 @@ class Table:
     id: str
     claims: Sequence[Callable[[Evidence], Claim]]
     setup: Setup | str = Setup()
-    place_of: Callable[[Evidence, Result], Place | None] = nowhere
-    """Where in the printed table the figure stands that a result, none of an attack, is compared with."""
+    place_of: Callable[[Evidence, Result], Place | None] | None = None
+    """Where in the printed table the figure stands that a result, none of an attack, is compared with.
+
+    None where no figure is compared: those of the table are in other units, or pictures.
+    """
 
     @property
     def printed(self) -> PrintedTable:
@@ -99,12 +97,8 @@ class Table:
 
     def figure(self, evidence: Evidence, result: Result) -> float | None:
         """The printed figure that stands beside a result."""
-        place = None if result.attack is not None else self.place_of(evidence, result)
+        place = self.place_of(evidence, result) if self.place_of and result.attack is None else None
         return None if place is None else paper_figure(self.id, *place)
-
-    def claims_on(self, evidence: Evidence) -> Iterator[Claim]:
-        """Every claim that says something about a scenario."""
-        yield from (claim for claim in (judge(evidence) for judge in self.claims) if claim.comparisons)
 
 
 @dataclass(frozen=True)

@@ -52,10 +52,6 @@ class Verdict:
             is_undecided=made.verdict == UNDECIDED,
         )  # fmt: skip
 
-    def is_about(self, table: str, lines: Sequence[str]) -> bool:
-        """Whether it is the verdict on one of these lines of a table's claims."""
-        return self.source == table and self.expected in lines
-
     def known_against(self) -> "Verdict":
         """The verdict where the scenario states that this speaks against the paper: it fails if it holds."""
         if self.verdict.startswith("off by"):
@@ -64,32 +60,27 @@ class Verdict:
         return replace(self, verdict=told, has_failed=not self.is_undecided)
 
 
-def _no_such_line(table: str, expected: str) -> Verdict:
-    missing = Comparison(expected, Region(), None, missing="no claim of this table has such a line")
-    return Verdict.of(table, "against", "", missing)
-
-
 def judge(scenario: Scenario, rows: Sequence[Result]) -> tuple[Verdict, ...]:
     """Every expectation of `scenario` against its results: figures and claims of the papers' tables, then bounds."""
     stated = scenario.expectations
     stated_tables = {each.paper: each.against for each in stated if isinstance(each, PaperTable)}
     evidence = Evidence(scenario, rows)
     found = [verdict for table in stated_tables for verdict in _on_figures(evidence, TABLES[table], rows)]
-    claimed = [
-        Verdict.of(table, claim.name, claim.sentence, made)
-        for table in stated_tables
-        for claim in TABLES[table].claims_on(evidence)
-        for made in judge_family(claim.comparisons)
-    ]
     for table, against in stated_tables.items():
-        claimed = [each.known_against() if each.is_about(table, against) else each for each in claimed]
-        lines = {each.expected for each in claimed if each.source == table}
-        claimed += [_no_such_line(table, expected) for expected in against if expected not in lines]
-    found += claimed
-    for bound in stated:
-        if isinstance(bound, Bound):
-            found += [Verdict.of("own bound", "", "", made) for made in _on_bound(bound, evidence, rows)]
-    return tuple(found)
+        claims = [judge_claim(evidence) for judge_claim in TABLES[table].claims]
+        lines = [
+            Verdict.of(table, each.name, each.sentence, made)
+            for each in claims
+            for made in judge_family(each.comparisons)
+        ]
+        found += [each.known_against() if each.expected in against else each for each in lines]
+        for expected in against:
+            if expected not in {each.expected for each in lines}:
+                missing = Comparison(expected, Region(), None, missing="no claim of this table has such a line")
+                found.append(Verdict.of(table, "against", "", missing))
+    bounds = [each for each in stated if isinstance(each, Bound)]
+    bounded = [Verdict.of("own bound", "", "", made) for each in bounds for made in _on_bound(each, evidence, rows)]
+    return (*found, *bounded)
 
 
 def judge_results(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
@@ -105,7 +96,9 @@ def judge_results(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
                 paper = figure
                 sentences.append(printed[table.id][result.row, result.entity, result.metric].verdict)
         sentences += [
-            f"{_said(bound)}: {_compared(bound, result).verdict}" for bound in bounds if _is_meant(bound, result)
+            f"{_said(bound)}: {_compare(bound, result.entity, result, rows).verdict}"
+            for bound in bounds
+            if _is_meant(bound, result)
         ]
         judged.append(replace(result, paper=paper, verdict="; ".join(sentences) or None))
     return judged
@@ -167,35 +160,23 @@ def _judge_figures(
     evidence: Evidence, table: Table, rows: Sequence[Result]
 ) -> Mapping[tuple[str, str | None, str], Comparison]:
     """What each result comes to that stands beside a printed figure; together they are a family."""
-    made = {
-        (result.row, result.entity, result.metric): _on_figure(evidence, table, result, figure)
-        for result in rows
-        if (figure := table.figure(evidence, result)) is not None
-    }
+    made = dict[tuple[str, str | None, str], Comparison]()
+    for result in rows:
+        if (figure := table.figure(evidence, result)) is not None:
+            is_of_entity = result.row == stage_rows.TABLES_1_2
+            whose = f"{result.entity}: {result.metric}" if is_of_entity else f"{result.metric} of row {result.row}"
+            made[result.row, result.entity, result.metric] = Comparison(
+                f"{whose} as printed", Region(figure - WITHIN, figure + WITHIN), Found.of(result), figure,
+                is_points(result.metric), missing="no number", incomparable=table.set_apart(evidence),
+            )  # fmt: skip
     return dict(zip(made, judge_family(list(made.values())), strict=True))
-
-
-def _on_figure(evidence: Evidence, table: Table, result: Result, figure: float) -> Comparison:
-    is_of_entity = result.row == stage_rows.TABLES_1_2
-    whose = f"{result.entity}: {result.metric}" if is_of_entity else f"{result.metric} of row {result.row}"
-    region = Region(figure - WITHIN, figure + WITHIN)
-    return Comparison(
-        f"{whose} as printed", region, Found.of(result), figure, is_points(result.metric),
-        missing="no number", incomparable=table.set_apart(evidence),
-    )  # fmt: skip
 
 
 def _on_bound(bound: Bound, evidence: Evidence, rows: Sequence[Result]) -> Iterator[Comparison]:
     """One comparison for each entity whose number is bounded, measured or not."""
     meant = {result.entity: result for result in rows if _is_meant(bound, result)}
     for entity in [bound.entity] if bound.entity else evidence.find_owners(str(bound.row)):
-        yield _compared(bound, meant[entity]) if entity in meant else _not_there(bound, entity, rows)
-
-
-def _not_there(bound: Bound, entity: str | None, rows: Sequence[Result]) -> Comparison:
-    known = [result.metric for result in rows if (result.row, result.entity) == (str(bound.row), entity)]
-    missing = f"the row has {', '.join(known)}" if known else "the row has no results"
-    return Comparison(_expected(bound, entity), Region(), None, missing=missing)
+        yield _compare(bound, entity, meant.get(entity), rows)
 
 
 def _is_meant(bound: Bound, result: Result) -> bool:
@@ -203,13 +184,13 @@ def _is_meant(bound: Bound, result: Result) -> bool:
     return is_row and bound.entity in (None, result.entity)
 
 
-def _compared(bound: Bound, result: Result) -> Comparison:
+def _compare(bound: Bound, entity: str | None, result: Result | None, rows: Sequence[Result]) -> Comparison:
+    expected = f"{bound.metric} of row {bound.row}{f' ({entity})' if entity else ''} {_said(bound)}"
     missing = "it is not a finite number"
-    return Comparison(_expected(bound, result.entity), Region(*bound.limits), Found.of(result), missing=missing)
-
-
-def _expected(bound: Bound, entity: str | None) -> str:
-    return f"{bound.metric} of row {bound.row}{f' ({entity})' if entity else ''} {_said(bound)}"
+    if result is None:
+        metrics = [each.metric for each in rows if (each.row, each.entity) == (str(bound.row), entity)]
+        missing = f"the row has {', '.join(metrics) or 'no results'}"
+    return Comparison(expected, Region(*bound.limits), Found.of(result), missing=missing)
 
 
 def _said(bound: Bound) -> str:

@@ -18,14 +18,14 @@ def holder(rows: Sequence[int], shown: Sequence[int] | None = None) -> Holder:
     """Holds `rows` of a source, on which there are the pictures `shown`; those below 0 are of a single color."""
     numbers = rows if shown is None else shown
     images = [np.full((3, 4, 4), -number, np.uint8) if number < 0 else PICTURES[number] for number in numbers]
-    return Holder.of(np.array(rows), np.array(images).reshape(-1, 3, 4, 4))
+    return Holder.of(np.array(rows), [np.array(images).reshape(-1, 3, 4, 4)])
 
 
 def test_an_image_is_of_a_single_color_if_all_its_pixels_are_alike_whatever_the_color() -> None:
     red = np.stack([np.full((4, 4), level, np.uint8) for level in (200, 10, 10)])
     nearly = red.copy()
     nearly[2, 3, 3] += 1
-    assert Holder.of(np.arange(3), np.stack([red, nearly, PICTURES[0]])).is_blank == (True, False, False)
+    assert Holder.of(np.arange(3), [np.stack([red, nearly, PICTURES[0]])]).is_blank == (True, False, False)
 
 
 @given(st.lists(st.integers(0, 3), max_size=600))

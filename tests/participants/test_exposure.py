@@ -24,7 +24,7 @@ from collab.training.progress import Progress
 from collab.training.tasks import Attributes
 from collab.types import Measure
 
-BENCH = Bench(Stream(0, "a1", "expose"), resolve_compute("fp32", "cpu"), Progress(), 0)
+BENCH = Bench(lambda purpose: Stream(0, "a1", f"expose {purpose}"), resolve_compute("fp32", "cpu"), Progress(), 0)
 LEARNER = Learner(epochs=12, batch_size=16, learning_rate=1e-2)
 ROWS = 96
 GENERATOR = torch.Generator().manual_seed(0)

@@ -79,7 +79,7 @@ def test_both_pages_say_the_same_of_every_defense(which: str, request: pytest.Fi
         worst[defense] = max(worst.get(defense, CANNOT), word, key=rank.index)
     assert set(worst) == {"dpm", "none"}
     judged = judge_defenses(judge_attacks(run))
-    assert worst == {defense: each.word for defense, each in find_worst_by_defense(judged).items()}
+    assert worst == {defense: each.cell.word for defense, each in find_worst_by_defense(judged).items()}
     assert first_words(run).startswith(describe_verdicts(judged, name_defenses(run.scenario.entities)))
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     glance = page[page.index('id="glance-caption"') :].partition("</table>")[0]
@@ -118,7 +118,7 @@ def test_a_cell_counts_exactly_its_own_attack_though_a_name_begins_with_another(
 def test_results_hold_the_words_of_the_audit(seeing: Opened) -> None:
     rows = [row for row in read_results(seeing.folder / "results.parquet") if row.metric.startswith("audit: ")]
     assert [(row.defense, row.metric.rpartition(": ")[2], row.verdict) for row in rows] == [
-        (each.defense, each.adversary, each.word) for each in judge_defenses(judge_attacks(seeing))
+        (each.cell.defense, each.cell.adversary, each.cell.word) for each in judge_defenses(judge_attacks(seeing))
     ]
     assert rows
     assert {row.row for row in rows} == {stage_rows.VERDICT}  # so no page takes them for measured

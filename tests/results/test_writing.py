@@ -10,9 +10,9 @@ from collab.participants.participant import Participant
 from collab.report.tables.tables import make_tables
 from collab.report.tables.worth import draw_worths, tabulate_worths
 from collab.results.figure import Figure
+from collab.results.gains import Worth, divide, find_gap, list_rhos, list_worths
 from collab.results.results import Results
 from collab.results.table import Result
-from collab.results.writing import Worth, divide, find_gap, list_rhos, list_worths
 from collab.runtime.play import Played
 from collab.scenario.model import Scenario
 from collab.scenario.rows import list_played_rows

@@ -139,7 +139,7 @@ def audited(*overrides: str) -> Scenario:
 
 
 def held(scenario: Scenario) -> dict[str, list[int]]:
-    return {name: holding.rows.tolist() for name, holding in deal(scenario).assignment.entities.items()}
+    return {name: holding.rows.tolist() for name, holding in deal(scenario).entities.items()}
 
 
 def keys(scenario: Scenario, out: Path) -> dict[str, str]:
@@ -176,7 +176,7 @@ def read_scenario_of(content: dict[str, object], folder: Path) -> Scenario:
 
 
 def test_lists_that_name_all_images_can_be_audited(small: Small, tmp_path: Path) -> None:
-    everything = deal(small()).assignment.everything.rows
+    everything = deal(small()).everything.rows
     overrides = []
     for name, part in zip(ENTITIES, np.array_split(np.random.default_rng(0).permutation(everything), 4), strict=True):
         (tmp_path / f"{name}.txt").write_text("\n".join(map(str, part.tolist())))

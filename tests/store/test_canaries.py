@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from collab.store.canaries import CHUNK, Canaries, Sign, numbers, pictures
 from collab.store.windows import WINDOW
+from tests.store.counting import count_in
 
 RNG = np.random.default_rng(0)
 WEIGHTS = RNG.standard_normal((20, 200)).astype(np.float32)
@@ -50,24 +51,24 @@ PICTURES = {
 @pytest.mark.parametrize("offset", [0, 1, 7, CHUNK - 5])
 def test_weights_are_found_in_any_form_at_any_offset(form: str, offset: int) -> None:
     content = bytes(offset) + FORMS[form] + bytes(30)
-    assert looked_for().count_in(content)["weights"] >= 1
+    assert count_in(looked_for(), content)["weights"] >= 1
 
 
 @pytest.mark.parametrize("form", PICTURES)
 def test_an_image_is_found_in_any_form(form: str) -> None:
-    assert set(looked_for().count_in(b"x" * 13 + PICTURES[form])) == {"images"}
+    assert set(count_in(looked_for(), b"x" * 13 + PICTURES[form])) == {"images"}
 
 
 def test_every_row_and_every_image_has_a_canary_of_its_own() -> None:
-    assert [looked_for().count_in(row.tobytes()) for row in WEIGHTS] == [{"weights": 1}] * 20
-    assert [looked_for().count_in(image.tobytes()) for image in IMAGES] == [{"images": 1}] * 10
+    assert [count_in(looked_for(), row.tobytes()) for row in WEIGHTS] == [{"weights": 1}] * 20
+    assert [count_in(looked_for(), image.tobytes()) for image in IMAGES] == [{"images": 1}] * 10
 
 
 @given(st.binary(max_size=2000), st.integers(0, 2**32))
 def test_nothing_is_found_where_nothing_is(content: bytes, seed: int) -> None:
     made = looked_for()
-    assert not made.count_in(content)
-    assert not made.count_in(np.random.default_rng((seed, 1)).standard_normal(500).astype(np.float32).tobytes())
+    assert not count_in(made, content)
+    assert not count_in(made, np.random.default_rng((seed, 1)).standard_normal(500).astype(np.float32).tobytes())
 
 
 def test_plain_content_is_no_canary() -> None:
@@ -87,23 +88,23 @@ def test_digits_that_sizes_share_with_halves_are_no_canary() -> None:
     halves[1] = np.float16(0.0004852294921875) * (1 + np.arange(200) % 7 * (-1) ** np.arange(200))
     made = Canaries()
     made.add("features", numbers(halves, ["as it is", "float32"]))
-    assert made.count_in(json.dumps(halves.astype(float).tolist()).encode())["features"] == 2
+    assert count_in(made, json.dumps(halves.astype(float).tolist()).encode())["features"] == 2
     sizes = [31.004852294921875, *(n / 2**20 for n in range(1, 2**20, 7))]
-    assert not made.count_in(json.dumps({"MiB": sizes}).encode())
+    assert not count_in(made, json.dumps({"MiB": sizes}).encode())
 
 
 def test_what_is_public_too_is_not_looked_for() -> None:
     made = looked_for()
     public = IMAGES[:5].tobytes()
     left = made.without(made.find_in(public))
-    assert not left.count_in(public)
-    assert left.count_in(IMAGES[5:].tobytes()) == {"images": 5}
-    assert not left.without((), "images").count_in(IMAGES.tobytes())
+    assert not count_in(left, public)
+    assert count_in(left, IMAGES[5:].tobytes()) == {"images": 5}
+    assert not count_in(left.without((), "images"), IMAGES.tobytes())
 
 
 def test_a_million_bytes_of_zeros_and_a_search_for_nothing() -> None:
-    assert not looked_for().count_in(bytes(1 << 20))
-    assert not Canaries().count_in(WEIGHTS.tobytes())
+    assert not count_in(looked_for(), bytes(1 << 20))
+    assert not count_in(Canaries(), WEIGHTS.tobytes())
 
 
 def test_the_canaries_are_walked_over_once_for_any_number_of_files() -> None:
@@ -117,5 +118,5 @@ def test_the_canaries_are_walked_over_once_for_any_number_of_files() -> None:
     made = looked_for()
     made.names = Names(made.names)
     for _ in range(5):
-        assert made.count_in(WEIGHTS.tobytes())["weights"] == len(WEIGHTS)
+        assert count_in(made, WEIGHTS.tobytes())["weights"] == len(WEIGHTS)
     assert Names.walks == 1

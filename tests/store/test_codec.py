@@ -17,6 +17,7 @@ from collab.store.canaries import Canaries, numbers
 from collab.store.codec import CODECS, quantize, restore, store_and_read
 from collab.store.residue import read_rows
 from collab.store.shards import ShardSpec, Written, open_shard, write_shard
+from tests.store.counting import count_in
 
 SHAPE = (2, 3, 4)
 
@@ -132,4 +133,4 @@ def test_the_audit_finds_features_in_the_stored_form_of_any_codec(codec: str, tm
     published = write_shard(tmp_path / "sent", [(x[[3, 5]], y[:2])], entity="a", spec=wide)
     made = Canaries()
     made.add("features", numbers(read_rows(own.path, 20), ["as it is"]))
-    assert made.count_in(published.path.read_bytes()) == {"features": 2}
+    assert count_in(made, published.path.read_bytes()) == {"features": 2}

@@ -5,6 +5,7 @@ import pytest
 
 from collab.store.canaries import Canaries, numbers
 from collab.store.windows import WINDOW, find_own_windows, list_starts, sign_windows
+from tests.store.counting import count_in
 
 RNG = np.random.default_rng(0)
 TYPES = ["float16", "float32", "uint8"]
@@ -39,7 +40,7 @@ def test_a_row_that_others_have_in_part_is_looked_for_by_the_rest(kind: str) -> 
     rows, known = rows_of(kind), rows_of(kind, 3)
     known[0, :300] = rows[2, :300]
     made = looked_for(rows, known)
-    assert not made.count_in(known.tobytes())
+    assert not count_in(made, known.tobytes())
     assert {made.names[piece].row for piece in made.find_in(rows.tobytes())} == set(range(len(rows)))
 
 
@@ -47,14 +48,14 @@ def test_a_row_that_several_others_have_between_them_is_not_looked_for() -> None
     rows, known = rows_of("float16"), rows_of("float16", 2)
     known[0, :220], known[1, 180:] = rows[2, :220], rows[2, 180:]
     made = looked_for(rows, known)
-    assert not made.count_in(known.tobytes())
+    assert not count_in(made, known.tobytes())
     assert {sign.row for sign in made.names.values()} == {0, 1, 3, 4, 5}
 
 
 def test_a_row_that_one_other_is_was_copied_and_is_looked_for() -> None:
     rows, known = rows_of("float16"), rows_of("float16", 3)
     known[1] = rows[2]
-    assert looked_for(rows, known).count_in(known.tobytes()) == {"rows": 1}
+    assert count_in(looked_for(rows, known), known.tobytes()) == {"rows": 1}
 
 
 def test_what_two_images_have_is_no_sign_of_one_but_what_one_image_has_twice_is() -> None:
@@ -64,5 +65,5 @@ def test_what_two_images_have_is_no_sign_of_one_but_what_one_image_has_twice_is(
     partly = rows_of("float16")
     partly[:, :200] = partly[0, :200]
     made = looked_for(partly, none)
-    assert not made.count_in(partly[:, : 200 + WINDOW // 2].tobytes()[: 2 * 200])
+    assert not count_in(made, partly[:, : 200 + WINDOW // 2].tobytes()[: 2 * 200])
     assert {sign.row for sign in made.names.values()} == set(range(6))

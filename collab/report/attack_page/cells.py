@@ -1,6 +1,6 @@
 """What an audit found, one cell for each defense and attack, and the word that it earns (ATTACKS 3.2)."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -126,7 +126,7 @@ def _cell(
     return Cell(
         defense, first.attack, first.adversary, word, how, pick_leakage(victims), pool(victims, likeness),
         pool(victims, "match_top1"), max(worst, default=None),
-        victims=list_once(attacked.victim for attacked in group),
+        victims=tuple(dict.fromkeys(attacked.victim for attacked in group)),
         rows=max(result.n or 0 for scored in victims for result in scored.values()),
         seconds=sum(job["seconds"] for job in jobs),
     )  # fmt: skip
@@ -159,8 +159,3 @@ def name_defenses(entities: Sequence[EntityPart]) -> dict[str, str]:
         else:
             names[entity.name] = names[same.name]
     return names
-
-
-def list_once(names: Iterable[str]) -> tuple[str, ...]:
-    """Each name once, in the order of its first mention."""
-    return tuple(dict.fromkeys(names))

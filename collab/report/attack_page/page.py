@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from collab.report.attack_page.cells import Cell, judge_attacks, list_once, name_defenses
+from collab.report.attack_page.cells import Cell, judge_attacks, name_defenses
 from collab.report.attack_page.shown import find_nearest
 from collab.report.attack_page.tables import tabulate_details, tabulate_matrix, tabulate_numbers, tabulate_verdicts
 from collab.report.drawing import fill_in, inline_svg
@@ -43,7 +43,7 @@ def draw_frontier(run: Opened, cells: Sequence[Cell]) -> str:
     worth = gains if len(gains) > 1 else _costs(run)
     meaning = f"{main.points} that a peer gains" if len(gains) > 1 else f"{main.points} that it costs"
     points = []
-    for name in list_once(cell.defense for cell in cells):
+    for name in dict.fromkeys(cell.defense for cell in cells):
         worst = max((c.leakage.value for c in cells if c.defense == name and c.leakage is not None), default=None)
         if name in worth and worst is not None:
             points.append((worst, sum(worth[name]) / len(worth[name]), name))
@@ -88,7 +88,7 @@ def _sheets(run: Opened, cells: Sequence[Cell]) -> list[tuple[str, ContactSheet]
     """Truth and answer of the attacks that rebuild most: for each defense an outsider's, and anybody's."""
     names, made = name_defenses(run.scenario.entities), dict[str, ContactSheet]()
     outsiders = {(cell.defense, cell.attack) for cell in cells if cell.adversary == "outsider"}
-    for defense in list_once(cell.defense for cell in cells):
+    for defense in dict.fromkeys(cell.defense for cell in cells):
         results = [each for each in run.rows if each.attack and names.get(str(each.entity)) == defense]
         for some in ([each for each in results if (defense, each.attack) in outsiders], results):
             made |= _sheet(run, defense, *find_nearest(some))

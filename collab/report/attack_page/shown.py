@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from collab.metric import MetricName
-from collab.results.paired import subtract
 from collab.results.results import Results
 from collab.results.table import Result
 from collab.store.pictures import Pictures
@@ -27,12 +26,6 @@ class Disclosure:
     attack: Result | None
     attack_guess: Result | None
 
-    @property
-    def is_above_a_guess(self) -> bool:
-        """Whether what R makes of published features is clearly nearer to the truth than a guess from labels."""
-        change = subtract(self.poisoned, self.guess)
-        return change is not None and change.direction > 0
-
 
 def find_disclosure(results: Results, name: str, pictures: Mapping[str, Pictures]) -> Disclosure | None:
     """Of one entity; None if its features were not given to R before and after they were poisoned."""
@@ -50,16 +43,12 @@ def find_disclosure(results: Results, name: str, pictures: Mapping[str, Pictures
 
 def find_nearest(attacks: Sequence[Result]) -> tuple[Result | None, Result | None]:
     """The largest mean SSIM of an attack, and the best guess about the images that it was tried on."""
-    likeness = [
-        (name, result) for result in attacks if (name := MetricName.parse(result.metric)).quantity == "ssim_max"
-    ]
+    names = [(MetricName.parse(result.metric), result) for result in attacks]
+    likeness = [(name, result) for name, result in names if name.quantity == "ssim_max"]
     attack = _pick_largest(result for name, result in likeness if name.is_plain)
-    if attack is None:
-        return None, None
-    key = (attack.row, attack.entity, attack.attack)
-    return attack, _pick_largest(
-        result for name, result in likeness if name.is_guess and (result.row, result.entity, result.attack) == key
-    )
+    guesses = [result for name, result in likeness if name.is_guess]
+    key = attack and (attack.row, attack.entity, attack.attack)
+    return attack, _pick_largest(each for each in guesses if (each.row, each.entity, each.attack) == key)
 
 
 def _pick_largest(results: Iterable[Result]) -> Result | None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from collab.report.attack_page.cells import Cell, list_once
+from collab.report.attack_page.cells import Cell
 from collab.report.attack_page.verdicts import find_worst, judge_defenses
 from collab.report.attack_page.words import CANNOT, CONTROL_FAILED, NOTHING, R_IS_BLIND
 from collab.report.cells import Table
@@ -12,7 +12,7 @@ from collab.results.figure import Figure
 
 def tabulate_matrix(cells: Sequence[Cell]) -> Table:
     """Defenses by attacks, in each place the worst verdict of all classes of adversaries."""
-    defenses = list_once(cell.defense for cell in cells)
+    defenses = tuple(dict.fromkeys(cell.defense for cell in cells))
 
     def word(defense: str, attack: str) -> str:
         here = [cell for cell in cells if (cell.defense, cell.attack) == (defense, attack)]
@@ -20,7 +20,7 @@ def tabulate_matrix(cells: Sequence[Cell]) -> Table:
         return worst.word if worst else NOTHING if here else ""
 
     lines = [
-        (attack, *(word(defense, attack) for defense in defenses)) for attack in list_once(c.attack for c in cells)
+        (attack, *(word(defense, attack) for defense in defenses)) for attack in dict.fromkeys(c.attack for c in cells)
     ]
     note = (
         "broken: leakage of .5 or more (0 is the best guess without features, 1 what the released R makes of plain "
@@ -41,7 +41,7 @@ def tabulate_verdicts(cells: Sequence[Cell]) -> Table:
         counts = ((each.tried, "attack"), (len(cell.victims), "victim"), (cell.rows, "row"))
         tried = [f"{count} {noun}{'s' * (count != 1)}" for count, noun in counts]
         tried[1:1] = [f"{each.unjudged} of them without a verdict"] * (0 < each.unjudged < each.tried)
-        lines.append((each.defense, each.adversary, each.word, f"{cell.attack}: {cell.how} ({', '.join(tried)})"))
+        lines.append((cell.defense, cell.adversary, cell.word, f"{cell.attack}: {cell.how} ({', '.join(tried)})"))
     note = (
         "An outsider reads store and release; an insider also has pairs of the victim, their number in brackets. "
         "Each line counts the attacks that need just that knowledge: who knows more can do all that the others do. "
@@ -79,7 +79,7 @@ def tabulate_numbers(cells: Sequence[Cell]) -> Table | None:
     if max(map(len, counts)) < 2:
         return None
     lines = []
-    for defense in list_once(cell.defense for cell in cells):
+    for defense in dict.fromkeys(cell.defense for cell in cells):
         pairs, modules = (
             [f"{leakage[defense, k].value:.2f}" if (defense, k) in leakage else "—" for k in ks]
             for leakage, ks in zip((by_pairs, by_modules), counts, strict=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from collab.report.attack_page.cells import UNKNOWN, Cell, judge_attacks, list_once
+from collab.report.attack_page.cells import UNKNOWN, Cell, judge_attacks
 from collab.report.attack_page.words import CANNOT, CONTROL_FAILED, R_IS_BLIND, WORDS
 from collab.results.opened import Opened
 from collab.results.table import Result
@@ -25,11 +25,8 @@ MOST_NAMED = 3
 
 @dataclass(frozen=True)
 class Judgement:
-    """The worst that a class of adversaries does to a defense: `cell` earned `word`; of `tried` attacks so many."""
+    """The worst that a class of adversaries does to a defense: `cell`, of `tried` attacks; `unjudged` have no word."""
 
-    defense: str
-    adversary: str
-    word: str
     cell: Cell
     tried: int
     unjudged: int
@@ -38,13 +35,13 @@ class Judgement:
 def judge_defenses(cells: Sequence[Cell]) -> list[Judgement]:
     """One for each defense and class of adversary that has an attack with a word."""
     made = []
-    for defense in list_once(cell.defense for cell in cells):
-        for adversary in list_once([*ADVERSARIES, *(cell.adversary for cell in cells)]):
+    for defense in dict.fromkeys(cell.defense for cell in cells):
+        for adversary in dict.fromkeys([*ADVERSARIES, *(cell.adversary for cell in cells)]):
             here = [cell for cell in cells if (cell.defense, cell.adversary) == (defense, adversary)]
             worst = find_worst(here)
             if worst is not None:
                 unjudged = sum(cell.word not in WORDS for cell in here)
-                made.append(Judgement(defense, adversary, worst.word, worst, len(here), unjudged))
+                made.append(Judgement(worst, len(here), unjudged))
     return made
 
 
@@ -52,10 +49,10 @@ def list_verdicts(run: Opened) -> list[Result]:
     """What an audit says, as rows of results: one for each defense and class of adversary, the word in `verdict`."""
     return [
         Result(
-            run.scenario.name, stage_rows.VERDICT, None, each.defense, None, f"audit: {each.defense}: {each.adversary}",
-            None, seed=run.scenario.seed, verdict=each.word,
+            run.scenario.name, stage_rows.VERDICT, None, cell.defense, None, f"audit: {cell.defense}: {cell.adversary}",
+            None, seed=run.scenario.seed, verdict=cell.word,
         )
-        for each in judge_defenses(judge_attacks(run))
+        for cell in (each.cell for each in judge_defenses(judge_attacks(run)))
     ]  # fmt: skip
 
 
@@ -72,8 +69,9 @@ def find_worst_by_defense(judged: Sequence[Judgement]) -> dict[str, Judgement]:
     """The worst judgment of each defense; of those that earn the same word, that of the adversary who knows least."""
     worst: dict[str, Judgement] = {}
     for each in judged:
-        if each.defense not in worst or _level(each.word) > _level(worst[each.defense].word):
-            worst[each.defense] = each
+        defense = each.cell.defense
+        if defense not in worst or _level(each.cell.word) > _level(worst[defense].cell.word):
+            worst[defense] = each
     return worst
 
 
@@ -81,7 +79,7 @@ def describe_verdicts(judged: Sequence[Judgement], defenses: Mapping[str, str]) 
     """Sentences that say each defense's worst verdict once, the worst first; `defenses` are those of the entities."""
     groups: dict[tuple[str, str], list[Judgement]] = {}
     for each in find_worst_by_defense(judged).values():
-        groups.setdefault((each.word, each.adversary), []).append(each)
+        groups.setdefault((each.cell.word, each.cell.adversary), []).append(each)
     turn = list(ADVERSARIES)
 
     def urgency(group: tuple[str, str]) -> tuple[int, int]:
@@ -89,7 +87,8 @@ def describe_verdicts(judged: Sequence[Judgement], defenses: Mapping[str, str]) 
 
     sentences = []
     for word, adversary in sorted(groups, key=urgency):
-        here = sorted(groups[word, adversary], key=lambda each: each.defense == "none")  # plain features hide nothing
+        # plain features hide nothing: they come last
+        here = sorted(groups[word, adversary], key=lambda each: each.cell.defense == "none")
         adversaries = ADVERSARIES.get(adversary, adversary)
         begin = {
             WORDS[2]: f"Broken by {adversaries}",
@@ -105,14 +104,15 @@ def describe_verdicts(judged: Sequence[Judgement], defenses: Mapping[str, str]) 
 
 
 def _told(each: Judgement, defenses: Mapping[str, str]) -> str:
-    owners = [name for name, defense in defenses.items() if defense == each.defense and name in each.cell.victims]
+    cell = each.cell
+    owners = [name for name, defense in defenses.items() if defense == cell.defense and name in cell.victims]
     verb = "publish" if len(owners) > 1 else "publishes"
-    clause = f"what {join_names(owners)} {verb} ({'no defense' if each.defense == 'none' else each.defense})"
-    if each.word in (CANNOT, WORDS[0]):
+    clause = f"what {join_names(owners)} {verb} ({'no defense' if cell.defense == 'none' else cell.defense})"
+    if cell.word in (CANNOT, WORDS[0]):
         attacks = f"{each.tried} attacks" if each.tried > 1 else "one attack"
         some = f", {each.unjudged} of them without a verdict" * (0 < each.unjudged < each.tried)
         return f"{clause}, {attacks}{some}"
-    return f"{clause}, by {each.cell.attack}: {each.cell.how}"
+    return f"{clause}, by {cell.attack}: {cell.how}"
 
 
 def _level(word: str) -> int:

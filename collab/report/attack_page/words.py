@@ -1,7 +1,7 @@
 """The word that an attack earns, and what it rests on (ATTACKS 3.2)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from collab.metric import MetricName
 from collab.results.catalog import is_share
@@ -50,30 +50,23 @@ class Look:
         return (2 if self.is_large else 1) if is_clear else 0
 
 
-def pool(victims: Sequence[Scored], metric: str) -> Figure | None:
-    """The mean of a metric over `victims`, of those that have it, as `average_groups` says; None if none has.
+def pool(
+    victims: Sequence[Scored], metric: str, average: Callable[[list[Figure]], Figure] = average_groups
+) -> Figure | None:
+    """The mean of a metric over `victims`, of those that have it, as `average` says; None if none has.
 
     Its interval speaks of other victims too, where these differ. Of a share it is cut off at 0 and at 1.
     """
-    figures = _figures(victims, metric)
-    return _cut(average_groups(figures), metric) if figures else None
+    figures = [figure for scored in victims if metric in scored and (figure := scored[metric].figure) is not None]
+    if not figures:
+        return None
+    mean = average(figures)
+    return mean.within(0.0, 1.0) if is_share(metric) else mean
 
 
 def pool_these(victims: Sequence[Scored], metric: str) -> Figure | None:
     """The same with an interval over the images of these victims alone: what they gave away, whoever comes next."""
-    figures = _figures(victims, metric)
-    if not figures:
-        return None
-    mean = add_figures([1 / len(figures) * figure for figure in figures])
-    return _cut(replace(mean, n=len(figures)), metric)
-
-
-def _figures(victims: Sequence[Scored], metric: str) -> list[Figure]:
-    return [figure for scored in victims if metric in scored and (figure := scored[metric].figure) is not None]
-
-
-def _cut(mean: Figure, metric: str) -> Figure:
-    return mean.within(0.0, 1.0) if is_share(metric) else mean
+    return pool(victims, metric, lambda figures: add_figures([1 / len(figures) * figure for figure in figures]))
 
 
 def choose_word(
@@ -104,8 +97,8 @@ def list_looks(victims: Sequence[Scored]) -> list[Look]:
 
 def pick_leakage(victims: Sequence[Scored]) -> Figure | None:
     """The larger of the leakages by SSIM and by pdist; None where R makes no more of plain features than a guess."""
-    scores = [score for metric in LEAKAGES if (score := pool(victims, metric)) is not None]
-    return max(scores, key=lambda score: score.value, default=None)
+    scores = (pool(victims, metric) for metric in LEAKAGES)
+    return max(filter(None, scores), key=lambda score: score.value, default=None)
 
 
 def _leakages(victims: Sequence[Scored]) -> list[Figure]:

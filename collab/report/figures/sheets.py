@@ -44,7 +44,7 @@ def make_contact_sheet(sheets: Mapping[str, Sheet]) -> ContactSheet | None:
     Where R is not the same for all, as in a sweep over hooks, each has its line of plain features. Those whose images
     are not those of the first are left out.
     """
-    filled = {name: sheet for name, sheet in sheets.items() if len(sheet)}
+    filled = {name: sheet for name, sheet in sheets.items() if len(sheet.rows)}
     if not filled:
         return None
     first = next(iter(filled.values()))

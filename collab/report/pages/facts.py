@@ -130,11 +130,6 @@ def tabulate_stages(jobs: Mapping[str, Mapping[str, Any]]) -> Table:
     return Table("Stages", ("stage", "time", "memory", "from the cache"), lines, (note,))
 
 
-def list_copies(record: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a run said of images that stand twice."""
-    return tuple(record.get("facts", {}).get("find copies", {}).values())
-
-
 def list_refusals(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What was refused in which job, and why; what attacks knew is told with them."""
     facts = record.get("facts", {}).items()

@@ -25,10 +25,9 @@ from collab.report.tables.published import draw_entropy
 from collab.report.tables.tables import describe, make_tables, tabulate_verdicts
 from collab.report.tables.worth import draw_worths, tabulate_worths
 from collab.results.aggregate import Mean, Values
-from collab.results.gains import name_reference
+from collab.results.gains import Worth, name_reference
 from collab.results.opened import Opened, open_run
 from collab.results.words import FOR_CHOOSING
-from collab.results.writing import Worth
 from collab.scenario.model import Refinement
 from collab.scenario.sweep import Sweep
 from collab.store.pictures import Sheet
@@ -63,7 +62,8 @@ def draw_page(run: Opened) -> str:
     scenario, record = run.scenario, run.record
     names = [entity.name for entity in scenario.entities]
     sent = sum_crossings(names, run.crossings, scenario.data.image_size, run.rows)
-    notices = (*facts.list_copies(record), *record.get("notices", ()))
+    copies = record.get("facts", {}).get("find copies", {}).values()  # sentences about images that stand twice
+    notices = (*copies, *record.get("notices", ()))
     summary = summarize(scenario, run.rows, sent, run.pictures, judge_attacks(run), notices)
     made = make_tables(scenario, run.rows)
     table_5 = next((table for table in made if table.title.startswith("Table 5")), None)

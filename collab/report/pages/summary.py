@@ -9,6 +9,7 @@ from collab.report.attack_page.verdicts import describe_verdicts, find_worst_by_
 from collab.report.tables.crossings import Boundary
 from collab.results.figure import Figure
 from collab.results.gains import find_gain, find_largest_pool, find_without_sharing
+from collab.results.paired import subtract
 from collab.results.results import Results
 from collab.results.table import Result
 from collab.results.words import format_size, join_names, measure_gain
@@ -36,12 +37,6 @@ class Gain:
     change: Figure
     unpoisoned: Figure | None
     scratch: Result | None
-
-    @property
-    def is_beaten_from_scratch(self) -> bool:
-        """Whether a network trained on its own raw images alone is clearly better than what sharing gives."""
-        apart = measure_gain(self.main, self.scratch, self.with_pool) if self.scratch is not None else None
-        return apart is not None and apart.direction > 0
 
     @property
     def told(self) -> str:
@@ -94,7 +89,9 @@ def summarize(
     judged, defenses = judge_defenses(cells), name_defenses(scenario.entities)
     worst = find_worst_by_defense(judged)
     victims = {name for cell in cells for name in cell.victims}
-    verdicts = {name: worst[defenses[name]].word for name in defenses if name in victims and defenses[name] in worst}
+    verdicts = {
+        name: worst[defenses[name]].cell.word for name in defenses if name in victims and defenses[name] in worst
+    }
     disclosed = " ".join(filter(None, (describe_verdicts(judged, defenses), describe_disclosure(shown))))
     cautions = (*_alone_is_better(gains), *_not_hidden(scenario, shown), *notices, *_cautions(scenario, results))
     return Summary(gains, shown, verdicts, _gained(scenario, gains), disclosed, _cost(sent), cautions)
@@ -163,65 +160,58 @@ def _cost(sent: Sequence[Boundary]) -> str:
     )
 
 
-def _alone_is_better(gains: Sequence[Gain]) -> tuple[str, ...]:
-    return tuple(
-        f"{gain.entity} does better without any of this: trained from scratch on its own raw images it reaches "
-        f"{gain.main.write(gain.scratch.value or 0)} (row {gain.scratch.row}), with the pool "
-        f"{gain.main.write(gain.with_pool.value or 0)}."
-        for gain in gains
-        if gain.scratch is not None and gain.is_beaten_from_scratch
-    )
+def _alone_is_better(gains: Sequence[Gain]) -> Iterator[str]:
+    """Whose network, trained on its own raw images alone, is clearly better than what sharing gives."""
+    for gain in gains:
+        apart = measure_gain(gain.main, gain.scratch, gain.with_pool)
+        if gain.scratch is not None and apart is not None and apart.direction > 0:
+            yield (
+                f"{gain.entity} does better without any of this: trained from scratch on its own raw images it reaches "
+                f"{gain.main.write(gain.scratch.value or 0)} (row {gain.scratch.row}), with the pool "
+                f"{gain.main.write(gain.with_pool.value or 0)}."
+            )
 
 
-def _not_hidden(scenario: Scenario, shown: Sequence[Disclosure]) -> tuple[str, ...]:
-    """Whose defense leaves to R more than a guess has: it may be no better than none."""
+def _not_hidden(scenario: Scenario, shown: Sequence[Disclosure]) -> Iterator[str]:
+    """Whose defense leaves to R clearly more than a guess from labels has: it may be no better than none."""
     protected = {each.name: each.protection for each in scenario.entities if each.protection != "none"}
-    return tuple(
-        f"The defense of {each.entity} ({protected[each.entity]}) does not hide its images: the released reconstructor "
-        f"rebuilds them with SSIM {each.poisoned.value:.3f}, and a guess from labels has {each.guess.value:.3f}. Train "
-        "it longer or on more images, or do not publish."
-        for each in shown
-        if each.entity in protected and each.is_above_a_guess and each.guess is not None
-    )
+    for each in shown:
+        change = subtract(each.poisoned, each.guess)
+        if each.entity in protected and each.guess is not None and change is not None and change.direction > 0:
+            yield (
+                f"The defense of {each.entity} ({protected[each.entity]}) does not hide its images: the released "
+                f"reconstructor rebuilds them with SSIM {each.poisoned.value:.3f}, and a guess from labels has "
+                f"{each.guess.value:.3f}. Train it longer or on more images, or do not publish."
+            )
 
 
 LEARNED = 0.95
 """Top-1 on its own training images from which a network counts as one that has learned (our choice)."""
 
 
-def _not_learned(results: Results) -> tuple[str, ...]:
-    """Which networks from scratch were frozen in mid-descent: their figures tell how far they came, not what they can.
-
-    Of classes only: for other tasks no such bound was tried.
-    """
-    short = [result for result in results.all if result.metric == "top1_training" and (result.value or 0) < LEARNED]
-    if not short:
-        return ()
-    told = join_names([f"{100 * (result.value or 0):.1f} % (row {result.row})" for result in short])
-    return (
-        f"Frozen before it had learned: on its own training images a network from scratch is right in {told}, less "
-        f"than {100 * LEARNED:.0f} %. Such figures tell when a training was stopped more than what its images are "
-        "worth. Give model.pretrain, scratch or the row more epochs.",
-    )
-
-
-def _cautions(scenario: Scenario, results: Results) -> tuple[str, ...]:
-    sentences = []
+def _cautions(scenario: Scenario, results: Results) -> Iterator[str]:
     if scenario.data.is_drawn:
-        sentences.append("The images are drawn creatures, a stand-in: no figure here says anything about photographs.")
+        yield "The images are drawn creatures, a stand-in: no figure here says anything about photographs."
     if not results.attacks:
-        sentences.append(
+        yield (
             "No attack was played. The reconstructor is the one that the DPMs were trained against, the easiest "
             "opponent: a low SSIM says that it is fooled, not that the image is gone."
         )
-    seeds = {result.seed for result in results.all if result.seed is not None}
-    if len(seeds) == 1:
-        sentences.append("One seed: intervals tell the noise of the held-out images, not that of another training.")
+    if len({result.seed for result in results.all if result.seed is not None}) == 1:
+        yield "One seed: intervals tell the noise of the held-out images, not that of another training."
     shown = results.first("tables_1_2", "ssim", "original")
     if shown and shown.value is not None and shown.value < 0.5:
-        sentences.append(
+        yield (
             f"The reconstructor reaches SSIM {shown.value:.3f} even from features as they are; below .5 it is too weak "
             "to show that poisoning hides anything."
         )
-    sentences += _not_learned(results)
-    return tuple(sentences)
+    # Networks frozen in mid-descent: figures tell how far they came, not what they can. For classes only: of other
+    # tasks no such bound was tried.
+    short = [result for result in results.all if result.metric == "top1_training" and (result.value or 0) < LEARNED]
+    if short:
+        told = join_names([f"{100 * (result.value or 0):.1f} % (row {result.row})" for result in short])
+        yield (
+            f"Frozen before it had learned: on its own training images a network from scratch is right in {told}, less "
+            f"than {100 * LEARNED:.0f} %. Such figures tell when a training was stopped more than what its images are "
+            "worth. Give model.pretrain, scratch or the row more epochs."
+        )

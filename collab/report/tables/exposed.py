@@ -1,4 +1,4 @@
-"""What published features give away beside the task: a table, what decoders rebuild, and maps (APT Tables 1 to 3)."""
+"""What published features give away beside the task: tables, what decoders rebuild, and maps (APT Tables 1 to 3)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -13,6 +13,9 @@ from collab.results.results import Results
 from collab.results.words import state_basis
 from collab.scenario.model import EntityPart, Scenario
 from collab.store.pictures import Exhibit
+
+SUFFIXES = ("plain", "fixed", "fresh", "chance")
+"""Of the metrics of one question: who reads which features, and a guess."""
 
 
 def tabulate_exposure(scenario: Scenario, results: Results) -> Iterator[Table]:
@@ -62,6 +65,29 @@ def _table(
         ),
     )
     return Table(title, ("entity", "defense", noun, *heads.values()), lines, (note, state_basis(measured)))
+
+
+def tabulate_inference(scenario: Scenario, results: Results) -> Table:
+    """One line for each entity and question: classifiers on features as they are and on published ones."""
+    titles = columns_in("inference", (result.metric for result in results.of("inference")))
+    questions = {metric.rpartition("_")[0]: title for metric, title in titles.items()}
+    lines, measured = fill_lines(
+        results,
+        "inference",
+        (
+            (entity, title, [f"{question}_{suffix}" for suffix in SUFFIXES])
+            for question, title in questions.items()
+            for entity in scenario.entities
+        ),
+    )
+    columns = ("entity", "defense", "read from features", "plain", "published", "trained anew", "guess")
+    notes = (
+        "Rows that no classifier has learned from. plain, published: by one trained on features as they are, against "
+        "which a DPM that confuses identification was trained; trained anew: by one that learned from published "
+        "features. A DPM that fools the first alone hides nothing from who has the labels.",
+        state_basis(measured),
+    )
+    return Table("Private facts that are read from published features", columns, lines, notes)
 
 
 def make_decoded_sheet(exhibits: Mapping[str, Exhibit]) -> ContactSheet | None:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from collab.report.cells import ABSENT, Table
 from collab.results.paired import are_pairs, subtract
 from collab.results.results import Results
-from collab.results.table import Result
 from collab.scenario.model import Scenario
 
 
@@ -19,7 +18,7 @@ def tabulate_half_widths(scenario: Scenario, results: Results) -> Table:
             continue
         if not are_pairs([this.answers, own.answers]):
             continue
-        paired, unpaired = (subtract(*rows) for rows in ((this, own), map(_without_answers, (this, own))))
+        paired, unpaired = subtract(this, own), subtract(*(replace(each, answers=None) for each in (this, own)))
         if paired is None or unpaired is None or not paired.reach or unpaired.reach is None:
             continue
         gain = main.sign * main.scale * paired.value
@@ -35,7 +34,3 @@ def tabulate_half_widths(scenario: Scenario, results: Results) -> Table:
         "every difference of rows on this page is. unpaired: what the interval would be if they were independent."
     )
     return Table("What differences these images can tell", columns, tuple(lines), (note,))
-
-
-def _without_answers(result: Result) -> Result:
-    return replace(result, answers=None)

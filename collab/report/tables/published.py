@@ -85,8 +85,7 @@ def draw_entropy(scenario: Scenario, rows: Sequence[Result]) -> str:
     for shown in find_images(scenario, results):
         if shown.gain and shown.score_published and shown.score_published.figure:
             score = main.scale * shown.score_published.figure
-            reach = (abs((score.value if end is None else end) - score.value) for end in (score.low, score.high))
-            lines.setdefault(shown.entity.protection, []).append((shown.gain, score.value, *reach))
+            lines.setdefault(shown.entity.protection, []).append((shown.gain, score.value, *(score.arms or (0.0, 0.0))))
             names.add(shown.entity.name)
     if not lines:
         return ""

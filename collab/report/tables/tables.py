@@ -6,19 +6,17 @@ from dataclasses import replace
 from collab.metric import MetricName
 from collab.report.cells import ABSENT, Table, fill_lines, format_cell
 from collab.report.tables.disclosed import list_guesses, tabulate_likeness, tabulate_recognition
-from collab.report.tables.exposed import tabulate_exposure
+from collab.report.tables.exposed import tabulate_exposure, tabulate_inference
 from collab.report.tables.federated import tabulate_exchange
 from collab.report.tables.half_widths import tabulate_half_widths
-from collab.report.tables.inferred import tabulate_inference
 from collab.report.tables.perturbed import tabulate_perturbations
 from collab.report.tables.published import tabulate_published_images
 from collab.report.tables.worth import format_rho
 from collab.results.catalog import columns_in
-from collab.results.gains import find_gain, name_reference
+from collab.results.gains import find_gain, find_gap, list_worths, name_reference
 from collab.results.results import BY, Results
 from collab.results.table import Result, drop_verdicts
 from collab.results.words import FOR_CHOOSING, format_signed, state_basis
-from collab.results.writing import find_gap, list_worths
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.rows import list_played_rows
 from collab.verdicts.verdicts import Verdict, format_found, judge

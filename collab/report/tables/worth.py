@@ -6,8 +6,8 @@ from collab.report.cells import ABSENT, Table, format_value
 from collab.report.drawing import inline_svg
 from collab.report.figures.curves import INK, MOST_PANELS, draw_panels, name_point, pick_style
 from collab.results.aggregate import Values
+from collab.results.gains import Worth
 from collab.results.words import format_signed
-from collab.results.writing import Worth
 from collab.tasks import MainMetric
 
 Placed = tuple[Values, Worth]
@@ -55,31 +55,23 @@ def draw_worths(main: MainMetric, base: Values, worths: Sequence[Placed]) -> str
 
     A point has the name of what differs from `base`, and a color for the axis that does.
     """
-    shown = [(values, worth) for values, worth in worths if worth.rho is not None and worth.gap is not None]
+    shown = [(values, worth.row, worth.gap, worth.rho) for values, worth in worths if worth.rho and worth.gap]
     if len(shown) < 2:
         return ""
     axes = list(base)
     figure, (panel,) = draw_panels(1)
     labeled = set[str]()
-    for values, worth in shown:
-        assert worth.rho is not None
-        assert worth.gap is not None
+    for values, row, gap, up in shown:
         changed = [axis for axis in axes if values[axis] != base[axis]]
         label = " and ".join(axis.rpartition(".")[2] for axis in changed[:MOST_PANELS]) or "base"
         style = pick_style(1 + axes.index(changed[0]) if changed else 0) | {"linestyle": "", "markersize": 6}
-        across, up = main.scale * worth.gap, worth.rho
-        panel.errorbar(
-            across.value,
-            up.value,
-            xerr=_reaches(across.value, across.low, across.high),
-            yerr=_reaches(up.value, up.low, up.high),
-            elinewidth=0.7,
-            label=None if label in labeled else label,
-            **style,
-        )
+        across = main.scale * gap
+        xerr, yerr = (each.arms and [[end] for end in each.arms] for each in (across, up))
+        style |= {"label": None if label in labeled else label, "elinewidth": 0.7}
+        panel.errorbar(across.value, up.value, xerr=xerr, yerr=yerr, **style)
         labeled.add(label)
         if len(shown) <= MOST_NAMED:
-            name_point(panel, f"{describe_change(values, base)}, row {worth.row}", (across.value, up.value))
+            name_point(panel, f"{describe_change(values, base)}, row {row}", (across.value, up.value))
     for level in (0, 1):
         panel.axhline(level, color=INK, linewidth=0.8)
     panel.set_xlabel(f"G, {main.points}: label writing")
@@ -87,8 +79,3 @@ def draw_worths(main: MainMetric, base: Values, worths: Sequence[Placed]) -> str
     panel.set_title("each point: a row of a cell", fontsize=9, loc="left")
     panel.legend(fontsize=7, frameon=False, title="what varies", title_fontsize=7, loc="best")
     return inline_svg(figure)
-
-
-def _reaches(value: float, low: float | None, high: float | None) -> list[list[float]] | None:
-    """How far an interval reaches below and above, as matplotlib asks for it."""
-    return None if low is None or high is None else [[value - low], [high - value]]

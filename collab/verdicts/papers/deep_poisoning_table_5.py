@@ -66,10 +66,8 @@ class RowsOfTable5:
 
     def against_own(self, rows: Sequence[str], region: Region) -> tuple[Comparison, ...]:
         """Each row minus its entity's control row, own features alone; rows that the scenario lacks are passed over."""
-        stated = [
-            (row, str(played.entity)) for row in rows if (played := self.evidence.played.get(row)) and played.entity
-        ]
-        return self.pairs([(row, f"c_own_{name}") for row, name in stated], region)
+        played = [(row, self.evidence.played[row].entity) for row in rows if row in self.evidence.played]
+        return self.pairs([(row, f"c_own_{name}") for row, name in played if name], region)
 
     def against_extreme(self, row: str, pick: Extreme, region: Region) -> tuple[Comparison, ...]:
         """A row above the best (`max`), or below the worst (`min`), of all other rows of the paper."""
@@ -88,19 +86,18 @@ class RowsOfTable5:
         return (self._pair(other, row, region, self._has_not_fewest("e4")),)
 
     def _pair(self, first: str, second: str, region: Region, why: str = "") -> Comparison:
-        told = "above" if region.is_strict else "not below"
+        expected = f"row {first} {'above' if region.is_strict else 'not below'} row {second}"
+        printed = [paper_figure(TABLE, row, self.evidence.main.name) for row in (first, second)]
+        paper = None if printed[0] is None or printed[1] is None else printed[0] - printed[1]
         absent = [row for row in (first, second) if row not in self.evidence.played and row != "c_public"]
         unlike = [row for row in (first, second) if row in PAPER_ROWS and row not in self.like_the_paper]
         if absent:
             missing = f"the scenario plays no row {' and no row '.join(absent)}"
-            return Comparison(
-                f"row {first} {told} row {second}", region, None, self._paper_pair(first, second), True, missing, False
-            )
+            return Comparison(expected, region, None, paper, True, missing, False)
         why = f"row {unlike[0]} is not trained on what the paper's is" if unlike else why
         return self.evidence.better(
-            f"row {first} {told} row {second}", self.evidence.key(first), self.evidence.key(second), region,
-            paper=self._paper_pair(first, second), incomparable=why,
-        )  # fmt: skip
+            expected, self.evidence.key(first), self.evidence.key(second), region, paper=paper, incomparable=why
+        )
 
     def _has_not_fewest(self, who: str) -> str:
         """A sentence where an entity has no fewer images than others that Table 5 names; nothing if that is unknown."""
@@ -109,22 +106,9 @@ class RowsOfTable5:
         least = min((share for role, share in shares.items() if role != who), default=math.inf)
         return f"{self.roles[who]} has no fewer images than others" if shares.get(who, 0.0) >= least else ""
 
-    def _paper_pair(self, first: str, second: str) -> float | None:
-        printed = [paper_figure(TABLE, row, self.evidence.main.name) for row in (first, second)]
-        return None if printed[0] is None or printed[1] is None else printed[0] - printed[1]
 
-
-@lru_cache(maxsize=1)  # claims and every single result ask for it
-def read_rows(evidence: Evidence) -> RowsOfTable5:
-    """The rows of a scenario as Table 5 has them."""
-    return RowsOfTable5(evidence)
-
-
-def is_by_logits(evidence: Evidence) -> bool:
-    """Whether every DPM keeps C's own output, not its labels."""
-    defenses = [defense for each in evidence.scenario.entities for defense in each.defenses]
-    found = [each for each in defenses if isinstance(each, Dpm)]
-    return bool(found) and all(each.equivalence == "logits" for each in found)
+read_rows = lru_cache(maxsize=1)(RowsOfTable5)
+"""The rows of a scenario as Table 5 has them: claims and every single result ask for it."""
 
 
 def all_images_are_best(evidence: Evidence) -> Claim:
@@ -168,7 +152,8 @@ def sharing_costs_nothing(evidence: Evidence) -> Claim:
 def logits_share_more(evidence: Evidence) -> Claim:
     """Ours: with equivalence by logits the label is not written into the features, and sharing itself gains."""
     found: tuple[Comparison, ...] = ()
-    if is_by_logits(evidence):
+    defenses = [defense for each in evidence.scenario.entities for defense in each.defenses]
+    if {each.equivalence for each in defenses if isinstance(each, Dpm)} == {"logits"}:
         found = read_rows(evidence).against_own(["7", "8"], ABOVE)
         found += read_rows(evidence).pairs([("12", "c_public")], NOT_BELOW)
     return Claim("logits share more", "Ours: with equivalence by logits rows 7 and 8 gain over own features", found)

@@ -65,7 +65,7 @@ def count_false(audits: int, *, victims: int = 2, attacks: int = 9, seed: int = 
 def is_false(scenario: Scenario, rows: list[Result]) -> bool:
     """Whether the audit of these rows finds anything."""
     run = Opened.of_results(Path(), scenario, rows, {})
-    return any(judgement.word in FALSE for judgement in judge_defenses(judge_attacks(run)))
+    return any(judgement.cell.word in FALSE for judgement in judge_defenses(judge_attacks(run)))
 
 
 if __name__ == "__main__":
