@@ -38,7 +38,7 @@ def xmp(orientation: int) -> bytes:
     {"restart_marker_blocks": 1}, {"comment": b"\xff\xc0\xff\xe1"}, {"icc_profile": b"none" * 20_000},
     *({"exif": exif(turn)} for turn in range(1, 9)), {"xmp": xmp(6)}, {"exif": exif(1), "mode": "L"},
     {"size": (SIDE, SIDE + 1)}, {"size": (2 * SIDE, SIDE // 2)}, {"size": (1, 1)},
-], ids=str)  # fmt: skip
+], ids="-".join)  # fmt: skip
 def test_a_jpeg_has_the_pixels_that_pillow_reads(options: dict[str, object]) -> None:
     content = encoded(**options)  # type: ignore[arg-type]
     with Image.open(io.BytesIO(content)) as opened:
