@@ -245,6 +245,7 @@ def _play_sweep(
         raise ScenarioError(f"--check needs `expect`, and {spec.scenario} has none.")
     quiet = Console(stderr=True)
     with quiet.status("loading torch …") if quiet.is_terminal else nullcontext():
+        from collab.report.tables.over_seeds import OVER_SEEDS
         from collab.report.tables.tables import tabulate_verdicts
         from collab.runtime import sweep as played
         from collab.runtime.play import Where
@@ -261,7 +262,7 @@ def _play_sweep(
     else:
         print("\n".join(swept.answer))
         if swept.verdicts:
-            _print_tables([tabulate_verdicts(swept.verdicts, "and over the seeds of each point")])
+            _print_tables([tabulate_verdicts(swept.verdicts, OVER_SEEDS)])
         took = f"{swept.seconds:.0f} s; {swept.cells} cells, {swept.finished_before} of them finished before"
         print(f"{took}\nreport   {swept.folder / 'report.html'}\nresults  {swept.folder / 'results.parquet'}")
         print(f"means    {swept.folder / 'means.parquet'}")

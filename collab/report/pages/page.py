@@ -20,7 +20,7 @@ from collab.report.pages.summary import summarize
 from collab.report.tables.crossings import sum_crossings
 from collab.report.tables.exposed import draw_feature_maps, make_decoded_sheet
 from collab.report.tables.federated import draw_exchange
-from collab.report.tables.over_seeds import pick_headline_gains, tabulate_gains, tabulate_means
+from collab.report.tables.over_seeds import OVER_SEEDS, pick_headline_gains, tabulate_gains, tabulate_means
 from collab.report.tables.published import draw_entropy
 from collab.report.tables.tables import describe, make_tables, tabulate_verdicts
 from collab.report.tables.worth import draw_worths, tabulate_worths
@@ -136,7 +136,7 @@ def write_sweep_page(
         poisoning=draw_poisoning(means, axes) if is_line else "", poisoned=tabulate_poisoning(means, axes),
         frontier=draw_frontier(means, axes, pick_headline_gains(means, rows)),
         costs=draw_costs(means, axes) if axes else "", sheet=make_contact_sheet(sheets or {}),
-        verdicts=tabulate_verdicts(verdicts, "and over the seeds of each point") if verdicts else None,
+        verdicts=tabulate_verdicts(verdicts, OVER_SEEDS) if verdicts else None,
         gains=tabulate_gains(means, axes, rows), means=tabulate_means(means, axes),
         failures=Table("Cells that failed", ("cell", "why"), tuple(failures)),
     )  # fmt: skip

@@ -8,6 +8,9 @@ from collab.results.gains import find_largest_pool, name_gain, name_reference
 from collab.scenario.model import Refinement
 from collab.tasks import find_main_metric
 
+OVER_SEEDS = "held-out images and n seeds (of one seed: over n images)"
+"""What the intervals of a sweep's verdicts are over."""
+
 
 def pick_headline_gains(means: Sequence[Mean], rows: Sequence[Refinement]) -> list[Mean]:
     """The mean gain of each entity's row with the largest pool, at each point; `rows` are those of the scenarios."""

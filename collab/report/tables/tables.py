@@ -43,7 +43,9 @@ def make_tables(scenario: Scenario, rows: Sequence[Result]) -> tuple[Table, ...]
     )
     judged, shown = judge(scenario, rows), [table for table in made if table.lines]
     if shown or any(verdict.value is not None for verdict in judged):  # else no part of what is expected was played
-        shown += [table for table in [tabulate_verdicts(judged, f"seed {scenario.seed}")] if table.lines]
+        shown += [
+            table for table in [tabulate_verdicts(judged, f"n held-out images, seed {scenario.seed}")] if table.lines
+        ]
     first = (FOR_CHOOSING,) if scenario.data.is_for_choosing else ()
     return tuple(replace(table, notes=(*first, *filter(None, table.notes))) for table in shown)
 
@@ -224,8 +226,11 @@ def _attacks(results: Results) -> Table:
     return Table("Attacks by collaborators", columns, tuple(lines), notes)
 
 
-def tabulate_verdicts(judged: Sequence[Verdict], seeds: str) -> Table:
-    """What was expected, what was found, and what the paper has; a rule stands above each claim."""
+def tabulate_verdicts(judged: Sequence[Verdict], basis: str) -> Table:
+    """What was expected, what was found, and what the paper has; a rule stands above each claim.
+
+    `basis` says what the intervals are over.
+    """
     lines, rules, notes = list[tuple[str, ...]](), list[int](), dict[str, None]()
     last = ("", "")
     for verdict in judged:
@@ -241,7 +246,7 @@ def tabulate_verdicts(judged: Sequence[Verdict], seeds: str) -> Table:
         lines.append((*(about if is_first else ("", "")), verdict.expected, *figure, paper, verdict.verdict))
         last = about
     rule = (
-        f"found: value and 95 % interval over n held-out images, {seeds}; differences of accuracies in points. "
+        f"found: value and 95 % interval over {basis}; differences of accuracies in points. "
         "holds: the whole interval lies where it should; off by: the whole interval is against it; undecided: else. "
         "not below, not above: by 0.01 at most, a point of an accuracy."
     )
