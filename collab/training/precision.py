@@ -100,9 +100,8 @@ def resolve_compute(
 ) -> Compute:
     """The device and type of this machine: bf16 only where hardware multiplies it faster than fp32.
 
-    On Intel's CPUs that is AMX: with AVX512-BF16 alone bf16 convolutions were 0.6 to 1.0 times as fast as fp32. AMD's
-    (Zen 4) multiply by AVX512-BF16 at twice the rate of fp32: a whole run took 0.7 to 0.8 of the time
-    (docs/performance.md).
+    On Intel's CPUs that is AMX: with AVX512-BF16 alone bf16 convolutions were 0.6 to 1.0 times as fast as fp32. With
+    AMD's (Zen 4) a whole run took 0.7 to 0.8 of the time (docs/performance.md).
     A CPU is always strict, and has no graphs: `fast` would change no bit there. On a GPU this sets torch's switches.
     Raises ResourceError for `cuda` where there is none.
     """

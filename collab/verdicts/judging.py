@@ -58,8 +58,14 @@ class Region:
         return found.chance_above(self.high) if above else (-found).chance_above(-self.low)
 
 
+MARGIN = 0.01
+"""By how much two numbers may differ and still be called equal: a point of accuracy, .01 of a score or similarity.
+
+Half of what poisoning may cost by our reading of Table 1. Without a margin equal numbers could never be shown equal."""
+
 ABOVE = Region(low=0.0, is_strict=True)
-NOT_BELOW = Region(low=0.0)
+AT_LEAST = Region(low=0.0)
+NOT_BELOW = Region(low=-MARGIN)
 
 UNDECIDED = "undecided"
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collab.results.table import Result
-from collab.verdicts.judging import NOT_BELOW, Comparison, Found, Region, judge_family, subtract
+from collab.verdicts.judging import AT_LEAST, NOT_BELOW, Comparison, Found, Region, judge_family, subtract
 
 
 def row(value: float | None, low: float | None = None, high: float | None = None, n: int = 100) -> Result:
@@ -121,8 +121,15 @@ def test_fewer_images_never_make_a_claim_hold(value: float, n: int, fewer: float
         assert told(n) == "off"
 
 
+def test_equal_rows_can_be_shown_equal_and_a_point_more_cannot() -> None:
+    """Not below is by a point at most: half a point around 0 holds, an interval that reaches -1.1 is undecided."""
+    assert verdict(NOT_BELOW, 0.0, -0.005, 0.005) == "holds"
+    assert verdict(NOT_BELOW, -0.006, -0.011, -0.001) == "undecided"
+    assert verdict(NOT_BELOW, -0.016, -0.021, -0.011) == "off by 0.006"
+
+
 def compared(value: float, error: float = 0.01) -> Comparison:
-    return Comparison("x", NOT_BELOW, Found(value, value - 1.96 * error, value + 1.96 * error, 1000, 0))
+    return Comparison("x", AT_LEAST, Found(value, value - 1.96 * error, value + 1.96 * error, 1000, 0))
 
 
 def test_the_lines_of_a_claim_are_a_family_that_contradicts_as_rarely_as_one_line() -> None:

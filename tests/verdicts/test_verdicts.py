@@ -64,11 +64,11 @@ def test_the_papers_figures_fulfil_the_papers_claims() -> None:
     [
         ({"row_5": 0.60}, {("all images are best", "row 5 above row 10")}),
         ({"row_4": 0.56}, {("fewest images are worst", "row 2 above row 4")}),
-        ({"row_6": 0.58}, {("plain sharing is no worse", f"row 6 not below row {other}") for other in (7, 8)}),
+        ({"row_6": 0.57}, {("plain sharing is no worse", f"row 6 not below row {other}") for other in (7, 8)}),
         ({"row_1": 0.62}, {("everybody gains", "row 7 above row 1")}),
         ({"row_3": 0.63}, {("everybody gains", "row 9 above row 3")}),  # row 10 is too near to tell
         ({"row_12": 0.57}, {("more peers bring more", "row 12 above row 11")}),
-        ({"row_9": 0.54}, {("sharing costs nothing", "row 9 not below row c_own_a3")}),
+        ({"row_c_own_a3": 0.65}, {("sharing costs nothing", f"row {n} not below row c_own_a3") for n in (9, 10)}),
         ({"row_c_own_a4": 0.60}, {("sharing costs nothing", "row 11 not below row c_own_a4")}),
     ],
     ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
@@ -163,7 +163,7 @@ def test_who_has_no_fewer_images_need_not_be_worst() -> None:
 def test_with_logits_sharing_itself_has_to_gain() -> None:
     logits = read("tiny", "entities.*.defense.equivalence=logits")
     assert failing(judge(logits, table_5(logits))) == set()
-    found = judge(logits, table_5(logits, row_7=0.53, row_c_public=0.63))
+    found = judge(logits, table_5(logits, row_7=0.53, row_c_public=0.65))
     assert failing(found) >= {
         ("logits share more", "row 7 above row c_own_a1"), ("logits share more", "row 12 not below row c_public"),
     }  # fmt: skip

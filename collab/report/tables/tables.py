@@ -244,7 +244,8 @@ def tabulate_verdicts(judged: Sequence[Verdict], seeds: str) -> Table:
         last = about
     rule = (
         f"found: value and 95 % interval over n held-out images, {seeds}; differences of accuracies in points. "
-        "holds: the whole interval lies where it should; off by: the whole interval is against it; undecided: else."
+        "holds: the whole interval lies where it should; off by: the whole interval is against it; undecided: else. "
+        "not below, not above: by 0.01 at most, a point of an accuracy."
     )
     columns = ("expects", "claim", "expected", "found", "n", "paper", "verdict")
     return Table("Verdicts", columns, tuple(lines), (*notes, rule), tuple(rules))

@@ -7,7 +7,7 @@ from collab.papers import name_in_papers, paper_tables
 from collab.results.table import Result
 from collab.scenario.stage_rows import TABLES_1_2
 from collab.verdicts.evidence import Evidence
-from collab.verdicts.judging import ABOVE, NOT_BELOW, Comparison, Region, combine
+from collab.verdicts.judging import ABOVE, AT_LEAST, NOT_BELOW, Comparison, Region, combine
 from collab.verdicts.table import Place, Setup, Table, claim
 
 ENOUGH_IMAGES = 2500
@@ -74,7 +74,7 @@ def reconstructor_is_fooled(evidence: Evidence) -> Iterator[Comparison]:
         expected = f"{name}: an unrelated image has more SSIM"
         yield evidence.compare(expected, unrelated, poisoned, ABOVE, is_points=False)
         expected = f"{name}: L1 at least {LEAST_RATIO:g} times that of original features"
-        yield evidence.compare(expected, after, before, NOT_BELOW, times=LEAST_RATIO, is_points=False)
+        yield evidence.compare(expected, after, before, AT_LEAST, times=LEAST_RATIO, is_points=False)
 
 
 @claim(
@@ -105,7 +105,7 @@ def dpm_regains_what_a_perturbation_costs(evidence: Evidence) -> Iterator[Compar
             lead = combine(list(zip((sign, -sign / 2, -sign / 2), scores, strict=True)))
             expected = f"{chained}: nearer to plain features than to {alone}"
             missing = f"no {main.title} of {chained} or {alone}"
-            yield Comparison(expected, NOT_BELOW, lead, is_points=main.scale == 100, missing=missing)
+            yield Comparison(expected, AT_LEAST, lead, is_points=main.scale == 100, missing=missing)
 
 
 @claim("the DPM keeps the task", '"the DPM better remains the utility recognition" (4.2.3)')
@@ -135,7 +135,7 @@ def shared_obfuscator_is_reversed(evidence: Evidence) -> Iterator[Comparison]:
         if attack == LEAKED and victim in evidence.protected_by("obfuscator") and plain:
             expected = f"{attack} on {victim}: at least {REVERSED:g} of its SSIM on {plain[0]}"
             hidden, open_ = (evidence.attacked(spy, name, attack, metric) for name in (victim, plain[0]))
-            yield evidence.compare(expected, hidden, open_, NOT_BELOW, times=REVERSED, is_points=False)
+            yield evidence.compare(expected, hidden, open_, AT_LEAST, times=REVERSED, is_points=False)
 
 
 @claim("nothing is denied unmeasured", 'Ours: Table 4 prints "Denied", an assumption')
