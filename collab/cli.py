@@ -259,8 +259,9 @@ def _play_sweep(
     if as_json:
         print(json_text({**asdict(swept), "folder": str(swept.folder)}))
     else:
+        print("\n".join(swept.answer))
         if swept.verdicts:
-            _print_tables([tabulate_verdicts(swept.verdicts, "of each point")])
+            _print_tables([tabulate_verdicts(swept.verdicts, "and over the seeds of each point")])
         took = f"{swept.seconds:.0f} s; {swept.cells} cells, {swept.finished_before} of them finished before"
         print(f"{took}\nreport   {swept.folder / 'report.html'}\nresults  {swept.folder / 'results.parquet'}")
         print(f"means    {swept.folder / 'means.parquet'}")

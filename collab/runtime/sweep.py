@@ -6,11 +6,12 @@ import os
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from collab.errors import BoundaryError
 from collab.report.pages.page import write_sweep_page
+from collab.report.pages.sweep_answer import answer_sweep
 from collab.results.aggregate import average_seeds, write_cells, write_means
 from collab.results.table import Result, read_results, write_results
 from collab.results.words import FOR_CHOOSING
@@ -28,8 +29,8 @@ from collab.scenario.rows import list_played_rows
 from collab.scenario.sweep import Cell, Sweep
 from collab.store.files import place_file
 from collab.store.pictures import Sheet, read_pictures, write_pictures
-from collab.verdicts.sweeps import gather_points, judge_sweep
-from collab.verdicts.verdicts import Verdict, judge
+from collab.verdicts.sweeps import gather_points, judge_points, judge_sweep
+from collab.verdicts.verdicts import Verdict
 
 LANES = 64
 """Sets of hosts that a sweep starts at most; each plays whole cells, and there are as many as there is room for."""
@@ -60,6 +61,7 @@ class Swept:
     failures: tuple[Failure, ...]
     seconds: float
     verdicts: tuple[Verdict, ...] = ()
+    answer: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,11 +128,11 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
             backend = backend_for(scenarios, where, watch, lanes)
             schedule(runs(), backend, watch, is_fresh=where.is_fresh, at_once=AT_ONCE * lanes, ended=ended)
     finally:
-        found = _write(spec, cells, places, folder, failures)
+        verdicts, answer = _write(spec, cells, places, folder, failures)
     if (page := folder / "report.html").exists():
         refuse_leaks(page, scenarios_of, where.plugins)
     seconds = time.perf_counter() - start
-    return Swept(folder, len(cells), len(cells) - len(todo), tuple(failures), seconds, found)
+    return Swept(folder, len(cells), len(cells) - len(todo), tuple(failures), seconds, verdicts, answer)
 
 
 def outlook(spec: Sweep, cells: Sequence[Cell], where: Where) -> Outlook:
@@ -183,27 +185,23 @@ def _place(folder: Path, prepared: Prepared) -> Path:
 
 def _write(
     spec: Sweep, cells: Sequence[Cell], places: Sequence[Path], folder: Path, failures: Sequence[Failure]
-) -> tuple[Verdict, ...]:
-    """Tables, curves and page of the cells that are finished; the verdicts on what the sweep expects."""
+) -> tuple[tuple[Verdict, ...], tuple[str, ...]]:
+    """Tables, curves and page of the cells that are finished; the verdicts on what is expected, and the answer."""
     axes = [axis.vary for axis in spec.axes]
     done: list[tuple[dict[str, bool | int | float | str], list[Result]]] = [
         (cell.values, read_results(place)) for cell, place in zip(cells, places, strict=True) if place.exists()
     ]
     folder.mkdir(parents=True, exist_ok=True)
     found, is_for_choosing = average_seeds(done), any(cell.scenario.data.is_for_choosing for cell in cells)
-    verdicts = () if is_for_choosing else judge_sweep(spec.expect, axes, done)
-    verdicts += tuple(
-        replace(each, claim=f"{cell.label}: {each.claim}")
-        for cell, place in zip(cells, places, strict=True)
-        if cell.scenario.expectations and place.exists()
-        for each in judge(cell.scenario, read_results(place))
-    )
+    verdicts = () if is_for_choosing else (*judge_sweep(spec.expect, axes, done), *judge_points(cells, done))
     write_cells(folder / "results.parquet", axes, done)
     write_means(folder / "means.parquet", axes, found)
     text = json.dumps([{"cell": each.cell, "reason": each.reason} for each in failures], indent=1).encode()
     place_file(folder, "failures.json", lambda file: file.write(text), what="the table of failures", mode=0o644)
+    answer: tuple[str, ...] = ()
     if done:
         rows = {row.name: row for cell in cells for row in cell.scenario.refinements}
+        answer = answer_sweep(found, tuple(rows.values()))
         missing = [cell.label for cell, place in zip(cells, places, strict=True) if not place.exists()]
         sheets = {
             _name_cell(cell, entity.name): sheet
@@ -222,9 +220,9 @@ def _write(
         write_sweep_page(
             folder, spec, found, tuple(rows.values()), [(each.cell, each.reason) for each in failures], missing,
             verdicts=verdicts, sheets=sheets, notice=FOR_CHOOSING if is_for_choosing else "",
-            worths=worths,
+            worths=worths, answer=answer,
         )  # fmt: skip
-    return verdicts
+    return verdicts, answer
 
 
 def _name_cell(cell: Cell, entity: str) -> str:

@@ -8,10 +8,11 @@ from collab.results.aggregate import Values
 from collab.results.figure import average_groups
 from collab.results.results import Key, Results
 from collab.results.table import Result
+from collab.scenario.sweep import Cell
 from collab.verdicts.judging import judge_family
 from collab.verdicts.registry import SWEEP_TABLES
 from collab.verdicts.table import Point
-from collab.verdicts.verdicts import Verdict
+from collab.verdicts.verdicts import Verdict, judge
 
 
 def judge_sweep(
@@ -21,12 +22,23 @@ def judge_sweep(
     if table is None or not axes:
         return ()
     points = gather_points(cells)
-    made = [judge(axes[0], points) for judge in SWEEP_TABLES[table].claims]
+    made = [claim_of(axes[0], points) for claim_of in SWEEP_TABLES[table].claims]
     return tuple(
         Verdict.of(table, claim.name, claim.sentence, each)
         for claim in made
         for each in judge_family(claim.comparisons)
     )
+
+
+def judge_points(cells: Sequence[Cell], ended: Sequence[tuple[Values, Sequence[Result]]]) -> tuple[Verdict, ...]:
+    """What the scenario of each point expects, by the means over the seeds that ended; claims begin with the point."""
+    cell_at = {tuple(cell.values.items()): cell for cell in reversed(cells)}
+    found = []
+    for values, results in gather_points(ended):
+        cell = cell_at[tuple(values.items())]
+        for verdict in judge(cell.scenario, results.all):
+            found.append(replace(verdict, claim=f"{cell.name}: {verdict.claim}" if cell.name else verdict.claim))
+    return tuple(found)
 
 
 def gather_points(cells: Sequence[tuple[Values, Sequence[Result]]]) -> list[Point]:

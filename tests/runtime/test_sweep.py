@@ -1,6 +1,7 @@
 """Sweeps: their cells, what they share, what fails, and how they go on."""
 
 import json
+import shutil
 import signal
 import time
 from collections import Counter
@@ -9,7 +10,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from collab.cli import app
+from collab.errors import ExpectationFailed, ExpectationUndecided
 from collab.runtime.play import Where
 from collab.runtime.sweep import Swept, outlook, sweep
 from collab.scenario.sweep import Cell, Sweep, read_sweep
@@ -60,6 +64,32 @@ def test_means_over_seeds_are_those_of_pandas(undisturbed: Swept) -> None:
     assert (reach >= own - 1e-9).all()  # never narrower than the noise of the images
     assert (reach < 12.7062047362 * top1["sem"]).all()  # nor as wide as two seeds of one point alone would be
     assert set(found["seeds"]) == {2}
+
+
+def test_a_claim_is_judged_once_for_each_point_by_the_mean_of_its_seeds(undisturbed: Swept) -> None:
+    about = "entities.a4.share=0.1: more peers bring more"
+    (told,) = [each for each in undisturbed.verdicts if each.claim == about]
+    of_row = (
+        table(undisturbed.folder).query("metric == 'top1' and `entities.a4.share` == 0.1").groupby("row").value.mean()
+    )
+    assert told.value == pytest.approx(of_row["12"] - of_row["11"])
+
+
+def test_several_seeds_of_a_run_end_with_one_answer_and_one_verdict_on_each_claim(
+    undisturbed: Swept, tmp_path: Path
+) -> None:
+    shutil.copytree(undisturbed.folder.parent / "cache", tmp_path / "cache")
+    options = [option for change in SMALL for option in ("--set", change)]
+    arguments = ["run", str(SCENARIOS / "tiny.yaml"), "--seeds", "2", "--backend", "inprocess", *options]
+    done = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path), "--check"])
+    assert done.stdout.startswith("Sharing ")
+    assert "As plain features the same pools " in done.stdout
+    assert "2 seeds: intervals (95 %) are over held-out images and seeds together" in done.stdout
+    assert done.stdout.count("row 12 above row 11") == 1
+    assert "seed=" not in done.stdout
+    assert isinstance(done.exception, ExpectationFailed | ExpectationUndecided)
+    means = pd.read_parquet(tmp_path / "tiny_sweep" / "means.parquet")
+    assert set(means.query("metric == 'top1'")["seeds"]) == {2}
 
 
 def test_the_page_has_all_figures_and_no_address(undisturbed: Swept) -> None:

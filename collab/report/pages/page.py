@@ -17,7 +17,6 @@ from collab.report.figures.strips import make_strips
 from collab.report.pages import facts
 from collab.report.pages.compare import compare_results, compare_scenarios, describe_differences, tabulate_runs
 from collab.report.pages.summary import summarize
-from collab.report.pages.sweep_answer import answer_sweep
 from collab.report.tables.crossings import sum_crossings
 from collab.report.tables.exposed import draw_feature_maps, make_decoded_sheet
 from collab.report.tables.federated import draw_exchange
@@ -113,11 +112,13 @@ def write_sweep_page(
     sheets: Mapping[str, Sheet] | None = None,
     notice: str = "",
     worths: Sequence[tuple[Values, Worth]] = (),
+    answer: Sequence[str] = (),
 ) -> Path:
     """Draws `report.html` of a sweep: curves, frontiers, pictures, verdicts, means, what failed.
 
     `rows` are those of the scenarios; `sheets` are named by the values of their cell, and the entity if there are more.
-    `notice` is to be read first; `worths` are what rows keep of plain sharing, where the axes stand as they say.
+    `notice` and `answer` are to be read first; `worths` are what rows keep of plain sharing, where the axes stand as
+    they say.
     """
     axes = [axis.vary for axis in spec.axes]
     main = find_main_metric(mean.metric for mean in means)
@@ -128,14 +129,14 @@ def write_sweep_page(
     base = {axis.vary: axis.values[0] for axis in spec.axes}
     is_line = bool(axes) and spec.combine != "star"  # there few points share the values of all axes but the first
     page = fill_in(
-        "sweep.html", spec=spec, answer=answer_sweep(means, rows), axes=axes, main=main, missing=missing,
+        "sweep.html", spec=spec, answer=answer, axes=axes, main=main, missing=missing,
         band=band, notice=notice,
         curves=draw_accuracy(means, axes, {str(row.name): describe(row) for row in rows}) if is_line else "",
         worths=tabulate_worths(main, base, worths), worth=draw_worths(main, base, worths),
         poisoning=draw_poisoning(means, axes) if is_line else "", poisoned=tabulate_poisoning(means, axes),
         frontier=draw_frontier(means, axes, pick_headline_gains(means, rows)),
         costs=draw_costs(means, axes) if axes else "", sheet=make_contact_sheet(sheets or {}),
-        verdicts=tabulate_verdicts(verdicts, "of each point") if verdicts else None,
+        verdicts=tabulate_verdicts(verdicts, "and over the seeds of each point") if verdicts else None,
         gains=tabulate_gains(means, axes, rows), means=tabulate_means(means, axes),
         failures=Table("Cells that failed", ("cell", "why"), tuple(failures)),
     )  # fmt: skip

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from collab.metric import MetricName
 from collab.report.cells import format_value
-from collab.report.tables.over_seeds import pick_headline_gains
+from collab.report.tables.over_seeds import pick_headline_gains, pick_unpoisoned_gains
 from collab.results.aggregate import Mean, Point
 from collab.results.gains import name_reference
 from collab.results.words import join_names
@@ -32,14 +32,19 @@ def _tell_gains(means: Sequence[Mean], rows: Sequence[Refinement]) -> list[str]:
         points.setdefault(mean.values, []).append(mean)
     if not points:
         return ["What sharing brings was not measured: a pooled row, or what it is compared with, is missing."]
-    sentences = [_tell_point(main, point, gains) for point, gains in list(points.items())[:MOST_POINTS]]
+    sentences = []
+    for point, gains in list(points.items())[:MOST_POINTS]:
+        where = f"At {_name_point(point)} sharing" if point else "Sharing"
+        sentences.append(f"{where} {_tell_changes(main, gains, 'it')}.")
+        if plain := [gain for gain in pick_unpoisoned_gains(means, gains) if gain is not None]:
+            sentences[-1] += f" As plain features the same pools {_tell_changes(main, plain, 'they')}."
     left = len(points) - MOST_POINTS
     more = [f"{left} more points stand in the table below."] if left > 0 else []
     reference = name_reference(mean.row for mean in means)
     return [*sentences, *more, f"Gains are of the largest pool over {reference}, in {main.points}."]
 
 
-def _tell_point(main: MainMetric, point: Point, gains: Sequence[Mean]) -> str:
+def _tell_changes(main: MainMetric, gains: Sequence[Mean], pronoun: str) -> str:
     groups: dict[int, list[str]] = {1: [], -1: [], 0: []}
     for mean in gains:
         ends = mean.figure.format_ends(main.scale, "+.1f")
@@ -47,9 +52,7 @@ def _tell_point(main: MainMetric, point: Point, gains: Sequence[Mean]) -> str:
         told = f"{mean.entity} ({main.scale * mean.figure.value:+.1f}{reach})"
         groups[mean.figure.direction].append(told)
     words = {1: "helped", -1: "cost", 0: "made no clear difference for"}
-    parts = [f"{words[way]} {join_names(names)}" for way, names in groups.items() if names]
-    where = f"At {_name_point(point)} sharing" if point else "Sharing"
-    return f"{where} {'; it '.join(parts)}."
+    return f"; {pronoun} ".join(f"{words[way]} {join_names(names)}" for way, names in groups.items() if names)
 
 
 def _name_point(point: Point) -> str:

@@ -23,18 +23,27 @@ def pick_headline_gains(means: Sequence[Mean], rows: Sequence[Refinement]) -> li
     return chosen
 
 
+def pick_unpoisoned_gains(means: Sequence[Mean], gains: Sequence[Mean]) -> list[Mean | None]:
+    """Beside each of `gains` what the same pool brings as plain features; None where that was not played."""
+    found = {(mean.values, mean.row): mean for mean in means if gains and mean.metric == gains[0].metric}
+    return [found.get((gain.values, f"c_unpoisoned_{gain.row}")) for gain in gains]
+
+
 def tabulate_gains(means: Sequence[Mean], axes: Sequence[str], rows: Sequence[Refinement]) -> Table:
     """What sharing brings each entity at each point, and whether the seeds agree that it does."""
     main = find_main_metric(mean.metric for mean in means)
+    gains = pick_headline_gains(means, rows)
     lines = [
-        (*_values(mean), mean.entity or ABSENT, mean.row, *_figures(mean, main.scale, "+.1f"), _reading(mean))
-        for mean in pick_headline_gains(means, rows)
-    ]
-    columns = (*axes, "entity", "row", "gain", "95 % interval", "seeds", "reading")
+        (*_values(mean), mean.entity or ABSENT, mean.row, *_figures(mean, main.scale, "+.1f"), _reading(mean),
+         "" if plain is None else " ".join(_figures(plain, main.scale, "+.1f")[:2]))
+        for mean, plain in zip(gains, pick_unpoisoned_gains(means, gains), strict=True)
+    ]  # fmt: skip
+    columns = (*axes, "entity", "row", "gain", "95 % interval", "seeds", "reading", "unpoisoned")
     note = (
         f"gain: {main.points} that the row with the largest pool adds to "
         f"{name_reference(mean.row for mean in means)}; mean over seeds, with a 95 % interval over images and seeds. "
-        "One seed says nothing of others: its interval knows of images alone."
+        "One seed says nothing of others: its interval knows of images alone. unpoisoned: by the same pool as plain "
+        "features."
     )
     return Table("What sharing brings, over seeds", columns, tuple(lines), (note,))
 

@@ -25,6 +25,12 @@ def test_who_gains_and_who_loses_is_said_with_intervals() -> None:
     assert told[-1].startswith("3 seeds: intervals (95 %) are over held-out images and seeds together")
 
 
+def test_what_there_was_to_gain_is_said_beside_it() -> None:
+    means = [mean("a1", -0.01, 0.02), mean("a1", 0.03, 0.01, row="c_unpoisoned_7"), main("a1")]
+    told = answer_sweep(means, scenario().refinements)[0]
+    assert told.endswith(". As plain features the same pools helped a1 (+3.0, +2.0 to +4.0).")
+
+
 def test_each_point_has_its_sentence_and_many_points_are_counted() -> None:
     told = answer_sweep([mean("a1", 0.05, 0.1, axis / 10) for axis in range(10)], scenario().refinements)
     assert told[1] == "At share = 0.1 sharing made no clear difference for a1 (+5.0, -5.0 to +15.0)."
