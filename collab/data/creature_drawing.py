@@ -18,12 +18,22 @@ _PIXELS_AT_ONCE: Final = 1 << 16  # a plane of 256 KiB: a dozen of them stay in 
 
 def draw(traits: Traits, side: int) -> UInt8[np.ndarray, "batch 3 side side"]:
     """The pictures of all rows of `traits`; a row's picture depends on its own traits only."""
+    _keep_freed_memory()
     rows, step = len(traits["x"]), max(1, _PIXELS_AT_ONCE // side**2)
     images = np.empty((rows, 3, side, side), np.uint8)
     for start in range(0, rows, step):
         block = slice(start, start + step)
         images[block] = _draw_block({name: values[block] for name, values in traits.items()}, side)
     return images
+
+
+def _keep_freed_memory() -> None:
+    """Lets planes of a picture lie where those before lay: to give pages back and get others takes as long as to draw.
+
+    glibc keeps what is freed up to twice the largest block that was ever given back to the system (mallopt(3),
+    M_MMAP_THRESHOLD). Here is one; nobody writes to it, so it takes no memory. Elsewhere this does nothing.
+    """
+    np.empty(1 << 24, np.uint8)
 
 
 def _draw_block(traits: Traits, side: int) -> UInt8[np.ndarray, "batch 3 side side"]:
@@ -33,7 +43,7 @@ def _draw_block(traits: Traits, side: int) -> UInt8[np.ndarray, "batch 3 side si
     cosine, sine = np.cos(np.radians(values["roll"])), np.sin(np.radians(values["roll"]))
     right, low = (across - values["x"]) / values["scale"], (down - values["y"]) / values["scale"]
     x, y = cosine * right + sine * low, cosine * low - sine * right
-    scene = Scene(traits, x, y, np.empty((len(x), 3, side, side), np.float32), side)
+    scene = Scene(traits, np.arange(len(x)), x, y, np.empty((len(x), 3, side, side), np.float32), side)
     _background(scene, across, down)
     for name, part in BEHIND:
         scene.where(name, part)

@@ -53,7 +53,7 @@ def markings(scene: Scene, head: Plane) -> None:
     x, y = scene.seen_at(0.55)
     wide, edge = np.abs(x), scene.edge
     for number, name in enumerate(MARKINGS):
-        rows = np.flatnonzero(scene.traits["marking"] == number)
+        rows = np.flatnonzero(scene.trait("marking") == number)
         if not len(rows):
             continue
         size, shift = scene["marking_size"][rows], scene["marking_shift"][rows]
@@ -129,7 +129,6 @@ def _teeth(scene: Scene) -> None:
 
 def eyes(scene: Scene) -> None:
     """Both eyes: white, iris, pupil, shine, lid; a closed eye is an arc."""
-    scene.traits["open_eyes"] = ~scene.traits["closed_eyes"]
     scene.where("open_eyes", _open_eyes)
     scene.where("closed_eyes", _closed_eyes)
 

@@ -13,8 +13,9 @@ Plane = Float32[np.ndarray, "batch height width"]
 class Scene:
     """The pictures of some rows while they are drawn, with the grid turned and scaled to each head."""
 
-    def __init__(self, traits: Traits, x: Plane, y: Plane, pixels: np.ndarray, side: int) -> None:
-        self.traits, self.x, self.y, self.pixels, self.side = traits, x, y, pixels, side
+    def __init__(self, traits: Traits, rows: np.ndarray, x: Plane, y: Plane, pixels: np.ndarray, side: int) -> None:
+        self._traits, self._rows = traits, rows
+        self.x, self.y, self.pixels, self.side = x, y, pixels, side
         self.edge = 2 / (side * self["scale"])  # a pixel, in head radii
         self._sines = {
             axis: (np.sin(np.radians(self[axis])), np.cos(np.radians(self[axis]))) for axis in ("yaw", "pitch")
@@ -22,8 +23,12 @@ class Scene:
 
     def __getitem__(self, name: str) -> np.ndarray:
         """A trait as [batch, 1, 1] (a color as [batch, 3, 1, 1])."""
-        values = self.traits[name].astype(np.float32)
+        values = self.trait(name).astype(np.float32)
         return values.reshape(*values.shape, 1, 1)
+
+    def trait(self, name: str) -> np.ndarray:
+        """A trait of the rows of this scene, as it was drawn."""
+        return self._traits[name][self._rows]
 
     def seen_at(self, depth: float) -> tuple[Plane, Plane]:
         """The grid of what lies `depth` in front of the head's middle: it slides when the head turns."""
@@ -46,10 +51,9 @@ class Scene:
 
     def where(self, trait: str, draw: "Callable[[Scene], None]") -> None:
         """Draws only where the trait is true; the other rows cost nothing."""
-        rows = np.flatnonzero(self.traits[trait])
+        rows = np.flatnonzero(self.trait(trait))
         if len(rows):
-            traits = {name: values[rows] for name, values in self.traits.items()}
-            part = Scene(traits, self.x[rows], self.y[rows], self.pixels[rows], self.side)
+            part = Scene(self._traits, self._rows[rows], self.x[rows], self.y[rows], self.pixels[rows], self.side)
             draw(part)
             self.pixels[rows] = part.pixels
 

@@ -203,6 +203,7 @@ def _draw_scene(t: Traits, draw: Draws) -> None:
     eyewear, headwear = draw.uniform(), draw.uniform()
     t["glasses"], t["sunglasses"] = eyewear < 0.15, eyewear > 0.93
     t["closed_eyes"] = draw.chance(0.1) & ~t["sunglasses"]
+    t["open_eyes"] = ~t["closed_eyes"]
     t["hat"], t["crown"], t["headband"] = headwear < 0.1, (headwear > 0.1) & (headwear < 0.17), headwear > 0.9
     for name, probability in (("bow", 0.15), ("scarf", 0.2), ("earrings", 0.12), ("flower", 0.12), ("occluded", 0.3)):
         t[name] = draw.chance(probability)

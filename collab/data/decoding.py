@@ -19,6 +19,11 @@ from collab.data.modes import read_gray, to_rgb
 from collab.data.words import say_lines
 from collab.errors import DataError
 
+try:
+    import simplejpeg
+except ImportError:  # it is built for fewer kinds of machines than Pillow, which decodes the same pixels in more time
+    simplejpeg = None
+
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -36,8 +41,11 @@ _MOST_SHORTER_SIDES = 17
 Encoded = tuple[bytes | Path, str]
 """The content of an image or its file, and what errors call it."""
 
-_AT_ONCE = 16  # images that a thread decodes at a time: few, since encoded photographs of megabytes wait in memory
+_AT_ONCE = 32  # images that a thread decodes at a time: few, since encoded photographs of megabytes wait in memory
 _THREADS = max(4, os.cpu_count() or 1)  # PIL lets go of the interpreter lock; a slow drive answers four
+
+_JPEG, _BASELINE = b"\xff\xd8\xff", b"\xff\xc0"  # how a file begins, and the marker of its kind (ITU-T T.81, table B.1)
+_SAYS_MORE = (b"\xff\xe1", b"\xff\xee")  # markers of EXIF data or XMP, which may turn it, and of Adobe's colors
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
@@ -49,6 +57,8 @@ def decode(image: bytes | Path, side: int, *, where: str) -> UInt8[np.ndarray, "
     Raises DataError with `where` if it does not decode, or has pixels of which nobody can say what is black and white.
     """
     content = image if isinstance(image, bytes) else _read(image)
+    if (pixels := _read_fitting_jpeg(content, side)) is not None:
+        return pixels.transpose(2, 0, 1)
     refuse_lfs_pointer(content, where)
     try:
         with Image.open(BytesIO(content)) as opened:
@@ -58,11 +68,11 @@ def decode(image: bytes | Path, side: int, *, where: str) -> UInt8[np.ndarray, "
             picture = to_rgb(picture if turn is None else picture.transpose(turn), gray, where=where)
             if picture.size != (side, side):
                 picture = _cut_center_square(picture, side)
+            return np.asarray(picture, dtype=np.uint8).transpose(2, 0, 1)
     except DataError:
         raise
     except Exception as cause:  # Pillow's readers raise whatever they stumble over
         raise DataError(f"{where} does not decode as an image: {_explain(cause, content)}") from cause
-    return np.asarray(picture, dtype=np.uint8).transpose(2, 0, 1)
 
 
 def decode_all(images: Iterable[Encoded], side: int) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
@@ -71,18 +81,18 @@ def decode_all(images: Iterable[Encoded], side: int) -> Iterator[UInt8[np.ndarra
     Raises DataError for images that do not decode, when all have been tried, so that they can be mended in one go.
     """
     broken, count, left = list[DataError](), 0, iter(images)
-    running = deque[Future[list[np.ndarray | DataError]]]()
+    running = deque[Future[tuple[np.ndarray, list[DataError]]]]()
     with ThreadPoolExecutor(_THREADS) as pool:
         while (some := list(islice(left, _AT_ONCE))) or running:
             if some:
                 running.append(pool.submit(_try_all, some, side))
             if some and len(running) <= _THREADS:
                 continue
-            tried = running.popleft().result()
-            count += len(tried)
-            broken += [image for image in tried if isinstance(image, DataError)]
+            decoded, errors = running.popleft().result()
+            count += len(decoded)
+            broken += errors
             if not broken:
-                yield np.stack([image for image in tried if isinstance(image, np.ndarray)])
+                yield decoded
     if len(broken) == 1:
         raise broken[0]
     if broken:
@@ -107,14 +117,31 @@ def digest_files(kind: str, options: Any, files: Iterable[Path]) -> str:
     return hashlib.sha256(json.dumps([kind, options, lines]).encode()).hexdigest()
 
 
-def _try_all(images: list[Encoded], side: int) -> list[np.ndarray | DataError]:
-    results: list[np.ndarray | DataError] = []
-    for image, where in images:
+def _try_all(images: list[Encoded], side: int) -> tuple[UInt8[np.ndarray, "batch 3 side side"], list[DataError]]:
+    """The images as squares, and what is wrong with those that are left black."""
+    decoded = np.zeros((len(images), side, side, 3), np.uint8).transpose(0, 3, 1, 2)  # in the order of decoders' pixels
+    errors = list[DataError]()
+    for at, (image, where) in enumerate(images):
         try:
-            results.append(decode(image, side, where=where))
+            decoded[at] = decode(image, side, where=where)
         except DataError as broken:
-            results.append(broken)
-    return results
+            errors.append(broken)
+    return np.ascontiguousarray(decoded), errors
+
+
+def _read_fitting_jpeg(content: bytes, side: int) -> UInt8[np.ndarray, "side side 3"] | None:
+    """A baseline JPEG that is to be decoded and no more; None for all others, and for what is not sound to its end.
+
+    The pixels are those of Pillow, in a quarter of the time, and threads do not wait for one another.
+    """
+    is_plain = content.startswith(_JPEG) and _BASELINE in content and not any(map(content.__contains__, _SAYS_MORE))
+    if not is_plain or simplejpeg is None:
+        return None
+    try:
+        *size, colors, _ = simplejpeg.decode_jpeg_header(content)
+        return simplejpeg.decode_jpeg(content) if size == [side, side] and colors in ("YCbCr", "Gray") else None
+    except ValueError:
+        return None
 
 
 def _read(file: Path) -> bytes:

@@ -45,7 +45,7 @@ def to_rgb(picture: Image.Image, gray: Gray, *, where: str) -> Image.Image:
     if picture.mode == "La":  # Pillow turns it to LA and to nothing else
         picture = picture.convert("LA")
     if not picture.has_transparency_data:
-        return picture.convert("RGB")
+        return picture if picture.mode == "RGB" else picture.convert("RGB")
     ground = Image.new("RGBA", picture.size, GROUND)
     ground.alpha_composite(picture.convert("RGBA"))
     return ground.convert("RGB")

@@ -1,4 +1,4 @@
-"""What each part of a run imports: torch takes 2 s of a core in each process, so it waits until something is computed."""
+"""What each part of a run imports: torch takes 2 s of a core in each process, and waits until something is computed."""
 
 import shutil
 import subprocess
