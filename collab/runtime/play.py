@@ -87,6 +87,6 @@ def backend_for(
     first = scenarios[0]
     names = tuple(dict.fromkeys(name for scenario in scenarios for name in participants(scenario)))
     hosts = deal_hosts(names, first.resources.workers or len(names))
-    uses_gpu = where.address != "local" or resolve_compute(first.precision, where.device).device.type == "cuda"
+    uses_gpu = where.address != "local" or resolve_compute(first.precision, where.device).device_type == "cuda"
     demand = Demand.of(first, hosts, uses_gpu=uses_gpu, lanes=lanes)
     return lambda: RayBackend(demand, watch, address=where.address, last_look=last_look, session=session)
