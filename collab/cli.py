@@ -99,7 +99,7 @@ def run(
 
     from rich.console import Console
 
-    from collab.runtime.ray_session import start_beside_imports, was_played
+    from collab.runtime.ray_session import start_beside_imports
     from collab.scenario.reader import read_scenario
 
     loaded = read_scenario(scenario, _with_scored_on(overrides, on), seed, plugin_dirs=plugin_dirs or (), audit=audit)
@@ -113,9 +113,9 @@ def run(
         _say(origin)
     quiet = Console(stderr=True)
     with ExitStack() as stack:
-        with quiet.status("loading torch …") if quiet.is_terminal else nullcontext():
+        with quiet.status("starting …") if quiet.is_terminal else nullcontext():
             session = None
-            if backend == "ray" and (fresh or not was_played(loaded.scenario, out / loaded.scenario.name)):
+            if backend == "ray" and (fresh or not (out / "cache").exists()):  # else it may hold all that is needed
                 session = stack.enter_context(start_beside_imports(loaded.scenario, address))
             from collab.report.tables.tables import make_tables
             from collab.runtime.pages import draw_pages

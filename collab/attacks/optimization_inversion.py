@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from collab.attacks import options
 from collab.attacks.base import Attack, Compute, Knowledge, Need, Progress, Stream
+from collab.training.optimizers import Adam
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class OptimizationInversion(Attack):
         with torch.no_grad():
             targets = _answers(features, blocks)
         images = start.expand(len(features), -1, -1, -1).clone().requires_grad_(True)
-        optimizer = torch.optim.Adam([images], self.learning_rate)
+        optimizer = Adam([images], self.learning_rate)
         for _ in range(self.steps):
             # Before the variation: gradients are added up in the order of the operations, and rounded so.
             answers = _answers(encode(images), blocks)

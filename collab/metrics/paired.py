@@ -10,7 +10,6 @@ from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.special import stdtrit
 
 RESAMPLES = 400
 """Bootstrap samples of a figure that is no mean of a value of each image: each takes a pass over all images."""
@@ -18,6 +17,8 @@ RESAMPLES = 400
 
 def student_quantile(freedom: float, level: float = 0.95) -> float:
     r"""$t$ of a two-sided interval of `level`: 12.7 with one degree of freedom, 1.96 with many (or `math.inf`)."""
+    from scipy.special import stdtrit  # .3 s of a core, in each process that imports it
+
     return float(stdtrit(min(freedom, 1e9), (1 + level) / 2))
 
 

@@ -2,6 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,7 +11,9 @@ from collab.store.private import private_folder
 from collab.store.remote import COPIES, RemoteStore
 from collab.store.shelves import shelf_at, uri_of_run
 from collab.store.store import Store
-from collab.training.feeds import ImageSet
+
+if TYPE_CHECKING:
+    from collab.training.feeds import ImageSet
 
 
 class Layout:
@@ -46,13 +49,19 @@ class Layout:
         return private_folder(self.run / "handed", adversary)
 
 
-def load_images(folder: Path) -> ImageSet:
-    """What the decode stage left in `folder`, mapped, not read."""
-    images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+def map_images(folder: Path) -> np.ndarray:
+    """The images [n, 3, side, side] of uint8 that the decode stage left in `folder`, mapped, not read."""
+    return np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+
+
+def load_images(folder: Path) -> "ImageSet":
+    """What the decode stage left in `folder`, its images mapped, not read."""
+    from collab.training.feeds import ImageSet
+
     labels, groups = (load_numbers(folder, name) for name in ("labels", "groups"))
     if labels is None:
         raise EntityError(f"{folder} has images without labels. Play its decode stage again.")
-    return ImageSet(images, labels, groups)
+    return ImageSet(map_images(folder), labels, groups)
 
 
 def load_numbers(folder: Path, name: str) -> np.ndarray | None:

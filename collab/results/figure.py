@@ -10,8 +10,6 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from scipy.special import stdtr
-
 from collab.metrics.paired import student_quantile
 
 ONE_SIDED = 0.025
@@ -92,6 +90,8 @@ class Figure:
         reach = self.value - self.low
         if reach <= 0:
             return float(self.value <= floor)
+        from scipy.special import stdtr  # as in `student_quantile`
+
         return float(stdtr(min(self.freedom, 1e9), -student_quantile(self.freedom) * (self.value - floor) / reach))
 
     def format(self, scale: float = 1.0, digits: int = 3, *, sign: str = "") -> str:

@@ -8,19 +8,16 @@ import resource
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
-
-import torch
+from typing import TYPE_CHECKING, Any, Literal
 
 from collab.data.source import Source
 from collab.errors import BoundaryError, CollabError, EntityError, ResourceError
 from collab.participants.assignment import ORACLE, Assignment, open_scenario_source
-from collab.participants.entity import Entity
-from collab.participants.oracle import Oracle
 from collab.plugins.discovery import Plugins
 from collab.runtime.cache import Cache, list_files
 from collab.scenario.model import Scenario
@@ -34,8 +31,11 @@ from collab.store.private import private_folder, private_seed
 from collab.store.remote import send_again
 from collab.training.precision import SWITCH, Compute, resolve_compute
 from collab.training.progress import Progress
-from collab.training.tasks import task_of
 from collab.types import Crossing, Measure, Report, check_report
+
+if TYPE_CHECKING:
+    from collab.participants.entity import Entity
+    from collab.participants.oracle import Oracle
 
 DRIVER = "driver"
 """Whom reports go to, in the ledger."""
@@ -130,8 +130,7 @@ class Host:
 
     def play(self, run_spec: RunSpec, job: Job, key: str, emit: Emit) -> Outcome:
         """Plays `job`, or takes it from the cache if another process has played it; a failure is an outcome."""
-        torch.set_num_threads(run_spec.setting.threads)
-        start, device = time.perf_counter(), ""
+        start = time.perf_counter()
 
         def tell(event: str, facts: Event) -> None:
             about = {"entity": job.participant, "stage": job.stage.replace("_", " "), "job": job.name}
@@ -141,16 +140,10 @@ class Host:
             tell("epoch", {"epoch": epoch, "epochs": epochs, "loss": loss, **terms})
 
         tell("start", {})
+        device = ""
         try:
-            compute = resolve_compute(
-                run_spec.scenario.precision, run_spec.device, **run_spec.scenario.compute.model_dump()
-            )
-            device = str(compute)
-            if device != run_spec.setting.compute:
-                raise ResourceError(
-                    f"this process computes on {device}, the driver on {run_spec.setting.compute}. "
-                    "Set `--device` and `precision` so that all machines agree."
-                )
+            compute = resolve_here(run_spec) if STAGES[job.stage].computes else None
+            device = run_spec.setting.compute
             cache = Cache(run_spec.cache)
             with cache.claim(key):
                 kept = None if run_spec.is_fresh else cache.take(key, job.participant, run_spec.run)
@@ -167,16 +160,33 @@ class Host:
         return outcome
 
     def _compute(
-        self, run_spec: RunSpec, job: Job, key: str, compute: Compute, cache: Cache, progress: Progress, start: float
+        self,
+        run_spec: RunSpec,
+        job: Job,
+        key: str,
+        compute: Compute | None,
+        cache: Cache,
+        progress: Progress,
+        start: float,
     ) -> Outcome:
+        if self._run != run_spec.run:
+            self._run, self._source = run_spec.run, None
+            self._participants.clear()
         leads, is_oracle = job.participant == run_spec.scenario.model.pretrain.by, job.participant == ORACLE
         list_own = partial(list_files, run_spec.run, job.participant, leads=leads, is_oracle=is_oracle)
         before = list_own()
         if run_spec.is_fresh:
             progress.forget()
-        participant = self._participant(run_spec, job.participant, compute)
-        # Whatever else draws from torch's generator; and on a GPU nothing else waits for this job's kernels.
-        with participant.stream(job.stage).initialization("otherwise"), compute.lane():
+        player, stage = None, STAGES[job.stage]
+        with ExitStack() as stack:
+            if compute is not None:
+                import torch
+
+                torch.set_num_threads(run_spec.setting.threads)
+                player = self._participant(run_spec, job.participant, compute)
+                # Whatever else draws from torch's generator; and on a GPU nothing else waits for this job's kernels.
+                stack.enter_context(player.stream(job.stage).initialization("otherwise"))
+                stack.enter_context(compute.lane())
             playing = Playing(
                 run_spec.scenario,
                 run_spec.run,
@@ -184,18 +194,19 @@ class Host:
                 run_spec.plugins,
                 source=partial(self._open_source, run_spec),
             )
-            found = STAGES[job.stage].play(participant, job, playing, progress)
-        report = check_report(found, f"{type(participant).__name__}.{job.stage}")
+            found = stage.play(player, job, playing, progress)
+        name = f"{type(player or stage).__name__}.{job.stage}"
+        report = check_report(found, name)
         report = replace(report, crossings=(*report.crossings, *list_answers(run_spec.run, job, report)))
         metrics = [measure.metric for measure in report.measures]
         if repeated := sorted({metric for metric in metrics if metrics.count(metric) > 1}):
             raise EntityError(
-                f"{type(participant).__name__}.{job.stage} measured {', '.join(repeated)} twice. A metric has one "
+                f"{name} measured {', '.join(repeated)} twice. A metric has one "
                 "value in a report; give the others names of their own."
             )
         losses = tuple(tuple(curve) for curve in progress.curves)
         seconds = time.perf_counter() - start
-        device, peak = str(compute), _peak_bytes()
+        device, peak = run_spec.setting.compute, _peak_bytes()
         outcome = Outcome(job.name, report, seconds, device, peak, losses=losses, answered=time.time())
         written = sorted(place for place, state in list_own().items() if before.get(place) != state)
         has_refused = any(fact.startswith("refused[") for fact in report.facts)
@@ -204,10 +215,7 @@ class Host:
         progress.forget()
         return outcome
 
-    def _participant(self, run_spec: RunSpec, name: str, compute: Compute) -> Entity | Oracle:
-        if self._run != run_spec.run:
-            self._run, self._source = run_spec.run, None
-            self._participants.clear()
+    def _participant(self, run_spec: RunSpec, name: str, compute: Compute) -> "Entity | Oracle":
         if name not in self._participants:
             self._participants[name] = _participant(run_spec, name, compute)
         return self._participants[name]
@@ -216,6 +224,17 @@ class Host:
         """The source of the run, opened once for all participants here."""
         self._source = self._source or open_scenario_source(run_spec.scenario)
         return self._source
+
+
+def resolve_here(run_spec: RunSpec) -> Compute:
+    """What this process computes on. Raises ResourceError where that is not what the driver found."""
+    compute = resolve_compute(run_spec.scenario.precision, run_spec.device, **run_spec.scenario.compute.model_dump())
+    if str(compute) != run_spec.setting.compute:
+        raise ResourceError(
+            f"this process computes on {compute}, the driver on {run_spec.setting.compute}. "
+            "Set `--device` and `precision` so that all machines agree."
+        )
+    return compute
 
 
 def list_answers(run: Path, job: Job, report: Report) -> list[Crossing]:
@@ -255,14 +274,17 @@ def environment() -> Mapping[str, str]:
     known = {
         "collab": version("collab"),
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": version("torch"),
         "system": platform.system(),
         "machine": platform.machine(),
     }
     return {**known, SWITCH: os.environ[SWITCH]} if SWITCH in os.environ else known
 
 
-def _participant(run_spec: RunSpec, name: str, compute: Compute) -> Entity | Oracle:
+def _participant(run_spec: RunSpec, name: str, compute: Compute) -> "Entity | Oracle":
+    from collab.participants.oracle import Oracle
+    from collab.training.tasks import task_of
+
     given = run_spec.assignment
     task, classes = task_of(given.asked.task, given.outputs), len(given.classes)
     if name == ORACLE:
@@ -297,6 +319,8 @@ def _make_failure(job: Job, cause: Exception, seconds: float, device: str) -> Ou
     outcome = Outcome(job.name, Report(), seconds, device, _peak_bytes(), exit_code=CollabError.exit_code)
     if isinstance(cause, CollabError):  # says itself what is wrong
         return replace(outcome, failure=str(cause), exit_code=cause.exit_code)
+    import torch
+
     is_memory = isinstance(cause, MemoryError | torch.OutOfMemoryError)
     advice = "out of memory: smaller batches, fewer workers or more `gpu_memory` may help: " if is_memory else ""
     failure = f"{advice}{type(cause).__name__}: {cause}"

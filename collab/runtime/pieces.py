@@ -14,8 +14,8 @@ from collab.errors import ShardMissing
 from collab.scenario.model import EntityPart, Scenario
 from collab.store.canaries import Canaries, Piece, numbers, pictures
 from collab.store.residue import read_batches, read_rows, spread
-from collab.store.shard_schema import Written
 from collab.store.windows import WINDOW, find_own_windows, list_starts, sign_windows
+from collab.store.written import Written
 
 MOST_ROWS = 2048
 """Images and rows of features of an entity that are looked for, evenly spaced over all that it has."""

@@ -87,7 +87,7 @@ def backend_for(
     stated, precision = scenarios[0].resources, scenarios[0].precision
     names = tuple(dict.fromkeys(name for scenario in scenarios for name in participants(scenario)))
     hosts = deal_hosts(names, stated.workers or len(names))
-    uses_gpu = where.address != "local" or resolve_compute(precision, where.device).device.type == "cuda"
+    uses_gpu = where.address != "local" or resolve_compute(precision, where.device).device_type == "cuda"
     gpus = stated.entity.gpus if uses_gpu else 0.0
     demand = Demand(hosts, stated.entity.cpus, gpus, stated.entity.gpu_bytes, stated.restarts, lanes)
     return lambda: RayBackend(demand, watch, address=where.address, last_look=last_look, session=session)

@@ -1,4 +1,4 @@
-"""Ray from its start to its end, one of our own or a cluster; imports no torch, so it can start beside that import."""
+"""Ray from its start to its end, one of our own or a cluster; it can start beside the imports of the driver."""
 
 import logging
 import os
@@ -15,10 +15,6 @@ from typing import Any, Self
 
 from collab.errors import ResourceError
 from collab.scenario.model import Scenario
-from collab.scenario.reader import to_yaml
-
-RECENT = 20
-"""How many earlier runs are looked at for an equal scenario."""
 
 
 class RaySession:
@@ -79,7 +75,7 @@ class RaySession:
 
 
 def start_beside_imports(scenario: Scenario, address: str) -> RaySession:
-    """Ray for the hosts of `scenario`, which starts its processes while this one imports torch.
+    """Ray, which starts its processes while this one imports what plays.
 
     Ray is started by the thread that calls: its processes end when the thread ends that started them, and only the main
     thread can answer signals.
@@ -89,15 +85,6 @@ def start_beside_imports(scenario: Scenario, address: str) -> RaySession:
     participants = 1 + len(scenario.entities)  # and the oracle
     workers = scenario.resources.workers or participants
     return RaySession(address, min(workers, participants), scenario.resources.entity.cpus)
-
-
-def was_played(scenario: Scenario, runs: Path) -> bool:
-    """Whether one of the last runs in the folder `runs` played this scenario to its end, so that the cache has it.
-
-    A guess, before torch is there and jobs have keys: where it is wrong, Ray starts later, or in vain.
-    """
-    earlier = [path.with_name("scenario.yaml") for path in sorted(runs.glob("*/results.parquet"))[-RECENT:]]
-    return bool(earlier) and to_yaml(scenario).encode() in (path.read_bytes() for path in earlier if path.is_file())
 
 
 def _import_ray() -> Any:

@@ -1,9 +1,8 @@
 """What curious entities try on what others published, each with what its class of adversary knows."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from collab.participants.attacking import Attempt
-from collab.participants.entity import Entity
 from collab.stages.base import Job, Planning, Playing, Stage
 from collab.stages.decode import decoded
 from collab.stages.featurize import Featurize
@@ -15,8 +14,12 @@ from collab.stages.trials import Trial, attack_code, defense_of, find_trials, ma
 from collab.training.progress import Progress
 from collab.types import Report
 
+if TYPE_CHECKING:
+    from collab.participants.attacking import Attempt
+    from collab.participants.entity import Entity
 
-class Rehearse(Stage[Entity]):
+
+class Rehearse(Stage["Entity"]):
     """An attack learns what it can before it sees a shard, once for all victims with one defense, or for all."""
 
     name, version, runs = "rehearse", 3, ("attacks.rehearse", "defenses")
@@ -40,12 +43,12 @@ class Rehearse(Stage[Entity]):
         options = {**attack_code(keys, trial), "recipe": recipe, "for": victim}
         return keys.make(Rehearse, trial.attacker, options, _own_keys(keys, trial))
 
-    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, entity: "Entity", job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
         return entity.rehearse(_attempt(job.order, playing), progress)
 
 
-class Attack(Stage[Entity]):
+class Attack(Stage["Entity"]):
     """The adversary answers, with what its class knows, into its private folder."""
 
     name, version, runs = "attack", 3, ("attacks", "defenses")
@@ -70,12 +73,14 @@ class Attack(Stage[Entity]):
         used += [] if trial.rehearsed_on is None else [Rehearse.key_of(keys, trial)]
         return keys.make(Attack, trial.attacker, attack_code(keys, trial), used)
 
-    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, entity: "Entity", job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
         return entity.attack(_attempt(job.order, playing), progress)
 
 
-def _attempt(trial: Trial, playing: Playing) -> Attempt:
+def _attempt(trial: Trial, playing: Playing) -> "Attempt":
+    from collab.participants.attacking import Attempt
+
     victim, plugins = playing.stated(trial.victim), playing.plugins
     return Attempt(
         plugins.load("attacks", trial.attack.kind).from_options(trial.attack), trial.attack, trial.victim,

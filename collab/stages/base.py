@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from collab.data.source import Source
-from collab.participants.assignment import Assignment
-from collab.participants.entity import Entity
-from collab.participants.oracle import Oracle
+from collab.participants.assignment import ORACLE, Assignment
+from collab.participants.layout import Layout
 from collab.plugins.discovery import Plugins
 from collab.scenario.base import AttackOptions
 from collab.scenario.model import EntityPart, Refinement, Scenario
@@ -19,13 +19,15 @@ from collab.training.progress import Progress
 from collab.types import Report
 
 if TYPE_CHECKING:
+    from collab.participants.entity import Entity
+    from collab.participants.oracle import Oracle
     from collab.stages.keys import Keys
 
 Label = tuple[str, str]
 """Row and entity of the results that a job's measures belong to."""
 
-Player = TypeVar("Player", bound=Entity | Oracle)
-"""Who plays a stage."""
+Player = TypeVar("Player", bound="Entity | Oracle | None")
+"""Who plays a stage; nobody if it needs no more than files."""
 
 
 class Urgency(IntEnum):
@@ -114,6 +116,11 @@ class Playing:
     plugins: Plugins
     source: Callable[[], Source]
 
+    @property
+    def layout(self) -> Layout:
+        """Where things lie in the run that anybody may read."""
+        return Layout(self.run, reader=ORACLE, elsewhere=None)
+
     def stated(self, name: str) -> EntityPart:
         """An entity as the scenario states it."""
         return next(entity for entity in self.scenario.entities if entity.name == name)
@@ -124,11 +131,14 @@ class Stage(ABC, Generic[Player]):
 
     Raise `version` whenever its results may change; tests/stages/test_stage_code.py watches the code that `play` runs,
     and that of plugins it runs by name: `runs` names their group and method, or the group alone for the whole class.
+    Its module imports torch nowhere but where it plays: planning and looking into the cache go without.
     """
 
     name: ClassVar[str]
     version: ClassVar[int]
     runs: ClassVar[tuple[str, ...]] = ()
+    computes: ClassVar[bool] = True
+    """Whether it needs torch and whoever plays it; any other is given None, and starts before torch is imported."""
     is_brief: ClassVar[bool] = False
     """Whether its jobs start though no core is free: such as wait for one another at every turn, so that processes that
     share the cores are sooner done than a queue."""
@@ -165,9 +175,20 @@ class PlayerStage(Stage[Player]):
         """A digest of all that the outcome depends on for the participant `name`."""
 
 
-class EntityStage(PlayerStage[Entity]):
+class OracleStage(Stage["Oracle"]):
+    """A stage that only the oracle plays, as `play` of the module of its name in `collab.stages.work` says.
+
+    It lies there since it needs torch, and who plans a run does without.
+    """
+
+    def play(self, oracle: "Oracle", job: Job, playing: Playing, progress: Progress, /) -> Report:
+        """Does what that module does."""
+        return import_module(f"collab.stages.work.{self.name}").play(oracle, job, playing, progress)
+
+
+class EntityStage(PlayerStage["Entity"]):
     """A stage that is the entity's method of the same name, so that a plugin overrides it."""
 
-    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, entity: "Entity", job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
         return getattr(entity, self.name)(progress)

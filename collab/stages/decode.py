@@ -9,9 +9,7 @@ import numpy as np
 from collab.data.source import BLOCK
 from collab.mapped import let_go
 from collab.participants.assignment import ORACLE, Assignment, Holding
-from collab.participants.entity import Entity
-from collab.participants.layout import load_images
-from collab.participants.oracle import Oracle
+from collab.participants.layout import map_images
 from collab.scenario.model import Scenario
 from collab.stages.base import Job, Planning, Playing, Stage, Urgency
 from collab.stages.keys import Keys, digest, remember
@@ -30,10 +28,11 @@ NUMBERS = ("labels", "groups", "private", "identities")
 """Files beside `images.npy` that tell something of each image."""
 
 
-class Decode(Stage[Entity | Oracle]):
-    """Each host reads its rows itself, block by block; never more than a few blocks in memory."""
+class Decode(Stage[None]):
+    """Each host reads its rows itself, block by block, without torch; never more than a few blocks in memory."""
 
     name, version, runs = "decode", 2, ("sources",)
+    computes = False
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """The held-out and the public images, those of every entity, and the oracle's where somebody asks it."""
@@ -53,10 +52,11 @@ class Decode(Stage[Entity | Oracle]):
         """The rows and their labels, the size of the images, and the source."""
         return decoded(keys, job.participant if job.order == "own" else job.order)
 
-    def play(self, player: Entity | Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, player: None, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Draws or reads the images, and writes what the scenario asks of each beside them."""
         part: Part = job.order
-        folder = {"own": player.private, "heldout": player.layout.heldout, "public": player.layout.public}[part]
+        own = private_folder(playing.run, job.participant)
+        folder = {"own": own, "heldout": playing.layout.heldout, "public": playing.layout.public}[part]
         holding = _holding(playing.assignment, playing.scenario, job.participant if part == "own" else part)
         source, asked = playing.source(), playing.assignment.asked
         folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def _gather(playing: Playing, holding: Holding) -> Iterator[np.ndarray]:
     for number, (name, own) in enumerate(playing.assignment.entities.items()):
         at = np.searchsorted(holding.rows, own.rows)
         owner[at], place[at] = number, np.arange(len(own))
-        decoded_by.append(load_images(private_folder(playing.run, name)).images)
+        decoded_by.append(map_images(private_folder(playing.run, name)))
     others = chain.from_iterable(playing.source().images(holding.split, holding.rows[owner < 0]))
     for start in range(0, len(holding), BLOCK):
         owners, places = owner[start : start + BLOCK], place[start : start + BLOCK]

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from collab.participants.entity import Entity
 from collab.scenario.parts import Federation
 from collab.stages.base import Job, Planning, Playing, Stage, Urgency
 from collab.stages.featurize import Featurize, FeaturizeHeldout
 from collab.stages.keys import Keys, plain, remember
 from collab.training.progress import Progress
 from collab.types import Report
+
+if TYPE_CHECKING:
+    from collab.participants.entity import Entity
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Round:
     number: int
 
 
-class Federate(Stage[Entity]):
+class Federate(Stage["Entity"]):
     """An entity trains C on its own features for a round, and publishes its weights."""
 
     name, version = "federate", 3
@@ -42,12 +45,12 @@ class Federate(Stage[Entity]):
         """How is trained, the own features, and the round before."""
         return _federated(keys, job.participant, job.order.federation, job.order.number)
 
-    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, entity: "Entity", job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
         return entity.federate(job.order.federation, job.order.number, progress)
 
 
-class Average(Stage[Entity]):
+class Average(Stage["Entity"]):
     """An entity scores what has come of the last round."""
 
     name, version = "average", 3
@@ -69,7 +72,7 @@ class Average(Stage[Entity]):
         used = [FeaturizeHeldout.key_of(keys), *_round(keys, federation, federation.rounds)]
         return keys.make(Average, job.participant, {"rounds": federation.rounds}, used)
 
-    def play(self, entity: Entity, job: Job, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, entity: "Entity", job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
         return entity.average(job.order, progress)
 

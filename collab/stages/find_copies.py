@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from collab.data.copies import VALIDATION, Holder, describe_copies, read_blocks, refuse_test_split_of_training_images
 from collab.participants.assignment import ORACLE
-from collab.participants.layout import load_images
-from collab.participants.oracle import Oracle
+from collab.participants.layout import map_images
 from collab.stages.base import Job, Planning, Playing, Stage, Urgency
 from collab.stages.decode import UNSCORED, decoded
 from collab.stages.keys import Keys, digest
@@ -17,11 +16,11 @@ COPIES = "find copies"
 """The name of the job; whatever trains on images waits until it has ended."""
 
 
-class FindCopies(Stage[Oracle]):
-    """Only the oracle may compare images of different entities; what it answers is counts in words."""
+class FindCopies(Stage[None]):
+    """Only the oracle's host may compare images of different entities; what it answers is counts in words."""
 
     name, version, runs = "find_copies", 1, ("sources",)
-    tells = True
+    computes, tells = False, True
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One, after all images but those that the oracle has of others."""
@@ -35,18 +34,18 @@ class FindCopies(Stage[Oracle]):
         unscored = [decoded(keys, UNSCORED)] if len(keys.given.unscored) else []
         return digest(self.name, self.version, held, decoded(keys, "heldout"), decoded(keys, "public"), *unscored)
 
-    def play(self, oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, player: None, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Counts images that stand twice, before anything is trained; DataError if held-out ones are training images.
 
         What it answers is counts in words; digests stay here.
         """
-        assignment = oracle.assignment
+        assignment, layout = playing.assignment, playing.layout
         entities = {
-            name: Holder.of(holding.rows, read_blocks(load_images(private_folder(oracle.layout.run, name)).images))
+            name: Holder.of(holding.rows, read_blocks(map_images(private_folder(playing.run, name))))
             for name, holding in assignment.entities.items()
         }
-        heldout, validation = Holder.of(assignment.heldout.rows, read_blocks(oracle.heldout.images)), None
-        public = Holder.of(assignment.public.rows, read_blocks(load_images(oracle.layout.public).images))
+        heldout, validation = Holder.of(assignment.heldout.rows, read_blocks(map_images(layout.heldout))), None
+        public = Holder.of(assignment.public.rows, read_blocks(map_images(layout.public)))
         if len(unscored := assignment.unscored):
             validation = Holder.of(unscored.rows, playing.source().images(unscored.split, unscored.rows))
             if playing.scenario.data.is_for_choosing:

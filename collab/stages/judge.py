@@ -1,37 +1,18 @@
 """The oracle scores what adversaries answered: the only place where an attack meets the truth."""
 
 from collections.abc import Iterator
-from functools import partial
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from collab.metric import MetricName
-from collab.participants import disclosure
 from collab.participants.assignment import ORACLE
-from collab.participants.attacking import guess_name
-from collab.participants.disclosure import by_row, compare, to_uint8
-from collab.participants.guessing import attribute_measures, match_measures, membership_measures
-from collab.participants.oracle import Oracle
-from collab.participants.scoring import PICTURES, guesses, likeness, means, priors, worst_and_median
 from collab.stages.attack import Attack
-from collab.stages.base import Job, Planning, Playing, Stage
+from collab.stages.base import Job, OracleStage, Planning
 from collab.stages.decode import decoded
 from collab.stages.disclose import RECOGNIZE, disclosure_keys
-from collab.stages.hand_out import candidates_of
 from collab.stages.keys import Keys
 from collab.stages.publish import Publish
-from collab.stages.trials import Trial, find_trials, make_trial_job
-from collab.store.codec import store_and_read
-from collab.store.pictures import judged_file
-from collab.store.private import private_folder
-from collab.store.release import read_release
-from collab.training.progress import Progress
-from collab.types import Measure, Report
+from collab.stages.trials import find_trials, make_trial_job
 
 
-class Judge(Stage[Oracle]):
+class Judge(OracleStage):
     """The only place where an attack meets the truth."""
 
     name, version = "judge", 5
@@ -49,67 +30,3 @@ class Judge(Stage[Oracle]):
         options, seen = disclosure_keys(keys)
         used = [Attack.key_of(keys, job.order), Publish.key_of(keys, job.order.victim), decoded(keys, ORACLE), *seen]
         return keys.make(Judge, ORACLE, options, used)
-
-    def play(self, oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
-        """How near the answer comes to the truth, and what guesses do."""
-        trial: Trial = job.order
-        guess, _ = read_release(
-            private_folder(oracle.layout.run, trial.attacker), guess_name(trial.attack.label, trial.victim)
-        )
-        answer = guess[trial.attack.answers]
-        match trial.attack.answers:
-            case "images":
-                return _judge_images(oracle, trial, answer.to(oracle.compute.device).float() / 255)
-            case "attributes":
-                truth = oracle.images_at(oracle.published_rows(trial.victim)[: len(answer)])
-                return Report(attribute_measures(answer, truth, oracle.scenario.seed))
-            case "matches":
-                _, places = candidates_of(oracle, trial)
-                return Report(match_measures(answer, torch.from_numpy(places), oracle.scenario.seed))
-            case "members":
-                _, places = candidates_of(oracle, trial)
-                is_member = np.isin(np.arange(len(answer)), places)
-                return Report(membership_measures(answer.numpy(), is_member, oracle.scenario.seed))
-
-
-def _judge_images(oracle: Oracle, trial: Trial, rebuilt: Tensor) -> Report:
-    device = oracle.compute.device
-    order = oracle.published_order(trial.victim)[: len(rebuilt)]
-    attacked = oracle.assignment.entities[trial.victim].rows[order]
-    truth = oracle.images_at(attacked)
-    images = truth.take(np.arange(len(truth)), device)
-    seed, labels = oracle.scenario.seed, torch.from_numpy(truth.classes).to(device)
-    unrelated = partial(oracle.stream("judge").torch, f"unrelated {trial.victim}")
-
-    def opened(rows: np.ndarray) -> Tensor:
-        with torch.no_grad(), oracle.compute.autocast():
-            features = oracle.released.featurizer(images[rows])
-        return oracle.reconstruction(store_and_read(features, oracle.spec.dtype))
-
-    by_attack, by_open = (compare(shown, by_row(images), labels, oracle.eye) for shown in (by_row(rebuilt), opened))
-    by_guess = {
-        name: compare(by_row(guess), by_row(images), labels, oracle.eye)
-        for name, guess in guesses(images, labels, unrelated()).items()
-    }
-    ssim_max = next(name for name in by_attack if MetricName.parse(name).quantity == "ssim_max")
-    worst, _ = worst_and_median(by_attack[ssim_max].numpy())
-    shown = np.concatenate([worst, np.arange(min(PICTURES, len(images)))])
-    pictures = np.stack([to_uint8(part[torch.from_numpy(shown)]) for part in (images, rebuilt)])
-    np.save(oracle.private / judged_file(trial.attacker, trial.attack.label, trial.victim), pictures)
-    measures = [
-        *(score for score in likeness(rebuilt, images, seed) if score.metric not in by_attack),
-        *priors(images, labels, unrelated(), seed),
-        *disclosure.comparison_measures(by_attack, seed),
-        *means({f"{metric}_open": values for metric, values in by_open.items()}, seed),
-        *disclosure.leakage_measures(by_attack, by_open, by_guess, seed),
-    ]
-    options = oracle.scenario.disclosure
-    if options is not None:
-        others = np.setdiff1d(oracle.holding.rows, attacked, assume_unique=True)
-        room = max(options.gallery - len(images), 0)
-        more = oracle.stream("judge").numpy(f"gallery {trial.victim}").permutation(others)[:room]
-        gallery = torch.cat([images, oracle.images_at(np.sort(more)).take(np.arange(len(more)), device)])
-        places = torch.arange(min(len(images), options.queries), device=device)
-        ranks = disclosure.Gallery(gallery, oracle.eye.recognizer).ranks(rebuilt[: len(places)], places)
-        measures += [*disclosure.rank_measures(ranks, seed), Measure("gallery", len(gallery))]
-    return Report(tuple(measures))

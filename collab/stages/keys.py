@@ -13,7 +13,7 @@ from typing import Any, Concatenate, ParamSpec
 import numpy as np
 
 from collab.participants.assignment import Assignment, Holding
-from collab.plugins.discovery import Plugins, is_ours
+from collab.plugins.discovery import Plugins
 from collab.scenario.base import Part
 from collab.scenario.model import EntityPart, Scenario
 from collab.stages.base import Stage
@@ -69,10 +69,9 @@ class Keys:
 
         Its author raises no version; the versions of stages stand for our own code.
         """
-        plugin = self._plugins.load(group, kind)
-        if is_ours(plugin.__module__):
+        if self._plugins.origin(group, kind).is_ours:  # so that it need not be imported
             return ""
-        file = Path(inspect.getfile(plugin))
+        file = Path(inspect.getfile(self._plugins.load(group, kind)))
         return digest(*(path.read_text(encoding="utf-8") for path in (file, *sorted(file.parent.glob("_*.py")))))
 
     def images(self, holding: Holding) -> list[Any]:

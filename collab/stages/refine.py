@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from collab.participants.assignment import ORACLE
-from collab.participants.entity import Entity
-from collab.participants.oracle import Oracle
 from collab.scenario.parts import Refinement
 from collab.scenario.stage_rows import is_pretraining
 from collab.stages.base import Job, Planning, Playing, Stage, Urgency
@@ -17,6 +16,10 @@ from collab.stages.publish import Publish
 from collab.training.progress import Progress
 from collab.types import Report
 
+if TYPE_CHECKING:
+    from collab.participants.entity import Entity
+    from collab.participants.oracle import Oracle
+
 
 @dataclass(frozen=True)
 class Training:
@@ -26,7 +29,7 @@ class Training:
     most_rows: int = 0
 
 
-class Refine(Stage[Entity | Oracle]):
+class Refine(Stage["Entity | Oracle"]):
     """Rows that ask for the same thing share a job; upper bounds that need others' images are the oracle's."""
 
     name, version = "refine", 6
@@ -54,7 +57,7 @@ class Refine(Stage[Entity | Oracle]):
         row, most = job.order.row, job.order.most_rows
         return _from_scratch(keys, row) if row.is_from_scratch else _from_features(keys, row, most)
 
-    def play(self, player: Entity | Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
+    def play(self, player: "Entity | Oracle", job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity, or the oracle."""
         return player.refine(job.order.row, job.order.most_rows, progress)
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from collab.defenses.base import Defense
-from collab.defenses.chain import Chain
 from collab.plugins.discovery import Plugins
 from collab.scenario import stage_rows
 from collab.scenario.base import AttackOptions
 from collab.scenario.model import EntityPart
 from collab.stages.base import Job, Planning, Stage, Urgency
 from collab.stages.keys import Keys, plain
+
+if TYPE_CHECKING:
+    from collab.defenses.base import Defense
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,10 @@ def make_trial_job(
     )  # fmt: skip
 
 
-def defense_of(entity: EntityPart, plugins: Plugins) -> Defense:
+def defense_of(entity: EntityPart, plugins: Plugins) -> "Defense":
     """The defense that an entity states, a chain where there are several."""
+    from collab.defenses.chain import Chain
+
     defenses = [plugins.load("defenses", options.kind).from_options(options) for options in entity.defenses]
     return defenses[0] if len(defenses) == 1 else Chain(tuple(defenses))
 

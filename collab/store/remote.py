@@ -4,16 +4,18 @@ import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from typing_extensions import override
 
 from collab.errors import StoreError
 from collab.store.files import JSON_CAP
 from collab.store.manifest import Record, parse_manifest_name, read_manifest
-from collab.store.shards import Batches, ShardReader, ShardSpec
 from collab.store.shelves import AbstractShelf, shelf_at, uri_of_run
 from collab.store.store import WITHDRAWN, Finding, Store
+
+if TYPE_CHECKING:
+    from collab.store.shards import Batches, ShardReader, ShardSpec
 
 COPIES = "copies"
 """Folder of what a party has fetched, in its private folder; the cache of stages leaves it out."""
@@ -32,7 +34,7 @@ class RemoteStore(Store):
         self._own, self._shelf = Store(own), shelf
 
     @override
-    def publish(self, entity: str, batches: Batches, spec: ShardSpec, *, run: str) -> Record:
+    def publish(self, entity: str, batches: "Batches", spec: "ShardSpec", *, run: str) -> Record:
         """Writes and puts a shard, then its manifest; publishing the same rows again puts what is not there."""
         record = self._own.publish(entity, batches, spec, run=run)
         send(self._own, self._shelf, entity)
@@ -46,7 +48,7 @@ class RemoteStore(Store):
         return gone
 
     @override
-    def open(self, record: Record, spec: ShardSpec) -> ShardReader:
+    def open(self, record: Record, spec: "ShardSpec") -> "ShardReader":
         """Opens a published shard, fetched unless it was before; ShardMissing, or ShardCorrupt with the reason."""
         try:
             return super().open(record, spec)

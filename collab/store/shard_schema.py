@@ -3,17 +3,16 @@
 The format is specified in docs/store.md.
 """
 
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import pyarrow as pa
 import torch
 
-from collab.errors import ShardCorrupt, ShardMissing, StoreError
+from collab.errors import StoreError
 from collab.store.codec import CODECS, QUANTIZED, CodecName, row_bytes
-from collab.store.files import json_bytes, place_file, read_json
 from collab.store.manifest import Record
 from collab.store.targets import Targets
+from collab.store.written import Written
 from collab.tasks import CLASS, TargetKind
 
 FORMAT = "1"
@@ -27,8 +26,6 @@ FILE_SLACK, BATCH_SLACK = 64 << 10, 4 << 10
 
 IMAGES = "images"
 """Stands for the digest of the featurizer in shards whose rows are images, (3, side, side), values 0 to 255."""
-
-_RECORD = "shard.json"
 
 
 @dataclass(frozen=True)
@@ -81,36 +78,6 @@ class ShardSpec:
             ],
             metadata=metadata | {"classes": str(self.classes), "featurizer": self.featurizer},
         )
-
-
-@dataclass(frozen=True)
-class Written:
-    """A shard that was written: where, whose, sha256 (hex) of the file, its size, and how many rows each class has."""
-
-    path: Path
-    entity: str
-    sha256: str
-    rows: int
-    bytes: int
-    histogram: tuple[int, ...]
-
-    def save(self) -> None:
-        """Keeps this record beside a shard that is alone in its folder and in no store, for `read`."""
-        content = json_bytes(asdict(self) | {"path": self.path.name}, what="the record of a shard")
-        place_file(self.path.parent, _RECORD, lambda file: file.write(content), what="the record of a shard")
-
-    @classmethod
-    def read(cls, folder: Path) -> "Written":
-        """What `save` left in `folder`; ShardMissing if there is nothing."""
-        try:
-            record = read_json(folder / _RECORD, what="the record")
-            return cls(**record | {"path": folder / Path(record["path"]).name, "histogram": tuple(record["histogram"])})
-        except FileNotFoundError as error:
-            raise ShardMissing(
-                f"there is no record of a shard in {folder}. Play the stage that writes it again."
-            ) from error
-        except (KeyError, TypeError) as error:
-            raise ShardCorrupt(f"the record of a shard in {folder} is not one: {error}.") from error
 
 
 Sealed = Written | Record

@@ -20,7 +20,8 @@ from collab.mapped import LARGE, let_go
 from collab.store.codec import CODECS, decode, encode, is_finite
 from collab.store.files import Hashing, open_regular, place_file
 from collab.store.names import check_name
-from collab.store.shard_schema import BATCH_ROWS, BATCH_SLACK, FILE_SLACK, IMAGES, Sealed, ShardSpec, Written
+from collab.store.shard_schema import BATCH_ROWS, BATCH_SLACK, FILE_SLACK, IMAGES, Sealed, ShardSpec
+from collab.store.written import Written
 
 __all__ = ["BATCH_ROWS", "IMAGES", "Batches", "ShardReader", "ShardSpec", "Written", "open_shard", "write_shard"]
 

@@ -1,4 +1,7 @@
-"""The store: where entities publish shards for each other, append-only, each verified before it is used."""
+"""The store: where entities publish shards for each other, append-only, each verified before it is used.
+
+Torch is imported where a shard is written or read; manifests go without.
+"""
 
 import platform
 from collections.abc import Iterator
@@ -6,18 +9,19 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
-import torch
 
 from collab.errors import ShardCorrupt, StoreError
 from collab.store import manifest
-from collab.store.codec import CodecName
 from collab.store.files import TEMPORARY
 from collab.store.manifest import Record, parse_manifest_name, read_manifest, shard_path, write_manifest
 from collab.store.names import check_name, inside
-from collab.store.shards import Batches, ShardReader, ShardSpec, Verified, open_shard, write_shard
+
+if TYPE_CHECKING:
+    from collab.store.codec import CodecName
+    from collab.store.shards import Batches, ShardReader, ShardSpec, Verified
 
 WITHDRAWN = "withdraw"
 """Stage of a manifest that takes a shard back."""
@@ -40,11 +44,13 @@ class Store:
         self._manifests = root / "manifest"
         self._verified: Verified = set()
 
-    def publish(self, entity: str, batches: Batches, spec: ShardSpec, *, run: str) -> Record:
+    def publish(self, entity: str, batches: "Batches", spec: "ShardSpec", *, run: str) -> Record:
         """Writes a shard as `write_shard` does, then its manifest; publishing the same rows again changes nothing.
 
         `run` is a label that says nothing of any seed. Raises StoreError; until the manifest is there, so does nothing.
         """
+        from collab.store.shards import write_shard
+
         check_name(entity)
         folder = inside(self.root, f"entity={entity}")
         if folder.is_symlink():
@@ -118,11 +124,13 @@ class Store:
                 records += self.records(entity)
         return tuple(records)
 
-    def open(self, record: Record, spec: ShardSpec) -> ShardReader:
+    def open(self, record: Record, spec: "ShardSpec") -> "ShardReader":
         """Opens a published shard, verifying it unless this object has done so and the file is unchanged.
 
         Raises ShardMissing, or ShardCorrupt with the reason.
         """
+        from collab.store.shards import open_shard
+
         if record.path != shard_path(check_name(record.entity), record.sha256):
             raise ShardCorrupt(
                 f"a record of entity {record.entity!r} names {record.path!r}, where no shard of it can lie."
@@ -131,6 +139,8 @@ class Store:
 
     def verify(self) -> list[Finding]:
         """Reads and validates every shard anew, and names what is wrong: also files that nobody published."""
+        from collab.store.shards import open_shard
+
         findings = []
         named: dict[str, Record] = {}
         for _, path in sorted(self._manifests_of(None)):
@@ -186,13 +196,15 @@ class Store:
         return path.relative_to(self.root).as_posix()
 
 
-def _spec_of(record: Record) -> ShardSpec:
+def _spec_of(record: Record) -> "ShardSpec":
     """What the record itself claims; ShardSpec refuses a type that is none."""
+    from collab.store.shards import ShardSpec
+
     target, _, numbers = record.target.partition(":")
     count = int(numbers) if numbers else len(record.histogram)
-    return ShardSpec(record.shape, cast(CodecName, record.dtype), count, record.featurizer, target)
+    return ShardSpec(record.shape, cast("CodecName", record.dtype), count, record.featurizer, target)
 
 
 def _versions() -> dict[str, str]:
-    libraries = {"torch": str(torch.__version__), "pyarrow": pa.__version__}
+    libraries = {"torch": version("torch"), "pyarrow": pa.__version__}
     return {"collab": version("collab"), "python": platform.python_version(), **libraries}

@@ -1,5 +1,6 @@
 """The optimizers of a recipe: which there are, and Muon for filters and matrices beside AdamW for the rest."""
 
+import inspect
 import math
 from collections.abc import Iterable, Sequence
 
@@ -16,7 +17,38 @@ NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the quintic whose slope at 0 is large, so that five steps bring small singular values near 1."""
 
 
-class Muon(torch.optim.Optimizer):
+class _Eager(torch.optim.Optimizer):
+    """torch's optimizers, without the wrappers that import its compiler at the first of them.
+
+    That import takes 1.3 s of a core and 100 MB in each process that trains, and nothing here is compiled. Whatever a
+    wrapper of these methods does besides is for the compiler; `step` itself wants no gradients.
+    """
+
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+    zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
+    state_dict = inspect.unwrap(torch.optim.Optimizer.state_dict)
+    load_state_dict = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
+
+
+class SGD(_Eager, torch.optim.SGD):
+    """`torch.optim.SGD`, eager."""
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.SGD.step))
+
+
+class Adam(_Eager, torch.optim.Adam):
+    """`torch.optim.Adam`, eager."""
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.Adam.step))
+
+
+class AdamW(_Eager, torch.optim.AdamW):
+    """`torch.optim.AdamW`, eager."""
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
+
+
+class Muon(_Eager):
     r"""Momentum whose matrices are orthogonalized (Jordan et al. 2024), by the rule of `torch.optim.Muon`.
 
     A filter [out, in, height, width] is the matrix [out, in · height · width]. With $\mu$ = .95 and rate $\gamma$:
@@ -107,13 +139,11 @@ def _made(
 ) -> tuple[torch.optim.Optimizer, ...]:
     match name:
         case "sgd":
-            return (
-                torch.optim.SGD(parameters, rate, momentum=0.9, nesterov=True, weight_decay=weight_decay, fused=True),
-            )
+            return (SGD(parameters, rate, momentum=0.9, nesterov=True, weight_decay=weight_decay, fused=True),)
         case "adam":
-            return (torch.optim.Adam(parameters, rate, weight_decay=weight_decay, fused=True, capturable=is_captured),)
+            return (Adam(parameters, rate, weight_decay=weight_decay, fused=True, capturable=is_captured),)
         case "adamw":
-            return (torch.optim.AdamW(parameters, rate, weight_decay=weight_decay, fused=True, capturable=is_captured),)
+            return (AdamW(parameters, rate, weight_decay=weight_decay, fused=True, capturable=is_captured),)
         case "muon":
             matrices = [weight for weight in parameters if weight.ndim > 1]
             rest = [weight for weight in parameters if weight.ndim <= 1]

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 SECONDS_BETWEEN = 10.0
 """Seconds between two checkpoints: a kill costs no more than that, and writing them a thousandth of it."""
 
@@ -67,6 +65,8 @@ class Checkpoint:
         """What was kept; None if nothing was, or if it cannot be read (a torn disk costs time, never a result)."""
         if self._path is None or not self._path.is_file():
             return None
+        import torch
+
         try:
             state: dict[str, Any] = torch.load(self._path, weights_only=True, map_location="cpu")
         except Exception:
@@ -79,6 +79,8 @@ class Checkpoint:
         """Keeps `state()`, whole or not at all, unless the last time was just now."""
         if self._path is None or time.monotonic() - self._last < self._seconds:
             return
+        import torch
+
         temporary = self._path.with_suffix(f".{uuid.uuid4().hex}.tmp")
         try:
             with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

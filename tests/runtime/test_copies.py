@@ -22,7 +22,7 @@ from collab.runtime.run import Prepared
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.store.residue import read_batches, read_rows
-from collab.store.shard_schema import Written
+from collab.store.written import Written
 from tests.places import SCENARIOS
 from tests.playing import SMALL
 

@@ -2,17 +2,13 @@
 
 import os
 import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from collab.errors import ResourceError
 from collab.runtime import ray_session
-from collab.runtime.ray_session import RaySession, was_played
-from collab.scenario.model import Scenario
-from collab.scenario.reader import to_yaml
+from collab.runtime.ray_session import RaySession
 
 
 class NoRay:
@@ -66,16 +62,3 @@ def test_a_session_that_cannot_begin_leaves_nothing(monkeypatch: pytest.MonkeyPa
     with pytest.raises(ResourceError, match="no Ray cluster answers at 'there:1': nobody"):
         RaySession("there:1", 1)
     assert (stub.ends, sys.stdout) == (1, stdout)
-
-
-def test_ray_is_not_started_ahead_for_what_was_played_to_its_end(
-    small: Callable[..., Scenario], tmp_path: Path
-) -> None:
-    scenario, run = small(), tmp_path / "20260101"
-    assert not was_played(scenario, tmp_path)
-    run.mkdir()
-    (run / "scenario.yaml").write_text(to_yaml(scenario), encoding="utf-8")
-    assert not was_played(scenario, tmp_path)  # it was interrupted
-    (run / "results.parquet").touch()
-    assert was_played(scenario, tmp_path)
-    assert not was_played(small("refine.epochs=7"), tmp_path)

@@ -22,9 +22,10 @@ from collab.defenses.chain import Chain
 from collab.models.backbones import family
 from collab.participants.assignment import open_scenario_source
 from collab.participants.entity import Entity
+from collab.participants.oracle import Oracle
 from collab.plugins.discovery import INSTALLED, is_ours
 from collab.scenario.sources import SOURCES
-from collab.stages.base import EntityStage, Stage
+from collab.stages.base import EntityStage, OracleStage, Stage
 from collab.stages.registry import STAGES
 
 SOURCE_MODULES = sorted({part.opens[source].partition(":")[0] for source, part in SOURCES.items()})
@@ -41,6 +42,8 @@ class Member(NamedTuple):
 def roots(stage: Stage[Any]) -> list[Any]:
     """What a stage runs: how it is played, and the plugins and sources that it finds by name."""
     found: list[Any] = [Member(type(stage), "play")]
+    if isinstance(stage, OracleStage):
+        found.append(import_module(f"collab.stages.work.{stage.name}").play)
     if isinstance(stage, EntityStage):  # played by the entity's method of its name, which no code spells
         found += [Member(kind, stage.name) for kind in [Entity, *_entity_kinds()]]
     for group, _, method in (wanted.partition(".") for wanted in stage.runs):
@@ -53,7 +56,7 @@ def roots(stage: Stage[Any]) -> list[Any]:
     return found
 
 
-BY_METHOD = {"Participant", "Defended", "Entity", "Oracle"}
+BY_METHOD = {"Participant", "Defended", "Entity", "Oracle", "Layout"}
 """Classes of which only the methods that a stage calls count; of all others the whole class does."""
 
 NOT_CODE = (
@@ -131,6 +134,9 @@ def _told(value: Any) -> str:
 
 def _used(tree: ast.AST, function: FunctionType, owner: type | None) -> Iterator[Any]:
     for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and is_ours(str(node.module)):  # inside the function: it needs torch
+            module = import_module(str(node.module))
+            yield from (getattr(module, alias.name) for alias in node.names)
         if isinstance(node, ast.Name) and node.id in function.__globals__:
             used = function.__globals__[node.id]
             yield from map(family, ARCHITECTURES.values()) if used is ARCHITECTURES else [used]
@@ -142,7 +148,11 @@ def _used(tree: ast.AST, function: FunctionType, owner: type | None) -> Iterator
 def _players(function: FunctionType, parameter: str) -> list[type]:
     """The participants that a parameter is annotated with, and installed kinds of entities where it is one."""
     stated = function.__annotations__.get(parameter)
-    kinds = [kind for kind in (get_args(stated) or (stated,)) if isinstance(kind, type) and kind.__name__ in BY_METHOD]
+    if isinstance(stated, str):  # a module that imports no torch quotes them
+        kinds = [kind for kind in (Entity, Oracle) if kind.__name__ in stated.split(" | ")]
+    else:
+        some = get_args(stated) or (stated,)
+        kinds = [kind for kind in some if isinstance(kind, type) and kind.__name__ in BY_METHOD]
     return [*kinds, *(_entity_kinds() if Entity in kinds else ())]
 
 

@@ -13,7 +13,7 @@ from collab.training.loop import Recipe, Until, minimize
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 
-CPU = Compute(torch.device("cpu"), torch.float32)
+CPU = Compute("cpu", "float32")
 STREAM = Stream(3, "a1", "poison")
 EPOCHS = 5
 

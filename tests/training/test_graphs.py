@@ -20,8 +20,8 @@ from collab.training.loop import Recipe, Turn, minimize, take_turns
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 
-GRAPHS = Compute(torch.device("cpu"), torch.float32, graphs=True)
-EAGER = Compute(torch.device("cpu"), torch.float32)
+GRAPHS = Compute("cpu", "float32", graphs=True)
+EAGER = Compute("cpu", "float32")
 STREAM = Stream(0, "a1", "graphs")
 
 

@@ -86,7 +86,7 @@ class FakeGpu(Compute):
         return nullcontext()
 
 
-COMPUTE = FakeGpu(GPU, torch.bfloat16)
+COMPUTE = FakeGpu("cuda", "bfloat16")
 
 
 class World:

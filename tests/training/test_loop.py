@@ -17,7 +17,7 @@ from collab.training.precision import Compute
 from collab.training.progress import Progress
 
 STREAM = Stream(0, "a1", "loop")
-CPU = Compute(torch.device("cpu"), torch.float32)
+CPU = Compute("cpu", "float32")
 PLAIN = Recipe(epochs=1, batch_size=4, optimizer="sgd", learning_rate=0.1, schedule="constant")
 
 

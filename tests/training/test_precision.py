@@ -11,33 +11,33 @@ from collab.training import precision
 from collab.training.precision import SWITCH, resolve_compute
 
 
-@pytest.mark.parametrize(("stated", "dtype"), [("0", torch.float32), ("1", torch.bfloat16)])
+@pytest.mark.parametrize(("stated", "float_type"), [("0", "float32"), ("1", "bfloat16")])
 def test_the_switch_decides_what_auto_is_and_nothing_else(
-    stated: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+    stated: str, float_type: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(SWITCH, stated)
-    assert resolve_compute("auto", "cpu").dtype == dtype
-    assert resolve_compute("fp32", "cpu").dtype == torch.float32
-    assert resolve_compute("bf16", "cpu").dtype == torch.bfloat16
+    assert resolve_compute("auto", "cpu").float_type == float_type
+    assert resolve_compute("fp32", "cpu").float_type == "float32"
+    assert resolve_compute("bf16", "cpu").float_type == "bfloat16"
 
 
 @pytest.mark.parametrize(
-    ("vendor", "flags", "dtype"),
+    ("vendor", "flags", "float_type"),
     [
-        ("GenuineIntel", "avx512_bf16", torch.float32),
-        ("GenuineIntel", "avx512_bf16 amx_bf16 amx_tile", torch.bfloat16),
-        ("AuthenticAMD", "avx512f avx512_bf16", torch.bfloat16),
-        ("AuthenticAMD", "avx2", torch.float32),
+        ("GenuineIntel", "avx512_bf16", "float32"),
+        ("GenuineIntel", "avx512_bf16 amx_bf16 amx_tile", "bfloat16"),
+        ("AuthenticAMD", "avx512f avx512_bf16", "bfloat16"),
+        ("AuthenticAMD", "avx2", "float32"),
     ],
 )
 def test_without_the_switch_the_processor_decides(
-    vendor: str, flags: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    vendor: str, flags: str, float_type: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text(f"vendor_id : {vendor}\nflags : fpu {flags}\n")
     monkeypatch.delenv(SWITCH, raising=False)
     monkeypatch.setattr(precision, "CPUINFO", cpuinfo)
-    assert resolve_compute("auto", "cpu").dtype == dtype
+    assert resolve_compute("auto", "cpu").float_type == float_type
 
 
 @pytest.mark.parametrize("stated", ["", "yes", "bf16"])

@@ -21,7 +21,7 @@ from tests.digests import state_digest
 ABOUT = {"rtol": 3e-3, "atol": 3e-3}
 """Torch normalizes a batch by its biased variance, and keeps the unbiased one, by which eval mode normalizes."""
 
-CPU = Compute(torch.device("cpu"), torch.float32)
+CPU = Compute("cpu", "float32")
 
 
 def in_batches(rows: Tensor, size: int) -> Callable[[], Iterable[Tensor]]:

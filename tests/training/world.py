@@ -13,7 +13,7 @@ from collab.training.poisoning import Poisoning, train_dpm
 from collab.training.precision import Compute
 from collab.training.progress import Progress
 
-CPU = Compute(torch.device("cpu"), torch.float32)
+CPU = Compute("cpu", "float32")
 STREAM = Stream(0, "a1", "poison")
 ONE_STEP = Recipe(epochs=1, batch_size=64, optimizer="sgd", learning_rate=0.05)
 ROWS, CLASSES, SIDE = 40, 3, 16

@@ -1,0 +1,56 @@
+"""What the oracle gives an adversary, and which rows that is of."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from collab.participants.attacking import STOLEN, divide_rows, guess_name
+from collab.participants.oracle import Oracle
+from collab.stages.base import Job, Playing
+from collab.stages.trials import Trial
+from collab.store.private import private_folder
+from collab.store.release import read_release, write_release
+from collab.training.progress import Progress
+from collab.types import Crossing, Report
+
+
+def play(oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
+    """Writes what it gives into the adversary's own folder; every part is a line of the ledger."""
+    trial: Trial = job.order
+    options = trial.attack.hand_out
+    assert options is not None  # else this stage is not played
+    truth, sent = dict[str, Tensor](), list[Crossing]()
+    if options.pairs:
+        rows = oracle.published_rows(trial.victim)
+        _, pairs = divide_rows(len(rows), trial.attack)
+        truth["pairs"] = torch.from_numpy(oracle.images_at(rows[len(rows) - pairs :]).images)
+    if options.candidates:
+        truth["candidates"] = torch.from_numpy(oracle.images_at(candidates_of(oracle, trial)[0]).images)
+    if options.module:
+        state, _ = read_release(private_folder(oracle.layout.run, trial.victim), "defense")
+        truth |= {f"{STOLEN}{name}": value for name, value in state.items()}
+    digest = write_release(
+        oracle.layout.handed(trial.attacker), guess_name(trial.attack.label, trial.victim), truth, {}
+    )
+    for kind in dict.fromkeys(name.partition(".")[0] for name in truth):
+        parts = [value for name, value in truth.items() if name.partition(".")[0] == kind]
+        shape = tuple(parts[0].shape) if len(parts) == 1 else (len(parts),)
+        size, dtype = sum(part.nbytes for part in parts), str(parts[0].dtype).removeprefix("torch.")
+        sent.append(Crossing("hand_out", trial.victim, trial.attacker, kind, digest, size, dtype, shape))
+    return Report((), tuple(sent))
+
+
+def candidates_of(oracle: Oracle, trial: Trial) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the source that an adversary's candidates are, and where those of attacked rows are; -1: nowhere."""
+    options = trial.attack.hand_out
+    assert options is not None
+    published = oracle.published_rows(trial.victim)
+    rows, _ = divide_rows(len(published), trial.attack)
+    draw = oracle.stream("hand_out").numpy(f"{trial.attacker} {trial.attack.label} {trial.victim}")
+    there = draw.permutation(rows)[: min(round(options.present * rows), options.candidates)]
+    others = np.setdiff1d(oracle.holding.rows, oracle.assignment.entities[trial.victim].rows)
+    others = draw.permutation(others)[: options.candidates - len(there)]
+    order = draw.permutation(len(there) + len(others))
+    places = np.full(rows, -1)
+    places[there] = np.argsort(order)[: len(there)]
+    return np.concatenate([published[there], others])[order], places
