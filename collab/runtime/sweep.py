@@ -12,6 +12,7 @@ from pathlib import Path
 from collab.errors import BoundaryError
 from collab.report.pages.page import write_sweep_page
 from collab.report.pages.sweep_answer import answer_sweep
+from collab.report.tables.over_seeds import name_points
 from collab.results.aggregate import average_seeds, write_cells, write_means
 from collab.results.gains import list_worths
 from collab.results.table import read_results, write_results
@@ -205,7 +206,7 @@ def _write(
     answer: tuple[str, ...] = ()
     if done:
         rows = {row.name: row for cell in cells for row in cell.scenario.refinements}
-        answer = answer_sweep(found, tuple(rows.values()))
+        answer = answer_sweep(name_points(spec, found), tuple(rows.values()))
         missing = [cell.label for cell, place in zip(cells, places, strict=True) if not place.exists()]
         sheets = {
             _name_cell(cell, entity.name): sheet

@@ -142,9 +142,9 @@ def test_a_sweep_shows_rho_against_g() -> None:
     worth = Worth("7", "a1", Figure(0.5, 0.2, 0.9), Figure(0.34, 0.3, 0.38))
     places: list[tuple[dict[str, int], Worth]] = [({"epochs": 2}, worth), ({"epochs": 8}, worth)]
     table = tabulate_worths(TOP1, {"epochs": 2}, [*places, ({"epochs": 9}, Worth("7", "a1", None, None))])
-    assert table.lines[0] == ("base", "7", "a1", "0.50 [0.20, 0.90]", "+34.0 ±4.0")
+    assert table.lines[0] == ("base cell", "7", "a1", "0.50 [0.20, 0.90]", "+34.0 ±4.0")
     assert table.lines[2] == ("epochs = 9", "7", "a1", "undefined", "—")
     drawn = draw_worths(TOP1, {"epochs": 2}, places)
     assert "epochs = 8, row 7" in drawn
-    assert "base, row 7" in drawn
+    assert "base cell, row 7" in drawn
     assert draw_worths(TOP1, {"epochs": 2}, places[:1]) == ""

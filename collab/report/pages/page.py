@@ -20,7 +20,14 @@ from collab.report.pages.summary import summarize
 from collab.report.tables.crossings import sum_crossings
 from collab.report.tables.exposed import draw_feature_maps, make_decoded_sheet
 from collab.report.tables.federated import draw_exchange
-from collab.report.tables.over_seeds import OVER_SEEDS, pick_headline_gains, tabulate_gains, tabulate_means
+from collab.report.tables.over_seeds import (
+    CELL,
+    OVER_SEEDS,
+    name_points,
+    pick_headline_gains,
+    tabulate_gains,
+    tabulate_means,
+)
 from collab.report.tables.published import draw_entropy
 from collab.report.tables.tables import describe, make_tables, tabulate_verdicts
 from collab.report.tables.worth import draw_worths, tabulate_worths
@@ -120,14 +127,15 @@ def write_sweep_page(
     `notice` and `answer` are to be read first; `worths` are what rows keep of plain sharing, where the axes stand as
     they say.
     """
-    axes = [axis.vary for axis in spec.axes]
+    axes = [CELL] if spec.combine == "star" else [axis.vary for axis in spec.axes]
+    means = name_points(spec, means)
     main = find_main_metric(mean.metric for mean in means)
     has_seeds = any((mean.figure.n or 0) > 1 for mean in means)
     over = "held-out images and seeds together" if has_seeds else "held-out images; one seed, see --seeds"
     band = f"Bands: 95 % interval over {over}."
     target = folder / "report.html"
     base = {axis.vary: axis.values[0] for axis in spec.axes}
-    is_line = bool(axes) and spec.combine != "star"  # there few points share the values of all axes but the first
+    is_line = bool(axes) and spec.combine != "star"
     page = fill_in(
         "sweep.html", spec=spec, answer=answer, axes=axes, main=main, missing=missing,
         band=band, notice=notice,

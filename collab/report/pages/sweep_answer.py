@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from collab.metric import MetricName
 from collab.report.cells import format_value
-from collab.report.tables.over_seeds import pick_headline_gains, pick_unpoisoned_gains
+from collab.report.tables.over_seeds import CELL, pick_headline_gains, pick_unpoisoned_gains
 from collab.results.aggregate import Mean, Point
 from collab.results.gains import name_reference
 from collab.results.words import join_names
@@ -56,7 +56,7 @@ def _tell_changes(main: MainMetric, gains: Sequence[Mean], pronoun: str) -> str:
 
 
 def _name_point(point: Point) -> str:
-    return ", ".join(f"{axis} = {format_value(value)}" for axis, value in point)
+    return ", ".join(str(value) if axis == CELL else f"{axis} = {format_value(value)}" for axis, value in point)
 
 
 def _tell_disclosure(means: Sequence[Mean]) -> str:

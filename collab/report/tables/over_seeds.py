@@ -1,15 +1,29 @@
 """Tables of a sweep: what sharing brings over seeds, every mean of the main metric, and what failed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from collab.report.cells import ABSENT, Table, format_value
+from collab.report.tables.worth import describe_change
 from collab.results.aggregate import Mean, Point
 from collab.results.gains import find_largest_pool, name_gain, name_reference
 from collab.scenario.model import Refinement
+from collab.scenario.sweep import Sweep
 from collab.tasks import find_main_metric
 
 OVER_SEEDS = "held-out images and n seeds (of one seed: over n images)"
 """What the intervals of a sweep's verdicts are over."""
+
+CELL = "cell"
+"""The one axis of a star on its page: few points share the values of all axes but one, so each has a name."""
+
+
+def name_points(spec: Sweep, means: Sequence[Mean]) -> list[Mean]:
+    """The same means; those of a star at points that are named by what differs from the base cell."""
+    if spec.combine != "star":
+        return list(means)
+    base = {axis.vary: axis.values[0] for axis in spec.axes}
+    return [replace(mean, values=((CELL, describe_change(dict(mean.values), base)),)) for mean in means]
 
 
 def pick_headline_gains(means: Sequence[Mean], rows: Sequence[Refinement]) -> list[Mean]:

@@ -27,7 +27,7 @@ def describe_change(values: Values, base: Values) -> str:
     changed = [
         f"{axis.rpartition('.')[2]} = {format_value(values[axis])}" for axis in base if values[axis] != base[axis]
     ]
-    return ", ".join(changed) or "base"
+    return ", ".join(changed) or "base cell"
 
 
 def tabulate_worths(main: MainMetric, base: Values, worths: Sequence[Placed]) -> Table:

@@ -7,8 +7,10 @@ import pytest
 from collab.errors import CollabError
 from collab.report.cells import Table
 from collab.report.pages.page import write_sweep_page
-from collab.report.tables.over_seeds import pick_headline_gains, tabulate_gains
-from collab.results.aggregate import average_seeds
+from collab.report.pages.sweep_answer import answer_sweep
+from collab.report.tables.over_seeds import CELL, name_points, pick_headline_gains, tabulate_gains
+from collab.results.aggregate import Mean, average_seeds
+from collab.results.figure import Figure
 from collab.results.gains import list_gains
 from collab.results.table import Result
 from collab.scenario.sweep import Axis, Sweep
@@ -59,6 +61,18 @@ def test_the_gain_over_seeds_has_students_interval_and_a_word() -> None:
     reach = 100 * 2.306004135204166 * 0.02 / 3**0.5
     assert line[:6] == ("a1", "7", "+12.0", f"{12 - reach:+.1f} to {12 + reach:+.1f}", "3", "helps")
     assert line[6].startswith("+0.0 ")  # the same pool unpoisoned
+
+
+def test_points_of_a_star_are_named_by_what_differs_from_the_base_cell() -> None:
+    axes = (Axis(vary="entities.*.lambda", values=(1, 2)), Axis(vary="refine.epochs", values=(8, 4)))
+    star = Sweep(name="s", scenario="x.yaml", axes=axes, combine="star")
+    points = [(("entities.*.lambda", first), ("refine.epochs", second)) for first, second in ((1, 8), (2, 8), (1, 4))]
+    means = [Mean(point, "7", "a1", "gain[top1]", Figure(0.1, 0.05, 0.15, 3)) for point in points]
+    named = name_points(star, means)
+    assert [dict(mean.values)[CELL] for mean in named] == ["base cell", "lambda = 2", "epochs = 4"]
+    told = answer_sweep(named, scenario().refinements)
+    assert told[1].startswith("At lambda = 2 sharing helped a1 (+10.0, ")
+    assert name_points(star.model_copy(update={"combine": "grid"}), means) == means
 
 
 def test_the_row_with_the_largest_pool_stands_for_an_entity() -> None:
