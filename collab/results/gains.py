@@ -1,9 +1,9 @@
 """What sharing brings, the one place where it is computed: a row that reads others against what its entity has alone.
 
 Pages tell it in words and tables; `list_gains` puts the same numbers into the results. Beside it stands label writing:
-a module that is trained on a few rows of its own can write into them what C is to answer. Such rows teach nobody
-anything, and held-out images cannot show it (SCIENCE 4.2). G is how much better C reads published rows than poisoned
-held-out ones; rho is the part of what plain features would have brought that poisoned ones still bring.
+a module that is trained on a few rows of its own can write into them what C is to answer, and held-out images cannot
+show it (SCIENCE 4.2). G is how much better C reads published rows than poisoned held-out ones; rho is the part of what
+plain features would have brought that poisoned ones still bring.
 """
 
 import math

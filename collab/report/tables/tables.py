@@ -83,7 +83,7 @@ def _table_1(scenario: Scenario, results: Results) -> Table:
         f"The released decider on held-out images: {main.title} in {main.unit}; cost in {main.points}; "
         f"{main.fidelity}: of both answers. own rows, published: the entity's own, as they are and as it published "
         f"them. G = published - poisoned, in {main.points}: a module that writes labels into its own rows is read "
-        "better there, and they teach nobody."
+        "better there."
     )
     measured = [result for result in results.of("tables_1_2") if result.metric in names]
     notes = (note, *_explain_paper(results, *names[:2]), state_basis(measured))
