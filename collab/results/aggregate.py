@@ -69,7 +69,8 @@ def average_seeds(cells: Sequence[tuple[Values, Sequence[Result]]]) -> list[Mean
 
     How far seeds differ is estimated of each line (row, entity, metric) from all its points together, so that two seeds
     at each of six points say more than two seeds; where that leaves fewer than `LEAST_FREEDOM` degrees of freedom, from
-    all lines of the metric. Shares stay within 0 and 1.
+    all lines of the metric that are of the same kind: stated rows, or one kind of control. Rows whose own features are
+    poisoned too differ three times as much as others. Shares stay within 0 and 1.
     """
     lines: dict[tuple[str, str | None, str, str | None], dict[Point, list[Figure]]] = {}
     images: dict[Point, set[str]] = {}
@@ -81,18 +82,23 @@ def average_seeds(cells: Sequence[tuple[Values, Sequence[Result]]]) -> list[Mean
             if result.figure is not None:
                 key = (result.row, result.entity, result.metric, result.attack)
                 lines.setdefault(key, {}).setdefault(point, []).append(result.figure)
-    likes: dict[tuple[str, str | None], dict[str, list[Groups]]] = {}
-    for (_, entity, metric, attack), points in lines.items():
-        likes.setdefault((metric, attack), {}).setdefault(entity or "", []).append(points.values())
+    likes: dict[tuple[str, str, str | None], dict[str, list[Groups]]] = {}
+    for (row, entity, metric, attack), points in lines.items():
+        likes.setdefault((_kind_of(row), metric, attack), {}).setdefault(entity or "", []).append(points.values())
     made = dict[tuple[Point, Any], Mean]()
     for (row, entity, metric, attack), points in lines.items():
-        deviation = _estimate_deviation(points.values(), likes[metric, attack])
+        deviation = _estimate_deviation(points.values(), likes[_kind_of(row), metric, attack])
         for point, figures in points.items():
             share_images = len(images[point]) == 1 and "" not in images[point]
             mean = average_groups(figures, deviation if len(figures) > 1 else None, share_images=share_images)
             mean = mean.within(0.0, 1.0) if is_share(metric) else mean
             made[point, (row, entity, metric, attack)] = Mean(point, row, entity, metric, mean, attack)
     return [made[point, key] for point in images for key in lines if (point, key) in made]
+
+
+def _kind_of(row: str) -> str:
+    """The kind of a control row, `c_own` of `c_own_a1`; nothing of a stated row."""
+    return next((kind for kind in ("c_own", "c_unpoisoned", "c_all_poisoned") if row.startswith(f"{kind}_")), "")
 
 
 def _estimate_deviation(line: Groups, likes: Mapping[str, Sequence[Groups]]) -> Deviation | None:

@@ -53,6 +53,16 @@ def test_two_seeds_give_no_band_beyond_0_and_100_percent_nor_one_that_says_nothi
     assert gain.reach < 0.1
 
 
+def test_rows_that_differ_more_by_their_kind_do_not_widen_others() -> None:
+    cells = []
+    for seed in range(3):
+        names = {"c_unpoisoned_7": 0.6 + 0.002 * seed, "c_all_poisoned_7": 0.5 + 0.06 * seed}
+        cells.append(({}, [row(name, "a1", "top1", value, 0.001) for name, value in names.items()]))
+    reach = {each.row: each.figure.reach or 0.0 for each in average_seeds(cells)}
+    assert reach["c_unpoisoned_7"] == pytest.approx(4.30265 * 0.002 / 3**0.5, rel=1e-4)  # Student's, two degrees
+    assert reach["c_all_poisoned_7"] == pytest.approx(4.30265 * 0.06 / 3**0.5, rel=1e-4)
+
+
 def test_one_seed_has_the_interval_of_its_images() -> None:
     (found,) = average_seeds([({}, [row("7", "a1", "top1", 0.6, 0.05)])])
     assert (found.figure.low, found.figure.high, found.figure.n) == (pytest.approx(0.55), pytest.approx(0.65), 1)
