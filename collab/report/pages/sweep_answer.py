@@ -100,5 +100,5 @@ def _tell_basis(means: Sequence[Mean]) -> str:
     counts = f"{seeds[-1]}" if seeds[0] == seeds[-1] else f"{seeds[0]} to {seeds[-1]}"
     return (
         f"{counts} seeds: intervals (95 %) are over held-out images and seeds together; how far seeds differ is "
-        "estimated from all points of a line, of few seeds from all rows together."
+        "estimated from all points of a line, of few seeds from all rows of a kind."
     )
