@@ -52,7 +52,7 @@ def tabulate_gains(means: Sequence[Mean], axes: Sequence[str], rows: Sequence[Re
     gains = pick_headline_gains(means, rows)
     lines = [
         (*_values(mean), mean.entity or ABSENT, mean.row, *_figures(mean, main.scale, "+.1f"), _reading(mean),
-         "" if plain is None else " ".join(_figures(plain, main.scale, "+.1f")[:2]))
+         "" if plain is None else ", ".join(_figures(plain, main.scale, "+.1f")[:2]))
         for mean, plain in zip(gains, pick_unpoisoned_gains(means, gains), strict=True)
     ]  # fmt: skip
     columns = (*axes, "entity", "row", "gain", "95 % interval", "seeds", "reading", "unpoisoned")

@@ -60,7 +60,7 @@ def test_the_gain_over_seeds_has_students_interval_and_a_word() -> None:
     # Student's 97.5 % point with eight degrees of freedom: two of each of four entities, none of which differs more.
     reach = 100 * 2.306004135204166 * 0.02 / 3**0.5
     assert line[:6] == ("a1", "7", "+12.0", f"{12 - reach:+.1f} to {12 + reach:+.1f}", "3", "helps")
-    assert line[6].startswith("+0.0 ")  # the same pool unpoisoned
+    assert line[6].startswith("+0.0, ")  # the same pool unpoisoned
 
 
 def test_points_of_a_star_are_named_by_what_differs_from_the_base_cell() -> None:
