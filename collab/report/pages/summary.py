@@ -127,7 +127,7 @@ def _gained(scenario: Scenario, gains: Sequence[Gain]) -> str:
         most = f": {points}" if len(up) == 1 else f", {most_gained.entity} the most: {points}"
         sentences.append(f"Sharing helped {join_names(up)}{most}.")
     if down:
-        sentences.append(f"It cost {join_names(down)} accuracy.")
+        sentences.append(f"{'It' if up else 'Sharing'} cost {join_names(down)} accuracy.")
     if none:
         count = max((gain.with_pool.n or 0 for gain in gains), default=0)
         noise = f"{count:,} held-out images and one seed can tell" if count else "can be told"

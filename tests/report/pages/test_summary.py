@@ -32,6 +32,7 @@ def test_who_gained_is_who_is_clearly_above_the_better_of_two_references() -> No
         "For a2 and a3 the change is smaller than 100 held-out images and one seed can tell. "
         "Unpoisoned, the same pools would have brought a4 +10.0 ±1.4 points of top-1."
     )
+    assert told(r7=0.4).gained.startswith("Sharing cost a1 accuracy.")
     assert told().gained.endswith("Unpoisoned, the same pools would have brought nobody a clear gain.")
     assert next(gain for gain in answer.gains if gain.entity == "a4").told == (
         "gained 5.0 points of top-1 (95 % interval +3.6 to +6.4): from 55.0 % with its own features alone to 60.0 % "
