@@ -268,6 +268,7 @@ def test_members_have_higher_scores_where_rows_are_plain_and_not_where_they_are_
 
 @pytest.mark.parametrize("attack", [*(Matching((view,), 0) for view in VIEWS), AttributeInference(0, 100)])
 def test_a_decider_without_blocks_is_looked_through_all_the_same(attack: Attack) -> None:
+    torch.manual_seed(0)  # else the head depends on which tests ran before, and a rare one reads too few rows
     head = freeze(nn.Sequential(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(CHANNELS, 4))))
     found = answer(attack, "D0", decider=head)
     assert found.isfinite().all()
