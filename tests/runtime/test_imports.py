@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from collab.runtime.play import Played
+
+pytestmark = pytest.mark.long
 
 SLOW = {"torch", "torchvision", "ray", "scipy", "matplotlib", "sklearn", "pandas"}
 TINY = Path(__file__).parents[2] / "scenarios" / "tiny.yaml"
