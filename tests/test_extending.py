@@ -83,6 +83,7 @@ def test_every_section_touches_as_many_files_as_it_says() -> None:
     assert len(list(BLOCK.finditer(PAGE))) == len(re.findall(r"^```\w+$", PAGE, re.M)), "a block names no file"
 
 
+@pytest.mark.long
 def test_a_scenario_with_all_of_it_plays(tree: Path) -> None:
     command(tree, "-m", "collab", "run", "extended.yaml", "--backend", "inprocess", "--device", "cpu", "--check")
     (results,) = tree.glob("runs/extended/*/results.parquet")
@@ -98,6 +99,7 @@ def test_a_scenario_with_all_of_it_plays(tree: Path) -> None:
     assert "anything about photographs" in page  # drawn, as the part says
 
 
+@pytest.mark.long
 def test_a_table_of_a_paper_gets_its_verdicts(tree: Path) -> None:
     command(tree, "-m", "collab", "run", "scenarios/filtered.yaml", "--backend", "inprocess", "--device", "cpu")
     (results,) = tree.glob("runs/filtered/*/results.parquet")
@@ -109,6 +111,7 @@ def test_a_table_of_a_paper_gets_its_verdicts(tree: Path) -> None:
     )
 
 
+@pytest.mark.long
 def test_what_a_program_writes_knows_it_too(tree: Path) -> None:
     assert f"`python {DIGESTS}`" in PAGE
     command(tree, "-m", "collab.scenario.reference")

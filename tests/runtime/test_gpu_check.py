@@ -21,6 +21,7 @@ def check() -> ModuleType:
     return module
 
 
+@pytest.mark.long
 def test_the_gpu_check_runs_at_toy_size_on_a_cpu(
     check: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
