@@ -58,6 +58,7 @@ LONG = [
     "runtime/test_imagenet_tree.py",
     "runtime/test_leak_check.py",
     "runtime/test_overhead.py",
+    "runtime/test_private_seeds.py",
     "runtime/test_refusals.py",
     "runtime/test_results_played.py",
     "runtime/test_resume.py",

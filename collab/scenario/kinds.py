@@ -4,6 +4,7 @@ Our packages do, in a module `options` beside the plugins: options need no torch
 """
 
 from collections.abc import Mapping
+from functools import cache
 from types import SimpleNamespace
 from typing import Annotated, Any, ClassVar, get_args
 
@@ -110,13 +111,19 @@ def check_options(options: Any, group: str, plugin: str) -> type[Part]:
             f"{plugin} has {options!r} as Options, which is no model of options. "
             f"Subclass collab.scenario.base.{base.__name__}."
         )
+    if (reason := _why_no_schema(options)) is not None:
+        raise PluginError(f"{plugin} has options that no JSON Schema describes, so that no file can hold them: {reason}")
+    return options
+
+
+@cache
+def _why_no_schema(options: type[Part]) -> str | None:
+    """What keeps a JSON Schema from describing `options`; asked once, since a sweep reads its kinds for every cell."""
     try:
         options.model_json_schema()
-    except PydanticUserError as cause:
-        raise PluginError(
-            f"{plugin} has options that no JSON Schema describes, so that no file can hold them: {cause.message}"
-        ) from cause
-    return options
+    except PydanticUserError as error:
+        return error.message
+    return None
 
 
 def validate_kind(kind: str, info: ValidationInfo) -> str:

@@ -94,6 +94,7 @@ def test_the_record_tells_the_labels_that_entities_hold(small: Small, tmp_path: 
         assert record["images"][name] == sum(record["labels"][name])
 
 
+@pytest.mark.long
 def test_entities_of_one_class_each_play_to_the_end(small: Small, tmp_path: Path) -> None:
     played = play(
         small("partition={kind: dirichlet, alpha: 1e-6}"), Where("inprocess", out=tmp_path), lambda event: None

@@ -163,6 +163,7 @@ def test_a_read_only_store_is_named_and_what_was_published_stays(
     assert [finding.problem for finding in store.verify()] == [""] * 3
 
 
+@pytest.mark.long
 def test_a_slow_entity_costs_time_and_nothing_else(
     small: Callable[..., Scenario], played: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,6 +182,7 @@ def test_a_slow_entity_costs_time_and_nothing_else(
     assert shards(found.run) == shards(played.run)
 
 
+@pytest.mark.long
 def test_a_clock_that_jumps_changes_no_result(
     small: Callable[..., Scenario], played: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -128,6 +128,7 @@ def test_record_and_page_keep_notices_and_a_digest_of_names(root: Path) -> None:
     assert "b_01.png" not in page + (played.run / "record.json").read_text()
 
 
+@pytest.mark.long
 def test_a_sweep_tells_each_notice_once(root: Path) -> None:
     few = ["refinements=[{row: 1, entity: a1, own: images}]", "controls=false", "expect=null"]
     spec, cells = read_sweep(SCENARIOS / "tiny.yaml", (), seeds=2, overrides=[*overrides(with_heic(root)), *few])

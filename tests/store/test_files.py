@@ -96,6 +96,7 @@ def write_beyond_a_limit(root: Path) -> list[str]:
     return said
 
 
+@pytest.mark.long
 def test_a_file_that_the_system_cuts_short_is_removed(elsewhere: Executor, tmp_path: Path) -> None:
     shard, release = elsewhere.submit(write_beyond_a_limit, tmp_path).result(60)
     assert "entity 'ann' cannot be written" in shard

@@ -33,6 +33,7 @@ def test_steps_are_those_of_torch_to_the_last_bit(name: str) -> None:
     assert torch.equal(train(getattr(optimizers, name), name), train(getattr(torch.optim, name), name))
 
 
+@pytest.mark.long
 def test_no_optimizer_imports_the_compiler() -> None:
     code = """
 import sys, torch
