@@ -112,7 +112,9 @@ def check_options(options: Any, group: str, plugin: str) -> type[Part]:
             f"Subclass collab.scenario.base.{base.__name__}."
         )
     if (reason := _why_no_schema(options)) is not None:
-        raise PluginError(f"{plugin} has options that no JSON Schema describes, so that no file can hold them: {reason}")
+        raise PluginError(
+            f"{plugin} has options that no JSON Schema describes, so that no file can hold them: {reason}"
+        )
     return options
 
 
