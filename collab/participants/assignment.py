@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from collab.data.partition import LEAST, ClassSplit, find_labels, find_rows, relabel, split_classes
+from collab.data.partition import LEAST, ClassSplit, find_labels, find_rows, hold_out, relabel, split_classes
 from collab.data.row_lists import RowLists, digest_names
 from collab.data.source import Source, Split, WithNames, open_source
 from collab.data.subsets import Wish, deal_subsets, draw_shares
@@ -149,7 +149,10 @@ def assign(scenario: Scenario, source: Source) -> Assignment:
     split = split_classes(source.classes, data.private_classes, stream.numpy("classes"))
     train = source.labels("train")
     everything = Holding.of("train", train, split.private)
-    shown = Holding.of("test", source.labels("test"), split.private)
+    shown = Holding.of("test", _read_test_labels(source, data.hold_out), split.private)
+    if data.hold_out is not None:
+        shown = everything.part(hold_out(everything.labels, data.hold_out, stream.numpy("hold_out")))
+        everything = everything.without(shown)
     if not len(shown):
         raise DataError(
             "no held-out image is of a private class, so nothing could be scored. Make more classes private."
@@ -158,10 +161,15 @@ def assign(scenario: Scenario, source: Source) -> Assignment:
     names = source.names("train") if isinstance(source, WithNames) else None
     lists = RowLists(train, source.classes, split, names)
     listed = {
-        entity.name: np.searchsorted(everything.rows, lists.read(Path(entity.rows), entity.name))
+        entity.name: np.flatnonzero(np.isin(everything.rows, lists.read(Path(entity.rows), entity.name)))
         for entity in scenario.entities
         if entity.rows is not None
-    }
+    }  # without those that are held out
+    if few := next((name for name, positions in listed.items() if len(positions) < LEAST), None):
+        raise DataError(
+            f"entity {few!r} keeps {len(listed[few])} of the rows that it lists, as others are held out; it needs "
+            f"{LEAST}. List more, or lower `data.hold_out`."
+        )
     positions = _deal(scenario, source.classes, split, everything, listed, stream, by_class=by_class)
     entities = {entity.name: everything.part(positions[entity.name]) for entity in scenario.entities}
     return Assignment(
@@ -183,6 +191,22 @@ def count_labels(assignment: Assignment) -> dict[str, tuple[int, ...]]:
     """How many images of each private class every entity holds, in the order of `assignment.classes`."""
     holdings, classes = assignment.entities.items(), len(assignment.classes)
     return {name: tuple(np.bincount(held.labels, minlength=classes).tolist()) for name, held in holdings}
+
+
+def _read_test_labels(source: Source, share: float | None) -> np.ndarray:
+    """The labels of the test split. Raises DataError unless there is one, or a share of training images instead."""
+    labels = source.labels("test")
+    if share is None and not len(labels):
+        raise DataError(
+            "the source has no test split, so nothing could be scored. State `data.hold_out: 0.2` (a share of each "
+            "class), or other images in `data.test` where the source has that key."
+        )
+    if share is not None and len(labels):
+        raise DataError(
+            f"`data.hold_out` takes held-out images from the training ones, and the source has {len(labels):,} test "
+            "images of its own. Leave `hold_out` out, or give the source training images alone (`test: null`)."
+        )
+    return labels
 
 
 def _set_apart(scenario: Scenario, shown: Holding, stream: Stream) -> tuple[Holding, Holding]:

@@ -51,6 +51,13 @@ class Data(Part):
         ge=2,
         description="At most so many held-out images of the private classes, all unless given; fewer widen intervals.",
     )
+    hold_out: float | None = Field(
+        None,
+        gt=0,
+        le=0.5,
+        description="For a source of one split: so large a share of each private class is held out, drawn by the seed; "
+        "one image at least and never all.",
+    )
     validation: int | None = Field(
         None,
         ge=2,
@@ -103,30 +110,47 @@ class Creatures(Data):
     test: int = Field(2_000, ge=4, description="Test images of all species.")
 
 
+Files = str | Annotated[tuple[str, ...], Field(min_length=1)]
+"""Names, patterns and folders of files, relative to a root."""
+
+
 class Parquet(Data):
-    """Encoded images and labels in one Parquet file for each split."""
+    """Images and labels in Parquet files, as public hubs keep them."""
 
     opens: ClassVar = {"parquet": "collab.data.parquet:ParquetFiles"}
     source: Literal["parquet"] = Field(description="Parquet files.")
     root: str = Field(description="Folder of the files, relative to this file.")
-    train: str = Field("train.parquet", description="File of training images.")
-    test: str = Field("test.parquet", description="File of other images, which are held out.")
+    train: Files = Field(
+        "train.parquet",
+        description="Files of training images: a name, a pattern (`data/train-*.parquet`), a folder, or a list.",
+    )
+    test: Files | None = Field(
+        "test.parquet",
+        description="Files of other images, which are held out, likewise; null if there are none, with `hold_out`.",
+    )
     image: str = Field(
-        "image", description="Column of encoded images, plain or as a struct with `bytes`; no `path` in it is read."
+        "image",
+        description="Column of images: encoded, plain or as a struct with `bytes`; or files beside the Parquet file, "
+        "as a text or as a struct with `path`.",
     )
     label: str = Field(
-        "label", description="Column of integer labels; its `ClassLabel` in the metadata names the classes."
+        "label",
+        description="Column of labels: numbers, which `ClassLabel` in the metadata names, or texts, categories, "
+        "true and false.",
     )
 
 
 class ImageFolder(Data):
-    """`root/train/<class>/*` and `root/val/<class>/*`, or `root/test/<class>/*`."""
+    """`root/train/<class>/*` and `root/val/<class>/*` or `root/test/<class>/*`; or `root/<class>/*` with `hold_out`."""
 
     opens: ClassVar = {"imagefolder": "collab.data.folders:ImageFolders", "imagenet": "collab.data.folders:ImageNet"}
     source: Literal["imagefolder", "imagenet"] = Field(
         description="A folder for each class; imagenet is the same, and takes `val` where `test` is there too."
     )
-    root: str = Field(description="Folder with `train` and `val` or `test`, relative to this file.")
+    root: str = Field(
+        description="Folder with `train` and `val` or `test`, or with the folders of the classes; relative to this "
+        "file."
+    )
     test: Literal["val", "test"] | None = Field(
         None, description="The folder of held-out images, the one that is there unless given; if both are, say which."
     )
