@@ -8,7 +8,6 @@ from collab.results.figure import Figure
 from collab.results.gains import list_gains
 from tests.report.made_up import row, rows, scenario
 
-
 STATES = ("original", "poisoned")
 
 
