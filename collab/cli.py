@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -125,7 +125,7 @@ def run(
         with _going_on(fresh), show_run(quiet) as watch:
             where = Where(backend, address, device, out, fresh, only, loaded.plugins)
             played = play(loaded.scenario, where, watch, session)
-    report_page, audit_page = draw_pages(played.run, played.audit)
+    pages = draw_pages(played.run, played.audit)
     judged = verdicts.judge(loaded.scenario, played.rows)
     if as_json:
         result = {
@@ -136,17 +136,19 @@ def run(
             "failures": [str(failure) for failure in played.failures],
             "rows": [result.columns() for result in played.rows],
             "verdicts": [asdict(verdict) for verdict in judged],
+            "warnings": [failure.told for failure in pages.failures],
         }
         print(json_text(result))
     else:
+        _print_warnings([failure.told for failure in pages.failures])
         _print_tables(make_tables(loaded.scenario, played.rows))
         took = f"{played.seconds:.0f} s, of which {played.start_seconds:.1f} s until work began"
         cached = f"{played.cached} of {played.jobs} jobs from the cache"
         if only is not None:
             needed = f"with {played.jobs - 1} jobs that it needs" if played.jobs > 1 else "which needs no other job"
             cached += f"\nplayed   {only!r} alone, {needed}"
-        audited = f"audit    {audit_page}\n" if audit_page else ""
-        print(f"\n{took}; {cached}\nreport   {report_page}\n{audited}results  {played.run / 'results.parquet'}")
+        audited = f"audit    {pages.audit}\n" if pages.audit else ""
+        print(f"\n{took}; {cached}\nreport   {pages.report}\n{audited}results  {played.run / 'results.parquet'}")
     if played.failures:
         for failure in played.failures[:-1]:
             _say(f"error: {failure}")
@@ -307,6 +309,15 @@ def _print_outlook(outlook: Any, as_json: bool) -> None:
         unknown = f"; not counting {', '.join(outlook.unknown)}" if outlook.unknown else ""
         guess = f"about {outlook.seconds / 60:.1f} min by the median of like stages in the cache{unknown}"
     print(f"{todo} of {len(outlook.cells)} cells to play, {guess}")
+
+
+def _print_warnings(warnings: Sequence[str]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    for warning in warnings:
+        console.print(Text(warning, style="bold red"))
 
 
 def _print_tables(tables: Iterable[Any]) -> None:

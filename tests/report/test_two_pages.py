@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from collab.report.attack_page.cells import judge_attacks, name_defenses
+from collab.report.attack_page.failed import find_failures
 from collab.report.attack_page.page import write_audit
 from collab.report.attack_page.verdicts import describe_verdicts, find_worst_by_defense, judge_defenses
 from collab.report.attack_page.words import CANNOT, R_IS_BLIND
@@ -90,6 +91,19 @@ def test_both_pages_say_the_same_of_every_defense(which: str, request: pytest.Fi
     )  # their defense is `none`, as that of a12, who is broken
     assert onlookers
     assert not any(word in line for line in onlookers for word in rank)
+
+
+@pytest.mark.parametrize("which", ["seeing", "blind"])
+def test_both_pages_warn_of_the_same_defenses(which: str, request: pytest.FixtureRequest) -> None:
+    """Of a1 where the audit says `leaks` or `broken`; of a12, which has no defense, never."""
+    run = request.getfixturevalue(which)
+    pages = [(run.folder / name).read_text(encoding="utf-8") for name in ("report.html", "audit.html")]
+    one, other = (re.findall(r'<section class="failed".*?</section>', page, re.DOTALL) for page in pages)
+    assert one == other
+    assert ("The defense of a1 failed" in "".join(one)) == bool(find_failures(run))
+    if {word for defense, _, word, _ in lines(run, "verdicts") if defense == "dpm"} & {"leaks", "broken"}:
+        assert "The defense of a1 failed (dpm)." in one[0]
+    assert "a12" not in "".join(re.findall(r"The defense of \w+", "".join(one)))
 
 
 def test_matching_breaks_plain_features_and_the_report_says_so_first(seeing: Opened) -> None:

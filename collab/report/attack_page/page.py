@@ -3,19 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from collab.report.attack_page.cells import Cell, judge_attacks, name_defenses
+from collab.report.attack_page.failed import WHAT_TO_DO, draw_attack_sheet, find_failures
 from collab.report.attack_page.shown import find_nearest
 from collab.report.attack_page.tables import tabulate_details, tabulate_matrix, tabulate_numbers, tabulate_verdicts
 from collab.report.drawing import fill_in, inline_svg
 from collab.report.figures.curves import draw_panels
-from collab.report.figures.sheets import ContactSheet, Line
+from collab.report.figures.sheets import ContactSheet
 from collab.results.opened import Opened, open_run
-from collab.results.results import Results, name_adversary
-from collab.results.table import Result
+from collab.results.results import Results
 from collab.results.words import FOR_CHOOSING, measure_gain
-from collab.store.pictures import judged_file
 
 
 def write_audit(run: Path | Opened) -> Path | None:
@@ -27,6 +24,7 @@ def write_audit(run: Path | Opened) -> Path | None:
     page = fill_in(
         "audit.html", scenario=opened.scenario, run=opened, matrix=tabulate_matrix(cells),
         verdicts=tabulate_verdicts(cells), curves=tabulate_numbers(cells), details=tabulate_details(cells),
+        failures=find_failures(opened, cells), what_to_do=WHAT_TO_DO,
         frontier=draw_frontier(opened, cells), sheets=_sheets(opened, cells),
         notice=FOR_CHOOSING if opened.scenario.data.is_for_choosing else "",
     )  # fmt: skip
@@ -91,20 +89,5 @@ def _sheets(run: Opened, cells: Sequence[Cell]) -> list[tuple[str, ContactSheet]
     for defense in dict.fromkeys(cell.defense for cell in cells):
         results = [each for each in run.rows if each.attack and names.get(str(each.entity)) == defense]
         for some in ([each for each in results if (defense, each.attack) in outsiders], results):
-            made |= _sheet(run, defense, *find_nearest(some))
+            made |= draw_attack_sheet(run, defense, *find_nearest(some))
     return list(made.items())
-
-
-def _sheet(run: Opened, defense: str, nearest: Result | None, guess: Result | None) -> dict[str, ContactSheet]:
-    """The sheet of one attack on one victim under its title; nothing where its pictures are not there."""
-    if nearest is None:
-        return {}
-    attack, victim = str(nearest.attack), str(nearest.entity)
-    file = run.folder / "private" / "oracle" / judged_file(name_adversary(nearest), attack, victim)
-    if not file.is_file():
-        return {}
-    truth, rebuilt = np.load(file, allow_pickle=False)
-    lines = (Line.of("true", truth), Line.of("rebuilt", rebuilt))
-    beside = "" if guess is None else f"; the best guess has {guess.value or 0.0:.2f}"
-    title = f"{defense}: {attack} on {victim}, SSIM {nearest.value:.2f} on the average{beside}"
-    return {title: ContactSheet(lines, "SSIM", 0, max(40, min(96, truth.shape[-1])), 0)}

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from collab.report.attack_page.cells import judge_attacks
+from collab.report.attack_page.failed import WHAT_TO_DO, find_failures
 from collab.report.cells import Table
 from collab.report.drawing import fill_in
 from collab.report.figures import labels as holdings
@@ -71,7 +72,8 @@ def draw_page(run: Opened) -> str:
     sent = sum_crossings(names, run.crossings, scenario.data.image_size, run.rows)
     copies = record.get("facts", {}).get("find copies", {}).values()  # sentences about images that stand twice
     notices = (*copies, *record.get("notices", ()))
-    summary = summarize(scenario, run.rows, sent, run.pictures, judge_attacks(run), notices)
+    cells = judge_attacks(run)
+    summary = summarize(scenario, run.rows, sent, run.pictures, cells, notices)
     made = make_tables(scenario, run.rows)
     table_5 = next((table for table in made if table.title.startswith("Table 5")), None)
     others = tuple(table for table in made if table is not table_5)
@@ -84,6 +86,7 @@ def draw_page(run: Opened) -> str:
     beside = facts.tabulate_printed(run.rows)
     reference = name_reference(result.row for result in run.rows)
     parts: dict[str, Any] = {
+        "failures": find_failures(run, cells), "what_to_do": WHAT_TO_DO,
         "notice": FOR_CHOOSING if scenario.data.is_for_choosing else "",
         "run": run, "record": {"collab": "", "failures": {}, **record}, "refused": facts.list_refusals(record),
         "source": run.source, "summary": summary, "bars": make_bars(scenario, run.rows),

@@ -9,7 +9,6 @@ from collab.report.attack_page.verdicts import describe_verdicts, find_worst_by_
 from collab.report.tables.crossings import Boundary
 from collab.results.figure import Figure
 from collab.results.gains import find_gain, find_largest_pool, find_without_sharing
-from collab.results.paired import subtract
 from collab.results.results import Results
 from collab.results.table import Result
 from collab.results.words import format_size, join_names, measure_gain
@@ -93,7 +92,7 @@ def summarize(
         name: worst[defenses[name]].cell.word for name in defenses if name in victims and defenses[name] in worst
     }
     disclosed = " ".join(filter(None, (describe_verdicts(judged, defenses), describe_disclosure(shown))))
-    cautions = (*_alone_is_better(gains), *_not_hidden(scenario, shown), *notices, *_cautions(scenario, results))
+    cautions = (*_alone_is_better(gains), *notices, *_cautions(scenario, results))
     return Summary(gains, shown, verdicts, _gained(scenario, gains), disclosed, _cost(sent), cautions)
 
 
@@ -169,19 +168,6 @@ def _alone_is_better(gains: Sequence[Gain]) -> Iterator[str]:
                 f"{gain.entity} does better without any of this: trained from scratch on its own raw images it reaches "
                 f"{gain.main.write(gain.scratch.value or 0)} (row {gain.scratch.row}), with the pool "
                 f"{gain.main.write(gain.with_pool.value or 0)}."
-            )
-
-
-def _not_hidden(scenario: Scenario, shown: Sequence[Disclosure]) -> Iterator[str]:
-    """Whose defense leaves to R clearly more than a guess from labels has: it may be no better than none."""
-    protected = {each.name: each.protection for each in scenario.entities if each.protection != "none"}
-    for each in shown:
-        change = subtract(each.poisoned, each.guess)
-        if each.entity in protected and each.guess is not None and change is not None and change.direction > 0:
-            yield (
-                f"The defense of {each.entity} ({protected[each.entity]}) does not hide its images: the released "
-                f"reconstructor rebuilds them with SSIM {each.poisoned.value:.3f}, and a guess from labels has "
-                f"{each.guess.value:.3f}. Train it longer or on more images, or do not publish."
             )
 
 

@@ -1,7 +1,6 @@
 """The answer in plain words says what rows say, and nothing else."""
 
 import math
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -77,18 +76,6 @@ def test_where_nobody_attacked_that_is_said() -> None:
     assert "ttack" not in told().disclosed
     assert any("No attack was played" in each for each in told().cautions)
     assert not any("No attack was played" in each for each in told(0.15).cautions)
-
-
-def test_a_defense_that_hides_less_than_a_guess_knows_is_told_with_what_to_do() -> None:
-    made = [
-        replace(each, value=0.6, low=0.59, high=0.61)
-        if (each.row, each.entity, each.metric) == ("tables_1_2", "a2", "ssim[7]_poisoned") else each
-        for each in rows(SCENARIO)
-    ]  # fmt: skip
-    (caution,) = (each for each in summarize(SCENARIO, made, SENT, {}, ()).cautions if "does not hide" in each)
-    assert caution.startswith("The defense of a2 (dpm) does not hide its images: the released reconstructor rebuilds")
-    assert "SSIM 0.600, and a guess from labels has 0.150" in caution
-    assert not any("does not hide" in each for each in told().cautions)
 
 
 def test_the_worst_single_image_is_named() -> None:
