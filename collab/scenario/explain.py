@@ -79,14 +79,20 @@ def _sentence(error: Any, content: Any, kinds: Kinds, root: type[BaseModel]) -> 
         return f"unknown key{meant or '; allowed: ' + (', '.join(allowed) or 'none')}"
     if kind == "union_tag_not_found":
         models = _models_at(error["loc"], content, kinds, root)
-        return f"is missing; one of {', '.join(tag for model in models for tag in tags(model))}"
+        plugins = _list_plugins(error, kinds)
+        return f"is missing; one of {', '.join([*(tag for model in models for tag in tags(model)), *plugins])}"
     if kind == "union_tag_invalid":
-        return _choice(about["expected_tags"], about["tag"])
+        return _choice("".join([about["expected_tags"], *map(repr, _list_plugins(error, kinds))]), about["tag"])
     if kind == "literal_error":
         return _choice(about["expected"], error["input"])
     if kind == "string_pattern_mismatch" and about["pattern"] in PATTERNS:
         return PATTERNS[about["pattern"]]
     return _SENTENCES.get(kind) or error["msg"].replace("Input should be", "must be").removeprefix("Value error, ")
+
+
+def _list_plugins(error: Any, kinds: Kinds) -> tuple[str, ...]:
+    """The plugins that may stand where a union of ours does: sources."""
+    return kinds.names("sources") if error["ctx"]["discriminator"] == "'source'" else ()
 
 
 def _choice(expected: str, written: object) -> str:
@@ -118,7 +124,9 @@ def _models_at(steps: Sequence[str | int], content: Any, kinds: Kinds, root: typ
         fields = [
             field for model in models for name, field in model.model_fields.items() if step in (field.alias, name)
         ]
-        if models == [EntityPart] and step == "options":
+        if models == [Scenario] and step == "data" and kinds.knows("sources", str(here.get("source"))):
+            models = [kinds.options("sources", here["source"])]
+        elif models == [EntityPart] and step == "options":
             models = [kinds.options("entities", around.get("kind", EntityPart.model_fields["kind"].default))]
         elif models == [DefenseOptions] or (isinstance(here, dict) and (models, step) == ([EntityPart], "defense")):
             models = [kinds.options("defenses", here["kind"])]  # alone, or one of several in a list

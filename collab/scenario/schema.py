@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from collab.plugins.discovery import GROUPS
 from collab.scenario.base import DefenseOptions, Part
 from collab.scenario.model import EntityPart, Scenario
+from collab.scenario.sources import SOURCES
 
 _ANY_ATTACK = '{"anyOf": [{"type": "string"}, {"additionalProperties": true, "type": "object"}]}'
 """What stands in the schema of an entity's options for `AnyAttack`, which may be any of them."""
@@ -44,6 +45,11 @@ def json_schema(options: Mapping[str, Mapping[str, type[Part]]]) -> dict[str, An
     if DefenseOptions not in options["defenses"].values():
         parts.pop(DefenseOptions.__name__, None)  # what pydantic says a defense is, in the place of the above
     scenario = parts.pop(_name(refs[Scenario]))
+    scenario["properties"]["data"]["oneOf"] += [
+        {**refs[model], "properties": {"source": {"const": kind}}}
+        for kind, model in sorted(options.get("sources", {}).items())
+        if kind not in SOURCES
+    ]
     scenario["properties"]["partition"] = _short(scenario["properties"]["partition"], parts)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": parts, **scenario}
 

@@ -1,13 +1,11 @@
 """Where the images of a scenario come from: one part for each source, which says what opens it and what it tells."""
 
 from collections.abc import Mapping
-from functools import reduce
-from operator import or_
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from collab.scenario.base import ClassName, Part
+from collab.scenario.base import ClassName, Kind, Part
 from collab.tasks import TASKS, MainMetric
 
 Told = Literal["attributes", "pose", "identities"]
@@ -17,10 +15,10 @@ _ANSWERS = "; ".join(f"`{kind}`, {about.answers}" for kind, about in TASKS.items
 
 
 class Data(Part):
-    """What every source has."""
+    """What every source has; the options of a plugin subclass it."""
 
-    opens: ClassVar[Mapping[str, str]]
-    """For each `source` that has this part, the class of `collab.data` that reads it, as `module:Class`."""
+    opens: ClassVar[Mapping[str, str]] = {}
+    """For each `source` that has this part, the class that reads it, as `module:Class`; a plugin fills it in."""
     tells: ClassVar[tuple[Told, ...]] = ()
     """What it tells of an image besides its class."""
     is_drawn: ClassVar[bool] = False
@@ -76,7 +74,7 @@ class Data(Part):
         description="validation: everything is scored on those in place of the held-out images, and nothing is judged; "
         "`--on validation` is short for it. Choose there, then look at the held-out images once.",
     )
-    source: str
+    source: Kind = Field(description="The source plugin.")
 
     @property
     def is_for_choosing(self) -> bool:
@@ -182,11 +180,6 @@ PARTS = tuple(Data.__subclasses__())
 
 SOURCES: Mapping[str, type[Data]] = {source: part for part in PARTS for source in part.opens}
 """The part of a source by its name."""
-
-if TYPE_CHECKING:
-    AnyData = Data
-else:
-    AnyData = Annotated[reduce(or_, PARTS), Field(discriminator="source")]
 
 
 def list_sources_that_tell(what: Told) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from collab.participants.assignment import Assignment, Holding
 from collab.plugins.discovery import Plugins
 from collab.scenario.base import Part
 from collab.scenario.model import EntityPart, Scenario
+from collab.scenario.sources import SOURCES
 from collab.stages.base import Stage
 
 Asked = ParamSpec("Asked")
@@ -79,7 +80,9 @@ class Keys:
         rows, labels = (np.ascontiguousarray(part, dtype=np.int64) for part in (holding.rows, holding.labels))
         digests = [hashlib.sha256(part.tobytes()).hexdigest() for part in (rows, labels)]
         asked = [] if self.given.asked.is_plain else [asdict(self.given.asked)]
-        return [self.given.source_digest, holding.split, self.scenario.data.image_size, *digests, *asked]
+        source = self.scenario.data.source
+        code = [] if source in SOURCES else [source, self.code("sources", source)]
+        return [self.given.source_digest, holding.split, self.scenario.data.image_size, *digests, *asked, *code]
 
     @property
     def stored(self) -> dict[str, str]:
