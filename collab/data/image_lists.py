@@ -41,14 +41,15 @@ class ImageLists(NamedFiles):
         label: str,
     ) -> None:
         self._side, self._root, self._pattern = image_size, Path(root), images
-        self._lists: dict[Split, tuple[Path, ...]] = {"train": (), "test": ()}
-        for split, names in (("train", train), ("test", test)):
-            if names is not None:
-                self._lists[split] = find_split_files(self._root, names, ".csv", key=split)
+        wanted: dict[Split, FileNames | None] = {"train": train, "test": test}
+        self._lists = {
+            split: () if stated is None else find_split_files(self._root, stated, ".csv", key=split)
+            for split, stated in wanted.items()
+        }
         refuse_shared_files(self._lists["train"], self._lists["test"])
-        columns: dict[Split, list[Column]] = {"train": [], "test": []}
+        columns: dict[Split, list[Column]] = {split: [] for split in wanted}
+        names: dict[Split, list[str]] = {split: [] for split in wanted}
         places: dict[str, str] = {}
-        names: dict[Split, list[str]] = {"train": [], "test": []}
         for split, paths in self._lists.items():
             for path in paths:
                 table = _read_table(path, image, label)
