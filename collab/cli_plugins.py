@@ -101,7 +101,9 @@ def schema(
 
 
 def new(
-    what: Annotated[Literal["entity", "defense", "attack", "source"], typer.Argument(help="What to write.")],
+    what: Annotated[
+        Literal["entity", "defense", "attack", "source", "backbone"], typer.Argument(help="What to write.")
+    ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its kind, as scenarios name it.")],
     project: Annotated[Path, typer.Option("--in", metavar="DIR", help="The project's folder.")] = Path(),
 ) -> None:

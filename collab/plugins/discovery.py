@@ -20,7 +20,13 @@ from collab.plugins.modules import here, import_file, mount
 
 KIND = r"^[a-z][a-z0-9_]*$"
 
-GROUPS = {"entities": "entity", "defenses": "defense", "attacks": "attack", "sources": "source"}
+GROUPS = {
+    "entities": "entity",
+    "defenses": "defense",
+    "attacks": "attack",
+    "sources": "source",
+    "backbones": "backbone",
+}
 """The groups, which are also names of folders, and what one of each is called."""
 
 BASES = {
@@ -28,6 +34,7 @@ BASES = {
     "defenses": "collab.defenses.base.Defense",
     "attacks": "collab.attacks.base.Attack",
     "sources": "collab.data.source.Source",
+    "backbones": "collab.architectures.Backbone",
 }
 """What a plugin of a group subclasses; of its base it has the `group` that it says it belongs to."""
 

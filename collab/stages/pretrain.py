@@ -30,4 +30,6 @@ class Pretrain(EntityStage):
     def key_of(keys: Keys, name: str) -> str:
         """The network and its training, the leader's images and the held-out ones."""
         used = [decoded(keys, name), decoded(keys, "heldout")]
-        return keys.make(Pretrain, name, plain(keys.scenario.model), used)
+        model = keys.scenario.model
+        code = {"code": keys.code("backbones", model.backbone)} if model.opens else {}
+        return keys.make(Pretrain, name, plain(model) | code, used)
