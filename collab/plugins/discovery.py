@@ -26,6 +26,7 @@ GROUPS = {
     "attacks": "attack",
     "sources": "source",
     "backbones": "backbone",
+    "trackers": "tracker",
 }
 """The groups, which are also names of folders, and what one of each is called."""
 
@@ -35,8 +36,18 @@ BASES = {
     "attacks": "collab.attacks.base.Attack",
     "sources": "collab.data.source.Source",
     "backbones": "collab.architectures.Backbone",
+    "trackers": "collab.trackers.base.Tracker",
 }
 """What a plugin of a group subclasses; of its base it has the `group` that it says it belongs to."""
+
+BUILT_IN = {
+    "trackers": {
+        "mlflow": "collab.trackers.mlflow:Mlflow",
+        "tensorboard": "collab.trackers.tensorboard:TensorBoard",
+        "wandb": "collab.trackers.wandb:Wandb",
+    }
+}
+"""Plugins of ours, by group, that are no entry points: they need no installed metadata to be found."""
 
 OPTIONS_MODULE = "options"
 """The module of a package or folder that holds what scenarios may state of the plugins in it."""
@@ -215,7 +226,11 @@ def is_ours(module: str) -> bool:
 
 @cache  # what is installed stays so while a process lives, and reading it for each of a hundred entities is slow
 def _points(group: str) -> Sequence[EntryPoint]:
-    return tuple(entry_points(group=f"collab.{group}"))
+    ours = BUILT_IN.get(group, {}).items()
+    return (
+        *entry_points(group=f"collab.{group}"),
+        *(EntryPoint(kind, value, f"collab.{group}") for kind, value in ours),
+    )
 
 
 def _files(folder: Path) -> list[Path]:

@@ -15,7 +15,15 @@ from collab.architectures import ARCHITECTURES
 from collab.errors import PluginError
 from collab.meant import did_you_mean
 from collab.plugins.discovery import GROUPS, INSTALLED, Origin, Plugins
-from collab.scenario.base import FEATURES_TO_FEATURES, AttackOptions, DefenseOptions, EntityOptions, Form, Part
+from collab.scenario.base import (
+    FEATURES_TO_FEATURES,
+    AttackOptions,
+    DefenseOptions,
+    EntityOptions,
+    Form,
+    Part,
+    TrackerOptions,
+)
 from collab.scenario.network import Model, Network
 from collab.scenario.sources import SOURCES, Data
 
@@ -25,6 +33,7 @@ OPTIONS: Mapping[str, type[Part]] = {
     "attacks": AttackOptions,
     "sources": Data,
     "backbones": Network,
+    "trackers": TrackerOptions,
 }
 """What the options of each group subclass."""
 
@@ -52,7 +61,17 @@ class NetworkAsWritten(Network):
     model_config = ConfigDict(extra="allow")
 
 
-AS_WRITTEN: Mapping[str, type[Part]] = {"sources": SourceAsWritten, "backbones": NetworkAsWritten}
+class TrackerAsWritten(TrackerOptions):
+    """The same of a tracker."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+AS_WRITTEN: Mapping[str, type[Part]] = {
+    "sources": SourceAsWritten,
+    "backbones": NetworkAsWritten,
+    "trackers": TrackerAsWritten,
+}
 """Where options are not those of `AsWritten`."""
 
 
@@ -212,6 +231,12 @@ AnyAttack = Annotated[
     PlainValidator(lambda value, info: _named("attacks", value, info), json_schema_input_type=str | dict[str, Any]),
 ]
 """An attack by its name or with its options, wherever options hold one."""
+
+AnyTracker = Annotated[
+    SerializeAsAny[TrackerOptions],
+    PlainValidator(lambda value, info: _named("trackers", value, info), json_schema_input_type=str | dict[str, Any]),
+]
+"""The same of a tracker."""
 
 
 def _named(group: str, value: Any, info: ValidationInfo) -> Any:

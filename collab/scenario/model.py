@@ -9,6 +9,7 @@ from collab.scenario.any_source import AnyData
 from collab.scenario.base import Kind, Part
 from collab.scenario.checks import find_cross_mistakes
 from collab.scenario.expect import Bound, Expectation, PaperTable
+from collab.scenario.kinds import AnyTracker
 from collab.scenario.measuring import Disclosure, Exposure, Inference
 from collab.scenario.network import ImageSchedule
 from collab.scenario.partitions import AnyPartition, Iid
@@ -70,6 +71,10 @@ class Scenario(Part):
     inference: Inference | None = Field(
         None, description="Classifiers of private attributes or people on published features; null: not played."
     )
+    trackers: tuple[AnyTracker, ...] = Field(
+        (),
+        description="Who else is told of events and results: `tensorboard`, `mlflow`, `wandb`, or plugins.",
+    )
     on_failure: Literal["stop", "continue"] = Field(
         "stop", description="continue: rows that do not need what failed are still computed; the exit code stays 4."
     )
@@ -89,13 +94,14 @@ class Scenario(Part):
 
     @property
     def kinds(self) -> frozenset[tuple[str, str]]:
-        """Every kind of entity, defense, attack, source and backbone in it, after the name of its group."""
+        """Every kind of plugin in it, after the name of its group; of attacks those that are played."""
         publishers = {entity.name for entity in self.entities if entity.options.publishes}
         kinds = {("entities", entity.kind) for entity in self.entities}
         kinds |= {("defenses", defense.kind) for entity in self.entities for defense in entity.defenses}
         for entity in self.entities:
             peers = sorted(publishers - {entity.name})
             kinds |= {("attacks", attack.kind) for _, attack in entity.options.attacks_on(peers)}
+        kinds |= {("trackers", tracker.kind) for tracker in self.trackers}
         return frozenset(kinds | {("sources", self.data.source), ("backbones", self.model.backbone)})
 
     @property

@@ -10,6 +10,7 @@ from collab.testing.kit import (
     check_defense,
     check_entity,
     check_source,
+    check_tracker,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "check_defense",
     "check_entity",
     "check_source",
+    "check_tracker",
 ]

@@ -17,7 +17,7 @@ from collab.plugins.discovery import GROUPS, INSTALLED, Plugins
 from collab.runtime.cache import Cache
 from collab.runtime.host import Event
 from collab.runtime.play import Played, Where, play
-from collab.scenario.base import Part
+from collab.scenario.base import Part, TrackerOptions
 from collab.scenario.document import write_document
 from collab.scenario.kinds import Kinds
 from collab.scenario.model import Scenario
@@ -26,8 +26,9 @@ from collab.scenario.sources import Data
 from collab.store.store import Store
 from collab.testing.backbones import check_splitting
 from collab.testing.controls import Check, check_controls
-from collab.testing.scenario import begin_network, complete_network, content_of
+from collab.testing.scenario import begin_network, complete_network, content_of, small_scenario
 from collab.testing.sources import check_reading
+from collab.testing.trackers import check_telling
 from collab.training import progress
 
 Checks = tuple[Check, ...]
@@ -76,6 +77,11 @@ def check_backbone(
     return _Kit("backbones", kind, plugins, options or {}, most_times).checks()
 
 
+def check_tracker(kind: str, plugins: Plugins = INSTALLED, options: Mapping[str, Any] | None = None) -> Checks:
+    """Tells a tracker of `kind` of a made-up run; checks options, that it takes all events, and where it writes."""
+    return check_all("trackers", kind, plugins, options or {})
+
+
 def check_all(
     group: str, kind: str, plugins: Plugins, options: Mapping[str, Any], *, most_times: float = MOST_TIMES
 ) -> Checks:
@@ -113,6 +119,10 @@ class _Kit:
                 return tuple(checks)
         with tempfile.TemporaryDirectory(prefix="collab-check-") as folder:
             out = Path(folder)
+            if self._group == "trackers":
+                model = Kinds(self._plugins).options("trackers", self._kind)
+                options = cast(TrackerOptions, model.model_validate(with_tuples({"kind": self._kind, **self._options})))
+                return (*checks, *check_telling(self._kind, options, self._plugins, small_scenario(), out))
             try:
                 scenario = self._scenario(out)
                 start, recorder = time.perf_counter(), _Recorder()

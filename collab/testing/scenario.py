@@ -6,7 +6,9 @@ from typing import Any, cast
 from collab.architectures import ARCHITECTURES, Architecture, Backbone
 from collab.plugins.discovery import Plugins
 from collab.scenario.kinds import Kinds
+from collab.scenario.model import Scenario
 from collab.scenario.network import Network
+from collab.scenario.reader import with_tuples
 
 
 def begin_network(kind: str) -> dict[str, Any]:
@@ -31,6 +33,12 @@ def sides(backbone: str | Backbone) -> tuple[int, ...]:
     """The least side that a backbone takes, and one that is larger by half, if it takes that."""
     least, most = entry_of(backbone).sides
     return tuple(dict.fromkeys((least, min(most, least + least // 2))))
+
+
+def small_scenario() -> Scenario:
+    """The scenario of a check, without any plugin."""
+    content = content_of("", "", {}, Plugins())
+    return Scenario.model_validate(with_tuples(content))
 
 
 def content_of(group: str, kind: str, options: Mapping[str, Any], plugins: Plugins) -> dict[str, Any]:
