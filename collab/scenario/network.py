@@ -1,13 +1,16 @@
 """The task network of a scenario: one of ours, or one of a plugin with its options."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 
 from collab.architectures import ARCHITECTURES, Backbone
 from collab.scenario.base import Kind, Name, Part, Schedule
+from collab.weights import PATTERN as WEIGHTS
+from collab.weights import WeightsFile, find_weights
 
 
 class ImageSchedule(Schedule):
@@ -48,6 +51,22 @@ class Network(Part):
         description="Where featurizer and decider part, e.g. conv4_1 (He et al., Table 1); deeper discloses less."
     )
     pretrain: Pretrain = Field(description="Step 1: the network that is split, and who trains it.")
+    weights: Annotated[str, Field(pattern=WEIGHTS)] | None = Field(
+        None,
+        description="Weights that pre-training begins from; rows from scratch do not. `imagenet`: torchvision's, from "
+        "the cache of torch's hub; `timm:NAME`: timm's, from the Hugging Face cache; a safetensors file, relative "
+        "to this one, whose names are ours or the library's. Nothing is downloaded.",
+    )
+    weights_license: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None,
+        description="License of the weights, for the card of what is released; what their file states unless given.",
+    )
+    mean: tuple[float, float, float] | None = Field(
+        None,
+        description="Mean of red, green and blue in [0, 1] that images are normalized by with `weights`; what those "
+        "state unless given, and ImageNet's where they state none.",
+    )
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = Field(None, description="Likewise the deviation.")
 
     @property
     def own_options(self) -> dict[str, object]:
@@ -60,6 +79,18 @@ class Network(Part):
         module, _, name = self.opens[self.backbone].rpartition(":")
         backbone: Backbone = getattr(import_module(module), name)(**self.own_options)
         return backbone
+
+    @property
+    def weights_file(self) -> WeightsFile | None:
+        """Where its weights lie and how images are normalized for them; ScenarioError where they are not here."""
+        if self.weights is None:
+            return None
+        ours = ARCHITECTURES.get(self.backbone)
+        file = find_weights(self.weights, self.backbone, ours.published if ours else "")
+        stated = {key: value for key in ("mean", "std") if (value := getattr(self, key)) is not None}
+        if self.weights_license is not None:
+            stated["license"] = self.weights_license
+        return replace(file, **stated)
 
 
 class Model(Network):

@@ -10,6 +10,7 @@ from collab.scenario.expect import Bound
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.plain_values import Finding, no_such_entity
 from collab.tasks import CLASS, TASKS
+from collab.weights import IMAGENET
 
 
 def refuse_mistakes(scenario: Scenario) -> None:
@@ -57,6 +58,8 @@ def find_part_mistakes(scenario: Scenario) -> Iterator[Finding]:
     backbone, model = scenario.model.architecture if scenario.model.opens else "", scenario.model
     if not isinstance(backbone, str):
         yield from check_backbone(model.backbone, backbone, model.hook, scenario.data.image_size, model.width)
+        if model.weights == IMAGENET:
+            yield ("model", "weights"), "torchvision publishes none of a plugin; name a file of your own, X.safetensors"
     entities = {entity.name: entity for entity in scenario.entities}
     leader = entities[scenario.model.pretrain.by]
     if leader.options.is_late:

@@ -179,7 +179,7 @@ def test_series_go_on_where_a_job_trains_several_times() -> None:
 
 
 def test_parameters_are_flat_and_name_no_place(small: Callable[..., Scenario]) -> None:
-    told = parameters(small("store.uri=s3://me:secret@bucket", "trackers=[{kind: mlflow, uri: 'http://me'}]"))
+    told = parameters(small("store.uri=s3://bucket/secret", "trackers=[{kind: mlflow, uri: 'http://me'}]"))
     assert told["model.pretrain.epochs"] == 1
     assert told["entities.a2.defense.kind"] == "dpm"
     assert told["refinements.7.own"] == "features"
