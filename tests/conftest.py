@@ -75,6 +75,7 @@ LONG = [
     "test_cli_plugins.py",
     "test_packaging.py",
     "testing/test_kit.py",
+    "trackers/test_trackers.py",
     "training/test_host_copies.py",
 ]
 """Files that take more than four seconds of a core to play, to train, to build networks or to start interpreters."""

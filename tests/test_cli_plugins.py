@@ -119,8 +119,16 @@ def test_new_plugins_and_their_tests_run_as_they_are(collab: Collab, tmp_path: P
     assert collab("new", "attack", "half_trust", "--in", "project")[0] == 0
     assert collab("new", "source", "arrays", "--in", "project")[0] == 0
     assert collab("new", "backbone", "even_blocks", "--in", "project")[0] == 0
+    assert collab("new", "tracker", "lines", "--in", "project")[0] == 0
     project = tmp_path / "project"
-    words = {"round_off": "fewer", "cap": "less", "half_trust": "Share", "arrays": "brighter", "even_blocks": "after"}
+    words = {
+        "round_off": "fewer",
+        "cap": "less",
+        "half_trust": "Share",
+        "arrays": "brighter",
+        "even_blocks": "after",
+        "lines": "epoch",
+    }
     for name, word in words.items():
         code, out, err = collab("plugins", "list", name, "--plugin-dir", "project")
         assert (code, "broken" in out, word in out) == (0, False, True), out + err
@@ -133,7 +141,7 @@ def test_new_plugins_and_their_tests_run_as_they_are(collab: Collab, tmp_path: P
         text=True,
         check=False,
     )
-    assert "16 passed" in done.stdout, done.stdout + done.stderr
+    assert "19 passed" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

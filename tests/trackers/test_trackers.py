@@ -265,7 +265,7 @@ def test_tensorboard_reads_what_was_written(tmp_path: Path) -> None:
     assert curves == {
         "pretrain a1/loss": [(0, 2.0), (1, 1.0)], **{f"results/{name}": [(0, value)] for name, value in NAMED.items()},
     }  # fmt: skip
-    assert b"model.backbone: resnet8" in read.Tensors("scenario/text_summary")[0].tensor_proto.string_val[0]
+    assert b"model.backbone: resnet8" in read.Tensors("scenario")[0].tensor_proto.string_val[0]
 
 
 def test_mlflow_reads_what_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
