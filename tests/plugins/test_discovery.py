@@ -150,6 +150,19 @@ def test_a_plugin_that_takes_other_options_than_those_apart_is_told(package: Cal
     assert "takes dict as Options, and a scenario is checked by afar.options.Late" in str(offer.problem)
 
 
+def test_an_entry_point_may_be_of_another_class(points: list[EntryPoint], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the package `importlib_metadata` is imported, as mlflow does, there are no others."""
+
+    class Other(tuple[str, ...]):
+        name, value, module, group, dist = "dpm", "collab.defenses.dpm:DpmDefense", "collab.defenses.dpm", "", None
+        load = staticmethod(lambda: DpmDefense)
+
+    monkeypatch.setattr(discovery, "entry_points", lambda group: [Other()])
+    assert INSTALLED.load("defenses", "dpm") is DpmDefense
+    assert INSTALLED.origin("defenses", "dpm").is_ours
+    assert Kinds(INSTALLED).options("defenses", "dpm") is DpmDefense.Options
+
+
 def test_an_unknown_kind_names_what_there_is_and_the_nearest() -> None:
     with pytest.raises(
         PluginError, match=r"'nome'; there are adversarial, .*; did you mean `none`\? .*defenses/nome\.py.*--plugin-dir"
