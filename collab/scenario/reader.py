@@ -24,8 +24,8 @@ from collab.scenario.model import Scenario
 from collab.scenario.overrides import apply_override
 from collab.scenario.plain_values import Finding, entry, items
 from collab.scenario.rows import find_part_mistakes
+from collab.weights import IMAGENET, find_weights
 from collab.weights import PATTERN as WEIGHTS
-from collab.weights import find_weights
 
 LARGEST_FILE = 256 << 10
 """Bytes of a scenario file; a long one has a few thousand."""
@@ -167,6 +167,8 @@ def _validate(content: dict[str, Any], kinds: Kinds, *, check_paths: bool) -> tu
     if check_paths:
         findings += _find_missing_files(content)
     content = {**content, "entities": _long_forms(content.get("entities"))} if "entities" in content else content
+    if isinstance(content.get("trackers"), list):
+        content = {**content, "trackers": list(map(long_form, content["trackers"]))}
     try:
         scenario = Scenario.model_validate(with_tuples(content), context=kinds)
         return scenario, [*findings, *find_part_mistakes(scenario)]
@@ -214,9 +216,10 @@ def _find_missing_files(content: dict[str, Any]) -> Iterator[Finding]:
         yield ("data", "root"), f"there is no folder {root}; set it with --set data.root=FOLDER"
     model = entry(content, "model", dict)
     weights, kind = entry(model, "weights", str), ARCHITECTURES.get(entry(model, "backbone", str) or "")
-    if kind is not None and weights is not None and re.match(WEIGHTS, weights):
+    is_published = kind is not None or weights != IMAGENET  # else it is told of the backbone
+    if is_published and weights is not None and re.match(WEIGHTS, weights):
         try:
-            find_weights(weights, str(model and model["backbone"]), kind.published)
+            find_weights(weights, str(model and model.get("backbone")), kind.published if kind else "")
         except ScenarioError as cause:
             yield ("model", "weights"), str(cause)
     for index, entity in items(content.get("entities")):
