@@ -259,8 +259,13 @@ def _cut_ends(picture: Image.Image) -> Image.Image:
     return picture.crop((left, top, wide - left, high - top)) if left or top else picture
 
 
+def find_shorter_side(side: int) -> int:
+    """What the shorter side of an image is resized to, of which a square of `side` is taken."""
+    return round(side * 256 / 224) if side >= 128 else side
+
+
 def _cut_center_square(picture: Image.Image, side: int) -> Image.Image:
-    shorter = round(side * 256 / 224) if side >= 128 else side
+    shorter = find_shorter_side(side)
     scale = shorter / min(picture.size)
     wide, high = (max(shorter, round(length * scale)) for length in picture.size)
     left, top = (wide - side) // 2, (high - side) // 2
