@@ -128,7 +128,7 @@ def _read_head(path: Path) -> tuple[list[str], str]:
 
 
 def _refuse_missing(root: Path, places: Mapping[str, str]) -> None:
-    """Raises DataError for files that are not there, ten of them by name: one try is enough to mend a list."""
+    """Raises DataError for files that are not there, twenty of them by name: one try is enough to mend a list."""
     missing = {name: where for name, where in places.items() if not (root / name).is_file()}
     if missing:
         raise DataError(

@@ -10,6 +10,7 @@ from jaxtyping import Int64, UInt8
 
 from collab.data.decoding import decode_all, digest_files
 from collab.data.source import BLOCK, Source, Split
+from collab.data.words import make_readable
 from collab.errors import DataError, ResourceError
 
 
@@ -97,7 +98,8 @@ class TorchvisionSet(Source):
         images = self._images[split]
         named = ((images[row], f"{split} image {row} of {self._name}") for row in rows.tolist())
         return decode_all(
-            ((image, str(image) if isinstance(image, Path) else where) for image, where in named), self._side
+            ((image, make_readable(str(image)) if isinstance(image, Path) else where) for image, where in named),
+            self._side,
         )
 
     def digest(self) -> str:
