@@ -50,6 +50,16 @@ def json_schema(options: Mapping[str, Mapping[str, type[Part]]]) -> dict[str, An
         for kind, model in sorted(options.get("sources", {}).items())
         if kind not in SOURCES
     ]
+    if backbones := options.get("backbones"):
+        about = scenario["properties"]["model"]
+        plugins = [
+            {**refs[model], "properties": {"backbone": {"const": kind}}} for kind, model in sorted(backbones.items())
+        ]
+        scenario["properties"]["model"] = {
+            "description": about["description"], "anyOf": [{"$ref": about["$ref"]}, *plugins],
+        }  # fmt: skip
+    if trackers := options.get("trackers"):
+        scenario["properties"]["trackers"]["items"] = {"anyOf": _named(trackers, refs)}
     scenario["properties"]["partition"] = _short(scenario["properties"]["partition"], parts)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": parts, **scenario}
 
