@@ -21,6 +21,8 @@ from collab.errors import DataError
 class ImageFolders(NamedFiles):
     """`root/train/<class>/*` and `root/val/<class>/*`, or `test` for `val`; classes and files in alphabetical order.
 
+    A root that holds the folders of the classes themselves has one split, `train`, and no row in `test`.
+
     Alphabetical is by code points: `IMG_10` stands before `IMG_9`, `Z` before `a`. A row is named by class and
     file: `cat/IMG_0001.jpg`.
     """
@@ -30,8 +32,14 @@ class ImageFolders(NamedFiles):
 
     def __init__(self, *, image_size: int, seed: int, root: str | Path, test: str | None = None) -> None:
         self._side, self._root = image_size, Path(root)
-        self._folders = {"train": self._root / "train", "test": self._find_heldout(test)}
-        train, heldout = (list_folder(folder) for folder in self._folders.values())
+        if test is None and self._has_one_split():
+            self._folders = {"train": self._root, "test": self._root}
+            train = list_folder(self._root)
+            heldout = Listing(self._root, {name: [] for name in train.images})
+        else:
+            self._folders = {"train": self._root / "train", "test": self._find_heldout(test)}
+            train, heldout = (list_folder(folder) for folder in self._folders.values())
+        is_split = heldout.folder != train.folder
         refuse_broken([train, heldout])
         refuse_empty_classes(train)
         self.classes = tuple(train.images)
@@ -40,7 +48,7 @@ class ImageFolders(NamedFiles):
                 f"class {say_names(missing)} has a folder in `train` and none in {heldout.folder}, which has "
                 f"{say_names(list(heldout.images)) or 'none'}. Give both the same folders."
             )
-        if not self.classes or not any(heldout.images[name] for name in self.classes):
+        if not self.classes or (is_split and not any(heldout.images[name] for name in self.classes)):
             empty = heldout if self.classes else train
             why = " ".join(["They lie in a folder for each class.", *empty.notices(self.classes)])
             raise DataError(f"{empty.folder} holds no images. {why}")
@@ -54,21 +62,25 @@ class ImageFolders(NamedFiles):
             for split, listing in listings
         }
         self._notices = (
-            *_note_spelling(self.classes),
             *train.notices(self.classes),
-            *heldout.notices(self.classes),
-            *self._note_other_folders(test),
+            *(heldout.notices(self.classes) if is_split else ()),
+            *(self._note_other_folders(test) if is_split else ()),
         )
 
     def notices(self) -> tuple[str, ...]:
         """What lies in the folders and is not played."""
-        return self._notices
+        return (*_note_spelling(self.classes), *self._notices)
 
     def digest(self) -> str:
         """Identity of all files: class, name, size and time of each."""
         names = hashlib.sha256(json.dumps([self._names["train"], self._names["test"]]).encode()).hexdigest()
         files = (folder / name for split, folder in self._folders.items() for name in self._names[split])
         return digest_files("imagefolder", [self._side, *self.classes, names], files)
+
+    def _has_one_split(self) -> bool:
+        """Whether `root` itself holds images in folders of classes, and none of the folders that a split has."""
+        is_parted = any((self._root / name).is_dir() for name in ("train", "val", "test"))
+        return self._root.is_dir() and not is_parted and list_folder(self._root).count > 0
 
     def _find_heldout(self, stated: str | None) -> Path:
         """The folder of held-out images; DataError if it is not there, or if it could be either of two."""
@@ -79,7 +91,8 @@ class ImageFolders(NamedFiles):
             entries = say_names(sorted(path.name for path in self._root.glob("[!.]*"))) or "nothing"
             raise DataError(
                 f"{self._root} must hold the folders `train` and {names}, and in each a folder for every class. It "
-                f"holds {entries}."
+                f"holds {entries}. A set without a split has a folder for every class in `data.root` itself, and "
+                "states `data.hold_out`."
             )
         if len(there) > 1:
             both = " and ".join(

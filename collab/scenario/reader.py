@@ -192,7 +192,7 @@ def with_tuples(value: Any) -> Any:
 
 def _resolve_paths(content: dict[str, Any], base: Path) -> None:
     for part, key in [
-        (content.get("data"), "root"),
+        *((part, "root") for _, part in _find_sources(content)),
         *((entity, "rows") for _, entity in items(content.get("entities"))),
     ]:
         if isinstance(part, dict) and isinstance(part.get(key), str):
@@ -201,11 +201,24 @@ def _resolve_paths(content: dict[str, Any], base: Path) -> None:
                 part[key] = str((base / Path(os.path.expandvars(part[key])).expanduser()).resolve())
 
 
+def _find_sources(content: Mapping[str, Any]) -> Iterator[tuple[Trail, dict[str, Any]]]:
+    """Every source that a scenario reads, and where it stands in the file."""
+    data = entry(content, "data", dict)
+    parts: dict[Trail, dict[str, Any] | None] = {("data",): data, ("data", "public"): entry(data, "public", dict)}
+    parts[("data", "heldout")] = entry(data, "heldout", dict)
+    of_entities: dict[Trail, dict[str, Any] | None] = {
+        ("entities", index, "data"): entry(entity, "data", dict) for index, entity in items(content.get("entities"))
+    }
+    yield from ((trail, part) for trail, part in {**parts, **of_entities}.items() if part is not None)
+
+
 def _find_missing_files(content: dict[str, Any]) -> Iterator[Finding]:
-    data = entry(content, "data", dict) or {}
-    root = entry(data, "root", str)
-    if root is not None and data.get("download") is not True and not Path(root).is_dir():
-        yield ("data", "root"), f"there is no folder {root}; set it with --set data.root=FOLDER"
+    entities = dict(items(content.get("entities")))
+    for trail, part in _find_sources(content):
+        root = entry(part, "root", str)
+        if root is not None and part.get("download") is not True and not Path(root).is_dir():
+            path = ".".join(str(entities[step].get("name", step)) if step in entities else str(step) for step in trail)
+            yield (*trail, "root"), f"there is no folder {root}; set it with --set {path}.root=FOLDER"
     for index, entity in items(content.get("entities")):
         rows = entry(entity, "rows", str)
         if rows is not None and not Path(rows).is_file():

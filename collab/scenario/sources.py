@@ -5,7 +5,7 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from collab.scenario.base import ClassName, Part
 from collab.tasks import TASKS, MainMetric
@@ -14,6 +14,41 @@ Told = Literal["attributes", "pose", "identities"]
 """What a source may tell of an image besides its class; `collab.data.targets` says with which methods."""
 
 _ANSWERS = "; ".join(f"`{kind}`, {about.answers}" for kind, about in TASKS.items())
+
+
+_ABOUT_NAMES = (
+    "Other names for classes of this source: `{Cat: cat, cats: cat}`. Classes that get one name are one class."
+)
+_ABOUT_HOLD_OUT = "So large a share of each class of its training images is held out, drawn by the seed, where it has "
+_ABOUT_GROUP = (
+    "With `hold_out`: images of one group are all held out, or none. A column of the source, `identity` where it knows "
+    "whom images show, or a regular expression that is looked for in file names (`patient(\\d+)`)."
+)
+
+HoldOut = Annotated[float, Field(gt=0, lt=1)]
+
+
+class OwnSource(Part):
+    """A source beside the one that is dealt: an entity's own, that of the public set, or of the held-out images."""
+
+    opens: ClassVar[Mapping[str, str]]
+    is_drawn: ClassVar[bool] = False
+
+    class_names: Mapping[ClassName, ClassName] = Field({}, description=_ABOUT_NAMES)
+    hold_out: HoldOut | None = Field(
+        None, description=f"{_ABOUT_HOLD_OUT}no test split; that of `data` unless given. Of an entity's images alone."
+    )
+    group: str | None = Field(None, min_length=1, description=f"{_ABOUT_GROUP} That of `data` unless given.")
+    source: str
+
+    @property
+    def opened_by(self) -> str:
+        """The class that reads these images, as `module:Class`."""
+        return self.opens[self.source]
+
+    def source_options(self) -> dict[str, Any]:
+        """What that class takes besides image size and seed."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name not in OwnSource.model_fields}
 
 
 class Data(Part):
@@ -30,8 +65,23 @@ class Data(Part):
         32, ge=16, le=512, description="Side of the square images, in pixels; time and disk grow with its square."
     )
     private_classes: Literal["half"] | tuple[ClassName, ...] = Field(
-        "half", description="Private classes S: a seeded random half, or names; the rest is the public set Q."
+        "half",
+        description="Private classes S: a seeded random half, or names; the rest is the public set Q, unless that is a "
+        "source of its own (`public`): then all are private that are not left out by name.",
     )
+    class_names: Mapping[ClassName, ClassName] = Field({}, description=_ABOUT_NAMES)
+    public: "AnyOwnSource | None" = Field(
+        None,
+        description="A source of its own for the public set Q, all of whose images are public; every class of the "
+        "parties is private then, unless `private_classes` names some.",
+    )
+    heldout: "AnyOwnSource | None" = Field(
+        None, description="A source of its own for the held-out images, one for all; of private classes they are taken."
+    )
+    hold_out: HoldOut | None = Field(
+        None, description=f"{_ABOUT_HOLD_OUT}none of its own: of what is dealt, and of each entity's own images."
+    )
+    group: str | None = Field(None, min_length=1, description=_ABOUT_GROUP)
     task: Literal[tuple(TASKS)] = Field(  # type: ignore[valid-type]
         "classification", description=f"What the network answers: {_ANSWERS}."
     )
@@ -153,16 +203,42 @@ class CelebA(Data):
     root: str = Field(description="Folder of `img_align_celeba` and the list files, relative to this file.")
 
 
+class EachItsOwn(Data):
+    """Nothing is dealt: every entity has `data` of its own, and `public` is a source of its own."""
+
+    opens: ClassVar = {"own": "collab.data.source:NoImages"}
+    source: Literal["own"] = Field(description="Each entity has its own source.")
+
+
 PARTS = tuple(Data.__subclasses__())
 """The part of every source, as they stand above: a new one needs no line elsewhere."""
 
 SOURCES: Mapping[str, type[Data]] = {source: part for part in PARTS for source in part.opens}
 """The part of a source by its name."""
 
+
+def _as_own_source(part: type[Data]) -> type[OwnSource]:
+    """The part of a source where it stands beside another: the same keys without those of a scenario's data."""
+    keys: dict[str, Any] = {
+        name: (field.annotation, field)
+        for name, field in part.model_fields.items()
+        if name not in Data.model_fields or name == "source"
+    }
+    made = create_model(f"Own{part.__name__}", __base__=OwnSource, __doc__=part.__doc__, **keys)
+    made.opens, made.is_drawn = part.opens, part.is_drawn
+    return made
+
+
+OWN_PARTS = tuple(_as_own_source(part) for part in PARTS if part is not EachItsOwn)
+
 if TYPE_CHECKING:
     AnyData = Data
+    AnyOwnSource = OwnSource
 else:
     AnyData = Annotated[reduce(or_, PARTS), Field(discriminator="source")]
+    AnyOwnSource = Annotated[reduce(or_, OWN_PARTS), Field(discriminator="source")]
+    for part in PARTS:
+        part.model_rebuild()
 
 
 def list_sources_that_tell(what: Told) -> tuple[str, ...]:
