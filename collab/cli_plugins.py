@@ -101,7 +101,7 @@ def schema(
 
 
 def new(
-    what: Annotated[Literal["entity", "defense", "attack"], typer.Argument(help="What to write.")],
+    what: Annotated[Literal["entity", "defense", "attack", "source"], typer.Argument(help="What to write.")],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its kind, as scenarios name it.")],
     project: Annotated[Path, typer.Option("--in", metavar="DIR", help="The project's folder.")] = Path(),
 ) -> None:
@@ -121,7 +121,7 @@ def _described(offer: "Offer") -> str:
         return "\n".join([*lines, f"    broken: {offer.problem}"])
     lines += [f"    {line}".rstrip() for line in offer.about.splitlines()]
     if offer.options is not None:
-        described = [each for each in fields(offer.options.model_json_schema()) if each[0] != "kind"]
+        described = [each for each in fields(offer.options.model_json_schema()) if each[0] not in ("kind", "source")]
         lines += [
             f"    {key} ({_plain(allowed)}{_given(default)}): {about}" for key, allowed, default, about in described
         ]

@@ -50,6 +50,7 @@ LONG = [
     "models/test_backbones.py",
     "participants/test_attacking.py",
     "participants/test_disclosure.py",
+    "plugins/test_add_a_source.py",
     "plugins/test_add_an_entity.py",
     "report/pages/test_browser.py",
     "report/test_two_pages.py",

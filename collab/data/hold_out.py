@@ -1,6 +1,7 @@
 """Which images of one party are held out: a share of each class, and never a part of a group."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,26 +18,42 @@ IDENTITY = "identity"
 def hold_out(labels: Rows, share: float, rng: np.random.Generator, groups: Rows | None = None) -> Rows:
     """Positions of the `share` of each class that is held out, ascending; all rows of a group or none.
 
-    Of each class it is one row at least and never the last one, as far as groups allow. Without `groups` each row is
-    one by itself, and the share is met to the row. Else groups are taken in an order drawn by `rng`, for the class
-    with the fewest groups first, while that brings the count of the class nearer to its share.
+    Of each class it is one row at least and never the last one, as far as groups allow: a class with a single row, or
+    of a single group, is not held out. Which rows they are follows from `rng`, the labels and groups alone.
     """
-    groups = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    kinds, labels = np.unique(labels, return_inverse=True)
-    counts = np.zeros((int(groups.max(initial=-1)) + 1, len(kinds)), np.int64)  # rows of each class in each group
-    np.add.at(counts, (groups, labels), 1)
-    sizes, held = counts.sum(0), np.zeros(len(kinds), np.int64)
-    wanted = np.minimum(np.maximum(1, np.rint(share * sizes)), sizes - 1)
-    is_held, order = np.zeros(len(counts), bool), rng.permutation(len(counts))
-    for kind in np.argsort((counts > 0).sum(0), kind="stable"):
-        for group in order[counts[order, kind] > 0]:
-            if held[kind] >= wanted[kind]:
+    if groups is not None:
+        return _hold_out_groups(labels, share, rng, groups)
+    chosen = [np.empty(0, np.int64)]
+    for label in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        chosen.append(rows[: _count(len(rows), share)])
+    return np.sort(np.concatenate(chosen))
+
+
+def _count(rows: int, share: float) -> int:
+    """How many of the rows of a class are to be held out."""
+    return min(max(1, round(share * rows)), rows - 1)
+
+
+def _hold_out_groups(labels: Rows, share: float, rng: np.random.Generator, groups: Rows) -> Rows:
+    """Groups in an order drawn by `rng`, the class of fewest groups first, while that nears a class to its share."""
+    _, group_of, sizes_of = np.unique(groups, return_inverse=True, return_counts=True)
+    members = np.split(np.argsort(group_of, kind="stable"), np.cumsum(sizes_of)[:-1])
+    counts = [Counter(labels[rows].tolist()) for rows in members]
+    sizes, held, chosen = Counter(labels.tolist()), Counter[int](), set[int]()
+    order = rng.permutation(len(members)).tolist()
+    groups_of = {kind: [group for group in order if kind in counts[group]] for kind in sizes}
+    for kind in sorted(sizes, key=lambda kind: (len(groups_of[kind]), kind)):
+        wanted = _count(sizes[kind], share)
+        for group in groups_of[kind]:
+            if held[kind] >= wanted:
                 break
             after = held + counts[group]
-            is_nearer = abs(after[kind] - wanted[kind]) <= abs(held[kind] - wanted[kind]) or held[kind] == 0
-            if not is_held[group] and is_nearer and bool((after < sizes)[counts[group] > 0].all()):
-                is_held[group], held = True, after
-    return np.flatnonzero(is_held[groups]).astype(np.int64)
+            is_nearer = held[kind] == 0 or abs(after[kind] - wanted) <= wanted - held[kind]
+            if group not in chosen and is_nearer and all(after[each] < sizes[each] for each in counts[group]):
+                chosen.add(group)
+                held = after
+    return np.sort(np.concatenate([np.empty(0, np.int64), *(members[group] for group in sorted(chosen))]))
 
 
 def find_groups(source: Source, group: str, rows: Rows) -> Rows:

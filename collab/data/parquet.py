@@ -1,25 +1,27 @@
-"""Images in Parquet files: bytes and a label, the layout of image data sets on public hubs."""
+"""Images in Parquet files: bytes or paths and a label, the layout of image data sets on public hubs."""
 
-import json
 from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import zip_longest
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Int64, UInt8
 from pyarrow import parquet
 
-from collab.data.decoding import Encoded, decode_all, digest_files, refuse_lfs_pointer
+from collab.data.decoding import Encoded, decode_all, digest_files
+from collab.data.parquet_labels import (
+    Column,
+    agree_on_names,
+    number_classes,
+    read_class_names,
+    read_column,
+    refuse_classes_without_images,
+)
+from collab.data.shard_files import FileNames, find_beside, find_split_files, refuse_shared_files
 from collab.data.source import Source, Split
-from collab.data.words import say_names
 from collab.errors import DataError
-
-MOST_CLASSES = 1 << 15
-"""As many as labels of a shard can tell apart."""
-
 
 _ROWS_AT_ONCE = 64  # encoded images that are read together
 _BUFFER = 1 << 20  # bytes; without one, and with `pre_buffer`, Arrow reads all of a row group before its first image
@@ -28,34 +30,61 @@ _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, OverflowError, 
 """In how many ways Arrow says that a file is damaged."""
 
 
-class ParquetFiles(Source):
-    """One file for each split: a column of encoded images (binary, or a struct with `bytes`) and one of labels.
+class _Group(NamedTuple):
+    """A row group: its file, its number there, the file's row that it begins with, and how many rows it has."""
 
-    Classes have the names that the files' metadata give the labels, as on public hubs, or else their numbers. Only row
-    groups that hold a row asked for are read, some rows at a time; only rows asked for are decoded.
+    file: parquet.ParquetFile
+    path: Path
+    number: int
+    first: int
+    rows: int
+
+
+class ParquetFiles(Source):
+    """Files for each split: a column of images and one of labels; without `test` there is one split alone.
+
+    Images are encoded, as binary or in a struct with `bytes`, or files beside the Parquet file, named by a text or by
+    the struct's `path`. Classes have the names that the files' metadata give the labels, as on public hubs, or those
+    in the column, or else their numbers. Only row groups that hold a row asked for are read, some rows at a time; only
+    rows asked for are decoded.
     """
 
     def __init__(
-        self, *, image_size: int, seed: int, root: str | Path, train: str, test: str, image: str, label: str
+        self,
+        *,
+        image_size: int,
+        seed: int,
+        root: str | Path,
+        train: FileNames,
+        test: FileNames | None,
+        image: str,
+        label: str,
     ) -> None:
         self._side, self._image, self._label = image_size, image, label
-        self._paths = {"train": Path(root) / train, "test": Path(root) / test}
-        self._files = {split: self._open(path) for split, path in self._paths.items()}
-        if self._paths["train"].samefile(self._paths["test"]):
-            raise DataError(
-                f"`data.train` and `data.test` are one file, {self._paths['test']}: the same images would be trained "
-                "on and held out. Name a file of other images in `data.test`."
-            )
-        self._labels = {split: self._read_labels(split) for split in self._files}
-        self.classes = self._name_classes(1 + max(int(labels.max()) for labels in self._labels.values()))
-        empty = sorted(set(range(len(self.classes))) - set(self._labels["train"].tolist()))
-        if empty:
-            names = say_names([self.classes[label] for label in empty])
-            raise DataError(
-                f"column {self._label!r} of {self._paths['train']} has no row of class {names}: {len(empty)} of "
-                f"{len(self.classes)} classes have no training image. Number the classes that there are from 0, "
-                "without gaps, and name those alone."
-            )
+        wanted: dict[Split, FileNames | None] = {"train": train, "test": test}
+        self._paths = {
+            split: () if names is None else find_split_files(Path(root), names, ".parquet", key=split)
+            for split, names in wanted.items()
+        }
+        refuse_shared_files(self._paths["train"], self._paths["test"])
+        files = {split: [self._open(path) for path in paths] for split, paths in self._paths.items()}
+        self._groups = {split: list(self._list_groups(split, opened)) for split, opened in files.items()}
+        named = {
+            str(path): read_class_names(file.schema_arrow, label)
+            for split, opened in files.items()
+            for path, file in zip(self._paths[split], opened, strict=True)
+        }
+        columns = {
+            split: [self._read_labels(path, file) for path, file in zip(self._paths[split], opened, strict=True)]
+            for split, opened in files.items()
+        }
+        self.classes, self._labels = number_classes(columns, agree_on_names(named, label))
+        refuse_classes_without_images(
+            self.classes,
+            self._labels["train"],
+            f"column {label!r} of {self._paths['train'][0]}" + " and its other shards" * (len(columns["train"]) > 1),
+            "Number the classes that there are from 0, without gaps, and name those alone.",
+        )
 
     def labels(self, split: Split) -> Int64[np.ndarray, " rows"]:
         """The label of every row."""
@@ -66,17 +95,15 @@ class ParquetFiles(Source):
         return decode_all(self._read_images(split, rows), self._side)
 
     def digest(self) -> str:
-        """Identity of both files."""
-        return digest_files("parquet", [self._side, self._image, self._label], self._paths.values())
+        """Identity of all files, also of those that rows name in place of bytes."""
+        options: list[Any] = [self._side, self._image, self._label]
+        if any(len(paths) != 1 for paths in self._paths.values()):
+            options.append([len(paths) for paths in self._paths.values()])
+        files = [path for paths in self._paths.values() for path in paths]
+        return digest_files("parquet", options, [*files, *self._list_files_beside()])
 
     def _open(self, path: Path) -> parquet.ParquetFile:
-        if not path.is_file():
-            raise DataError(
-                f"there is no file {path}. `data.root` names the folder, `data.train` and `data.test` its files."
-            )
         try:
-            with path.open("rb") as begun:
-                refuse_lfs_pointer(begun.read(64), str(path))
             file = parquet.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False)
             names = file.schema_arrow.names
         except _UNREADABLE as cause:
@@ -88,97 +115,103 @@ class ParquetFiles(Source):
                 "Name the columns in `data.image` and `data.label`."
             )
         kind = file.schema_arrow.field(names.index(self._image)).type
-        encoded = [part.type for part in kind if part.name == "bytes"] if pa.types.is_struct(kind) else [kind]
-        if not any(pa.types.is_binary(part) or pa.types.is_large_binary(part) for part in encoded):
+        parts = {part.name: part.type for part in kind} if pa.types.is_struct(kind) else {"": kind}
+        has_path = _is_text(parts.get("path", parts.get("")))
+        encoded = parts.get("bytes", parts.get(""))
+        if not (
+            _is_binary(encoded) or (has_path and (encoded is None or _is_text(parts.get("")) or encoded == pa.null()))
+        ):
             raise DataError(
                 f"column {self._image!r} of {path} is {kind}; encoded images are needed, as binary or as a struct with "
-                "`bytes`. Files beside a Parquet file are not read: write their content into the column."
+                "`bytes`, or names of files beside it, as a text or as a struct with `path`."
             )
         return file
 
-    def _name_classes(self, count: int) -> tuple[str, ...]:
-        """Names of at least `count` classes, which are numbers where neither file names them."""
-        named = {split: _read_class_names(file.schema_arrow, self._label) for split, file in self._files.items()}
-        names = named["train"] or named["test"]
-        path = self._paths["train" if named["train"] else "test"]
-        if named["test"] and named["test"] != names:
-            pairs = enumerate(zip_longest(names, named["test"]))
-            label, (one, other) = next((label, pair) for label, pair in pairs if pair[0] != pair[1])
-            raise DataError(
-                f"{path} and {self._paths['test']} name the classes of {self._label!r} differently: label {label} is "
-                f"{one!r} in the first and {other!r} in the second."
-            )
-        if len(set(names)) < len(names):
-            twice = next(name for at, name in enumerate(names) if name in names[:at])
-            raise DataError(f"{path} names two classes of {self._label!r} alike: {twice!r}.")
-        if names and len(names) < count:
-            raise DataError(
-                f"{path} names {len(names)} classes of {self._label!r}, and the labels go up to {count - 1}."
-            )
-        return names or tuple(map(str, range(count)))
+    def _list_groups(self, split: Split, files: list[parquet.ParquetFile]) -> Iterator[_Group]:
+        for path, file in zip(self._paths[split], files, strict=True):
+            first = 0
+            for number in range(file.num_row_groups):
+                group = _Group(file, path, number, first, file.metadata.row_group(number).num_rows)
+                first += group.rows
+                yield group
 
-    def _take_bytes(self, value: Any, where: str) -> bytes:
-        """The encoded image in a cell; a struct of the hubs may name a path instead."""
-        encoded = value.get("bytes") if isinstance(value, dict) else value
-        if encoded is None and isinstance(value, dict) and value.get("path"):
-            raise DataError(
-                f"{where} holds no bytes, only the path {value['path']!r}, and files beside a Parquet file are not "
-                f"read. Write the content of each file into `bytes` of column {self._image!r}."
-            )
-        if encoded is None:
-            raise DataError(f"{where} holds no image. Repair or remove it.")
-        return bytes(encoded)
-
-    def _read_labels(self, split: str) -> Int64[np.ndarray, " rows"]:
-        where = f"column {self._label!r} of {self._paths[split]}"
+    def _read_labels(self, path: Path, file: parquet.ParquetFile) -> Column:
+        where = f"column {self._label!r} of {path}"
         with _readable(where):
-            table = self._files[split].read(columns=[self._label])
+            table = file.read(columns=[self._label])
             table.validate(full=True)
-            column = table.column(self._label)
-            if not pa.types.is_integer(column.type):
-                raise DataError(
-                    f"{where} is {column.type}; it must hold an integer in every row, the number of the class from 0."
-                )
-            if len(column) == 0:
-                raise DataError(f"{where} has no rows.")
-            if column.null_count:
-                row = int(np.flatnonzero(column.is_null().to_numpy())[0])
-                raise DataError(f"row {row} of {where} is empty; it must hold an integer in every row.")
-            labels: Int64[np.ndarray, " rows"] = column.cast(pa.int64()).to_numpy()
-        if labels.min() < 0 or labels.max() >= MOST_CLASSES:
-            raise DataError(
-                f"{where} has labels from {labels.min()} to {labels.max()}; they lie between 0 and {MOST_CLASSES - 1}."
-            )
-        return labels
+            return read_column(table.column(self._label), where)
+
+    def _take_image(self, value: Any, path: Path, where: str) -> bytes | Path:
+        """The encoded image in a cell, or the file beside the Parquet file that it names."""
+        encoded, name = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (value, None)
+        if isinstance(encoded, str):
+            encoded, name = None, encoded
+        if encoded is not None:
+            return bytes(encoded)
+        if not name:
+            raise DataError(f"{where} holds no image. Repair or remove it.")
+        return find_beside(path.parent, name, where)
 
     def _read_images(self, split: Split, rows: np.ndarray) -> Iterator[Encoded]:
         """The encoded images of `rows`; a row group is read once for each run of its rows that ascends."""
-        file = self._files[split]
-        sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
-        starts = np.cumsum([0, *sizes])
-        groups = np.searchsorted(starts, rows, side="right") - 1
-        ends_run = (np.diff(rows) < 0) | (np.diff(groups) != 0)
+        starts = np.cumsum([0, *(group.rows for group in self._groups[split])])
+        numbers = np.searchsorted(starts, rows, side="right") - 1
+        ends_run = (np.diff(rows) < 0) | (np.diff(numbers) != 0)
         for run in np.split(np.arange(len(rows)), np.flatnonzero(ends_run) + 1) if len(rows) else ():
-            group, run_rows = int(groups[run[0]]), rows[run]
-            at = int(starts[group])
-            for images in self._read_group(split, group, sizes[group]):
+            group, run_rows = self._groups[split][numbers[run[0]]], rows[run]
+            at = int(starts[numbers[run[0]]])
+            before = at - group.first  # rows of other files
+            for images in self._read_group(group):
                 first, end = np.searchsorted(run_rows, (at, at + len(images)))
                 for row in run_rows[first:end].tolist():
-                    where = f"row {row} of {self._paths[split]}"
-                    yield self._take_bytes(images[row - at].as_py(), where), where
+                    where = f"row {row - before} of {group.path}"
+                    yield self._take_image(images[row - at].as_py(), group.path, where), where
                 at += len(images)
 
-    def _read_group(self, split: Split, group: int, size: int) -> Iterator[Any]:
+    def _read_group(self, group: _Group) -> Iterator[Any]:
         """The column of images of a row group, some rows at a time."""
-        where, count = f"row group {group} of {self._paths[split]}", 0
+        where, count = f"row group {group.number} of {group.path}", 0
         with _readable(where):
-            batches = self._files[split].iter_batches(_ROWS_AT_ONCE, row_groups=[group], columns=[self._image])
+            batches = group.file.iter_batches(_ROWS_AT_ONCE, row_groups=[group.number], columns=[self._image])
             for batch in batches:
                 batch.validate(full=True)
                 count += len(batch)
                 yield batch.column(0)
-        if count != size:
-            raise DataError(f"{where} has {count} images, not the {size} that it says.")
+        if count != group.rows:
+            raise DataError(f"{where} has {count} images, not the {group.rows} that it says.")
+
+    def _list_files_beside(self) -> Iterator[Path]:
+        """The files that rows name, of row groups whose metadata say that some row has no bytes."""
+        for group in (group for groups in self._groups.values() for group in groups):
+            leaves = {leaf.path_in_schema: leaf for leaf in _list_leaves(group)}
+            encoded = leaves.get(f"{self._image}.bytes")
+            missing = encoded.statistics.null_count if encoded and encoded.statistics else None
+            column = next((name for name in (f"{self._image}.path", self._image) if name in leaves), None)
+            kind = group.file.schema_arrow.field(self._image).type
+            if column is None or _is_binary(kind) or (encoded and missing == 0):
+                continue
+            where = f"row group {group.number} of {group.path}"
+            with _readable(where):
+                names = group.file.read_row_group(group.number, columns=[column]).column(0).to_pylist()
+            for value in names:
+                name = value.get("path") if isinstance(value, dict) else value
+                with suppress(DataError, OSError):  # of a row with bytes it may be anything; one without is told later
+                    if name and (file := find_beside(group.path.parent, name, where)).is_file():
+                        yield file
+
+
+def _list_leaves(group: _Group) -> Iterator[Any]:
+    metadata = group.file.metadata.row_group(group.number)
+    return (metadata.column(number) for number in range(metadata.num_columns))
+
+
+def _is_binary(kind: Any) -> bool:
+    return kind is not None and (pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _is_text(kind: Any) -> bool:
+    return kind is not None and (pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 @contextmanager
@@ -188,14 +221,3 @@ def _readable(where: str) -> Iterator[None]:
         yield
     except _UNREADABLE as cause:
         raise DataError(f"{where} does not read: {cause}.") from cause
-
-
-def _read_class_names(schema: pa.Schema, label: str) -> tuple[str, ...]:
-    """The names of the column `label` from the hubs' metadata, none if it has none: `info.features.<label>.names`."""
-    try:
-        part = json.loads((schema.metadata or {}).get(b"huggingface", b""))
-    except (ValueError, RecursionError):
-        return ()
-    for key in ("info", "features", label, "names"):
-        part = part.get(key) if isinstance(part, dict) else None
-    return tuple(part) if isinstance(part, list) and all(isinstance(name, str) for name in part) else ()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from importlib import import_module
-from typing import Any, Literal, Protocol, cast, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -26,9 +26,19 @@ class Pictures(Protocol):
 
 
 class Source(Pictures, Protocol):
-    """Labeled images in a train and a test split; label k is class `classes[k]`."""
+    """Labeled images in a train and a test split; label k is class `classes[k]`.
 
+    A source without a test split has no row there. One that is a plugin says its `kind`, and in `Options`, a model of
+    `collab.scenario.sources.Data`, what a scenario may state; it is built with each of these, `image_size` and `seed`.
+    """
+
+    group: ClassVar[str] = "sources"
     classes: tuple[str, ...]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if (kind := vars(cls).get("kind")) and (options := vars(cls).get("Options")):
+            options.opens = {kind: f"{cls.__module__}:{cls.__qualname__}"}  # in any process that imports the plugin
 
     def labels(self, split: Split) -> Int64[np.ndarray, " rows"]:
         """The label of every row; decodes no image."""
@@ -90,7 +100,7 @@ def open_source(opened_by: str, *, image_size: int, seed: int, **options: Any) -
 
     By name, since a scenario says which class it is and imports none. Raises DataError if its data are not there.
     """
-    module, name = opened_by.split(":")
+    module, _, name = opened_by.rpartition(":")
     build: Callable[..., Source] = getattr(import_module(module), name)
     return build(image_size=image_size, seed=seed, **options)
 

@@ -202,7 +202,7 @@ def _hold_out_of_dealt(
     if len(tests):
         raise DataError(
             f"`data.hold_out` takes held-out images from the training ones, and the source has {len(tests):,} test "
-            "images of its own. Leave `hold_out` out, or give the source training images alone."
+            "images of its own. Leave `hold_out` out, or give the source training images alone (`test: null`)."
         )
     groups = None if data.group is None else find_groups(source, data.group, dealt.rows)
     shown = dealt.part(hold_out(dealt.labels, data.hold_out, stream.numpy("hold_out"), groups))

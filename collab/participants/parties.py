@@ -99,7 +99,7 @@ class PartyReader:
         if stated is not None and tests:
             raise DataError(
                 f"entity {entity.name!r} holds out {stated:g} of its training images, and its source has {tests:,} "
-                "test images of its own. Leave `hold_out` out, or give the source training images alone."
+                "test images of its own. Leave `hold_out` out, or give the source training images alone (`test: null`)."
             )
         if not tests and stated is None and self.scenario.data.hold_out is None:
             raise DataError(

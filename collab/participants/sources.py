@@ -26,7 +26,7 @@ def open_scenario_source(scenario: Scenario) -> Source:
 
 def open_origin(scenario: Scenario, name: str) -> Source:
     """The source of an origin: of the entity of that name, or of one that is nobody's."""
-    return open_part(scenario, _find_parts(scenario)[name])
+    return open_part(scenario, find_parts(scenario)[name])
 
 
 def open_part(scenario: Scenario, part: Data | OwnSource) -> Source:
@@ -37,7 +37,7 @@ def open_part(scenario: Scenario, part: Data | OwnSource) -> Source:
     return rename_classes(opened, part.class_names) if part.class_names else opened
 
 
-def _find_parts(scenario: Scenario) -> dict[str, Data | OwnSource]:
+def find_parts(scenario: Scenario) -> dict[str, Data | OwnSource]:
     """What is stated of each source, by the name of its origin, in the order in which their rows are numbered."""
     data = scenario.data
     parts = {DEALT: data, PUBLIC: data.public, HELDOUT: data.heldout}
@@ -56,7 +56,7 @@ class Sources:
     def open(cls, scenario: Scenario, dealt: Source | None = None) -> "Sources":
         """Opens what the scenario names, but for the one that is `dealt` where it is open already."""
         given = {} if dealt is None else {DEALT: dealt}
-        opened = {name: given.get(name) or _open(scenario, name) for name in _find_parts(scenario)}
+        opened = {name: given.get(name) or _open(scenario, name) for name in find_parts(scenario)}
         return cls(opened, {entity.name: entity.name for entity in scenario.with_own_data})
 
     @property

@@ -20,13 +20,14 @@ from collab.plugins.modules import here, import_file, mount
 
 KIND = r"^[a-z][a-z0-9_]*$"
 
-GROUPS = {"entities": "entity", "defenses": "defense", "attacks": "attack"}
+GROUPS = {"entities": "entity", "defenses": "defense", "attacks": "attack", "sources": "source"}
 """The groups, which are also names of folders, and what one of each is called."""
 
 BASES = {
     "entities": "collab.participants.entity.Entity",
     "defenses": "collab.defenses.base.Defense",
     "attacks": "collab.attacks.base.Attack",
+    "sources": "collab.data.source.Source",
 }
 """What a plugin of a group subclasses; of its base it has the `group` that it says it belongs to."""
 
@@ -82,7 +83,7 @@ class Plugins:
 
     A pickle of it holds the files: on another machine it finds the same, and so do pickles of their classes after it.
 
-    A folder called `entities`, `defenses` or `attacks` holds one file for each kind, `<kind>.py`; in a folder of
+    A folder called as a group (`entities`, `sources`) holds one file for each kind, `<kind>.py`; in a folder of
     another name the class in the file says what it is. Files that start with `_` are no plugins, nor is `options.py`,
     which holds what scenarios may state of its neighbors.
     """
@@ -91,7 +92,7 @@ class Plugins:
 
     @classmethod
     def of(cls, *projects: Path, plugin_dirs: Iterable[Path] = ()) -> Self:
-        """Those in the folders `entities`, `defenses` and `attacks` of each place, and all of each plugin folder.
+        """Those in the folders of each place that are called as groups are, and all of each plugin folder.
 
         Raises PluginError for a plugin folder that is none.
         """

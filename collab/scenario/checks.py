@@ -9,7 +9,7 @@ from collab.scenario.holding_checks import check_holding, check_onlookers, check
 from collab.scenario.own_source_checks import check_own_sources
 from collab.scenario.plain_values import Finding, entry, items, names_in, no_such_entity, number_in
 from collab.scenario.row_checks import check_expectations, check_federation, check_row
-from collab.scenario.sources import list_sources_that_tell
+from collab.scenario.sources import SOURCES, list_sources_that_tell
 from collab.tasks import TASKS
 
 OF_ANY_WIDTH = tuple(name for name, kind in ARCHITECTURES.items() if kind.width is not None)
@@ -74,7 +74,8 @@ def _check_data(content: Mapping[str, Any]) -> Iterator[Finding]:
         yield ("data", "score_on"), "there are no validation images; say in `data.validation` how many to set apart"
     task, source = data.get("task", "classification"), data.get("source")
     needs = TASKS[task].needs if isinstance(task, str) and task in TASKS else ""
-    if needs and source not in (sources := list_sources_that_tell(needs)):
+    is_plugin = str(source) not in SOURCES  # what one tells is asked when it is opened
+    if needs and not is_plugin and source not in (sources := list_sources_that_tell(needs)):
         yield (
             ("data", "task"),
             f"the images of {source!r} come without {needs}; those of {', '.join(sources)} have them",
@@ -82,7 +83,7 @@ def _check_data(content: Mapping[str, Any]) -> Iterator[Finding]:
     utility, private = names_in(data, "utility_attributes"), names_in(data, "private_attributes")
     if utility and needs != "attributes":
         yield ("data", "utility_attributes"), "has no effect without `task: attributes`"
-    if private and source not in (sources := list_sources_that_tell("attributes")):
+    if private and not is_plugin and source not in (sources := list_sources_that_tell("attributes")):
         yield ("data", "private_attributes"), f"needs images with attributes, of {', '.join(sources)}"
     for key, names in (("utility_attributes", utility), ("private_attributes", private)):
         if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -95,7 +96,8 @@ def _check_inference(content: Mapping[str, Any]) -> Iterator[Finding]:
     """What classifiers are to read, and a DPM that confuses one of them, against what the images tell."""
     data, inference = entry(content, "data", dict) or {}, entry(content, "inference", dict)
     quantities = (inference or {}).get("of", ["attributes"])
-    if inference is not None and data.get("source") not in (sources := list_sources_that_tell("identities")):
+    is_ours = str(data.get("source")) in SOURCES
+    if inference is not None and is_ours and data["source"] not in (sources := list_sources_that_tell("identities")):
         yield ("inference",), f"needs images whose people are known, of {', '.join(sources)}"
     is_told = data.get("task") == "attributes" or bool(names_in(data, "private_attributes"))
     if inference is not None and isinstance(quantities, list | tuple) and "attributes" in quantities and not is_told:

@@ -3,7 +3,7 @@
 Our packages do, in a module `options` beside the plugins: options need no torch, so neither does a scenario's check.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from types import SimpleNamespace
 from typing import Annotated, Any, ClassVar, get_args
@@ -15,8 +15,14 @@ from collab.errors import PluginError
 from collab.meant import did_you_mean
 from collab.plugins.discovery import GROUPS, INSTALLED, Origin, Plugins
 from collab.scenario.base import FEATURES_TO_FEATURES, AttackOptions, DefenseOptions, EntityOptions, Form, Part
+from collab.scenario.sources import SOURCES, Data
 
-OPTIONS: Mapping[str, type[Part]] = {"entities": EntityOptions, "defenses": DefenseOptions, "attacks": AttackOptions}
+OPTIONS: Mapping[str, type[Part]] = {
+    "entities": EntityOptions,
+    "defenses": DefenseOptions,
+    "attacks": AttackOptions,
+    "sources": Data,
+}
 """What the options of each group subclass."""
 
 
@@ -26,6 +32,12 @@ class AsWritten(EntityOptions):
     model_config = ConfigDict(extra="allow")
     form: ClassVar[Form] = FEATURES_TO_FEATURES
     needs_classes: ClassVar[bool] = False
+
+
+class SourceAsWritten(Data):
+    """The same of a source."""
+
+    model_config = ConfigDict(extra="allow")
 
 
 class Kinds:
@@ -58,10 +70,22 @@ class Kinds:
         """The kinds of a group in alphabetical order; none if every kind is let pass."""
         return tuple(self._plugins.installed(group)) if self._plugins else ()
 
+    def knows(self, group: str, kind: str) -> bool:
+        """Whether there is a plugin of this kind, or none is looked for."""
+        return self._plugins is None or kind in self._plugins.installed(group)
+
+    def find_origins(self, group: str, kind: str) -> tuple[Origin, ...]:
+        """Where plugins of this kind come from."""
+        return self._plugins.origins(group, kind) if self._plugins else ()
+
     def _find(self, group: str, kind: str) -> type[Part]:
+        if group == "sources" and kind in SOURCES:
+            return SOURCES[kind]
         if self._plugins is None:
             is_ours = any(origin.is_ours for origin in INSTALLED.installed(group).get(kind, ()))
-            return _options_of(INSTALLED, group, kind) if is_ours else AsWritten
+            if is_ours:
+                return _options_of(INSTALLED, group, kind)
+            return SourceAsWritten if group == "sources" else AsWritten
         origin = self._plugins.origin(group, kind)
         if not origin.is_ours:
             self.origins[group, kind] = origin
@@ -74,13 +98,23 @@ def _options_of(plugins: Plugins, group: str, kind: str) -> type[Part]:
     apart = [
         each
         for each in vars(plugins.options_module(group, kind) or SimpleNamespace()).values()
-        if isinstance(each, type) and issubclass(each, OPTIONS[group]) and kind_of(each) == kind
+        if isinstance(each, type) and issubclass(each, OPTIONS[group]) and _says(each, kind)
     ]
     if len(apart) > 1:
         names = " and ".join(each.__name__ for each in apart)
         raise PluginError(f"{plugin} has two classes of options that say its kind: {names}. Rename the kind of one.")
     options = apart[0] if apart else getattr(plugins.load(group, kind), "Options", OPTIONS[group])
-    return check_options(options, group, plugin)
+    checked = check_options(options, group, plugin)
+    if issubclass(checked, Data) and kind not in checked.opens:
+        raise PluginError(
+            f"{plugin} does not say which class its options open. Nest `class Options(Data)` in the class of the "
+            f'source, or state `opens: ClassVar = {{"{kind}": "module:Class"}}` in it.'
+        )
+    return checked
+
+
+def _says(options: type[Part], kind: str) -> bool:
+    return kind in options.opens if issubclass(options, Data) else kind_of(options) == kind
 
 
 def kind_of(options: type[Part]) -> str | None:
@@ -193,6 +227,23 @@ def _options(group: str, kind: str, info: ValidationInfo) -> type[Part]:
         names = kinds.names(group)
         allowed = f"must be one of {', '.join(names)}{did_you_mean(kind, names)}"
         raise _wrong(str(cause) if kind in names else allowed) from None
+
+
+def find_options(group: str, kind: str, ours: Collection[str], info: ValidationInfo) -> type[Part] | None:
+    """The options of `kind` where it is a plugin, and None where it is one of `ours` or none at all.
+
+    What is wrong with a plugin, also that it is called as one of ours, is told at `kind`.
+    """
+    kinds = _kinds(info)
+    try:
+        if kind not in ours:
+            return kinds.options(group, kind) if kinds.knows(group, kind) else None
+        if others := kinds.find_origins(group, kind):
+            raise PluginError(f"the plugin {kind!r} ({others[0]}) is called as a source that comes with collab.")
+    except PluginError as cause:
+        where = InitErrorDetails(type=_wrong(str(cause)), loc=(GROUPS[group],), input=kind)
+        raise ValidationError.from_exception_data(GROUPS[group], [where]) from None
+    return None
 
 
 def _kinds(info: ValidationInfo) -> Kinds:

@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from collab.scenario.any_source import AnyData
 from collab.scenario.base import Kind, Part
 from collab.scenario.checks import find_cross_mistakes
 from collab.scenario.expect import Bound, Expectation, PaperTable
@@ -21,7 +22,7 @@ from collab.scenario.parts import (
     Resources,
     StoreOptions,
 )
-from collab.scenario.sources import AnyData, Data, OwnSource
+from collab.scenario.sources import Data, OwnSource
 
 __all__ = ["EntityPart", "Refinement", "Scenario"]
 
@@ -115,14 +116,14 @@ class Scenario(Part):
 
     @property
     def kinds(self) -> frozenset[tuple[str, str]]:
-        """Every kind of entity, defense and attack that plays in it, after the name of its group."""
+        """Every kind of entity, defense, attack and source that plays in it, after the name of its group."""
         publishers = {entity.name for entity in self.entities if entity.options.publishes}
         kinds = {("entities", entity.kind) for entity in self.entities}
         kinds |= {("defenses", defense.kind) for entity in self.entities for defense in entity.defenses}
         for entity in self.entities:
             peers = sorted(publishers - {entity.name})
             kinds |= {("attacks", attack.kind) for _, attack in entity.options.attacks_on(peers)}
-        return frozenset(kinds)
+        return frozenset(kinds | {("sources", part.source) for part in self.sources.values()})
 
     @property
     def asks_identities(self) -> bool:

@@ -10,6 +10,7 @@ from collab.meant import did_you_mean
 from collab.plugins.discovery import GROUPS, Plugins
 from collab.scenario.base import Part
 from collab.scenario.kinds import Kinds
+from collab.scenario.sources import SOURCES
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,9 @@ class Offer:
 
 
 def offers(plugins: Plugins) -> tuple[Offer, ...]:
-    """All plugins by group and kind; imports each, and a broken one hides no other."""
+    """All plugins by group and kind, and our sources; imports each plugin, and a broken one hides no other."""
     return tuple(
-        offer for group in GROUPS for kind in plugins.installed(group) for offer in _offers_of(plugins, group, kind)
+        offer for group in GROUPS for kind in _list_kinds(plugins, group) for offer in _offers_of(plugins, group, kind)
     )
 
 
@@ -46,7 +47,7 @@ def find_offers_called(plugins: Plugins, kind: str) -> tuple[Offer, ...]:
     """Those of one kind, in whichever groups. Raises PluginError if there is none."""
     called = tuple(offer for group in GROUPS for offer in _offers_of(plugins, group, kind))
     if not called:
-        names = sorted({each for group in GROUPS for each in plugins.installed(group)})
+        names = sorted({each for group in GROUPS for each in _list_kinds(plugins, group)})
         raise PluginError(
             f"there is no plugin {kind!r}; there are {', '.join(names)}{did_you_mean(kind, names) or '.'} "
             "--plugin-dir names another folder of them."
@@ -54,7 +55,13 @@ def find_offers_called(plugins: Plugins, kind: str) -> tuple[Offer, ...]:
     return called
 
 
+def _list_kinds(plugins: Plugins, group: str) -> list[str]:
+    return sorted({*plugins.installed(group), *(SOURCES if group == "sources" else ())})
+
+
 def _offers_of(plugins: Plugins, group: str, kind: str) -> Iterator[Offer]:
+    if group == "sources" and (part := SOURCES.get(kind)):
+        yield Offer(group, kind, part.opens[kind], getdoc(part) or "", part)
     candidates = plugins.installed(group).get(kind, ())
     origin = " and ".join(map(str, candidates))
     try:

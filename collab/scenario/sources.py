@@ -1,13 +1,20 @@
 """Where the images of a scenario come from: one part for each source, which says what opens it and what it tells."""
 
 from collections.abc import Mapping
-from functools import reduce
+from functools import cache, reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, create_model
+from pydantic import (
+    Field,
+    SerializeAsAny,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    create_model,
+)
 
-from collab.scenario.base import ClassName, Part
+from collab.scenario.base import ClassName, Kind, Part
 from collab.tasks import TASKS, MainMetric
 
 Told = Literal["attributes", "pose", "identities"]
@@ -19,43 +26,51 @@ _ANSWERS = "; ".join(f"`{kind}`, {about.answers}" for kind, about in TASKS.items
 _ABOUT_NAMES = (
     "Other names for classes of this source: `{Cat: cat, cats: cat}`. Classes that get one name are one class."
 )
-_ABOUT_HOLD_OUT = "So large a share of each class of its training images is held out, drawn by the seed, where it has "
 _ABOUT_GROUP = (
     "With `hold_out`: images of one group are all held out, or none. A column of the source, `identity` where it knows "
     "whom images show, or a regular expression that is looked for in file names (`patient(\\d+)`)."
 )
-
-HoldOut = Annotated[float, Field(gt=0, lt=1)]
+HoldOut = Annotated[float, Field(gt=0, le=0.5)]
 
 
 class OwnSource(Part):
     """A source beside the one that is dealt: an entity's own, that of the public set, or of the held-out images."""
 
-    opens: ClassVar[Mapping[str, str]]
-    is_drawn: ClassVar[bool] = False
+    part: "ClassVar[type[Data]]"
+    """What it is where it is the source that is dealt."""
 
     class_names: Mapping[ClassName, ClassName] = Field({}, description=_ABOUT_NAMES)
     hold_out: HoldOut | None = Field(
-        None, description=f"{_ABOUT_HOLD_OUT}no test split; that of `data` unless given. Of an entity's images alone."
+        None,
+        description="Of an entity's source without a test split: so large a share of each class is held out; that of "
+        "`data` unless given.",
     )
     group: str | None = Field(None, min_length=1, description=f"{_ABOUT_GROUP} That of `data` unless given.")
-    source: str
+    source: Kind = Field(description="The source plugin.")
 
     @property
     def opened_by(self) -> str:
         """The class that reads these images, as `module:Class`."""
-        return self.opens[self.source]
+        return self.part.opens[self.source]
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether its images are drawn, so that figures from them say nothing about photographs."""
+        return self.part.is_drawn
 
     def source_options(self) -> dict[str, Any]:
         """What that class takes besides image size and seed."""
         return {name: getattr(self, name) for name in type(self).model_fields if name not in OwnSource.model_fields}
 
+    def __reduce__(self) -> Any:
+        return _own_source_of, (self.part, dict(self))  # a pickle finds no class that is made here by its name
+
 
 class Data(Part):
-    """What every source has."""
+    """What every source has; the options of a plugin subclass it."""
 
-    opens: ClassVar[Mapping[str, str]]
-    """For each `source` that has this part, the class of `collab.data` that reads it, as `module:Class`."""
+    opens: ClassVar[Mapping[str, str]] = {}
+    """For each `source` that has this part, the class that reads it, as `module:Class`; a plugin fills it in."""
     tells: ClassVar[tuple[Told, ...]] = ()
     """What it tells of an image besides its class."""
     is_drawn: ClassVar[bool] = False
@@ -79,7 +94,9 @@ class Data(Part):
         None, description="A source of its own for the held-out images, one for all; of private classes they are taken."
     )
     hold_out: HoldOut | None = Field(
-        None, description=f"{_ABOUT_HOLD_OUT}none of its own: of what is dealt, and of each entity's own images."
+        None,
+        description="Of sources without a test split, the one that is dealt and each entity's own: so large a share of "
+        "each private class is held out, drawn by the seed; one image at least and never all.",
     )
     group: str | None = Field(None, min_length=1, description=_ABOUT_GROUP)
     task: Literal[tuple(TASKS)] = Field(  # type: ignore[valid-type]
@@ -119,7 +136,7 @@ class Data(Part):
         description="validation: everything is scored on those in place of the held-out images, and nothing is judged; "
         "`--on validation` is short for it. Choose there, then look at the held-out images once.",
     )
-    source: str
+    source: Kind = Field(description="The source plugin.")
 
     @property
     def is_for_choosing(self) -> bool:
@@ -153,30 +170,47 @@ class Creatures(Data):
     test: int = Field(2_000, ge=4, description="Test images of all species.")
 
 
+Files = str | Annotated[tuple[str, ...], Field(min_length=1)]
+"""Names, patterns and folders of files, relative to a root."""
+
+
 class Parquet(Data):
-    """Encoded images and labels in one Parquet file for each split."""
+    """Images and labels in Parquet files, as public hubs keep them."""
 
     opens: ClassVar = {"parquet": "collab.data.parquet:ParquetFiles"}
     source: Literal["parquet"] = Field(description="Parquet files.")
     root: str = Field(description="Folder of the files, relative to this file.")
-    train: str = Field("train.parquet", description="File of training images.")
-    test: str = Field("test.parquet", description="File of other images, which are held out.")
+    train: Files = Field(
+        "train.parquet",
+        description="Files of training images: a name, a pattern (`data/train-*.parquet`), a folder, or a list.",
+    )
+    test: Files | None = Field(
+        "test.parquet",
+        description="Files of other images, which are held out, likewise; null if there are none, with `hold_out`.",
+    )
     image: str = Field(
-        "image", description="Column of encoded images, plain or as a struct with `bytes`; no `path` in it is read."
+        "image",
+        description="Column of images: encoded, plain or as a struct with `bytes`; or files beside the Parquet file, "
+        "as a text or as a struct with `path`.",
     )
     label: str = Field(
-        "label", description="Column of integer labels; its `ClassLabel` in the metadata names the classes."
+        "label",
+        description="Column of labels: numbers, which `ClassLabel` in the metadata names, or texts, categories, "
+        "true and false.",
     )
 
 
 class ImageFolder(Data):
-    """`root/train/<class>/*` and `root/val/<class>/*`, or `root/test/<class>/*`."""
+    """`root/train/<class>/*` and `root/val/<class>/*` or `root/test/<class>/*`; or `root/<class>/*` with `hold_out`."""
 
     opens: ClassVar = {"imagefolder": "collab.data.folders:ImageFolders", "imagenet": "collab.data.folders:ImageNet"}
     source: Literal["imagefolder", "imagenet"] = Field(
         description="A folder for each class; imagenet is the same, and takes `val` where `test` is there too."
     )
-    root: str = Field(description="Folder with `train` and `val` or `test`, relative to this file.")
+    root: str = Field(
+        description="Folder with `train` and `val` or `test`, or with the folders of the classes; relative to this "
+        "file."
+    )
     test: Literal["val", "test"] | None = Field(
         None, description="The folder of held-out images, the one that is there unless given; if both are, say which."
     )
@@ -217,7 +251,8 @@ SOURCES: Mapping[str, type[Data]] = {source: part for part in PARTS for source i
 """The part of a source by its name."""
 
 
-def _as_own_source(part: type[Data]) -> type[OwnSource]:
+@cache
+def as_own_source(part: type[Data]) -> type[OwnSource]:
     """The part of a source where it stands beside another: the same keys without those of a scenario's data."""
     keys: dict[str, Any] = {
         name: (field.annotation, field)
@@ -225,19 +260,29 @@ def _as_own_source(part: type[Data]) -> type[OwnSource]:
         if name not in Data.model_fields or name == "source"
     }
     made = create_model(f"Own{part.__name__}", __base__=OwnSource, __doc__=part.__doc__, **keys)
-    made.opens, made.is_drawn = part.opens, part.is_drawn
+    made.part = part
     return made
 
 
-OWN_PARTS = tuple(_as_own_source(part) for part in PARTS if part is not EachItsOwn)
+def _own_source_of(part: type[Data], values: Mapping[str, Any]) -> OwnSource:
+    return as_own_source(part).model_construct(**values)
+
+
+OWN_PARTS = tuple(as_own_source(part) for part in PARTS if part is not EachItsOwn)
+
+
+def _validate_own(value: Any, ours: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    from collab.scenario.any_source import validate_own  # knows plugins, whose options are parts as these are
+
+    return validate_own(value, ours, info)
+
 
 if TYPE_CHECKING:
-    AnyData = Data
     AnyOwnSource = OwnSource
 else:
-    AnyData = Annotated[reduce(or_, PARTS), Field(discriminator="source")]
-    AnyOwnSource = Annotated[reduce(or_, OWN_PARTS), Field(discriminator="source")]
-    for part in PARTS:
+    _Own = Annotated[reduce(or_, OWN_PARTS), Field(discriminator="source"), WrapValidator(_validate_own)]
+    AnyOwnSource = SerializeAsAny[_Own]
+    for part in (Data, *PARTS):
         part.model_rebuild()
 
 

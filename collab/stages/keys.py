@@ -15,9 +15,11 @@ import numpy as np
 from collab.data.joined import DEALT, Origin
 from collab.participants.assignment import Assignment
 from collab.participants.holding import Holding
+from collab.participants.sources import find_parts
 from collab.plugins.discovery import Plugins
 from collab.scenario.base import Part
 from collab.scenario.model import EntityPart, Scenario
+from collab.scenario.sources import SOURCES
 from collab.stages.base import Stage
 
 Asked = ParamSpec("Asked")
@@ -87,9 +89,11 @@ class Keys:
         rows, labels = (np.ascontiguousarray(each, dtype=np.int64) for each in (part.rows - first, part.labels))
         digests = [hashlib.sha256(each.tobytes()).hexdigest() for each in (rows, labels)]
         asked = [] if self.given.asked.is_plain else [asdict(self.given.asked)]
+        source = find_parts(self.scenario)[origin.name].source
+        code = [] if source in SOURCES else [source, self.code("sources", source)]
         # Two entities may read one folder, and what is held out for all may be one of theirs: files of other places.
         split = part.split if origin.name == DEALT else origin.name
-        return [origin.digest, split, self.scenario.data.image_size, *digests, *asked]
+        return [origin.digest, split, self.scenario.data.image_size, *digests, *asked, *code]
 
     @property
     def stored(self) -> dict[str, str]:

@@ -1,6 +1,15 @@
 """The conformance kit: what every plugin must keep, tried on small scenarios of drawn images in this process."""
 
 from collab.testing.controls import Check
-from collab.testing.kit import MOST_TIMES, Checks, check_all, check_attack, check_defense, check_entity
+from collab.testing.kit import MOST_TIMES, Checks, check_all, check_attack, check_defense, check_entity, check_source
 
-__all__ = ["MOST_TIMES", "Check", "Checks", "check_all", "check_attack", "check_defense", "check_entity"]
+__all__ = [
+    "MOST_TIMES",
+    "Check",
+    "Checks",
+    "check_all",
+    "check_attack",
+    "check_defense",
+    "check_entity",
+    "check_source",
+]

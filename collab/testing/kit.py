@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
+from collab.data.source import Source, open_source
 from collab.errors import BoundaryError, CollabError, PluginError
 from collab.plugins.discovery import GROUPS, INSTALLED, Plugins
 from collab.runtime.cache import Cache
@@ -21,9 +22,11 @@ from collab.scenario.document import write_document
 from collab.scenario.kinds import Kinds
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario, with_tuples
+from collab.scenario.sources import Data
 from collab.store.store import Store
 from collab.testing.controls import Check, check_controls
 from collab.testing.scenario import content_of
+from collab.testing.sources import check_reading
 from collab.training import progress
 
 Checks = tuple[Check, ...]
@@ -57,6 +60,11 @@ def check_attack(
     return _Kit("attacks", kind, plugins, options or {}, most_times).checks()
 
 
+def check_source(kind: str, plugins: Plugins = INSTALLED, options: Mapping[str, Any] | None = None) -> Checks:
+    """Opens a source of `kind`, with the options that name its files; checks options, labels, order, sizes, splits."""
+    return check_all("sources", kind, plugins, options or {})
+
+
 def check_all(
     group: str, kind: str, plugins: Plugins, options: Mapping[str, Any], *, most_times: float = MOST_TIMES
 ) -> Checks:
@@ -83,6 +91,8 @@ class _Kit:
         checks = [self._check_options()]
         if checks[0].problem:
             return tuple(checks)
+        if self._group == "sources":
+            return (*checks, *check_reading(lambda image_size: self._open(image_size)))
         with tempfile.TemporaryDirectory(prefix="collab-check-") as folder:
             out = Path(folder)
             try:
@@ -108,7 +118,8 @@ class _Kit:
     def _check_options(self) -> Check:
         try:
             model = Kinds(self._plugins).options(self._group, self._kind)
-            content = {**({"kind": self._kind} if self._group != "entities" else {}), **self._options}
+            key = {"entities": {}, "sources": {"source": self._kind}}.get(self._group, {"kind": self._kind})
+            content = {**key, **self._options}
             options = model.model_validate(with_tuples(content), context=Kinds(self._plugins))
         except ValidationError as error:
             wrong = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
@@ -170,7 +181,12 @@ class _Kit:
         advice = f"; at most {self._most_times:g} times is expected. Find what is slow, or allow --most-times more."
         return Check("cost", "" if times <= self._most_times else figure + advice, figure)
 
-    # ---- how it plays -----------------------------------------------------------------------------------------------
+    # ---- how it is opened, and how it plays --------------------------------------------------------------------------
+    def _open(self, image_size: int) -> Source:
+        content = {**self._options, "source": self._kind, "image_size": image_size}
+        data = cast(Data, Kinds(self._plugins).options("sources", self._kind).model_validate(with_tuples(content)))
+        return open_source(data.opened_by, image_size=image_size, seed=0, **data.source_options())
+
     def _play(self, scenario: Scenario, out: Path, watch: Callable[[Event], None] = lambda event: None) -> Played:
         return play(scenario, Where("inprocess", device="cpu", out=out, plugins=self._plugins), watch)
 

@@ -63,7 +63,7 @@ def test_class_names_come_from_the_metadata(tmp_path: Path) -> None:
     (encoded(picture(0))[:50], 0, r"row 1 of .*train\.parquet does not decode"),
     (None, 0, r"row 1 of .*train\.parquet holds no image"),
     (encoded(picture(0)), -1, "has labels from -1 to 1; they lie between 0"),
-    (encoded(picture(0)), None, "an integer in every row"),
+    (encoded(picture(0)), None, "row 1 of column .* is empty; it must hold a whole number from 0, a text"),
 ])  # fmt: skip
 def test_a_bad_row_is_named(tmp_path: Path, image: bytes | None, label: int | None, told: str) -> None:
     write(tmp_path, [encoded(picture(0)), image, encoded(picture(2))], [0, label, 1])
@@ -78,7 +78,8 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         ImageFolders(image_size=16, seed=0, root=tmp_path)
     with pytest.raises(DataError, match="is not under"):
         Cifar10(image_size=32, seed=0, root=tmp_path)
-    (tmp_path / "train.parquet").write_bytes(b"PAR1 nothing")
+    for name in ("train", "test"):
+        (tmp_path / f"{name}.parquet").write_bytes(b"PAR1 nothing")
     with pytest.raises(DataError, match="no readable Parquet"):
         opened(tmp_path)
 

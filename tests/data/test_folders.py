@@ -244,3 +244,12 @@ def test_the_digest_depends_on_each_name_and_its_class(root: Path) -> None:
     moved = opened(root).digest()
     (root / "train/dog/2.png").rename(root / "train/dog/1.png")
     assert len({first, moved, opened(root).digest()}) == 3
+
+
+def test_folders_of_classes_without_a_split_are_one_split(root: Path) -> None:
+    paint(root / "train/cat/.hidden.png")
+    source = opened(root / "train")
+    assert source.names("train") == opened(root).names("train")
+    assert (source.names("test"), source.labels("test").tolist(), source.notices()) == ((), [], ())
+    assert source.digest() != opened(root).digest()
+    assert len(decoded(source, range(6))) == 6

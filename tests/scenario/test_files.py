@@ -276,4 +276,6 @@ def test_a_paper_s_size_is_what_the_first_lines_say(name: str, source: str, back
 def test_a_varied_axis_of_the_command_line_takes_the_place_of_the_files() -> None:
     sweep, cells = read_sweep(ROOT / "scenarios" / "dp_tables_1_2.yaml", ["model.backbone=resnet20"])
     assert [axis.values for axis in sweep.axes] == [("resnet20",)]
-    assert [cell.scenario.model.backbone for cell in cells] == ["resnet20"]
+    assert [(cell.scenario.model.backbone, cell.scenario.seed) for cell in cells] == [
+        ("resnet20", seed) for seed in range(3)
+    ]

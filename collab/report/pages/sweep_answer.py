@@ -26,6 +26,8 @@ def answer_sweep(means: Sequence[Mean], rows: Sequence[Refinement]) -> tuple[str
 
 
 def _tell_gains(means: Sequence[Mean], rows: Sequence[Refinement]) -> list[str]:
+    if not any(row.pool for row in rows):
+        return []  # nobody could gain: the answer begins with what is disclosed
     main = find_main_metric(mean.metric for mean in means)
     points: dict[Point, list[Mean]] = {}
     for mean in pick_headline_gains(means, rows):

@@ -8,6 +8,8 @@ from collab.results.figure import Figure
 from collab.results.gains import list_gains
 from tests.report.made_up import row, rows, scenario
 
+STATES = ("original", "poisoned")
+
 
 def mean(entity: str, value: float, reach: float, axis: float | None = None, row: str = "7") -> Mean:
     values = () if axis is None else (("share", axis),)
@@ -29,6 +31,14 @@ def test_what_there_was_to_gain_is_said_beside_it() -> None:
     means = [mean("a1", -0.01, 0.02), mean("a1", 0.03, 0.01, row="c_unpoisoned_7"), main("a1")]
     told = answer_sweep(means, scenario().refinements)[0]
     assert told.endswith(". As plain features the same pools helped a1 (+3.0, +2.0 to +4.0).")
+
+
+def test_where_nobody_could_gain_the_answer_begins_with_what_is_disclosed() -> None:
+    hidden = [Mean((), "tables_1_2", "a1", f"ssim[11]_{state}", Figure(0.5, 0.4, 0.6, 3)) for state in STATES]
+    told = answer_sweep([*hidden, main("a1")], ())
+    assert told[0].startswith("The released reconstructor rebuilds images with SSIM ")
+    pooled = answer_sweep([*hidden, main("a1")], scenario().refinements)
+    assert pooled[0].startswith("What sharing brings was not measured")
 
 
 def test_each_point_has_its_sentence_and_many_points_are_counted() -> None:
