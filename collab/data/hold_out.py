@@ -9,7 +9,9 @@ import numpy as np
 from collab.data.partition import Rows
 from collab.data.source import Source, WithColumns, WithNames
 from collab.data.targets import WithIdentities
+from collab.data.words import say_names
 from collab.errors import DataError
+from collab.meant import did_you_mean
 
 IDENTITY = "identity"
 """As `group`: the people or individuals whom the images show, where the source knows them."""
@@ -64,13 +66,30 @@ def find_groups(source: Source, group: str, rows: Rows) -> Rows:
     """
     if group == IDENTITY and isinstance(source, WithIdentities):
         return source.identities("train", rows)
-    if isinstance(source, WithColumns):
-        return np.unique(np.asarray(source.column("train", group), dtype=str)[rows], return_inverse=True)[1]
-    if not isinstance(source, WithNames):
+    columns = source.column_names if isinstance(source, WithColumns) else ()
+    if isinstance(source, WithColumns) and group in columns:
+        named = _take(source.column("train", group), group, rows)
+    elif isinstance(source, WithNames):
+        named = _match([source.names("train")[row] for row in rows.tolist()], group)
+    elif columns:
+        raise DataError(
+            f"`group: {group}` is no column; there are {say_names(columns)}{did_you_mean(group, columns) or '.'}"
+        )
+    else:
         raise DataError(
             f"`group: {group}` needs a source with columns, with file names, or one that knows whom images show."
         )
-    return np.unique(_match([source.names("train")[row] for row in rows.tolist()], group), return_inverse=True)[1]
+    return np.unique(named, return_inverse=True)[1].astype(np.int64)
+
+
+def _take(column: Sequence[object], group: str, rows: Rows) -> list[str]:
+    values = [column[row] for row in rows.tolist()]
+    if None in values:
+        raise DataError(
+            f"column {group!r} has no value in row {rows[values.index(None)]} and in {values.count(None) - 1} others, "
+            "so that nobody knows which images belong together. Give each row a value."
+        )
+    return list(map(str, values))
 
 
 def _match(names: Sequence[str], group: str) -> list[str]:

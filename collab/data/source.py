@@ -90,8 +90,10 @@ class WithNames(Protocol):
 class WithColumns(Protocol):
     """A source that is a table: each image has values beside it."""
 
+    column_names: tuple[str, ...]
+
     def column(self, split: Split, name: str) -> Sequence[object]:
-        """The value of every row in a column; DataError if there is none of that name."""
+        """The value of every row in the column of that name, None where there is none."""
         ...
 
 
