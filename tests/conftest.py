@@ -50,15 +50,19 @@ LONG = [
     "models/test_backbones.py",
     "participants/test_attacking.py",
     "participants/test_disclosure.py",
+    "participants/test_published_images.py",
+    "plugins/test_add_a_backbone.py",
     "plugins/test_add_a_source.py",
     "plugins/test_add_an_entity.py",
     "report/pages/test_browser.py",
     "report/test_two_pages.py",
     "runtime/test_cache.py",
+    "runtime/test_chains.py",
     "runtime/test_copies.py",
     "runtime/test_imagenet_tree.py",
     "runtime/test_leak_check.py",
     "runtime/test_overhead.py",
+    "runtime/test_pictures.py",
     "runtime/test_private_seeds.py",
     "runtime/test_refusals.py",
     "runtime/test_results_played.py",
@@ -71,8 +75,10 @@ LONG = [
     "test_cli_plugins.py",
     "test_packaging.py",
     "testing/test_kit.py",
+    "trackers/test_trackers.py",
+    "training/test_host_copies.py",
 ]
-"""Files that take more than five seconds of a core to play, to train, to build networks or to start interpreters."""
+"""Files that take more than four seconds of a core to play, to train, to build networks or to start interpreters."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from collab.meant import did_you_mean
 from collab.scenario.any_source import find_own_options
-from collab.scenario.base import PATTERNS, DefenseOptions
+from collab.scenario.base import PATTERNS, DefenseOptions, TrackerOptions
 from collab.scenario.document import Trail
 from collab.scenario.kinds import Kinds
 from collab.scenario.model import EntityPart, Scenario
@@ -86,7 +86,8 @@ def _sentence(error: Any, content: Any, kinds: Kinds, root: type[BaseModel]) -> 
     if kind == "union_tag_invalid":
         return _choice("".join([about["expected_tags"], *map(repr, _list_plugins(error, kinds))]), about["tag"])
     if kind == "literal_error":
-        return _choice(about["expected"], error["input"])
+        plugins = kinds.names("backbones") if error["loc"] == ("model", "backbone") else ()
+        return _choice("".join([about["expected"], *map(repr, plugins)]), error["input"])
     if kind == "string_pattern_mismatch" and about["pattern"] in PATTERNS:
         return PATTERNS[about["pattern"]]
     return _SENTENCES.get(kind) or error["msg"].replace("Input should be", "must be").removeprefix("Value error, ")
@@ -131,6 +132,10 @@ def _models_at(steps: Sequence[str | int], content: Any, kinds: Kinds, root: typ
             models = [plugin]
         elif plugin is not None:
             models = [find_own_options(plugin)]
+        elif models == [Scenario] and step == "model" and kinds.knows("backbones", str(here.get("backbone"))):
+            models = [kinds.options("backbones", here["backbone"])]
+        elif models == [TrackerOptions]:
+            models = [kinds.options("trackers", here["kind"])]
         elif models == [EntityPart] and step == "options":
             models = [kinds.options("entities", around.get("kind", EntityPart.model_fields["kind"].default))]
         elif models == [DefenseOptions] or (isinstance(here, dict) and (models, step) == ([EntityPart], "defense")):

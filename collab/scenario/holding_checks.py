@@ -23,7 +23,7 @@ def check_holding(
             if entity.get(key) is not None:
                 yield (key,), "excludes `rows`, which names every image of the entity"
     elif entity.get("share") is None and not _is_onlooker(entity):
-        yield ("share",), "is missing; without it only `rows`, or `data` of its own, says which images the entity has"
+        yield ("share",), "is missing; without it only `rows` says which images the entity has, or `data` of its own"
     classes = entity.get("classes")
     if isinstance(classes, list | tuple) and (not classes or len(set(names_in(entity, "classes"))) < len(classes)):
         yield ("classes",), "name one class or more, each once"

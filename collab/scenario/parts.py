@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, SerializeAsAny, model_validator
 
-from collab.architectures import ARCHITECTURES, RECONSTRUCTOR
+from collab.architectures import RECONSTRUCTOR
 from collab.scenario.base import (
     ABOUT_OPTIMIZERS,
     MEMORY,
@@ -27,47 +27,6 @@ from collab.scenario.kinds import validate_defense, validate_kind, validate_opti
 from collab.scenario.partitions import Overlap
 from collab.scenario.sources import AnyOwnSource
 from collab.types import OptimizerName
-
-
-class ImageSchedule(Schedule):
-    """A schedule for training on raw images."""
-
-    epochs: int = Field(30, ge=1, le=10_000, description="Passes over the images; time grows with them.")
-    weight_decay: float = Field(5e-4, ge=0, description="L2 penalty (adamw: decoupled).")
-    label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the target spread over all classes.")
-    augment: bool = Field(True, description="Random shifts by up to an eighth of the side, and mirroring.")
-
-
-class Pretrain(ImageSchedule):
-    """Step 1: who trains the network that is split."""
-
-    by: Name = Field(description="The entity that pre-trains; the papers take the one with most images.")
-
-
-Backbone = Literal[tuple(ARCHITECTURES)]  # type: ignore[valid-type]
-_SIDES = "; ".join(
-    f"{low} to {high} px for {', '.join(name for name, kind in ARCHITECTURES.items() if kind.sides == (low, high))}"
-    for low, high in dict.fromkeys(kind.sides for kind in ARCHITECTURES.values())
-)
-
-
-class Model(Part):
-    """The task network and where it is split."""
-
-    backbone: Backbone = Field(  # type: ignore[valid-type]
-        description=f"The task network; images must be {_SIDES}. `_mlp` ends in two further layers (Xiao et al.) and "
-        "can be split at avgpool and fc."
-    )
-    width: int | None = Field(
-        None,
-        ge=4,
-        le=256,
-        description="Channels of the first stage, small networks only, 32 unless given; time grows with its square.",
-    )
-    hook: str = Field(
-        description="Where featurizer and decider part, e.g. conv4_1 (He et al., Table 1); deeper discloses less."
-    )
-    pretrain: Pretrain = Field(description="Step 1: the network that is split, and who trains it.")
 
 
 class Reconstructor(Schedule):

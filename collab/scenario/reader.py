@@ -1,6 +1,7 @@
 """YAML to a scenario and back: every mistake at once, each with its line and column."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
@@ -10,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from collab.architectures import ARCHITECTURES
 from collab.errors import PluginError, ScenarioError
 from collab.plugins.discovery import GROUPS, Plugins
 from collab.scenario.attack_suite import Depth, add_auditors
@@ -22,6 +24,8 @@ from collab.scenario.model import Scenario
 from collab.scenario.overrides import apply_override
 from collab.scenario.plain_values import Finding, entry, items
 from collab.scenario.rows import find_part_mistakes
+from collab.weights import IMAGENET, find_weights
+from collab.weights import PATTERN as WEIGHTS
 
 LARGEST_FILE = 256 << 10
 """Bytes of a scenario file; a long one has a few thousand."""
@@ -163,6 +167,8 @@ def _validate(content: dict[str, Any], kinds: Kinds, *, check_paths: bool) -> tu
     if check_paths:
         findings += _find_missing_files(content)
     content = {**content, "entities": _long_forms(content.get("entities"))} if "entities" in content else content
+    if isinstance(content.get("trackers"), list):
+        content = {**content, "trackers": list(map(long_form, content["trackers"]))}
     try:
         scenario = Scenario.model_validate(with_tuples(content), context=kinds)
         return scenario, [*findings, *find_part_mistakes(scenario)]
@@ -191,8 +197,10 @@ def with_tuples(value: Any) -> Any:
 
 
 def _resolve_paths(content: dict[str, Any], base: Path) -> None:
+    model = entry(content, "model", dict) or {}
     for part, key in [
         *((part, "root") for _, part in _find_sources(content)),
+        *[(model, "weights")] * str(model.get("weights")).endswith(".safetensors"),
         *((entity, "rows") for _, entity in items(content.get("entities"))),
     ]:
         if isinstance(part, dict) and isinstance(part.get(key), str):
@@ -219,6 +227,14 @@ def _find_missing_files(content: dict[str, Any]) -> Iterator[Finding]:
         if root is not None and part.get("download") is not True and not Path(root).is_dir():
             path = ".".join(str(entities[step].get("name", step)) if step in entities else str(step) for step in trail)
             yield (*trail, "root"), f"there is no folder {root}; set it with --set {path}.root=FOLDER"
+    model = entry(content, "model", dict)
+    weights, kind = entry(model, "weights", str), ARCHITECTURES.get(entry(model, "backbone", str) or "")
+    is_published = kind is not None or weights != IMAGENET  # else it is told of the backbone
+    if is_published and weights is not None and re.match(WEIGHTS, weights):
+        try:
+            find_weights(weights, str(model and model.get("backbone")), kind.published if kind else "")
+        except ScenarioError as cause:
+            yield ("model", "weights"), str(cause)
     for index, entity in items(content.get("entities")):
         rows = entry(entity, "rows", str)
         if rows is not None and not Path(rows).is_file():

@@ -51,6 +51,16 @@ def json_schema(options: Mapping[str, Mapping[str, type[Part]]]) -> dict[str, An
         {**refs[model], "properties": {"source": {"const": kind}}} for kind, model in plugins.items()
     ]
     _offer_own_sources(parts, plugins)
+    if backbones := options.get("backbones"):
+        about = scenario["properties"]["model"]
+        offered = [
+            {**refs[model], "properties": {"backbone": {"const": kind}}} for kind, model in sorted(backbones.items())
+        ]
+        scenario["properties"]["model"] = {
+            "description": about["description"], "anyOf": [{"$ref": about["$ref"]}, *offered],
+        }  # fmt: skip
+    if trackers := options.get("trackers"):
+        scenario["properties"]["trackers"]["items"] = {"anyOf": _named(trackers, refs)}
     scenario["properties"]["partition"] = _short(scenario["properties"]["partition"], parts)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": parts, **scenario}
 

@@ -96,6 +96,15 @@ class Keys:
         return [origin.digest, split, self.scenario.data.image_size, *digests, *asked, *code]
 
     @property
+    def backbone(self) -> list[Any]:
+        """What a new network depends on: its backbone and width, and of a plugin its own options and its code."""
+        model = self.scenario.model
+        if not model.opens:
+            return [model.backbone, model.width]
+        own = model.model_dump(mode="json", include=set(model.own_options))
+        return [model.backbone, model.width, own, self.code("backbones", model.backbone)]
+
+    @property
     def stored(self) -> dict[str, str]:
         """How features are stored."""
         return {"dtype": self.scenario.store.codec}

@@ -86,6 +86,7 @@ def digest_of(folder: Path, spec: ShardSpec, *sizes: int) -> str:
     return write_shard(folder, cut(*rows(515, seed=3), *sizes), entity="a", spec=spec).sha256
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("spec", [HALF, BRAIN], ids=lambda spec: spec.dtype)
 def test_another_process_writes_the_same_bytes(spec: ShardSpec, elsewhere: Executor, tmp_path: Path) -> None:
     there = elsewhere.submit(digest_of, tmp_path / "there", spec, 100, 7, 300)
