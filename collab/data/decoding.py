@@ -13,7 +13,7 @@ from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from threading import Condition
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -127,6 +127,15 @@ def try_all(images: list[Encoded], side: int) -> tuple[UInt8[np.ndarray, "batch 
         except DataError as broken:
             reasons[at] = str(broken)
     return np.ascontiguousarray(decoded), reasons
+
+
+@runtime_checkable
+class WithEncoded(Protocol):
+    """A source of images as files or bytes, so that more can be told of them than their pixels."""
+
+    def encoded(self, split: Split, rows: np.ndarray) -> Iterator[Encoded]:
+        """The images of `rows`, in that order, before they are decoded."""
+        ...
 
 
 class NamedFiles(Source):

@@ -3,7 +3,9 @@
 import struct
 from collections.abc import Iterable
 from io import BytesIO
+from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from collab.data.decoding import Encoded, explain_image, map_ahead, read_file, refuse_lfs_pointer
@@ -27,8 +29,10 @@ def _look_at(files: list[Encoded]) -> list[str]:
     return [_explain(*file) for file in files]
 
 
-def _explain(image: object, where: str) -> str:
+def _explain(image: bytes | Path | np.ndarray | DataError, where: str) -> str:
     """Why a file is no image, as whoever decodes it would say; nothing if it begins as one."""
+    if isinstance(image, np.ndarray):
+        return ""
     try:
         if isinstance(image, DataError):
             raise image

@@ -11,9 +11,9 @@ from PIL import Image, TiffImagePlugin
 
 from collab.data.broken import read_whole_ones
 from collab.data.copies import Holder
-from collab.data.decoding import Encoded, find_shorter_side, map_ahead, read_file, try_all
+from collab.data.decoding import Encoded, WithEncoded, find_shorter_side, map_ahead, read_file, try_all
 from collab.data.near_copies import make_thumbnails
-from collab.data.source import Source as Pictures, Split, WithEncoded
+from collab.data.source import Pictures, Split
 from collab.errors import DataError
 
 _BITS = {"1": 1, "I": 32, "F": 32}  # of Pillow's modes; `I;16` and its kin have 16, all others 8
@@ -107,7 +107,7 @@ def _survey_pixels(squares: np.ndarray) -> Survey:
     return Survey(len(squares), {}, [], list(looked_at.digests), list(looked_at.is_blank), thumbnails)
 
 
-def _read_once(image: bytes | Path | DataError, where: str) -> Encoded:
+def _read_once(image: bytes | Path | np.ndarray | DataError, where: str) -> Encoded:
     try:
         return (read_file(image) if isinstance(image, Path) else image), where
     except DataError as broken:
@@ -115,7 +115,9 @@ def _read_once(image: bytes | Path | DataError, where: str) -> Encoded:
 
 
 def _read_header(content: object) -> Header:
-    """Of an image that decodes."""
+    """Of an image that decodes; `content` are its bytes, or pixels of 8 bits."""
+    if isinstance(content, np.ndarray):
+        return Header(content.shape[1], content.shape[0], f"{'L' if content.ndim == 2 else 'RGB'}, 8 bits")
     assert isinstance(content, bytes)
     with Image.open(BytesIO(content)) as opened:
         bits = _BITS.get(opened.mode, 16 if opened.mode.startswith("I;16") else 8)

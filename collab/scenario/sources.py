@@ -99,6 +99,11 @@ class Data(Part):
         "each private class is held out, drawn by the seed; one image at least and never all.",
     )
     group: str | None = Field(None, min_length=1, description=_ABOUT_GROUP)
+    broken: Literal["refuse", "skip"] = Field(
+        "refuse",
+        description="What is done about images that do not decode: nothing is played before all of them are mended, or "
+        "they are left out, counted in the report and in the results.",
+    )
     task: Literal[tuple(TASKS)] = Field(  # type: ignore[valid-type]
         "classification", description=f"What the network answers: {_ANSWERS}."
     )
