@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -40,7 +40,7 @@ class ImageLists(NamedFiles):
         image: str,
         label: str,
     ) -> None:
-        self._side, self._root, self._pattern = image_size, Path(root), images
+        self._side, self._root, self._pattern, self._image = image_size, Path(root), images, image
         wanted: dict[Split, FileNames | None] = {"train": train, "test": test}
         self._lists = {
             split: () if stated is None else find_split_files(self._root, stated, ".csv", key=split)
@@ -52,7 +52,8 @@ class ImageLists(NamedFiles):
         places: dict[str, str] = {}
         for split, paths in self._lists.items():
             for path in paths:
-                table = _read_table(path, image, label)
+                table = _read_columns(path, image, label)
+                _refuse_numbers(table, image, path)
                 columns[split].append(read_column(table.column(label), f"column {label!r} of {path}"))
                 names[split] += self._name_rows(table.column(image), path, places)
         _refuse_missing(self._root, places)
@@ -62,6 +63,16 @@ class ImageLists(NamedFiles):
         )
         self._folders = dict.fromkeys(names, self._root)
         self._names = {split: tuple(listed) for split, listed in names.items()}
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The columns that all lists of training images have, but that of paths."""
+        columns = (set(_list_columns(path)) for path in self._lists["train"])
+        return tuple(sorted(set.intersection(*columns) - {self._image}))
+
+    def column(self, split: Split, name: str) -> list[object]:
+        """The value of every row in the column of that name."""
+        return [value for path in self._lists[split] for value in _read_columns(path, name).column(0).to_pylist()]
 
     def digest(self) -> str:
         """Identity of the lists and of the files that they name."""
@@ -86,33 +97,41 @@ class ImageLists(NamedFiles):
             yield name
 
 
-def _read_table(path: Path, image: str, label: str) -> pa.Table:
-    """The two columns of a list, the paths as texts."""
+def _read_columns(path: Path, *wanted: str) -> pa.Table:
+    """Columns of a list, those of paths and labels or another."""
     try:
-        is_parquet = path.suffix == ".parquet"
-        names = parquet.read_schema(path).names if is_parquet else _read_head(path)[0]
-        if missing := [name for name in (image, label) if names.count(name) != 1]:
+        names = _list_columns(path)
+        if missing := [name for name in wanted if names.count(name) != 1]:
             raise DataError(
                 f"{path} must have the column {missing[0]!r} once; it has {say_names(names)}. Name the columns of "
                 "paths and labels in `data.image` and `data.label`."
             )
-        table = parquet.read_table(path, columns=[image, label]) if is_parquet else _read_csv(path, image, label)
+        is_parquet = path.suffix == ".parquet"
+        table = parquet.read_table(path, columns=list(wanted)) if is_parquet else _read_csv(path, wanted)
         table.validate(full=True)
     except (pa.ArrowException, csv.Error, OSError, ValueError, KeyError, OverflowError, MemoryError) as cause:
         raise DataError(f"{path} is no readable list, CSV or Parquet: {cause}.") from cause
-    if not (pa.types.is_string(kind := table.schema.field(image).type) or pa.types.is_large_string(kind)):
-        raise DataError(f"column {image!r} of {path} is {kind}; it must hold the paths of images, as texts.")
     return table
 
 
-def _read_csv(path: Path, image: str, label: str) -> pa.Table:
+def _list_columns(path: Path) -> list[str]:
+    return list(parquet.read_schema(path).names) if path.suffix == ".parquet" else _read_head(path)[0]
+
+
+def _refuse_numbers(table: pa.Table, image: str, path: Path) -> None:
+    """Raises DataError for a column of paths that holds no texts."""
+    if not (pa.types.is_string(kind := table.schema.field(image).type) or pa.types.is_large_string(kind)):
+        raise DataError(f"column {image!r} of {path} is {kind}; it must hold the paths of images, as texts.")
+
+
+def _read_csv(path: Path, wanted: Sequence[str]) -> pa.Table:
     return arrow_csv.read_csv(
         path,
         read_options=arrow_csv.ReadOptions(block_size=_LONGEST_LINE),
         parse_options=arrow_csv.ParseOptions(delimiter=_read_head(path)[1]),
         convert_options=arrow_csv.ConvertOptions(
-            include_columns=[image, label],
-            column_types={image: pa.string(), label: pa.string()},
+            include_columns=list(wanted),
+            column_types=dict.fromkeys(wanted, pa.string()),
             strings_can_be_null=True,
             null_values=[""],  # `NA` and `null` are names of classes too
         ),
