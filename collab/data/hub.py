@@ -9,7 +9,13 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from collab.data.decoding import Encoded, decode_all, digest_files
-from collab.data.parquet_labels import agree_on_names, number_classes, read_column, refuse_classes_without_images
+from collab.data.parquet_labels import (
+    Column,
+    agree_on_names,
+    number_classes,
+    read_column,
+    refuse_classes_without_images,
+)
 from collab.data.source import Source, Split
 from collab.data.words import say_names
 from collab.errors import DataError, ResourceError
@@ -70,6 +76,15 @@ class HubSet(Source):
         """Decodes `rows`, which `datasets` maps from its files."""
         return decode_all(self._read_images(split, rows), self._side)
 
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The columns of the training split but that of images."""
+        return tuple(sorted(set(self._sets["train"].column_names) - {self._image}))
+
+    def column(self, split: Split, name: str) -> list[Any]:
+        """The value of every row in the column of that name."""
+        return self._read_column(split, name).to_pylist() if self._sets[split] else []
+
     def digest(self) -> str:
         """Identity of what is stated and of the files that are mapped."""
         options = [self._side, self._image, self._label, self._url, [len(rows) for rows in self._labels.values()]]
@@ -114,9 +129,11 @@ class HubSet(Source):
         opened.data.validate(full=True)  # a damaged file is mapped all the same
         return opened
 
-    def _read_labels(self, split: Split) -> Any:
-        table = self._sets[split].select_columns([self._label]).with_format("arrow")[:]
-        return read_column(table.column(self._label), f"column {self._label!r} of {split} of {self._where}")
+    def _read_column(self, split: Split, name: str) -> Any:
+        return self._sets[split].select_columns([name]).with_format("arrow")[:].column(name)
+
+    def _read_labels(self, split: Split) -> Column:
+        return read_column(self._read_column(split, self._label), f"column {self._label!r} of {split} of {self._where}")
 
     def _read_images(self, split: Split, rows: np.ndarray) -> Iterator[Encoded]:
         column = self._sets[split].select_columns([self._image]).with_format("arrow") if len(rows) else None

@@ -12,6 +12,7 @@ import pytest
 from collab.data import hub
 from collab.data.decoding import decode
 from collab.data.hub import HubSet
+from collab.data.source import WithColumns
 from collab.errors import DataError, ResourceError
 from tests.data import keeping
 
@@ -43,6 +44,8 @@ def test_rows_of_a_saved_folder(folder: Path) -> None:
     assert source.labels("train").tolist() == [1, 0] * 4  # images 7, 6, ... 0
     images = np.concatenate(list(source.images("train", np.array([0, 5, 5, 2]))))
     assert np.array_equal(images, [decode(keeping.encode(number), 16, where="") for number in (7, 2, 2, 5)])
+    assert isinstance(source, WithColumns)
+    assert (source.column_names, source.column("test", "label")) == (("label",), [1, 0, 1, 0])
     assert len(opened(root=folder, test=None).labels("test")) == 0
     assert source.digest() == opened(root=folder).digest() != opened(root=folder, test=None).digest()
 
