@@ -51,7 +51,8 @@ class HubSet(Source):
         self._package = _import_datasets()
         sets = self._open(config)
         self._sets = dict[Split, Any]()
-        for split, name in (("train", train), ("test", test)):
+        wanted: dict[Split, str | None] = {"train": train, "test": test}
+        for split, name in wanted.items():
             if name is not None and name not in sets:
                 raise DataError(
                     f"{self._where} has no split {name!r}; it has {say_names(sorted(sets))}. Name them in `data.train` "
@@ -136,7 +137,9 @@ class HubSet(Source):
         return read_column(self._read_column(split, self._label), f"column {self._label!r} of {split} of {self._where}")
 
     def _read_images(self, split: Split, rows: np.ndarray) -> Iterator[Encoded]:
-        column = self._sets[split].select_columns([self._image]).with_format("arrow") if len(rows) else None
+        if not len(rows):
+            return
+        column = self._sets[split].select_columns([self._image]).with_format("arrow")
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             some = rows[start : start + _ROWS_AT_ONCE].tolist()
             for row, value in zip(some, column[some].column(self._image), strict=True):
