@@ -13,7 +13,8 @@ class Architecture:
     the number of outputs and the width, and answers the modules in order: one for each hook, and `head` at last; what
     comes before the first hook is the `stem`. `width` is that of the first stage where a scenario states none, None
     where the family fixes it. `signed` is a pattern of the pieces whose values may be negative: what else there is ends
-    in a ReLU.
+    in a ReLU. `published` is the file of the weights that torchvision publishes of it, whose sha256 begins as its name
+    ends.
     """
 
     pieces: str
@@ -25,6 +26,7 @@ class Architecture:
     tail: tuple[str, ...] = ()  # further pieces before the head, each of which is a hook
     width: int | None = None
     signed: str = "fc"
+    published: str = ""
 
     @property
     def hooks(self) -> tuple[str, ...]:
@@ -46,6 +48,7 @@ class Architecture:
 
 
 _POOLED = ("avgpool", "fc")
+_RESNET50 = "resnet50-11ad3fa6.pth"
 _small_resnet = partial(Architecture, "collab.models.small:resnet", sides=(16, 64), width=32)  # SCIENCE 2.1
 _resnet = partial(Architecture, "collab.models.large:resnet")
 
@@ -58,15 +61,21 @@ ARCHITECTURES = {
     "vgg16_small": Architecture(
         "collab.models.small:vgg", (2, 2, 3, 3, 3), first_stage=1, pools=True, sides=(32, 64), width=32
     ),
-    "resnet18": _resnet((2, 2, 2, 2)),
-    "resnet34": _resnet((3, 4, 6, 3)),
-    "resnet50": _resnet((3, 4, 6, 3)),
-    "resnet50_mlp": _resnet((3, 4, 6, 3), tail=_POOLED),
-    "resnet101": _resnet((3, 4, 23, 3)),
-    "resnext50_32x4d": _resnet((3, 4, 6, 3)),
+    "resnet18": _resnet((2, 2, 2, 2), published="resnet18-f37072fd.pth"),
+    "resnet34": _resnet((3, 4, 6, 3), published="resnet34-b627a593.pth"),
+    "resnet50": _resnet((3, 4, 6, 3), published=_RESNET50),
+    "resnet50_mlp": _resnet((3, 4, 6, 3), tail=_POOLED, published=_RESNET50),
+    "resnet101": _resnet((3, 4, 23, 3), published="resnet101-cd907fc2.pth"),
+    "resnext50_32x4d": _resnet((3, 4, 6, 3), published="resnext50_32x4d-1a0047aa.pth"),
     "densenet121": Architecture(  # its blocks add what may be negative; its stem ends in a ReLU
-        "collab.models.large:densenet", (6, 12, 24, 16), first_block=0, signed="conv(?!2_0).*"
+        "collab.models.large:densenet",
+        (6, 12, 24, 16),
+        first_block=0,
+        signed="conv(?!2_0).*",
+        published="densenet121-a639ec97.pth",
     ),
-    "vgg16_bn": Architecture("collab.models.large:vgg", (2, 2, 3, 3, 3), first_stage=1, pools=True),
+    "vgg16_bn": Architecture(
+        "collab.models.large:vgg", (2, 2, 3, 3, 3), first_stage=1, pools=True, published="vgg16_bn-6c64b313.pth"
+    ),
 }
 RECONSTRUCTOR = r"^([pr])x([1-9])s(2|4)(-c)?$"

@@ -6,18 +6,21 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
+from threading import Condition
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from collab.data.broken import BrokenImages
 from collab.data.modes import read_gray, to_rgb
 from collab.data.source import Source, Split
-from collab.data.words import say_lines
+from collab.data.words import make_readable
 from collab.errors import DataError
 
 try:
@@ -39,8 +42,8 @@ _TURNS = {
 _MOST_SHORTER_SIDES = 17
 """So much of a longer side is looked at: what lies beyond is far from the center square, and may be gigabytes of it."""
 
-Encoded = tuple[bytes | Path, str]
-"""The content of an image or its file, and what errors call it."""
+Encoded = tuple[bytes | Path | DataError, str]
+"""The content of an image or its file, or why there is none; and what errors call it."""
 
 _AT_ONCE = 32  # images that a thread decodes at a time: few, since encoded photographs of megabytes wait in memory
 _THREADS = max(4, os.cpu_count() or 1)  # PIL lets go of the interpreter lock; a slow drive answers four
@@ -49,6 +52,9 @@ _JPEG, _BASELINE = b"\xff\xd8\xff", b"\xff\xc0"  # how a file begins, and the ma
 _SAYS_MORE = (b"\xff\xe1", b"\xff\xee")  # markers of EXIF data or XMP, which may turn it, and of Adobe's colors
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+_MOST_PIXELS = 1 << 28
+"""Of all pictures that are decoded at a time, whose pixels take 4 bytes: one may have some hundred bytes, and 2^27."""
 
 
 def decode(image: bytes | Path, side: int, *, where: str) -> UInt8[np.ndarray, "3 side side"]:
@@ -62,9 +68,9 @@ def decode(image: bytes | Path, side: int, *, where: str) -> UInt8[np.ndarray, "
         return pixels.transpose(2, 0, 1)
     refuse_lfs_pointer(content, where)
     try:
-        with Image.open(BytesIO(content)) as opened:
+        with Image.open(BytesIO(content)) as opened, _room.taken(opened.width * opened.height):
             opened.load()
-            turn = _TURNS.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
+            turn = _read_turn(opened)
             gray, picture = read_gray(opened), _cut_ends(opened)
             picture = to_rgb(picture if turn is None else picture.transpose(turn), gray, where=where)
             if picture.size != (side, side):
@@ -79,25 +85,23 @@ def decode(image: bytes | Path, side: int, *, where: str) -> UInt8[np.ndarray, "
 def decode_all(images: Iterable[Encoded], side: int) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
     """The `images` as squares of `side`, in their order; of them as many are taken ahead as threads can decode.
 
-    Raises DataError for images that do not decode, when all have been tried, so that they can be mended in one go.
+    Raises BrokenImages for those that do not decode, when all have been tried, so that they can be mended in one go.
     """
-    broken, count, left = list[DataError](), 0, iter(images)
-    running = deque[Future[tuple[np.ndarray, list[DataError]]]]()
+    broken, count, left = dict[int, str](), 0, iter(images)
+    running = deque[Future[tuple[np.ndarray, dict[int, str]]]]()
     with ThreadPoolExecutor(_THREADS) as pool:
         while (some := list(islice(left, _AT_ONCE))) or running:
             if some:
                 running.append(pool.submit(_try_all, some, side))
             if some and len(running) <= _THREADS:
                 continue
-            decoded, errors = running.popleft().result()
+            decoded, reasons = running.popleft().result()
+            broken |= {count + at: why for at, why in reasons.items()}
             count += len(decoded)
-            broken += errors
             if not broken:
                 yield decoded
-    if len(broken) == 1:
-        raise broken[0]
     if broken:
-        raise DataError(f"{len(broken):,} of {count:,} images do not decode:{say_lines(map(str, broken))}")
+        raise BrokenImages(broken, count)
 
 
 class NamedFiles(Source):
@@ -119,7 +123,7 @@ class NamedFiles(Source):
     def images(self, split: Split, rows: np.ndarray) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
         """Decodes the files of `rows`, some at a time."""
         paths = (self._folders[split] / self._names[split][row] for row in rows.tolist())
-        return decode_all(((path, str(path)) for path in paths), self._side)
+        return decode_all(((path, make_readable(str(path))) for path in paths), self._side)
 
 
 def refuse_lfs_pointer(content: bytes, where: str) -> None:
@@ -135,21 +139,46 @@ def digest_files(kind: str, options: Any, files: Iterable[Path]) -> str:
         try:
             status = file.stat()
         except OSError as cause:
-            raise DataError(f"{file} cannot be read: {cause.strerror}. Repair or remove it.") from cause
+            where = make_readable(str(file))
+            raise DataError(f"{where} cannot be read: {cause.strerror}. Repair or remove it.") from cause
         lines.append((file.name, status.st_size, status.st_mtime_ns))
     return hashlib.sha256(json.dumps([kind, options, lines]).encode()).hexdigest()
 
 
-def _try_all(images: list[Encoded], side: int) -> tuple[UInt8[np.ndarray, "batch 3 side side"], list[DataError]]:
-    """The images as squares, and what is wrong with those that are left black."""
+class _Room:
+    """Room for pixels: who needs more than is left waits for others, unless there are none."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._taken, self._changed = most, 0, Condition()
+
+    @contextmanager
+    def taken(self, pixels: int) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._taken or self._taken + pixels <= self._most)
+            self._taken += pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= pixels
+                self._changed.notify_all()
+
+
+_room = _Room(_MOST_PIXELS)
+
+
+def _try_all(images: list[Encoded], side: int) -> tuple[UInt8[np.ndarray, "batch 3 side side"], dict[int, str]]:
+    """The images as squares, and what is wrong with those that are left black, by their place."""
     decoded = np.zeros((len(images), side, side, 3), np.uint8).transpose(0, 3, 1, 2)  # in the order of decoders' pixels
-    errors = list[DataError]()
+    reasons = dict[int, str]()
     for at, (image, where) in enumerate(images):
         try:
+            if isinstance(image, DataError):
+                raise image
             decoded[at] = decode(image, side, where=where)
         except DataError as broken:
-            errors.append(broken)
-    return np.ascontiguousarray(decoded), errors
+            reasons[at] = str(broken)
+    return np.ascontiguousarray(decoded), reasons
 
 
 def _read_fitting_jpeg(content: bytes, side: int) -> UInt8[np.ndarray, "side side 3"] | None:
@@ -167,13 +196,22 @@ def _read_fitting_jpeg(content: bytes, side: int) -> UInt8[np.ndarray, "side sid
         return None
 
 
+def _read_turn(opened: Image.Image) -> Image.Transpose | None:
+    """What turns a picture upright; nothing where its EXIF data cannot be read, as Pillow itself has it for a JPEG."""
+    try:
+        return _TURNS.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # of damaged data, whatever Pillow stumbles over; the pixels are whole
+        return None
+
+
 def _read(file: Path) -> bytes:
+    where = make_readable(str(file))
     try:
         return file.read_bytes()
     except OSError as cause:
-        raise DataError(f"{file} cannot be read: {cause.strerror}. Repair or remove it.") from cause
+        raise DataError(f"{where} cannot be read: {cause.strerror}. Repair or remove it.") from cause
     except MemoryError as cause:
-        raise DataError(f"{file} cannot be read: there is not enough memory. Make it smaller or remove it.") from cause
+        raise DataError(f"{where} cannot be read: there is not enough memory. Make it smaller or remove it.") from cause
 
 
 def _cut_ends(picture: Image.Image) -> Image.Image:

@@ -17,6 +17,9 @@ _LITTER = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "#recy
            "system volume information", "__macosx"}  # fmt: skip
 """What systems and network drives leave in folders, in lower case; what begins with a dot is hidden and litter too."""
 
+_HIDDEN = {".DS_Store", ".ipynb_checkpoints"}
+"""Hidden names that are told, since they are nobody's; of others it is told that they are hidden."""
+
 _WITHOUT_PIXELS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 """Formats of which Pillow alone reads the head: pixels need another program, another library, or Windows."""
 
@@ -35,7 +38,8 @@ class Listing:
     """The classes of a split in alphabetical order, the file names of their images likewise, and what else is there.
 
     Passed over by class are files whose ending is no image's (`others`, by ending) and the number of `inner` folders;
-    `loose` files lie in no folder of a class. `broken` are paths of what cannot be an image, and why.
+    `loose` files lie in no folder of a class, `litter` is what is hidden or left by systems, by kind of name. `broken`
+    are paths of what cannot be an image, and why.
     """
 
     folder: Path
@@ -43,6 +47,7 @@ class Listing:
     others: dict[str, Counter[str]] = field(default_factory=dict)
     inner: dict[str, int] = field(default_factory=dict)
     loose: int = 0
+    litter: Counter[str] = field(default_factory=Counter)
     broken: dict[Path, str] = field(default_factory=dict)
 
     @property
@@ -57,12 +62,17 @@ class Listing:
         if passed := sum((self.others[name] for name in present), Counter[str]()):
             yield (
                 f"{say_count(passed.total(), 'file')} in {split} passed over: Pillow reads no image with such an "
-                f"ending ({_say_endings(passed)})."
+                f"ending ({_say_counts(passed)})."
             )
         if inner := {name: self.inner[name] for name in present if self.inner[name]}:
             yield (
                 f"{say_count(sum(inner.values()), 'folder')} inside classes of {split} not looked into "
                 f"({say_names(inner)}): images lie directly in the folder of their class."
+            )
+        if self.litter:
+            yield (
+                f"{say_count(self.litter.total(), 'hidden or system entry', 'hidden or system entries')} in {split} "
+                f"passed over ({_say_counts(self.litter)})."
             )
         if self.loose:
             yield f"{say_count(self.loose, 'file')} in {split} passed over: in no folder of a class."
@@ -76,12 +86,13 @@ class Listing:
 
 
 def list_folder(folder: Path) -> Listing:
-    """What lies in `folder`, hidden files and other litter aside; no file is opened.
-
-    Raises DataError for a folder that cannot be read.
-    """
+    """What lies in `folder`; no file is opened. Raises DataError if it cannot be read itself."""
     listing = Listing(folder)
-    for entry in _read_entries(folder):
+    try:
+        entries = _read_entries(folder, listing.litter)
+    except OSError as cause:
+        raise DataError(f"the folder {make_readable(str(folder))} cannot be read: {cause.strerror}.") from cause
+    for entry in entries:
         match _tell_kind(entry):
             case "folder":
                 _list_class(listing, entry)
@@ -93,7 +104,7 @@ def list_folder(folder: Path) -> Listing:
 
 
 def refuse_broken(listings: Sequence[Listing]) -> None:
-    """Raises DataError for what cannot be an image, ten of them by name."""
+    """Raises DataError for what cannot be an image, or is a folder of none, twenty of them by name."""
     broken = {path: why for listing in listings for path, why in listing.broken.items()}
     if broken:
         raise DataError(
@@ -113,8 +124,17 @@ def refuse_empty_classes(train: Listing) -> None:
 
 
 def _list_class(listing: Listing, folder: "os.DirEntry[str]") -> None:
-    images, others, inner = [], Counter[str](), 0
-    for entry in _read_entries(Path(folder.path)):
+    images, others, inner = list[str](), Counter[str](), 0
+    try:
+        entries = _read_entries(Path(folder.path), listing.litter)
+        folder.name.encode()
+    except OSError as cause:
+        listing.broken[Path(folder.path)] = f"cannot be read: {cause.strerror}"
+        return
+    except UnicodeEncodeError:
+        listing.broken[Path(folder.path)] = "has a name that is not UTF-8, and its class is called by it"
+        return
+    for entry in entries:
         ending, kind = os.path.splitext(entry.name)[1].lower(), _tell_kind(entry)
         is_image = ending in list_endings()
         if kind not in ("file", "folder") or (is_image and kind == "folder"):
@@ -128,13 +148,20 @@ def _list_class(listing: Listing, folder: "os.DirEntry[str]") -> None:
     listing.images[folder.name], listing.others[folder.name], listing.inner[folder.name] = images, others, inner
 
 
-def _read_entries(folder: Path) -> "list[os.DirEntry[str]]":
-    try:
-        with os.scandir(folder) as entries:
-            kept = [entry for entry in entries if entry.name[0] != "." and entry.name.lower() not in _LITTER]
-    except OSError as cause:
-        raise DataError(f"the folder {make_readable(str(folder))} cannot be read: {cause.strerror}.") from cause
-    return sorted(kept, key=lambda entry: entry.name)
+def _read_entries(folder: Path, litter: Counter[str]) -> "list[os.DirEntry[str]]":
+    """What lies in a folder, by name, but for `litter`, which is counted."""
+    with os.scandir(folder) as entries:
+        there = sorted(entries, key=lambda entry: entry.name)
+    kinds = [_tell_litter(entry.name) for entry in there]
+    litter.update(filter(None, kinds))
+    return [entry for entry, kind in zip(there, kinds, strict=True) if not kind]
+
+
+def _tell_litter(name: str) -> str:
+    """What kind of litter has such a name; nothing for what somebody has put there. It names no file of an image."""
+    if name[0] == ".":
+        return name if name in _HIDDEN else "._*" if name.startswith("._") else ".*"
+    return name if name.lower() in _LITTER else ""
 
 
 def _tell_kind(entry: "os.DirEntry[str]") -> str:
@@ -152,12 +179,12 @@ def _tell_kind(entry: "os.DirEntry[str]") -> str:
 def _say_contents(train: Listing, name: str) -> str:
     parts = []
     if passed := train.others[name]:
-        parts.append(f"{say_count(passed.total(), 'file')} that Pillow does not read ({_say_endings(passed)})")
+        parts.append(f"{say_count(passed.total(), 'file')} that Pillow does not read ({_say_counts(passed)})")
     if inner := train.inner[name]:
         parts.append(f"{say_count(inner, 'folder')} inside, not looked into")
     return ", ".join(parts) or "empty"
 
 
-def _say_endings(passed: Counter[str]) -> str:
-    """Endings with their counts, the most frequent first."""
+def _say_counts(passed: Counter[str]) -> str:
+    """Names with their counts, the most frequent first."""
     return say_names(dict(sorted(passed.items(), key=lambda pair: (-pair[1], pair[0]))))

@@ -1,4 +1,4 @@
-"""Pixels of every kind that Pillow knows to 8 bits of red, green and blue; docs/scenario.md has the table."""
+"""Pixels of every kind that Pillow knows to 8 bits of red, green and blue; docs/images.md has the table."""
 
 from dataclasses import dataclass
 

@@ -142,6 +142,13 @@ class ParquetFiles(Source):
             table.validate(full=True)
             return read_column(table.column(self._label), where)
 
+    def _try_to_take(self, value: Any, path: Path, where: str) -> bytes | Path | DataError:
+        """The image in a cell, or what is wrong with it: others are looked at all the same."""
+        try:
+            return self._take_image(value, path, where)
+        except DataError as broken:
+            return broken
+
     def _take_image(self, value: Any, path: Path, where: str) -> bytes | Path:
         """The encoded image in a cell, or the file beside the Parquet file that it names."""
         encoded, name = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (value, None)
@@ -166,7 +173,7 @@ class ParquetFiles(Source):
                 first, end = np.searchsorted(run_rows, (at, at + len(images)))
                 for row in run_rows[first:end].tolist():
                     where = f"row {row - before} of {group.path}"
-                    yield self._take_image(images[row - at].as_py(), group.path, where), where
+                    yield self._try_to_take(images[row - at].as_py(), group.path, where), where
                 at += len(images)
 
     def _read_group(self, group: _Group) -> Iterator[Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-MOST_IN_LINE, MOST_LINES = 20, 10
+MOST_IN_LINE, MOST_LINES = 20, 20
 """Names in one line, and texts on lines of their own; more are counted."""
 
 
@@ -19,12 +19,12 @@ def say_names(names: Sequence[str] | Mapping[str, int]) -> str:
 
 
 def say_lines(texts: Iterable[str]) -> str:
-    """Ten texts, each on a line of its own, and how many more there are."""
+    """Twenty texts, each on a line of its own, and how many more there are."""
     lines = list(texts)
     more = [f"and {len(lines) - MOST_LINES:,} more"] if len(lines) > MOST_LINES else []
     return make_readable("".join(f"\n  {line}" for line in [*lines[:MOST_LINES], *more]))
 
 
 def make_readable(text: str) -> str:
-    """`text` without the bytes of file names that are no UTF-8: neither terminal nor page takes them."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    r"""`text` with `\xe9` for the bytes of file names that are no UTF-8: neither terminal nor page takes them."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -8,6 +8,7 @@ from torch import nn
 from collab.architectures import ARCHITECTURES
 from collab.errors import ResourceError
 from collab.models.layers import Grow
+from collab.models.pretrained import note_names
 from collab.models.small import pooled_pieces
 
 IMAGENET_CLASSES = 1000
@@ -84,6 +85,7 @@ def _untrained(name: str, classes: int) -> nn.Module:
             f"small ResNets, which need torch alone."
         ) from cause
     network: nn.Module = get_model(name, weights=None, num_classes=classes)
+    note_names(network)
     for layer in network.modules():
         if isinstance(layer, nn.ReLU):
             layer.inplace = False  # no piece may overwrite what it is given: a decider, the features

@@ -27,6 +27,7 @@ from collab.participants.layout import load_images, load_numbers
 from collab.participants.participant import Mixture
 from collab.participants.pool import Pooled, hurts, measure_harm, offer
 from collab.participants.published_images import as_published, image_set
+from collab.participants.start import Start
 from collab.scenario.base import EntityOptions
 from collab.scenario.kinds import Plugin
 from collab.scenario.model import Refinement
@@ -85,14 +86,17 @@ class Entity(Plugin, Defended):
 
     # ---- step 1: one entity pre-trains, splits, releases ------------------------------------------------------------
     def pretrain(self, progress: Progress) -> Report:
-        """Trains F and C on the own images and releases them (DP-1, DP-2)."""
-        recipe = Recipe.of(self.scenario.model.pretrain)
-        split = self.train_split(self.images, recipe, self.stream("pretrain"), progress)
+        """Trains F and C on the own images, from given weights on where there are some; releases them (DP-1, DP-2)."""
+        model = self.scenario.model
+        start = Start(model, self.task.outputs)
+        split = self.train_split(
+            self.images, Recipe.of(model.pretrain), self.stream("pretrain"), progress, begin=start.split
+        )
         network = nn.Sequential(split.featurizer, split.decider)
         shape = feature_shape(split.featurizer, self.scenario.data.image_size)
         released = (
-            self._release("featurizer", split.featurizer, {"feature": list(shape)}),
-            self._release("decider", split.decider, {}),
+            self._release("featurizer", split.featurizer, {"feature": list(shape), **start.card}),
+            self._release("decider", split.decider, start.card),
         )
         return Report((*self.score_images([network]), self.score_training(network, self.images)), released)
 

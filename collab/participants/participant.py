@@ -55,10 +55,17 @@ class Participant(Holder):
         splits = [self.train_split(images, recipe, each, progress) for each in streams]
         return tuple(nn.Sequential(split.featurizer, split.decider) for split in splits)
 
-    def train_split(self, images: ImageSet, recipe: Recipe, stream: Stream, progress: Progress) -> Split:
-        """A new F and C of the scenario's architecture, trained together on images."""
+    def train_split(
+        self,
+        images: ImageSet,
+        recipe: Recipe,
+        stream: Stream,
+        progress: Progress,
+        begin: Callable[[], Split] | None = None,
+    ) -> Split:
+        """A new F and C of the scenario's architecture, or what `begin` makes, trained together on images."""
         with stream.initialization():
-            split = self.new_split()
+            split = begin() if begin else self.new_split()
         train_classifier(
             nn.Sequential(split.featurizer, split.decider),
             images,

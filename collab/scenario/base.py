@@ -11,6 +11,7 @@ from collab.architectures import RECONSTRUCTOR
 from collab.errors import ScenarioError
 from collab.plugins.discovery import KIND
 from collab.types import OptimizerName
+from collab.weights import PATTERN as WEIGHTS
 
 NAME = r"^[a-z][a-z0-9_-]{0,31}$"
 ROW = r"^[a-z][a-z0-9_-]{0,63}$"  # of control rows too, whose names are made from others
@@ -22,6 +23,7 @@ PATTERNS = {
     ROW: "must be of a-z, 0-9, _ and -, a letter first",
     METRIC: "must be the name of a metric as in the results, such as top1 or ssim[11]_poisoned",
     MEMORY: "must be a number and KiB, MiB, GiB or TiB, such as 8GiB",
+    WEIGHTS: "must be imagenet, timm:NAME as on the Hugging Face hub, such as timm:resnet50.a1_in1k, or X.safetensors",
     RECONSTRUCTOR: "must be p or r, x1 to x9, s2 or s4, and perhaps -c, such as px2s2",
 }
 """What each pattern means, for who did not follow it."""

@@ -120,6 +120,9 @@ def _check_model(content: Mapping[str, Any], names: Sequence[str]) -> Iterator[F
     by = entry(entry(model, "pretrain", dict), "by", str)
     if by is not None and names and by not in names:
         yield ("model", "pretrain", "by"), no_such_entity(by, names)
+    for key in ("weights_license", "mean", "std"):
+        if model is not None and model.get(key) is not None and model.get("weights") is None:
+            yield ("model", key), "has no effect without `weights`"
     backbone = entry(model, "backbone", str)
     kind = ARCHITECTURES.get(backbone or "")
     if kind is None:

@@ -1,9 +1,10 @@
 """The pieces of a scenario: immutable, documented, without torch."""
 
 import re
+from dataclasses import replace
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, SerializeAsAny, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, PositiveFloat, SerializeAsAny, model_validator
 
 from collab.architectures import ARCHITECTURES, RECONSTRUCTOR
 from collab.scenario.base import (
@@ -25,6 +26,8 @@ from collab.scenario.holding_checks import NEEDS_NO_IMAGES
 from collab.scenario.kinds import validate_defense, validate_kind, validate_options
 from collab.scenario.partitions import Overlap
 from collab.types import OptimizerName
+from collab.weights import PATTERN as WEIGHTS
+from collab.weights import WeightsFile, find_weights
 
 
 class ImageSchedule(Schedule):
@@ -66,6 +69,33 @@ class Model(Part):
         description="Where featurizer and decider part, e.g. conv4_1 (He et al., Table 1); deeper discloses less."
     )
     pretrain: Pretrain = Field(description="Step 1: the network that is split, and who trains it.")
+    weights: Annotated[str, Field(pattern=WEIGHTS)] | None = Field(
+        None,
+        description="Weights that pre-training begins from; rows from scratch do not. `imagenet`: torchvision's, from "
+        "the cache of torch's hub; `timm:NAME`: timm's, from the Hugging Face cache; a safetensors file, relative "
+        "to this one, whose names are ours or the library's. Nothing is downloaded.",
+    )
+    weights_license: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None,
+        description="License of the weights, for the card of what is released; what their file states unless given.",
+    )
+    mean: tuple[float, float, float] | None = Field(
+        None,
+        description="Mean of red, green and blue in [0, 1] that images are normalized by with `weights`; what those "
+        "state unless given, and ImageNet's where they state none.",
+    )
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = Field(None, description="Likewise the deviation.")
+
+    @property
+    def weights_file(self) -> WeightsFile | None:
+        """Where its weights lie and how images are normalized for them; ScenarioError where they are not here."""
+        if self.weights is None:
+            return None
+        file = find_weights(self.weights, self.backbone, ARCHITECTURES[self.backbone].published)
+        stated = {key: value for key in ("mean", "std") if (value := getattr(self, key)) is not None}
+        if self.weights_license is not None:
+            stated["license"] = self.weights_license
+        return replace(file, **stated)
 
 
 class Reconstructor(Schedule):

@@ -1,6 +1,7 @@
 """YAML to a scenario and back: every mistake at once, each with its line and column."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
@@ -10,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from collab.architectures import ARCHITECTURES
 from collab.errors import PluginError, ScenarioError
 from collab.plugins.discovery import GROUPS, Plugins
 from collab.scenario.attack_suite import Depth, add_auditors
@@ -22,6 +24,8 @@ from collab.scenario.model import Scenario
 from collab.scenario.overrides import apply_override
 from collab.scenario.plain_values import Finding, entry, items
 from collab.scenario.rows import find_part_mistakes
+from collab.weights import PATTERN as WEIGHTS
+from collab.weights import find_weights
 
 LARGEST_FILE = 256 << 10
 """Bytes of a scenario file; a long one has a few thousand."""
@@ -191,8 +195,10 @@ def with_tuples(value: Any) -> Any:
 
 
 def _resolve_paths(content: dict[str, Any], base: Path) -> None:
+    model = entry(content, "model", dict) or {}
     for part, key in [
         (content.get("data"), "root"),
+        *[(model, "weights")] * str(model.get("weights")).endswith(".safetensors"),
         *((entity, "rows") for _, entity in items(content.get("entities"))),
     ]:
         if isinstance(part, dict) and isinstance(part.get(key), str):
@@ -206,6 +212,13 @@ def _find_missing_files(content: dict[str, Any]) -> Iterator[Finding]:
     root = entry(data, "root", str)
     if root is not None and data.get("download") is not True and not Path(root).is_dir():
         yield ("data", "root"), f"there is no folder {root}; set it with --set data.root=FOLDER"
+    model = entry(content, "model", dict)
+    weights, kind = entry(model, "weights", str), ARCHITECTURES.get(entry(model, "backbone", str) or "")
+    if kind is not None and weights is not None and re.match(WEIGHTS, weights):
+        try:
+            find_weights(weights, str(model and model["backbone"]), kind.published)
+        except ScenarioError as cause:
+            yield ("model", "weights"), str(cause)
     for index, entity in items(content.get("entities")):
         rows = entry(entity, "rows", str)
         if rows is not None and not Path(rows).is_file():

@@ -75,7 +75,9 @@ def _allowed(about: dict[str, Any]) -> Iterator[str]:
     elif "pattern" in about:
         yield "text `" + about["pattern"].replace("|", "\\|") + "`"
     elif (kind := about.get("type")) == "array":
-        yield f"list of {' or '.join(_allowed(about['items']))}"
+        members = about.get("prefixItems", ())  # of a list of so many, all alike
+        inside = " or ".join(_allowed(members[0] if members else about["items"]))
+        yield f"list of {len(members)}, each a {inside}" if members else f"list of {inside}"
     elif kind == "object":
         yield "mapping"
     elif kind == "null":

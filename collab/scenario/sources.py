@@ -138,6 +138,28 @@ class Parquet(Data):
     )
 
 
+class ImageList(Data):
+    """Lists of images, as CSV or Parquet: a column of paths and one of labels."""
+
+    opens: ClassVar = {"list": "collab.data.image_lists:ImageLists"}
+    source: Literal["list"] = Field(description="Lists of images.")
+    root: str = Field(description="Folder of lists and images, relative to this file.")
+    train: Files = Field(
+        "train.csv", description="Lists of training images, CSV or Parquet: a name, a pattern, a folder, or several."
+    )
+    test: Files | None = Field(
+        "test.csv", description="Lists of held-out images, likewise; null if there are none, with `hold_out`."
+    )
+    images: str = Field(
+        "{}",
+        pattern=r"^[^{}]*\{\}[^{}]*$",
+        description="Where an image lies, relative to `root`: `{}` is what the column of paths holds. "
+        "`photos/{}.jpg`, if that is a name without its folder and ending.",
+    )
+    image: str = Field("image", description="Column of paths.")
+    label: str = Field("label", description="Column of labels, texts; in Parquet whatever `source: parquet` takes.")
+
+
 class ImageFolder(Data):
     """`root/train/<class>/*` and `root/val/<class>/*` or `root/test/<class>/*`; or `root/<class>/*` with `hold_out`."""
 

@@ -1,13 +1,18 @@
 """Step 1 of the regime: one entity trains a network on its own images, splits it and releases F and C."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from collab.scenario import stage_rows
+from collab.scenario.parts import Model
 from collab.scenario.stage_rows import is_pretraining
 from collab.stages.base import EntityStage, Job, Planning, Urgency
 from collab.stages.decode import decoded
 from collab.stages.find_copies import COPIES
 from collab.stages.keys import Keys, plain, remember
+from collab.weights import digest_weights
+
+_OF_WEIGHTS = ("weights", "weights_license", "mean", "std")
 
 
 class Pretrain(EntityStage):
@@ -30,4 +35,13 @@ class Pretrain(EntityStage):
     def key_of(keys: Keys, name: str) -> str:
         """The network and its training, the leader's images and the held-out ones."""
         used = [decoded(keys, name), decoded(keys, "heldout")]
-        return keys.make(Pretrain, name, plain(keys.scenario.model), used)
+        return keys.make(Pretrain, name, network_options(keys.scenario.model), used)
+
+
+def network_options(model: Model) -> dict[str, Any]:
+    """The part without what says where weights lie; with the digest of what lies there, and what that brings along."""
+    options = {key: value for key, value in plain(model).items() if key not in _OF_WEIGHTS}
+    file = model.weights_file
+    if file is not None:
+        options["weights"] = [digest_weights(file.path), file.mean, file.std, file.license]
+    return options

@@ -2,13 +2,16 @@
 
 import io
 import struct
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from collab.data.decoding import decode, digest_files
+from collab.data.decoding import _Room, decode, digest_files
 from collab.errors import DataError
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 1234\n"
@@ -30,6 +33,13 @@ def test_only_the_orientation_is_wanted_of_odd_exif_data() -> None:
     shown = decode(encoded(half, exif=exif), 16, where="x")[0]
     assert shown[0].tolist() == [0] * 16  # upside down
     assert shown[15].tolist() == [255] * 16
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("exif", [b"Exif\0\0junkjunkjunk", b"Exif\0\0MM\0*\0\0"])
+def test_exif_data_that_cannot_be_read_say_nothing_of_whole_pixels(exif: bytes, kind: str) -> None:
+    picture = Image.new("L", (16, 16), 100)
+    assert np.abs(decode(encoded(picture, kind, exif=exif), 16, where="x").astype(int) - 100).max() < 4
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -63,6 +73,43 @@ def test_the_ends_of_an_extreme_shape_are_not_resized(size: tuple[int, int], mon
     longest.paste(200, tuple(at - 2 for at in middle) + tuple(at + 3 for at in middle))
     assert (decode(encoded(longest), 512, where="x") == 200).all()
     assert max(asked[0]) <= 18 * 585
+
+
+EXTREME = """
+import io, resource, sys
+from PIL import Image
+from collab.data.decoding import decode
+long, file = Image.new("1", (1_500_000, 2), 1), io.BytesIO()
+long.save(file, "PNG")
+pages = int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (96 << 20),) * 2)
+print(len(file.getvalue()), decode(file.getvalue(), 512, where="long.png").min())
+"""
+
+
+def test_an_extreme_shape_takes_no_more_memory_than_its_square_asks_for() -> None:
+    """585 × 438,750,000 pixels without a cut, of a file of less than a kilobyte; 96 MiB are there."""
+    played = subprocess.run([sys.executable, "-c", EXTREME], capture_output=True, text=True, check=True)
+    size, darkest = map(int, played.stdout.split())
+    assert (size < 1000, darkest) == (True, 255)
+
+
+def test_large_pictures_wait_for_room_and_one_is_always_let_in() -> None:
+    room, is_in, second = _Room(10), threading.Event(), threading.Event()
+
+    def enter() -> None:
+        with room.taken(8):
+            second.set()
+
+    with room.taken(8), room.taken(2):
+        waiting = threading.Thread(target=enter)
+        waiting.start()
+        assert not second.wait(0.05)
+    waiting.join(10)
+    assert second.is_set()
+    with room.taken(99):
+        is_in.set()
+    assert is_in.is_set()
 
 
 def test_a_photograph_of_an_ordinary_shape_is_resized_as_a_whole() -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from collab.data.folders import ImageFolders
-from collab.data.listing import list_endings
+from collab.data.listing import list_endings, list_folder
 from collab.data.source import open_source
 from collab.errors import DataError
 from collab.scenario.sources import SOURCES
@@ -157,7 +157,10 @@ def test_folders_that_systems_leave_are_no_classes(name: str, root: Path) -> Non
         paint(place / name / "1.png")
     source = opened(root)
     assert source.classes == ("cat", "dog")
-    assert source.notices() == ()
+    assert source.notices() == (
+        f"2 hidden or system entries in `train` passed over ({name} 2).",
+        f"1 hidden or system entry in `val` passed over ({name} 1).",
+    )
 
 
 def test_files_that_systems_leave_are_no_images(root: Path) -> None:
@@ -165,7 +168,11 @@ def test_files_that_systems_leave_are_no_images(root: Path) -> None:
         for place in (root, root / "train", root / "train/cat", root / "val/dog"):
             (place / name).write_bytes(b"x")
     source = opened(root)
-    assert source.notices() == ()
+    kinds = "(.* 2, .DS_Store 2, ._* 2, Thumbs.db 2, desktop.ini 2)"
+    assert source.notices() == (
+        f"10 hidden or system entries in `train` passed over {kinds}.",
+        f"5 hidden or system entries in `val` passed over {kinds.replace('2', '1')}.",
+    )
     assert len(source.labels("train")) == 6
     assert decoded(source, range(6)).shape == (6, 3, 16, 16)
 
@@ -176,11 +183,13 @@ def test_what_cannot_be_an_image_is_named_all_at_once(root: Path) -> None:
     (root / "val/dog/loop.png").symlink_to("loop.png")
     (root / "train/owl").symlink_to(root / "nowhere")
     os.mkfifo(root / "val/cat/pipe.png")
+    paint(root / "train" / os.fsdecode(b"caf\xe9") / "1.png")
     with pytest.raises(DataError) as error:
         opened(root)
     first, *lines = str(error.value).splitlines()
-    assert first.startswith("5 entries of the image folders cannot be read.")
+    assert first.startswith("6 entries of the image folders cannot be read.")
     assert sorted(line.removeprefix(f"  {root}/").split(": ")[0] for line in lines) == [
+        r"train/caf\xe9 has a name that is not UTF-8, and its class is called by it",
         "train/cat/gone.png is a link to what is not there",
         "train/dog/folder.png is a folder with the name of an image",
         "train/owl is a link to what is not there",
@@ -206,9 +215,20 @@ def test_a_folder_that_cannot_be_read_is_named(root: Path, monkeypatch: pytest.M
             raise PermissionError(13, "Permission denied", str(path))
         return scan(path)
 
+    (root / "train/cat/gone.png").symlink_to(root / "nowhere.png")
     monkeypatch.setattr(os, "scandir", refused)
-    with pytest.raises(DataError, match=r"the folder .*train/dog cannot be read: Permission denied"):
+    with pytest.raises(DataError, match=r"^3 entries .*\n.*gone.png is a link to.*\n.*train/dog cannot be read: Perm"):
         opened(root)
+    with pytest.raises(DataError, match=r"the folder .*dog cannot be read: Permission denied"):
+        list_folder(root / "dog")
+
+
+def test_a_name_that_is_no_text_is_written_with_its_bytes(root: Path) -> None:
+    """An image plays whatever its name is; a list of rows, a terminal and a page need one that can be told apart."""
+    (root / "train/cat" / os.fsdecode(b"caf\xe9.png")).write_bytes(b"nothing")
+    source = opened(root)
+    with pytest.raises(DataError, match=r"train/cat/caf\\xe9\.png does not decode"):
+        decoded(source, range(len(source.labels("train"))))
 
 
 def test_a_file_that_goes_away_is_named(root: Path) -> None:
@@ -221,16 +241,16 @@ def test_a_file_that_goes_away_is_named(root: Path) -> None:
 def test_broken_images_come_all_at_once(root: Path) -> None:
     for number in range(300):
         paint(root / "train/cat" / f"x{number:03}.png")
-    broken = [root / "train/cat" / f"x{number:03}.png" for number in (*range(11), 299)]
+    broken = [root / "train/cat" / f"x{number:03}.png" for number in (*range(21), 299)]
     for file in broken:
         file.write_bytes(b"nothing")
     source = opened(root)
     with pytest.raises(DataError) as error:
         decoded(source, range(306))
     lines = str(error.value).splitlines()
-    assert lines[0] == "12 of 306 images do not decode:"
-    assert [line.split(" does not decode")[0].strip() for line in lines[1:11]] == [str(file) for file in broken[:10]]
-    assert lines[11] == "  and 2 more"
+    assert lines[0] == "22 of 306 images do not decode:"
+    assert [line.split(" does not decode")[0].strip() for line in lines[1:21]] == [str(file) for file in broken[:20]]
+    assert lines[21] == "  and 2 more"
     with pytest.raises(DataError, match=r"x299\.png does not decode as an image: .*Repair or remove it\.$"):
         decoded(source, [302, 0])
 
@@ -250,6 +270,7 @@ def test_folders_of_classes_without_a_split_are_one_split(root: Path) -> None:
     paint(root / "train/cat/.hidden.png")
     source = opened(root / "train")
     assert source.names("train") == opened(root).names("train")
-    assert (source.names("test"), source.labels("test").tolist(), source.notices()) == ((), [], ())
+    assert (source.names("test"), source.labels("test").tolist()) == ((), [])
+    assert source.notices() == ("1 hidden or system entry in `train` passed over (.* 1).",)
     assert source.digest() != opened(root).digest()
     assert len(decoded(source, range(6))) == 6

@@ -1,0 +1,137 @@
+"""Lists of images: tables, as CSV or Parquet, with a column of paths and one of labels."""
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
+from pyarrow import parquet
+
+from collab.data.decoding import NamedFiles, digest_files
+from collab.data.parquet_labels import Column, number_classes, read_column, refuse_classes_without_images
+from collab.data.shard_files import FileNames, find_beside, find_split_files, refuse_shared_files
+from collab.data.source import Split
+from collab.data.words import say_count, say_lines, say_names
+from collab.errors import DataError
+
+_DELIMITERS = ",;\t|"
+_LONGEST_LINE = 1 << 20  # bytes; Arrow reads blocks of so many, and a line must end within one
+
+
+class ImageLists(NamedFiles):
+    """Lists for each split: a row has the path of an image and its label; without `test` there is one split alone.
+
+    A path is put into `images` in the place of `{}`; that leads from `root` to the file and names the row. In CSV all
+    labels are texts, and what separates the columns is what the first line has most of.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_size: int,
+        seed: int,
+        root: str | Path,
+        train: FileNames,
+        test: FileNames | None,
+        images: str,
+        image: str,
+        label: str,
+    ) -> None:
+        self._side, self._root, self._pattern = image_size, Path(root), images
+        wanted: dict[Split, FileNames | None] = {"train": train, "test": test}
+        self._lists = {
+            split: () if stated is None else find_split_files(self._root, stated, ".csv", key=split)
+            for split, stated in wanted.items()
+        }
+        refuse_shared_files(self._lists["train"], self._lists["test"])
+        columns: dict[Split, list[Column]] = {split: [] for split in wanted}
+        names: dict[Split, list[str]] = {split: [] for split in wanted}
+        places: dict[str, str] = {}
+        for split, paths in self._lists.items():
+            for path in paths:
+                table = _read_table(path, image, label)
+                columns[split].append(read_column(table.column(label), f"column {label!r} of {path}"))
+                names[split] += self._name_rows(table.column(image), path, places)
+        _refuse_missing(self._root, places)
+        self.classes, self._labels = number_classes(columns, ())
+        refuse_classes_without_images(
+            self.classes, self._labels["train"], str(self._lists["train"][0]), "List one, or leave the class out."
+        )
+        self._folders = dict.fromkeys(names, self._root)
+        self._names = {split: tuple(listed) for split, listed in names.items()}
+
+    def digest(self) -> str:
+        """Identity of the lists and of the files that they name."""
+        names = sha256(json.dumps([self._names["train"], self._names["test"]]).encode()).hexdigest()
+        lists = [path for paths in self._lists.values() for path in paths]
+        files = [self._root / name for listed in self._names.values() for name in listed]
+        return digest_files("list", [self._side, *self.classes, names], [*lists, *files])
+
+    def _name_rows(self, column: pa.ChunkedArray, path: Path, places: dict[str, str]) -> Iterator[str]:
+        """The file of each row, relative to the root; `places` says which row names it, so that none is named twice."""
+        for row, value in enumerate(column.to_pylist()):
+            where = f"row {row} of {path}"
+            if not value:
+                raise DataError(f"{where} names no file. Write the path of an image, or take the row out.")
+            name = str(find_beside(Path(), self._pattern.replace("{}", value), where))
+            if name in places:
+                raise DataError(
+                    f"{where} names {name}, as {places[name]} does. An image stands in one row of all lists: it would "
+                    "count twice, or be both trained on and held out."
+                )
+            places[name] = where
+            yield name
+
+
+def _read_table(path: Path, image: str, label: str) -> pa.Table:
+    """The two columns of a list, the paths as texts."""
+    try:
+        is_parquet = path.suffix == ".parquet"
+        names = parquet.read_schema(path).names if is_parquet else _read_head(path)[0]
+        if missing := [name for name in (image, label) if names.count(name) != 1]:
+            raise DataError(
+                f"{path} must have the column {missing[0]!r} once; it has {say_names(names)}. Name the columns of "
+                "paths and labels in `data.image` and `data.label`."
+            )
+        table = parquet.read_table(path, columns=[image, label]) if is_parquet else _read_csv(path, image, label)
+        table.validate(full=True)
+    except (pa.ArrowException, csv.Error, OSError, ValueError, KeyError, OverflowError, MemoryError) as cause:
+        raise DataError(f"{path} is no readable list, CSV or Parquet: {cause}.") from cause
+    if not (pa.types.is_string(kind := table.schema.field(image).type) or pa.types.is_large_string(kind)):
+        raise DataError(f"column {image!r} of {path} is {kind}; it must hold the paths of images, as texts.")
+    return table
+
+
+def _read_csv(path: Path, image: str, label: str) -> pa.Table:
+    return arrow_csv.read_csv(
+        path,
+        read_options=arrow_csv.ReadOptions(block_size=_LONGEST_LINE),
+        parse_options=arrow_csv.ParseOptions(delimiter=_read_head(path)[1]),
+        convert_options=arrow_csv.ConvertOptions(
+            include_columns=[image, label],
+            column_types={image: pa.string(), label: pa.string()},
+            strings_can_be_null=True,
+            null_values=[""],  # `NA` and `null` are names of classes too
+        ),
+    )
+
+
+def _read_head(path: Path) -> tuple[list[str], str]:
+    """The names of the columns, and what stands between them."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        line = file.readline(_LONGEST_LINE)
+    delimiter = max(_DELIMITERS, key=line.count)
+    return next(csv.reader([line], delimiter=delimiter), []), delimiter
+
+
+def _refuse_missing(root: Path, places: Mapping[str, str]) -> None:
+    """Raises DataError for files that are not there, twenty of them by name: one try is enough to mend a list."""
+    missing = {name: where for name, where in places.items() if not (root / name).is_file()}
+    if missing:
+        raise DataError(
+            f"of {say_count(len(places), 'image')} that lists name, {len(missing):,} are not in {root}. `data.images` "
+            f"says how a path leads there:{say_lines(f'{name}, in {where}' for name, where in missing.items())}"
+        )

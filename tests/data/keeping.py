@@ -1,0 +1,105 @@
+"""Small sets of images as their owners keep them, each under the name of the root that docs/images.md gives it."""
+
+import io
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+from pyarrow import parquet
+
+
+def draw(number: int, side: int = 16) -> Image.Image:
+    """Noise that is another for each number."""
+    return Image.fromarray(np.random.default_rng(number).integers(0, 255, (side, side, 3), dtype=np.uint8))
+
+
+def encode(number: int, kind: str = "PNG") -> bytes:
+    """Image `number` as the content of a file."""
+    file = io.BytesIO()
+    draw(number).save(file, kind)
+    return file.getvalue()
+
+
+def save(path: Path, number: int) -> None:
+    """Image `number` as a file, whose folder need not be there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draw(number).save(path)
+
+
+def _save_classes(folder: Path, first: int) -> None:
+    for number in range(first, first + 8):
+        save(folder / ("cat", "dog")[number % 2] / f"{number}.png", number)
+
+
+def photos(root: Path, test: str = "test") -> None:
+    """Folders of classes in two splits."""
+    _save_classes(root / "train", 0)
+    _save_classes(root / test, 8)
+
+
+def classes(root: Path) -> None:
+    """Folders of classes, no split."""
+    _save_classes(root, 0)
+
+
+def ilsvrc(root: Path) -> None:
+    """As torchvision unpacks it."""
+    photos(root, "val")
+
+
+def hub(root: Path) -> None:
+    """Shards of Parquet."""
+    (root / "data").mkdir(parents=True)
+    for split, first in (("train", 0), ("test", 8)):
+        for shard in range(2):
+            numbers = range(first + 4 * shard, first + 4 * shard + 4)
+            images = [{"bytes": encode(number), "path": None} for number in numbers]
+            table = pa.table({"image": images, "label": [number % 2 for number in numbers]})
+            parquet.write_table(table, root / f"data/{split}-{shard:05d}-of-00002.parquet")
+
+
+def table(root: Path) -> None:
+    """One Parquet file."""
+    root.mkdir()
+    columns = {"image": [encode(number) for number in range(8)], "finding": ["clear", "crack"] * 4}
+    parquet.write_table(pa.table(columns), root / "images.parquet")
+
+
+def _list_images(folder: Path, numbers: range) -> Iterator[tuple[str, str]]:
+    for number in numbers:
+        save(folder / f"{number}.png", number)
+        yield f"{number}", ("clear", "crack")[number % 2]
+
+
+def listed(root: Path) -> None:
+    """A CSV file beside its images."""
+    rows = "".join(f"{name}.png,{label}\n" for name, label in _list_images(root, range(8)))
+    (root / "images.csv").write_text("path,finding\n" + rows)
+
+
+def names(root: Path) -> None:
+    """Lists of names, images in another folder."""
+    (root / "lists").mkdir(parents=True)
+    rows = "".join(f"{name},{label}\n" for name, label in _list_images(root / "photos", range(8)))
+    (root / "lists/train.csv").write_text("image,label\n" + rows)
+    image, label = zip(*_list_images(root / "photos", range(8, 16)), strict=True)
+    parquet.write_table(pa.table({"image": image, "label": label}), root / "lists/test.parquet")
+
+
+def cifar(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CIFAR-10 of 8 images; torchvision knows the digests of the real one, and is told to ask for none."""
+    from torchvision import datasets
+
+    folder = root / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    for seed, name in enumerate(("data_batch_1", "test_batch")):
+        pixels = np.random.default_rng(seed).integers(0, 255, (4, 3072), dtype=np.uint8)
+        (folder / name).write_bytes(pickle.dumps({"data": pixels, "labels": [0, 1, 1, 0]}))
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": ["plane", "car"]}))
+    monkeypatch.setattr(datasets.CIFAR10, "train_list", [["data_batch_1", None]])
+    monkeypatch.setattr(datasets.CIFAR10, "test_list", [["test_batch", None]])
+    monkeypatch.setattr(datasets.CIFAR10, "meta", {"filename": "batches.meta", "key": "label_names", "md5": None})
