@@ -101,7 +101,7 @@ def spread_evenly(count: int, most: int) -> Tensor:
 def class_means(rows: Tensor, labels: Tensor, count: int) -> Tensor:
     """The mean row of each of `count` classes, [count, width]; of a class without rows the mean of all."""
     means = rows.mean(0).repeat(count, 1)
-    for label in labels.unique():
+    for label in torch.unique(labels):
         means[label] = rows[labels == label].mean(0)
     return means
 
