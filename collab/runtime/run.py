@@ -5,13 +5,15 @@ import secrets
 import shlex
 import time
 from bisect import bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
 
 from collab.errors import BoundaryError, CollabError, DataError, EntityError, ResourceError, StoreError
 from collab.participants.assignment import ORACLE, Assignment, count_labels
@@ -224,13 +226,20 @@ class Run:
         named = [(self._named[name], outcome) for name, outcome in outcomes.items()]
         crossings = (outcome.crossings(job.participant, job.stage) for job, outcome in named)
         write_ledger(self.folder / "ledger.parquet", list(chain.from_iterable(crossings)))
-        scored = self.present.heldout_digest
-        rows = tabulate(self.scenario, [job for job, _ in named], outcomes, partial(self._answers_of, scored))
+        present = self.present
+        named_jobs, answers_of = [job for job, _ in named], partial(self._answers_of, present.heldout_digest)
+        rows = tabulate(self.scenario, named_jobs, outcomes, answers_of, self._find_local(present))
         record = self._record(named)
         if any(row.attack for row in rows):
             rows += list_verdicts(Opened.of_results(self.folder, self.scenario, rows, record))
         write_results(self.folder / "results.parquet", rows)
         return tuple(rows)
+
+    def _find_local(self, present: Assignment) -> Mapping[str, np.ndarray]:
+        """Which of the held-out images are an entity's own, of those who may gain."""
+        return present.find_local(
+            each.name for each in self.scenario.entities if each.name in present.holders and not each.is_onlooker
+        )
 
     def _answers_of(self, scored: str, participant: str, digest: str) -> Answers:
         """What a participant kept of each held-out image, and which images those are."""
