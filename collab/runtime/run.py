@@ -43,10 +43,7 @@ from collab.store.shelves import shelf_at, uri_of_run
 from collab.training.precision import resolve_compute
 from collab.types import Report
 
-MEND_THEM = (
-    "Nothing was trained. Repair or remove these images and give the same command, or leave them out: "
-    "--set data.broken=skip"
-)
+MEND_THEM = "Repair or remove these images and give the same command, or leave them out: --set data.broken=skip"
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,8 @@ class Prepared:
         cache = Cache(where.cache)
         decoding = [job for job in prepared.jobs if STAGES[job.stage].fails_whole]
         is_decoded = all(cache.holds(prepared.keys[job.name], job.participant) for job in decoding)
-        if scenario.data.broken == "refuse" and (where.is_fresh or not is_decoded):
+        is_strict = scenario.data.broken == "refuse" and scenario.on_failure == "stop"
+        if is_strict and (where.is_fresh or not is_decoded):
             refuse_strangers(scenario, sources, prepared.assignment)
         return prepared
 
@@ -276,7 +274,8 @@ class Run:
         broken = [name for name in failed if self._is_broken(name)]
         errors = [self._error(self._named[name], outcome) for name, outcome in failed.items() if name not in broken]
         lists = "\n".join(failed[name].failure for name in self._named if name in broken)
-        return [DataError(f"{lists}\n{MEND_THEM}"), *errors] if broken else errors
+        nothing = "Nothing was trained. " if self.scenario.on_failure == "stop" else ""
+        return [DataError(f"{lists}\n{nothing}{MEND_THEM}"), *errors] if broken else errors
 
     def _is_broken(self, failed: str) -> bool:
         stage = STAGES[self._named[failed].stage]

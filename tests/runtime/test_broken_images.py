@@ -44,7 +44,9 @@ def cut(file: Path) -> Path:
     return file
 
 
-def run(root: Path, *overrides: str, out: str = "runs", only: str | None = None, events: list[Event] | None = None) -> Played:
+def run(
+    root: Path, *overrides: str, out: str = "runs", only: str | None = None, events: list[Event] | None = None
+) -> Played:
     entities = ", ".join(
         f"{{name: {name}, data: {{source: imagefolder, root: {root / name}, hold_out: 0.2}},"
         " defense: {kind: dpm, blocks: 1, epochs: 1, batch_size: 16}}"
