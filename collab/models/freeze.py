@@ -20,4 +20,7 @@ def fold(net: nn.Module) -> nn.Module:
     For networks that gradients flow through while something else learns: its values differ by rounding (1e-6 relative).
     Save `net`, never this copy. Raises torch.fx's TraceError for a network that it cannot trace.
     """
-    return freeze(fuse(freeze(copy.deepcopy(net)), inplace=True))
+    copied = freeze(copy.deepcopy(net))
+    if not any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in net.modules()):
+        return copied  # nothing to fold, as in transformers, whose code torch.fx cannot always trace
+    return freeze(fuse(copied, inplace=True))

@@ -134,5 +134,7 @@ def _check_model(content: Mapping[str, Any], names: Sequence[str]) -> Iterator[F
         yield ("model", "hook"), f"{backbone} cannot be split at {hook!r}; it has {', '.join(kind.hooks)}{meant}"
     if side is not None and not kind.sides[0] <= side <= kind.sides[1]:
         yield ("data", "image_size"), f"{backbone} takes {kind.sides[0]} to {kind.sides[1]} px, not {side}"
+    elif side is not None and side % kind.patch:
+        yield ("data", "image_size"), f"{backbone} takes multiples of {kind.patch} px, its patches, not {side}"
     if entry(model, "width", int) is not None and kind.width is None:
         yield ("model", "width"), f"{backbone} has fixed widths; only {', '.join(OF_ANY_WIDTH)} take `width`"

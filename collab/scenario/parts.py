@@ -27,7 +27,7 @@ from collab.scenario.kinds import validate_defense, validate_kind, validate_opti
 from collab.scenario.partitions import Overlap
 from collab.types import OptimizerName
 from collab.weights import PATTERN as WEIGHTS
-from collab.weights import WeightsFile, find_weights
+from collab.weights import TIMM, WeightsFile, find_weights
 
 
 class ImageSchedule(Schedule):
@@ -46,9 +46,10 @@ class Pretrain(ImageSchedule):
 
 
 Backbone = Literal[tuple(ARCHITECTURES)]  # type: ignore[valid-type]
+_OURS = {name: kind for name, kind in ARCHITECTURES.items() if not name.startswith(TIMM)}
 _SIDES = "; ".join(
-    f"{low} to {high} px for {', '.join(name for name, kind in ARCHITECTURES.items() if kind.sides == (low, high))}"
-    for low, high in dict.fromkeys(kind.sides for kind in ARCHITECTURES.values())
+    f"{low} to {high} px for {', '.join(name for name, kind in _OURS.items() if kind.sides == (low, high))}"
+    for low, high in dict.fromkeys(kind.sides for kind in _OURS.values())
 )
 
 
@@ -57,7 +58,7 @@ class Model(Part):
 
     backbone: Backbone = Field(  # type: ignore[valid-type]
         description=f"The task network; images must be {_SIDES}. `_mlp` ends in two further layers (Xiao et al.) and "
-        "can be split at avgpool and fc."
+        "can be split at avgpool and fc. A ViT takes multiples of its patches; `timm:` needs timm (docs/networks.md)."
     )
     width: int | None = Field(
         None,

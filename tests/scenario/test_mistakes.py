@@ -16,7 +16,11 @@ FAULTS = {
     "label smoothing of R": ("name: small", "name: small\nreconstructor: {@label_smoothing: .1}", "unknown key"),
     "missing key": ("  hook: conv3_1\n", "", "3:1: model.hook: is missing"),
     "missing source": ("{source: creatures, ", "{", "2:1: data.source: is missing; one of creatures, parquet"),
-    "unknown source": ("source: creatures", "@source: creature", "must be one of creatures, parquet, imagefolder"),
+    "unknown source": (
+        "source: creatures",
+        "@source: creature",
+        "must be one of creatures, parquet, list, imagefolder",
+    ),
     "unknown backbone": ("backbone: resnet8", "@backbone: resnet9", "must be one of resnet8, resnet14"),
     "unknown defense": ("defense: none", "@defense: nope", "must be one of adversarial, class_gaussian, "),
     "unknown defense, long": ("kind: dpm", "@kind: dpn", "(got 'dpn'); did you mean `dpm`?"),
