@@ -1,10 +1,62 @@
 """The catalog of backbones and where each can be split; free of torch, so that a scenario is checked without it."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Layout = Literal["maps", "tokens", "channels last"]
+"""What pieces of a network answer: [batch, channels, height, width], [batch, count, width], or channels behind."""
+
+
+class Backbone(ABC):
+    """A task network of a plugin: where it can be split, and its pieces.
+
+    It says its `kind`, and in `Options`, a model of `collab.scenario.network.Network`, what a scenario may state beside
+    it; it is built with each of these. Its module imports torch in `pieces` alone, so that a scenario is checked
+    without. `sides` are the least and the largest side of its images. `width` is that of the first stage where a
+    scenario states none, None where none can be stated. `layout`, `placeless` and `patch` are as in `Architecture`.
+    """
+
+    group: ClassVar[str] = "backbones"
+    kind: ClassVar[str]
+    sides: ClassVar[tuple[int, int]] = (16, 512)
+    width: ClassVar[int | None] = None
+    layout: ClassVar[Layout] = "maps"
+    placeless: ClassVar[int] = 0
+    patch: ClassVar[int] = 1
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if (kind := vars(cls).get("kind")) and (options := vars(cls).get("Options")):
+            options.opens = {kind: f"{cls.__module__}:{cls.__qualname__}"}  # in any process that imports the plugin
+
+    @property
+    @abstractmethod
+    def hooks(self) -> tuple[str, ...]:
+        """All names at which the network can be split, shallow first."""
+
+    def last_piece(self, hook: str) -> str:
+        """The last piece before a split at `hook`; the piece of that name unless overridden."""
+        return hook
+
+    def is_rectified(self, hook: str) -> bool:
+        """Whether features at `hook` are never negative."""
+        return False
+
+    @abstractmethod
+    def pieces(self, outputs: int, width: int | None) -> "dict[str, nn.Module]":
+        """The untrained network, after its normalization, cut into modules by name, which are applied in order.
+
+        The last one is called `head`, and no hook: it answers [batch, outputs]. Those before it answer maps [batch,
+        channels, height, width], or what `layout` says. No piece may change what it is given. Draws weights from
+        torch's global generator.
+        """
 
 
 @dataclass(frozen=True)
@@ -30,7 +82,7 @@ class Architecture:
     width: int | None = None
     signed: str = "fc"
     published: str = ""
-    layout: Literal["maps", "tokens", "channels last"] = "maps"
+    layout: Layout = "maps"
     placeless: int = 0
     patch: int = 1
 

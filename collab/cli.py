@@ -1,6 +1,5 @@
 """The command line; torch, ray, pyarrow and jinja2 are imported inside the commands that need them."""
 
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from collab.cli_export import export
 from collab.cli_options import (
     Address,
     AsJson,
@@ -22,8 +22,10 @@ from collab.cli_options import (
     PluginDirs,
     ScoredOn,
     Seed,
+    Track,
 )
 from collab.cli_plugins import new, plugins_app, schema
+from collab.cli_process import Interruption, open_streams
 from collab.cli_store import cache_app, store_app
 from collab.cli_validate import validate
 from collab.errors import INTERRUPTED, CollabError, ScenarioError
@@ -79,6 +81,7 @@ def run(
     check: Annotated[bool, typer.Option("--check", help=CHECK)] = False,
     only: Annotated[str | None, typer.Option(metavar="JOB", help="Play one job and what it needs.")] = None,
     audit: AuditDepth = None,
+    track: Track = None,
     plugin_dirs: PluginDirs = None,
     as_json: AsJson = False,
 ) -> None:
@@ -92,7 +95,7 @@ def run(
         from collab.scenario.sweep import read_sweep
 
         first = [] if seed is None else [f"seed={seed}"]
-        changes = [*_with_scored_on(overrides, on), *first]
+        changes = [*_changes(overrides, on, track), *first]
         spec, cells = read_sweep(scenario, (), seeds=seeds, overrides=changes, plugin_dirs=plugin_dirs or ())
         _play_sweep(spec, cells, out, backend, address, device, fresh=fresh, check=check, as_json=as_json)
         return
@@ -102,7 +105,7 @@ def run(
     from collab.runtime.ray_session import start_beside_imports
     from collab.scenario.reader import read_scenario
 
-    loaded = read_scenario(scenario, _with_scored_on(overrides, on), seed, plugin_dirs=plugin_dirs or (), audit=audit)
+    loaded = read_scenario(scenario, _changes(overrides, on, track), seed, plugin_dirs=plugin_dirs or (), audit=audit)
     if check and only is not None:
         raise ScenarioError("--check judges all results, and --only plays a part of the scenario.")
     if check and loaded.scenario.data.is_for_choosing:
@@ -167,6 +170,7 @@ def sweep(
     seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds, from the scenario's own upward.")] = None,
     overrides: Overrides = None,
     on: ScoredOn = None,
+    track: Track = None,
     plugin_dirs: PluginDirs = None,
     out: Out = Path("runs"),
     backend: BackendName = "ray",
@@ -181,7 +185,7 @@ def sweep(
     from collab.scenario.sweep import read_sweep
 
     spec, cells = read_sweep(
-        file, vary or (), seeds=seeds, combine="zip" if zipped else None, overrides=_with_scored_on(overrides, on),
+        file, vary or (), seeds=seeds, combine="zip" if zipped else None, overrides=_changes(overrides, on, track),
         plugin_dirs=plugin_dirs or (),
     )  # fmt: skip
     _play_sweep(spec, cells, out, backend, address, device, fresh=fresh, check=check, dry_run=dry_run, as_json=as_json)
@@ -190,6 +194,7 @@ def sweep(
 app.command()(validate)
 app.command()(schema)
 app.command()(new)
+app.command()(export)
 
 
 @app.command()
@@ -211,11 +216,16 @@ def report(
 
 def main() -> None:
     """Runs the command line; errors of our tree become one message and their exit code."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started us in the background may have ignored it
+    interruption = Interruption()
+    interruption.listen()
+    open_streams()
     try:
-        code = app(standalone_mode=False)  # typer answers an exit code, 130 for Ctrl-C, where it does not exit itself
+        try:
+            code = app(standalone_mode=False)  # typer answers a code, 130 for Ctrl-C, where it does not exit itself
+        finally:
+            sys.stdout.flush()
         if code == INTERRUPTED:
-            _say("interrupted")
+            raise KeyboardInterrupt
         if code:
             sys.exit(code)
     except CollabError as error:
@@ -225,7 +235,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         _say("interrupted")
-        sys.exit(INTERRUPTED)
+        sys.exit(interruption.exit_code)
     except Exception as error:
         show: Callable[[], Any] | None = getattr(error, "show", None)  # a usage error of the command line
         if show is None:
@@ -278,7 +288,7 @@ def _play_sweep(
 
 @contextmanager
 def _going_on(is_fresh: bool) -> Iterator[None]:
-    """Says to whom Ctrl-C interrupts that nothing is lost."""
+    """Says to whoever interrupts that nothing is lost."""
     try:
         yield
     except KeyboardInterrupt:
@@ -287,8 +297,10 @@ def _going_on(is_fresh: bool) -> Iterator[None]:
         raise
 
 
-def _with_scored_on(overrides: list[str] | None, on: str | None) -> list[str]:
-    return [*(overrides or ()), *([] if on is None else [f"data.score_on={on}"])]
+def _changes(overrides: list[str] | None, on: str | None, track: list[str] | None) -> list[str]:
+    """What options change in a scenario that are short for an override."""
+    scored = [] if on is None else [f"data.score_on={on}"]
+    return [*(overrides or ()), *scored, *([f"trackers=[{', '.join(track)}]"] if track else [])]
 
 
 def _say(text: str) -> None:

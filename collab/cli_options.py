@@ -23,6 +23,14 @@ Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where netw
 Fresh = Annotated[bool, typer.Option("--fresh", help="Play every stage, whatever the cache holds.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Results as JSON on standard output.")]
 
+Track = Annotated[
+    list[str] | None,
+    typer.Option(metavar="TRACKER", help="Also tell tensorboard, mlflow, wandb or a plugin; repeatable: trackers."),
+]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the plugin; repeatable.")
+]
+
 PluginDirs = Annotated[
     list[Path] | None,
     typer.Option("--plugin-dir", metavar="DIR", help="Another folder of plugins (docs/plugins.md); repeatable."),

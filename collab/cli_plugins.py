@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from collab.cli_options import PluginDirs
+from collab.cli_options import PluginDirs, Settings
 
 if TYPE_CHECKING:
     from collab.scenario.offers import Offer
@@ -36,9 +36,7 @@ def plugins_list(
 @plugins_app.command("check")
 def plugins_check(
     kind: Annotated[str, typer.Argument(metavar="KIND|PATH", help="A kind, or the file of a plugin.")],
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An option of the plugin; repeatable.")
-    ] = None,
+    settings: Settings = None,
     most_times: Annotated[
         float, typer.Option(min=1.0, help="How many times slower than the paper's entity it may be.")
     ] = 20.0,
@@ -47,7 +45,7 @@ def plugins_check(
     """Runs the conformance kit on a plugin: options, same bits, plain reports, resume, shards, cost, controls."""
     from collab.errors import PluginError
     from collab.plugins.discovery import GROUPS, Plugins
-    from collab.scenario.document import read_value
+    from collab.scenario.document import read_settings
     from collab.scenario.offers import find_offers_called
     from collab.testing import check_all
 
@@ -58,10 +56,7 @@ def plugins_check(
             raise PluginError(f"there is no file {path}. Name a kind, or the file of a plugin.")
         folders, kind = [*folders, path.resolve().parent], path.stem
     plugins = Plugins.of(Path.cwd(), plugin_dirs=folders)
-    try:
-        options = {key: read_value(value) for key, _, value in (each.partition("=") for each in settings or ())}
-    except ValueError as cause:
-        raise PluginError(str(cause)) from cause
+    options = read_settings(settings or ())
     failed = 0
     for offer in find_offers_called(plugins, kind):
         if offer.problem:
@@ -101,7 +96,9 @@ def schema(
 
 
 def new(
-    what: Annotated[Literal["entity", "defense", "attack", "source"], typer.Argument(help="What to write.")],
+    what: Annotated[
+        Literal["entity", "defense", "attack", "source", "backbone", "tracker"], typer.Argument(help="What to write.")
+    ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its kind, as scenarios name it.")],
     project: Annotated[Path, typer.Option("--in", metavar="DIR", help="The project's folder.")] = Path(),
 ) -> None:

@@ -51,6 +51,7 @@ LONG = [
     "participants/test_attacking.py",
     "participants/test_disclosure.py",
     "participants/test_published_images.py",
+    "plugins/test_add_a_backbone.py",
     "plugins/test_add_a_source.py",
     "plugins/test_add_an_entity.py",
     "report/pages/test_browser.py",
@@ -74,6 +75,7 @@ LONG = [
     "test_cli_plugins.py",
     "test_packaging.py",
     "testing/test_kit.py",
+    "trackers/test_trackers.py",
     "training/test_host_copies.py",
 ]
 """Files that take more than four seconds of a core to play, to train, to build networks or to start interpreters."""

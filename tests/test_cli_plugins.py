@@ -118,8 +118,18 @@ def test_new_plugins_and_their_tests_run_as_they_are(collab: Collab, tmp_path: P
     assert collab("new", "defense", "cap", "--in", "project")[0] == 0
     assert collab("new", "attack", "half_trust", "--in", "project")[0] == 0
     assert collab("new", "source", "arrays", "--in", "project")[0] == 0
+    assert collab("new", "backbone", "even_blocks", "--in", "project")[0] == 0
+    assert collab("new", "tracker", "lines", "--in", "project")[0] == 0
     project = tmp_path / "project"
-    for name, word in (("round_off", "fewer"), ("cap", "less"), ("half_trust", "Share"), ("arrays", "brighter")):
+    words = {
+        "round_off": "fewer",
+        "cap": "less",
+        "half_trust": "Share",
+        "arrays": "brighter",
+        "even_blocks": "after",
+        "lines": "epoch",
+    }
+    for name, word in words.items():
         code, out, err = collab("plugins", "list", name, "--plugin-dir", "project")
         assert (code, "broken" in out, word in out) == (0, False, True), out + err
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
@@ -131,7 +141,7 @@ def test_new_plugins_and_their_tests_run_as_they_are(collab: Collab, tmp_path: P
         text=True,
         check=False,
     )
-    assert "13 passed" in done.stdout, done.stdout + done.stderr
+    assert "19 passed" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from typing_extensions import override
 
-from collab.architectures import ARCHITECTURES, Architecture
+from collab.architectures import ARCHITECTURES, Architecture, Backbone
 from collab.errors import ScenarioError
 from collab.models.layers import Normalize
 from collab.models.tokens import MapToTokens, TokensToMap, Turned
+
+AnyBackbone = str | Backbone
+"""A network of the catalog by its name, or one of a plugin."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Encoder(nn.Module):
 
 
 def build_split(
-    backbone: str,
+    backbone: AnyBackbone,
     hook: str,
     *,
     classes: int,
@@ -66,7 +69,7 @@ def build_split(
 
 
 def build_network(
-    backbone: str,
+    backbone: AnyBackbone,
     *,
     classes: int,
     width: int | None = None,
@@ -78,17 +81,21 @@ def build_network(
     if width is not None and kind.width is None:
         free = ", ".join(name for name, each in ARCHITECTURES.items() if each.width is not None)
         raise ScenarioError(
-            f"model: {backbone} has fixed widths, so `width: {width}` cannot be honored; only {free} take one. "
+            f"model: {_name(backbone)} has fixed widths, so `width: {width}` cannot be honored; only {free} take one. "
             f"Leave `width` out."
         )
-    pieces = family(kind)(backbone, classes, kind.width if width is None else width)
+    width = kind.width if width is None else width
+    if isinstance(backbone, Backbone):
+        pieces = backbone.pieces(classes, width)
+    else:
+        pieces = family(ARCHITECTURES[backbone])(backbone, classes, width)
     network = nn.Sequential()
     for name, piece in {"normalize": Normalize(mean, std), **pieces}.items():
         network.add_module(name, piece)
     return network
 
 
-def cut(network: nn.Sequential, backbone: str, hook: str) -> Split:
+def cut(network: nn.Sequential, backbone: AnyBackbone, hook: str) -> Split:
     """`network` of `build_network` in two parts that share its modules; raises ScenarioError for an unknown hook."""
     last = _last_piece(backbone, hook)
     featurizer, decider = nn.Sequential(), nn.Sequential()
@@ -105,7 +112,7 @@ def cut(network: nn.Sequential, backbone: str, hook: str) -> Split:
     return Split(featurizer, decider)
 
 
-def _between(kind: Architecture) -> tuple[nn.Module | None, nn.Module | None]:
+def _between(kind: Architecture | Backbone) -> tuple[nn.Module | None, nn.Module | None]:
     """What makes a map of what pieces answer, and that of a map; neither has anything to learn."""
     match kind.layout:
         case "tokens":
@@ -130,10 +137,10 @@ def feature_shape(featurizer: nn.Module, image_size: int) -> tuple[int, int, int
     return channels, height, width
 
 
-def is_rectified(backbone: str, hook: str) -> bool:
+def is_rectified(backbone: AnyBackbone, hook: str) -> bool:
     """Whether features at `hook` are never negative; raises ScenarioError for an unknown backbone or hook."""
     _last_piece(backbone, hook)
-    return ARCHITECTURES[backbone].is_rectified(hook)
+    return _architecture(backbone).is_rectified(hook)
 
 
 def family(kind: Architecture) -> Callable[[str, int, int | None], dict[str, nn.Module]]:
@@ -143,15 +150,22 @@ def family(kind: Architecture) -> Callable[[str, int, int | None], dict[str, nn.
     return build
 
 
-def _architecture(backbone: str) -> Architecture:
+def _architecture(backbone: AnyBackbone) -> Architecture | Backbone:
+    if isinstance(backbone, Backbone):
+        return backbone
     if backbone not in ARCHITECTURES:
         names = ", ".join(ARCHITECTURES)
         raise ScenarioError(f"model: there is no backbone {backbone!r}. Take one of {names}.")
     return ARCHITECTURES[backbone]
 
 
-def _last_piece(backbone: str, hook: str) -> str:
+def _last_piece(backbone: AnyBackbone, hook: str) -> str:
     kind = _architecture(backbone)
     if hook not in kind.hooks:
-        raise ScenarioError(f"model: {backbone} cannot be cut at {hook!r}. It has the hooks {', '.join(kind.hooks)}.")
+        hooks = ", ".join(kind.hooks)
+        raise ScenarioError(f"model: {_name(backbone)} cannot be cut at {hook!r}. It has the hooks {hooks}.")
     return kind.last_piece(hook)
+
+
+def _name(backbone: AnyBackbone) -> str:
+    return backbone.kind if isinstance(backbone, Backbone) else backbone

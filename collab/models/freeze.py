@@ -18,9 +18,9 @@ def fold(net: nn.Module) -> nn.Module:
     """A frozen copy in which each BatchNorm that follows a convolution is part of it; `net` is untouched.
 
     For networks that gradients flow through while something else learns: its values differ by rounding (1e-6 relative).
-    Save `net`, never this copy. Raises torch.fx's TraceError for a network that it cannot trace.
+    Save `net`, never this copy. Of a network that torch.fx cannot trace, as a plugin's may be, it is a frozen copy.
     """
-    copied = freeze(copy.deepcopy(net))
-    if not any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in net.modules()):
-        return copied  # nothing to fold, as in transformers, whose code torch.fx cannot always trace
-    return freeze(fuse(copied, inplace=True))
+    try:
+        return freeze(fuse(freeze(copy.deepcopy(net)), inplace=True))
+    except Exception:  # whatever its code makes of the proxies that it is traced with
+        return freeze(copy.deepcopy(net))

@@ -30,7 +30,7 @@ class Defended(Participant):
     def new_module(self, defense: Defense | None = None) -> nn.Module:
         """The module of a defense (its own unless given), untrained."""
         model, defense = self.scenario.model, defense or self.defense
-        rectified = is_rectified(model.backbone, model.hook)
+        rectified = is_rectified(model.architecture, model.hook)
         return conversion_of(defense.form).new_module(
             defense, lambda: self.released, self.spec.shape[0], rectified=rectified
         )

@@ -155,7 +155,7 @@ class Holder:
     def new_split(self, outputs: int | None = None) -> Split:
         """An untrained F and C of the scenario's architecture, with other `outputs` than those of the task if given."""
         model = self.scenario.model
-        return build_split(model.backbone, model.hook, classes=outputs or self.task.outputs, width=model.width)
+        return build_split(model.architecture, model.hook, classes=outputs or self.task.outputs, width=model.width)
 
     def new_reconstructor(self, kind: str | None = None) -> nn.Module:
         """An untrained R of `kind`, the scenario's unless given."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from collab.models.backbones import Split, build_network, build_split, cut
 from collab.models.pretrained import load_weights
-from collab.scenario.parts import Model
+from collab.scenario.network import Network
 from collab.store.weights_file import read_weights
 
 SLACK = 1 << 30
@@ -14,7 +14,7 @@ SLACK = 1 << 30
 class Start:
     """The network of a scenario before it is trained, and what a card says of where it comes from."""
 
-    def __init__(self, model: Model, outputs: int) -> None:
+    def __init__(self, model: Network, outputs: int) -> None:
         self._model, self._outputs = model, outputs
         self.card: dict[str, Any] = {}
 
@@ -22,8 +22,10 @@ class Start:
         """F and C, drawn from torch's global generator where no weights are given; errors as in `load_weights`."""
         model, file = self._model, self._model.weights_file
         if file is None:
-            return build_split(model.backbone, model.hook, classes=self._outputs, width=model.width)
-        network = build_network(model.backbone, classes=self._outputs, width=model.width, mean=file.mean, std=file.std)
+            return build_split(model.architecture, model.hook, classes=self._outputs, width=model.width)
+        network = build_network(
+            model.architecture, classes=self._outputs, width=model.width, mean=file.mean, std=file.std
+        )
         most = SLACK + 8 * sum(value.numel() for value in network.state_dict().values())
         weights = read_weights(file.path, most_bytes=most, sha256=file.sha256)
         tensors = weights.tensors
@@ -41,4 +43,4 @@ class Start:
                 "drawn": list(drawn),
             }
         }
-        return cut(network, model.backbone, model.hook)
+        return cut(network, model.architecture, model.hook)

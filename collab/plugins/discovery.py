@@ -20,7 +20,14 @@ from collab.plugins.modules import here, import_file, mount
 
 KIND = r"^[a-z][a-z0-9_]*$"
 
-GROUPS = {"entities": "entity", "defenses": "defense", "attacks": "attack", "sources": "source"}
+GROUPS = {
+    "entities": "entity",
+    "defenses": "defense",
+    "attacks": "attack",
+    "sources": "source",
+    "backbones": "backbone",
+    "trackers": "tracker",
+}
 """The groups, which are also names of folders, and what one of each is called."""
 
 BASES = {
@@ -28,8 +35,19 @@ BASES = {
     "defenses": "collab.defenses.base.Defense",
     "attacks": "collab.attacks.base.Attack",
     "sources": "collab.data.source.Source",
+    "backbones": "collab.architectures.Backbone",
+    "trackers": "collab.trackers.base.Tracker",
 }
 """What a plugin of a group subclasses; of its base it has the `group` that it says it belongs to."""
+
+BUILT_IN = {
+    "trackers": {
+        "mlflow": "collab.trackers.mlflow:Mlflow",
+        "tensorboard": "collab.trackers.tensorboard:TensorBoard",
+        "wandb": "collab.trackers.wandb:Wandb",
+    }
+}
+"""Plugins of ours, by group, that are no entry points: they need no installed metadata to be found."""
 
 OPTIONS_MODULE = "options"
 """The module of a package or folder that holds what scenarios may state of the plugins in it."""
@@ -43,6 +61,7 @@ class Origin:
     """Where a plugin comes from: an entry point of an installed package, or a file.
 
     `is_sure`: its group is known before it is imported; of a file that lies directly in a plugin folder it is not.
+    What is no file is an entry point, of whichever class: the package `importlib_metadata` brings one of its own.
     """
 
     source: EntryPoint | Path
@@ -57,11 +76,11 @@ class Origin:
     @property
     def is_ours(self) -> bool:
         """Whether it comes with this package, whose stages have versions and whose kinds are in the documentation."""
-        return isinstance(self.source, EntryPoint) and is_ours(self.source.module)
+        return not isinstance(self.source, Path) and is_ours(self.source.module)
 
     def is_same(self, other: "Origin") -> bool:
         """Whether both are one plugin: the same entry point, or one file or a copy of it, as after `pip install .`."""
-        if isinstance(self.source, EntryPoint) and isinstance(other.source, EntryPoint):
+        if not isinstance(self.source, Path) and not isinstance(other.source, Path):
             return self.source.value == other.source.value
         one, two = self._file, other._file
         return one is not None and two is not None and filecmp.cmp(one, two, shallow=False)
@@ -171,7 +190,7 @@ class Plugins:
         plugin that is a file. Raises PluginError as `load` does.
         """
         origin = self.origin(group, kind)
-        package = origin.source.module.rpartition(".")[0] if isinstance(origin.source, EntryPoint) else ""
+        package = "" if isinstance(origin.source, Path) else origin.source.module.rpartition(".")[0]
         name = f"{package}.{OPTIONS_MODULE}"
         with _imports(origin, group, kind):
             return import_module(name) if package and find_spec(name) else None
@@ -208,7 +227,11 @@ def is_ours(module: str) -> bool:
 
 @cache  # what is installed stays so while a process lives, and reading it for each of a hundred entities is slow
 def _points(group: str) -> Sequence[EntryPoint]:
-    return tuple(entry_points(group=f"collab.{group}"))
+    ours = BUILT_IN.get(group, {}).items()
+    return (
+        *entry_points(group=f"collab.{group}"),
+        *(EntryPoint(kind, value, f"collab.{group}") for kind, value in ours),
+    )
 
 
 def _files(folder: Path) -> list[Path]:
@@ -234,7 +257,7 @@ def _classes(origin: Origin, group: str, kind: str) -> list[type]:
         )
     source = origin.source
     with _imports(origin, group, kind):
-        values = [source.load()] if isinstance(source, EntryPoint) else list(vars(import_file(source)).values())
+        values = list(vars(import_file(source)).values()) if isinstance(source, Path) else [source.load()]
     classes = dict.fromkeys(each for each in values if isinstance(each, type))  # each once, whatever its names
     return [each for each in classes if vars(each).get("kind") == kind and getattr(each, "group", None) == group]
 

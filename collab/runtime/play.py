@@ -16,6 +16,7 @@ from collab.runtime.ray_backend import RayBackend
 from collab.runtime.ray_session import RaySession
 from collab.runtime.run import Prepared, Run, Where
 from collab.runtime.schedule import Backend, schedule
+from collab.runtime.tracking import tracking
 from collab.scenario.model import Scenario
 from collab.training.precision import resolve_compute
 
@@ -48,23 +49,26 @@ def play(scenario: Scenario, where: Where, watch: Emit, session: RaySession | No
     published and measured by then stays, and the next run goes on from there.
     """
     run = Run(Prepared.of(scenario, where, watch), where)
-    watch({"event": "planned", "jobs": len(run.jobs), "run": run.folder.name})
     start_seconds, leaks = 0.0, list[Leak]()
-    try:
-        backend = backend_for(
-            [scenario],
-            where,
-            watch,
-            last_look=lambda contents: leaks.extend(run.audit.found(contents)),
-            session=session,
-        )
-        start_seconds = schedule([run], backend, watch, is_fresh=where.is_fresh)
-    finally:
-        rows = run.write()
-    refuse([*leaks, *run.leaks()], run.folder)
-    failures = tuple(run.errors())
-    if failures and scenario.on_failure == "stop":
-        raise failures[0]
+    with tracking(where.plugins, watch) as tell:
+        tell.begin(scenario, run.folder)
+        tell({"event": "planned", "jobs": len(run.jobs), "run": run.folder.name})
+        try:
+            backend = backend_for(
+                [scenario],
+                where,
+                tell,
+                last_look=lambda contents: leaks.extend(run.audit.found(contents)),
+                session=session,
+            )
+            start_seconds = schedule([run], backend, tell, is_fresh=where.is_fresh)
+        finally:
+            rows = run.write()
+        refuse([*leaks, *run.leaks()], run.folder)
+        failures = tuple(run.errors())
+        if failures and scenario.on_failure == "stop":
+            raise failures[0]
+        tell.end(run.folder, rows)
     cached = sum(outcome.is_cached for outcome in run.outcomes.values())
     return Played(run.folder, rows, run.seconds, start_seconds, len(run.jobs), cached, run.audit, failures)
 

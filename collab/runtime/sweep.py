@@ -25,6 +25,7 @@ from collab.runtime.pages import refuse_leaks
 from collab.runtime.play import backend_for
 from collab.runtime.run import Prepared, Run, Where
 from collab.runtime.schedule import schedule
+from collab.runtime.tracking import Trackers
 from collab.scenario.model import Scenario
 from collab.scenario.rows import list_played_rows
 from collab.scenario.sweep import Cell, Sweep
@@ -98,13 +99,15 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
     todo = [at for at, place in enumerate(places) if where.is_fresh or not place.exists()]
     watch({"event": "sweep", "cells": len(cells), "todo": len(todo), "keys": len(_list_missing(prepared, todo, where))})
     failures: list[Failure] = []
+    tell = Trackers(where.plugins, watch)
     at_of, scenarios_of = dict[Path, int](), dict[Path, Scenario]()
 
     def runs() -> Iterator[Run]:
         for at in todo:
             run = Run(prepared[at], where)
             at_of[run.folder] = at
-            watch({"event": "cell", "cell": cells[at].label, "jobs": len(run.jobs), "run": run.folder.name})
+            tell.begin(run.scenario, run.folder)
+            tell({"event": "cell", "cell": cells[at].label, "jobs": len(run.jobs), "run": run.folder.name})
             yield run
 
     def ended(run: Run) -> None:
@@ -120,15 +123,17 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
             for name, sheet in run.sheets().items():
                 write_pictures(places[at].parent, sheet, _sheet_name(places[at], name))
             write_results(places[at], rows)
+        tell.end(run.folder, () if errors else rows)
         watch({"event": "cell_done", "cell": cells[at].label, "failed": len(errors), "run": run.folder.name})
 
     try:
         if todo:
             lanes = min(LANES, len(todo))
             scenarios = [cells[at].scenario for at in todo]
-            backend = backend_for(scenarios, where, watch, lanes)
-            schedule(runs(), backend, watch, is_fresh=where.is_fresh, at_once=AT_ONCE * lanes, ended=ended)
+            backend = backend_for(scenarios, where, tell, lanes)
+            schedule(runs(), backend, tell, is_fresh=where.is_fresh, at_once=AT_ONCE * lanes, ended=ended)
     finally:
+        tell.close()
         verdicts, answer = _write(spec, cells, places, folder, failures)
     if (page := folder / "report.html").exists():
         refuse_leaks(page, scenarios_of, where.plugins)

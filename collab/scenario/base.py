@@ -182,6 +182,12 @@ class OptionalPairs(AttackOptions):
         return HandOut(pairs=self.pairs) if self.pairs else None
 
 
+class TrackerOptions(Part):
+    """What stands in the mapping of a tracker; a plugin's options subclass it."""
+
+    kind: Kind = Field(description="The tracker plugin; its name alone is short for all defaults.")
+
+
 ABOUT_OPTIMIZERS = (
     "sgd has Nesterov momentum 0.9; muon orthogonalizes the momentum of filters and matrices, and trains the rest by "
     "adamw at a tenth of the rate."

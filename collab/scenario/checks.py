@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from collab.architectures import ARCHITECTURES
+from collab.architectures import ARCHITECTURES, Architecture, Backbone
 from collab.meant import did_you_mean
 from collab.scenario.holding_checks import check_holding, check_onlookers, check_partition
+from collab.scenario.own_source_checks import check_own_sources
 from collab.scenario.plain_values import Finding, entry, items, names_in, no_such_entity, number_in
 from collab.scenario.row_checks import check_expectations, check_federation, check_row
 from collab.scenario.sources import SOURCES, list_sources_that_tell
@@ -31,6 +32,7 @@ def find_cross_mistakes(content: Mapping[str, Any]) -> Iterator[Finding]:
     yield from check_onlookers(content, entities)
     if entities:
         yield from check_partition(content, entities)
+    yield from check_own_sources(content, entities)
     yield from _check_data(content)
     yield from _check_model(content, names)
     seen: set[str] = set()
@@ -127,14 +129,20 @@ def _check_model(content: Mapping[str, Any], names: Sequence[str]) -> Iterator[F
     kind = ARCHITECTURES.get(backbone or "")
     if kind is None:
         return
-    hook = entry(model, "hook", str)
     side = entry({"image_size": 32, **(entry(content, "data", dict) or {})}, "image_size", int)  # the default of Data
+    yield from check_backbone(str(backbone), kind, entry(model, "hook", str), side, entry(model, "width", int))
+
+
+def check_backbone(
+    name: str, kind: Architecture | Backbone, hook: str | None, side: int | None, width: int | None
+) -> Iterator[Finding]:
+    """What a scenario asks of a backbone that it has not; of what is None nothing is said."""
     if hook is not None and hook not in kind.hooks:
         meant = did_you_mean(hook, kind.hooks)
-        yield ("model", "hook"), f"{backbone} cannot be split at {hook!r}; it has {', '.join(kind.hooks)}{meant}"
+        yield ("model", "hook"), f"{name} cannot be split at {hook!r}; it has {', '.join(kind.hooks)}{meant}"
     if side is not None and not kind.sides[0] <= side <= kind.sides[1]:
-        yield ("data", "image_size"), f"{backbone} takes {kind.sides[0]} to {kind.sides[1]} px, not {side}"
+        yield ("data", "image_size"), f"{name} takes {kind.sides[0]} to {kind.sides[1]} px, not {side}"
     elif side is not None and side % kind.patch:
-        yield ("data", "image_size"), f"{backbone} takes multiples of {kind.patch} px, its patches, not {side}"
-    if entry(model, "width", int) is not None and kind.width is None:
-        yield ("model", "width"), f"{backbone} has fixed widths; only {', '.join(OF_ANY_WIDTH)} take `width`"
+        yield ("data", "image_size"), f"{name} takes multiples of {kind.patch} px, its patches, not {side}"
+    if width is not None and kind.width is None:
+        yield ("model", "width"), f"{name} has fixed widths; only {', '.join(OF_ANY_WIDTH)} take `width`"

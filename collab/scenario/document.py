@@ -6,12 +6,14 @@ dates, 0x1f, 1_000 and `.inf` as values, ends at the first double key, and leave
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
+
+from collab.errors import PluginError
 
 Trail = tuple[str | int, ...]
 """The keys and indices that lead to a value."""
@@ -133,6 +135,14 @@ def read_value(text: str) -> Any:
     if lost := text[node.end_mark.index - len("value: ") :].strip():
         raise ValueError(f"the value {text!r} cannot be read: {lost!r} would be lost{_COMMENT}")
     return document.content["value"]
+
+
+def read_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """The options in `KEY=VALUE` of the command line. Raises PluginError where a value cannot be read."""
+    try:
+        return {key: read_value(value) for key, _, value in (each.partition("=") for each in settings)}
+    except ValueError as cause:
+        raise PluginError(str(cause)) from cause
 
 
 def write_document(content: dict[str, Any]) -> str:

@@ -7,10 +7,12 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from collab.meant import did_you_mean
-from collab.scenario.base import PATTERNS, DefenseOptions
+from collab.scenario.any_source import find_own_options
+from collab.scenario.base import PATTERNS, DefenseOptions, TrackerOptions
 from collab.scenario.document import Trail
 from collab.scenario.kinds import Kinds
 from collab.scenario.model import EntityPart, Scenario
+from collab.scenario.sources import SOURCES, Data
 
 _SENTENCES = {
     "missing": "is missing",
@@ -84,7 +86,8 @@ def _sentence(error: Any, content: Any, kinds: Kinds, root: type[BaseModel]) -> 
     if kind == "union_tag_invalid":
         return _choice("".join([about["expected_tags"], *map(repr, _list_plugins(error, kinds))]), about["tag"])
     if kind == "literal_error":
-        return _choice(about["expected"], error["input"])
+        plugins = kinds.names("backbones") if error["loc"] == ("model", "backbone") else ()
+        return _choice("".join([about["expected"], *map(repr, plugins)]), error["input"])
     if kind == "string_pattern_mismatch" and about["pattern"] in PATTERNS:
         return PATTERNS[about["pattern"]]
     return _SENTENCES.get(kind) or error["msg"].replace("Input should be", "must be").removeprefix("Value error, ")
@@ -124,8 +127,15 @@ def _models_at(steps: Sequence[str | int], content: Any, kinds: Kinds, root: typ
         fields = [
             field for model in models for name, field in model.model_fields.items() if step in (field.alias, name)
         ]
-        if models == [Scenario] and step == "data" and kinds.knows("sources", str(here.get("source"))):
-            models = [kinds.options("sources", here["source"])]
+        plugin = _find_source(here, kinds) if step in ("data", "public", "heldout") else None
+        if models == [Scenario] and plugin is not None:
+            models = [plugin]
+        elif plugin is not None:
+            models = [find_own_options(plugin)]
+        elif models == [Scenario] and step == "model" and kinds.knows("backbones", str(here.get("backbone"))):
+            models = [kinds.options("backbones", here["backbone"])]
+        elif models == [TrackerOptions]:
+            models = [kinds.options("trackers", here["kind"])]
         elif models == [EntityPart] and step == "options":
             models = [kinds.options("entities", around.get("kind", EntityPart.model_fields["kind"].default))]
         elif models == [DefenseOptions] or (isinstance(here, dict) and (models, step) == ([EntityPart], "defense")):
@@ -136,6 +146,15 @@ def _models_at(steps: Sequence[str | int], content: Any, kinds: Kinds, root: typ
             # a union in a union is a step too, which leads to no model of its own
             models = [model for model in models if step in (*tags(model), model.__name__)] or models
     return models
+
+
+def _find_source(here: Any, kinds: Kinds) -> type[Data] | None:
+    """The options of a source that stands here, where it is a plugin."""
+    source = here.get("source") if isinstance(here, dict) else None
+    if not isinstance(source, str) or source in SOURCES or not kinds.knows("sources", source):
+        return None
+    options = kinds.options("sources", source)
+    return options if issubclass(options, Data) else None
 
 
 def _inside(here: Any, step: str | int) -> Any:

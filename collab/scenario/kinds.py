@@ -11,10 +11,20 @@ from typing import Annotated, Any, ClassVar, get_args
 from pydantic import ConfigDict, PlainValidator, PydanticUserError, SerializeAsAny, TypeAdapter, ValidationInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
+from collab.architectures import ARCHITECTURES
 from collab.errors import PluginError
 from collab.meant import did_you_mean
 from collab.plugins.discovery import GROUPS, INSTALLED, Origin, Plugins
-from collab.scenario.base import FEATURES_TO_FEATURES, AttackOptions, DefenseOptions, EntityOptions, Form, Part
+from collab.scenario.base import (
+    FEATURES_TO_FEATURES,
+    AttackOptions,
+    DefenseOptions,
+    EntityOptions,
+    Form,
+    Part,
+    TrackerOptions,
+)
+from collab.scenario.network import Model, Network
 from collab.scenario.sources import SOURCES, Data
 
 OPTIONS: Mapping[str, type[Part]] = {
@@ -22,8 +32,13 @@ OPTIONS: Mapping[str, type[Part]] = {
     "defenses": DefenseOptions,
     "attacks": AttackOptions,
     "sources": Data,
+    "backbones": Network,
+    "trackers": TrackerOptions,
 }
 """What the options of each group subclass."""
+
+OURS: Mapping[str, Mapping[str, type[Part]]] = {"sources": SOURCES, "backbones": dict.fromkeys(ARCHITECTURES, Model)}
+"""By group, the kinds that are ours and no plugins, with what may be stated of each."""
 
 
 class AsWritten(EntityOptions):
@@ -38,6 +53,26 @@ class SourceAsWritten(Data):
     """The same of a source."""
 
     model_config = ConfigDict(extra="allow")
+
+
+class NetworkAsWritten(Network):
+    """The same of a backbone."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class TrackerAsWritten(TrackerOptions):
+    """The same of a tracker."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+AS_WRITTEN: Mapping[str, type[Part]] = {
+    "sources": SourceAsWritten,
+    "backbones": NetworkAsWritten,
+    "trackers": TrackerAsWritten,
+}
+"""Where options are not those of `AsWritten`."""
 
 
 class Kinds:
@@ -79,13 +114,13 @@ class Kinds:
         return self._plugins.origins(group, kind) if self._plugins else ()
 
     def _find(self, group: str, kind: str) -> type[Part]:
-        if group == "sources" and kind in SOURCES:
-            return SOURCES[kind]
+        if kind in OURS.get(group, ()):
+            return OURS[group][kind]
         if self._plugins is None:
             is_ours = any(origin.is_ours for origin in INSTALLED.installed(group).get(kind, ()))
             if is_ours:
                 return _options_of(INSTALLED, group, kind)
-            return SourceAsWritten if group == "sources" else AsWritten
+            return AS_WRITTEN.get(group, AsWritten)
         origin = self._plugins.origin(group, kind)
         if not origin.is_ours:
             self.origins[group, kind] = origin
@@ -105,16 +140,16 @@ def _options_of(plugins: Plugins, group: str, kind: str) -> type[Part]:
         raise PluginError(f"{plugin} has two classes of options that say its kind: {names}. Rename the kind of one.")
     options = apart[0] if apart else getattr(plugins.load(group, kind), "Options", OPTIONS[group])
     checked = check_options(options, group, plugin)
-    if issubclass(checked, Data) and kind not in checked.opens:
+    if issubclass(checked, Data | Network) and kind not in checked.opens:
         raise PluginError(
-            f"{plugin} does not say which class its options open. Nest `class Options(Data)` in the class of the "
-            f'source, or state `opens: ClassVar = {{"{kind}": "module:Class"}}` in it.'
+            f"{plugin} does not say which class its options open. Nest `class Options({OPTIONS[group].__name__})` in "
+            f'the class of the {GROUPS[group]}, or state `opens: ClassVar = {{"{kind}": "module:Class"}}` in it.'
         )
     return checked
 
 
 def _says(options: type[Part], kind: str) -> bool:
-    return kind in options.opens if issubclass(options, Data) else kind_of(options) == kind
+    return kind in options.opens if issubclass(options, Data | Network) else kind_of(options) == kind
 
 
 def kind_of(options: type[Part]) -> str | None:
@@ -197,6 +232,12 @@ AnyAttack = Annotated[
 ]
 """An attack by its name or with its options, wherever options hold one."""
 
+AnyTracker = Annotated[
+    SerializeAsAny[TrackerOptions],
+    PlainValidator(lambda value, info: _named("trackers", value, info), json_schema_input_type=str | dict[str, Any]),
+]
+"""The same of a tracker."""
+
 
 def _named(group: str, value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, OPTIONS[group]):
@@ -239,7 +280,9 @@ def find_options(group: str, kind: str, ours: Collection[str], info: ValidationI
         if kind not in ours:
             return kinds.options(group, kind) if kinds.knows(group, kind) else None
         if others := kinds.find_origins(group, kind):
-            raise PluginError(f"the plugin {kind!r} ({others[0]}) is called as a source that comes with collab.")
+            raise PluginError(
+                f"the plugin {kind!r} ({others[0]}) is called as a {GROUPS[group]} that comes with collab."
+            )
     except PluginError as cause:
         where = InitErrorDetails(type=_wrong(str(cause)), loc=(GROUPS[group],), input=kind)
         raise ValidationError.from_exception_data(GROUPS[group], [where]) from None

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from collab.scenario.base import Name, OneCycle, Part
-from collab.scenario.parts import ImageSchedule
+from collab.scenario.network import ImageSchedule
 
 
 class Learner(OneCycle):

@@ -4,24 +4,26 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from collab.scenario.any_network import AnyNetwork
 from collab.scenario.any_source import AnyData
 from collab.scenario.base import Kind, Part
 from collab.scenario.checks import find_cross_mistakes
 from collab.scenario.expect import Bound, Expectation, PaperTable
+from collab.scenario.kinds import AnyTracker
 from collab.scenario.measuring import Disclosure, Exposure, Inference
+from collab.scenario.network import ImageSchedule
 from collab.scenario.partitions import AnyPartition, Iid
 from collab.scenario.parts import (
     ComputeOptions,
     EntityPart,
     Federation,
-    ImageSchedule,
-    Model,
     Reconstructor,
     Refine,
     Refinement,
     Resources,
     StoreOptions,
 )
+from collab.scenario.sources import Data, OwnSource
 
 __all__ = ["EntityPart", "Refinement", "Scenario"]
 
@@ -41,7 +43,7 @@ class Scenario(Part):
     )
     compute: ComputeOptions = Field(ComputeOptions(), description="How a GPU computes.")
     data: AnyData = Field(description="Where images come from, and which classes are private.")
-    model: Model = Field(description="The task network, where it is split, and who pre-trains it.")
+    model: AnyNetwork = Field(description="The task network, where it is split, and who pre-trains it.")
     scratch: ImageSchedule | None = Field(
         None, description="Schedule of rows from raw images; pretrain's unless given."
     )
@@ -70,6 +72,10 @@ class Scenario(Part):
     inference: Inference | None = Field(
         None, description="Classifiers of private attributes or people on published features; null: not played."
     )
+    trackers: tuple[AnyTracker, ...] = Field(
+        (),
+        description="Who else is told of events and results: `tensorboard`, `mlflow`, `wandb`, or plugins.",
+    )
     on_failure: Literal["stop", "continue"] = Field(
         "stop", description="continue: rows that do not need what failed are still computed; the exit code stays 4."
     )
@@ -81,6 +87,32 @@ class Scenario(Part):
         return self.seed if self.data.seed is None else self.data.seed
 
     @property
+    def with_own_data(self) -> tuple[EntityPart, ...]:
+        """The entities that have a source of their own."""
+        return tuple(entity for entity in self.entities if entity.data is not None)
+
+    @property
+    def own_heldout(self) -> tuple[str, ...]:
+        """The entities of whose own images some are held out: those with a source, unless one is held out for all."""
+        return () if self.data.heldout is not None else tuple(entity.name for entity in self.with_own_data)
+
+    @property
+    def sources(self) -> dict[tuple[str | int, ...], Data | OwnSource]:
+        """Every source that it reads, by where that stands in its file."""
+        parts: dict[tuple[str | int, ...], Data | OwnSource | None] = {
+            ("data",): self.data,
+            ("data", "public"): self.data.public,
+            ("data", "heldout"): self.data.heldout,
+        }
+        parts |= {("entities", place, "data"): entity.data for place, entity in enumerate(self.entities)}
+        return {place: part for place, part in parts.items() if part is not None}
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether images are drawn, so that figures from them say nothing about photographs."""
+        return any(part.is_drawn for part in self.sources.values())
+
+    @property
     def expectations(self) -> tuple[PaperTable | Bound, ...]:
         """All that it expects, also where `expect` is not a list; nothing where it is scored on validation images."""
         if self.expect is None or self.data.is_for_choosing:
@@ -89,14 +121,16 @@ class Scenario(Part):
 
     @property
     def kinds(self) -> frozenset[tuple[str, str]]:
-        """Every kind of entity, defense, attack and source that plays in it, after the name of its group."""
+        """Every kind of plugin in it, after the name of its group; of attacks those that are played."""
         publishers = {entity.name for entity in self.entities if entity.options.publishes}
         kinds = {("entities", entity.kind) for entity in self.entities}
         kinds |= {("defenses", defense.kind) for entity in self.entities for defense in entity.defenses}
         for entity in self.entities:
             peers = sorted(publishers - {entity.name})
             kinds |= {("attacks", attack.kind) for _, attack in entity.options.attacks_on(peers)}
-        return frozenset(kinds | {("sources", self.data.source)})
+        kinds |= {("trackers", tracker.kind) for tracker in self.trackers}
+        kinds |= {("sources", part.source) for part in self.sources.values()}
+        return frozenset(kinds | {("backbones", self.model.backbone)})
 
     @property
     def asks_identities(self) -> bool:

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from inspect import getdoc
 from pathlib import Path
+from typing import cast
 
+from collab.architectures import ARCHITECTURES
 from collab.errors import PluginError
 from collab.meant import did_you_mean
 from collab.plugins.discovery import GROUPS, Plugins
 from collab.scenario.base import Part
-from collab.scenario.kinds import Kinds
-from collab.scenario.sources import SOURCES
+from collab.scenario.kinds import OURS, Kinds
+from collab.scenario.sources import Data
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Offer:
 
 
 def offers(plugins: Plugins) -> tuple[Offer, ...]:
-    """All plugins by group and kind, and our sources; imports each plugin, and a broken one hides no other."""
+    """All plugins by group and kind, and ours that are none; imports each plugin, and a broken one hides no other."""
     return tuple(
         offer for group in GROUPS for kind in _list_kinds(plugins, group) for offer in _offers_of(plugins, group, kind)
     )
@@ -56,12 +58,15 @@ def find_offers_called(plugins: Plugins, kind: str) -> tuple[Offer, ...]:
 
 
 def _list_kinds(plugins: Plugins, group: str) -> list[str]:
-    return sorted({*plugins.installed(group), *(SOURCES if group == "sources" else ())})
+    return sorted({*plugins.installed(group), *OURS.get(group, ())})
 
 
 def _offers_of(plugins: Plugins, group: str, kind: str) -> Iterator[Offer]:
-    if group == "sources" and (part := SOURCES.get(kind)):
-        yield Offer(group, kind, part.opens[kind], getdoc(part) or "", part)
+    if group == "backbones" and (ours := ARCHITECTURES.get(kind)):
+        low, high = ours.sides
+        yield Offer(group, kind, ours.pieces, f"Takes images of {low} to {high} px; hooks: {', '.join(ours.hooks)}.")
+    elif part := OURS.get(group, {}).get(kind):
+        yield Offer(group, kind, cast(type[Data], part).opens[kind], getdoc(part) or "", part)
     candidates = plugins.installed(group).get(kind, ())
     origin = " and ".join(map(str, candidates))
     try:

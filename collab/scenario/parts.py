@@ -1,12 +1,12 @@
 """The pieces of a scenario: immutable, documented, without torch."""
 
 import re
-from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, PositiveFloat, SerializeAsAny, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, SerializeAsAny, model_validator
 
-from collab.architectures import ARCHITECTURES, RECONSTRUCTOR
+from collab.architectures import RECONSTRUCTOR
 from collab.scenario.base import (
     ABOUT_OPTIMIZERS,
     MEMORY,
@@ -25,78 +25,8 @@ from collab.scenario.base import (
 from collab.scenario.holding_checks import NEEDS_NO_IMAGES
 from collab.scenario.kinds import validate_defense, validate_kind, validate_options
 from collab.scenario.partitions import Overlap
+from collab.scenario.sources import AnyOwnSource
 from collab.types import OptimizerName
-from collab.weights import PATTERN as WEIGHTS
-from collab.weights import TIMM, WeightsFile, find_weights
-
-
-class ImageSchedule(Schedule):
-    """A schedule for training on raw images."""
-
-    epochs: int = Field(30, ge=1, le=10_000, description="Passes over the images; time grows with them.")
-    weight_decay: float = Field(5e-4, ge=0, description="L2 penalty (adamw: decoupled).")
-    label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the target spread over all classes.")
-    augment: bool = Field(True, description="Random shifts by up to an eighth of the side, and mirroring.")
-
-
-class Pretrain(ImageSchedule):
-    """Step 1: who trains the network that is split."""
-
-    by: Name = Field(description="The entity that pre-trains; the papers take the one with most images.")
-
-
-Backbone = Literal[tuple(ARCHITECTURES)]  # type: ignore[valid-type]
-_OURS = {name: kind for name, kind in ARCHITECTURES.items() if not name.startswith(TIMM)}
-_SIDES = "; ".join(
-    f"{low} to {high} px for {', '.join(name for name, kind in _OURS.items() if kind.sides == (low, high))}"
-    for low, high in dict.fromkeys(kind.sides for kind in _OURS.values())
-)
-
-
-class Model(Part):
-    """The task network and where it is split."""
-
-    backbone: Backbone = Field(  # type: ignore[valid-type]
-        description=f"The task network; images must be {_SIDES}. `_mlp` ends in two further layers (Xiao et al.) and "
-        "can be split at avgpool and fc. A ViT takes multiples of its patches; `timm:` needs timm (docs/networks.md)."
-    )
-    width: int | None = Field(
-        None,
-        ge=4,
-        le=256,
-        description="Channels of the first stage, small networks only, 32 unless given; time grows with its square.",
-    )
-    hook: str = Field(
-        description="Where featurizer and decider part, e.g. conv4_1 (He et al., Table 1); deeper discloses less."
-    )
-    pretrain: Pretrain = Field(description="Step 1: the network that is split, and who trains it.")
-    weights: Annotated[str, Field(pattern=WEIGHTS)] | None = Field(
-        None,
-        description="Weights that pre-training begins from; rows from scratch do not. `imagenet`: torchvision's, from "
-        "the cache of torch's hub; `timm:NAME`: timm's, from the Hugging Face cache; a safetensors file, relative "
-        "to this one, whose names are ours or the library's. Nothing is downloaded.",
-    )
-    weights_license: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
-        None,
-        description="License of the weights, for the card of what is released; what their file states unless given.",
-    )
-    mean: tuple[float, float, float] | None = Field(
-        None,
-        description="Mean of red, green and blue in [0, 1] that images are normalized by with `weights`; what those "
-        "state unless given, and ImageNet's where they state none.",
-    )
-    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = Field(None, description="Likewise the deviation.")
-
-    @property
-    def weights_file(self) -> WeightsFile | None:
-        """Where its weights lie and how images are normalized for them; ScenarioError where they are not here."""
-        if self.weights is None:
-            return None
-        file = find_weights(self.weights, self.backbone, ARCHITECTURES[self.backbone].published)
-        stated = {key: value for key in ("mean", "std") if (value := getattr(self, key)) is not None}
-        if self.weights_license is not None:
-            stated["license"] = self.weights_license
-        return replace(file, **stated)
 
 
 class Reconstructor(Schedule):
@@ -120,6 +50,7 @@ class EntityPart(Part):
             "anyOf": [
                 {"required": ["share"]},
                 {"required": ["rows"]},
+                {"required": ["data"]},
                 {"properties": {"kind": {"enum": list(NEEDS_NO_IMAGES)}}, "required": ["kind"]},
             ]
         }
@@ -131,10 +62,14 @@ class EntityPart(Part):
         validate_default=True,
         description="The entity plugin that plays it; `collab plugins list` names all.",
     )
+    data: AnyOwnSource | None = Field(
+        None, description="A source of its own, which its process alone reads; unless given it is dealt to from `data`."
+    )
     share: Share | None = Field(
         None,
-        description="Fraction of the private images, or of those of `classes`, that it holds; not with `rows`. An "
-        "auditor may go without: whatever it then holds, nobody else has fewer.",
+        description="Fraction of the private images, or of those of `classes`, that it holds; not with `rows`. With "
+        "`data` of its own it is of these, or of their `rows`, all unless given. An auditor may go without: whatever "
+        "it then holds, nobody else has fewer.",
     )
     classes: tuple[ClassName, ...] | None = Field(
         None, description="Private classes that it has images of, all unless given; `share` counts within them."
@@ -157,9 +92,14 @@ class EntityPart(Part):
     )
 
     @property
+    def rows_path(self) -> Path:
+        """The file of `rows`, where it has one."""
+        return Path(self.rows or "")
+
+    @property
     def is_onlooker(self) -> bool:
         """Whether it says nothing of images of its own, since its kind needs none."""
-        return self.share is None and self.rows is None
+        return self.share is None and self.rows is None and self.data is None
 
     @property
     def defenses(self) -> tuple[DefenseOptions, ...]:

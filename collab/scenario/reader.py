@@ -24,8 +24,8 @@ from collab.scenario.model import Scenario
 from collab.scenario.overrides import apply_override
 from collab.scenario.plain_values import Finding, entry, items
 from collab.scenario.rows import find_part_mistakes
+from collab.weights import IMAGENET, find_weights
 from collab.weights import PATTERN as WEIGHTS
-from collab.weights import find_weights
 
 LARGEST_FILE = 256 << 10
 """Bytes of a scenario file; a long one has a few thousand."""
@@ -167,6 +167,8 @@ def _validate(content: dict[str, Any], kinds: Kinds, *, check_paths: bool) -> tu
     if check_paths:
         findings += _find_missing_files(content)
     content = {**content, "entities": _long_forms(content.get("entities"))} if "entities" in content else content
+    if isinstance(content.get("trackers"), list):
+        content = {**content, "trackers": list(map(long_form, content["trackers"]))}
     try:
         scenario = Scenario.model_validate(with_tuples(content), context=kinds)
         return scenario, [*findings, *find_part_mistakes(scenario)]
@@ -197,7 +199,7 @@ def with_tuples(value: Any) -> Any:
 def _resolve_paths(content: dict[str, Any], base: Path) -> None:
     model = entry(content, "model", dict) or {}
     for part, key in [
-        (content.get("data"), "root"),
+        *((part, "root") for _, part in _find_sources(content)),
         *[(model, "weights")] * str(model.get("weights")).endswith(".safetensors"),
         *((entity, "rows") for _, entity in items(content.get("entities"))),
     ]:
@@ -207,16 +209,30 @@ def _resolve_paths(content: dict[str, Any], base: Path) -> None:
                 part[key] = str((base / Path(os.path.expandvars(part[key])).expanduser()).resolve())
 
 
+def _find_sources(content: Mapping[str, Any]) -> Iterator[tuple[Trail, dict[str, Any]]]:
+    """Every source that a scenario reads, and where it stands in the file."""
+    data = entry(content, "data", dict)
+    parts: dict[Trail, dict[str, Any] | None] = {("data",): data, ("data", "public"): entry(data, "public", dict)}
+    parts[("data", "heldout")] = entry(data, "heldout", dict)
+    of_entities: dict[Trail, dict[str, Any] | None] = {
+        ("entities", index, "data"): entry(entity, "data", dict) for index, entity in items(content.get("entities"))
+    }
+    yield from ((trail, part) for trail, part in {**parts, **of_entities}.items() if part is not None)
+
+
 def _find_missing_files(content: dict[str, Any]) -> Iterator[Finding]:
-    data = entry(content, "data", dict) or {}
-    root = entry(data, "root", str)
-    if root is not None and data.get("download") is not True and not Path(root).is_dir():
-        yield ("data", "root"), f"there is no folder {root}; set it with --set data.root=FOLDER"
+    entities = dict(items(content.get("entities")))
+    for trail, part in _find_sources(content):
+        root = entry(part, "root", str)
+        if root is not None and part.get("download") is not True and not Path(root).is_dir():
+            path = ".".join(str(entities[step].get("name", step)) if step in entities else str(step) for step in trail)
+            yield (*trail, "root"), f"there is no folder {root}; set it with --set {path}.root=FOLDER"
     model = entry(content, "model", dict)
     weights, kind = entry(model, "weights", str), ARCHITECTURES.get(entry(model, "backbone", str) or "")
-    if kind is not None and weights is not None and re.match(WEIGHTS, weights):
+    is_published = kind is not None or weights != IMAGENET  # else it is told of the backbone
+    if is_published and weights is not None and re.match(WEIGHTS, weights):
         try:
-            find_weights(weights, str(model and model["backbone"]), kind.published)
+            find_weights(weights, str(model and model.get("backbone")), kind.published if kind else "")
         except ScenarioError as cause:
             yield ("model", "weights"), str(cause)
     for index, entity in items(content.get("entities")):

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from collab.errors import ScenarioError
 from collab.meant import did_you_mean
 from collab.scenario import stage_rows
+from collab.scenario.checks import check_backbone
 from collab.scenario.expect import Bound
 from collab.scenario.model import Refinement, Scenario
 from collab.scenario.plain_values import Finding, no_such_entity
 from collab.tasks import CLASS, TASKS
+from collab.weights import IMAGENET
 
 
 def refuse_mistakes(scenario: Scenario) -> None:
@@ -52,7 +54,12 @@ def find_owners(scenario: Scenario) -> dict[str, tuple[str, ...]]:
 
 
 def find_part_mistakes(scenario: Scenario) -> Iterator[Finding]:
-    """Rows and roles that do not go with when, and whether, an entity of its kind takes part."""
+    """What needs the parts themselves: roles of entities of a kind, and what a backbone of a plugin can be asked."""
+    backbone, model = scenario.model.architecture if scenario.model.opens else "", scenario.model
+    if not isinstance(backbone, str):
+        yield from check_backbone(model.backbone, backbone, model.hook, scenario.data.image_size, model.width)
+        if model.weights == IMAGENET:
+            yield ("model", "weights"), "torchvision publishes none of a plugin; name a file of your own, X.safetensors"
     entities = {entity.name: entity for entity in scenario.entities}
     leader = entities[scenario.model.pretrain.by]
     if leader.options.is_late:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from collab.scenario import stage_rows
-from collab.scenario.parts import Model
+from collab.scenario.network import Network
 from collab.scenario.stage_rows import is_pretraining
 from collab.stages.base import EntityStage, Job, Planning, Urgency
 from collab.stages.decode import decoded
@@ -35,10 +35,12 @@ class Pretrain(EntityStage):
     def key_of(keys: Keys, name: str) -> str:
         """The network and its training, the leader's images and the held-out ones."""
         used = [decoded(keys, name), decoded(keys, "heldout")]
-        return keys.make(Pretrain, name, network_options(keys.scenario.model), used)
+        model = keys.scenario.model
+        code = {"code": keys.code("backbones", model.backbone)} if model.opens else {}
+        return keys.make(Pretrain, name, network_options(model) | code, used)
 
 
-def network_options(model: Model) -> dict[str, Any]:
+def network_options(model: Network) -> dict[str, Any]:
     """The part without what says where weights lie; with the digest of what lies there, and what that brings along."""
     options = {key: value for key, value in plain(model).items() if key not in _OF_WEIGHTS}
     file = model.weights_file

@@ -106,10 +106,10 @@ def _from_features(keys: Keys, row: Refinement, most_rows: int) -> str:
 
 
 def _from_scratch(keys: Keys, row: Refinement) -> str:
-    model, schedule = keys.scenario.model, plain(keys.scenario.scratch or keys.scenario.model.pretrain)
+    schedule = plain(keys.scenario.scratch or keys.scenario.model.pretrain)
     options = {
         "recipe": {**schedule, "by": None, "epochs": row.epochs or schedule["epochs"]},
-        "network": [model.backbone, model.width],  # the hook does not change what a whole network learns
+        "network": keys.backbone,  # the hook does not change what a whole network learns
         "share": row.share,
         "repeats": row.repeats or 1,
         "drawn_by": None if row.share is None else keys.scenario.data_seed,

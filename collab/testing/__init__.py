@@ -1,7 +1,17 @@
 """The conformance kit: what every plugin must keep, tried on small scenarios of drawn images in this process."""
 
 from collab.testing.controls import Check
-from collab.testing.kit import MOST_TIMES, Checks, check_all, check_attack, check_defense, check_entity, check_source
+from collab.testing.kit import (
+    MOST_TIMES,
+    Checks,
+    check_all,
+    check_attack,
+    check_backbone,
+    check_defense,
+    check_entity,
+    check_source,
+    check_tracker,
+)
 
 __all__ = [
     "MOST_TIMES",
@@ -9,7 +19,9 @@ __all__ = [
     "Checks",
     "check_all",
     "check_attack",
+    "check_backbone",
     "check_defense",
     "check_entity",
     "check_source",
+    "check_tracker",
 ]

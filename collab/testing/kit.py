@@ -17,16 +17,18 @@ from collab.plugins.discovery import GROUPS, INSTALLED, Plugins
 from collab.runtime.cache import Cache
 from collab.runtime.host import Event
 from collab.runtime.play import Played, Where, play
-from collab.scenario.base import Part
+from collab.scenario.base import Part, TrackerOptions
 from collab.scenario.document import write_document
 from collab.scenario.kinds import Kinds
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario, with_tuples
 from collab.scenario.sources import Data
 from collab.store.store import Store
+from collab.testing.backbones import check_splitting
 from collab.testing.controls import Check, check_controls
-from collab.testing.scenario import content_of
+from collab.testing.scenario import begin_network, complete_network, content_of, small_scenario
 from collab.testing.sources import check_reading
+from collab.testing.trackers import check_telling
 from collab.training import progress
 
 Checks = tuple[Check, ...]
@@ -65,6 +67,21 @@ def check_source(kind: str, plugins: Plugins = INSTALLED, options: Mapping[str, 
     return check_all("sources", kind, plugins, options or {})
 
 
+def check_backbone(
+    kind: str, plugins: Plugins = INSTALLED, options: Mapping[str, Any] | None = None, *, most_times: float = MOST_TIMES
+) -> Checks:
+    """Builds a backbone of `kind` and plays it; checks options, exact splits to the bit, features, weights, and cost.
+
+    `options` may hold `width`, and the `hook` that is played, in the middle unless given.
+    """
+    return _Kit("backbones", kind, plugins, options or {}, most_times).checks()
+
+
+def check_tracker(kind: str, plugins: Plugins = INSTALLED, options: Mapping[str, Any] | None = None) -> Checks:
+    """Tells a tracker of `kind` of a made-up run; checks options, that it takes all events, and where it writes."""
+    return check_all("trackers", kind, plugins, options or {})
+
+
 def check_all(
     group: str, kind: str, plugins: Plugins, options: Mapping[str, Any], *, most_times: float = MOST_TIMES
 ) -> Checks:
@@ -93,8 +110,19 @@ class _Kit:
             return tuple(checks)
         if self._group == "sources":
             return (*checks, *check_reading(lambda image_size: self._open(image_size)))
+        if self._group == "backbones":
+            network = complete_network(self._kind, self._options, self._plugins)
+            checks += check_splitting(
+                network.architecture, network.width, self._kind, self._plugins, most_times=self._most_times
+            )
+            if any(check.problem for check in checks):
+                return tuple(checks)
         with tempfile.TemporaryDirectory(prefix="collab-check-") as folder:
             out = Path(folder)
+            if self._group == "trackers":
+                model = Kinds(self._plugins).options("trackers", self._kind)
+                options = cast(TrackerOptions, model.model_validate(with_tuples({"kind": self._kind, **self._options})))
+                return (*checks, *check_telling(self._kind, options, self._plugins, small_scenario(), out))
             try:
                 scenario = self._scenario(out)
                 start, recorder = time.perf_counter(), _Recorder()
@@ -104,7 +132,10 @@ class _Kit:
                 return (*checks, Check("plain reports", str(error)))
             except CollabError as error:
                 return (*checks, Check("plays", f"{error} Play it yourself: `collab run` with this {self._word}."))
-            checks += [Check("plays", figure=f"{seconds:.1f} s"), Check("plain reports")]
+            checks.append(Check("plays", figure=f"{seconds:.1f} s"))
+            if self._group == "backbones":
+                return tuple(checks)
+            checks.append(Check("plain reports"))
             checks.append(self._check_bits(scenario, played, out / "second", recorder))
             if not checks[-1].problem:
                 checks.append(self._check_resuming(scenario, played, recorder.moments, out))
@@ -118,7 +149,9 @@ class _Kit:
     def _check_options(self) -> Check:
         try:
             model = Kinds(self._plugins).options(self._group, self._kind)
-            key = {"entities": {}, "sources": {"source": self._kind}}.get(self._group, {"kind": self._kind})
+            key: Mapping[str, Any] = {
+                "entities": {}, "sources": {"source": self._kind}, "backbones": begin_network(self._kind)
+            }.get(self._group, {"kind": self._kind})  # fmt: skip
             content = {**key, **self._options}
             options = model.model_validate(with_tuples(content), context=Kinds(self._plugins))
         except ValidationError as error:

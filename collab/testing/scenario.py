@@ -1,10 +1,44 @@
 """The small scenario of drawn images that the conformance kit plays a plugin in."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
+from collab.architectures import ARCHITECTURES, Architecture, Backbone
 from collab.plugins.discovery import Plugins
 from collab.scenario.kinds import Kinds
+from collab.scenario.model import Scenario
+from collab.scenario.network import Network
+from collab.scenario.reader import with_tuples
+
+
+def begin_network(kind: str) -> dict[str, Any]:
+    """The network of a check as a scenario states it, but for where it is split."""
+    return {"backbone": kind, "hook": "", "pretrain": {"by": "other", "epochs": 1}}
+
+
+def complete_network(kind: str, options: Mapping[str, Any], plugins: Plugins) -> Network:
+    """The same with `options`; split in the middle of its hooks, unless they say where."""
+    model = Kinds(plugins).options("backbones", kind)
+    network = cast(Network, model.model_validate({**begin_network(kind), **options}, context=Kinds(plugins)))
+    hooks = entry_of(network.architecture).hooks
+    return network.model_copy(update={"hook": network.hook or hooks[len(hooks) // 2] if hooks else ""})
+
+
+def entry_of(backbone: str | Backbone) -> Architecture | Backbone:
+    """What is known of a backbone before it is built."""
+    return ARCHITECTURES[backbone] if isinstance(backbone, str) else backbone
+
+
+def sides(backbone: str | Backbone) -> tuple[int, ...]:
+    """The least side that a backbone takes, and one that is larger by half, if it takes that."""
+    least, most = entry_of(backbone).sides
+    return tuple(dict.fromkeys((least, min(most, least + least // 2))))
+
+
+def small_scenario() -> Scenario:
+    """The scenario of a check, without any plugin."""
+    content = content_of("", "", {}, Plugins())
+    return Scenario.model_validate(with_tuples(content))
 
 
 def content_of(group: str, kind: str, options: Mapping[str, Any], plugins: Plugins) -> dict[str, Any]:
@@ -30,6 +64,10 @@ def content_of(group: str, kind: str, options: Mapping[str, Any], plugins: Plugi
         mine |= {"defense": {"kind": kind, **options}}
         if Kinds(plugins).options(group, kind).form.publishes_images:  # type: ignore[attr-defined]
             rows.append({"row": 9, "entity": "mine", "own": "published"})
+    if group == "backbones":
+        network = complete_network(kind, options, plugins)
+        content["model"] = network.model_dump(mode="json")
+        content["data"]["image_size"] = sides(network.architecture)[0]
     if group == "attacks":
         content["data"] |= {"image_size": 32, "train": 1600, "public_images": 800}
         content["model"] |= {"width": 8}

@@ -102,14 +102,20 @@ def test_both_halves_of_every_backbone_can_be_folded(backbone: str) -> None:
     assert x.shape == (1, 10)
 
 
-def test_folding_a_network_that_cannot_be_traced_is_an_error() -> None:
+def test_a_network_that_cannot_be_traced_is_frozen_as_it_is() -> None:
     class Branching(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x if x.sum() > 0 else -x
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = stirred(nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2)))
 
-    with pytest.raises(torch.fx.proxy.TraceError):
-        fold(nn.Sequential(nn.BatchNorm2d(3), Branching()))
-    assert isinstance(fold(Branching()), Branching)  # without BatchNorm there is nothing to fold
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.layers(x if x.sum() > 0 else -x)
+
+    network, x = Branching(), torch.rand(2, 1, 3, 3)
+    copied = fold(network)
+    assert torch.equal(copied(x), network.eval()(x))
+    assert not any(value.requires_grad for value in copied.parameters())
+    assert all(value.requires_grad for value in network.parameters())
 
 
 def test_a_frozen_network_keeps_its_state_through_training_around_it() -> None:

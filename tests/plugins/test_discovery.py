@@ -18,7 +18,7 @@ from collab.plugins import discovery
 from collab.plugins.discovery import GROUPS, INSTALLED, Plugins
 from collab.runtime.host import RunSpec
 from collab.scenario.base import IMAGES_TO_FEATURES, IMAGES_TO_IMAGES
-from collab.scenario.kinds import Kinds, kind_of
+from collab.scenario.kinds import OURS, Kinds, kind_of
 from collab.scenario.offers import offers
 from tests.places import ROOT
 
@@ -59,7 +59,7 @@ def test_built_in_kinds_are_found_and_are_what_they_say() -> None:
 def test_options_are_found_without_the_plugin_and_are_those_of_its_class() -> None:
     for group in GROUPS:
         kinds = [kind for kind, (origin,) in INSTALLED.installed(group).items() if origin.is_ours]
-        assert bool(kinds) == (group != "sources")  # ours are parts of a scenario, and no plugins
+        assert bool(kinds) == (group not in OURS)  # ours of these are parts of a scenario, and no plugins
         for kind in kinds:
             options, plugin = Kinds(INSTALLED).options(group, kind), INSTALLED.load(group, kind)
             assert plugin.Options is options
@@ -148,6 +148,19 @@ def test_a_plugin_that_takes_other_options_than_those_apart_is_told(package: Cal
     package(late="class Late:\n    group, kind, Options = 'entities', 'late', dict\n")
     (offer,) = (each for each in offers(INSTALLED) if each.group == "entities")
     assert "takes dict as Options, and a scenario is checked by afar.options.Late" in str(offer.problem)
+
+
+def test_an_entry_point_may_be_of_another_class(points: list[EntryPoint], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the package `importlib_metadata` is imported, as mlflow does, there are no others."""
+
+    class Other(tuple[str, ...]):
+        name, value, module, group, dist = "dpm", "collab.defenses.dpm:DpmDefense", "collab.defenses.dpm", "", None
+        load = staticmethod(lambda: DpmDefense)
+
+    monkeypatch.setattr(discovery, "entry_points", lambda group: [Other()])
+    assert INSTALLED.load("defenses", "dpm") is DpmDefense
+    assert INSTALLED.origin("defenses", "dpm").is_ours
+    assert Kinds(INSTALLED).options("defenses", "dpm") is DpmDefense.Options
 
 
 def test_an_unknown_kind_names_what_there_is_and_the_nearest() -> None:

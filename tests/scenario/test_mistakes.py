@@ -16,11 +16,7 @@ FAULTS = {
     "label smoothing of R": ("name: small", "name: small\nreconstructor: {@label_smoothing: .1}", "unknown key"),
     "missing key": ("  hook: conv3_1\n", "", "3:1: model.hook: is missing"),
     "missing source": ("{source: creatures, ", "{", "2:1: data.source: is missing; one of creatures, parquet"),
-    "unknown source": (
-        "source: creatures",
-        "@source: creature",
-        "must be one of creatures, parquet, list, imagefolder",
-    ),
+    "unknown source": ("source: creatures", "@source: creature", "must be one of creatures, parquet, "),
     "unknown backbone": ("backbone: resnet8", "@backbone: resnet9", "must be one of resnet8, resnet14"),
     "unknown defense": ("defense: none", "@defense: nope", "must be one of adversarial, class_gaussian, "),
     "unknown defense, long": ("kind: dpm", "@kind: dpn", "(got 'dpn'); did you mean `dpm`?"),
@@ -237,7 +233,7 @@ FAULTS = {
         "image_size: 16, classes: 6}\nmodel:\n  backbone: resnet8",
         "image_size: 64, classes: 6}\nmodel:\n  backbone: resnet50\n  @width: 16",
         "resnet50 has fixed widths; only resnet8, resnet14, resnet20, resnet18_small, resnet18_small_mlp, "
-        "vgg16_small take `width`",
+        "vgg16_small, vit6_small take `width`",
     ),
     "row twice": ("row: 6", "@row: 5", "row 5 is there already"),
     "row of ours": ("row: alone", "@row: c_own", "reserved"),

@@ -80,6 +80,7 @@ CHANGES: dict[str, set[str]] = {
     "resources.restarts=5": NONE,
     "resources.entity.cpus=2": EVERYTHING - DECODES,
     "resources.entity.gpus=0.25": NONE,
+    "trackers=[tensorboard]": NONE,
     "on_failure=continue": NONE,
 }
 
