@@ -66,7 +66,6 @@ class ImageFolders(NamedFiles):
             for split, listing in listings
         }
         self._notices = (
-            *_note_spelling(self.classes),
             *train.notices(self.classes),
             *(heldout.notices(self.classes) if is_split else ()),
             *(self._note_other_folders(test) if is_split else ()),
@@ -74,7 +73,7 @@ class ImageFolders(NamedFiles):
 
     def notices(self) -> tuple[str, ...]:
         """What lies in the folders and is not played."""
-        return self._notices
+        return (*_note_spelling(self.classes), *self._notices)
 
     def digest(self) -> str:
         """Identity of all files: class, name, size and time of each."""
@@ -145,7 +144,7 @@ class Lfw(ImageFolders):
     def notices(self) -> tuple[str, ...]:
         """How many people are passed over, and what else lies there."""
         few = f"{say_count(self._few, 'person', 'people')} passed over, of fewer than {self._least} images."
-        return (*self._notices, *([few] if self._few else ()))
+        return (*super().notices(), *([few] if self._few else ()))
 
     def _list(self, folder: Path) -> Listing:
         listing = list_folder(folder)
