@@ -57,8 +57,8 @@ class MembershipInference(Attack):
             return similarities(known, candidates, self.views, compute).max(0).values
         answers = outputs_of(known.decider, candidates, compute)
         if self.by == "loss":
-            parts = zip(answers.split(1), known.candidate_labels.split(1), strict=True)
-            return -torch.stack([known.task.loss(answer, label) for answer, label in parts])
+            alone = zip(torch.split(answers, 1), torch.split(known.candidate_labels, 1), strict=True)
+            return -torch.stack([known.task.loss(answer, label) for answer, label in alone])
         published = [(rows.flatten(1), labels) for rows, labels in known.shard()]
         rows, labels = (torch.cat(parts) for parts in zip(*published, strict=True))
         candidates, classes, count = candidates.flatten(1), answers.argmax(1), answers.shape[1]
