@@ -7,7 +7,7 @@ from typing import Any
 from collab.report.attack_page.cells import judge_attacks
 from collab.report.attack_page.failed import WHAT_TO_DO, find_failures
 from collab.report.cells import Table
-from collab.report.drawing import fill_in
+from collab.report.drawing import fill_in, same_for_everybody
 from collab.report.figures import labels as holdings
 from collab.report.figures.bars import MEANINGS, make_bars
 from collab.report.figures.curves import draw_accuracy, draw_frontier
@@ -34,6 +34,7 @@ from collab.report.tables.tables import describe, make_tables, tabulate_verdicts
 from collab.report.tables.worth import draw_worths, tabulate_worths
 from collab.results.aggregate import Mean, Values
 from collab.results.gains import Worth, name_reference
+from collab.results.local import LOCAL
 from collab.results.opened import Opened, open_run
 from collab.results.words import FOR_CHOOSING
 from collab.scenario.model import Refinement
@@ -51,6 +52,7 @@ def write_page(run: Path | Opened, target: Path | None = None) -> Path:
     return target
 
 
+@same_for_everybody()
 def write_comparison(runs: Sequence[Path], target: Path) -> Path:
     """Sets runs side by side in one page at `target`; differences are to the first."""
     opened = [open_run(run) for run in runs]
@@ -65,6 +67,7 @@ def write_comparison(runs: Sequence[Path], target: Path) -> Path:
     return target
 
 
+@same_for_everybody()
 def draw_page(run: Opened) -> str:
     """The page of a run."""
     scenario, record = run.scenario, run.record
@@ -110,6 +113,7 @@ def draw_page(run: Opened) -> str:
     return fill_in("page.html", scenario=scenario, contents=shown_contents, **parts)
 
 
+@same_for_everybody()
 def write_sweep_page(
     folder: Path,
     spec: Sweep,
@@ -148,7 +152,8 @@ def write_sweep_page(
         frontier=draw_frontier(means, axes, pick_headline_gains(means, rows)),
         costs=draw_costs(means, axes) if axes else "", sheet=make_contact_sheet(sheets or {}),
         verdicts=tabulate_verdicts(verdicts, OVER_SEEDS) if verdicts else None,
-        gains=tabulate_gains(means, axes, rows), means=tabulate_means(means, axes),
+        local=tabulate_gains(means, axes, rows, LOCAL), gains=tabulate_gains(means, axes, rows),
+        means=tabulate_means(means, axes),
         failures=Table("Cells that failed", ("cell", "why"), tuple(failures)),
     )  # fmt: skip
     target.write_text(page, encoding="utf-8")
