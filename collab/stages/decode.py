@@ -5,7 +5,7 @@ from functools import partial
 from hashlib import sha256
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from collab.scenario.model import Scenario
 from collab.scenario.stage_rows import LEFT_OUT, LEFT_OUT_OF_ALL
 from collab.stages.base import Job, Planning, Playing, Stage, Urgency
 from collab.stages.keys import Keys, digest, remember
-from collab.store.files import TEMPORARY
+from collab.store.image_files import write_images
 from collab.store.private import private_folder
 from collab.training.progress import Progress
 from collab.types import EVERYONE, Crossing, Measure, Report
@@ -79,8 +79,7 @@ class Decode(Stage[None]):
         folder = {**folders, "heldout": playing.layout.heldout, "public": playing.layout.public}[part]
         holding = _holding(playing.assignment, playing.scenario, _name(job))
         source, asked = playing.source(), playing.assignment.asked
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in (GONE, "images.npy", *(f"{name}.npy" for name in NUMBERS)):
+        for name in (GONE, *(f"{name}.npy" for name in NUMBERS)):
             (folder / name).unlink(missing_ok=True)  # never written into: the cache may hold the same file
 
         def read(places: np.ndarray) -> Iterator[np.ndarray]:
@@ -91,13 +90,12 @@ class Decode(Stage[None]):
 
         everything, broken, told = np.arange(len(holding)), dict[int, str](), dict[str, str]()
         is_skipping = playing.scenario.data.broken == "skip"
-        unfinished = folder / f"{TEMPORARY}images.npy"  # where an image does not decode, there is no half of the file
         try:
             blocks = read_whole_ones(read, everything, broken) if is_skipping else read(everything)
-            shape = _write_images(unfinished, blocks, len(holding), playing.scenario.data.image_size)
+            side = playing.scenario.data.image_size
+            write_images(folder, (len(holding), 3, side, side), blocks)
         except BrokenImages as error:
             raise DataError(name_broken(own, _say(job), error.reasons, error.count)) from error
-        unfinished.replace(folder / "images.npy")
         if broken:
             told["left out"] = list_broken(own, _say(job), broken, len(holding)) + ": left out."
             np.save(folder / GONE, holding.rows[sorted(broken)])
@@ -108,7 +106,7 @@ class Decode(Stage[None]):
                 )
         for name, numbers in asked.numbers(source, holding.split, holding.rows, holding.labels).items():
             np.save(folder / f"{name}.npy", numbers)
-        crossed = _cross(job.participant, folder / "images.npy", shape) if part == "own heldout" else ()
+        crossed = _cross(job.participant, folder / "images.npy") if part == "own heldout" else ()
         left_out = {"own": "images", "public": "public"}.get(part, HELDOUT) + "_left_out"
         measure = Measure(left_out, len(broken)) if is_skipping else Measure("images", len(holding))
         return Report((measure,), crossed, told)
@@ -175,36 +173,13 @@ def _take_others(blocks: Iterator[np.ndarray], places: np.ndarray, count: int) -
         raise BrokenImages({int(places[at]): why for at, why in broken.reasons.items()}, count) from broken
 
 
-def _write_images(target: Path, blocks: Iterator[np.ndarray], most: int, side: int) -> tuple[int, ...]:
-    """Writes at `most` so many images as an array, and answers its shape.
-
-    Written and not mapped: pages of a mapped file count as memory of this process, all of them in the end.
-    """
-    count = 0
-    with target.open("wb") as file:
-        _write_head(file, (most, 3, side, side))
-        for images in blocks:
-            file.write(np.ascontiguousarray(images).data)
-            count += len(images)
-        if count < most:
-            begun = file.tell()
-            file.seek(0)
-            _write_head(file, (count, 3, side, side))  # numpy leaves room for a longer number of images
-            file.seek(begun)
-    return count, 3, side, side
-
-
-def _write_head(file: BinaryIO, shape: tuple[int, ...]) -> None:
-    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-
-
-def _cross(name: str, images: Path, shape: tuple[int, ...]) -> tuple[Crossing, ...]:
+def _cross(name: str, images: Path) -> tuple[Crossing, ...]:
     """The line of the ledger for images that an entity has held out: everybody is scored on them."""
     content = np.load(images, mmap_mode="r", allow_pickle=False)
     digest, size = sha256(), images.stat().st_size
     for block in read_blocks(content):
         digest.update(block.data)
-    return (Crossing(Decode.name, name, EVERYONE, "held-out images", digest.hexdigest(), size, "uint8", shape),)
+    return (Crossing(Decode.name, name, EVERYONE, "held-out images", digest.hexdigest(), size, "uint8", content.shape),)
 
 
 def _name(job: Job) -> str:
