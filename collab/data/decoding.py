@@ -106,7 +106,7 @@ def decode_all(
     Raises BrokenImages for those that do not decode, when all have been tried, so that they can be mended in one go.
     """
     broken, count = dict[int, str](), 0
-    for decoded, reasons in map_ahead(images, partial(try_all, side=side)):
+    for decoded, reasons in map_ahead(images, partial(try_all, side=side, window=window)):
         broken |= {count + at: why for at, why in reasons.items()}
         count += len(decoded)
         if not broken:
@@ -121,13 +121,14 @@ def map_ahead(images: Iterable[Encoded], work: Callable[[list[Encoded]], Made]) 
     with ThreadPoolExecutor(_THREADS) as pool:
         while (some := list(islice(left, _AT_ONCE))) or running:
             if some:
-<<<<<<< HEAD
                 running.append(pool.submit(work, some))
             if not some or len(running) > _THREADS:
                 yield running.popleft().result()
 
 
-def try_all(images: list[Encoded], side: int) -> tuple[UInt8[np.ndarray, "batch 3 side side"], dict[int, str]]:
+def try_all(
+    images: list[Encoded], side: int, window: Window | None
+) -> tuple[UInt8[np.ndarray, "batch 3 side side"], dict[int, str]]:
     """The images as squares, and what is wrong with those that are left black, by their place."""
     decoded = np.zeros((len(images), side, side, 3), np.uint8).transpose(0, 3, 1, 2)  # in the order of decoders' pixels
     reasons = dict[int, str]()
@@ -135,7 +136,7 @@ def try_all(images: list[Encoded], side: int) -> tuple[UInt8[np.ndarray, "batch 
         try:
             if isinstance(image, DataError):
                 raise image
-            decoded[at] = decode(image, side, where=where)
+            decoded[at] = decode(image, side, window, where=where)
         except DataError as broken:
             reasons[at] = str(broken)
     return np.ascontiguousarray(decoded), reasons
@@ -145,21 +146,14 @@ def try_all(images: list[Encoded], side: int) -> tuple[UInt8[np.ndarray, "batch 
 class WithEncoded(Protocol):
     """A source of images as files or bytes, so that more can be told of them than their pixels."""
 
+    @property
+    def window(self) -> Window | None:
+        """What gray of more than 8 bits is spread by, if the scenario says so."""
+        ...
+
     def encoded(self, split: Split, rows: np.ndarray) -> Iterator[Encoded]:
         """The images of `rows`, in that order, before they are decoded."""
         ...
-=======
-                running.append(pool.submit(_try_all, some, side, window))
-            if some and len(running) <= _THREADS:
-                continue
-            decoded, reasons = running.popleft().result()
-            broken |= {count + at: why for at, why in reasons.items()}
-            count += len(decoded)
-            if not broken:
-                yield decoded
-    if broken:
-        raise BrokenImages(broken, count)
->>>>>>> main
 
 
 class NamedFiles(Source):
@@ -181,16 +175,17 @@ class NamedFiles(Source):
 
     def images(self, split: Split, rows: np.ndarray) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
         """Decodes the files of `rows`, some at a time."""
-        return decode_all(self.encoded(split, rows), self._side)
+        return decode_all(self.encoded(split, rows), self._side, self.window)
+
+    @property
+    def window(self) -> Window | None:
+        """What gray of more than 8 bits is spread by."""
+        return self._window
 
     def encoded(self, split: Split, rows: np.ndarray) -> Iterator[Encoded]:
         """The files of `rows`."""
         paths = (self._folders[split] / self._names[split][row] for row in rows.tolist())
-<<<<<<< HEAD
         return ((path, make_readable(str(path))) for path in paths)
-=======
-        return decode_all(((path, make_readable(str(path))) for path in paths), self._side, self._window)
->>>>>>> main
 
 
 def refuse_lfs_pointer(content: bytes, where: str) -> None:
@@ -237,25 +232,6 @@ class _Room:
 _room = _Room(_MOST_PIXELS)
 
 
-<<<<<<< HEAD
-=======
-def _try_all(
-    images: list[Encoded], side: int, window: Window | None
-) -> tuple[UInt8[np.ndarray, "batch 3 side side"], dict[int, str]]:
-    """The images as squares, and what is wrong with those that are left black, by their place."""
-    decoded = np.zeros((len(images), side, side, 3), np.uint8).transpose(0, 3, 1, 2)  # in the order of decoders' pixels
-    reasons = dict[int, str]()
-    for at, (image, where) in enumerate(images):
-        try:
-            if isinstance(image, DataError):
-                raise image
-            decoded[at] = decode(image, side, window, where=where)
-        except DataError as broken:
-            reasons[at] = str(broken)
-    return np.ascontiguousarray(decoded), reasons
-
-
->>>>>>> main
 def _read_fitting_jpeg(content: bytes, side: int) -> UInt8[np.ndarray, "side side 3"] | None:
     """A baseline JPEG that is to be decoded and no more; None for all others, and for what is not sound to its end.
 

@@ -9,9 +9,10 @@ import numpy as np
 from PIL import Image
 
 from collab.data.decoding import Encoded, explain_image, map_ahead, read_file, refuse_lfs_pointer
+from collab.data.dicom import is_dicom
 from collab.errors import DataError
 
-_BEGINNING = 64
+_BEGINNING = 132
 """Bytes of a file: enough to tell what it is."""
 
 
@@ -38,7 +39,7 @@ def _explain(image: bytes | Path | np.ndarray | DataError, where: str) -> str:
             raise image
         begun = image[:_BEGINNING] if isinstance(image, bytes) else read_file(image, _BEGINNING)
         refuse_lfs_pointer(begun, where)
-        if _is_begun(begun):
+        if _is_begun(begun) or is_dicom(begun):
             return ""
         content = image if isinstance(image, bytes) else read_file(image)
         try:

@@ -108,11 +108,12 @@ class ParquetFiles(Source):
 
     def images(self, split: Split, rows: np.ndarray) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
         """Decodes `rows`; ascending rows read each row group once, other orders read it for each run of its rows."""
-<<<<<<< HEAD
-        return decode_all(self.encoded(split, rows), self._side)
-=======
-        return decode_all(self._read_images(split, rows), self._side, self._window)
->>>>>>> main
+        return decode_all(self.encoded(split, rows), self._side, self.window)
+
+    @property
+    def window(self) -> Window | None:
+        """What gray of more than 8 bits is spread by."""
+        return self._window
 
     def digest(self) -> str:
         """Identity of all files, also of those that rows name in place of bytes."""

@@ -12,6 +12,8 @@ from PIL import Image, TiffImagePlugin
 from collab.data.broken import read_whole_ones
 from collab.data.copies import Holder
 from collab.data.decoding import Encoded, WithEncoded, find_shorter_side, map_ahead, read_file, try_all
+from collab.data.dicom import DicomImage, is_dicom
+from collab.data.modes import Window
 from collab.data.near_copies import make_thumbnails
 from collab.data.source import Pictures, Split
 from collab.errors import DataError
@@ -73,7 +75,7 @@ def survey_images(
     """A survey of `rows`, some at a time, of which `tell` is told how many; they are seen as squares of `side`."""
     survey = Survey()
     if isinstance(source, WithEncoded):
-        for some in map_ahead(source.encoded(split, rows), partial(_survey_encoded, side=side)):
+        for some in map_ahead(source.encoded(split, rows), partial(_survey_encoded, side=side, window=source.window)):
             survey.add(some)
             tell(some.count)
         return survey
@@ -92,9 +94,9 @@ def measure_loss(sizes: np.ndarray, side: int) -> np.ndarray:
     return 1 - seen / sizes.prod(axis=1)
 
 
-def _survey_encoded(images: Sequence[Encoded], side: int) -> Survey:
+def _survey_encoded(images: Sequence[Encoded], side: int, window: Window | None) -> Survey:
     read = [_read_once(image, where) for image, where in images]
-    squares, broken = try_all(read, side)
+    squares, broken = try_all(read, side, window)
     survey = _survey_pixels(np.delete(squares, list(broken), axis=0))
     survey.count, survey.broken = len(images), broken
     survey.headers = [_read_header(image) for at, (image, _) in enumerate(read) if at not in broken]
@@ -119,6 +121,9 @@ def _read_header(content: object) -> Header:
     if isinstance(content, np.ndarray):
         return Header(content.shape[1], content.shape[0], f"{'L' if content.ndim == 2 else 'RGB'}, 8 bits")
     assert isinstance(content, bytes)
+    if is_dicom(content):
+        medical = DicomImage(content, where="")
+        return Header(*medical.size, medical.mode)
     with Image.open(BytesIO(content)) as opened:
         bits = _BITS.get(opened.mode, 16 if opened.mode.startswith("I;16") else 8)
         if content.startswith(_PNG):
