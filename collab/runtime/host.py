@@ -19,6 +19,7 @@ from collab.data.source import Source
 from collab.errors import BoundaryError, CollabError, EntityError, ResourceError
 from collab.participants.assignment import ORACLE, Assignment, open_scenario_source
 from collab.plugins.discovery import Plugins
+from collab.results.metric import load_metrics
 from collab.runtime.cache import Cache, list_files
 from collab.scenario.model import Scenario
 from collab.stages.base import Job, Playing
@@ -218,6 +219,7 @@ class Host:
     def _participant(self, run_spec: RunSpec, name: str, compute: Compute) -> "Entity | Oracle":
         if name not in self._participants:
             self._participants[name] = _participant(run_spec, name, compute)
+            self._participants[name].metrics = load_metrics(run_spec.scenario, run_spec.plugins)
         return self._participants[name]
 
     def _open_source(self, run_spec: RunSpec) -> Source:
