@@ -1,6 +1,5 @@
 """The command line; torch, ray, pyarrow and jinja2 are imported inside the commands that need them."""
 
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -26,6 +25,7 @@ from collab.cli_options import (
     Track,
 )
 from collab.cli_plugins import new, plugins_app, schema
+from collab.cli_process import Interruption, open_streams
 from collab.cli_store import cache_app, store_app
 from collab.cli_validate import validate
 from collab.errors import INTERRUPTED, CollabError, ScenarioError
@@ -216,11 +216,16 @@ def report(
 
 def main() -> None:
     """Runs the command line; errors of our tree become one message and their exit code."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started us in the background may have ignored it
+    interruption = Interruption()
+    interruption.listen()
+    open_streams()
     try:
-        code = app(standalone_mode=False)  # typer answers an exit code, 130 for Ctrl-C, where it does not exit itself
+        try:
+            code = app(standalone_mode=False)  # typer answers a code, 130 for Ctrl-C, where it does not exit itself
+        finally:
+            sys.stdout.flush()
         if code == INTERRUPTED:
-            _say("interrupted")
+            raise KeyboardInterrupt
         if code:
             sys.exit(code)
     except CollabError as error:
@@ -230,7 +235,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         _say("interrupted")
-        sys.exit(INTERRUPTED)
+        sys.exit(interruption.exit_code)
     except Exception as error:
         show: Callable[[], Any] | None = getattr(error, "show", None)  # a usage error of the command line
         if show is None:
@@ -283,7 +288,7 @@ def _play_sweep(
 
 @contextmanager
 def _going_on(is_fresh: bool) -> Iterator[None]:
-    """Says to whom Ctrl-C interrupts that nothing is lost."""
+    """Says to whoever interrupts that nothing is lost."""
     try:
         yield
     except KeyboardInterrupt:

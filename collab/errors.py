@@ -10,7 +10,7 @@ CollabError            1    a bug of ours
 ├── EntityError        4    one entity failed; names entity, stage, cause
 ├── StoreError         5    ShardMissing, ShardCorrupt (digest, schema, range), a store that cannot be written
 └── BoundaryError      6    something private crossed or would have; names the guarantee
-Ctrl-C               130
+Ctrl-C               130; SIGTERM 143, SIGHUP 129
 """
 
 INTERRUPTED = 130

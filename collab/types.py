@@ -51,6 +51,9 @@ class Crossing:
     time: float | None = None
 
 
+EVERYONE = "*"
+"""The receiver of what anybody may read, in the ledger."""
+
 MOST_TEXT = 2048
 """Characters of the longest text in a report."""
 

@@ -42,8 +42,8 @@ _TURNS = {
 _MOST_SHORTER_SIDES = 17
 """So much of a longer side is looked at: what lies beyond is far from the center square, and may be gigabytes of it."""
 
-Encoded = tuple[bytes | Path | DataError, str]
-"""The content of an image or its file, or why there is none; and what errors call it."""
+Encoded = tuple[bytes | Path | np.ndarray | DataError, str]
+"""The content of an image, its file, or its pixels as for `decode`, or why there is none; and what errors call it."""
 
 _AT_ONCE = 32  # images that a thread decodes at a time: few, since encoded photographs of megabytes wait in memory
 _THREADS = max(4, os.cpu_count() or 1)  # PIL lets go of the interpreter lock; a slow drive answers four
@@ -57,13 +57,16 @@ _MOST_PIXELS = 1 << 28
 """Of all pictures that are decoded at a time, whose pixels take 4 bytes: one may have some hundred bytes, and 2^27."""
 
 
-def decode(image: bytes | Path, side: int, *, where: str) -> UInt8[np.ndarray, "3 side side"]:
+def decode(image: bytes | Path | np.ndarray, side: int, *, where: str) -> UInt8[np.ndarray, "3 side side"]:
     """The center square of an image in RGB, turned as its EXIF data says; of several frames the first.
 
-    The shorter side is resized to `side`, or to `side` × 256 / 224 from 128 pixels up, as is usual for ImageNet.
+    Pixels that are decoded already are uint8 [high, wide] or [high, wide, 3]. The shorter side is resized to `side`,
+    or to `side` × 256 / 224 from 128 pixels up, as is usual for ImageNet.
     Raises DataError with `where` if it does not decode, or has pixels of which nobody can say what is black and white.
     """
-    content = image if isinstance(image, bytes) else _read(image)
+    if isinstance(image, np.ndarray):
+        return _to_square(Image.fromarray(image).convert("RGB"), side)
+    content = _read(image) if isinstance(image, Path) else image
     if (pixels := _read_fitting_jpeg(content, side)) is not None:
         return pixels.transpose(2, 0, 1)
     refuse_lfs_pointer(content, where)
@@ -72,10 +75,7 @@ def decode(image: bytes | Path, side: int, *, where: str) -> UInt8[np.ndarray, "
             opened.load()
             turn = _read_turn(opened)
             gray, picture = read_gray(opened), _cut_ends(opened)
-            picture = to_rgb(picture if turn is None else picture.transpose(turn), gray, where=where)
-            if picture.size != (side, side):
-                picture = _cut_center_square(picture, side)
-            return np.asarray(picture, dtype=np.uint8).transpose(2, 0, 1)
+            return _to_square(to_rgb(picture if turn is None else picture.transpose(turn), gray, where=where), side)
     except DataError:
         raise
     except Exception as cause:  # Pillow's readers raise whatever they stumble over
@@ -220,6 +220,12 @@ def _cut_ends(picture: Image.Image) -> Image.Image:
     left, top = (max(0, (length - most) // 2) for length in picture.size)
     wide, high = picture.size
     return picture.crop((left, top, wide - left, high - top)) if left or top else picture
+
+
+def _to_square(picture: Image.Image, side: int) -> UInt8[np.ndarray, "3 side side"]:
+    if picture.size != (side, side):
+        picture = _cut_center_square(picture, side)
+    return np.asarray(picture, dtype=np.uint8).transpose(2, 0, 1)
 
 
 def _cut_center_square(picture: Image.Image, side: int) -> Image.Image:

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from jaxtyping import Int64
 
 from collab.data.decoding import NamedFiles, digest_files
 from collab.data.listing import Listing, list_folder, refuse_broken, refuse_empty_classes
 from collab.data.source import Split
 from collab.data.words import say_count, say_names
 from collab.errors import DataError
+
+_LFW_FOLDERS = ("lfw_funneled", "lfw-deepfunneled", "lfw")
+"""Its images as they are, or turned by one of two programs; the first that is there is read."""
 
 
 # Not torchvision's class: that passes over other files in silence, looks into folders of folders, names no broken link,
@@ -34,11 +38,11 @@ class ImageFolders(NamedFiles):
         self._side, self._root = image_size, Path(root)
         if test is None and self._has_one_split():
             self._folders = {"train": self._root, "test": self._root}
-            train = list_folder(self._root)
+            train = self._list(self._root)
             heldout = Listing(self._root, {name: [] for name in train.images})
         else:
             self._folders = {"train": self._root / "train", "test": self._find_heldout(test)}
-            train, heldout = (list_folder(folder) for folder in self._folders.values())
+            train, heldout = map(self._list, self._folders.values())
         is_split = heldout.folder != train.folder
         refuse_broken([train, heldout])
         refuse_empty_classes(train)
@@ -62,7 +66,6 @@ class ImageFolders(NamedFiles):
             for split, listing in listings
         }
         self._notices = (
-            *_note_spelling(self.classes),
             *train.notices(self.classes),
             *(heldout.notices(self.classes) if is_split else ()),
             *(self._note_other_folders(test) if is_split else ()),
@@ -70,13 +73,16 @@ class ImageFolders(NamedFiles):
 
     def notices(self) -> tuple[str, ...]:
         """What lies in the folders and is not played."""
-        return self._notices
+        return (*_note_spelling(self.classes), *self._notices)
 
     def digest(self) -> str:
         """Identity of all files: class, name, size and time of each."""
         names = hashlib.sha256(json.dumps([self._names["train"], self._names["test"]]).encode()).hexdigest()
         files = (folder / name for split, folder in self._folders.items() for name in self._names[split])
         return digest_files("imagefolder", [self._side, *self.classes, names], files)
+
+    def _list(self, folder: Path) -> Listing:
+        return list_folder(folder)
 
     def _has_one_split(self) -> bool:
         """Whether `root` itself holds images in folders of classes, and none of the folders that a split has."""
@@ -117,6 +123,34 @@ class ImageNet(ImageFolders):
     """
 
     heldout_folders = ("val",)
+
+
+class Lfw(ImageFolders):
+    """Labeled Faces in the Wild: a folder for each person, who is the class; no split.
+
+    The folders lie in `root`, or where torchvision or an archive puts them: `lfw-py/lfw_funneled`, `lfw-deepfunneled`.
+    People with fewer than `least_images` are passed over.
+    """
+
+    def __init__(self, *, image_size: int, seed: int, root: str | Path, least_images: int) -> None:
+        self._least, self._few = least_images, 0
+        folders = [Path(root) / inner / name for inner in ("lfw-py", "") for name in _LFW_FOLDERS]
+        super().__init__(image_size=image_size, seed=seed, root=next(filter(Path.is_dir, folders), root))
+
+    def identities(self, split: Split, rows: np.ndarray) -> Int64[np.ndarray, " rows"]:
+        """Whom each of `rows` shows."""
+        return self._labels[split][rows]
+
+    def notices(self) -> tuple[str, ...]:
+        """How many people are passed over, and what else lies there."""
+        few = f"{say_count(self._few, 'person', 'people')} passed over, of fewer than {self._least} images."
+        return (*self._notices, *([few] if self._few else ()))
+
+    def _list(self, folder: Path) -> Listing:
+        listing = list_folder(folder)
+        enough = {name: images for name, images in listing.images.items() if len(images) >= self._least}
+        self._few, listing.images = len(listing.images) - len(enough), enough
+        return listing
 
 
 def _note_spelling(classes: tuple[str, ...]) -> Iterator[str]:

@@ -67,7 +67,7 @@ class ParquetFiles(Source):
             for split, names in wanted.items()
         }
         refuse_shared_files(self._paths["train"], self._paths["test"])
-        files = {split: [self._open(path) for path in paths] for split, paths in self._paths.items()}
+        self._files = files = {split: [self._open(path) for path in paths] for split, paths in self._paths.items()}
         self._groups = {split: list(self._list_groups(split, opened)) for split, opened in files.items()}
         named = {
             str(path): read_class_names(file.schema_arrow, label)
@@ -89,6 +89,20 @@ class ParquetFiles(Source):
     def labels(self, split: Split) -> Int64[np.ndarray, " rows"]:
         """The label of every row."""
         return self._labels[split]
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The columns of the training files but that of images."""
+        columns = (set(file.schema_arrow.names) for file in self._files["train"])
+        return tuple(sorted(set.intersection(*columns) - {self._image}))
+
+    def column(self, split: Split, name: str) -> list[Any]:
+        """The value of every row in the column of that name."""
+        values = list[Any]()
+        for path, file in zip(self._paths[split], self._files[split], strict=True):
+            with _readable(f"column {name!r} of {path}"):
+                values += file.read(columns=[name]).column(0).to_pylist()
+        return values
 
     def images(self, split: Split, rows: np.ndarray) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
         """Decodes `rows`; ascending rows read each row group once, other orders read it for each run of its rows."""

@@ -66,18 +66,6 @@ def relabel(labels: Rows, classes: Sequence[int]) -> Rows:
     return np.searchsorted(np.asarray(classes), labels).astype(np.int64)
 
 
-def hold_out(labels: Rows, share: float, rng: np.random.Generator) -> Rows:
-    """Positions of the `share` of each class that is held out, ascending: one at least, and never the last one.
-
-    A class with a single row is not held out. Which rows they are follows from `rng` and the labels alone.
-    """
-    chosen = [np.empty(0, np.int64)]
-    for label in np.unique(labels):
-        rows = rng.permutation(np.flatnonzero(labels == label))
-        chosen.append(rows[: min(max(1, round(share * len(rows))), len(rows) - 1)])
-    return np.sort(np.concatenate(chosen))
-
-
 def find_labels(names: Sequence[str], classes: Sequence[str], split: ClassSplit, entity: str) -> tuple[int, ...]:
     """The classes that `entity` chose by name, as positions among the private ones, ascending.
 

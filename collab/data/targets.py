@@ -6,7 +6,7 @@ from typing import Protocol, cast, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from collab.data.source import Source, Split
+from collab.data.source import Pictures, Source, Split
 from collab.errors import DataError
 from collab.meant import did_you_mean
 from collab.tasks import TASKS, TaskKind
@@ -97,7 +97,7 @@ class Asked:
         """Names of what the network answers; `classes` are the private ones."""
         return {"": classes, "attributes": self.utility, "pose": ANGLES}[TASKS[self.task].needs]
 
-    def numbers(self, source: Source, split: Split, rows: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    def numbers(self, source: Pictures, split: Split, rows: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
         """What is kept beside the images of `rows`, by name; `labels` are their classes, counted as in a holding.
 
         `labels` are targets: int64 [rows] of classes, or fp32 [rows, outputs]; `groups` then are the classes.
@@ -120,7 +120,7 @@ PLAIN = Asked()
 """Classes and nothing else."""
 
 
-def _read_attributes(source: Source, split: Split, rows: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+def _read_attributes(source: Pictures, split: Split, rows: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     teller = cast(WithAttributes, source)
     columns = [teller.attribute_names.index(name) for name in names]
     return teller.attributes(split, rows)[:, columns].astype(np.float32)

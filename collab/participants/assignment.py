@@ -1,64 +1,28 @@
 """Who holds which rows of the source: decided once by the driver, which sees labels and names of rows but no pixels."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
-from typing import Self
 
 import numpy as np
 
-from collab.data.partition import LEAST, ClassSplit, find_labels, find_rows, hold_out, relabel, split_classes
+from collab.data.hold_out import find_groups, hold_out
+from collab.data.joined import DEALT, HELDOUT, PUBLIC, Origin, divide
+from collab.data.partition import LEAST, ClassSplit
 from collab.data.row_lists import RowLists, digest_names
-from collab.data.source import Source, Split, WithNames, open_source
-from collab.data.subsets import Wish, deal_subsets, draw_shares
+from collab.data.source import Split, WithNames
 from collab.data.targets import PLAIN, Asked
 from collab.errors import DataError
+from collab.participants.dealing import deal_positions
+from collab.participants.holding import Holding, join
+from collab.participants.parties import PartyReader, note_lonely_classes
+from collab.participants.sources import Sources
 from collab.scenario.model import Scenario
 from collab.seeding import Stream
 from collab.tasks import CLASS, TASKS
 
 ORACLE = "oracle"
-
-A_LITTLE = 0.01
-"""Share of an onlooker."""
-
-Deal = Callable[[dict[str, Wish]], dict[str, np.ndarray]]
-"""The positions that each entity holds, as it wishes."""
-
-
-@dataclass(frozen=True)
-class Holding:
-    """Rows of one split of the source, and their labels counted within private or public classes."""
-
-    split: Split
-    rows: np.ndarray
-    labels: np.ndarray
-
-    @classmethod
-    def of(cls, split: Split, labels: np.ndarray, classes: tuple[int, ...]) -> Self:
-        """All rows of `classes` in a split of which these are the `labels`."""
-        rows = find_rows(labels, classes)
-        return cls(split, rows, relabel(labels[rows], classes))
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def part(self, at: np.ndarray) -> "Holding":
-        """The rows at positions `at` of this holding."""
-        return Holding(self.split, self.rows[at], self.labels[at])
-
-    def without(self, other: "Holding") -> "Holding":
-        """Those that `other`, of the same split, does not have."""
-        return self.part(np.flatnonzero(~np.isin(self.rows, other.rows)))
-
-    def draw(self, most: int | None, rng: np.random.Generator) -> "Holding":
-        """At most so many of the rows."""
-        if most is None or most >= len(self):
-            return self
-        return self.part(np.sort(rng.choice(len(self), most, replace=False)))
 
 
 @dataclass(frozen=True)
@@ -68,7 +32,8 @@ class Assignment:
     `unscored` are those of the validation set, of which the scenario may ask for none; in a run that is scored on that
     set it stands in the place of `heldout`, and the held-out images are `unscored`.
     `names_digests` are the sha256 of the sorted file names of each entity, where the source has such names; `notices`
-    are the source's, about what is there and not played.
+    are the source's, about what is there and not played. `origins` say which row numbers are of which source.
+    `spectators` have no images: as each entity holds some, they hold public ones, which tell nobody anything.
     """
 
     classes: tuple[str, ...]
@@ -82,6 +47,8 @@ class Assignment:
     is_dealt_by_class: bool = True
     names_digests: Mapping[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    origins: tuple[Origin, ...] = ()
+    spectators: frozenset[str] = frozenset()
 
     @property
     def images(self) -> dict[str, int]:
@@ -119,94 +86,168 @@ class Assignment:
             self, everything=everything, public=public, heldout=heldout, unscored=unscored, entities=entities
         )
 
+    @property
+    def holders(self) -> dict[str, Holding]:
+        """The rows of each entity that has private images."""
+        return {name: held for name, held in self.entities.items() if name not in self.spectators}
+
+    def divide(self, holding: Holding) -> Iterator[tuple[Origin, Holding]]:
+        """A holding by the sources that its rows are of."""
+        for origin, places in divide(self.origins, holding.split, holding.rows):
+            yield origin, holding.part(places)
+
+    def held_out_of(self, name: str) -> Holding:
+        """The held-out and the unscored images of an entity's own source."""
+        both = join([self.heldout, self.unscored])
+        parts = [part for origin, part in self.divide(both) if origin.owner == name]
+        return join(parts) if parts else both.part(np.empty(0, np.int64))
+
     def oracle(self, scenario: Scenario) -> Holding:
         """What the oracle reads: everything if a row asks for a share of it, else what the entities hold together."""
         if any(row.share is not None for row in scenario.refinements):
             return self.everything
-        held = np.unique(np.concatenate([holding.rows for holding in self.entities.values()]))
+        held = np.unique(np.concatenate([holding.rows for holding in self.holders.values()]))
         return self.everything.part(np.searchsorted(self.everything.rows, held))
 
 
-def open_scenario_source(scenario: Scenario) -> Source:
-    """The source a scenario names."""
-    data = scenario.data
-    return open_source(data.opened_by, image_size=data.image_size, seed=scenario.data_seed, **data.source_options())
-
-
-def assign(scenario: Scenario, source: Source) -> Assignment:
+def assign(scenario: Scenario, sources: Sources) -> Assignment:
     """Splits classes into private and public, and private rows among entities as the scenario says; seeded.
 
     Entities get alike parts of each class where the network answers classes, or where the scenario is about them;
-    else, since CelebA has few images of each of many people, images are dealt one by one.
+    else, since CelebA has few images of each of many people, images are dealt one by one. Who has a source of its own
+    is dealt nothing.
 
-    Raises DataError for what the source cannot deliver.
+    Raises DataError for what the sources cannot deliver.
     """
-    data, stream = scenario.data, Stream(scenario.data_seed, "data", "decode")
+    data, stream, source = scenario.data, Stream(scenario.data_seed, "data", "decode"), sources.dealt
     attributes = data.utility_attributes, data.private_attributes
     asked = Asked.of(source, data.task, *attributes, identities=scenario.asks_identities)
     by_class = TASKS[data.task].target == CLASS or scenario.partition.kind == "dirichlet"
     by_class = by_class or any(entity.classes is not None for entity in scenario.entities)
-    split = split_classes(source.classes, data.private_classes, stream.numpy("classes"))
+    classes, split = sources.split_classes(scenario, stream.numpy("classes"))
     train = source.labels("train")
-    everything = Holding.of("train", train, split.private)
-    shown = Holding.of("test", _read_test_labels(source, data.hold_out), split.private)
-    if data.hold_out is not None:
-        shown = everything.part(hold_out(everything.labels, data.hold_out, stream.numpy("hold_out")))
-        everything = everything.without(shown)
+    dealt, shown = _hold_out_of_dealt(scenario, sources, split, stream)
+    reader = PartyReader(scenario, sources, classes, split, stream, into=shown.split)
+    parties = {entity.name: reader.read(entity) for entity in scenario.with_own_data}
+    shown = join([shown, *(party.heldout for party in parties.values())])
+    if HELDOUT in sources.by_origin:
+        shown = _read_heldout(sources, classes, split)
     if not len(shown):
         raise DataError(
             "no held-out image is of a private class, so nothing could be scored. Make more classes private."
         )
     scored, unscored = _set_apart(scenario, shown, stream)
+    public = Holding.of("train", train, split.public) if PUBLIC not in sources.by_origin else _read_public(sources)
+    public = public.draw(data.public_images, stream.numpy("public"))
     names = source.names("train") if isinstance(source, WithNames) else None
-    lists = RowLists(train, source.classes, split, names)
+    lists = RowLists(train, classes, split, names)
     listed = {
-        entity.name: np.flatnonzero(np.isin(everything.rows, lists.read(Path(entity.rows), entity.name)))
+        entity.name: _find_listed(dealt, lists.read(entity.rows_path, entity.name), entity.name)
         for entity in scenario.entities
-        if entity.rows is not None
-    }  # without those that are held out
-    if few := next((name for name, positions in listed.items() if len(positions) < LEAST), None):
-        raise DataError(
-            f"entity {few!r} keeps {len(listed[few])} of the rows that it lists, as others are held out; it needs "
-            f"{LEAST}. List more, or lower `data.hold_out`."
-        )
-    positions = _deal(scenario, source.classes, split, everything, listed, stream, by_class=by_class)
-    entities = {entity.name: everything.part(positions[entity.name]) for entity in scenario.entities}
+        if entity.rows is not None and entity.data is None
+    }
+    positions = deal_positions(scenario, classes, split, dealt, listed, stream, by_class=by_class)
+    entities = {name: dealt.part(at) for name, at in positions.items()}
+    entities |= {name: party.held for name, party in parties.items()}
+    spectators = [entity.name for entity in scenario.entities if entity.name not in entities]
+    a_few = Holding(public.split, public.rows[:LEAST], np.zeros(min(LEAST, len(public)), np.int64))
+    entities |= dict.fromkeys(spectators, a_few)
+    entities = {entity.name: entities[entity.name] for entity in scenario.entities}
+    private = tuple(classes[label] for label in split.private)
+    holders = {name: held for name, held in entities.items() if name not in spectators}
+    notices = [*sources.notices(), *(text for party in parties.values() for text in party.notices)]
+    if parties:
+        notices += note_lonely_classes(private, holders)
     return Assignment(
-        classes=tuple(source.classes[label] for label in split.private),
+        classes=private,
         entities=entities,
-        everything=everything,
-        public=Holding.of("train", train, split.public).draw(data.public_images, stream.numpy("public")),
+        everything=join([dealt, *(party.held for party in parties.values())]),
+        public=public,
         heldout=scored,
         unscored=unscored,
-        source_digest=source.digest(),
+        source_digest=sources.digest(),
         asked=asked,
         is_dealt_by_class=by_class,
-        names_digests={name: digest_names(names, held.rows) for name, held in entities.items()} if names else {},
-        notices=source.notices(),
+        names_digests=_digest_names(sources, holders),
+        notices=tuple(notices),
+        origins=sources.origins,
+        spectators=frozenset(spectators),
     )
 
 
 def count_labels(assignment: Assignment) -> dict[str, tuple[int, ...]]:
     """How many images of each private class every entity holds, in the order of `assignment.classes`."""
-    holdings, classes = assignment.entities.items(), len(assignment.classes)
+    holdings, classes = assignment.holders.items(), len(assignment.classes)
     return {name: tuple(np.bincount(held.labels, minlength=classes).tolist()) for name, held in holdings}
 
 
-def _read_test_labels(source: Source, share: float | None) -> np.ndarray:
-    """The labels of the test split. Raises DataError unless there is one, or a share of training images instead."""
-    labels = source.labels("test")
-    if share is None and not len(labels):
+def _hold_out_of_dealt(
+    scenario: Scenario, sources: Sources, split: ClassSplit, stream: Stream
+) -> tuple[Holding, Holding]:
+    """The private images that are dealt, and those held out: of the test split, or a share of each class of training.
+
+    Raises DataError unless there is one of both, where nobody has held-out images of its own.
+    """
+    source, data = sources.dealt, scenario.data
+    dealt, tests = Holding.of("train", source.labels("train"), split.private), source.labels("test")
+    if not len(dealt) or HELDOUT in sources.by_origin:
+        return dealt, Holding("test", np.empty(0, np.int64), np.empty(0, np.int64))
+    if data.hold_out is None or (len(tests) and scenario.with_own_data):
+        if not len(tests):
+            raise DataError(
+                "the source has no test split, so nothing could be scored. State `data.hold_out: 0.2` (a share of each "
+                "class), or other images in `data.heldout`."
+            )
+        return dealt, Holding.of("test", tests, split.private)
+    if len(tests):
         raise DataError(
-            "the source has no test split, so nothing could be scored. State `data.hold_out: 0.2` (a share of each "
-            "class), or other images in `data.test` where the source has that key."
-        )
-    if share is not None and len(labels):
-        raise DataError(
-            f"`data.hold_out` takes held-out images from the training ones, and the source has {len(labels):,} test "
+            f"`data.hold_out` takes held-out images from the training ones, and the source has {len(tests):,} test "
             "images of its own. Leave `hold_out` out, or give the source training images alone (`test: null`)."
         )
-    return labels
+    groups = None if data.group is None else find_groups(source, data.group, dealt.rows)
+    shown = dealt.part(hold_out(dealt.labels, data.hold_out, stream.numpy("hold_out"), groups))
+    return dealt.without(shown), shown
+
+
+def _read_heldout(sources: Sources, classes: tuple[str, ...], split: ClassSplit) -> Holding:
+    """The images of private classes of the source that is held out for all: of its test split where it has one."""
+    source, origin = sources.by_origin[HELDOUT], sources.origin(HELDOUT)
+    number = np.array([classes.index(name) if name in classes else -1 for name in source.classes], dtype=np.int64)
+    of: Split = "test" if len(source.labels("test")) else "train"
+    own = Holding.of("test", number[source.labels(of)], split.private)
+    return Holding("test", origin.number("test", of, own.rows), own.labels)
+
+
+def _read_public(sources: Sources) -> Holding:
+    """All images of the source of the public set, labels counted within its classes."""
+    source, origin = sources.by_origin[PUBLIC], sources.origin(PUBLIC)
+    labels = np.concatenate([source.labels("train"), source.labels("test")]).astype(np.int64)
+    if len(labels) < LEAST:
+        raise DataError(f"data.public has {len(labels)} images; the reconstructor needs {LEAST}.")
+    return Holding("train", origin.number("train", "train", np.arange(len(labels))), labels)
+
+
+def _find_listed(dealt: Holding, rows: np.ndarray, entity: str) -> np.ndarray:
+    """The positions of listed rows among those that are dealt, without such as are held out."""
+    positions = np.flatnonzero(np.isin(dealt.rows, rows))
+    if len(positions) < LEAST:
+        raise DataError(
+            f"entity {entity!r} keeps {len(positions)} of the rows that it lists, as others are held out; it needs "
+            f"{LEAST}. List more, or lower `data.hold_out`."
+        )
+    return positions
+
+
+def _digest_names(sources: Sources, holders: Mapping[str, Holding]) -> dict[str, str]:
+    """The digest of the file names of each entity whose source has such."""
+    digests = {}
+    for name, held in holders.items():
+        origin = sources.origin(name if name in sources.owners else DEALT)
+        source = sources.by_origin[origin.name]
+        if isinstance(source, WithNames):
+            rows = [own for _, own in origin.find("train", held.rows)]
+            digests[name] = digest_names(source.names("train"), np.concatenate(rows))
+    return digests
 
 
 def _set_apart(scenario: Scenario, shown: Holding, stream: Stream) -> tuple[Holding, Holding]:
@@ -224,67 +265,3 @@ def _set_apart(scenario: Scenario, shown: Holding, stream: Stream) -> tuple[Hold
         validation = shown.draw(data.validation, stream.numpy("validation"))
     heldout = shown.without(validation).draw(data.test_images, stream.numpy("heldout"))
     return (validation, heldout) if data.is_for_choosing else (heldout, validation)
-
-
-def _deal(
-    scenario: Scenario,
-    classes: tuple[str, ...],
-    split: ClassSplit,
-    everything: Holding,
-    listed: dict[str, np.ndarray],
-    stream: Stream,
-    *,
-    by_class: bool,
-) -> dict[str, np.ndarray]:
-    """The positions in `everything` that each entity holds: those `listed`, and for all others what `share` says."""
-    partition = scenario.partition
-    sharing = [entity for entity in scenario.entities if entity.share is not None]
-    shares = {entity.name: entity.share for entity in sharing if entity.share is not None}
-    if partition.kind == "quantity":
-        shares = draw_shares(shares, partition.alpha, stream.numpy("shares"))
-    wishes = {
-        entity.name: Wish(
-            shares[entity.name],
-            None if entity.classes is None else find_labels(entity.classes, classes, split, entity.name),
-            *((entity.overlap.entity, entity.overlap.fraction) if entity.overlap else ()),
-        )
-        for entity in sharing
-    }
-
-    def deal(wishes: dict[str, Wish]) -> dict[str, np.ndarray]:
-        return deal_subsets(
-            everything.labels if by_class else np.zeros_like(everything.labels),
-            wishes,
-            stream.numpy,
-            classes=[classes[label] for label in split.private] if by_class else ["all private images"],
-            alpha=partition.alpha if partition.kind == "dirichlet" else None,
-            listed=listed,
-        )
-
-    try:
-        return _deal_with_onlookers(scenario, wishes, deal)
-    except DataError as cause:
-        if partition.kind != "quantity":
-            raise
-        drawn = ", ".join(f"{name} {share:.4f}" for name, share in shares.items())
-        raise DataError(
-            f"{cause} `partition.alpha` {partition.alpha:g} drew the shares {drawn}; a larger one evens them."
-        ) from cause
-
-
-def _deal_with_onlookers(scenario: Scenario, wishes: dict[str, Wish], deal: Deal) -> dict[str, np.ndarray]:
-    """What `deal` makes of `wishes`, and of onlookers after them, so that nobody has fewer images for theirs.
-
-    Each onlooker holds a hundredth of what nobody has or, where shares leave too little, of what the first entity has;
-    where that cannot be dealt either, the first images of that entity. No result depends on which they are.
-    """
-    onlookers = [entity.name for entity in scenario.entities if entity.is_onlooker]
-    if not onlookers:
-        return deal(wishes)
-    first = next(entity.name for entity in scenario.entities if not entity.is_onlooker)  # who pre-trains is none
-    has_room = sum(entity.share or 0 for entity in scenario.entities) + len(onlookers) * A_LITTLE <= 1
-    a_little = Wish(A_LITTLE) if has_room else Wish(A_LITTLE, None, first, 1.0)
-    with suppress(DataError):  # of what others ask for it is raised below
-        return deal({**wishes, **dict.fromkeys(onlookers, a_little)})
-    positions = deal(wishes)
-    return positions | dict.fromkeys(onlookers, positions[first][:LEAST])

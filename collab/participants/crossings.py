@@ -7,9 +7,7 @@ from torch import Tensor
 
 from collab.store.manifest import Record
 from collab.store.pictures import Exhibit, Pictures, Sheet, write_pictures
-from collab.types import Crossing
-
-EVERYONE = "*"
+from collab.types import EVERYONE, Crossing
 
 
 def net_crossing(stage: str, sender: str, kind: str, digest: str, path: Path, state: Mapping[str, Tensor]) -> Crossing:

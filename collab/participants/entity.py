@@ -17,7 +17,7 @@ from collab.models.backbones import feature_shape
 from collab.models.freeze import freeze
 from collab.participants.attacking import Attempt, attack, rehearse
 from collab.participants.cost import measure_cost, measure_images, measure_writing
-from collab.participants.crossings import EVERYONE, keep_pictures, net_crossing, shard_crossing
+from collab.participants.crossings import keep_pictures, net_crossing, shard_crossing
 from collab.participants.defended import Defended
 from collab.participants.disclosure import measure_disclosure
 from collab.participants.exposure import Published, measure_exposure
@@ -39,7 +39,7 @@ from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
 from collab.training.progress import Progress
 from collab.training.recipes import EVAL_BATCH, train_reconstructor
-from collab.types import Crossing, Measure, Report
+from collab.types import EVERYONE, Crossing, Measure, Report
 
 
 class Entity(Plugin, Defended):

@@ -3,7 +3,8 @@
 import numpy as np
 
 from collab.data.subsets import deal_stratified
-from collab.participants.assignment import Assignment, Holding
+from collab.participants.assignment import Assignment
+from collab.participants.holding import Holding
 from collab.participants.layout import load_images
 from collab.participants.participant import Mixture, Participant
 from collab.scenario.model import Refinement

@@ -7,12 +7,12 @@ Neither Python nor Ray does this for us. `spec_from_file_location` makes a modul
 
 import atexit
 import importlib
-import shutil
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
+
+from collab.scratch import Scratch
 
 
 def import_file(file: Path) -> ModuleType:
@@ -38,11 +38,11 @@ def mount(folder: Path, files: Mapping[str, bytes] | None = None) -> None:
     package = sys.modules[_package(folder)] = ModuleType(_package(folder))
     package.__path__ = [str(folder)]
     if files is not None and not folder.is_dir():
-        copy = Path(tempfile.mkdtemp(prefix="collab-plugins-"))
-        atexit.register(shutil.rmtree, copy, ignore_errors=True)
+        copy = Scratch()
+        atexit.register(copy.remove)
         for name, content in files.items():
-            (copy / name).write_bytes(content)
-        package.__path__ = [str(copy)]
+            (copy.path / name).write_bytes(content)
+        package.__path__ = [str(copy.path)]
 
 
 def _package(folder: Path) -> str:

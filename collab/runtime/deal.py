@@ -6,29 +6,34 @@ pixels, and torch is not imported (but by the sources of torchvision).
 
 from collections.abc import Callable, Sequence
 
-from collab.data.source import Source
 from collab.errors import DataError, ScenarioError
-from collab.participants.assignment import Assignment, assign, open_scenario_source
+from collab.participants.assignment import Assignment, assign
+from collab.participants.sources import Sources, open_part
 from collab.scenario.model import Scenario
 from collab.scenario.rows import refuse_mistakes
+from collab.scenario.sources import Data, OwnSource
 from collab.scenario.sweep import Cell, list_refusals
 
 Tell = Callable[[str], None]
 """Whom a sentence is told that somebody should read before a run."""
 
 
-def deal(scenario: Scenario, source: Source | None = None, tell: Tell = lambda text: None) -> Assignment:
+def deal(scenario: Scenario, sources: Sources | None = None, tell: Tell = lambda text: None) -> Assignment:
     """Deals the rows of a scenario.
 
-    `source` is opened as the scenario says unless given; `tell` is told what it passed over, before rows are dealt, as
-    that may be why they are too few. Raises DataError for what the source cannot deliver, and ScenarioError where rows
-    and kinds of entities do not go together.
+    `sources` are opened as the scenario says unless given; `tell` is told what they passed over, before rows are dealt,
+    as that may be why they are too few. Raises DataError for what the sources cannot deliver, and ScenarioError where
+    rows and kinds of entities do not go together.
     """
     refuse_mistakes(scenario)
-    source = source or open_scenario_source(scenario)
-    for notice in source.notices():
+    sources = sources or Sources.open(scenario)
+    passed_over = tuple(sources.notices())
+    for notice in passed_over:
         tell(notice)
-    return assign(scenario, source)
+    assignment = assign(scenario, sources)
+    for notice in assignment.notices[len(passed_over) :]:
+        tell(notice)
+    return assignment
 
 
 def deal_cells(cells: Sequence[Cell], tell: Tell = lambda text: None) -> tuple[Assignment, ...]:
@@ -37,12 +42,12 @@ def deal_cells(cells: Sequence[Cell], tell: Tell = lambda text: None) -> tuple[A
     Raises ScenarioError with all cells that cannot be dealt, by values and seed.
     """
     dealt, wrong = [], dict[str, str]()
-    opened: tuple[object, Source | None] = (None, None)
+    opened: tuple[object, Sources | None] = (None, None)
     for cell in cells:
-        asked = (cell.scenario.data, cell.scenario.data_seed)
+        asked = (cell.scenario.sources, cell.scenario.data_seed)
         try:
             if opened[0] != asked:  # cells of one source stand together where data do not vary
-                opened = (asked, open_scenario_source(cell.scenario))
+                opened = (asked, Sources.open(cell.scenario))
             dealt.append(deal(cell.scenario, opened[1], tell=tell))
         except ScenarioError as error:
             wrong[cell.label] = str(error)
@@ -52,12 +57,15 @@ def deal_cells(cells: Sequence[Cell], tell: Tell = lambda text: None) -> tuple[A
 
 
 def will_be_fetched(scenario: Scenario) -> bool:
-    """Whether the first run downloads the images of a scenario: it may, and they are not on this machine."""
-    if not getattr(scenario.data, "download", False):
-        return False
-    as_it_is = scenario.data.model_copy(update={"download": False})
+    """Whether the first run downloads images of a scenario: it may, and they are not on this machine."""
+    return any(getattr(part, "download", False) and _is_missing(scenario, part) for part in scenario.sources.values())
+
+
+def _is_missing(scenario: Scenario, part: Data | OwnSource) -> bool:
+    """Whether a source that may be downloaded is not on this machine."""
+    as_it_is = part.model_copy(update={"download": False})
     try:
-        open_scenario_source(scenario.model_copy(update={"data": as_it_is}))
+        open_part(scenario, as_it_is)
     except DataError as error:
         return error.__cause__ is not None  # torchvision misses files; without a cause the scenario asks for too much
     return False

@@ -15,9 +15,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from collab.data.source import Source
+from collab.data.joined import DEALT, Joined
+from collab.data.source import Pictures, Source
 from collab.errors import BoundaryError, CollabError, EntityError, ResourceError
-from collab.participants.assignment import ORACLE, Assignment, open_scenario_source
+from collab.participants.assignment import ORACLE, Assignment
+from collab.participants.sources import open_origin
 from collab.plugins.discovery import Plugins
 from collab.results.metric import load_metrics
 from collab.runtime.cache import Cache, list_files
@@ -126,7 +128,7 @@ class Host:
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
         self._run: Path | None = None
-        self._source: Source | None = None
+        self._sources: dict[str, Source] = {}
         self._participants: dict[str, Entity | Oracle] = {}
 
     def play(self, run_spec: RunSpec, job: Job, key: str, emit: Emit) -> Outcome:
@@ -171,7 +173,8 @@ class Host:
         start: float,
     ) -> Outcome:
         if self._run != run_spec.run:
-            self._run, self._source = run_spec.run, None
+            self._run = run_spec.run
+            self._sources.clear()
             self._participants.clear()
         leads, is_oracle = job.participant == run_spec.scenario.model.pretrain.by, job.participant == ORACLE
         list_own = partial(list_files, run_spec.run, job.participant, leads=leads, is_oracle=is_oracle)
@@ -193,7 +196,7 @@ class Host:
                 run_spec.run,
                 run_spec.assignment,
                 run_spec.plugins,
-                source=partial(self._open_source, run_spec),
+                source=partial(self._open_sources, run_spec, job.participant),
             )
             found = stage.play(player, job, playing, progress)
         name = f"{type(player or stage).__name__}.{job.stage}"
@@ -222,10 +225,16 @@ class Host:
             self._participants[name].metrics = load_metrics(run_spec.scenario, run_spec.plugins)
         return self._participants[name]
 
-    def _open_source(self, run_spec: RunSpec) -> Source:
-        """The source of the run, opened once for all participants here."""
-        self._source = self._source or open_scenario_source(run_spec.scenario)
-        return self._source
+    def _open_sources(self, run_spec: RunSpec, reader: str) -> Pictures:
+        """Images of the run for one participant, who reads no other's own; each source is opened once, when needed."""
+
+        def open_once(origin: str) -> Source:
+            if origin not in self._sources:
+                self._sources[origin] = open_origin(run_spec.scenario, origin)
+            return self._sources[origin]
+
+        origins = run_spec.assignment.origins
+        return Joined(origins, open_once, reader) if len(origins) > 1 else open_once(DEALT)
 
 
 def resolve_here(run_spec: RunSpec) -> Compute:

@@ -2,19 +2,24 @@
 
 import logging
 import os
-import shutil
+import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
-from pathlib import Path
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 from typing import Any, Self
 
 from collab.errors import ResourceError
 from collab.scenario.model import Scenario
+from collab.scratch import Scratch
+
+_SOCKET = "/session_2026-01-31_00-00-00_000000_4194304/sockets/plasma_store"
+"""The longest path of a socket that Ray makes in its folder."""
+
+_LONGEST_SOCKET = 107
+"""Bytes of the longest path that a socket may have: `sun_path` in unix(7), but for its zero."""
 
 
 class RaySession:
@@ -27,7 +32,8 @@ class RaySession:
     def __init__(self, address: str, hosts: int, threads: int = 1) -> None:
         self.began = time.monotonic()
         self.ray = _import_ray()
-        self.temporary = Path(tempfile.mkdtemp(prefix="collab-"))  # 0700, and short: it holds socket paths
+        self._scratch = _make_scratch()
+        self.temporary = self._scratch.path
         self._redirected = redirect_stdout(sys.stderr)  # where Ray tells of a lost node; stdout is for results
         self._redirected.__enter__()
         self._is_open = True
@@ -49,7 +55,7 @@ class RaySession:
             self._is_open = False
             self.ray.shutdown()
             self._redirected.__exit__(None, None, None)
-            shutil.rmtree(self.temporary, ignore_errors=True)
+            self._scratch.remove()
 
     def _connect(self, address: str, hosts: int, threads: int) -> None:
         options: dict[str, Any] = {"namespace": f"collab-{os.getpid()}-{self.began}", "log_to_driver": False}
@@ -59,13 +65,14 @@ class RaySession:
                 "include_dashboard": False,
                 "object_store_memory": 128 << 20,  # shards travel through the store, never through Ray
                 "_temp_dir": str(self.temporary),
+                "_skip_env_hook": True,  # nor has it anything to fetch
             }
             if (os.cpu_count() or 1) <= hosts:
                 options["_system_config"] = {"preload_python_modules": ["collab.runtime.host"]}
                 # Ray says so to an actor when it starts: too late for libraries that are there before.
                 inherited = {"OMP_NUM_THREADS": str(threads)}
         try:
-            with _in_environment(inherited):
+            with _in_environment(inherited), _same_signals():
                 self.ray.init(address=address, logging_level=logging.ERROR, **options)
         except ConnectionError as cause:
             raise ResourceError(
@@ -87,7 +94,20 @@ def start_beside_imports(scenario: Scenario, address: str) -> RaySession:
     return RaySession(address, min(workers, participants), scenario.resources.entity.cpus)
 
 
+def _make_scratch() -> Scratch:
+    """A folder for Ray, whose path is short enough for its sockets."""
+    try:
+        return Scratch(_LONGEST_SOCKET - len(_SOCKET))
+    except OSError as cause:
+        raise ResourceError(
+            f"Ray needs a folder for its sockets: {cause}. Name one that is short with TMPDIR=..., or play with "
+            "`--backend inprocess`."
+        ) from cause
+
+
 def _import_ray() -> Any:
+    # With it Ray would pack the folder of a project in which somebody plays, images and all, and unpack it for workers.
+    os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_worker_niceness", "0")  # a run should not yield to whatever else the machine does
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -95,6 +115,18 @@ def _import_ray() -> Any:
     import ray
 
     return ray
+
+
+@contextmanager
+def _same_signals() -> Iterator[None]:
+    """Whoever answered the signals that end a process does so afterward: Ray puts itself there, and aborts."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        if current_thread() is main_thread():  # no other may set them, Ray's neither
+            for number, answer in before.items():
+                signal.signal(number, answer)
 
 
 @contextmanager

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from collab.participants.assignment import ORACLE, Holding
+from collab.participants.assignment import ORACLE
+from collab.participants.holding import Holding
 from collab.runtime.host import RunSpec
 from collab.store.files import place_file
 from collab.store.private import private_folder

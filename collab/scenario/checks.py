@@ -6,6 +6,7 @@ from typing import Any
 from collab.architectures import ARCHITECTURES, Architecture, Backbone
 from collab.meant import did_you_mean
 from collab.scenario.holding_checks import check_holding, check_onlookers, check_partition
+from collab.scenario.own_source_checks import check_own_sources
 from collab.scenario.plain_values import Finding, entry, items, names_in, no_such_entity, number_in
 from collab.scenario.row_checks import check_expectations, check_federation, check_row
 from collab.scenario.sources import SOURCES, list_sources_that_tell
@@ -31,6 +32,7 @@ def find_cross_mistakes(content: Mapping[str, Any]) -> Iterator[Finding]:
     yield from check_onlookers(content, entities)
     if entities:
         yield from check_partition(content, entities)
+    yield from check_own_sources(content, entities)
     yield from _check_data(content)
     yield from _check_model(content, names)
     seen: set[str] = set()

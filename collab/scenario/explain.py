@@ -7,10 +7,12 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from collab.meant import did_you_mean
+from collab.scenario.any_source import find_own_options
 from collab.scenario.base import PATTERNS, DefenseOptions, MetricOptions, TrackerOptions
 from collab.scenario.document import Trail
 from collab.scenario.kinds import Kinds
 from collab.scenario.model import EntityPart, Scenario
+from collab.scenario.sources import SOURCES, Data
 
 _SENTENCES = {
     "missing": "is missing",
@@ -125,8 +127,11 @@ def _models_at(steps: Sequence[str | int], content: Any, kinds: Kinds, root: typ
         fields = [
             field for model in models for name, field in model.model_fields.items() if step in (field.alias, name)
         ]
-        if models == [Scenario] and step == "data" and kinds.knows("sources", str(here.get("source"))):
-            models = [kinds.options("sources", here["source"])]
+        plugin = _find_source(here, kinds) if step in ("data", "public", "heldout") else None
+        if models == [Scenario] and plugin is not None:
+            models = [plugin]
+        elif plugin is not None:
+            models = [find_own_options(plugin)]
         elif models == [Scenario] and step == "model" and kinds.knows("backbones", str(here.get("backbone"))):
             models = [kinds.options("backbones", here["backbone"])]
         elif models in ([TrackerOptions], [MetricOptions]):
@@ -141,6 +146,15 @@ def _models_at(steps: Sequence[str | int], content: Any, kinds: Kinds, root: typ
             # a union in a union is a step too, which leads to no model of its own
             models = [model for model in models if step in (*tags(model), model.__name__)] or models
     return models
+
+
+def _find_source(here: Any, kinds: Kinds) -> type[Data] | None:
+    """The options of a source that stands here, where it is a plugin."""
+    source = here.get("source") if isinstance(here, dict) else None
+    if not isinstance(source, str) or source in SOURCES or not kinds.knows("sources", source):
+        return None
+    options = kinds.options("sources", source)
+    return options if issubclass(options, Data) else None
 
 
 def _inside(here: Any, step: str | int) -> Any:

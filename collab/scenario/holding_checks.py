@@ -15,12 +15,15 @@ def check_holding(
     entity: Mapping[str, Any], before: Sequence[Mapping[str, Any]], names: Sequence[str], private: Sequence[str] | None
 ) -> Iterator[Finding]:
     """What one entity is to hold; `private` are the private classes where the file names them."""
-    if entity.get("rows") is not None:
+    if _has_own(entity):
+        if entity.get("overlap") is not None:
+            yield ("overlap",), "excludes `data`: nobody else has images of the entity's own source"
+    elif entity.get("rows") is not None:
         for key in ("share", "classes", "overlap"):
             if entity.get(key) is not None:
                 yield (key,), "excludes `rows`, which names every image of the entity"
     elif entity.get("share") is None and not _is_onlooker(entity):
-        yield ("share",), "is missing; without it only `rows` says which images the entity has"
+        yield ("share",), "is missing; without it only `rows` says which images the entity has, or `data` of its own"
     classes = entity.get("classes")
     if isinstance(classes, list | tuple) and (not classes or len(set(names_in(entity, "classes"))) < len(classes)):
         yield ("classes",), "name one class or more, each once"
@@ -35,6 +38,8 @@ def check_holding(
     elif donor is not None and donor not in earlier:
         later = f"{donor!r} comes after it; name an entity before it, or change their order"
         yield ("overlap", "with"), later if donor in names else no_such_entity(donor, names)
+    elif donor is not None and _has_own(earlier[donor]):
+        yield ("overlap", "with"), f"{donor!r} has a source of its own, which nobody else reads; name another"
     elif donor is not None:
         own, theirs = names_in(entity, "classes"), names_in(earlier[donor], "classes")
         if own and theirs and not set(own) & set(theirs):
@@ -43,7 +48,13 @@ def check_holding(
 
 def _is_onlooker(entity: Mapping[str, Any]) -> bool:
     """Whether an entity says nothing of images of its own, and need not."""
-    return entity.get("kind") in NEEDS_NO_IMAGES and entity.get("share") is None and entity.get("rows") is None
+    says = any(entity.get(key) is not None for key in ("share", "rows", "data"))
+    return entity.get("kind") in NEEDS_NO_IMAGES and not says
+
+
+def _has_own(entity: Mapping[str, Any]) -> bool:
+    """Whether it has a source of its own."""
+    return entity.get("data") is not None
 
 
 def check_onlookers(content: Mapping[str, Any], entities: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[Finding]:
@@ -66,7 +77,11 @@ def check_partition(content: Mapping[str, Any], entities: Sequence[tuple[int, Ma
     """The kind of partition against the entities whose images are drawn."""
     partition = long_form(content.get("partition"))
     kind = entry(partition, "kind", str) or "iid"
-    drawn = [(index, entity) for index, entity in entities if entity.get("rows") is None and not _is_onlooker(entity)]
+    drawn = [
+        (index, entity)
+        for index, entity in entities
+        if entity.get("rows") is None and not _has_own(entity) and not _is_onlooker(entity)
+    ]
     if kind == "dirichlet" and all(len(names_in(entity, "classes")) == 1 for _, entity in drawn):
         yield ("partition",), "has no effect: no entity draws from more than one class"
     if kind == "quantity" and len(drawn) < 2:

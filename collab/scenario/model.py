@@ -23,6 +23,7 @@ from collab.scenario.parts import (
     Resources,
     StoreOptions,
 )
+from collab.scenario.sources import Data, OwnSource
 
 __all__ = ["EntityPart", "Refinement", "Scenario"]
 
@@ -89,6 +90,32 @@ class Scenario(Part):
         return self.seed if self.data.seed is None else self.data.seed
 
     @property
+    def with_own_data(self) -> tuple[EntityPart, ...]:
+        """The entities that have a source of their own."""
+        return tuple(entity for entity in self.entities if entity.data is not None)
+
+    @property
+    def own_heldout(self) -> tuple[str, ...]:
+        """The entities of whose own images some are held out: those with a source, unless one is held out for all."""
+        return () if self.data.heldout is not None else tuple(entity.name for entity in self.with_own_data)
+
+    @property
+    def sources(self) -> dict[tuple[str | int, ...], Data | OwnSource]:
+        """Every source that it reads, by where that stands in its file."""
+        parts: dict[tuple[str | int, ...], Data | OwnSource | None] = {
+            ("data",): self.data,
+            ("data", "public"): self.data.public,
+            ("data", "heldout"): self.data.heldout,
+        }
+        parts |= {("entities", place, "data"): entity.data for place, entity in enumerate(self.entities)}
+        return {place: part for place, part in parts.items() if part is not None}
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether images are drawn, so that figures from them say nothing about photographs."""
+        return any(part.is_drawn for part in self.sources.values())
+
+    @property
     def expectations(self) -> tuple[PaperTable | Bound, ...]:
         """All that it expects, also where `expect` is not a list; nothing where it is scored on validation images."""
         if self.expect is None or self.data.is_for_choosing:
@@ -106,7 +133,8 @@ class Scenario(Part):
             kinds |= {("attacks", attack.kind) for _, attack in entity.options.attacks_on(peers)}
         kinds |= {("trackers", tracker.kind) for tracker in self.trackers}
         kinds |= {("metrics", metric.kind) for metric in self.metrics}
-        return frozenset(kinds | {("sources", self.data.source), ("backbones", self.model.backbone)})
+        kinds |= {("sources", part.source) for part in self.sources.values()}
+        return frozenset(kinds | {("backbones", self.model.backbone)})
 
     @property
     def asks_identities(self) -> bool:

@@ -1,6 +1,7 @@
 """The pieces of a scenario: immutable, documented, without torch."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, SerializeAsAny, model_validator
@@ -24,6 +25,7 @@ from collab.scenario.base import (
 from collab.scenario.holding_checks import NEEDS_NO_IMAGES
 from collab.scenario.kinds import validate_defense, validate_kind, validate_options
 from collab.scenario.partitions import Overlap
+from collab.scenario.sources import AnyOwnSource
 from collab.types import OptimizerName
 
 
@@ -48,6 +50,7 @@ class EntityPart(Part):
             "anyOf": [
                 {"required": ["share"]},
                 {"required": ["rows"]},
+                {"required": ["data"]},
                 {"properties": {"kind": {"enum": list(NEEDS_NO_IMAGES)}}, "required": ["kind"]},
             ]
         }
@@ -59,10 +62,14 @@ class EntityPart(Part):
         validate_default=True,
         description="The entity plugin that plays it; `collab plugins list` names all.",
     )
+    data: AnyOwnSource | None = Field(
+        None, description="A source of its own, which its process alone reads; unless given it is dealt to from `data`."
+    )
     share: Share | None = Field(
         None,
-        description="Fraction of the private images, or of those of `classes`, that it holds; not with `rows`. An "
-        "auditor may go without: whatever it then holds, nobody else has fewer.",
+        description="Fraction of the private images, or of those of `classes`, that it holds; not with `rows`. With "
+        "`data` of its own it is of these, or of their `rows`, all unless given. An auditor may go without: whatever "
+        "it then holds, nobody else has fewer.",
     )
     classes: tuple[ClassName, ...] | None = Field(
         None, description="Private classes that it has images of, all unless given; `share` counts within them."
@@ -85,9 +92,14 @@ class EntityPart(Part):
     )
 
     @property
+    def rows_path(self) -> Path:
+        """The file of `rows`, where it has one."""
+        return Path(self.rows or "")
+
+    @property
     def is_onlooker(self) -> bool:
         """Whether it says nothing of images of its own, since its kind needs none."""
-        return self.share is None and self.rows is None
+        return self.share is None and self.rows is None and self.data is None
 
     @property
     def defenses(self) -> tuple[DefenseOptions, ...]:

@@ -199,7 +199,7 @@ def with_tuples(value: Any) -> Any:
 def _resolve_paths(content: dict[str, Any], base: Path) -> None:
     model = entry(content, "model", dict) or {}
     for part, key in [
-        (content.get("data"), "root"),
+        *((part, "root") for _, part in _find_sources(content)),
         *[(model, "weights")] * str(model.get("weights")).endswith(".safetensors"),
         *((entity, "rows") for _, entity in items(content.get("entities"))),
     ]:
@@ -209,11 +209,24 @@ def _resolve_paths(content: dict[str, Any], base: Path) -> None:
                 part[key] = str((base / Path(os.path.expandvars(part[key])).expanduser()).resolve())
 
 
+def _find_sources(content: Mapping[str, Any]) -> Iterator[tuple[Trail, dict[str, Any]]]:
+    """Every source that a scenario reads, and where it stands in the file."""
+    data = entry(content, "data", dict)
+    parts: dict[Trail, dict[str, Any] | None] = {("data",): data, ("data", "public"): entry(data, "public", dict)}
+    parts[("data", "heldout")] = entry(data, "heldout", dict)
+    of_entities: dict[Trail, dict[str, Any] | None] = {
+        ("entities", index, "data"): entry(entity, "data", dict) for index, entity in items(content.get("entities"))
+    }
+    yield from ((trail, part) for trail, part in {**parts, **of_entities}.items() if part is not None)
+
+
 def _find_missing_files(content: dict[str, Any]) -> Iterator[Finding]:
-    data = entry(content, "data", dict) or {}
-    root = entry(data, "root", str)
-    if root is not None and data.get("download") is not True and not Path(root).is_dir():
-        yield ("data", "root"), f"there is no folder {root}; set it with --set data.root=FOLDER"
+    entities = dict(items(content.get("entities")))
+    for trail, part in _find_sources(content):
+        root = entry(part, "root", str)
+        if root is not None and part.get("download") is not True and not Path(root).is_dir():
+            path = ".".join(str(entities[step].get("name", step)) if step in entities else str(step) for step in trail)
+            yield (*trail, "root"), f"there is no folder {root}; set it with --set {path}.root=FOLDER"
     model = entry(content, "model", dict)
     weights, kind = entry(model, "weights", str), ARCHITECTURES.get(entry(model, "backbone", str) or "")
     is_published = kind is not None or weights != IMAGENET  # else it is told of the backbone

@@ -8,9 +8,10 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from collab.plugins.discovery import GROUPS
+from collab.scenario.any_source import find_own_options
 from collab.scenario.base import DefenseOptions, Part
 from collab.scenario.model import EntityPart, Scenario
-from collab.scenario.sources import SOURCES
+from collab.scenario.sources import SOURCES, Data
 
 _ANY_ATTACK = '{"anyOf": [{"type": "string"}, {"additionalProperties": true, "type": "object"}]}'
 """What stands in the schema of an entity's options for `AnyAttack`, which may be any of them."""
@@ -45,24 +46,44 @@ def json_schema(options: Mapping[str, Mapping[str, type[Part]]]) -> dict[str, An
     if DefenseOptions not in options["defenses"].values():
         parts.pop(DefenseOptions.__name__, None)  # what pydantic says a defense is, in the place of the above
     scenario = parts.pop(_name(refs[Scenario]))
+    plugins = {kind: model for kind, model in sorted(options.get("sources", {}).items()) if kind not in SOURCES}
     scenario["properties"]["data"]["oneOf"] += [
-        {**refs[model], "properties": {"source": {"const": kind}}}
-        for kind, model in sorted(options.get("sources", {}).items())
-        if kind not in SOURCES
+        {**refs[model], "properties": {"source": {"const": kind}}} for kind, model in plugins.items()
     ]
+    _offer_own_sources(parts, plugins)
     if backbones := options.get("backbones"):
         about = scenario["properties"]["model"]
-        plugins = [
+        offered = [
             {**refs[model], "properties": {"backbone": {"const": kind}}} for kind, model in sorted(backbones.items())
         ]
         scenario["properties"]["model"] = {
-            "description": about["description"], "anyOf": [{"$ref": about["$ref"]}, *plugins],
+            "description": about["description"], "anyOf": [{"$ref": about["$ref"]}, *offered],
         }  # fmt: skip
     for group in ("trackers", "metrics"):
         if kinds := options.get(group):
             scenario["properties"][group]["items"] = {"anyOf": _named(kinds, refs)}
     scenario["properties"]["partition"] = _short(scenario["properties"]["partition"], parts)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": parts, **scenario}
+
+
+def _offer_own_sources(parts: dict[str, Any], plugins: Mapping[str, type[Part]]) -> None:
+    """Adds sources that are `plugins` wherever one of ours may stand beside the source that is dealt."""
+    own = {kind: find_own_options(model) for kind, model in plugins.items() if issubclass(model, Data)}
+    named = {kind: f"own_{kind}_source" for kind in own}
+    ours = [
+        part["properties"][key]
+        for part in parts.values()
+        for key in ("data", "public", "heldout")
+        if key in part.get("properties", {})
+    ]
+    for place in ours:
+        union = next(member for member in place["anyOf"] if "oneOf" in member)
+        union["oneOf"] += [
+            {"$ref": f"#/$defs/{named[kind]}", "properties": {"source": {"const": kind}}} for kind in own
+        ]
+    for kind, model in own.items():
+        schema = model.model_json_schema()
+        parts |= schema.pop("$defs", {}) | {named[kind]: schema}
 
 
 def _with_short_names(

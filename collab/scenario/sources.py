@@ -1,9 +1,18 @@
 """Where the images of a scenario come from: one part for each source, which says what opens it and what it tells."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from functools import cache, reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import (
+    Field,
+    SerializeAsAny,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    create_model,
+)
 
 from collab.scenario.base import ClassName, Kind, Part
 from collab.tasks import TASKS, MainMetric
@@ -12,6 +21,49 @@ Told = Literal["attributes", "pose", "identities"]
 """What a source may tell of an image besides its class; `collab.data.targets` says with which methods."""
 
 _ANSWERS = "; ".join(f"`{kind}`, {about.answers}" for kind, about in TASKS.items())
+
+
+_ABOUT_NAMES = (
+    "Other names for classes of this source: `{Cat: cat, cats: cat}`. Classes that get one name are one class."
+)
+_ABOUT_GROUP = (
+    "With `hold_out`: images of one group are all held out, or none. A column of the source, `identity` where it knows "
+    "whom images show, or a regular expression that is looked for in file names (`patient(\\d+)`)."
+)
+HoldOut = Annotated[float, Field(gt=0, le=0.5)]
+
+
+class OwnSource(Part):
+    """A source beside the one that is dealt: an entity's own, that of the public set, or of the held-out images."""
+
+    part: "ClassVar[type[Data]]"
+    """What it is where it is the source that is dealt."""
+
+    class_names: Mapping[ClassName, ClassName] = Field({}, description=_ABOUT_NAMES)
+    hold_out: HoldOut | None = Field(
+        None,
+        description="Of an entity's source without a test split: so large a share of each class is held out; that of "
+        "`data` unless given.",
+    )
+    group: str | None = Field(None, min_length=1, description=f"{_ABOUT_GROUP} That of `data` unless given.")
+    source: Kind = Field(description="The source plugin.")
+
+    @property
+    def opened_by(self) -> str:
+        """The class that reads these images, as `module:Class`."""
+        return self.part.opens[self.source]
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether its images are drawn, so that figures from them say nothing about photographs."""
+        return self.part.is_drawn
+
+    def source_options(self) -> dict[str, Any]:
+        """What that class takes besides image size and seed."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name not in OwnSource.model_fields}
+
+    def __reduce__(self) -> Any:
+        return _own_source_of, (self.part, dict(self))  # a pickle finds no class that is made here by its name
 
 
 class Data(Part):
@@ -28,8 +80,25 @@ class Data(Part):
         32, ge=16, le=512, description="Side of the square images, in pixels; time and disk grow with its square."
     )
     private_classes: Literal["half"] | tuple[ClassName, ...] = Field(
-        "half", description="Private classes S: a seeded random half, or names; the rest is the public set Q."
+        "half",
+        description="Private classes S: a seeded random half, or names; the rest is the public set Q, unless that is a "
+        "source of its own (`public`): then all are private that are not left out by name.",
     )
+    class_names: Mapping[ClassName, ClassName] = Field({}, description=_ABOUT_NAMES)
+    public: "AnyOwnSource | None" = Field(
+        None,
+        description="A source of its own for the public set Q, all of whose images are public; every class of the "
+        "parties is private then, unless `private_classes` names some.",
+    )
+    heldout: "AnyOwnSource | None" = Field(
+        None, description="A source of its own for the held-out images, one for all; of private classes they are taken."
+    )
+    hold_out: HoldOut | None = Field(
+        None,
+        description="Of sources without a test split, the one that is dealt and each entity's own: so large a share of "
+        "each private class is held out, drawn by the seed; one image at least and never all.",
+    )
+    group: str | None = Field(None, min_length=1, description=_ABOUT_GROUP)
     task: Literal[tuple(TASKS)] = Field(  # type: ignore[valid-type]
         "classification", description=f"What the network answers: {_ANSWERS}."
     )
@@ -48,13 +117,6 @@ class Data(Part):
         None,
         ge=2,
         description="At most so many held-out images of the private classes, all unless given; fewer widen intervals.",
-    )
-    hold_out: float | None = Field(
-        None,
-        gt=0,
-        le=0.5,
-        description="For a source of one split: so large a share of each private class is held out, drawn by the seed; "
-        "one image at least and never all.",
     )
     validation: int | None = Field(
         None,
@@ -188,6 +250,37 @@ class Cifar(Data):
     download: bool = Field(False, description="Fetch the set where it is missing; `root` need not exist then.")
 
 
+class Torchvision(Data):
+    """A set as torchvision keeps it; nothing is downloaded."""
+
+    opens: ClassVar = {"torchvision": "collab.data.torchvision_sets:TorchvisionSet"}
+    source: Literal["torchvision"] = Field(description="A set that torchvision reads.")
+    root: str = Field(description="Folder that torchvision keeps the set in, relative to this file.")
+    name: Literal["mnist", "fashion_mnist", "kmnist", "svhn", "flowers102"] = Field(description="Which set.")
+
+
+class MedMnist(Data):
+    """MedMNIST as the `medmnist` package keeps it; nothing is downloaded."""
+
+    opens: ClassVar = {"medmnist": "collab.data.medmnist:MedMnist"}
+    source: Literal["medmnist"] = Field(description="A file of MedMNIST.")
+    root: str = Field(description="Folder of the file, relative to this file.")
+    name: str = Field(pattern=r"^[a-z0-9_]+$", description="Name of the file without `.npz`: `bloodmnist_64`.")
+
+
+class Lfw(Data):
+    """Labeled Faces in the Wild; the classes are people."""
+
+    opens: ClassVar = {"lfw": "collab.data.folders:Lfw"}
+    tells = ("identities",)
+    source: Literal["lfw"] = Field(description="Faces, a folder for each person.")
+    root: str = Field(
+        description="Folder that torchvision keeps the set in (`lfw-py`), or that has the people's folders; relative "
+        "to this file."
+    )
+    least_images: int = Field(20, ge=2, description="People with fewer images are passed over.")
+
+
 class CelebA(Data):
     """CelebA as distributed: `img_align_celeba/` and its list files; the classes are the identities."""
 
@@ -197,11 +290,53 @@ class CelebA(Data):
     root: str = Field(description="Folder of `img_align_celeba` and the list files, relative to this file.")
 
 
+class EachItsOwn(Data):
+    """Nothing is dealt: every entity has `data` of its own, and `public` is a source of its own."""
+
+    opens: ClassVar = {"own": "collab.data.source:NoImages"}
+    source: Literal["own"] = Field(description="Each entity has its own source.")
+
+
 PARTS = tuple(Data.__subclasses__())
 """The part of every source, as they stand above: a new one needs no line elsewhere."""
 
 SOURCES: Mapping[str, type[Data]] = {source: part for part in PARTS for source in part.opens}
 """The part of a source by its name."""
+
+
+@cache
+def as_own_source(part: type[Data]) -> type[OwnSource]:
+    """The part of a source where it stands beside another: the same keys without those of a scenario's data."""
+    keys: dict[str, Any] = {
+        name: (field.annotation, field)
+        for name, field in part.model_fields.items()
+        if name not in Data.model_fields or name == "source"
+    }
+    made = create_model(f"Own{part.__name__}", __base__=OwnSource, __doc__=part.__doc__, **keys)
+    made.part = part
+    return made
+
+
+def _own_source_of(part: type[Data], values: Mapping[str, Any]) -> OwnSource:
+    return as_own_source(part).model_construct(**values)
+
+
+OWN_PARTS = tuple(as_own_source(part) for part in PARTS if part is not EachItsOwn)
+
+
+def _validate_own(value: Any, ours: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    from collab.scenario.any_source import validate_own  # knows plugins, whose options are parts as these are
+
+    return validate_own(value, ours, info)
+
+
+if TYPE_CHECKING:
+    AnyOwnSource = OwnSource
+else:
+    _Own = Annotated[reduce(or_, OWN_PARTS), Field(discriminator="source"), WrapValidator(_validate_own)]
+    AnyOwnSource = SerializeAsAny[_Own]
+    for part in (Data, *PARTS):
+        part.model_rebuild()
 
 
 def list_sources_that_tell(what: Told) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from collab.data.source import Source
+from collab.data.source import Pictures
 from collab.participants.assignment import ORACLE, Assignment
 from collab.participants.layout import Layout
 from collab.plugins.discovery import Plugins
@@ -108,13 +108,16 @@ class Planning:
 
 @dataclass(frozen=True)
 class Playing:
-    """What a stage finds where it is played: the run, who holds which rows, plugins, and the opened source."""
+    """What a stage finds where it is played: the run, who holds which rows, plugins, and images from the sources.
+
+    `source` opens those that whoever plays the stage may read.
+    """
 
     scenario: Scenario
     run: Path
     assignment: Assignment
     plugins: Plugins
-    source: Callable[[], Source]
+    source: Callable[[], Pictures]
 
     @property
     def layout(self) -> Layout:

@@ -1,14 +1,18 @@
-"""Reads images of the source into a run's folder: those of an entity, of the oracle, held-out ones, public ones."""
+"""Reads images of the sources into a run's folder: those of an entity, of the oracle, held-out ones, public ones."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from itertools import chain, islice
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from collab.data.copies import read_blocks
 from collab.data.source import BLOCK
 from collab.mapped import let_go
-from collab.participants.assignment import ORACLE, Assignment, Holding
+from collab.participants.assignment import ORACLE, Assignment
+from collab.participants.holding import Holding
 from collab.participants.layout import map_images
 from collab.scenario.model import Scenario
 from collab.stages.base import Job, Planning, Playing, Stage, Urgency
@@ -16,10 +20,13 @@ from collab.stages.keys import Keys, digest, remember
 from collab.store.files import TEMPORARY
 from collab.store.private import private_folder
 from collab.training.progress import Progress
-from collab.types import Measure, Report
+from collab.types import EVERYONE, Crossing, Measure, Report
 
-Part = Literal["own", "heldout", "public"]
-"""Whose images: those of whoever decodes, the held-out ones, or those of the public classes."""
+Part = Literal["own", "own heldout", "heldout", "public"]
+"""Whose images: those of whoever decodes, those held out of its source, all held-out ones, or the public ones."""
+
+HELDOUT = "heldout"
+"""What is held out: of all, and in an entity's private folder of its own source."""
 
 EVERYTHING, UNSCORED = "all images", "unscored images"
 """The private images of everybody together, and those set apart; no entity may have a space in its name."""
@@ -37,7 +44,11 @@ class Decode(Stage[None]):
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """The held-out and the public images, those of every entity, and the oracle's where somebody asks it."""
         leader, names = planning.leader, [entity.name for entity in planning.scenario.entities]
-        yield self._job("decode heldout", ORACLE, (Urgency.DECODE, 0), "heldout")
+        apart = planning.scenario.own_heldout
+        for name in apart:
+            yield self._job(f"decode heldout of {name}", name, (Urgency.DECODE, 0), "own heldout")
+        needs = tuple(f"decode heldout of {name}" for name in apart)
+        yield self._job("decode heldout", ORACLE, (Urgency.DECODE, 0), "heldout", needs)
         yield self._job(f"decode {leader}", leader, (Urgency.DECODE, 1))
         yield self._job("decode public", leader, (Urgency.DECODE, 2), "public")
         for name in names:
@@ -50,20 +61,23 @@ class Decode(Stage[None]):
 
     def key(self, keys: Keys, job: Job) -> str:
         """The rows and their labels, the size of the images, and the source."""
-        return decoded(keys, job.participant if job.order == "own" else job.order)
+        return decoded(keys, _name(job))
 
     def play(self, player: None, job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Draws or reads the images, and writes what the scenario asks of each beside them."""
         part: Part = job.order
         own = private_folder(playing.run, job.participant)
-        folder = {"own": own, "heldout": playing.layout.heldout, "public": playing.layout.public}[part]
-        holding = _holding(playing.assignment, playing.scenario, job.participant if part == "own" else part)
+        folders = {"own": own, "own heldout": own / HELDOUT}
+        folder = {**folders, "heldout": playing.layout.heldout, "public": playing.layout.public}[part]
+        holding = _holding(playing.assignment, playing.scenario, _name(job))
         source, asked = playing.source(), playing.assignment.asked
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("images", *NUMBERS):
             (folder / f"{name}.npy").unlink(missing_ok=True)  # never written into: the cache may hold the same file
-        is_of_everybody = part == "own" and job.participant == ORACLE
-        blocks = _gather(playing, holding) if is_of_everybody else source.images(holding.split, holding.rows)
+        if job.participant == ORACLE:
+            blocks = gather(playing, holding, playing.assignment.holders if part == "own" else {})
+        else:
+            blocks = source.images(holding.split, holding.rows)
         shape = (len(holding), 3, *[playing.scenario.data.image_size] * 2)
         unfinished = folder / f"{TEMPORARY}images.npy"  # where an image does not decode, there is no half of the file
         with unfinished.open("wb") as file:
@@ -74,7 +88,8 @@ class Decode(Stage[None]):
         unfinished.replace(folder / "images.npy")
         for name, numbers in asked.numbers(source, holding.split, holding.rows, holding.labels).items():
             np.save(folder / f"{name}.npy", numbers)
-        return Report((Measure("images", len(holding)),))
+        crossed = _cross(job.participant, folder / "images.npy", shape) if part == "own heldout" else ()
+        return Report((Measure("images", len(holding)),), crossed)
 
     def _job(
         self, name: str, player: str, place: tuple[int, ...], part: Part = "own", needs: tuple[str, ...] = ()
@@ -88,16 +103,24 @@ def decoded(keys: Keys, whose: str) -> str:
     return digest(Decode.name, Decode.version, keys.images(_holding(keys.given, keys.scenario, whose)))
 
 
-def _gather(playing: Playing, holding: Holding) -> Iterator[np.ndarray]:
-    """The images that the oracle holds, in blocks: as an entity has decoded them, or else from the source.
+def gather(playing: Playing, holding: Holding, holders: Mapping[str, Holding]) -> Iterator[np.ndarray]:
+    """Images that the oracle needs, in blocks: as `holders` have decoded theirs, or else from the source.
 
-    The oracle may see everything; an entity never reads what another has decoded.
+    What is held out of entities' own sources these have decoded too. The oracle may see everything; an entity never
+    reads what another has decoded.
     """
+    rooms = [(held, private_folder(playing.run, name)) for name, held in holders.items()]
+    rooms += [
+        (playing.assignment.held_out_of(name), private_folder(playing.run, name) / HELDOUT)
+        for name in (playing.scenario.own_heldout if not holders else ())
+    ]
     owner, place, decoded_by = np.full(len(holding), -1), np.zeros(len(holding), np.int64), []
-    for number, (name, own) in enumerate(playing.assignment.entities.items()):
-        at = np.searchsorted(holding.rows, own.rows)
-        owner[at], place[at] = number, np.arange(len(own))
-        decoded_by.append(map_images(private_folder(playing.run, name)))
+    for number, (held, folder) in enumerate(rooms):
+        at = np.searchsorted(held.rows, holding.rows)
+        at[at == len(held)] = 0
+        is_there = np.isin(holding.rows, held.rows)
+        owner[is_there], place[is_there] = number, at[is_there]
+        decoded_by.append(map_images(folder))
     others = chain.from_iterable(playing.source().images(holding.split, holding.rows[owner < 0]))
     for start in range(0, len(holding), BLOCK):
         owners, places = owner[start : start + BLOCK], place[start : start + BLOCK]
@@ -112,11 +135,27 @@ def _gather(playing: Playing, holding: Holding) -> Iterator[np.ndarray]:
         yield block
 
 
+def _cross(name: str, images: Path, shape: tuple[int, ...]) -> tuple[Crossing, ...]:
+    """The line of the ledger for images that an entity has held out: everybody is scored on them."""
+    content = np.load(images, mmap_mode="r", allow_pickle=False)
+    digest, size = sha256(), images.stat().st_size
+    for block in read_blocks(content):
+        digest.update(block.data)
+    return (Crossing(Decode.name, name, EVERYONE, "held-out images", digest.hexdigest(), size, "uint8", shape),)
+
+
+def _name(job: Job) -> str:
+    """Whose images a job decodes, as `decoded` has it."""
+    return {"own": job.participant, "own heldout": f"{HELDOUT} of {job.participant}"}.get(job.order, job.order)
+
+
 def _holding(assignment: Assignment, scenario: Scenario, whose: str) -> Holding:
     if whose == ORACLE:
         return assignment.oracle(scenario)
     others = {
-        "heldout": assignment.heldout, UNSCORED: assignment.unscored, "public": assignment.public,
+        HELDOUT: assignment.heldout, UNSCORED: assignment.unscored, "public": assignment.public,
         EVERYTHING: assignment.everything,
     }  # fmt: skip
-    return assignment.entities[whose] if whose in assignment.entities else others[whose]
+    if whose in others:
+        return others[whose]
+    return assignment.held_out_of(whose.removeprefix(f"{HELDOUT} of ")) if " " in whose else assignment.entities[whose]

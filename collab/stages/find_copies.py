@@ -6,7 +6,7 @@ from collab.data.copies import VALIDATION, Holder, describe_copies, read_blocks,
 from collab.participants.assignment import ORACLE
 from collab.participants.layout import map_images
 from collab.stages.base import Job, Planning, Playing, Stage, Urgency
-from collab.stages.decode import UNSCORED, decoded
+from collab.stages.decode import UNSCORED, decoded, gather
 from collab.stages.keys import Keys, digest
 from collab.store.private import private_folder
 from collab.training.progress import Progress
@@ -30,7 +30,7 @@ class FindCopies(Stage[None]):
 
     def key(self, keys: Keys, job: Job) -> str:
         """All these images, and whose they are; nothing is computed, so no setting."""
-        held = [[name, decoded(keys, name)] for name in keys.given.entities]
+        held = [[name, decoded(keys, name)] for name in keys.given.holders]
         unscored = [decoded(keys, UNSCORED)] if len(keys.given.unscored) else []
         return digest(self.name, self.version, held, decoded(keys, "heldout"), decoded(keys, "public"), *unscored)
 
@@ -42,12 +42,12 @@ class FindCopies(Stage[None]):
         assignment, layout = playing.assignment, playing.layout
         entities = {
             name: Holder.of(holding.rows, read_blocks(map_images(private_folder(playing.run, name))))
-            for name, holding in assignment.entities.items()
+            for name, holding in assignment.holders.items()
         }
         heldout, validation = Holder.of(assignment.heldout.rows, read_blocks(map_images(layout.heldout))), None
         public = Holder.of(assignment.public.rows, read_blocks(map_images(layout.public)))
         if len(unscored := assignment.unscored):
-            validation = Holder.of(unscored.rows, playing.source().images(unscored.split, unscored.rows))
+            validation = Holder.of(unscored.rows, gather(playing, unscored, {}))
             if playing.scenario.data.is_for_choosing:
                 heldout, validation = validation, heldout
             refuse_test_split_of_training_images(entities, validation, VALIDATION)

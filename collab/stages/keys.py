@@ -12,7 +12,10 @@ from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
 
-from collab.participants.assignment import Assignment, Holding
+from collab.data.joined import DEALT, Origin
+from collab.participants.assignment import Assignment
+from collab.participants.holding import Holding
+from collab.participants.sources import find_parts
 from collab.plugins.discovery import Plugins
 from collab.scenario.base import Part
 from collab.scenario.model import EntityPart, Scenario
@@ -76,13 +79,21 @@ class Keys:
         return digest(*(path.read_text(encoding="utf-8") for path in (file, *sorted(file.parent.glob("_*.py")))))
 
     def images(self, holding: Holding) -> list[Any]:
-        """What the decoded images of a holding depend on."""
-        rows, labels = (np.ascontiguousarray(part, dtype=np.int64) for part in (holding.rows, holding.labels))
-        digests = [hashlib.sha256(part.tobytes()).hexdigest() for part in (rows, labels)]
+        """What the decoded images of a holding depend on: of each source that it has rows of, this and no other."""
+        made = [self._images_of(origin, part) for origin, part in self.given.divide(holding)]
+        return made[0] if len(made) == 1 else made
+
+    def _images_of(self, origin: Origin, part: Holding) -> list[Any]:
+        """The same of rows of one source, which are counted from its first, so that they move with no other's."""
+        first = origin.starts[part.split]
+        rows, labels = (np.ascontiguousarray(each, dtype=np.int64) for each in (part.rows - first, part.labels))
+        digests = [hashlib.sha256(each.tobytes()).hexdigest() for each in (rows, labels)]
         asked = [] if self.given.asked.is_plain else [asdict(self.given.asked)]
-        source = self.scenario.data.source
+        source = find_parts(self.scenario)[origin.name].source
         code = [] if source in SOURCES else [source, self.code("sources", source)]
-        return [self.given.source_digest, holding.split, self.scenario.data.image_size, *digests, *asked, *code]
+        # Two entities may read one folder, and what is held out for all may be one of theirs: files of other places.
+        split = part.split if origin.name == DEALT else origin.name
+        return [origin.digest, split, self.scenario.data.image_size, *digests, *asked, *code]
 
     @property
     def backbone(self) -> list[Any]:

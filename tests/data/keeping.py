@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 from pyarrow import parquet
+from scipy.io import savemat
 
 
 def draw(number: int, side: int = 16) -> Image.Image:
@@ -103,3 +104,64 @@ def cifar(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets.CIFAR10, "train_list", [["data_batch_1", None]])
     monkeypatch.setattr(datasets.CIFAR10, "test_list", [["test_batch", None]])
     monkeypatch.setattr(datasets.CIFAR10, "meta", {"filename": "batches.meta", "key": "label_names", "md5": None})
+
+
+def digits(root: Path, kind: str = "MNIST") -> None:
+    """MNIST and its siblings: four files of a short head and bytes (magic number, sizes, values)."""
+    folder = root / kind / "raw"
+    folder.mkdir(parents=True)
+    for seed, piece in enumerate(("train", "t10k")):
+        pixels = np.random.default_rng(seed).integers(0, 255, (20, 28, 28), dtype=np.uint8)
+        head = np.array([0x803, 20, 28, 28], ">i4").tobytes()
+        (folder / f"{piece}-images-idx3-ubyte").write_bytes(head + pixels.tobytes())
+        labels = (np.arange(20) % 10).astype(np.uint8)
+        (folder / f"{piece}-labels-idx1-ubyte").write_bytes(np.array([0x801, 20], ">i4").tobytes() + labels.tobytes())
+
+
+def numbers(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SVHN of 20 and 10 images; its label of the digit 0 is 10."""
+    from torchvision import datasets
+
+    root.mkdir()
+    for seed, (split, count) in enumerate({"train": 20, "test": 10}.items()):
+        pixels = np.random.default_rng(seed).integers(0, 255, (32, 32, 3, count), dtype=np.uint8)
+        savemat(root / f"{split}_32x32.mat", {"X": pixels, "y": np.arange(count)[:, None] % 10 + 1})
+    files = {split: ["", f"{split}_32x32.mat", None] for split in ("train", "test")}
+    monkeypatch.setattr(datasets.SVHN, "split_list", files)
+
+
+def flowers(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flowers-102 with one training image of each class, the last two of them for validation, and one test image."""
+    from torchvision import datasets
+
+    for number in range(1, 104):
+        save(root / f"flowers-102/jpg/image_{number:05d}.jpg", number)
+    ids = {"trnid": np.arange(1, 101), "valid": [101, 102], "tstid": [103, 1]}
+    savemat(root / "flowers-102/setid.mat", ids)
+    savemat(root / "flowers-102/imagelabels.mat", {"labels": [*range(1, 103), 7]})
+    files = {"image": ("", None), "label": ("imagelabels.mat", None), "setid": ("setid.mat", None)}
+    monkeypatch.setattr(datasets.Flowers102, "_file_dict", files)
+
+
+def sat(root: Path) -> None:
+    """EuroSAT."""
+    _save_classes(root / "eurosat/2750", 0)
+
+
+def wild(root: Path) -> None:
+    """LFW: two people with four images, one with one."""
+    folder = root / "lfw-py/lfw_funneled"
+    for number in range(9):
+        name = ("Ada_L", "Emmy_N", "Rosa_P")[number // 4]
+        save(folder / name / f"{name}_{number % 4 + 1:04d}.jpg", number)
+    (folder / "pairs_01.txt").write_text("300")
+
+
+def cells(root: Path, **changed: object) -> None:
+    """BloodMNIST of 28 px: arrays of three splits in one file."""
+    root.mkdir(exist_ok=True)
+    arrays: dict[str, object] = {}
+    for seed, (piece, count) in enumerate({"train": 8, "val": 2, "test": 4}.items()):
+        pixels = np.random.default_rng(seed).integers(0, 255, (count, 28, 28, 3), dtype=np.uint8)
+        arrays |= {f"{piece}_images": pixels, f"{piece}_labels": np.arange(count, dtype=np.uint8)[:, None] % 4}
+    np.savez_compressed(root / "bloodmnist.npz", **arrays | changed)  # type: ignore[arg-type]

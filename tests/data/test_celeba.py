@@ -11,6 +11,7 @@ from collab.data.creatures import Creatures
 from collab.data.targets import PLAIN, Asked
 from collab.errors import DataError
 from collab.participants.assignment import assign
+from collab.participants.sources import Sources
 from collab.runtime.play import Where, play
 from collab.scenario.reader import read_scenario
 from tests.places import TINY
@@ -175,4 +176,4 @@ def test_nobody_held_out_is_told_before_anything_is_played(tmp_path: Path) -> No
     ]
     stated = read_scenario(TINY, overrides).scenario
     with pytest.raises(DataError, match="no held-out image is of a private class"):
-        assign(stated, source)
+        assign(stated, Sources.open(stated, source))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from collab.data.partition import ClassSplit, find_labels, find_rows, hold_out, relabel, split_classes
+from collab.data.partition import ClassSplit, find_labels, find_rows, relabel, split_classes
 from collab.errors import DataError
 
 NAMES = ["cat", "dog", "fox", "owl", "bee"]
@@ -39,11 +39,3 @@ def test_classes_chosen_by_name_are_counted_among_the_private_ones() -> None:
     assert find_labels(("owl", "cat"), NAMES, SPLIT, "a") == (0, 2)
     with pytest.raises(DataError, match=r"entity 'a' chose dog \(public\), cow \(not in the source\).*cat, fox, owl"):
         find_labels(("cat", "dog", "cow"), NAMES, SPLIT, "a")
-
-
-def test_of_each_class_a_share_is_held_out_and_never_all() -> None:
-    labels = np.repeat([0, 1, 2, 3], [100, 10, 2, 1])
-    rows = hold_out(labels, 0.2, rng())
-    assert np.bincount(labels[rows], minlength=4).tolist() == [20, 2, 1, 0]
-    assert rows.tolist() == sorted(set(rows.tolist())) == hold_out(labels, 0.2, rng()).tolist()
-    assert rows.tolist() != hold_out(labels, 0.2, np.random.default_rng(1)).tolist()

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from collab.errors import DataError
-from collab.participants.assignment import Assignment, assign, count_labels, open_scenario_source
+from collab.participants.assignment import Assignment, assign, count_labels
+from collab.participants.sources import Sources, open_scenario_source
 from collab.report.pages.page import write_page
 from collab.report.tables.tables import make_tables
 from collab.results.words import FOR_CHOOSING
@@ -25,7 +26,7 @@ Small = Callable[..., Scenario]
 
 
 def assigned(scenario: Scenario) -> Assignment:
-    return assign(scenario, open_scenario_source(scenario))
+    return assign(scenario, Sources.open(scenario))
 
 
 def rows(assignment: Assignment, name: str) -> set[int]:

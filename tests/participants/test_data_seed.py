@@ -2,14 +2,15 @@
 
 import numpy as np
 
-from collab.participants.assignment import Assignment, assign, open_scenario_source
+from collab.participants.assignment import Assignment, assign
+from collab.participants.sources import Sources
 from collab.scenario.reader import read_scenario
 from tests.places import TINY
 
 
 def dealt(*overrides: str) -> Assignment:
     scenario = read_scenario(TINY, overrides).scenario
-    return assign(scenario, open_scenario_source(scenario))
+    return assign(scenario, Sources.open(scenario))
 
 
 def test_the_data_follow_their_own_seed_where_there_is_one() -> None:

@@ -11,8 +11,9 @@ from torch import Tensor
 from collab.errors import ResourceError
 from collab.metrics.intervals import quantile_interval
 from collab.models.recognizer import Recognizer
-from collab.participants.assignment import assign, open_scenario_source
+from collab.participants.assignment import assign
 from collab.participants.disclosure import Eye, Gallery, compare, comparison_measures, leakage_measures, rank_measures
+from collab.participants.sources import Sources
 from collab.runtime.plan import make_keys, plan
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
@@ -215,7 +216,7 @@ def test_lpips_without_its_weights_is_told_before_anything_is_trained(
 
 def test_what_is_looked_at_changes_nothing_that_is_trained(stated: Callable[..., Scenario]) -> None:
     def keys(scenario: Scenario) -> dict[str, str]:
-        given = assign(scenario, open_scenario_source(scenario))
+        given = assign(scenario, Sources.open(scenario))
         tasks = plan(scenario, {name: len(held) for name, held in given.entities.items()})
         return make_keys(scenario, given, tasks, Setting("cpu float32", 1))
 

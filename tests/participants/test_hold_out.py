@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from collab.errors import DataError
-from collab.participants.assignment import Assignment, assign, open_scenario_source
+from collab.participants.assignment import Assignment, assign
+from collab.participants.sources import Sources
 from collab.scenario.reader import read_scenario
 from tests.places import TINY
 
@@ -28,7 +29,7 @@ def assigned(root: Path, *overrides: str, **data: Any) -> Assignment:
     stated = {"source": "imagefolder", "root": str(root), "image_size": 16, "private_classes": "[cat, dog, fox]"} | data
     data_line = "data={" + ", ".join(f"{key}: {value}" for key, value in stated.items()) + "}"
     scenario = read_scenario(TINY, [data_line, "entities.a4.share=0.1", *overrides]).scenario
-    return assign(scenario, open_scenario_source(scenario))
+    return assign(scenario, Sources.open(scenario))
 
 
 def test_a_share_of_each_private_class_is_held_out_and_nobodys(root: Path) -> None:

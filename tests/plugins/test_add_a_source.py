@@ -2,11 +2,13 @@
 
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
+from collab.data.targets import PLAIN
 from collab.errors import PluginError, ScenarioError
 from collab.plugins.discovery import INSTALLED, Plugins
 from collab.scenario.document import read_document
@@ -91,14 +93,17 @@ def test_a_source_that_is_misspelled_or_broken_is_told(project: Path) -> None:
 
 def test_the_code_of_a_source_is_part_of_what_is_kept(project: Path) -> None:
     """An edit of the plugin decodes anew; ours are told by the versions of stages."""
-    from collab.participants.assignment import Holding
+    from collab.data.joined import Origin
+    from collab.participants.holding import Holding
     from collab.stages.keys import Keys
+
+    origin = Origin("", None, {"train": 0, "test": 0}, {"train": 3, "test": 0}, 3, "same")
 
     def keyed() -> list[object]:
         scenario = read_scenario(project / "clinic.yaml").scenario
         keys = Keys.__new__(Keys)
         keys.scenario, keys._plugins = scenario, Plugins.of(project)  # type: ignore[misc]
-        keys.given = type("Given", (), {"source_digest": "same", "asked": type("Asked", (), {"is_plain": True})})()  # type: ignore[assignment]
+        keys.given = SimpleNamespace(asked=PLAIN, divide=lambda held: [(origin, held)])  # type: ignore[assignment]
         return keys.images(Holding.of("train", np.zeros(3, int), (0,)))
 
     before = keyed()

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from collab.data.source import WithNames
 from collab.errors import DataError
-from collab.participants.assignment import open_scenario_source
+from collab.participants.sources import open_scenario_source
 from collab.report.pages.page import write_page
 from collab.runtime.host import Event
 from collab.runtime.play import Where, play

@@ -42,7 +42,8 @@ def test_more_cores_than_there_are(small: Callable[..., Scenario], tmp_path: Pat
         play(small("resources.entity.cpus=1000"), Where(out=tmp_path), lambda event: None)
 
 
-def test_control_c_leaves_no_process_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_all_processes_leaves_none_behind_and_results(number: signal.Signals, tmp_path: Path) -> None:
     with (tmp_path / "log").open("w") as log:
         command = [*COMMAND, "--set", "resources.workers=2", "--out", str(tmp_path)]
         driver = subprocess.Popen(command, stderr=log, stdout=log, start_new_session=True)
@@ -57,8 +58,9 @@ def test_control_c_leaves_no_process_behind(tmp_path: Path) -> None:
             with suppress(psutil.NoSuchProcess):  # what Ray starts for a moment
                 names.append(" ".join(child.cmdline()))
         assert any("ray::" in name for name in names)
-        os.killpg(driver.pid, signal.SIGINT)
-        assert driver.wait(30) == 130
+        os.killpg(driver.pid, number)
+        assert driver.wait(30) == 128 + number
     _, alive = psutil.wait_procs(list(seen.values()), timeout=20)
     assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
-    assert "interrupted" in (tmp_path / "log").read_text()
+    assert (tmp_path / "log").read_text().endswith("the same command goes on from there.\ninterrupted\n")
+    assert list(tmp_path.glob("tiny/*/results.parquet"))

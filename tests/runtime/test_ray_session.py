@@ -1,6 +1,7 @@
 """Ray started beside the imports of the driver: when, for whom, and what its workers bring along."""
 
 import os
+import signal
 import sys
 from typing import Any
 
@@ -62,3 +63,32 @@ def test_a_session_that_cannot_begin_leaves_nothing(monkeypatch: pytest.MonkeyPa
     with pytest.raises(ResourceError, match="no Ray cluster answers at 'there:1': nobody"):
         RaySession("there:1", 1)
     assert (stub.ends, sys.stdout) == (1, stdout)
+
+
+def test_signals_are_answered_as_before(ray: NoRay) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    started = ray.init
+
+    def init(**options: Any) -> None:
+        started(**options)
+        signal.signal(signal.SIGTERM, lambda number, frame: os.abort())
+
+    ray.init = init  # type: ignore[method-assign]
+    with RaySession("local", 1):
+        assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_no_folder_is_short_enough(ray: NoRay, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_session, "_LONGEST_SOCKET", 82)
+    with pytest.raises(ResourceError, match=r"Ray needs a folder for its sockets: none of .*Name one that is short"):
+        RaySession("local", 1)
+
+
+def test_ray_packs_no_project_in_which_somebody_plays_with_uv(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray looks whether a parent of this process is `uv run`, and would then ship the folder in which it runs."""
+    ray_session._import_ray()
+    from ray._private import worker
+    from ray._private.runtime_env import uv_runtime_env_hook
+
+    monkeypatch.setattr(uv_runtime_env_hook, "_get_uv_run_cmdline", lambda: ["uv", "run", "collab", "run", "x.yaml"])
+    assert worker._maybe_modify_runtime_env({}, _skip_env_hook=True) == {}

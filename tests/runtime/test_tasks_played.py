@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from collab.errors import ScenarioError
-from collab.participants.assignment import assign, open_scenario_source
+from collab.participants.assignment import assign
+from collab.participants.sources import Sources, open_scenario_source
 from collab.report.pages.page import write_page
 from collab.report.pages.summary import summarize
 from collab.report.tables.tables import make_tables
@@ -94,7 +95,7 @@ def test_shards_carry_targets_of_the_own_images(played: Played) -> None:
     private = played.run / "private" / "a3"
     order, targets = np.load(private / "published.npy"), np.load(private / "labels.npy")
     stated = open_run(played.run).scenario
-    source, holding = open_scenario_source(stated), assign(stated, open_scenario_source(stated)).entities["a3"]
+    source, holding = open_scenario_source(stated), assign(stated, Sources.open(stated)).entities["a3"]
     truth = (
         source.attributes(holding.split, holding.rows)[:, :20]
         if task_of(played) == "attributes"
@@ -115,13 +116,13 @@ def test_classifiers_of_private_facts_are_scored(played: Played) -> None:
 
 def test_public_and_private_images_share_no_class_and_dealing_is_exact(small: Callable[..., Scenario]) -> None:
     stated = scenario("data.task=attributes")
-    given = assign(stated, open_scenario_source(stated))
+    given = assign(stated, Sources.open(stated))
     assert not given.is_dealt_by_class
     counts = [len(given.entities[name]) for name in ("a1", "a2", "a3", "a4")]
     assert counts == [round(share * len(given.everything)) for share in (0.4, 0.3, 0.1, 0.02)]
     assert not set(given.public.rows) & set(given.everything.rows)
     plain = small()
-    assert assign(plain, open_scenario_source(plain)).is_dealt_by_class
+    assert assign(plain, Sources.open(plain)).is_dealt_by_class
 
 
 @pytest.mark.parametrize(("overrides", "told"), [

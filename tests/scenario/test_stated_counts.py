@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from collab.participants.assignment import Assignment, assign, open_scenario_source
+from collab.participants.assignment import Assignment, assign
+from collab.participants.sources import Sources
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.scenario.sweep import read_sweep
@@ -27,7 +28,7 @@ def dealt() -> dict[Path, Assignment]:
     """Who holds what in each scenario that draws its images, and so needs no files."""
     scenarios = {path: scenario_of(path) for path in FILES}
     drawn = {path: scenario for path, scenario in scenarios.items() if scenario.data.source == "creatures"}
-    return {path: assign(scenario, open_scenario_source(scenario)) for path, scenario in drawn.items()}
+    return {path: assign(scenario, Sources.open(scenario)) for path, scenario in drawn.items()}
 
 
 def stated(path: Path, pattern: re.Pattern[str]) -> set[int]:

@@ -20,9 +20,9 @@ from typing import Any, NamedTuple, get_args
 from collab.architectures import ARCHITECTURES
 from collab.defenses.chain import Chain
 from collab.models.backbones import family
-from collab.participants.assignment import open_scenario_source
 from collab.participants.entity import Entity
 from collab.participants.oracle import Oracle
+from collab.participants.sources import open_scenario_source
 from collab.plugins.discovery import INSTALLED, is_ours
 from collab.scenario.sources import SOURCES
 from collab.stages.base import EntityStage, OracleStage, Stage

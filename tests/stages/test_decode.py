@@ -9,7 +9,8 @@ import pytest
 
 from collab.data.creatures import Creatures
 from collab.data.source import Split
-from collab.participants.assignment import assign, open_scenario_source
+from collab.participants.assignment import assign
+from collab.participants.sources import Sources, open_scenario_source
 from collab.scenario.model import Scenario
 from tests.playing import play_here
 
@@ -32,7 +33,7 @@ def test_the_oracle_has_the_images_of_the_source_and_draws_none_that_an_entity_h
     run = play_here(scenario, tmp_path).run
     monkeypatch.undo()
     source = open_scenario_source(scenario)
-    assignment = assign(scenario, source)
+    assignment = assign(scenario, Sources.open(scenario, source))
     holding = assignment.oracle(scenario)
     assert (len(holding) > sum(map(len, assignment.entities.values()))) == (share != "null")
     images = np.load(run / "private/oracle/images.npy")

@@ -176,7 +176,7 @@ LEARNED = 0.95
 
 
 def _cautions(scenario: Scenario, results: Results) -> Iterator[str]:
-    if scenario.data.is_drawn:
+    if scenario.is_drawn:
         yield "The images are drawn creatures, a stand-in: no figure here says anything about photographs."
     if not results.attacks:
         yield (

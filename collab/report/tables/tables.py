@@ -176,7 +176,7 @@ def _table_5(scenario: Scenario, results: Results) -> Table:
         verdicts_on = {row.verdict.partition(":")[0] for row in results.rows if row.paper is not None and row.verdict}
         is_apart = "; not comparable, shown for the order of rows" if "not comparable" in verdicts_on else ""
         notes.append(f"paper: Guo et al., Table 5, ImageNet and ResNet-101{is_apart}.")
-    if scenario.data.is_drawn:
+    if scenario.is_drawn:
         notes.append(
             "creatures are drawn, a stand-in for trying things out; no figure here says anything about photographs."
         )
