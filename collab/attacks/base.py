@@ -1,7 +1,7 @@
 """What every attack is: something that is given an adversary's knowledge and answers with images, matches or scores."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NoReturn, get_args
 
@@ -46,9 +46,9 @@ class Pairs:
 class Knowledge:
     """What an adversary has of what its attack asks for, and nothing else.
 
-    `features` [rows, channels, height, width] in fp32 and `labels` [rows] are what the victim published, in its order;
-    while an attack rehearses there are none of them. `task` says what labels are, `rehearsed` what an attack kept of
-    its rehearsal.
+    `features` [rows, channels, height, width] in fp32 and `labels` [rows] are the first rows that the victim published,
+    those that the attack is scored on; `shard()` yields all of them, in its order, some at a time. While an attack
+    rehearses there are none. `task` says what labels are, `rehearsed` what an attack kept of its rehearsal.
     `featurizer`, `decider`, `reconstructor` are the released networks, frozen; `public_data` are images of other
     classes; `victim_defense` is how the victim makes its module, untrained. `own_module` (features to features, in eval
     mode) and `own_data` are a collaborator's own; `candidates` [images, 3, side, side] in [0, 1] may hold images of the
@@ -63,6 +63,7 @@ class Knowledge:
 
     features: Tensor
     labels: Tensor
+    shard: Callable[[], Iterator[tuple[Tensor, Tensor]]]
     task: Task
     rehearsed: Mapping[str, Tensor]
     images: Tensor
@@ -81,6 +82,7 @@ class Knowledge:
 
     def __init__(self, attack: str, features: Tensor, labels: Tensor, needs: frozenset[Need], **had: Any) -> None:
         self._attack, self.features, self.labels, self.rehearsed = attack, features, labels, {}
+        self.shard = had.pop("shard", lambda: iter([(features, labels)]))
         self.task = had.pop("task", Classification(()))
         if missing := sorted(needs - had.keys()):
             raise EntityError(

@@ -40,6 +40,17 @@ def with_one(values: Tensor) -> Tensor:
     return torch.cat([values, values.new_ones(len(values), 1)], 1)
 
 
+def main_directions(rows: Tensor, count: int) -> Tensor:
+    """The `count` directions [count, width] in which centered rows [rows, width] vary most, of unit length.
+
+    They are eigenvectors of the smaller of the two Gram matrices: many rows or wide ones, not both, may cost.
+    """
+    if len(rows) >= rows.shape[1]:
+        return torch.linalg.eigh(rows.T @ rows)[1][:, -count:].T
+    weights = torch.linalg.eigh(rows @ rows.T)[1][:, -count:]
+    return functional.normalize(weights.T @ rows, dim=1)
+
+
 @dataclass(frozen=True)
 class Grams:
     """What a ridge needs of some pairs: patches with patches, and with targets, in fp64; they add up."""

@@ -7,9 +7,13 @@ from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Compute, Knowledge, Progress, Stream
+from collab.attacks.base import Attack, Compute, Knowledge, Need, Progress, Stream
 from collab.attacks.likeness import similarities
+from collab.attacks.linear import main_directions
 from collab.training.recipes import outputs_of
+
+MOST_ROWS = 4096
+"""Rows, spread evenly over all, from which main directions are taken: their number bounds time and memory."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,15 @@ class MembershipInference(Attack):
     """A candidate that one row is far more like than all others are is taken for a member.
 
     By `span`: one whose features lie in the directions in which the published rows vary, as far as they do. That needs
-    no row that is like any image: what is drawn or mixed from members varies as they do.
+    no row that is like any image: what is drawn or mixed from members varies as they do. With `reference: public` the
+    same share in the directions of public images is subtracted, as van Breugel et al. (AISTATS 2023) divide by a
+    reference density: some images lie in the main directions of any set.
+
+    By `means`: one that lies on that side of the mean of its class to which the published mean is shifted (Dwork et
+    al., FOCS 2015). The classes of candidates are those that C tells.
+
+    By `confidence`: one of which C is surer (Yeom et al., CSF 2018). That asks about the release, not about rows, so it
+    finds images of whoever pre-trained and tells nothing of anybody else.
     """
 
     Options = options.MembershipInference
@@ -26,19 +38,80 @@ class MembershipInference(Attack):
     views: tuple[options.View, ...]
     by: options.By
     directions: int
+    reference: options.Reference
+
+    @property
+    @override
+    def asks_for(self) -> frozenset[Need]:
+        return self.needs | ({"public_data"} if self._has_reference else set())
+
+    @property
+    def _has_reference(self) -> bool:
+        return self.by == "span" and self.reference == "public"
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
         candidates = outputs_of(known.featurizer, known.candidates, compute)
-        if self.by == "span":
-            return explain_share(known.features, candidates, self.directions)
-        return similarities(known, candidates, self.views, compute).max(0).values
+        if self.by == "likeness":
+            return similarities(known, candidates, self.views, compute).max(0).values
+        answers = outputs_of(known.decider, candidates, compute).flatten(1)
+        if self.by == "confidence":
+            return answers.log_softmax(1).amax(1)
+        published = [(rows.flatten(1), labels) for rows, labels in known.shard()]
+        rows, labels = (torch.cat(parts) for parts in zip(*published, strict=True))
+        candidates, classes, count = candidates.flatten(1), answers.argmax(1), answers.shape[1]
+        if labels.ndim > 1:  # a task without classes: the mean of all rows stands for that of each
+            classes, labels, count = torch.zeros_like(classes), torch.zeros(len(rows), dtype=torch.int64), 1
+        means = class_means(rows, labels, count)
+        if self.by == "means":
+            return trace_means(means, candidates, classes)
+        away = candidates - means[classes]
+        scores = explain_share(rows - means[labels], away, self.directions)
+        if self._has_reference:
+            chosen = spread_evenly(len(known.public_data), min(len(rows), MOST_ROWS)).numpy()
+            plain = outputs_of(known.featurizer, known.public_data.take(chosen, compute.device), compute).flatten(1)
+            groups = torch.from_numpy(known.public_data.classes[chosen])
+            centered = plain - class_means(plain, groups, int(groups.max()) + 1)[groups]
+            scores = scores - explain_share(centered, away, self.directions)
+        return scores
 
 
-def explain_share(features: Tensor, candidates: Tensor, directions: int) -> Tensor:
-    """The share of each candidate's squared distance from the mean row that lies in the rows' main directions."""
-    rows, away = features.flatten(1), candidates.flatten(1)
-    mean = rows.mean(0)
-    axes = torch.linalg.svd(rows - mean, full_matrices=False)[2][: max(1, min(directions, len(rows) // 4))]
-    away = away - mean
+def trace_means(published: Tensor, candidates: Tensor, classes: Tensor) -> Tensor:
+    r"""How far each candidate lies towards the published mean of its class, [candidates].
+
+    That is $(z - \bar z_c)^\top \Sigma^{-1} (m_c - \bar z_c)$ of candidate z of class c. `published` [classes, width]
+    are the means m_c. $\bar z_c$ is the mean of all candidates of the class, $\Sigma$ their covariance within classes,
+    with a tenth of the mean variance added to each.
+    """
+    means = class_means(candidates, classes, len(published))
+    away = candidates - means[classes]
+    ridge = 0.1 * away.square().mean()
+    toward = (published - means).T
+    # Woodbury: candidates are fewer than values, so that the smaller of the two matrices is theirs.
+    inner = away @ away.T + len(away) * ridge * torch.eye(len(away))
+    whitened = (toward - away.T @ torch.linalg.solve(inner, away @ toward)) / ridge
+    return (away * whitened.T[classes]).sum(1)
+
+
+def spread_evenly(count: int, most: int) -> Tensor:
+    """At most `most` of `count` places, evenly spread."""
+    return torch.arange(count)[:: max(1, -(-count // most))]
+
+
+def class_means(rows: Tensor, labels: Tensor, count: int) -> Tensor:
+    """The mean row of each of `count` classes, [count, width]; of a class without rows the mean of all."""
+    means = rows.mean(0).repeat(count, 1)
+    for label in torch.unique(labels):
+        means[label] = rows[labels == label].mean(0)
+    return means
+
+
+def explain_share(rows: Tensor, away: Tensor, directions: int) -> Tensor:
+    """The share of each squared distance `away` from a mean that lies in the main directions of `rows`.
+
+    `rows` and `away` are [count, width], with their means subtracted. At most a quarter of the rows is taken as
+    directions.
+    """
+    rows = rows[spread_evenly(len(rows), MOST_ROWS)]
+    axes = main_directions(rows, max(1, min(directions, len(rows) // 4)))
     return (away @ axes.T).square().sum(1) / away.square().sum(1).clamp(min=1e-12)

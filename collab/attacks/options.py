@@ -220,8 +220,11 @@ class Matching(Candidates):
         return "boosted" if self.boost else "+".join(self.views)
 
 
-By = Literal["likeness", "span"]
-"""A row that is like a candidate, or the directions in which all rows vary."""
+By = Literal["likeness", "span", "means", "confidence"]
+"""A row that is like a candidate, the directions in which all rows vary, the mean of its class, or what C says."""
+
+Reference = Literal["public", "none"]
+"""Whose main directions are subtracted from those of the published rows."""
 
 
 class MembershipInference(Candidates):
@@ -232,14 +235,19 @@ class MembershipInference(Candidates):
     kind: Literal["membership_inference"] = Field(description=ALONE)
     by: By = Field("likeness", description="What a candidate is known by.")
     directions: int = Field(
-        256, ge=1, le=65_536, description="Of `span`: those in which rows vary most; a quarter of the rows at most."
+        128, ge=1, le=65_536, description="Of `span`: those in which rows vary most; a quarter of the rows at most."
+    )
+    reference: Reference = Field(
+        "public", description="Of `span`: images whose share in their own main directions is subtracted."
     )
     rows: int = Field(500, ge=2, le=65_536, description="Rows whose images are members where they are present.")
 
     @property
     @override
     def setting(self) -> str:
-        return "span" if self.by == "span" else ""
+        if self.by == "span":
+            return "span" if self.reference == "public" else "span alone"
+        return "" if self.by == "likeness" else self.by
 
 
 # ---- of published images -------------------------------------------------------------------------------------------

@@ -144,7 +144,7 @@ class Lfw(ImageFolders):
     def notices(self) -> tuple[str, ...]:
         """How many people are passed over, and what else lies there."""
         few = f"{say_count(self._few, 'person', 'people')} passed over, of fewer than {self._least} images."
-        return (*self._notices, *([few] if self._few else ()))
+        return (*super().notices(), *([few] if self._few else ()))
 
     def _list(self, folder: Path) -> Listing:
         listing = list_folder(folder)

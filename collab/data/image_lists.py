@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
@@ -19,6 +20,9 @@ from collab.errors import DataError
 
 _DELIMITERS = ",;\t|"
 _LONGEST_LINE = 1 << 20  # bytes; Arrow reads blocks of so many, and a line must end within one
+
+_UNREADABLE = (pa.ArrowException, csv.Error, OSError, ValueError, KeyError, OverflowError, MemoryError)
+"""In how many ways a list turns out to be none."""
 
 
 class ImageLists(NamedFiles):
@@ -40,7 +44,8 @@ class ImageLists(NamedFiles):
         image: str,
         label: str,
     ) -> None:
-        self._side, self._root, self._pattern = image_size, Path(root), images
+        self._side, self._root = image_size, Path(root)
+        self._pattern, self._image = images, image
         wanted: dict[Split, FileNames | None] = {"train": train, "test": test}
         self._lists = {
             split: () if stated is None else find_split_files(self._root, stated, ".csv", key=split)
@@ -52,9 +57,9 @@ class ImageLists(NamedFiles):
         places: dict[str, str] = {}
         for split, paths in self._lists.items():
             for path in paths:
-                table = _read_table(path, image, label)
-                columns[split].append(read_column(table.column(label), f"column {label!r} of {path}"))
-                names[split] += self._name_rows(table.column(image), path, places)
+                files, labels = _read_columns(path, image, label)
+                columns[split].append(read_column(labels, f"column {label!r} of {path}"))
+                names[split] += self._name_rows(files, path, places)
         _refuse_missing(self._root, places)
         self.classes, self._labels = number_classes(columns, ())
         refuse_classes_without_images(
@@ -62,6 +67,16 @@ class ImageLists(NamedFiles):
         )
         self._folders = dict.fromkeys(names, self._root)
         self._names = {split: tuple(listed) for split, listed in names.items()}
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The columns of the training lists but that of paths."""
+        columns = (set(_read_names(path)) for path in self._lists["train"])
+        return tuple(sorted(set.intersection(*columns) - {self._image}))
+
+    def column(self, split: Split, name: str) -> list[Any]:
+        """The value of every row in the column of that name, a text in CSV."""
+        return [value for path in self._lists[split] for value in _read_columns(path, self._image, name)[1].to_pylist()]
 
     def digest(self) -> str:
         """Identity of the lists and of the files that they name."""
@@ -86,33 +101,41 @@ class ImageLists(NamedFiles):
             yield name
 
 
-def _read_table(path: Path, image: str, label: str) -> pa.Table:
-    """The two columns of a list, the paths as texts."""
+def _read_columns(path: Path, image: str, other: str) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """The column of paths, as texts, and another one."""
     try:
-        is_parquet = path.suffix == ".parquet"
-        names = parquet.read_schema(path).names if is_parquet else _read_head(path)[0]
-        if missing := [name for name in (image, label) if names.count(name) != 1]:
+        names = _read_names(path)
+        if missing := [name for name in (image, other) if names.count(name) != 1]:
             raise DataError(
                 f"{path} must have the column {missing[0]!r} once; it has {say_names(names)}. Name the columns of "
                 "paths and labels in `data.image` and `data.label`."
             )
-        table = parquet.read_table(path, columns=[image, label]) if is_parquet else _read_csv(path, image, label)
+        wanted = [image, other] if image != other else [image]
+        table = parquet.read_table(path, columns=wanted) if _is_parquet(path) else _read_csv(path, wanted)
         table.validate(full=True)
-    except (pa.ArrowException, csv.Error, OSError, ValueError, KeyError, OverflowError, MemoryError) as cause:
+    except _UNREADABLE as cause:
         raise DataError(f"{path} is no readable list, CSV or Parquet: {cause}.") from cause
     if not (pa.types.is_string(kind := table.schema.field(image).type) or pa.types.is_large_string(kind)):
         raise DataError(f"column {image!r} of {path} is {kind}; it must hold the paths of images, as texts.")
-    return table
+    return table.column(image), table.column(other)
 
 
-def _read_csv(path: Path, image: str, label: str) -> pa.Table:
+def _is_parquet(path: Path) -> bool:
+    return path.suffix == ".parquet"
+
+
+def _read_names(path: Path) -> list[str]:
+    return parquet.read_schema(path).names if _is_parquet(path) else _read_head(path)[0]
+
+
+def _read_csv(path: Path, columns: list[str]) -> pa.Table:
     return arrow_csv.read_csv(
         path,
         read_options=arrow_csv.ReadOptions(block_size=_LONGEST_LINE),
         parse_options=arrow_csv.ParseOptions(delimiter=_read_head(path)[1]),
         convert_options=arrow_csv.ConvertOptions(
-            include_columns=[image, label],
-            column_types={image: pa.string(), label: pa.string()},
+            include_columns=columns,
+            column_types=dict.fromkeys(columns, pa.string()),
             strings_can_be_null=True,
             null_values=[""],  # `NA` and `null` are names of classes too
         ),

@@ -87,8 +87,8 @@ def attack(adversary: Defended, attempt: Attempt, progress: Progress) -> Report:
     that are not finite.
     """
     victim, options, needs = attempt.victim, attempt.options, attempt.attack.asks_for
-    shards = [shard.load() for shard in adversary.shards_of(victim)]
-    features, labels = (torch.cat(parts) for parts in zip(*shards, strict=True))
+    readers = adversary.shards_of(victim)
+    features, labels = (torch.cat(parts) for parts in zip(*(reader.load() for reader in readers), strict=True))
     rows, _ = divide_rows(len(labels), options)
     name = f"the attack {options.label!r} of entity {adversary.name!r}"
     facts = _general_knowledge(adversary, attempt)
@@ -99,6 +99,7 @@ def attack(adversary: Defended, attempt: Attempt, progress: Progress) -> Report:
         facts["images"] = torch.cat([images for images, _ in read_images(adversary.read(victim))])[:rows]
     if options.hand_out is not None:
         facts |= _handed_out_knowledge(adversary, attempt, features, labels)
+    facts["shard"] = lambda: ((part.float(), told) for part, told in (reader.load() for reader in readers))
     knowledge = Knowledge(name, features[:rows].float(), labels[:rows], needs, **facts)
     if attempt.rehearsed_on is not None:
         knowledge.rehearsed, _ = read_release(adversary.private, attempt.rehearsal_name(attempt.rehearsed_on))

@@ -57,7 +57,7 @@ def sure_matches(scores: Tensor) -> Tensor:
 
 
 def membership_measures(scores: np.ndarray, is_member: np.ndarray, seed: int) -> tuple[Measure, ...]:
-    """AUC with its bootstrap interval, and the rate of true positives at 1 % false ones."""
+    """AUC with its bootstrap interval, and the rates of true positives at 1 % and at .1 % false ones."""
     members, others = scores[is_member].astype(np.float64), scores[~is_member].astype(np.float64)
     draw = Stream(seed, "metrics", "bootstrap").numpy("membership_auc")
     resampled = [auc(draw.choice(members, len(members)), draw.choice(others, len(others))) for _ in range(300)]
@@ -65,6 +65,7 @@ def membership_measures(scores: np.ndarray, is_member: np.ndarray, seed: int) ->
     return (
         Measure("membership_auc", auc(members, others), float(low), float(high), len(scores)),
         Measure("membership_tpr[1]", tpr_at_fpr(members, others, 0.01), n=len(members)),
+        Measure("membership_tpr[0.1]", tpr_at_fpr(members, others, 0.001), n=len(members)),
     )
 
 

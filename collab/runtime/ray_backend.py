@@ -132,7 +132,7 @@ class RayBackend:
         ended = self._running.pop(ref)
         try:
             return ended.run_spec, self._ray.get(ref)
-        except self._ray.exceptions.RayActorError as cause:
+        except deaths_told_by(self._ray) as cause:
             reason = str(cause).strip()
         place, budget = ended.place, self._demand.restarts
         del self._actors[place]
@@ -299,6 +299,12 @@ def _cap_gpu_memory(gpus: float, gpu_bytes: int | None) -> None:
         return
     total = torch.cuda.get_device_properties(0).total_memory
     torch.cuda.set_per_process_memory_fraction(min(1.0, gpu_bytes / total if gpu_bytes else gpus))
+
+
+def deaths_told_by(ray: Any) -> tuple[type[Exception], ...]:
+    """What Ray raises where a process died; of one that its monitor of memory has ended it tells apart from others."""
+    told = ray.exceptions
+    return told.RayActorError, told.OutOfMemoryError, told.WorkerCrashedError, told.NodeDiedError
 
 
 def _explain_death(reason: str) -> str:

@@ -21,6 +21,9 @@ _SOCKET = "/session_2026-01-31_00-00-00_000000_4194304/sockets/plasma_store"
 _LONGEST_SOCKET = 107
 """Bytes of the longest path that a socket may have: `sun_path` in unix(7), but for its zero."""
 
+START_SECONDS = 120
+"""How long Ray's processes may take to start: its own 30 are too few on a busy machine."""
+
 
 class RaySession:
     """Ray, started for so many hosts and `threads` of each, or connected to at `address`, until `close`.
@@ -79,6 +82,13 @@ class RaySession:
                 f"no Ray cluster answers at {address!r}: {cause}. Is it running, and is RAY_AUTH_TOKEN (or "
                 "RAY_AUTH_TOKEN_PATH) the same here as there?"
             ) from cause
+        except Exception as cause:
+            if "timed out during startup" not in str(cause):  # Ray raises a bare Exception
+                raise
+            raise ResourceError(
+                f"Ray's processes did not start within {START_SECONDS} s: this machine is too busy. Start it again "
+                "when there is room, or play with `--backend inprocess`."
+            ) from cause
 
 
 def start_beside_imports(scenario: Scenario, address: str) -> RaySession:
@@ -111,7 +121,7 @@ def _import_ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_worker_niceness", "0")  # a run should not yield to whatever else the machine does
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")  # 30 are too few on a busy machine
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", str(START_SECONDS))
     import ray
 
     return ray

@@ -200,6 +200,26 @@ class Parquet(Data):
     )
 
 
+class Hub(Data):
+    """A data set that the package `datasets` reads (`pip install 'collab[hf]'`): of a hub, or in a folder."""
+
+    opens: ClassVar = {"hub": "collab.data.hub:HubSet"}
+    source: Literal["hub"] = Field(description="A data set that `datasets` reads.")
+    url: str | None = Field(
+        None,
+        pattern=r"^hf://\w[\w.-]*/\w[\w.-]*@[\w./-]+$",
+        description="`hf://owner/name@revision`: fetched, unless it is in the cache of `datasets`.",
+    )
+    root: str | None = Field(
+        None, description="In place of `url`: a folder that `save_to_disk` wrote, relative to this file."
+    )
+    config: str | None = Field(None, description="Configuration, where the set has several.")
+    train: str = Field("train", description="Split of training images.")
+    test: str | None = Field("test", description="Split of held-out images; null if there is none, with `hold_out`.")
+    image: str = Field("image", description="Column of images.")
+    label: str = Field("label", description="Column of labels: `ClassLabel`, or what `source: parquet` takes.")
+
+
 class ImageList(Data):
     """Lists of images, as CSV or Parquet: a column of paths and one of labels."""
 

@@ -51,7 +51,7 @@ class Rehearse(Stage["Entity"]):
 class Attack(Stage["Entity"]):
     """The adversary answers, with what its class knows, into its private folder."""
 
-    name, version, runs = "attack", 3, ("attacks", "defenses")
+    name, version, runs = "attack", 4, ("attacks", "defenses")
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for each trial."""

@@ -15,7 +15,7 @@ from collab.stages.trials import find_trials, make_trial_job
 class Judge(OracleStage):
     """The only place where an attack meets the truth."""
 
-    name, version = "judge", 5
+    name, version = "judge", 6
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for each trial."""

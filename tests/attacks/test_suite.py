@@ -17,13 +17,14 @@ from collab.attacks.leaked_module import LeakedModule
 from collab.attacks.leaked_pairs import LeakedPairs
 from collab.attacks.linear import Grams, patches
 from collab.attacks.matching import Matching, mutual
-from collab.attacks.membership_inference import MembershipInference, explain_share
+from collab.attacks.membership_inference import MembershipInference, class_means, explain_share, trace_means
 from collab.attacks.optimization_inversion import OptimizationInversion
-from collab.attacks.options import By
+from collab.attacks.options import By, Reference
 from collab.attacks.shadow_modules import ShadowModules
 from collab.attacks.through_decider import ThroughDecider
 from collab.defenses.orthogonal import Rotation
 from collab.errors import EntityError
+from collab.metrics.membership import auc
 from collab.metrics.priors import class_mean_prior
 from collab.metrics.visual import ssim
 from collab.models.freeze import freeze
@@ -33,6 +34,7 @@ from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
 from collab.training.precision import resolve_compute
 from collab.training.progress import Progress
+from collab.types import Measure
 
 COMPUTE = resolve_compute("fp32", "cpu")
 SIDE, CHANNELS = 16, 12
@@ -253,13 +255,18 @@ def test_sure_matches_are_false_alarms_only_as_often_as_chance_allows() -> None:
     assert told["match_chance"] == pytest.approx(1 / 600)
 
 
-@pytest.mark.parametrize("by", ["likeness", "span"])
-def test_members_have_higher_scores_where_rows_are_plain_and_not_where_they_are_noise(by: By) -> None:
+@pytest.mark.parametrize(("by", "least"), [("likeness", 0.9), ("span", 0.8), ("means", 0.55)])
+def test_members_have_higher_scores_where_rows_are_plain_and_not_where_they_are_noise(by: By, least: float) -> None:
     is_member = np.arange(200) < ROWS
-    attack = MembershipInference(VIEWS, by, 256)
-    plain, noise = (membership_measures(answer(attack, defense).numpy(), is_member, 0)[0] for defense in ("D0", "D6"))
+    attack = MembershipInference(VIEWS, by, 256, "public")
+    reference = to_set(images_of(300, 5))  # none of the candidates
+
+    def measure(defense: str) -> Measure:
+        return membership_measures(answer(attack, defense, public_data=reference).numpy(), is_member, 0)[0]
+
+    plain, noise = measure("D0"), measure("D6")
     assert plain.low is not None
-    assert plain.low > 0.9
+    assert plain.low > least
     assert noise.low is not None
     assert noise.high is not None
     assert noise.low < 0.5 + 0.1
@@ -293,10 +300,60 @@ def test_members_vary_as_mixtures_of_them_do() -> None:
     members, others = torch.randn(2, 20, 300, generator=torch.Generator().manual_seed(3))
     weights = torch.randn(100, 20, generator=torch.Generator().manual_seed(4))
     mixed = weights @ (members - members.mean(0)) + members.mean(0)
+    mixed, members, others = (rows - members.mean(0) for rows in (mixed, members, others))
     share = explain_share(mixed, torch.cat([members, others]), 25)
     assert share[:20].min() > 0.99  # 19 directions hold them all
     assert share[20:].max() < 0.5
     assert explain_share(mixed, members, 5).mean() < 0.6
+
+
+def test_what_varies_as_public_images_do_is_no_sign_of_a_member() -> None:
+    generator = torch.Generator().manual_seed(9)
+    common, private = torch.linalg.qr(torch.randn(768, 24, generator=generator))[0].T.split([4, 20])
+
+    def draw(count: int, own: float, noise: float) -> Tensor:
+        """Images that all vary in the common directions, and some in private ones and on their own."""
+        sizes = (torch.randn(count, width, generator=generator) for width in (4, 20, 768))
+        shared, of_members, rest = sizes
+        varied = shared @ common + own * of_members @ private + noise * rest / math.sqrt(768)
+        return 0.5 + varied.view(count, 3, SIDE, SIDE)
+
+    members, ordinary, public = draw(ROWS, 0.7, 1.0), draw(80, 0.0, 0.05), draw(300, 0.0, 0.05)
+    one_class = nn.Sequential(nn.Flatten(), nn.Linear(768, 1))
+
+    def told(reference: Reference) -> Tensor:
+        attack = MembershipInference(VIEWS, "span", 32, reference)
+        known = {"public_data": to_set(public), "candidates": torch.cat([members, ordinary])}
+        networks = {"featurizer": freeze(nn.Identity()), "decider": freeze(one_class)}
+        knowledge = Knowledge("this test", members, torch.zeros(ROWS).long(), attack.asks_for, **known, **networks)
+        return attack.rebuild(knowledge, STREAM, COMPUTE, Progress())
+
+    alone, calibrated = told("none"), told("public")
+    assert auc(calibrated[:ROWS].numpy(), calibrated[ROWS:].numpy()) > 0.99
+    assert (
+        auc(alone[:ROWS].numpy(), alone[ROWS:].numpy()) < 0.5
+    )  # an ordinary image lies in the main directions of any set
+
+
+def test_tracing_means_is_the_whitened_product() -> None:
+    generator = torch.Generator().manual_seed(8)
+    candidates, published = torch.randn(40, 60, generator=generator), torch.randn(3, 60, generator=generator)
+    classes = torch.arange(40) % 2  # of the third class there is no candidate
+    means = class_means(candidates, classes, 3)
+    assert torch.equal(means[2], candidates.mean(0))
+    away = (candidates - means[classes]).double().numpy()
+    covariance = away.T @ away / 40 + 0.1 * (away**2).mean() * np.eye(60)
+    toward = (published - means)[classes].double().numpy()
+    expected = (away * np.linalg.solve(covariance, toward.T).T).sum(1)
+    np.testing.assert_allclose(trace_means(published, candidates, classes), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_confidence_is_that_of_the_likeliest_class() -> None:
+    attack = MembershipInference(VIEWS, "confidence", 32, "public")
+    assert attack.asks_for == {"featurizer", "decider", "candidates"}
+    with torch.no_grad():
+        chances = the_decider()(Fold()(torch.cat([IMAGES[:ROWS], PUBLIC[:80]]))).softmax(1)
+    torch.testing.assert_close(answer(attack, "D6").exp(), chances.max(1).values)
 
 
 @pytest.mark.parametrize("pairs", [0, 80])

@@ -165,3 +165,16 @@ def cells(root: Path, **changed: object) -> None:
         pixels = np.random.default_rng(seed).integers(0, 255, (count, 28, 28, 3), dtype=np.uint8)
         arrays |= {f"{piece}_images": pixels, f"{piece}_labels": np.arange(count, dtype=np.uint8)[:, None] % 4}
     np.savez_compressed(root / "bloodmnist.npz", **arrays | changed)  # type: ignore[arg-type]
+
+
+def saved(root: Path) -> None:
+    """Two splits as `save_to_disk` of `datasets` writes them; image k is that of `encode(k)`, all in another order."""
+    datasets = pytest.importorskip("datasets", reason="pip install 'collab[hf]'")
+    datasets.disable_progress_bars()
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])})
+    splits = {}
+    for split, numbers in {"train": range(8), "test": range(8, 12)}.items():
+        columns = {"image": [{"bytes": encode(number), "path": None} for number in numbers]}
+        made = datasets.Dataset.from_dict(columns | {"label": [number % 2 for number in numbers]}, features)
+        splits[split] = made.select(range(len(numbers))[::-1])
+    datasets.DatasetDict(splits).save_to_disk(str(root))

@@ -10,6 +10,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from collab.data.image_lists import ImageLists
+from collab.data.source import WithColumns
 from collab.errors import DataError
 
 
@@ -85,6 +86,17 @@ def test_what_a_list_may_not_hold_is_named_by_row(tmp_path: Path, text: str, wor
     (tmp_path / "train.csv").write_text(text, "utf-8")
     with pytest.raises(DataError, match=words):
         opened(tmp_path)
+
+
+def test_other_columns_are_told_of_every_row(tmp_path: Path) -> None:
+    paint(tmp_path, "a.png", "b.png", "c.png")
+    (tmp_path / "train.csv").write_text("image,label,patient\na.png,x,007\nb.png,y,\n")
+    (tmp_path / "more.csv").write_text("patient;image;label;ward\n8;c.png;x;3\n")
+    source = opened(tmp_path, train=("train.csv", "more.csv"))
+    assert isinstance(source, WithColumns)
+    assert source.column_names == ("label", "patient")
+    assert source.column("train", "patient") == ["007", None, "8"]
+    assert source.column("test", "patient") == []
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+import ray
 
 from collab.errors import EntityError
-from collab.runtime.host import Event
+from collab.runtime.host import Event, Outcome
 from collab.runtime.play import Played, Where, play
 from collab.runtime.ray_backend import _explain_death
 from collab.scenario.model import Scenario
@@ -74,6 +76,33 @@ def test_beyond_its_restarts_the_run_goes_on_with_what_needs_it_not_and_ends_wit
     assert {"7", "8", "9"} <= top1.keys()
     assert not {"10"} & top1.keys()  # it pools what a4 would have published
     assert all(top1[name] == expected[name] for name in ("1", "5", "7", "8", "9"))
+
+
+def test_a_process_that_is_ended_for_its_memory_is_started_again_too(
+    small: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, told, pids, got = list[str](), list[str](), dict[str, int](), ray.get
+
+    def get(ref: Any) -> Any:
+        outcome = got(ref)
+        pid = pids.get(outcome.job.split()[-1]) if isinstance(outcome, Outcome) else None
+        if pid and not answers:  # as where Ray's monitor ends the process of an actor
+            answers.append(outcome.job)
+            os.kill(pid, signal.SIGKILL)
+            raise ray.exceptions.OutOfMemoryError("1 worker(s) were killed due to the node running low on memory.")
+        return outcome
+
+    def watch(event: Event) -> None:
+        if event["event"] == "host":
+            pids.update(dict.fromkeys(str(event["entity"]).split("+"), int(event["pid"])))
+        if event["event"] == "restart":
+            told.append(str(event["reason"]))
+
+    monkeypatch.setattr(ray, "get", get)
+    found = play(small(), Where(out=tmp_path), watch)
+    assert (len(answers), len(told)) == (1, 1)
+    assert told[0].startswith("out of memory: 1 worker(s) were killed")
+    assert not found.failures
 
 
 def test_out_of_memory_is_named(small: Callable[..., Scenario]) -> None:

@@ -65,6 +65,14 @@ def test_a_session_that_cannot_begin_leaves_nothing(monkeypatch: pytest.MonkeyPa
     assert (stub.ends, sys.stdout) == (1, stdout)
 
 
+def test_a_ray_that_is_too_slow_to_start_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    stub = NoRay(Exception("The current node timed out during startup. This could happen because ..."))
+    monkeypatch.setattr(ray_session, "_import_ray", lambda: stub)
+    with pytest.raises(ResourceError, match="did not start within 120 s: this machine is too busy"):
+        RaySession("local", 1)
+    assert stub.ends == 1
+
+
 def test_signals_are_answered_as_before(ray: NoRay) -> None:
     before = signal.getsignal(signal.SIGTERM)
     started = ray.init
