@@ -1,7 +1,7 @@
 """Who holds which rows of the source: decided once by the driver, which sees labels and names of rows but no pixels."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -101,6 +101,21 @@ class Assignment:
         both = join([self.heldout, self.unscored])
         parts = [part for origin, part in self.divide(both) if origin.owner == name]
         return join(parts) if parts else both.part(np.empty(0, np.int64))
+
+    def find_local(self, names: Iterable[str]) -> dict[str, np.ndarray]:
+        """Which held-out images are an entity's own, as places among them: of its own source where some are, else of
+        what is dealt; of these the ones of classes that it has. Nothing where they are the same for all `names`.
+        """
+        shown, owners = self.heldout, np.full(len(self.heldout), "", dtype=object)
+        for origin, at in divide(self.origins, shown.split, shown.rows):
+            owners[at] = origin.owner or origin.name
+        places = {}
+        for name in names:
+            is_own = owners == (name if (owners == name).any() else DEALT)
+            is_of_class = np.isin(shown.labels, self.entities[name].labels)
+            places[name] = np.flatnonzero(is_of_class & (is_own if is_own.any() else True))
+        differ = len({tuple(at.tolist()) for at in places.values()}) > 1
+        return {name: at for name, at in places.items() if len(at)} if differ else {}
 
     def oracle(self, scenario: Scenario) -> Holding:
         """What the oracle reads: everything if a row asks for a share of it, else what the entities hold together."""

@@ -14,7 +14,7 @@ from collab.data.partition import ClassSplit, split_classes
 from collab.data.source import Source, open_source, rename_classes
 from collab.data.words import say_names
 from collab.errors import DataError
-from collab.meant import did_you_mean
+from collab.meant import did_you_mean, fold
 from collab.scenario.model import Scenario
 from collab.scenario.sources import Data, OwnSource
 
@@ -84,7 +84,7 @@ class Sources:
             yield from (f"{name}: {text}" if name else text for text in source.notices())
         of_parties = {name for owner in (DEALT, *self.owners) for name in self.by_origin[owner].classes}
         for _, group in (
-            groupby(sorted(of_parties, key=lambda name: (_fold(name), name)), key=_fold) if self.owners else ()
+            groupby(sorted(of_parties, key=lambda name: (fold(name), name)), key=fold) if self.owners else ()
         ):
             alike = list(group)
             one_source = any(set(alike) <= set(source.classes) for source in self.by_origin.values())
@@ -131,7 +131,3 @@ def _open(scenario: Scenario, name: str) -> Source:
         if name == DEALT:
             raise
         raise DataError(f"{name}: {cause}") from cause
-
-
-def _fold(name: str) -> str:
-    return name.casefold().rstrip("s")

@@ -10,6 +10,7 @@ import pyarrow as pa
 from collab.metric import MetricName
 from collab.results.catalog import is_share
 from collab.results.figure import Deviation, Figure, average_groups, pool_deviations
+from collab.results.local import is_local
 from collab.results.table import KEY, RESULT_FIELDS, Result, refuse_repeats
 from collab.store.tables import VERSION_KEY, write_table
 
@@ -76,7 +77,8 @@ def average_seeds(cells: Sequence[tuple[Values, Sequence[Result]]]) -> list[Mean
     images: dict[Point, set[str]] = {}
     for values, results in cells:
         point = tuple(values.items())
-        heldout = {result.answers.images for result in results if result.answers is not None}
+        answered = (result for result in results if result.answers is not None and not is_local(result.metric))
+        heldout = {result.answers.images for result in answered if result.answers is not None}
         images.setdefault(point, set()).update(heldout or {""})
         for result in results:
             if result.figure is not None:

@@ -9,8 +9,10 @@ plain features would have brought that poisoned ones still bring.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 from collab.results.figure import Figure, add_figures
+from collab.results.local import LOCAL
 from collab.results.results import Results
 from collab.results.table import Result
 from collab.results.words import measure_gain, pick_best
@@ -20,15 +22,18 @@ from collab.scenario.rows import list_played_rows
 from collab.tasks import MainMetric
 
 
-def name_gain(main: MainMetric) -> str:
-    """What gains are called in results: `gain[top1]`."""
-    return f"gain[{main.name}]"
+def name_gain(main: MainMetric, of: str = "") -> str:
+    """What gains are called in results: `gain[top1]`, and `gain[top1]_local` on an entity's own held-out images."""
+    return f"gain[{main.name}]{of}"
 
 
-def find_without_sharing(main: MainMetric, results: Results, entity: str) -> Result | None:
-    """The better of an entity's own features alone and the released decider as it is, of those that were played."""
-    own = results.find(f"c_own_{entity}", entity, main.name)
-    return pick_best(main, (own, results.find(stage_rows.PUBLIC, "", main.name)))
+def find_without_sharing(main: MainMetric, results: Results, entity: str, of: str = "") -> Result | None:
+    """The better of an entity's own features alone and the released decider as it is, of those that were played.
+
+    `of` is `LOCAL` for both on the entity's own held-out images.
+    """
+    own = results.find(f"c_own_{entity}", entity, main.name + of)
+    return pick_best(main, (own, results.find(stage_rows.PUBLIC, entity if of else "", main.name + of)))
 
 
 def name_reference(rows: Iterable[str]) -> str:
@@ -38,16 +43,16 @@ def name_reference(rows: Iterable[str]) -> str:
     return "the released network as it is (own features alone were not played: the gain includes what those bring)"
 
 
-def find_gain(main: MainMetric, results: Results, row: Refinement) -> Figure | None:
+def find_gain(main: MainMetric, results: Results, row: Refinement, of: str = "") -> Figure | None:
     """How much better a row is than what its entity has without sharing, in the units of results; above 0 helps.
 
-    None for a row that reads nobody else's features, and where one of both has no value.
+    `of` is `LOCAL` for both on the entity's own held-out images. None for a row that reads nobody else's features, and
+    where one of both has no value.
     """
     if row.entity is None or not (row.pool or row.unpoisoned):
         return None
-    return measure_gain(
-        main, results.find(str(row.name), row.entity, main.name), find_without_sharing(main, results, row.entity)
-    )
+    with_others = results.find(str(row.name), row.entity, main.name + of)
+    return measure_gain(main, with_others, find_without_sharing(main, results, row.entity, of))
 
 
 def find_largest_pool(rows: Sequence[Refinement], entity: str) -> Refinement | None:
@@ -63,10 +68,10 @@ def list_gains(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
     """A row for each gain, under the name of the row that it is about; `n` is that row's."""
     main, made = scenario.data.main_metric, []
     results = Results(rows)
-    for row in list_played_rows(scenario):
-        this, change = results.find(str(row.name), row.entity, main.name), find_gain(main, results, row)
+    for row, of in product(list_played_rows(scenario), ("", LOCAL)):
+        this, change = results.find(str(row.name), row.entity, main.name + of), find_gain(main, results, row, of)
         if this is not None and change is not None:
-            made.append(_derive(this, name_gain(main), change))
+            made.append(_derive(this, name_gain(main, of), change))
     return made
 
 

@@ -5,8 +5,13 @@ import secrets
 import shlex
 import time
 from bisect import bisect_right, insort
+<<<<<<< HEAD
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+=======
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+>>>>>>> main
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import chain
@@ -216,12 +221,24 @@ class Run:
         named = [(self._named[name], outcome) for name, outcome in outcomes.items()]
         crossings = (outcome.crossings(job.participant, job.stage) for job, outcome in named)
         write_ledger(self.folder / "ledger.parquet", list(chain.from_iterable(crossings)))
+<<<<<<< HEAD
         rows = tabulate(self.scenario, [job for job, _ in named], outcomes, self._answers_of, self._score_answers)
+=======
+        rows = tabulate(self.scenario, [job for job, _ in named], outcomes, self._answers_of, self._local)
+>>>>>>> main
         record = self._record(named)
         if any(row.attack for row in rows):
             rows += list_verdicts(Opened.of_results(self.folder, self.scenario, rows, record))
         write_results(self.folder / "results.parquet", rows)
         return tuple(rows)
+
+    @cached_property
+    def _local(self) -> Mapping[str, np.ndarray]:
+        """Which of the held-out images are an entity's own, of those who may gain."""
+        assignment = self.assignment
+        return assignment.find_local(
+            each.name for each in self.scenario.entities if each.name in assignment.holders and not each.is_onlooker
+        )
 
     def _answers_of(self, participant: str, digest: str) -> Answers:
         """What a participant kept of each held-out image, and which images those are."""

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
+from collab.data.hold_out import find_groups
 from collab.data.image_lists import ImageLists
 from collab.data.source import WithColumns
 from collab.errors import DataError
@@ -40,6 +41,16 @@ def test_rows_follow_the_list_and_are_named_by_their_files(tmp_path: Path) -> No
     assert source.labels("test").tolist() == [0]
     assert source.names("train") == ("x/a.png", "b.png", "x/ü c.png")
     assert grays(source, 2, 0, 1, 1) == [3, 2, 1, 1]
+
+
+def test_other_columns_say_whose_the_images_are(tmp_path: Path) -> None:
+    paint(tmp_path, "a.png", "b.png", "c.png")
+    (tmp_path / "train.csv").write_text("patient,image,label\n7,a.png,cat\n8,b.png,cat\n7,c.png,dog\n", "utf-8")
+    source = opened(tmp_path)
+    assert source.column_names == ("label", "patient")
+    assert source.column("train", "patient") == ["7", "8", "7"]
+    assert find_groups(source, "patient", np.arange(3)).tolist() == [0, 1, 0]
+    assert find_groups(source, r"^(\w)", np.arange(3)).tolist() == [0, 1, 2]  # no column: a pattern in file names
 
 
 @pytest.mark.parametrize("text", [

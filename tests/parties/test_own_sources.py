@@ -1,29 +1,25 @@
 """Each party has images of its own: who holds which, what is held out, and who reads what."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from collab.data.folders import ImageFolders
-from collab.data.joined import Joined, divide
-from collab.data.source import Split
+from collab.data.joined import Joined
 from collab.errors import BoundaryError, DataError, ScenarioError
 from collab.participants.assignment import Assignment, assign
 from collab.participants.holding import Holding
 from collab.participants.sources import Sources, open_origin
+from collab.runtime.play import Played
 from collab.runtime.run import Prepared, Where
 from collab.scenario.model import Scenario
+from collab.scenario.sweep import read_sweep
 from collab.store.ledger import read_ledger
-from tests.parties.three_parties import COUNTS, make_folders, read_parties
+from tests.parties.three_parties import COUNTS, read_parties
 from tests.playing import play_here
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_folders(tmp_path_factory.mktemp("parties"))
 
 
 def given(scenario: Scenario) -> Assignment:
@@ -97,6 +93,15 @@ def test_a_share_is_of_own_images_and_leaves_the_held_out_ones_and_other_parties
     assert {job for job in keys[0] if "decode" in job and keys[0][job] != keys[1][job]} == {"decode b", "decode oracle"}
 
 
+def test_a_sweep_varies_how_many_of_its_own_images_one_party_uses(root: Path) -> None:
+    (root / "sweep.yaml").write_text(
+        "name: sizes\nscenario: parties.yaml\naxes: [{vary: subset_size.b, values: [0.5, 1.0]}]\n"
+    )
+    _, cells = read_sweep(root / "sweep.yaml")
+    half, whole = (given(cell.scenario).images for cell in cells)
+    assert (half["b"], half["a"], half["c"]) == (whole["b"] // 2, whole["a"], whole["c"])
+
+
 def test_rows_list_files_of_the_own_folder(root: Path) -> None:
     (root / "b.txt").write_text("Cat/p[0-4]_*\ndogs/*\n")
     scenario = read_parties(root, "entities.b.rows=" + str(root / "b.txt"))
@@ -161,17 +166,9 @@ def test_nobody_reads_images_of_another_party(root: Path) -> None:
 
 
 def test_a_run_opens_each_folder_in_its_own_partys_stages_alone(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    root: Path, watched: tuple[Played, dict[str, set[str]]]
 ) -> None:
-    readers, images = defaultdict[str, set[str]](set), Joined.images
-
-    def note(self: Joined, split: Split, rows: np.ndarray) -> Iterator[np.ndarray]:
-        for origin, _ in divide(self._origins, split, rows):
-            readers[origin.name].add(self._reader)
-        return images(self, split, rows)
-
-    monkeypatch.setattr(Joined, "images", note)
-    played = play_here(read_parties(root), tmp_path)
+    played, readers = watched
     assert not played.failures
     assert readers == {"a": {"a"}, "b": {"b"}, "c": {"c"}, "public images": {"a"}}
     crossed = [each for each in read_ledger(played.run / "ledger.parquet") if each.kind == "held-out images"]

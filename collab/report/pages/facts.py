@@ -15,19 +15,22 @@ from collab.tasks import MainMetric
 
 def tabulate_answers(summary: Summary, sent: Sequence[Boundary], main: MainMetric, reference: str) -> Table:
     """One line for each entity: what it gains over `reference`, what its features show, what it sends."""
-    gains, verdicts = {gain.entity: gain for gain in summary.gains}, summary.verdicts
+    gains, local = ({gain.entity: gain for gain in found} for found in (summary.gains, summary.local))
+    verdicts = summary.verdicts
     disclosures = {disclosure.entity: disclosure for disclosure in summary.disclosures}
     has_attack = any(disclosure.attack for disclosure in summary.disclosures)
     columns = (
-        "entity", "gain", "without → with", "SSIM of plain", "of published", "worst image",
-        *["of best attack"] * has_attack, *["verdict"] * bool(verdicts), "sent", "times raw",
+        "entity", *["on own images"] * bool(local), "gain", "without → with", "SSIM of plain", "of published",
+        "worst image", *["of best attack"] * has_attack, *["verdict"] * bool(verdicts), "sent", "times raw",
     )  # fmt: skip
     lines = []
     for boundary in sent:
         gain, shown = gains.get(boundary.entity), disclosures.get(boundary.entity)
         scores = [] if gain is None else [main.scale * (score.value or 0) for score in (gain.without, gain.with_pool)]
         original, poisoned, attack = (shown.original, shown.poisoned, shown.attack) if shown else (None, None, None)
-        line = [boundary.entity, format_signed(gain.change if gain else None, main.scale)]
+        own = local.get(boundary.entity)
+        line = [boundary.entity, *[format_signed(own.change if own else None, main.scale)] * bool(local)]
+        line += [format_signed(gain.change if gain else None, main.scale)]
         line += [" → ".join(f"{score:.1f}" for score in scores) or ABSENT, format_cell(original), format_cell(poisoned)]
         line += [f"{shown.worst:.3f}" if shown and shown.worst is not None else ABSENT]
         line += [format_cell(attack)] * has_attack + [verdicts.get(boundary.entity, ABSENT)] * bool(verdicts)
@@ -36,6 +39,7 @@ def tabulate_answers(summary: Summary, sent: Sequence[Boundary], main: MainMetri
     notes = [
         f"gain: {main.points} (without → with, in {main.unit}) that the largest pool adds to {reference}; "
         "its interval is over the same images in both, subtracted one by one.",
+        "on own images: the same gain on held-out images of the entity's own source or classes." if local else "",
         "SSIM of the released reconstructor on held-out images (1: the same), from features as they are and "
         "as published; times raw: bytes sent for an image in sizes of its pixels.",
         "of best attack: the largest mean SSIM, of the image or its negative, that an attack on published rows has; "

@@ -34,6 +34,7 @@ from collab.report.tables.tables import describe, make_tables, tabulate_verdicts
 from collab.report.tables.worth import draw_worths, tabulate_worths
 from collab.results.aggregate import Mean, Values
 from collab.results.gains import Worth, name_reference
+from collab.results.local import LOCAL
 from collab.results.opened import Opened, open_run
 from collab.results.words import FOR_CHOOSING
 from collab.scenario.model import Refinement
@@ -148,7 +149,8 @@ def write_sweep_page(
         frontier=draw_frontier(means, axes, pick_headline_gains(means, rows)),
         costs=draw_costs(means, axes) if axes else "", sheet=make_contact_sheet(sheets or {}),
         verdicts=tabulate_verdicts(verdicts, OVER_SEEDS) if verdicts else None,
-        gains=tabulate_gains(means, axes, rows), means=tabulate_means(means, axes),
+        local=tabulate_gains(means, axes, rows, LOCAL), gains=tabulate_gains(means, axes, rows),
+        means=tabulate_means(means, axes),
         failures=Table("Cells that failed", ("cell", "why"), tuple(failures)),
     )  # fmt: skip
     target.write_text(page, encoding="utf-8")

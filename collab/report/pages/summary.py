@@ -9,6 +9,7 @@ from collab.report.attack_page.verdicts import describe_verdicts, find_worst_by_
 from collab.report.tables.crossings import Boundary
 from collab.results.figure import Figure
 from collab.results.gains import find_gain, find_largest_pool, find_without_sharing
+from collab.results.local import LOCAL
 from collab.results.results import Results
 from collab.results.table import Result
 from collab.results.words import format_size, join_names, measure_gain
@@ -24,7 +25,7 @@ class Gain:
 
     `with_pool`, `without` and `scratch` are rows of the task's main metric; `change` is above 0 where sharing helps.
     `unpoisoned` is the change by the same pool as plain features, None where that was not played. `scratch` is a
-    network of its own raw images, which owes nothing to anybody.
+    network of its own raw images, which owes nothing to anybody. `is_local`: of its own held-out images alone.
     """
 
     entity: str
@@ -36,6 +37,7 @@ class Gain:
     change: Figure
     unpoisoned: Figure | None
     scratch: Result | None
+    is_local: bool = False
 
     @property
     def told(self) -> str:
@@ -47,20 +49,25 @@ class Gain:
         ends = self.change.format_ends(main.scale, "+.1f")
         reach = f" (95 % interval {ends})" if ends else ""
         way = f"from {before} with {alone} to {after} with the pool of {join_names(self.pool)} (row {self.row})"
+        where = f"on {self.with_pool.n:,} held-out images of its own " if self.is_local else ""
         match self.change.direction:
             case 1:
-                return f"gained {points}{reach}: {way}."
+                return f"{where}gained {points}{reach}: {way}."
             case -1:
-                return f"lost {points}{reach}: {way}."
+                return f"{where}lost {points}{reach}: {way}."
         short = main.points.split()[0]
-        return f"neither gained nor lost clearly, {main.scale * self.change.value:+.1f} {short}{reach}: {way}."
+        return f"{where}neither gained nor lost clearly, {main.scale * self.change.value:+.1f} {short}{reach}: {way}."
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What the page begins with; `verdicts` are the audit's words by entity, none of whom nobody attacked."""
+    """What the page begins with; `verdicts` are the audit's words by entity, none of whom nobody attacked.
+
+    `gains` are on all held-out images, `local` on each entity's own, where entities differ in what they have.
+    """
 
     gains: tuple[Gain, ...]
+    local: tuple[Gain, ...]
     disclosures: tuple[Disclosure, ...]
     verdicts: Mapping[str, str]
     gained: str
@@ -83,7 +90,10 @@ def summarize(
     """
     results = Results(rows)
     pooled = [row for row in list_played_rows(scenario) if row.own == "features" and row.pool]
-    gains = tuple(filter(None, (_gain(scenario, pooled, results, entity.name) for entity in scenario.entities)))
+    gains, local = (
+        tuple(filter(None, (_gain(scenario, pooled, results, entity.name, of) for entity in scenario.entities)))
+        for of in ("", LOCAL)
+    )
     shown = tuple(filter(None, (find_disclosure(results, entity.name, pictures) for entity in scenario.entities)))
     judged, defenses = judge_defenses(cells), name_defenses(scenario.entities)
     worst = find_worst_by_defense(judged)
@@ -93,26 +103,34 @@ def summarize(
     }
     disclosed = " ".join(filter(None, (describe_verdicts(judged, defenses), describe_disclosure(shown))))
     cautions = (*_alone_is_better(gains), *notices, *_cautions(scenario, results))
-    return Summary(gains, shown, verdicts, _gained(scenario, gains), disclosed, _cost(sent), cautions)
+    return Summary(gains, local, shown, verdicts, _gained(scenario, gains, local), disclosed, _cost(sent), cautions)
 
 
-def _gain(scenario: Scenario, pooled: Sequence[Refinement], results: Results, name: str) -> Gain | None:
+def _gain(scenario: Scenario, pooled: Sequence[Refinement], results: Results, name: str, of: str) -> Gain | None:
     """The gain of the row with the largest pool, so that no row is picked for its figure; the later of equal ones."""
-    main = scenario.data.main_metric
-    without = find_without_sharing(main, results, name)
-    row = find_largest_pool([each for each in pooled if results.find(str(each.name), name, main.name)], name)
+    main, metric = scenario.data.main_metric, scenario.data.main_metric.name + of
+    without = find_without_sharing(main, results, name, of)
+    row = find_largest_pool([each for each in pooled if results.find(str(each.name), name, metric)], name)
     if without is None or row is None:
         return None
-    with_pool, change = results.find(str(row.name), name, main.name), find_gain(main, results, row)
+    with_pool, change = results.find(str(row.name), name, metric), find_gain(main, results, row, of)
     if with_pool is None or change is None:
         return None
     raw = [str(each.name) for each in scenario.refinements if (each.own, each.entity) == ("images", name)]
-    scratch = next(filter(None, (results.find(each, name, main.name) for each in raw)), None)
-    unpoisoned = measure_gain(main, results.find(f"c_unpoisoned_{row.name}", name, main.name), without)
-    return Gain(name, str(row.name), row.pool, main, with_pool, without, change, unpoisoned, scratch)
+    scratch = next(filter(None, (results.find(each, name, metric) for each in raw)), None)
+    unpoisoned = measure_gain(main, results.find(f"c_unpoisoned_{row.name}", name, metric), without)
+    return Gain(name, str(row.name), row.pool, main, with_pool, without, change, unpoisoned, scratch, of == LOCAL)
 
 
-def _gained(scenario: Scenario, gains: Sequence[Gain]) -> str:
+def _gained(scenario: Scenario, gains: Sequence[Gain], local: Sequence[Gain]) -> str:
+    """Who gained: where parties differ first each on its own kind of images, since the others' are not its business."""
+    if not local:
+        return _gained_on(scenario, gains)
+    own, everybody = _gained_on(scenario, local), _gained_on(scenario, gains)
+    return f"Each on held-out images of its own: {own} On the held-out images of all: {everybody}"
+
+
+def _gained_on(scenario: Scenario, gains: Sequence[Gain]) -> str:
     if not any(row.pool for row in scenario.refinements):
         return "No row of this scenario reads a pool: nobody could gain by sharing."
     if not gains:

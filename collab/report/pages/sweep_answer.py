@@ -7,6 +7,7 @@ from collab.report.cells import format_value
 from collab.report.tables.over_seeds import CELL, pick_headline_gains, pick_unpoisoned_gains
 from collab.results.aggregate import Mean, Point
 from collab.results.gains import name_reference
+from collab.results.local import LOCAL
 from collab.results.words import join_names
 from collab.scenario.model import Refinement
 from collab.scenario.stage_rows import TABLES_1_2
@@ -29,11 +30,20 @@ def _tell_gains(means: Sequence[Mean], rows: Sequence[Refinement]) -> list[str]:
     if not any(row.pool for row in rows):
         return []  # nobody could gain: the answer begins with what is disclosed
     main = find_main_metric(mean.metric for mean in means)
-    points: dict[Point, list[Mean]] = {}
-    for mean in pick_headline_gains(means, rows):
-        points.setdefault(mean.values, []).append(mean)
-    if not points:
+    sentences = []
+    if local := _tell_points(main, means, pick_headline_gains(means, rows, LOCAL)):
+        sentences += ["Each on held-out images of its own:", *local, "On the held-out images of all:"]
+    if not (everybody := _tell_points(main, means, pick_headline_gains(means, rows))):
         return ["What sharing brings was not measured: a pooled row, or what it is compared with, is missing."]
+    reference = name_reference(mean.row for mean in means)
+    return [*sentences, *everybody, f"Gains are of the largest pool over {reference}, in {main.points}."]
+
+
+def _tell_points(main: MainMetric, means: Sequence[Mean], headlines: Sequence[Mean]) -> list[str]:
+    """A sentence for each point of these gains."""
+    points: dict[Point, list[Mean]] = {}
+    for mean in headlines:
+        points.setdefault(mean.values, []).append(mean)
     sentences = []
     for point, gains in list(points.items())[:MOST_POINTS]:
         where = f"At {_name_point(point)} sharing" if point else "Sharing"
@@ -41,9 +51,7 @@ def _tell_gains(means: Sequence[Mean], rows: Sequence[Refinement]) -> list[str]:
         if plain := [gain for gain in pick_unpoisoned_gains(means, gains) if gain is not None]:
             sentences[-1] += f" As plain features the same pools {_tell_changes(main, plain, 'they')}."
     left = len(points) - MOST_POINTS
-    more = [f"{left} more points stand in the table below."] if left > 0 else []
-    reference = name_reference(mean.row for mean in means)
-    return [*sentences, *more, f"Gains are of the largest pool over {reference}, in {main.points}."]
+    return [*sentences, *[f"{left} more points stand in the table below."] * (left > 0)]
 
 
 def _tell_changes(main: MainMetric, gains: Sequence[Mean], pronoun: str) -> str:

@@ -26,9 +26,12 @@ def name_points(spec: Sweep, means: Sequence[Mean]) -> list[Mean]:
     return [replace(mean, values=((CELL, describe_change(dict(mean.values), base)),)) for mean in means]
 
 
-def pick_headline_gains(means: Sequence[Mean], rows: Sequence[Refinement]) -> list[Mean]:
-    """The mean gain of each entity's row with the largest pool, at each point; `rows` are those of the scenarios."""
-    metric = name_gain(find_main_metric(mean.metric for mean in means))
+def pick_headline_gains(means: Sequence[Mean], rows: Sequence[Refinement], of: str = "") -> list[Mean]:
+    """The mean gain of each entity's row with the largest pool, at each point; `rows` are those of the scenarios.
+
+    `of` is `LOCAL` for gains on each entity's own held-out images.
+    """
+    metric = name_gain(find_main_metric(mean.metric for mean in means), of)
     at_point: dict[tuple[Point, str], dict[str, Mean]] = {}
     for mean in means:
         if mean.metric == metric:
@@ -46,10 +49,10 @@ def pick_unpoisoned_gains(means: Sequence[Mean], gains: Sequence[Mean]) -> list[
     return [found.get((gain.values, f"c_unpoisoned_{gain.row}")) for gain in gains]
 
 
-def tabulate_gains(means: Sequence[Mean], axes: Sequence[str], rows: Sequence[Refinement]) -> Table:
-    """What sharing brings each entity at each point, and whether the seeds agree that it does."""
+def tabulate_gains(means: Sequence[Mean], axes: Sequence[str], rows: Sequence[Refinement], of: str = "") -> Table:
+    """What sharing brings each entity at each point, and whether the seeds agree that it does; `of` as above."""
     main = find_main_metric(mean.metric for mean in means)
-    gains = pick_headline_gains(means, rows)
+    gains = pick_headline_gains(means, rows, of)
     lines = [
         (*_values(mean), mean.entity or ABSENT, mean.row, *_figures(mean, main.scale, "+.1f"), _reading(mean),
          "" if plain is None else ", ".join(_figures(plain, main.scale, "+.1f")[:2]))
@@ -62,7 +65,8 @@ def tabulate_gains(means: Sequence[Mean], axes: Sequence[str], rows: Sequence[Re
         "One seed says nothing of others: its interval knows of images alone. unpoisoned: by the same pool as plain "
         "features."
     )
-    return Table("What sharing brings, over seeds", columns, tuple(lines), (note,))
+    title = "What sharing brings on own images, over seeds" if of else "What sharing brings, over seeds"
+    return Table(title, columns, tuple(lines), (note,))
 
 
 def tabulate_means(means: Sequence[Mean], axes: Sequence[str]) -> Table:

@@ -9,6 +9,7 @@ from collab.report.tables.disclosed import list_guesses, tabulate_likeness, tabu
 from collab.report.tables.exposed import tabulate_exposure, tabulate_inference
 from collab.report.tables.federated import tabulate_exchange
 from collab.report.tables.half_widths import tabulate_half_widths
+from collab.report.tables.local import tabulate_local
 from collab.report.tables.perturbed import tabulate_perturbations
 from collab.report.tables.published import tabulate_published_images
 from collab.report.tables.worth import format_rho
@@ -35,6 +36,7 @@ def make_tables(scenario: Scenario, rows: Sequence[Result]) -> tuple[Table, ...]
         tabulate_inference(scenario, results),
         *tabulate_exposure(scenario, results),
         tabulate_published_images(scenario, results),
+        tabulate_local(scenario, results, describe),
         _table_5(scenario, results),
         tabulate_half_widths(scenario, results),
         tabulate_exchange(scenario, results),

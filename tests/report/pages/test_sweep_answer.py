@@ -1,5 +1,7 @@
 """The first sentences of a sweep's page, and intervals that two seeds do not blow up."""
 
+from dataclasses import replace
+
 import pytest
 
 from collab.report.pages.sweep_answer import answer_sweep
@@ -31,6 +33,15 @@ def test_what_there_was_to_gain_is_said_beside_it() -> None:
     means = [mean("a1", -0.01, 0.02), mean("a1", 0.03, 0.01, row="c_unpoisoned_7"), main("a1")]
     told = answer_sweep(means, scenario().refinements)[0]
     assert told.endswith(". As plain features the same pools helped a1 (+3.0, +2.0 to +4.0).")
+
+
+def test_gains_on_own_images_are_told_first_where_entities_differ() -> None:
+    local = replace(mean("a1", 0.08, 0.01), metric="gain[top1]_local")
+    told = answer_sweep([mean("a1", -0.05, 0.01), local, main("a1")], scenario().refinements)
+    assert told[:4] == (
+        "Each on held-out images of its own:", "Sharing helped a1 (+8.0, +7.0 to +9.0).",
+        "On the held-out images of all:", "Sharing cost a1 (-5.0, -6.0 to -4.0).",
+    )  # fmt: skip
 
 
 def test_where_nobody_could_gain_the_answer_begins_with_what_is_disclosed() -> None:
