@@ -5,13 +5,8 @@ import secrets
 import shlex
 import time
 from bisect import bisect_right, insort
-<<<<<<< HEAD
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-=======
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
->>>>>>> main
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import chain
@@ -221,11 +216,8 @@ class Run:
         named = [(self._named[name], outcome) for name, outcome in outcomes.items()]
         crossings = (outcome.crossings(job.participant, job.stage) for job, outcome in named)
         write_ledger(self.folder / "ledger.parquet", list(chain.from_iterable(crossings)))
-<<<<<<< HEAD
-        rows = tabulate(self.scenario, [job for job, _ in named], outcomes, self._answers_of, self._score_answers)
-=======
-        rows = tabulate(self.scenario, [job for job, _ in named], outcomes, self._answers_of, self._local)
->>>>>>> main
+        played = [job for job, _ in named]
+        rows = tabulate(self.scenario, played, outcomes, self._answers_of, self._local, self._score_answers)
         record = self._record(named)
         if any(row.attack for row in rows):
             rows += list_verdicts(Opened.of_results(self.folder, self.scenario, rows, record))
