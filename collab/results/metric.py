@@ -15,7 +15,6 @@ from collab.results.table import Result
 from collab.scenario.base import MetricOptions
 from collab.scenario.kinds import Plugin
 from collab.scenario.model import Scenario
-from collab.seeding import Stream
 from collab.store.answers import Answers
 
 if TYPE_CHECKING:
@@ -152,7 +151,7 @@ def _estimate(metric: Metric, answers: Answers, classes: np.ndarray, seed: int) 
     def figure(rows: np.ndarray) -> float:
         return float(np.mean([metric.of_answers(each[rows], truth[rows]) for each in answers.values]))
 
-    rng, count = Stream(seed, "metrics", "bootstrap").numpy(metric.options.label), answers.count
+    rng, count = np.random.default_rng([seed, *metric.options.label.encode()]), answers.count
     drawn = np.array([figure(rng.integers(0, count, count)) for _ in range(RESAMPLES)])
     low, high = np.nanquantile(drawn, [0.025, 0.975])
     return figure(np.arange(count)), float(low), float(high)
