@@ -27,7 +27,7 @@ def init(
     Looks at names and heads of files; no image is decoded, and nothing is played.
     """
     from collab.results.words import format_duration
-    from collab.runtime.draft import write_draft
+    from collab.runtime.draft import MEASURED, write_draft
     from collab.scenario.base import NAME, PATTERNS
 
     folders = dict[str, Path]()
@@ -43,5 +43,5 @@ def init(
     for line in made.told:
         print(line)
     takes = format_duration(made.seconds)
-    print(f"{out}: written, for about {takes} of a core, and as long again for attacks.")
+    print(f"{out}: written. It takes about {takes} of one core, attacks some minutes more ({MEASURED}).")
     print(f"next:\n  collab validate {quote(str(out))}\n  collab run {quote(str(out))} --audit quick")

@@ -9,7 +9,7 @@ PAGE = Template("""\
 # Written by `collab init`; change what you like: docs/parties.md explains it, docs/scenario.md has every key.
 #   collab validate $file            says who holds how many images, and what is not played
 #   collab run $file --audit quick   plays it and attacks what is published: report.html, audit.html
-# It takes about $takes of one core, attacks $attacks more ($measured).
+# It takes about $takes of one core, attacks some minutes more ($measured).
 name: parties
 about: "What $asking would gain from $others, and what it would disclose"
 seed: 0
