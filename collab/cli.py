@@ -29,7 +29,7 @@ from collab.cli_plugins import new, plugins_app, schema
 from collab.cli_process import Interruption, open_streams
 from collab.cli_store import cache_app, store_app
 from collab.cli_validate import validate
-from collab.errors import INTERRUPTED, CollabError, ScenarioError
+from collab.errors import INTERRUPTED, MAKE_ROOM, CollabError, ScenarioError, StoreError, is_full_disk
 from collab.plain_json import json_text
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -240,6 +240,9 @@ def main() -> None:
         sys.exit(interruption.exit_code)
     except Exception as error:
         show: Callable[[], Any] | None = getattr(error, "show", None)  # a usage error of the command line
+        if is_full_disk(error):
+            _say(f"error: a disk is full: {error}. {MAKE_ROOM}")
+            sys.exit(StoreError.exit_code)
         if show is None:
             raise
         show()

@@ -13,7 +13,18 @@ CollabError            1    a bug of ours
 Ctrl-C               130; SIGTERM 143, SIGHUP 129
 """
 
+import errno
+
 INTERRUPTED = 130
+
+MAKE_ROOM = (
+    "Make room (`collab cache gc` removes stages that were played), or take a folder on another disk with `--out`."
+)
+
+
+def is_full_disk(cause: BaseException) -> bool:
+    """Whether the system refused to write because a disk, or what a user may have of it, is full."""
+    return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 class CollabError(Exception):

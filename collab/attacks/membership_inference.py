@@ -28,8 +28,8 @@ class MembershipInference(Attack):
     By `means`: one that lies on that side of the mean of its class to which the published mean is shifted (Dwork et
     al., FOCS 2015). The classes of candidates are those that C tells.
 
-    By `confidence`: one of which C is surer (Yeom et al., CSF 2018). That asks about the release, not about rows, so it
-    finds images of whoever pre-trained and tells nothing of anybody else.
+    By `loss`: one on which C has a small loss (Yeom et al., CSF 2018). That asks about the release, not about rows, so
+    it finds images of whoever pre-trained and tells nothing of anybody else.
     """
 
     Options = options.MembershipInference
@@ -43,7 +43,8 @@ class MembershipInference(Attack):
     @property
     @override
     def asks_for(self) -> frozenset[Need]:
-        return self.needs | ({"public_data"} if self._has_reference else set())
+        further: dict[options.By, frozenset[Need]] = {"loss": frozenset({"candidate_labels"})}
+        return self.needs | further.get(self.by, frozenset()) | ({"public_data"} if self._has_reference else set())
 
     @property
     def _has_reference(self) -> bool:
@@ -54,9 +55,10 @@ class MembershipInference(Attack):
         candidates = outputs_of(known.featurizer, known.candidates, compute)
         if self.by == "likeness":
             return similarities(known, candidates, self.views, compute).max(0).values
-        answers = outputs_of(known.decider, candidates, compute).flatten(1)
-        if self.by == "confidence":
-            return answers.log_softmax(1).amax(1)
+        answers = outputs_of(known.decider, candidates, compute)
+        if self.by == "loss":
+            alone = zip(torch.split(answers, 1), torch.split(known.candidate_labels, 1), strict=True)
+            return -torch.stack([known.task.loss(answer, label) for answer, label in alone])
         published = [(rows.flatten(1), labels) for rows, labels in known.shard()]
         rows, labels = (torch.cat(parts) for parts in zip(*published, strict=True))
         candidates, classes, count = candidates.flatten(1), answers.argmax(1), answers.shape[1]

@@ -220,8 +220,8 @@ class Matching(Candidates):
         return "boosted" if self.boost else "+".join(self.views)
 
 
-By = Literal["likeness", "span", "means", "confidence"]
-"""A row that is like a candidate, the directions in which all rows vary, the mean of its class, or what C says."""
+By = Literal["likeness", "span", "means", "loss"]
+"""A row that is like a candidate, the directions in which all rows vary, the mean of its class, or C's loss."""
 
 Reference = Literal["public", "none"]
 """Whose main directions are subtracted from those of the published rows."""

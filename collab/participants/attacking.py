@@ -27,7 +27,9 @@ from collab.types import Measure, Report
 STOLEN = "module."
 """What the tensors of a module begin with among those that the oracle hands out."""
 
-OF_VICTIMS = frozenset({"images", "pairs", "candidates", "victim_module", "victim_encoder", "victim_weights"})
+OF_VICTIMS = frozenset(
+    {"images", "pairs", "candidates", "candidate_labels", "victim_module", "victim_encoder", "victim_weights"}
+)
 """The knowledge that belongs to one victim, and is therefore not there in a rehearsal."""
 
 
@@ -163,7 +165,7 @@ def _handed_out_knowledge(adversary: Defended, attempt: Attempt, features: Tenso
         state = {name.removeprefix(STOLEN): value for name, value in truth.items() if name.startswith(STOLEN)}
         facts |= _knowledge_of_module(adversary, attempt.victim_defense, state)
     if "candidates" in truth:
-        facts["candidates"] = truth["candidates"].float() / 255
+        facts["candidates"], facts["candidate_labels"] = truth["candidates"].float() / 255, truth["candidate_labels"]
     if "pairs" in truth:
         first = len(labels) - len(truth["pairs"])
         facts["pairs"] = Pairs(features[first:].float(), truth["pairs"].float() / 255, labels[first:])

@@ -1,6 +1,6 @@
 """Images as what is published: rounded, read from shards, mapped to be trained on, and how hard to discern."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from collab.defenses.base import ImageDefense
 from collab.metrics.vfe import vfe_window, visual_feature_entropy
 from collab.metrics.visual import l1, psnr, ssim, ssim_window
+from collab.store.image_files import write_images
 from collab.store.shards import Batches, ShardReader
 from collab.training.feeds import ImageSet
 from collab.training.recipes import batched
@@ -36,14 +37,17 @@ def read_images(readers: Sequence[ShardReader]) -> Batches:
 def image_set(folder: Path, readers: Sequence[ShardReader]) -> ImageSet:
     """The images of shards, written to `folder` and mapped from there, never all in memory."""
     rows, spec = sum(reader.rows for reader in readers), readers[0].spec
-    folder.mkdir(parents=True, exist_ok=True)
-    images = np.lib.format.open_memmap(folder / "images.npy", mode="w+", dtype=np.uint8, shape=(rows, *spec.shape))
-    labels, at = spec.targets.room(rows).numpy(), 0
-    for block, targets in read_images(readers):
-        images[at : at + len(block)] = block.mul(LEVELS).round().to(torch.uint8).numpy()
-        labels[at : at + len(block)] = targets.numpy()
-        at += len(block)
-    return ImageSet(images, labels)
+    labels = spec.targets.room(rows).numpy()
+
+    def blocks() -> Iterator[np.ndarray]:
+        at = 0
+        for images, targets in read_images(readers):
+            labels[at : at + len(images)] = targets.numpy()
+            at += len(images)
+            yield images.mul(LEVELS).round().to(torch.uint8).numpy()
+
+    path = write_images(folder, (rows, *spec.shape), blocks())
+    return ImageSet(np.load(path, mmap_mode="r", allow_pickle=False), labels)
 
 
 def discernibility(defense: ImageDefense, module: nn.Module, images: Tensor) -> dict[str, Tensor]:

@@ -3,6 +3,8 @@
 import io
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -18,6 +20,15 @@ def fill_in(template: str, **parts: Any) -> str:
         lstrip_blocks=True,
     )
     return environment.get_template(template).render(**parts)
+
+
+@contextmanager
+def same_for_everybody() -> Iterator[None]:
+    """Figures are drawn as matplotlib does by itself, whatever style its user has asked for in a `matplotlibrc`."""
+    from matplotlib import style
+
+    with style.context("default"):
+        yield
 
 
 def inline_svg(figure: Any) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from collab.data.joined import DEALT, Joined
 from collab.data.source import Pictures, Source
-from collab.errors import BoundaryError, CollabError, EntityError, ResourceError
+from collab.errors import MAKE_ROOM, BoundaryError, CollabError, EntityError, ResourceError, StoreError, is_full_disk
 from collab.participants.assignment import ORACLE, Assignment
 from collab.participants.sources import open_origin
 from collab.plugins.discovery import Plugins
@@ -141,6 +141,9 @@ class Host:
         def tell_epoch(epoch: int, epochs: int, loss: float, terms: Mapping[str, float]) -> None:
             tell("epoch", {"epoch": epoch, "epochs": epochs, "loss": loss, **terms})
 
+        def note(text: str) -> None:
+            tell("note", {"text": f"{job.name}: {text}"})
+
         tell("start", {})
         device = ""
         try:
@@ -153,7 +156,7 @@ class Host:
                     outcome = Outcome.of_entry(job.name, kept)
                     put_elsewhere(run_spec, job)
                 else:
-                    progress = Progress(tell_epoch, private_folder(cache.root, job.participant), key)
+                    progress = Progress(tell_epoch, private_folder(cache.root, job.participant), key, noted=note)
                     outcome = self._compute(run_spec, job, key, compute, cache, progress, start)
         except Exception as cause:
             outcome = _make_failure(job, cause, time.perf_counter() - start, device)
@@ -328,6 +331,8 @@ def _make_failure(job: Job, cause: Exception, seconds: float, device: str) -> Ou
     outcome = Outcome(job.name, Report(), seconds, device, _peak_bytes(), exit_code=CollabError.exit_code)
     if isinstance(cause, CollabError):  # says itself what is wrong
         return replace(outcome, failure=str(cause), exit_code=cause.exit_code)
+    if is_full_disk(cause):
+        return replace(outcome, failure=f"a disk is full: {cause}. {MAKE_ROOM}", exit_code=StoreError.exit_code)
     import torch
 
     is_memory = isinstance(cause, MemoryError | torch.OutOfMemoryError)

@@ -114,7 +114,12 @@ def _read_heads(source: Source) -> Iterator[int]:
     count = len(source.labels("train"))
     rows = np.unique(np.linspace(0, count - 1, min(count, MOST_HEADS)).astype(np.int64))
     for file, _ in source.encoded("train", rows):
+        if Path(str(file)).suffix.lower() not in Image.registered_extensions():
+            continue  # of DICOM and what a plugin reads Pillow knows no head
         side = 0
-        with suppress(OSError, ValueError, SyntaxError, Image.DecompressionBombError), Image.open(Path(file)) as image:  # type: ignore[arg-type]
+        with (
+            suppress(OSError, ValueError, SyntaxError, Image.DecompressionBombError),
+            Image.open(Path(str(file))) as image,
+        ):
             side = min(image.size)
         yield side

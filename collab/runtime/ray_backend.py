@@ -311,7 +311,8 @@ def _explain_death(reason: str) -> str:
     """One line of what Ray says of a death; memory is named as such."""
     lines = [line.strip() for line in reason.splitlines() if line.strip()]
     told = " ".join(lines)[:300]
-    is_memory = any(word in reason.lower() for word in ("out of memory", "low on memory", "oom"))
+    happened = reason.partition("potential root causes")[0].lower()  # Ray lists memory among them after any death
+    is_memory = any(word in happened for word in ("out of memory", "low on memory", "oom"))
     return f"out of memory: {told}" if is_memory else told
 
 

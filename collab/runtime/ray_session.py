@@ -2,11 +2,13 @@
 
 import logging
 import os
+import secrets
 import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from functools import cache
 from importlib import import_module
 from threading import Thread, current_thread, main_thread
 from typing import Any, Self
@@ -70,10 +72,12 @@ class RaySession:
                 "_temp_dir": str(self.temporary),
                 "_skip_env_hook": True,  # nor has it anything to fetch
             }
+            if not os.access(os.path.expanduser("~"), os.W_OK):  # Ray would keep its token there
+                inherited["RAY_AUTH_TOKEN"] = _token()
             if (os.cpu_count() or 1) <= hosts:
                 options["_system_config"] = {"preload_python_modules": ["collab.runtime.host"]}
                 # Ray says so to an actor when it starts: too late for libraries that are there before.
-                inherited = {"OMP_NUM_THREADS": str(threads)}
+                inherited["OMP_NUM_THREADS"] = str(threads)
         try:
             with _in_environment(inherited), _same_signals():
                 self.ray.init(address=address, logging_level=logging.ERROR, **options)
@@ -102,6 +106,12 @@ def start_beside_imports(scenario: Scenario, address: str) -> RaySession:
     participants = 1 + len(scenario.entities)  # and the oracle
     workers = scenario.resources.workers or participants
     return RaySession(address, min(workers, participants), scenario.resources.entity.cpus)
+
+
+@cache
+def _token() -> str:
+    """One for this process: Ray reads it once."""
+    return secrets.token_hex(32)
 
 
 def _make_scratch() -> Scratch:

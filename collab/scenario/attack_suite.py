@@ -25,7 +25,7 @@ QUICK: tuple[dict[str, Any], ...] = tuple(
         {"kind": "attribute_inference"},
         {"kind": "membership_inference", "candidates": 1000},
         {"kind": "membership_inference", "candidates": 1000, "by": "span"},
-        {"kind": "membership_inference", "candidates": 1000, "by": "confidence"},
+        {"kind": "membership_inference", "candidates": 1000, "by": "loss"},
     )
 )
 """Minutes on two cores: the least honest set (ATTACKS 2), few modules and steps, as few rows as it allows."""
@@ -53,7 +53,7 @@ FULL: tuple[dict[str, Any], ...] = (
     {"kind": "attribute_inference"},
     {"kind": "attribute_inference", "pairs": 100},
     {"kind": "membership_inference"},
-    *({"kind": "membership_inference", "by": way} for way in ("span", "means", "confidence")),
+    *({"kind": "membership_inference", "by": way} for way in ("span", "means", "loss")),
 )
 """All there is, with curves over K and over the number of pairs; the auditors take turns, so the longest come first."""
 
@@ -90,6 +90,6 @@ def _blocks_of_c(content: dict[str, Any]) -> int:
     kind = ARCHITECTURES.get(model.get("backbone", ""))
     if kind is None or model.get("hook") not in kind.hooks:
         return 1
-    blocks = [name for name in kind.hooks if "_" in name]
+    blocks = [name for name in kind.hooks if "_" in name or name.startswith("block")]
     last = kind.last_piece(model["hook"])
     return len(blocks) - 1 - blocks.index(last) if last in blocks else 1

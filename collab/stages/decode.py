@@ -17,7 +17,7 @@ from collab.participants.layout import map_images
 from collab.scenario.model import Scenario
 from collab.stages.base import Job, Planning, Playing, Stage, Urgency
 from collab.stages.keys import Keys, digest, remember
-from collab.store.files import TEMPORARY
+from collab.store.image_files import write_images
 from collab.store.private import private_folder
 from collab.training.progress import Progress
 from collab.types import EVERYONE, Crossing, Measure, Report
@@ -71,21 +71,14 @@ class Decode(Stage[None]):
         folder = {**folders, "heldout": playing.layout.heldout, "public": playing.layout.public}[part]
         holding = _holding(playing.assignment, playing.scenario, _name(job))
         source, asked = playing.source(), playing.assignment.asked
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("images", *NUMBERS):
-            (folder / f"{name}.npy").unlink(missing_ok=True)  # never written into: the cache may hold the same file
         if job.participant == ORACLE:
             blocks = gather(playing, holding, playing.assignment.holders if part == "own" else {})
         else:
             blocks = source.images(holding.split, holding.rows)
         shape = (len(holding), 3, *[playing.scenario.data.image_size] * 2)
-        unfinished = folder / f"{TEMPORARY}images.npy"  # where an image does not decode, there is no half of the file
-        with unfinished.open("wb") as file:
-            # Written and not mapped: pages of a mapped file count as memory of this process, all of them in the end.
-            np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-            for images in blocks:
-                file.write(np.ascontiguousarray(images).data)
-        unfinished.replace(folder / "images.npy")
+        write_images(folder, shape, blocks)
+        for name in NUMBERS:
+            (folder / f"{name}.npy").unlink(missing_ok=True)  # never written into: the cache may hold the same file
         for name, numbers in asked.numbers(source, holding.split, holding.rows, holding.labels).items():
             np.save(folder / f"{name}.npy", numbers)
         crossed = _cross(job.participant, folder / "images.npy", shape) if part == "own heldout" else ()

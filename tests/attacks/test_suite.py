@@ -34,6 +34,7 @@ from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
 from collab.training.precision import resolve_compute
 from collab.training.progress import Progress
+from collab.training.tasks import Classification
 from collab.types import Measure
 
 COMPUTE = resolve_compute("fp32", "cpu")
@@ -348,12 +349,14 @@ def test_tracing_means_is_the_whitened_product() -> None:
     np.testing.assert_allclose(trace_means(published, candidates, classes), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_confidence_is_that_of_the_likeliest_class() -> None:
-    attack = MembershipInference(VIEWS, "confidence", 32, "public")
-    assert attack.asks_for == {"featurizer", "decider", "candidates"}
+def test_loss_is_that_of_the_released_decider_and_asks_for_no_row() -> None:
+    attack = MembershipInference(VIEWS, "loss", 32, "public")
+    assert attack.asks_for == {"featurizer", "decider", "candidates", "candidate_labels"}
+    labels = torch.arange(200) % 4
     with torch.no_grad():
         chances = the_decider()(Fold()(torch.cat([IMAGES[:ROWS], PUBLIC[:80]]))).softmax(1)
-    torch.testing.assert_close(answer(attack, "D6").exp(), chances.max(1).values)
+    scores = answer(attack, "D6", candidate_labels=labels, task=Classification(("a", "b", "c", "d")))
+    torch.testing.assert_close(scores.exp(), chances[torch.arange(200), labels])
 
 
 @pytest.mark.parametrize("pairs", [0, 80])

@@ -109,3 +109,5 @@ def test_out_of_memory_is_named(small: Callable[..., Scenario]) -> None:
     told = "The actor died.\n\n Task was killed due to the node running low on memory.\nMemory on the node ..."
     assert _explain_death(told).startswith("out of memory: ")
     assert not _explain_death("The actor died because its worker process has died.").startswith("out of memory")
+    crashed = "The actor died. There are some potential root causes. (1) The process is killed by SIGKILL by OOM killer"
+    assert not _explain_death(crashed).startswith("out of memory")

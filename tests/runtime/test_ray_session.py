@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,3 +101,23 @@ def test_ray_packs_no_project_in_which_somebody_plays_with_uv(monkeypatch: pytes
 
     monkeypatch.setattr(uv_runtime_env_hook, "_get_uv_run_cmdline", lambda: ["uv", "run", "collab", "run", "x.yaml"])
     assert worker._maybe_modify_runtime_env({}, _skip_env_hook=True) == {}
+
+
+def test_without_a_home_ray_is_given_its_token(ray: NoRay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which it would else write to `~/.ray/auth_token`."""
+    tokens = []
+    started = ray.init
+
+    def init(**options: Any) -> None:
+        started(**options)
+        tokens.append(os.environ.get("RAY_AUTH_TOKEN"))
+
+    ray.init = init  # type: ignore[method-assign]
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    for home in (str(tmp_path), "/nonexistent", "/nonexistent"):
+        monkeypatch.setenv("HOME", home)
+        with RaySession("local", 1):
+            assert "RAY_AUTH_TOKEN" not in os.environ
+    assert tokens[0] is None
+    assert len(tokens[1] or "") == 64
+    assert tokens[2] == tokens[1]

@@ -1,5 +1,7 @@
 """What the decode stage leaves: the images of the source, each decoded once, also for the oracle."""
 
+import errno
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,9 +11,11 @@ import pytest
 
 from collab.data.creatures import Creatures
 from collab.data.source import Split
+from collab.errors import StoreError
 from collab.participants.assignment import assign
 from collab.participants.sources import Sources, open_scenario_source
 from collab.scenario.model import Scenario
+from collab.store import image_files
 from tests.playing import play_here
 
 
@@ -41,3 +45,34 @@ def test_the_oracle_has_the_images_of_the_source_and_draws_none_that_an_entity_h
     held = Counter(row for entity in assignment.entities.values() for row in entity.rows.tolist())
     assert max(held.values()) == 2
     assert drawn == held + Counter(set(holding.rows.tolist()) - set(held)) + Counter(assignment.public.rows.tolist())
+
+
+def test_a_disk_that_is_too_small_is_told_before_an_image_is_decoded(
+    small: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_files.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9, 1000))
+
+    def images(self: Creatures, split: Split, rows: np.ndarray) -> Iterator[np.ndarray]:
+        yield pytest.fail("it was decoded")
+
+    monkeypatch.setattr(Creatures, "images", images)
+    with pytest.raises(
+        StoreError, match=r"in stage 'decode' .*: 20 images need 0\.1 MB, and .*heldout has 0\.0\. Make"
+    ):
+        play_here(small("data.image_size=32"), tmp_path)
+
+
+def test_a_disk_that_fills_while_images_are_decoded_keeps_no_half_of_them(
+    small: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def images(self: Creatures, split: Split, rows: np.ndarray) -> Iterator[np.ndarray]:
+        yield np.zeros((8, 3, 16, 16), np.uint8)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Creatures, "images", images)
+    with pytest.raises(
+        StoreError, match=r"in stage 'decode' .*: a disk is full: .*No space left on device\. Make room"
+    ):
+        play_here(small(), tmp_path)
+    assert list(tmp_path.rglob("results.parquet"))
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".tmp") or path.name == "images.npy"]

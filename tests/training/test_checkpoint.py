@@ -1,6 +1,7 @@
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import torch
@@ -142,3 +143,32 @@ def test_a_full_disk_does_not_end_the_training(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(torch, "save", full)
     trained(Recipe(2, 4, "sgd", 0.05), Progress(folder=tmp_path, name="key", seconds_between=0))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), RuntimeError("[enforce fail ...]\nframe")])
+def test_a_disk_without_room_for_checkpoints_is_told_once_and_ends_nothing(
+    failure: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch makes a RuntimeError of a disk that fills up while it writes."""
+
+    def save(state: object, file: BinaryIO) -> None:
+        file.write(b"a part")
+        raise failure
+
+    monkeypatch.setattr(torch, "save", save)
+    notes = list[str]()
+    progress = Progress(folder=tmp_path, name="key", noted=notes.append, seconds_between=0.0)
+    state, _ = trained(Recipe(EPOCHS, 4, "sgd", 0.05), progress)
+    expected, _ = trained(Recipe(EPOCHS, 4, "sgd", 0.05), Progress())
+    assert all(torch.equal(state[name], expected[name]) for name in expected)
+    assert list(tmp_path.iterdir()) == []
+    (note,) = notes
+    assert note.startswith("goes on without a checkpoint")
+    assert note.endswith(str(failure).partition("\n")[0])
+
+
+def test_what_a_killed_process_had_not_finished_goes_with_the_checkpoints(tmp_path: Path) -> None:
+    for name in ("key-1.pt", "key-1.0a.tmp", "other-1.0a.tmp"):
+        (tmp_path / name).touch()
+    Progress(folder=tmp_path, name="key").forget()
+    assert [path.name for path in tmp_path.iterdir()] == ["other-1.0a.tmp"]

@@ -7,7 +7,7 @@ from collab.report.attack_page.cells import Cell, judge_attacks, name_defenses
 from collab.report.attack_page.failed import WHAT_TO_DO, draw_attack_sheet, find_failures
 from collab.report.attack_page.shown import find_nearest
 from collab.report.attack_page.tables import tabulate_details, tabulate_matrix, tabulate_numbers, tabulate_verdicts
-from collab.report.drawing import fill_in, inline_svg
+from collab.report.drawing import fill_in, inline_svg, same_for_everybody
 from collab.report.figures.curves import draw_panels
 from collab.report.figures.sheets import ContactSheet
 from collab.results.opened import Opened, open_run
@@ -15,6 +15,7 @@ from collab.results.results import Results
 from collab.results.words import FOR_CHOOSING, measure_gain
 
 
+@same_for_everybody()
 def write_audit(run: Path | Opened) -> Path | None:
     """Draws `audit.html` in a run directory; None where nobody attacked. It shows images that victims hold."""
     opened = open_run(run) if isinstance(run, Path) else run

@@ -7,7 +7,7 @@ from typing import Any
 from collab.report.attack_page.cells import judge_attacks
 from collab.report.attack_page.failed import WHAT_TO_DO, find_failures
 from collab.report.cells import Table
-from collab.report.drawing import fill_in
+from collab.report.drawing import fill_in, same_for_everybody
 from collab.report.figures import labels as holdings
 from collab.report.figures.bars import MEANINGS, make_bars
 from collab.report.figures.curves import draw_accuracy, draw_frontier
@@ -52,6 +52,7 @@ def write_page(run: Path | Opened, target: Path | None = None) -> Path:
     return target
 
 
+@same_for_everybody()
 def write_comparison(runs: Sequence[Path], target: Path) -> Path:
     """Sets runs side by side in one page at `target`; differences are to the first."""
     opened = [open_run(run) for run in runs]
@@ -66,6 +67,7 @@ def write_comparison(runs: Sequence[Path], target: Path) -> Path:
     return target
 
 
+@same_for_everybody()
 def draw_page(run: Opened) -> str:
     """The page of a run."""
     scenario, record = run.scenario, run.record
@@ -111,6 +113,7 @@ def draw_page(run: Opened) -> str:
     return fill_in("page.html", scenario=scenario, contents=shown_contents, **parts)
 
 
+@same_for_everybody()
 def write_sweep_page(
     folder: Path,
     spec: Sweep,

@@ -25,7 +25,9 @@ def play(oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> R
         _, pairs = divide_rows(len(rows), trial.attack)
         truth["pairs"] = torch.from_numpy(oracle.images_at(rows[len(rows) - pairs :]).images)
     if options.candidates:
-        truth["candidates"] = torch.from_numpy(oracle.images_at(candidates_of(oracle, trial)[0]).images)
+        candidates = oracle.images_at(candidates_of(oracle, trial)[0])
+        truth["candidates"] = torch.from_numpy(candidates.images)
+        truth["candidate_labels"] = torch.from_numpy(np.array(candidates.labels))  # whoever has an image sees its class
     if options.module:
         state, _ = read_release(private_folder(oracle.layout.run, trial.victim), "defense")
         truth |= {f"{STOLEN}{name}": value for name, value in state.items()}
