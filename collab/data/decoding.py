@@ -175,16 +175,12 @@ class NamedFiles(Source):
 
     def images(self, split: Split, rows: np.ndarray) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
         """Decodes the files of `rows`, some at a time."""
-<<<<<<< HEAD
         return decode_all(self.encoded(split, rows), self._side, self.window)
 
     @property
     def window(self) -> Window | None:
         """What gray of more than 8 bits is spread by."""
         return self._window
-=======
-        return decode_all(self.encoded(split, rows), self._side, self._window)
->>>>>>> main
 
     def encoded(self, split: Split, rows: np.ndarray) -> Iterator[Encoded]:
         """The files of `rows`."""

@@ -234,14 +234,9 @@ class Run:
         named = [(self._named[name], outcome) for name, outcome in outcomes.items()]
         crossings = (outcome.crossings(job.participant, job.stage) for job, outcome in named)
         write_ledger(self.folder / "ledger.parquet", list(chain.from_iterable(crossings)))
-<<<<<<< HEAD
-        present = self.present
-        named_jobs, answers_of = [job for job, _ in named], partial(self._answers_of, present.heldout_digest)
-        rows = tabulate(self.scenario, named_jobs, outcomes, answers_of, self._find_local(present))
-=======
-        played = [job for job, _ in named]
-        rows = tabulate(self.scenario, played, outcomes, self._answers_of, self._local, self._score_answers)
->>>>>>> main
+        present, played = self.present, [job for job, _ in named]
+        answers_of, local = partial(self._answers_of, present.heldout_digest), self._find_local(present)
+        rows = tabulate(self.scenario, played, outcomes, answers_of, local, self._score_answers)
         record = self._record(named)
         if any(row.attack for row in rows):
             rows += list_verdicts(Opened.of_results(self.folder, self.scenario, rows, record))
@@ -261,7 +256,7 @@ class Run:
 
     def _score_answers(self, rows: Sequence[Result]) -> list[Result]:
         """What metrics of plugins make of the answers of held-out images."""
-        classes = self.assignment.heldout.labels
+        classes = self.present.heldout.labels
         main = self.scenario.data.main_metric.name
         return score_answers(self._metrics, rows, main, np.asarray(classes), self.untold.append)
 
