@@ -134,8 +134,12 @@ class NamedFiles(Source):
 
     def images(self, split: Split, rows: np.ndarray) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
         """Decodes the files of `rows`, some at a time."""
+        return decode_all(self.encoded(split, rows), self._side, self._window)
+
+    def encoded(self, split: Split, rows: np.ndarray) -> Iterator[Encoded]:
+        """The files of `rows`."""
         paths = (self._folders[split] / self._names[split][row] for row in rows.tolist())
-        return decode_all(((path, make_readable(str(path))) for path in paths), self._side, self._window)
+        return ((path, make_readable(str(path))) for path in paths)
 
 
 def refuse_lfs_pointer(content: bytes, where: str) -> None:
