@@ -71,7 +71,7 @@ class WebDataset(Source):
             for split, names in wanted.items()
         }
         refuse_shared_files(self._paths["train"], self._paths["test"])
-        self._names: dict[Split, tuple[str, ...]] = {split: () for split in wanted}
+        self._names: dict[Split, tuple[str, ...]] = dict.fromkeys(wanted, ())
         self._places: dict[Split, Int64[np.ndarray, "rows 3"]] = {}  # number of the file, offset, size
         columns = {split: [self._read_heads(split)] if paths else [] for split, paths in self._paths.items()}
         self.classes, self._labels = number_classes(columns, ())
