@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -140,7 +141,7 @@ def read_sweep(
         if not varied and seeds is None:
             raise ScenarioError(
                 f"{path} is a scenario, and nothing varies: add --vary PATH=VALUE,VALUE or --seeds NUMBER, or play it "
-                f"once with `collab run {path}`."
+                f"once with `{shlex.join(['collab', 'run', str(path)])}`."
             )
         sweep, base = Sweep(name=f"{content.get('name', 'sweep')}_sweep", scenario=path.name, axes=()), document
     else:
