@@ -2,12 +2,16 @@
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
     from torch import nn
+
+Layout = Literal["maps", "tokens", "channels last"]
+"""What pieces of a network answer: [batch, channels, height, width], [batch, count, width], or channels behind."""
 
 
 class Backbone(ABC):
@@ -16,13 +20,16 @@ class Backbone(ABC):
     It says its `kind`, and in `Options`, a model of `collab.scenario.network.Network`, what a scenario may state beside
     it; it is built with each of these. Its module imports torch in `pieces` alone, so that a scenario is checked
     without. `sides` are the least and the largest side of its images. `width` is that of the first stage where a
-    scenario states none, None where none can be stated.
+    scenario states none, None where none can be stated. `layout`, `placeless` and `patch` are as in `Architecture`.
     """
 
     group: ClassVar[str] = "backbones"
     kind: ClassVar[str]
     sides: ClassVar[tuple[int, int]] = (16, 512)
     width: ClassVar[int | None] = None
+    layout: ClassVar[Layout] = "maps"
+    placeless: ClassVar[int] = 0
+    patch: ClassVar[int] = 1
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -47,7 +54,8 @@ class Backbone(ABC):
         """The untrained network, after its normalization, cut into modules by name, which are applied in order.
 
         The last one is called `head`, and no hook: it answers [batch, outputs]. Those before it answer maps [batch,
-        channels, height, width]. No piece may change what it is given. Draws weights from torch's global generator.
+        channels, height, width], or what `layout` says. No piece may change what it is given. Draws weights from
+        torch's global generator.
         """
 
 
@@ -59,8 +67,9 @@ class Architecture:
     the number of outputs and the width, and answers the modules in order: one for each hook, and `head` at last; what
     comes before the first hook is the `stem`. `width` is that of the first stage where a scenario states none, None
     where the family fixes it. `signed` is a pattern of the pieces whose values may be negative: what else there is ends
-    in a ReLU. `published` is the file of the weights that torchvision publishes of it, whose sha256 begins as its name
-    ends.
+    in a ReLU. `layout` is that of what pieces answer: a cut turns it to maps and back. Of tokens, `placeless` have no
+    place in the image; images are cut into patches of `patch` pixels. `published` is the file of the weights that
+    torchvision publishes of it, whose sha256 begins as its name ends.
     """
 
     pieces: str
@@ -73,6 +82,9 @@ class Architecture:
     width: int | None = None
     signed: str = "fc"
     published: str = ""
+    layout: Layout = "maps"
+    placeless: int = 0
+    patch: int = 1
 
     @property
     def hooks(self) -> tuple[str, ...]:
@@ -97,6 +109,40 @@ _POOLED = ("avgpool", "fc")
 _RESNET50 = "resnet50-11ad3fa6.pth"
 _small_resnet = partial(Architecture, "collab.models.small:resnet", sides=(16, 64), width=32)  # SCIENCE 2.1
 _resnet = partial(Architecture, "collab.models.large:resnet")
+_swin = partial(Architecture, "collab.models.transformers:swin", sides=(32, 512), signed=".*", layout="channels last")
+
+
+def _vit(pieces: str, depth: int, patch: int, **others: Any) -> Architecture:
+    """A transformer of one stage, which can be cut after its embedding and after each block."""
+    tail = ("embed", *(f"block{number}" for number in range(1, depth + 1)))
+    sides = (-(-32 // patch) * patch, 512 // patch * patch)
+    about = {"sides": sides, "placeless": 1, **others}
+    return Architecture(
+        f"collab.models.transformers:{pieces}", (), tail=tail, patch=patch, signed=".*", layout="tokens", **about
+    )
+
+
+_DEPTH = {"tiny": 12, "small": 12, "base": 12, "large": 24}
+
+
+def _timm() -> Iterator[tuple[str, Architecture]]:
+    """Transformers of timm by its names, `_` in the place of the size."""
+    for name, sizes, patch, placeless in (
+        ("vit_{}_patch16_224", "tiny small base large", 16, 1),
+        ("deit_{}_patch16_224", "tiny small base", 16, 1),
+        ("vit_{}_patch14_dinov2", "small base large", 14, 1),
+        ("vit_{}_patch14_reg4_dinov2", "small base large", 14, 5),
+        ("vit_{}_patch32_clip_224", "base", 32, 1),
+        ("vit_{}_patch16_clip_224", "base", 16, 1),
+        ("vit_{}_patch14_clip_224", "large", 14, 1),
+        ("vit_{}_patch32_clip_quickgelu_224", "base", 32, 1),
+        ("vit_{}_patch16_clip_quickgelu_224", "base", 16, 1),
+        ("vit_{}_patch14_clip_quickgelu_224", "large", 14, 1),
+    ):
+        for size in sizes.split():
+            sides = (patch * max(placeless, 2), 512 // patch * patch)
+            yield f"timm:{name.format(size)}", _vit("timm_vit", _DEPTH[size], patch, placeless=placeless, sides=sides)
+
 
 ARCHITECTURES = {
     "resnet8": _small_resnet((1, 1, 1)),
@@ -123,5 +169,13 @@ ARCHITECTURES = {
     "vgg16_bn": Architecture(
         "collab.models.large:vgg", (2, 2, 3, 3, 3), first_stage=1, pools=True, published="vgg16_bn-6c64b313.pth"
     ),
+    "vit6_small": _vit("small_vit", 6, 4, width=64, sides=(16, 64)),
+    "vit_b_16": _vit("vit", 12, 16, published="vit_b_16-c867db91.pth"),
+    "vit_b_32": _vit("vit", 12, 32, published="vit_b_32-d86f8d99.pth"),
+    "vit_l_16": _vit("vit", 24, 16, published="vit_l_16-852ce7e3.pth"),
+    "swin_t": _swin((2, 2, 6, 2), published="swin_t-704ceda3.pth"),
+    "swin_s": _swin((2, 2, 18, 2), published="swin_s-5e29d889.pth"),
+    "swin_b": _swin((2, 2, 18, 2), published="swin_b-68c6b09e.pth"),
+    **dict(_timm()),
 }
 RECONSTRUCTOR = r"^([pr])x([1-9])s(2|4)(-c)?$"

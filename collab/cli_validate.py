@@ -60,6 +60,10 @@ def _describe(loaded: "Loaded", has_data: bool) -> Iterator[str]:
     scenario = loaded.scenario
     for origin in loaded.origins:
         print(origin, file=sys.stderr)
+    if scenario.metrics:
+        from collab.results.metric import load_metrics
+
+        load_metrics(scenario, loaded.plugins)
     holders = [entity.name for entity in scenario.entities if not entity.is_onlooker]
     entities = f"{len(holders)} entities" if len(holders) != 1 else "1 entity"
     yield f"{loaded.path}: valid: {entities}, {len(scenario.refinements)} refinements"

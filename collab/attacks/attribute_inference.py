@@ -9,6 +9,7 @@ from typing_extensions import override
 from collab.attacks import options
 from collab.attacks.base import Attack, Compute, Knowledge, Need, Progress, Stream
 from collab.attacks.linear import Grams, with_one
+from collab.models.tokens import blocks_of
 from collab.training.recipes import outputs_of
 
 
@@ -57,6 +58,6 @@ class AttributeInference(Attack):
 def _summarize(known: Knowledge, features: Tensor, skipped: int, compute: Compute) -> Tensor:
     """Channel means of features and of what each block of C makes of them, but for the first `skipped` if C has any."""
     maps = [features]
-    for block in list(known.decider.children())[:-1]:
+    for block in blocks_of(known.decider)[:-1]:
         maps.append(outputs_of(block, maps[-1], compute))
     return torch.cat([part.mean((2, 3)) for part in maps[skipped:] or maps], 1)

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from collab.attacks.base import Compute, Knowledge
 from collab.attacks.options import View
+from collab.models.tokens import blocks_of
 from collab.training.recipes import outputs_of
 
 
@@ -53,7 +54,7 @@ def _maps(known: Knowledge, plain: Tensor, compute: Compute) -> Iterator[tuple[T
     """What each block of C makes of rows and of candidates."""
     rows, candidates = known.features, plain
     # Behind the last hook C has a head alone: then the features themselves are looked at.
-    for block in list(known.decider.children())[:-1] or [nn.Identity()]:
+    for block in blocks_of(known.decider)[:-1] or [nn.Identity()]:
         rows, candidates = (outputs_of(block, maps, compute) for maps in (rows, candidates))
         yield rows, candidates
 

@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from collab.attacks import options
 from collab.attacks.base import Attack, Compute, Knowledge, Need, Progress, Stream
+from collab.models.tokens import blocks_of
 from collab.training.optimizers import Adam
 
 
@@ -40,7 +41,7 @@ class OptimizationInversion(Attack):
         if self.through == "module":
             encode = nn.Sequential(known.featurizer, known.victim_weights)
         else:
-            blocks = list(known.decider.children())
+            blocks = blocks_of(known.decider)
         rows = torch.arange(min(1000, len(known.public_data))).numpy()
         mean = known.public_data.take(rows, compute.device).mean(0)
         parts = torch.split(known.features, 64)

@@ -11,6 +11,7 @@ from collab.attacks.base import Attack, Compute, Knowledge, Progress, Stream
 from collab.attacks.inversion import invert
 from collab.errors import EntityError
 from collab.models.reconstructors import build_reconstructor
+from collab.models.tokens import blocks_of
 from collab.training.loop import Recipe
 from collab.training.losses import likeness_loss
 from collab.training.recipes import outputs_of
@@ -47,7 +48,7 @@ class ThroughDecider(Attack):
 
     def _build(self, known: Knowledge, stream: Stream, compute: Compute) -> tuple[nn.Sequential, nn.Module]:
         """The first blocks of C, and an untrained reconstructor of what they answer."""
-        blocks = list(known.decider.children())
+        blocks = blocks_of(known.decider)
         if self.depth >= len(blocks):
             raise EntityError(
                 f"through_decider: `depth` is {self.depth}, and C has {len(blocks) - 1} blocks before its head. "

@@ -18,7 +18,8 @@ from jaxtyping import Int64, UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from collab.data.broken import BrokenImages
-from collab.data.modes import read_gray, to_rgb
+from collab.data.dicom import DicomImage, is_dicom
+from collab.data.modes import Window, read_gray, to_rgb
 from collab.data.source import Source, Split
 from collab.data.words import make_readable
 from collab.errors import DataError
@@ -57,11 +58,14 @@ _MOST_PIXELS = 1 << 28
 """Of all pictures that are decoded at a time, whose pixels take 4 bytes: one may have some hundred bytes, and 2^27."""
 
 
-def decode(image: bytes | Path | np.ndarray, side: int, *, where: str) -> UInt8[np.ndarray, "3 side side"]:
+def decode(
+    image: bytes | Path | np.ndarray, side: int, window: Window | None = None, *, where: str
+) -> UInt8[np.ndarray, "3 side side"]:
     """The center square of an image in RGB, turned as its EXIF data says; of several frames the first.
 
     Pixels that are decoded already are uint8 [high, wide] or [high, wide, 3]. The shorter side is resized to `side`,
     or to `side` × 256 / 224 from 128 pixels up, as is usual for ImageNet.
+    Gray of more than 8 bits is spread by `window` where there is one; `modes` and `dicom` say how it is without.
     Raises DataError with `where` if it does not decode, or has pixels of which nobody can say what is black and white.
     """
     if isinstance(image, np.ndarray):
@@ -70,19 +74,26 @@ def decode(image: bytes | Path | np.ndarray, side: int, *, where: str) -> UInt8[
     if (pixels := _read_fitting_jpeg(content, side)) is not None:
         return pixels.transpose(2, 0, 1)
     refuse_lfs_pointer(content, where)
+    if is_dicom(content):
+        medical = DicomImage(content, where=where)
+        with _room.taken(medical.pixels):
+            return _to_square(_cut_ends(medical.decode(window)).convert("RGB"), side)
     try:
         with Image.open(BytesIO(content)) as opened, _room.taken(opened.width * opened.height):
             opened.load()
             turn = _read_turn(opened)
             gray, picture = read_gray(opened), _cut_ends(opened)
-            return _to_square(to_rgb(picture if turn is None else picture.transpose(turn), gray, where=where), side)
+            picture = picture if turn is None else picture.transpose(turn)
+            return _to_square(to_rgb(picture, gray, window, where=where), side)
     except DataError:
         raise
     except Exception as cause:  # Pillow's readers raise whatever they stumble over
         raise DataError(f"{where} does not decode as an image: {_explain(cause, content)}") from cause
 
 
-def decode_all(images: Iterable[Encoded], side: int) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
+def decode_all(
+    images: Iterable[Encoded], side: int, window: Window | None = None
+) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
     """The `images` as squares of `side`, in their order; of them as many are taken ahead as threads can decode.
 
     Raises BrokenImages for those that do not decode, when all have been tried, so that they can be mended in one go.
@@ -92,7 +103,7 @@ def decode_all(images: Iterable[Encoded], side: int) -> Iterator[UInt8[np.ndarra
     with ThreadPoolExecutor(_THREADS) as pool:
         while (some := list(islice(left, _AT_ONCE))) or running:
             if some:
-                running.append(pool.submit(_try_all, some, side))
+                running.append(pool.submit(_try_all, some, side, window))
             if some and len(running) <= _THREADS:
                 continue
             decoded, reasons = running.popleft().result()
@@ -108,6 +119,7 @@ class NamedFiles(Source):
     """A source of one file for each image: a label and a name for each row, which is its path in the split's folder."""
 
     _side: int
+    _window: Window | None = None
     _folders: dict[Split, Path]
     _names: dict[Split, tuple[str, ...]]
     _labels: dict[Split, np.ndarray]
@@ -122,8 +134,12 @@ class NamedFiles(Source):
 
     def images(self, split: Split, rows: np.ndarray) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
         """Decodes the files of `rows`, some at a time."""
+        return decode_all(self.encoded(split, rows), self._side, self._window)
+
+    def encoded(self, split: Split, rows: np.ndarray) -> Iterator[Encoded]:
+        """The files of `rows`."""
         paths = (self._folders[split] / self._names[split][row] for row in rows.tolist())
-        return decode_all(((path, make_readable(str(path))) for path in paths), self._side)
+        return ((path, make_readable(str(path))) for path in paths)
 
 
 def refuse_lfs_pointer(content: bytes, where: str) -> None:
@@ -167,7 +183,9 @@ class _Room:
 _room = _Room(_MOST_PIXELS)
 
 
-def _try_all(images: list[Encoded], side: int) -> tuple[UInt8[np.ndarray, "batch 3 side side"], dict[int, str]]:
+def _try_all(
+    images: list[Encoded], side: int, window: Window | None
+) -> tuple[UInt8[np.ndarray, "batch 3 side side"], dict[int, str]]:
     """The images as squares, and what is wrong with those that are left black, by their place."""
     decoded = np.zeros((len(images), side, side, 3), np.uint8).transpose(0, 3, 1, 2)  # in the order of decoders' pixels
     reasons = dict[int, str]()
@@ -175,7 +193,7 @@ def _try_all(images: list[Encoded], side: int) -> tuple[UInt8[np.ndarray, "batch
         try:
             if isinstance(image, DataError):
                 raise image
-            decoded[at] = decode(image, side, where=where)
+            decoded[at] = decode(image, side, window, where=where)
         except DataError as broken:
             reasons[at] = str(broken)
     return np.ascontiguousarray(decoded), reasons

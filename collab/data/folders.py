@@ -12,6 +12,7 @@ from jaxtyping import Int64
 
 from collab.data.decoding import NamedFiles, digest_files
 from collab.data.listing import Listing, list_folder, refuse_broken, refuse_empty_classes
+from collab.data.modes import Window
 from collab.data.source import Split
 from collab.data.words import say_count, say_names
 from collab.errors import DataError
@@ -34,8 +35,16 @@ class ImageFolders(NamedFiles):
     heldout_folders: ClassVar[tuple[str, ...]] = ("val", "test")
     """Where held-out images may lie if nobody says where."""
 
-    def __init__(self, *, image_size: int, seed: int, root: str | Path, test: str | None = None) -> None:
-        self._side, self._root = image_size, Path(root)
+    def __init__(
+        self,
+        *,
+        image_size: int,
+        seed: int,
+        root: str | Path,
+        test: str | None = None,
+        window: Window | None = None,
+    ) -> None:
+        self._side, self._root, self._window = image_size, Path(root), window
         if test is None and self._has_one_split():
             self._folders = {"train": self._root, "test": self._root}
             train = self._list(self._root)
@@ -79,7 +88,7 @@ class ImageFolders(NamedFiles):
         """Identity of all files: class, name, size and time of each."""
         names = hashlib.sha256(json.dumps([self._names["train"], self._names["test"]]).encode()).hexdigest()
         files = (folder / name for split, folder in self._folders.items() for name in self._names[split])
-        return digest_files("imagefolder", [self._side, *self.classes, names], files)
+        return digest_files("imagefolder", [self._side, *self.classes, names, *(self._window or ())], files)
 
     def _list(self, folder: Path) -> Listing:
         return list_folder(folder)

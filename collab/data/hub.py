@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from collab.data.decoding import Encoded, decode_all, digest_files
+from collab.data.modes import Window
 from collab.data.parquet_labels import (
     Column,
     agree_on_names,
@@ -45,8 +46,9 @@ class HubSet(Source):
         test: str | None,
         image: str,
         label: str,
+        window: Window | None = None,
     ) -> None:
-        self._side, self._image, self._label = image_size, image, label
+        self._side, self._image, self._label, self._window = image_size, image, label, window
         self._url, self._root = url, None if root is None else Path(root)
         self._package = _import_datasets()
         sets = self._open(config)
@@ -75,7 +77,7 @@ class HubSet(Source):
 
     def images(self, split: Split, rows: np.ndarray) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
         """Decodes `rows`, which `datasets` maps from its files."""
-        return decode_all(self._read_images(split, rows), self._side)
+        return decode_all(self._read_images(split, rows), self._side, self._window)
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -88,7 +90,14 @@ class HubSet(Source):
 
     def digest(self) -> str:
         """Identity of what is stated and of the files that are mapped."""
-        options = [self._side, self._image, self._label, self._url, [len(rows) for rows in self._labels.values()]]
+        options = [
+            self._side,
+            self._image,
+            self._label,
+            self._url,
+            self._window,
+            [len(rows) for rows in self._labels.values()],
+        ]
         return digest_files("hub", options, self._list_files())
 
     @property

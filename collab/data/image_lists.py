@@ -12,6 +12,7 @@ from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
 from collab.data.decoding import NamedFiles, digest_files
+from collab.data.modes import Window
 from collab.data.parquet_labels import Column, number_classes, read_column, refuse_classes_without_images
 from collab.data.shard_files import FileNames, find_beside, find_split_files, refuse_shared_files
 from collab.data.source import Split
@@ -43,9 +44,10 @@ class ImageLists(NamedFiles):
         images: str,
         image: str,
         label: str,
+        window: Window | None = None,
     ) -> None:
         self._side, self._root = image_size, Path(root)
-        self._pattern, self._image = images, image
+        self._pattern, self._image, self._window = images, image, window
         wanted: dict[Split, FileNames | None] = {"train": train, "test": test}
         self._lists = {
             split: () if stated is None else find_split_files(self._root, stated, ".csv", key=split)
@@ -83,7 +85,7 @@ class ImageLists(NamedFiles):
         names = sha256(json.dumps([self._names["train"], self._names["test"]]).encode()).hexdigest()
         lists = [path for paths in self._lists.values() for path in paths]
         files = [self._root / name for listed in self._names.values() for name in listed]
-        return digest_files("list", [self._side, *self.classes, names], [*lists, *files])
+        return digest_files("list", [self._side, *self.classes, names, *(self._window or ())], [*lists, *files])
 
     def _name_rows(self, column: pa.ChunkedArray, path: Path, places: dict[str, str]) -> Iterator[str]:
         """The file of each row, relative to the root; `places` says which row names it, so that none is named twice."""

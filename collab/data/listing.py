@@ -23,14 +23,16 @@ _HIDDEN = {".DS_Store", ".ipynb_checkpoints"}
 _WITHOUT_PIXELS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 """Formats of which Pillow alone reads the head: pixels need another program, another library, or Windows."""
 
+_MEDICAL = (".dcm", ".dicom")
 _ENDING = re.compile(r"\.[a-z0-9]{1,8}")
 
 
 @cache
 def list_endings() -> frozenset[str]:
-    """The endings of files that Pillow decodes, in lower case with their dot; the first frame stands for a film."""
+    """The endings of files that Pillow or pydicom decode, in lower case with their dot."""
     kinds = Image.registered_extensions()
-    return frozenset(ending for ending, kind in kinds.items() if kind in Image.OPEN and kind not in _WITHOUT_PIXELS)
+    pictures = (ending for ending, kind in kinds.items() if kind in Image.OPEN and kind not in _WITHOUT_PIXELS)
+    return frozenset((*pictures, *_MEDICAL))
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image, TiffImagePlugin
 
 from collab.errors import DataError
@@ -12,6 +13,10 @@ GROUND = "white"
 
 _TWELVE_BITS = 1 << 12
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # TIFF 6.0, sections 3 and 8
+
+
+Window = tuple[float, float]
+"""The gray values that become black and white; those between are spread evenly, those beyond are cut off."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,14 @@ def read_gray(opened: Image.Image) -> Gray:
     return Gray(16 if opened.mode != "I" or is_scaled else 0)
 
 
-def to_rgb(picture: Image.Image, gray: Gray, *, where: str) -> Image.Image:
+def to_rgb(picture: Image.Image, gray: Gray, window: Window | None = None, *, where: str) -> Image.Image:
     """The picture in 8 bits of RGB, transparent pixels on white. Raises DataError with `where` for what has no range.
 
-    Of 16 bits the upper 8 are kept, as Pillow does it with color; `gray` says where gray has fewer.
+    Gray of more than 8 bits is spread by `window`. Without one the upper 8 of 16 bits are kept, as Pillow does it with
+    color; `gray` says where gray has fewer.
     """
+    if window and (picture.mode == "F" or picture.mode.startswith("I")):
+        return _spread_gray(picture, gray, window).convert("RGB")
     if picture.mode == "F":
         raise _refuse(where, "are floating-point numbers, and nothing says which are black and white")
     if picture.mode == "LAB":
@@ -51,22 +59,41 @@ def to_rgb(picture: Image.Image, gray: Gray, *, where: str) -> Image.Image:
     return ground.convert("RGB")
 
 
+def spread(values: np.ndarray, black: float, white: float) -> UInt8[np.ndarray, "..."]:
+    """Values in 8 bits, to the nearest: `black` and below are 0, `white` and above 255, what is no number is 0."""
+    shares = (values.astype(np.float64) - black) / max(white - black, np.finfo(np.float64).tiny)
+    return np.rint(np.nan_to_num(shares, nan=0.0).clip(0, 1) * 255).astype(np.uint8)
+
+
+def refuse_dark(values: np.ndarray, bits: int, where: str) -> None:
+    """Raises DataError with `where` if 16 bits seem to hold 12: nothing says that they do, and they would be black."""
+    if bits == 16 and 0 < values.max() < _TWELVE_BITS:
+        raise _refuse(where, f"go up to {values.max()} of 65535, as if 12 bits stood in 16: it would come out black")
+
+
+def _spread_gray(picture: Image.Image, gray: Gray, window: Window) -> Image.Image:
+    values = np.asarray(picture if picture.mode == "F" else picture.convert("I"))
+    bright = spread(values, *window)
+    return _finish(255 - bright if gray.is_inverted else bright, values, picture)
+
+
 def _narrow_gray(picture: Image.Image, gray: Gray, where: str) -> Image.Image:
     if not 8 <= gray.bits <= 16:
         raise _refuse(where, "are signed, or have 32 bits, and nothing says which are black and white")
     values = np.asarray(picture.convert("I"))
-    if gray.bits == 16 and 0 < values.max() < _TWELVE_BITS:
-        raise _refuse(where, f"go up to {values.max()} of 65535, as if 12 bits stood in 16: it would come out black")
+    refuse_dark(values, gray.bits, where)
     bright = (values >> (gray.bits - 8)).astype(np.uint8)
-    if gray.is_inverted:
-        bright = 255 - bright
+    return _finish(255 - bright if gray.is_inverted else bright, values, picture)
+
+
+def _finish(bright: UInt8[np.ndarray, "high wide"], values: np.ndarray, picture: Image.Image) -> Image.Image:
+    """`bright` as a picture, white where `values` are transparent."""
     transparent = picture.info.get("transparency")  # of PNG: one value, in the 16 bits of the file
-    if transparent is not None:
-        bright[values == transparent] = 255
-    return Image.fromarray(bright)
+    return Image.fromarray(bright if transparent is None else np.where(values == transparent, np.uint8(255), bright))
 
 
 def _refuse(where: str, why: str) -> DataError:
     return DataError(
-        f"{where}: its gray values {why}. Save all images of the set alike in 8 bits, or in 16 over the full range."
+        f"{where}: its gray values {why}. State which are black and white, `data.window: [black, white]`, or save all "
+        "images of the set alike in 8 bits, or in 16 over the full range."
     )

@@ -11,6 +11,7 @@ from jaxtyping import Int64, UInt8
 from pyarrow import parquet
 
 from collab.data.decoding import Encoded, decode_all, digest_files
+from collab.data.modes import Window
 from collab.data.parquet_labels import (
     Column,
     agree_on_names,
@@ -59,8 +60,9 @@ class ParquetFiles(Source):
         test: FileNames | None,
         image: str,
         label: str,
+        window: Window | None = None,
     ) -> None:
-        self._side, self._image, self._label = image_size, image, label
+        self._side, self._image, self._label, self._window = image_size, image, label, window
         wanted: dict[Split, FileNames | None] = {"train": train, "test": test}
         self._paths = {
             split: () if names is None else find_split_files(Path(root), names, ".parquet", key=split)
@@ -106,11 +108,11 @@ class ParquetFiles(Source):
 
     def images(self, split: Split, rows: np.ndarray) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
         """Decodes `rows`; ascending rows read each row group once, other orders read it for each run of its rows."""
-        return decode_all(self._read_images(split, rows), self._side)
+        return decode_all(self._read_images(split, rows), self._side, self._window)
 
     def digest(self) -> str:
         """Identity of all files, also of those that rows name in place of bytes."""
-        options: list[Any] = [self._side, self._image, self._label]
+        options: list[Any] = [self._side, self._image, self._label, *(self._window or ())]
         if any(len(paths) != 1 for paths in self._paths.values()):
             options.append([len(paths) for paths in self._paths.values()])
         files = [path for paths in self._paths.values() for path in paths]

@@ -14,6 +14,7 @@ from typing_extensions import override
 from collab.architectures import ARCHITECTURES, Architecture, Backbone
 from collab.errors import ScenarioError
 from collab.models.layers import Normalize
+from collab.models.tokens import MapToTokens, TokensToMap, Turned
 
 AnyBackbone = str | Backbone
 """A network of the catalog by its name, or one of a plugin."""
@@ -98,12 +99,28 @@ def cut(network: nn.Sequential, backbone: AnyBackbone, hook: str) -> Split:
     """`network` of `build_network` in two parts that share its modules; raises ScenarioError for an unknown hook."""
     last = _last_piece(backbone, hook)
     featurizer, decider = nn.Sequential(), nn.Sequential()
+    to_map, from_map = _between(_architecture(backbone))
+    if from_map is not None:
+        decider.add_module("from_map", from_map)
     target = featurizer
     for name, piece in network.named_children():
         target.add_module(name, piece)
         if name == last:
+            if to_map is not None:
+                featurizer.add_module("to_map", to_map)
             target = decider
     return Split(featurizer, decider)
+
+
+def _between(kind: Architecture | Backbone) -> tuple[nn.Module | None, nn.Module | None]:
+    """What makes a map of what pieces answer, and that of a map; neither has anything to learn."""
+    match kind.layout:
+        case "tokens":
+            return TokensToMap(kind.placeless), MapToTokens(kind.placeless)
+        case "channels last":
+            return Turned(is_last=False), Turned(is_last=True)
+        case _:
+            return None, None
 
 
 def feature_shape(featurizer: nn.Module, image_size: int) -> tuple[int, int, int]:

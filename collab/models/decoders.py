@@ -7,6 +7,7 @@ from torch import nn
 
 from collab.errors import ScenarioError
 from collab.models.layers import Residual, bottleneck, convolution
+from collab.models.tokens import spread
 
 NARROWEST = 16
 """Channels below which a decoder does not halve its width; Xiao et al. end at 64."""
@@ -18,10 +19,9 @@ def build_obfuscator_reconstructor(feature: tuple[int, int, int], image_size: tu
     At 128 channels as in SCIENCE 2.4: half size, 128 → 128 → 64, full size, 64 → 64 → 3; a layer is ReLU – BN – a
     transposed 3×3 convolution. The output is not held to [0, 1]: clamp it when scoring.
     """
-    channels = feature[0]
+    layers, (channels, _, _) = spread(feature)
     middle = max(channels // 2, 1)
     half = (image_size[0] // 2, image_size[1] // 2)
-    layers: list[nn.Module] = []
     for size, widths in ((half, (channels, channels, middle)), (image_size, (middle, middle, 3))):
         layers.append(nn.Upsample(size, mode="bilinear", align_corners=False))
         for inputs, outputs in pairwise(widths):
@@ -40,8 +40,7 @@ def build_decoder(
     pixels, is `top=2048, blocks=(3, 6, 4, 3, 1)`. The figure with its widths is lost: this is derived (SCIENCE 2.4).
     Raises ScenarioError for a map that doubling does not lead to `image_size`.
     """
-    channels, height, width = feature
-    layers: list[nn.Module] = []
+    layers, (channels, height, width) = spread(feature)
     if height == width == 1:
         height = width = _smallest(image_size)
         wide = channels if top is None else top

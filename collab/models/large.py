@@ -16,9 +16,9 @@ IMAGENET_CLASSES = 1000
 
 
 def resnet(backbone: str, classes: int, width: None = None) -> dict[str, nn.Module]:
-    """The pieces of a ResNet or ResNeXt, and of what Xiao et al. make of one; errors as in `_untrained`."""
+    """The pieces of a ResNet or ResNeXt, and of what Xiao et al. make of one; errors as in `untrained`."""
     has_mlp = bool(ARCHITECTURES[backbone].tail)
-    network = _untrained(backbone.removesuffix("_mlp"), IMAGENET_CLASSES if has_mlp else classes)
+    network = untrained(backbone.removesuffix("_mlp"), IMAGENET_CLASSES if has_mlp else classes)
     parts = dict(network.named_children())
     pieces: dict[str, nn.Module] = {
         "stem": nn.Sequential(*(parts[name] for name in ("conv1", "bn1", "relu", "maxpool")))
@@ -34,8 +34,8 @@ def resnet(backbone: str, classes: int, width: None = None) -> dict[str, nn.Modu
 
 
 def densenet(backbone: str, classes: int, width: None = None) -> dict[str, nn.Module]:
-    """The pieces of a DenseNet; errors as in `_untrained`."""
-    network = _untrained(backbone, classes)
+    """The pieces of a DenseNet; errors as in `untrained`."""
+    network = untrained(backbone, classes)
     parts = dict(network.get_submodule("features").named_children())
     stem = nn.Sequential(*(parts[name] for name in ("conv0", "norm0", "relu0", "pool0")))
     pieces: dict[str, nn.Module] = {"conv2_0": stem}
@@ -51,8 +51,8 @@ def densenet(backbone: str, classes: int, width: None = None) -> dict[str, nn.Mo
 
 
 def vgg(backbone: str, classes: int, width: None = None) -> dict[str, nn.Module]:
-    """The pieces of a VGG with BatchNorm; errors as in `_untrained`."""
-    network = _untrained(backbone, classes)
+    """The pieces of a VGG with BatchNorm; errors as in `untrained`."""
+    network = untrained(backbone, classes)
     layers = list(network.get_submodule("features").children())
     pieces: dict[str, nn.Module] = {}
     stage, block = 1, 0
@@ -67,7 +67,7 @@ def vgg(backbone: str, classes: int, width: None = None) -> dict[str, nn.Module]
     return pieces | {"head": nn.Sequential(*tail)}
 
 
-def _untrained(name: str, classes: int) -> nn.Module:
+def untrained(name: str, classes: int) -> nn.Module:
     """torchvision's network, initialized by it; nothing is downloaded.
 
     Raises ResourceError where torchvision is missing or was built for another torch.

@@ -10,22 +10,30 @@ from collab.errors import ScenarioError
 COUNTER: Final = "num_batches_tracked"
 """Of BatchNorm; no result depends on it, and old files lack it."""
 
-_NAMED_SO = "name_in_library"
+_NAMES = "names_in_library"
 
 
-def note_names(network: nn.Module) -> None:
-    """Writes on each module of a library's `network` what the library calls it, before its parts go elsewhere."""
-    for name, module in network.named_modules():
-        module.__dict__[_NAMED_SO] = f"{name}." if name else ""
+def note_names(network: nn.Module, names: Mapping[str, str] | None = None) -> None:
+    """Writes on each module of a library's `network` what the library calls its tensors, before parts go elsewhere.
+
+    `names` are those of a module of ours, which holds tensors that the library had elsewhere.
+    """
+    if names is not None:
+        vars(network)[_NAMES] = dict(names)
+        return
+    for place, module in network.named_modules():
+        own = (*module._parameters, *module._buffers)
+        vars(module)[_NAMES] = {name: f"{place}.{name}".lstrip(".") for name in own}
 
 
 def names_in_library(network: nn.Module) -> dict[str, str]:
     """The library's name of each tensor of `network`, by ours; without those of modules that are our own."""
+    state = network.state_dict()
     return {
-        name: vars(module)[_NAMED_SO] + tensor
+        f"{place}.{own}": name
         for place, module in network.named_modules()
-        if _NAMED_SO in vars(module)
-        for tensor, name in ((own, f"{place}.{own}") for own in module.state_dict() if "." not in own)
+        for own, name in vars(module).get(_NAMES, {}).items()
+        if f"{place}.{own}" in state
     }
 
 

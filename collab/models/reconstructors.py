@@ -8,6 +8,7 @@ from torch import nn
 from collab.architectures import RECONSTRUCTOR
 from collab.errors import ScenarioError
 from collab.models.layers import MinMax, Residual, convolution
+from collab.models.tokens import spread
 
 NARROWEST = 32
 """Channels below which stacks do not halve the width further (SCIENCE 2.2)."""
@@ -34,14 +35,13 @@ def build_reconstructor(
             f"reconstructor: there is no kind {kind!r}. A kind is p or r, x1 to x9, s2 or s4, and perhaps -c: "
             f"`px2s2`, `rx4s4-c`."
         )
-    channels, height, width = feature
+    layers, (channels, height, width) = spread(feature)
     if max(height, width) > image_size:
         raise ScenarioError(
             f"reconstructor: features of {height}×{width} are larger than the images of {image_size}×{image_size} that "
             f"{kind} should rebuild. Give the image size that the features were made from."
         )
     is_residual, blocks, factor = match[1] == "r", int(match[2]), int(match[3])
-    layers: list[nn.Module] = []
     while (height, width) != (image_size, image_size):
         height, width = min(height * factor, image_size), min(width * factor, image_size)
         layers += [_inverse_bottleneck(channels, is_residual) for _ in range(blocks)]

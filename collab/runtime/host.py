@@ -21,6 +21,7 @@ from collab.errors import MAKE_ROOM, BoundaryError, CollabError, EntityError, Re
 from collab.participants.assignment import ORACLE, Assignment
 from collab.participants.sources import open_origin
 from collab.plugins.discovery import Plugins
+from collab.results.metric import load_metrics
 from collab.runtime.cache import Cache, list_files
 from collab.scenario.model import Scenario
 from collab.stages.base import Job, Playing
@@ -224,6 +225,7 @@ class Host:
     def _participant(self, run_spec: RunSpec, name: str, compute: Compute) -> "Entity | Oracle":
         if name not in self._participants:
             self._participants[name] = _participant(run_spec, name, compute)
+            self._participants[name].metrics = load_metrics(run_spec.scenario, run_spec.plugins)
         return self._participants[name]
 
     def _open_sources(self, run_spec: RunSpec, reader: str) -> Pictures:

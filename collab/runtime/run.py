@@ -5,8 +5,8 @@ import secrets
 import shlex
 import time
 from bisect import bisect_right, insort
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import chain
@@ -20,6 +20,8 @@ from collab.participants.assignment import ORACLE, Assignment, count_labels
 from collab.plain_json import json_text
 from collab.plugins.discovery import INSTALLED, Plugins
 from collab.report.attack_page.verdicts import list_verdicts
+from collab.results.catalog import add_entries
+from collab.results.metric import Metric, load_metrics, score_answers
 from collab.results.opened import Opened
 from collab.results.table import Result, write_results
 from collab.runtime.cache import Cache
@@ -65,13 +67,17 @@ class Where:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A scenario with its rows dealt out: what will be played, under which keys, and on what (`Setting`)."""
+    """A scenario with its rows dealt out: what will be played, under which keys, and on what (`Setting`).
+
+    `metrics` are those of plugins, which tables know from here on.
+    """
 
     scenario: Scenario
     assignment: Assignment
     jobs: tuple[Job, ...]
     keys: dict[str, str]
     setting: Setting
+    metrics: tuple[Metric, ...] = ()
 
     @classmethod
     def of(cls, scenario: Scenario, where: Where, watch: Emit = lambda event: None) -> "Prepared":
@@ -81,6 +87,8 @@ class Prepared:
     @classmethod
     def of_dealt(cls, scenario: Scenario, assignment: Assignment, where: Where) -> "Prepared":
         """Jobs with their keys, as device, threads and plugins make them."""
+        metrics = load_metrics(scenario, where.plugins)
+        add_entries(metric.entry for metric in metrics)
         jobs = plan(scenario, assignment.images)
         jobs = jobs if where.only is None else needed(jobs, where.only)
         compute = str(resolve_compute(scenario.precision, where.device, **scenario.compute.model_dump()))
@@ -88,7 +96,7 @@ class Prepared:
         drawn = [each.name for each in scenario.entities if scenario.private_seeds == "drawn"]
         seeds = {name: private_seed(where.cache.resolve(), name) for name in drawn}
         keys = make_keys(scenario, assignment, jobs, setting, where.plugins, seeds)
-        return cls(scenario, assignment, jobs, keys, setting)
+        return cls(scenario, assignment, jobs, keys, setting, metrics)
 
 
 class Run:
@@ -100,7 +108,9 @@ class Run:
         if prepared.scenario.store.uri is not None:
             shelf_at(prepared.scenario.store.uri).probe()  # rather now than after hours, when somebody publishes
         self.scenario, self.assignment = prepared.scenario, prepared.assignment
-        self.jobs, self.keys = prepared.jobs, prepared.keys
+        self.jobs, self.keys, self._metrics = prepared.jobs, prepared.keys, prepared.metrics
+        self.untold: list[str] = []
+        """Sentences about metrics of plugins that failed on answers."""
         self.folder = _new_folder(where.out / self.scenario.name)
         (self.folder / "scenario.yaml").write_text(to_yaml(self.scenario), encoding="utf-8")
         cache = where.cache.resolve()
@@ -207,7 +217,8 @@ class Run:
         named = [(self._named[name], outcome) for name, outcome in outcomes.items()]
         crossings = (outcome.crossings(job.participant, job.stage) for job, outcome in named)
         write_ledger(self.folder / "ledger.parquet", list(chain.from_iterable(crossings)))
-        rows = tabulate(self.scenario, [job for job, _ in named], outcomes, self._answers_of, self._local)
+        played = [job for job, _ in named]
+        rows = tabulate(self.scenario, played, outcomes, self._answers_of, self._local, self._score_answers)
         record = self._record(named)
         if any(row.attack for row in rows):
             rows += list_verdicts(Opened.of_results(self.folder, self.scenario, rows, record))
@@ -226,6 +237,12 @@ class Run:
         """What a participant kept of each held-out image, and which images those are."""
         answers = take_answers(self.folder / "answers" / participant, digest)
         return replace(answers, images=self.assignment.heldout_digest)
+
+    def _score_answers(self, rows: Sequence[Result]) -> list[Result]:
+        """What metrics of plugins make of the answers of held-out images."""
+        classes = self.assignment.heldout.labels
+        main = self.scenario.data.main_metric.name
+        return score_answers(self._metrics, rows, main, np.asarray(classes), self.untold.append)
 
     def sheets(self) -> dict[str, Sheet]:
         """The contact sheets of its entities, of those who made one."""
@@ -305,6 +322,7 @@ class Run:
             "source": self.assignment.source_digest,
             "file_names": self.assignment.names_digests,
             "notices": self.assignment.notices,
+            "metrics": [asdict(metric.entry) for metric in self._metrics],
             "classes": self.assignment.classes,
             "images": self.assignment.images,
             "labels": count_labels(self.assignment),

@@ -90,6 +90,6 @@ def _blocks_of_c(content: dict[str, Any]) -> int:
     kind = ARCHITECTURES.get(model.get("backbone", ""))
     if kind is None or model.get("hook") not in kind.hooks:
         return 1
-    blocks = [name for name in kind.hooks if "_" in name]
+    blocks = [name for name in kind.hooks if "_" in name or name.startswith("block")]
     last = kind.last_piece(model["hook"])
     return len(blocks) - 1 - blocks.index(last) if last in blocks else 1

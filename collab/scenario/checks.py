@@ -142,5 +142,7 @@ def check_backbone(
         yield ("model", "hook"), f"{name} cannot be split at {hook!r}; it has {', '.join(kind.hooks)}{meant}"
     if side is not None and not kind.sides[0] <= side <= kind.sides[1]:
         yield ("data", "image_size"), f"{name} takes {kind.sides[0]} to {kind.sides[1]} px, not {side}"
+    elif side is not None and side % kind.patch:
+        yield ("data", "image_size"), f"{name} takes multiples of {kind.patch} px, its patches, not {side}"
     if width is not None and kind.width is None:
         yield ("model", "width"), f"{name} has fixed widths; only {', '.join(OF_ANY_WIDTH)} take `width`"

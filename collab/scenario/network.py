@@ -10,7 +10,7 @@ from pydantic import Field, PositiveFloat
 from collab.architectures import ARCHITECTURES, Backbone
 from collab.scenario.base import Kind, Name, Part, Schedule
 from collab.weights import PATTERN as WEIGHTS
-from collab.weights import WeightsFile, find_weights
+from collab.weights import TIMM, WeightsFile, find_weights
 
 
 class ImageSchedule(Schedule):
@@ -28,9 +28,10 @@ class Pretrain(ImageSchedule):
     by: Name = Field(description="The entity that pre-trains; the papers take the one with most images.")
 
 
+_OURS = {name: kind for name, kind in ARCHITECTURES.items() if not name.startswith(TIMM)}
 _SIDES = "; ".join(
-    f"{low} to {high} px for {', '.join(name for name, kind in ARCHITECTURES.items() if kind.sides == (low, high))}"
-    for low, high in dict.fromkeys(kind.sides for kind in ARCHITECTURES.values())
+    f"{low} to {high} px for {', '.join(name for name, kind in _OURS.items() if kind.sides == (low, high))}"
+    for low, high in dict.fromkeys(kind.sides for kind in _OURS.values())
 )
 
 
@@ -98,7 +99,7 @@ class Model(Network):
 
     backbone: Literal[tuple(ARCHITECTURES)] = Field(  # type: ignore[valid-type]
         description=f"The task network; images must be {_SIDES}. `_mlp` ends in two further layers (Xiao et al.) and "
-        "can be split at avgpool and fc."
+        "can be split at avgpool and fc. A ViT takes multiples of its patches; `timm:` needs timm (docs/networks.md)."
     )
 
     @property

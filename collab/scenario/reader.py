@@ -179,8 +179,8 @@ def _validate(content: dict[str, Any], kinds: Kinds, *, check_paths: bool) -> tu
     if check_paths:
         findings += _find_missing_files(content)
     content = {**content, "entities": _long_forms(content.get("entities"))} if "entities" in content else content
-    if isinstance(content.get("trackers"), list):
-        content = {**content, "trackers": list(map(long_form, content["trackers"]))}
+    listed = [key for key in ("metrics", "trackers") if isinstance(content.get(key), list)]
+    content = {**content, **{key: list(map(long_form, content[key])) for key in listed}}
     try:
         scenario = Scenario.model_validate(with_tuples(content), context=kinds)
         return scenario, [*findings, *find_part_mistakes(scenario)]

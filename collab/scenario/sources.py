@@ -6,7 +6,9 @@ from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import (
+    AfterValidator,
     Field,
+    FiniteFloat,
     SerializeAsAny,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
@@ -174,6 +176,22 @@ Files = str | Annotated[tuple[str, ...], Field(min_length=1)]
 """Names, patterns and folders of files, relative to a root."""
 
 
+def _check_window(window: tuple[float, float]) -> tuple[float, float]:
+    if not window[0] < window[1]:
+        raise ValueError(f"must be [black, white] with the smaller value first (got {list(window)})")
+    return window
+
+
+_Values = Annotated[tuple[FiniteFloat, FiniteFloat], AfterValidator(_check_window)]
+Window = Annotated[
+    _Values | None,
+    Field(
+        description="Gray values that become black and white, for images of more than 8 bits; unless given, what the "
+        "file says, or its full range."
+    ),
+]
+
+
 class Parquet(Data):
     """Images and labels in Parquet files, as public hubs keep them."""
 
@@ -198,6 +216,7 @@ class Parquet(Data):
         description="Column of labels: numbers, which `ClassLabel` in the metadata names, or texts, categories, "
         "true and false.",
     )
+    window: Window = None
 
 
 class Hub(Data):
@@ -218,6 +237,7 @@ class Hub(Data):
     test: str | None = Field("test", description="Split of held-out images; null if there is none, with `hold_out`.")
     image: str = Field("image", description="Column of images.")
     label: str = Field("label", description="Column of labels: `ClassLabel`, or what `source: parquet` takes.")
+    window: Window = None
 
 
 class ImageList(Data):
@@ -240,6 +260,7 @@ class ImageList(Data):
     )
     image: str = Field("image", description="Column of paths.")
     label: str = Field("label", description="Column of labels, texts; in Parquet whatever `source: parquet` takes.")
+    window: Window = None
 
 
 class ImageFolder(Data):
@@ -256,6 +277,7 @@ class ImageFolder(Data):
     test: Literal["val", "test"] | None = Field(
         None, description="The folder of held-out images, the one that is there unless given; if both are, say which."
     )
+    window: Window = None
 
 
 class Cifar(Data):

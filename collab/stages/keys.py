@@ -105,6 +105,12 @@ class Keys:
         return [model.backbone, model.width, own, self.code("backbones", model.backbone)]
 
     @property
+    def metrics(self) -> list[Any]:
+        """The metrics of images that are plugins, and their code."""
+        asked = [metric for metric in self.scenario.metrics if metric.of == "images"]
+        return [[plain(metric), self.code("metrics", metric.kind)] for metric in asked]
+
+    @property
     def stored(self) -> dict[str, str]:
         """How features are stored."""
         return {"dtype": self.scenario.store.codec}

@@ -167,6 +167,25 @@ def cells(root: Path, **changed: object) -> None:
     np.savez_compressed(root / "bloodmnist.npz", **arrays | changed)  # type: ignore[arg-type]
 
 
+def scans(root: Path) -> None:
+    """DICOM in folders of classes, 12 bits in 16."""
+    pytest.importorskip("pydicom", reason="pip install 'collab[dicom]'")
+    from tests.data.test_dicom import dicom
+
+    for number in range(8):
+        file = root / ("clear", "crack")[number % 2] / f"{number}.dcm"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(dicom(np.random.default_rng(number).integers(0, 4096, (20, 16)).astype(np.uint16)))
+
+
+def microscope(root: Path) -> None:
+    """TIFF of 12 bits in 16 in folders of classes."""
+    for number in range(8):
+        file = root / ("clear", "crack")[number % 2] / f"{number}.tif"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(number).integers(0, 4096, (20, 16)).astype(np.uint16)).save(file)
+
+
 def saved(root: Path) -> None:
     """Two splits as `save_to_disk` of `datasets` writes them; image k is that of `encode(k)`, all in another order."""
     datasets = pytest.importorskip("datasets", reason="pip install 'collab[hf]'")

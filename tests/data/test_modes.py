@@ -63,7 +63,7 @@ def of_one_color(mode: str, pixel: Any) -> Image.Image:
 def test_a_pixel_of_every_mode_is_known_or_refused(mode: str, pixel: Any, expected: RGB | None) -> None:
     picture = of_one_color(mode, pixel)
     if expected is None:
-        with pytest.raises(DataError, match=r"^x\.tif.* Save "):
+        with pytest.raises(DataError, match=r"^x\.tif.* [Ss]ave "):
             to_rgb(picture, SIXTEEN, where="x.tif")
     else:
         assert to_rgb(picture, SIXTEEN, where="x.tif").getcolors() == [(16, expected)]
@@ -131,8 +131,33 @@ def test_twelve_bits_that_are_declared_are_the_full_range() -> None:
     (tiff(np.full(256, 0.5, "<f4").tobytes(), t258=32, t339=3), "are floating-point numbers"),
 ])  # fmt: skip
 def test_gray_whose_range_nobody_knows_is_refused_by_name(file: bytes, words: str) -> None:
-    with pytest.raises(DataError, match=rf"^scan\.tif: its gray values {words}.*Save all images of the set alike"):
+    with pytest.raises(DataError, match=rf"^scan\.tif: its gray values {words}.*or save all images of the set alike"):
         decode(file, 16, where="scan.tif")
+
+
+@pytest.mark.parametrize(("file", "window"), [
+    (tiff((np.arange(256) * 16 % 4096).astype("<u2").tobytes()), (0, 4080)),  # 12 bits in 16
+    (tiff((np.arange(256) * 16 - 2000).astype("<i2").tobytes(), t339=2), (-2000, 2080)),
+    (tiff((np.arange(256) * 1000).astype("<i4").tobytes(), t258=32, t339=2), (0, 255_000)),
+    (tiff((np.arange(256) / 1020).astype("<f4").tobytes(), t258=32, t339=3), (0, 0.25)),
+    (tiff((255 * 16 - np.arange(256) * 16).astype("<u2").tobytes(), t262=0), (0, 4080)),
+])  # fmt: skip
+def test_a_window_spreads_gray_of_every_type_evenly(file: bytes, window: tuple[float, float]) -> None:
+    """Image k of 256 pixels has the values black, ..., white in equal steps: 0 to 255."""
+    assert decode(file, 16, window, where="x")[0].ravel().tolist() == list(range(256))
+
+
+def test_a_window_cuts_off_what_is_beyond_and_leaves_eight_bits_alone() -> None:
+    values = np.array([-np.inf, -1.0, 0.0, 0.5, 1.0, 9.0, np.inf, np.nan], "<f4").repeat(32)
+    image = decode(tiff(values.tobytes(), t258=32, t339=3), 16, (0.0, 1.0), where="x")[0].ravel()
+    assert image[::32].tolist() == [0, 0, 0, 128, 255, 255, 255, 0]  # no number: black
+    assert shown(Image.new("L", (16, 16), 100), "PNG") == [100] * 16
+    file = io.BytesIO()
+    Image.new("L", (16, 16), 100).save(file, "PNG")
+    assert decode(file.getvalue(), 16, (0, 1), where="x").max() == 100
+    file = io.BytesIO()
+    Image.fromarray(RAMP).save(file, "PNG", transparency=0x2222)
+    assert decode(file.getvalue(), 16, (0, 0xFFFF), where="x")[0, 0].tolist() == [0x00, 0x11, 255, *STEPS[3:]]
 
 
 def test_hidden_colors_of_transparent_pixels_do_not_show() -> None:

@@ -87,7 +87,7 @@ def test_a_folded_network_drops_nothing_out() -> None:
     assert torch.equal(fold(tail)(x), fold(tail)(x))
 
 
-@pytest.mark.parametrize("backbone", ARCHITECTURES)
+@pytest.mark.parametrize("backbone", [name for name, kind in ARCHITECTURES.items() if kind.layout == "maps"])
 def test_both_halves_of_every_backbone_can_be_folded(backbone: str) -> None:
     hooks = ARCHITECTURES[backbone].hooks
     with torch.device("meta"):

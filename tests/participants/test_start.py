@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torchvision.models import get_model
+from torchvision.models import VisionTransformer, get_model
 
 from collab.architectures import ARCHITECTURES
 from collab.errors import EntityError, ScenarioError, StoreError
@@ -66,6 +66,28 @@ def test_weights_reach_the_released_network_and_no_row_from_scratch(
     before = {(row.row, row.metric): row.value for row in played.rows if row.row in ("2", "3", "4", "5")}
     assert scratch == before
     assert {row.row for row in ours.rows if row.entity == "a1"} >= {"1", "pretrain"}  # two networks now
+
+
+def test_a_transformer_on_weights_plays_from_tokens_to_table_and_attack(small: Small, tmp_path: Path) -> None:
+    """Names are those of torchvision's class, which another makes the file with; 3 attacks look into C and behind F."""
+    theirs = VisionTransformer(32, 4, 6, 4, 16, 64, num_classes=11)
+    save_file(theirs.state_dict(), tmp_path / "vit.safetensors")
+    curious = (
+        "entities.a2={name: a2, share: 0.1, kind: curious, defense: dpm, options: {attacks: [straw_man, "
+        "{kind: through_decider, epochs: 1}, {kind: leaked_pairs, pairs: 4}], victims: [a1]}}"
+    )
+    scenario = small(
+        "model={backbone: vit6_small, width: 16, hook: block2, pretrain: {by: a1, epochs: 1, optimizer: adamw, "
+        f"learning_rate: 1e-3}}, weights: {tmp_path}/vit.safetensors}}",
+        curious,
+    )
+    found = play_here(scenario, tmp_path / "runs")
+    card = json.loads((found.run / "release" / "featurizer.json").read_text())
+    assert card["feature"] == [16, 5, 4]  # 4×4 patches of 16 px, and a row with the class token
+    assert card["weights"]["drawn"] == ["head.2"]
+    values = {(row.row, row.metric): row.value for row in found.rows}
+    assert values["7", "top1"] is not None
+    assert {row.attack for row in found.rows} >= {"straw_man", "through_decider[1]", "leaked_pairs[4]"}
 
 
 def test_without_weights_the_key_is_what_it_was(small: Small) -> None:

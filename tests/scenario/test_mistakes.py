@@ -233,7 +233,7 @@ FAULTS = {
         "image_size: 16, classes: 6}\nmodel:\n  backbone: resnet8",
         "image_size: 64, classes: 6}\nmodel:\n  backbone: resnet50\n  @width: 16",
         "resnet50 has fixed widths; only resnet8, resnet14, resnet20, resnet18_small, resnet18_small_mlp, "
-        "vgg16_small take `width`",
+        "vgg16_small, vit6_small take `width`",
     ),
     "row twice": ("row: 6", "@row: 5", "row 5 is there already"),
     "row of ours": ("row: alone", "@row: c_own", "reserved"),

@@ -73,7 +73,7 @@ def scenarios(draw: Any) -> dict[str, Any]:
         **optional(about=texts, seed=st.integers(0, 2**63 - 1), controls=st.booleans()),
         "data": {
             "source": "creatures",
-            "image_size": draw(st.integers(*kind.sides)),
+            "image_size": kind.patch * draw(st.integers(*(side // kind.patch for side in kind.sides))),
             **optional(private_classes=st.lists(texts, min_size=2, max_size=5, unique=True)),
         },
         "model": {

@@ -6,7 +6,8 @@ from typing import get_args
 import pytest
 
 from collab.data.targets import WithAttributes, WithIdentities, WithPose
-from collab.scenario.sources import PARTS, SOURCES, Data
+from collab.scenario.base import Part
+from collab.scenario.sources import PARTS, SOURCES, Data, as_own_source
 
 METHODS = {"attributes": WithAttributes, "pose": WithPose, "identities": WithIdentities}
 
@@ -34,3 +35,11 @@ def test_a_part_has_the_options_that_its_source_takes(source: str) -> None:
     module, name = SOURCES[source].opens[source].split(":")
     takes = set(inspect.signature(getattr(import_module(module), name)).parameters) - {"image_size", "seed"}
     assert takes == SOURCES[source].model_fields.keys() - Data.model_fields.keys()
+
+
+@pytest.mark.parametrize("part", [SOURCES["list"], as_own_source(SOURCES["list"])])
+def test_a_window_is_of_two_finite_numbers_the_smaller_first(part: type[Part]) -> None:
+    assert part.model_validate({"source": "list", "root": "x", "window": (-160, 240)}).window == (-160, 240)  # type: ignore[attr-defined]
+    for window in ((4, 4), (5, 1), (0, float("inf")), (1,)):
+        with pytest.raises(ValueError, match="window"):
+            part.model_validate({"source": "list", "root": "x", "window": window})
