@@ -90,7 +90,20 @@ def deal_cells(cells: Sequence[Cell], tell: Tell = lambda text: None) -> tuple[A
 
     Raises ScenarioError with all cells that cannot be dealt, by values and seed.
     """
-    dealt, wrong = [], dict[str, str]()
+    dealt, refusals = deal_possible(cells, tell)
+    if refusals:
+        raise ScenarioError(list_refusals(refusals, len(cells)))
+    return tuple(assignment for assignment in dealt if assignment is not None)
+
+
+def deal_possible(
+    cells: Sequence[Cell], tell: Tell = lambda text: None
+) -> tuple[list[Assignment | None], dict[str, str]]:
+    """What each cell of a sweep is dealt, None where that cannot be, and why not, by the labels of those cells.
+
+    Raises ScenarioError if there is no cell that can be dealt.
+    """
+    dealt, refusals = list[Assignment | None](), dict[str, str]()
     opened: tuple[object, Sources | None] = (None, None)
     for cell in cells:
         asked = (cell.scenario.sources, cell.scenario.data_seed)
@@ -99,10 +112,11 @@ def deal_cells(cells: Sequence[Cell], tell: Tell = lambda text: None) -> tuple[A
                 opened = (asked, Sources.open(cell.scenario))
             dealt.append(deal(cell.scenario, opened[1], tell=tell))
         except ScenarioError as error:
-            wrong[cell.label] = str(error)
-    if wrong:
-        raise ScenarioError(list_refusals(wrong, len(cells)))
-    return tuple(dealt)
+            dealt.append(None)
+            refusals[cell.label] = str(error)
+    if len(refusals) == len(cells):
+        raise ScenarioError(list_refusals(refusals, len(cells)))
+    return dealt, refusals
 
 
 def will_be_fetched(scenario: Scenario) -> bool:

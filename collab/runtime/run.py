@@ -119,6 +119,7 @@ class Run:
 
     def __init__(self, prepared: Prepared, where: Where) -> None:
         self._began = time.perf_counter()
+        Cache(where.cache).refuse_another_users()
         if prepared.scenario.store.uri is not None:
             shelf_at(prepared.scenario.store.uri).probe()  # rather now than after hours, when somebody publishes
         self.scenario, self.assignment = prepared.scenario, prepared.assignment

@@ -245,6 +245,27 @@ class Hub(Data):
     window: Window = None
 
 
+class WebDataset(Data):
+    """Tar files as WebDataset keeps them: members of one name are a sample, `0001.jpg` and `0001.cls`."""
+
+    opens: ClassVar = {"webdataset": "collab.data.webdataset:WebDataset"}
+    source: Literal["webdataset"] = Field(description="Tar files of samples.")
+    root: str = Field(description="Folder of the files, relative to this file.")
+    train: Files = Field(
+        description="Files of training images: a name, a range (`a-{000..009}.tar`), a pattern, a folder, or a list."
+    )
+    test: Files | None = Field(
+        description="Files of held-out images, likewise; null if there are none, with `hold_out`."
+    )
+    image: str | None = Field(
+        None, description="Ending of the member that is the image; unless given, the one that is an image's."
+    )
+    label: str = Field(
+        "cls", description="Member with the label: `cls`, or `json.KEY`, the value of KEY in the member `json`."
+    )
+    window: Window = None
+
+
 class ImageList(Data):
     """Lists of images, as CSV or Parquet: a column of paths and one of labels."""
 
