@@ -80,8 +80,8 @@ class CelebA(NamedFiles):
         if found is None and name == IDENTITIES_FILE:
             raise DataError(
                 f"{self._root} has no {name}, which says whom each image shows. Who holds which images follows from "
-                "that, so that nothing can be played without. Kaggle's copy leaves it out: take it from the folder Anno "
-                "of the authors' drive, and put it there."
+                "that, so that nothing can be played without. Kaggle's copy leaves it out: take it from Anno of the "
+                "authors' drive, and put it there."
             )
         return found or self._root / name
 
