@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from collab.cli_export import export
+from collab.cli_init import init
 from collab.cli_options import (
     Address,
     AsJson,
@@ -191,6 +192,7 @@ def sweep(
     _play_sweep(spec, cells, out, backend, address, device, fresh=fresh, check=check, dry_run=dry_run, as_json=as_json)
 
 
+app.command()(init)
 app.command()(validate)
 app.command()(schema)
 app.command()(new)

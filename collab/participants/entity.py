@@ -16,7 +16,7 @@ from collab.metrics.sizes import jpeg_bytes
 from collab.models.backbones import feature_shape
 from collab.models.freeze import freeze
 from collab.participants.attacking import Attempt, attack, rehearse
-from collab.participants.cost import measure_cost, measure_writing
+from collab.participants.cost import measure_cost, measure_images, measure_writing
 from collab.participants.crossings import keep_pictures, net_crossing, shard_crossing
 from collab.participants.defended import Defended
 from collab.participants.disclosure import measure_disclosure
@@ -174,6 +174,10 @@ class Entity(Plugin, Defended):
         published = Published(self.whole_heldout_as_published(module), self.encoder(self.defense, module), decider)
         measures, exhibit = measure_exposure(self, published, progress)
         return Report(measures, (keep_pictures(self.layout.pictures, self.name, exhibit),))
+
+    def measure(self, progress: Progress) -> Report:
+        """Scores what R makes of held-out images by metrics that are plugins."""
+        return Report(measure_images(self, self.fitted_module()))
 
     def publish(self, progress: Progress) -> Report:
         """Writes poisoned features and labels to the store, in an order that says nothing about the own images.
