@@ -13,6 +13,9 @@ from collab.cli_options import PluginDirs, Settings
 if TYPE_CHECKING:
     from collab.scenario.offers import Offer
 
+What = Literal["entity", "defense", "attack", "source", "backbone", "metric", "tracker"]
+"""What a plugin can be; `GROUPS` of discovery has the same words, and imports more."""
+
 plugins_app = typer.Typer(help="What is installed, and where it came from.", no_args_is_help=True)
 
 
@@ -96,9 +99,7 @@ def schema(
 
 
 def new(
-    what: Annotated[
-        Literal["entity", "defense", "attack", "source", "backbone", "tracker"], typer.Argument(help="What to write.")
-    ],
+    what: Annotated[What, typer.Argument(help="What to write.")],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its kind, as scenarios name it.")],
     project: Annotated[Path, typer.Option("--in", metavar="DIR", help="The project's folder.")] = Path(),
 ) -> None:

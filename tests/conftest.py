@@ -52,6 +52,7 @@ LONG = [
     "participants/test_disclosure.py",
     "participants/test_published_images.py",
     "plugins/test_add_a_backbone.py",
+    "plugins/test_add_a_metric.py",
     "plugins/test_add_a_source.py",
     "plugins/test_add_an_entity.py",
     "report/pages/test_browser.py",

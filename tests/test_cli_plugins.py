@@ -120,6 +120,7 @@ def test_new_plugins_and_their_tests_run_as_they_are(collab: Collab, tmp_path: P
     assert collab("new", "source", "arrays", "--in", "project")[0] == 0
     assert collab("new", "backbone", "even_blocks", "--in", "project")[0] == 0
     assert collab("new", "tracker", "lines", "--in", "project")[0] == 0
+    assert collab("new", "metric", "near", "--in", "project")[0] == 0
     project = tmp_path / "project"
     words = {
         "round_off": "fewer",
@@ -128,6 +129,7 @@ def test_new_plugins_and_their_tests_run_as_they_are(collab: Collab, tmp_path: P
         "arrays": "brighter",
         "even_blocks": "after",
         "lines": "epoch",
+        "near": "How near",
     }
     for name, word in words.items():
         code, out, err = collab("plugins", "list", name, "--plugin-dir", "project")
@@ -141,7 +143,7 @@ def test_new_plugins_and_their_tests_run_as_they_are(collab: Collab, tmp_path: P
         text=True,
         check=False,
     )
-    assert "19 passed" in done.stdout, done.stdout + done.stderr
+    assert "22 passed" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

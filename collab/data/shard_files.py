@@ -9,7 +9,10 @@ from collab.data.words import say_names
 from collab.errors import DataError
 
 FileNames = str | tuple[str, ...]
-"""Files of a split, relative to a root: names, patterns (`data/train-*.parquet`) and folders."""
+"""Files of a split, relative to a root: names, patterns (`data/train-*.parquet`, `{000..009}.tar`) and folders."""
+
+_RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
+_MOST_OF_RANGE = 100_000
 
 _NUMBERED = re.compile(r"(.*)-(\d{5,6})-of-(\d{5,6})(\D.*)?")
 """How hubs number shards: `train-00000-of-00002.parquet`."""
@@ -22,7 +25,12 @@ def find_split_files(root: Path, wanted: FileNames, ending: str, *, key: str) ->
     and for a Git LFS pointer.
     """
     names = (wanted,) if isinstance(wanted, str) else wanted
-    files = tuple(file for name in names for file in _expand(root, name, ending, key))
+    files = tuple(
+        file
+        for range_or_name in names
+        for name in _expand_range(range_or_name, key)
+        for file in _expand(root, name, ending, key)
+    )
     if twice := next((file for at, file in enumerate(files) if file in files[:at]), None):
         raise DataError(f"`data.{key}` names {twice} twice. Each file counts once: mend the list or the patterns.")
     _refuse_gaps(files, key)
@@ -52,6 +60,20 @@ def find_beside(folder: Path, name: str, where: str) -> Path:
             "relative to it without `..`."
         )
     return folder / path
+
+
+def _expand_range(name: str, key: str) -> Iterator[str]:
+    """The names that `{000..009}` stands for, as in a shell: with as many digits as its first number has."""
+    if not (match := _RANGE.search(name)):
+        yield name
+        return
+    first, last = int(match[1]), int(match[2])
+    if not first <= last < first + _MOST_OF_RANGE:
+        raise DataError(
+            f"`data.{key}: {name}` counts from {first} to {last}. Count upwards, to {_MOST_OF_RANGE:,} files."
+        )
+    for number in range(first, last + 1):
+        yield from _expand_range(f"{name[: match.start()]}{number:0{len(match[1])}}{name[match.end() :]}", key)
 
 
 def _expand(root: Path, name: str, ending: str, key: str) -> Iterator[Path]:

@@ -12,6 +12,7 @@ from collab.participants.defended import Defended
 from collab.participants.disclosure import to_uint8
 from collab.participants.published_images import as_published
 from collab.participants.scoring import distances, means, worst_and_median
+from collab.results.metric import of_images
 from collab.store.pictures import Pictures
 from collab.store.shards import ShardReader
 from collab.training.recipes import EVAL_BATCH, outputs_of
@@ -43,6 +44,20 @@ def measure_cost(entity: Defended, module: nn.Module) -> tuple[tuple[Measure, ..
         *entity.task.fidelity(changed, original, seed),
     )
     return (*scores, *means(metrics, seed)), _keep_pictures(entity, module, features, poisoned, metrics)
+
+
+def measure_images(entity: Defended, module: nn.Module) -> tuple[Measure, ...]:
+    """The entity's metrics of images, on what R makes of held-out images: plain, and as they would be published."""
+    rows, poisoned = np.arange(len(entity.heldout)), entity.whole_heldout_as_published(module)
+    scores = distances(
+        entity.reconstructor,
+        entity.heldout_features[0],
+        poisoned,
+        lambda start, stop: entity.heldout.take(rows[start:stop], entity.compute.device),
+        compute=entity.compute,
+        metrics=of_images(entity.metrics),
+    )
+    return means(scores, entity.scenario.seed)
 
 
 def measure_writing(

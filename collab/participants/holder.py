@@ -17,6 +17,7 @@ from collab.models.reconstructors import build_reconstructor
 from collab.participants.conversions import Conversion, conversion_of
 from collab.participants.disclosure import Eye
 from collab.participants.layout import Layout, load_images
+from collab.results.metric import Metric
 from collab.scenario.model import Scenario
 from collab.seeding import Stream
 from collab.store.manifest import Record
@@ -44,6 +45,7 @@ class Holder:
         self, name: str, scenario: Scenario, run: Path, *, classes: int, compute: Compute, task: Task | None = None
     ) -> None:
         self.seeds: Mapping[str, int] = {}
+        self.metrics: tuple[Metric, ...] = ()  # those of the scenario that are plugins
         self._verified: Verified = set()
         self.name = name
         self.scenario = scenario

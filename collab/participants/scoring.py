@@ -26,13 +26,17 @@ def distances(
     images: Callable[[int, int], Tensor],
     *,
     compute: Compute,
+    metrics: Mapping[str, Callable[[Tensor, Tensor], Tensor]] | None = None,
 ) -> dict[str, Tensor]:
-    """Every metric of Table 2 for each image [batch], from its `..._original` and from its `..._poisoned` features."""
+    """Every metric for each image [batch], from its `..._original` and from its `..._poisoned` features.
+
+    Those of Table 2 unless others are given.
+    """
     parts: dict[str, list[Tensor]] = {}
     for start in range(0, len(features), EVAL_BATCH):
         stop = min(start + EVAL_BATCH, len(features))
         truth = images(start, stop)
-        metrics = distances_of_images(truth.shape[-1])
+        metrics = distances_of_images(truth.shape[-1]) if metrics is None else metrics
         for what, x in (("original", features[start:stop]), ("poisoned", poisoned[start:stop])):
             with torch.no_grad(), compute.autocast():
                 rebuilt = reconstructor(x.to(compute.device).float())

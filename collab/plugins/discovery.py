@@ -27,6 +27,7 @@ GROUPS = {
     "sources": "source",
     "backbones": "backbone",
     "trackers": "tracker",
+    "metrics": "metric",
 }
 """The groups, which are also names of folders, and what one of each is called."""
 
@@ -37,6 +38,7 @@ BASES = {
     "sources": "collab.data.source.Source",
     "backbones": "collab.architectures.Backbone",
     "trackers": "collab.trackers.base.Tracker",
+    "metrics": "collab.results.metric.Metric",
 }
 """What a plugin of a group subclasses; of its base it has the `group` that it says it belongs to."""
 

@@ -32,12 +32,12 @@ Part = Literal["task", "images", "negatives", ""]
 
 Place = Literal[
     "equivalence", "reconstruction", "likeness", "recognition", "attacks", "decoders", "attributes", "inference",
-    "published", "",
+    "published", "refinement", "",
 ]  # fmt: skip
 """The table in which a metric gets columns that nobody writes down.
 
 Table 1, Table 2, the two of disclosure, that of attacks, the two of exposure by decoder and by attribute, that of
-inference (a line for each quantity before its `_{reader}`), or that of published images.
+inference (a line for each quantity before its `_{reader}`), that of published images, or Table 5.
 """
 
 
@@ -48,7 +48,7 @@ class Entry:
     `forms` are what may follow: `_{what}`, `_prior_{guess}`, `_worst`. `better` says which way is better for the task,
     or discloses less. `scale` times the number is shown, to `digits` places. `is_share`: a part of 1, so that neither
     it nor an end of its interval leaves [0, 1]. `is_points`: a figure of the task, whose differences are told in
-    points. `place` is the table where it gets columns of its own by its `title`.
+    points. `place` is the table where it gets columns of its own by its `title`, `also` another one.
     """
 
     quantity: str
@@ -64,6 +64,7 @@ class Entry:
     is_points: bool = False
     part: Part = ""
     place: Place = ""
+    also: Place = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -115,6 +116,9 @@ _ENTRIES = (
     Entry("{main}_sd", "deviation", "standard deviation of it between repeats of a row", "as the main metric", forms=("", "_{what}", "_published")),
     Entry("repeats", "repeats", "how often a row was trained, each time in another order of the data", "count", digits=0),
     Entry("rounds", "rounds", "of federated averaging", "count", digits=0),
+    Entry("images_left_out", "broken", "own images that do not decode, left out as `data.broken: skip` says", "images", "down", digits=0),
+    Entry("heldout_left_out", "broken", "held-out images that do not decode, left out likewise", "images", "down", digits=0),
+    Entry("public_left_out", "broken", "public images that do not decode, left out likewise", "images", "down", digits=0),
     Entry("bytes_sent", "sent", "sent in federated averaging", "bytes", "down", digits=0),
     Entry("bytes_read", "read", "read in federated averaging", "bytes", "down", digits=0),
     Entry("bytes_published", "published", "size of what was published", "bytes", "down", digits=0),
@@ -174,6 +178,13 @@ _ENTRIES = (
 CATALOG: dict[str, Entry] = {entry.quantity: entry for entry in _ENTRIES}
 """Metrics by quantity, in the order of the dictionary."""
 
+_OF_PLUGINS: dict[str, Entry] = {}
+
+
+def add_entries(entries: Iterable[Entry]) -> None:
+    """Makes metrics of plugins known in this process, from their classes or from the record of a run."""
+    _OF_PLUGINS.update((entry.quantity, entry) for entry in entries)
+
 
 def entry_of(metric: str) -> Entry:
     """What is known of a metric of results, such as `ssim[7]_poisoned`; of one of a plugin no more than its name."""
@@ -182,7 +193,7 @@ def entry_of(metric: str) -> Entry:
         known = CATALOG.get(name) or next((each for each in CATALOG.values() if each.pattern.fullmatch(name)), None)
         if known is not None:
             return known
-    return Entry(quantity, quantity, "")
+    return _OF_PLUGINS.get(quantity) or Entry(quantity, quantity, "")
 
 
 def is_share(metric: str) -> bool:
@@ -208,8 +219,8 @@ def columns_in(place: Place, metrics: Iterable[str]) -> dict[str, str]:
 
     They stand in the order of the catalog.
     """
-    entries = {metric: entry for metric in metrics if (entry := entry_of(metric)).place == place}
-    order = list(CATALOG)
+    entries = {metric: entry for metric in metrics if place in ((entry := entry_of(metric)).place, entry.also)}
+    order = [*CATALOG, *_OF_PLUGINS]
     heads = {}
     for metric in sorted(entries, key=lambda metric: order.index(entries[metric].quantity)):
         name = MetricName.parse(metric)
@@ -217,10 +228,10 @@ def columns_in(place: Place, metrics: Iterable[str]) -> dict[str, str]:
     return heads
 
 
-def dictionary() -> str:
+def dictionary(entries: Iterable[Entry] = CATALOG.values()) -> str:
     """The table of docs/results.md: every name, what it means, its unit, and which way is better."""
     lines = ["| metric | means | unit | better |", "|---|---|---|---|"]
-    for entry in CATALOG.values():
+    for entry in entries:
         names = ", ".join(f"`{name}`" for name in entry.names)
         lines.append(f"| {names} | {entry.meaning} | {entry.unit} | {entry.better} |")
     return "\n".join(lines)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from collab.errors import StoreError
+from collab.results.catalog import Entry, add_entries
 from collab.results.table import Result, drop_verdicts, read_results
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
@@ -63,6 +64,7 @@ def open_run(folder: Path) -> Opened:
         record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
     except ValueError as cause:
         raise StoreError(f"{folder / 'record.json'} is no JSON: {cause}. Run the scenario again.") from cause
+    add_entries(Entry(**each | {"forms": tuple(each["forms"])}) for each in record.get("metrics", ()))
     scenario = read_scenario(folder / "scenario.yaml", check_paths=False, check_plugins=False).scenario
     folders = {entity.name: folder / "pictures" / entity.name for entity in scenario.entities}
     return Opened(

@@ -107,11 +107,34 @@ class Cache:
 
     @contextmanager
     def claim(self, key: str) -> Iterator[None]:
-        """Holds the right to play the stage of `key`; waits while another process does. Released if this one dies."""
+        """Holds the right to play the stage of `key`; waits while another process does. Released if this one dies.
+
+        On a file system without locks nobody waits, and two processes may play one stage: its entry is the same.
+        """
         path = self.root / "locks" / key
         make_folder(path.parent)
-        with FileLock(path, mode=0o600):
+        lock = FileLock(path, mode=0o600)
+        try:
+            lock.acquire()
+        except NotImplementedError:  # what `filelock` makes of ENOSYS
+            pass
+        except OSError as cause:
+            if cause.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                raise
+        try:
             yield
+        finally:
+            lock.release()
+
+    def refuse_another_users(self) -> None:
+        """Raises StoreError, before anything is played, if another user has played here: what is private is closed."""
+        for folder in (self.root / "private", self.root / "locks"):
+            if folder.exists() and folder.stat().st_uid != os.geteuid():
+                owner, user = folder.stat().st_uid, os.geteuid()
+                raise StoreError(
+                    f"{folder} belongs to user {owner}, and you are {user}: what an entity keeps private is closed to "
+                    "other users. Each user takes a folder of runs of their own, with `--out`."
+                )
 
     def entries(self) -> list[Entry]:
         """What is there, least recently used first."""

@@ -64,6 +64,8 @@ def play(scenario: Scenario, where: Where, watch: Emit, session: RaySession | No
             start_seconds = schedule([run], backend, tell, is_fresh=where.is_fresh)
         finally:
             rows = run.write()
+            for text in run.untold:
+                tell({"event": "note", "text": text, "run": run.folder.name})
         refuse([*leaks, *run.leaks()], run.folder)
         failures = tuple(run.errors())
         if failures and scenario.on_failure == "stop":

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collab.errors import BoundaryError
+from collab.participants.assignment import Assignment
 from collab.report.pages.page import write_sweep_page
 from collab.report.pages.sweep_answer import answer_sweep
 from collab.report.tables.over_seeds import name_points
@@ -18,7 +19,7 @@ from collab.results.gains import list_worths
 from collab.results.table import read_results, write_results
 from collab.results.words import FOR_CHOOSING
 from collab.runtime.cache import Cache
-from collab.runtime.deal import Tell, deal_cells
+from collab.runtime.deal import deal_cells, deal_possible
 from collab.runtime.host import Emit, tell_notes
 from collab.runtime.leak_check import refuse
 from collab.runtime.pages import refuse_leaks
@@ -89,16 +90,22 @@ class Outlook:
 def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swept:
     """Plays the cells that no earlier call has finished, several side by side, and writes tables, curves and a page.
 
-    A cell that fails is a line of the table of failures; the others go on. Results of a cell are kept under a digest of
+    A cell that fails, also because its images cannot be dealt, is a line of the table of failures; the others go on.
+    Raises ScenarioError if none can be dealt. Results of a cell are kept under a digest of
     all that they depend on, so that more values of an axis, or more seeds, cost only their own cells.
     """
     start = time.perf_counter()
     folder = where.out / spec.name
-    prepared = _prepare(cells, where, tell_notes(watch))
+    note = tell_notes(watch)
+    dealt, refusals = deal_possible(cells, note)
+    for label, reason in refusals.items():
+        note(f"cell {label} cannot be played: {reason}")
+    count, cells = len(cells), [cell for cell, each in zip(cells, dealt, strict=True) if each is not None]
+    prepared = _prepare(cells, [each for each in dealt if each is not None], where)
     places = [_place(folder, each) for each in prepared]
     todo = [at for at, place in enumerate(places) if where.is_fresh or not place.exists()]
     watch({"event": "sweep", "cells": len(cells), "todo": len(todo), "keys": len(_list_missing(prepared, todo, where))})
-    failures: list[Failure] = []
+    failures = [Failure(label, reason) for label, reason in refusals.items()]
     tell = Trackers(where.plugins, watch)
     at_of, scenarios_of = dict[Path, int](), dict[Path, Scenario]()
 
@@ -138,12 +145,12 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
     if (page := folder / "report.html").exists():
         refuse_leaks(page, scenarios_of, where.plugins)
     seconds = time.perf_counter() - start
-    return Swept(folder, len(cells), len(cells) - len(todo), tuple(failures), seconds, verdicts, answer)
+    return Swept(folder, count, len(cells) - len(todo), tuple(failures), seconds, verdicts, answer)
 
 
 def outlook(spec: Sweep, cells: Sequence[Cell], where: Where) -> Outlook:
     """What `sweep` would play, and about how long it would take on this machine's cores."""
-    prepared = _prepare(cells, where)
+    prepared = _prepare(cells, deal_cells(cells), where)
     cache, seen, forecasts = Cache(where.cache), set[str](), []
     known: dict[str, list[float]] = {}
     for entry in cache.entries():
@@ -170,9 +177,8 @@ def outlook(spec: Sweep, cells: Sequence[Cell], where: Where) -> Outlook:
     return Outlook(tuple(forecasts), total / slots if has_guess else None, tuple(sorted(unknown)))
 
 
-def _prepare(cells: Sequence[Cell], where: Where, tell: Tell = lambda text: None) -> list[Prepared]:
-    dealt = zip(cells, deal_cells(cells, tell), strict=True)
-    return [Prepared.of_dealt(cell.scenario, assignment, where) for cell, assignment in dealt]
+def _prepare(cells: Sequence[Cell], dealt: Sequence[Assignment], where: Where) -> list[Prepared]:
+    return [Prepared.of_dealt(cell.scenario, each, where) for cell, each in zip(cells, dealt, strict=True)]
 
 
 def _list_missing(prepared: Sequence[Prepared], todo: Sequence[int], where: Where) -> set[str]:

@@ -21,10 +21,12 @@ def tabulate(
     outcomes: Mapping[str, Outcome],
     answers_of: Callable[[str, str], Answers | None] = lambda participant, digest: None,
     local: Mapping[str, np.ndarray] | None = None,
+    score_answers: Callable[[Sequence[Result]], list[Result]] = lambda rows: [],
 ) -> list[Result]:
     """One row for each measure and label of each finished job, in the order of the plan; then gains, then verdicts.
 
-    `answers_of` finds what a participant kept under a digest; `local` says which held-out images are an entity's own.
+    `answers_of` finds what a participant kept under a digest; `local` says which held-out images are an entity's own;
+    `score_answers` is what else follows from answers.
     """
     defenses = {entity.name: entity.protection for entity in scenario.entities}
     rows = []
@@ -46,6 +48,7 @@ def tabulate(
                         device=outcome.device,
                     )
                 )
+    rows += score_answers(rows)
     rows += list_local(scenario.data.main_metric, rows, local or {})
     rows += [*list_gains(scenario, rows), *list_gaps(scenario, rows), *list_rhos(scenario, rows)]
     return [*judge_results(scenario, rows), *list_verdicts(scenario, rows)]

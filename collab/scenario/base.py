@@ -182,6 +182,21 @@ class OptionalPairs(AttackOptions):
         return HandOut(pairs=self.pairs) if self.pairs else None
 
 
+class MetricOptions(Part):
+    """What stands in the mapping of a metric; a plugin's options subclass it."""
+
+    of: ClassVar[Literal["images", "answers"]] = "images"
+    """What it is a function of; said by the plugin, unless its options stand apart."""
+
+    kind: Kind = Field(description="The metric plugin; its name alone is short for all defaults.")
+    name: Kind | None = Field(None, description="What results call it; its kind unless given.")
+
+    @property
+    def label(self) -> str:
+        """What results call it."""
+        return self.name or self.kind
+
+
 class TrackerOptions(Part):
     """What stands in the mapping of a tracker; a plugin's options subclass it."""
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from collab.meant import did_you_mean
 from collab.scenario.any_source import find_own_options
-from collab.scenario.base import PATTERNS, DefenseOptions, TrackerOptions
+from collab.scenario.base import PATTERNS, DefenseOptions, MetricOptions, TrackerOptions
 from collab.scenario.document import Trail
 from collab.scenario.kinds import Kinds
 from collab.scenario.model import EntityPart, Scenario
@@ -134,8 +134,8 @@ def _models_at(steps: Sequence[str | int], content: Any, kinds: Kinds, root: typ
             models = [find_own_options(plugin)]
         elif models == [Scenario] and step == "model" and kinds.knows("backbones", str(here.get("backbone"))):
             models = [kinds.options("backbones", here["backbone"])]
-        elif models == [TrackerOptions]:
-            models = [kinds.options("trackers", here["kind"])]
+        elif models in ([TrackerOptions], [MetricOptions]):
+            models = [kinds.options("trackers" if models == [TrackerOptions] else "metrics", here["kind"])]
         elif models == [EntityPart] and step == "options":
             models = [kinds.options("entities", around.get("kind", EntityPart.model_fields["kind"].default))]
         elif models == [DefenseOptions] or (isinstance(here, dict) and (models, step) == ([EntityPart], "defense")):

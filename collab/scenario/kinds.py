@@ -21,6 +21,7 @@ from collab.scenario.base import (
     DefenseOptions,
     EntityOptions,
     Form,
+    MetricOptions,
     Part,
     TrackerOptions,
 )
@@ -34,6 +35,7 @@ OPTIONS: Mapping[str, type[Part]] = {
     "sources": Data,
     "backbones": Network,
     "trackers": TrackerOptions,
+    "metrics": MetricOptions,
 }
 """What the options of each group subclass."""
 
@@ -67,10 +69,17 @@ class TrackerAsWritten(TrackerOptions):
     model_config = ConfigDict(extra="allow")
 
 
+class MetricAsWritten(MetricOptions):
+    """The same of a metric."""
+
+    model_config = ConfigDict(extra="allow")
+
+
 AS_WRITTEN: Mapping[str, type[Part]] = {
     "sources": SourceAsWritten,
     "backbones": NetworkAsWritten,
     "trackers": TrackerAsWritten,
+    "metrics": MetricAsWritten,
 }
 """Where options are not those of `AsWritten`."""
 
@@ -237,6 +246,12 @@ AnyTracker = Annotated[
     PlainValidator(lambda value, info: _named("trackers", value, info), json_schema_input_type=str | dict[str, Any]),
 ]
 """The same of a tracker."""
+
+AnyMetric = Annotated[
+    SerializeAsAny[MetricOptions],
+    PlainValidator(lambda value, info: _named("metrics", value, info), json_schema_input_type=str | dict[str, Any]),
+]
+"""The same of a metric."""
 
 
 def _named(group: str, value: Any, info: ValidationInfo) -> Any:

@@ -9,7 +9,7 @@ from collab.scenario.any_source import AnyData
 from collab.scenario.base import Kind, Part
 from collab.scenario.checks import find_cross_mistakes
 from collab.scenario.expect import Bound, Expectation, PaperTable
-from collab.scenario.kinds import AnyTracker
+from collab.scenario.kinds import AnyMetric, AnyTracker
 from collab.scenario.measuring import Disclosure, Exposure, Inference
 from collab.scenario.network import ImageSchedule
 from collab.scenario.partitions import AnyPartition, Iid
@@ -72,6 +72,9 @@ class Scenario(Part):
     inference: Inference | None = Field(
         None, description="Classifiers of private attributes or people on published features; null: not played."
     )
+    metrics: tuple[AnyMetric, ...] = Field(
+        (), description="Further figures of rebuilt images or of answers: metrics of plugins, which train nothing anew."
+    )
     trackers: tuple[AnyTracker, ...] = Field(
         (),
         description="Who else is told of events and results: `tensorboard`, `mlflow`, `wandb`, or plugins.",
@@ -129,6 +132,7 @@ class Scenario(Part):
             peers = sorted(publishers - {entity.name})
             kinds |= {("attacks", attack.kind) for _, attack in entity.options.attacks_on(peers)}
         kinds |= {("trackers", tracker.kind) for tracker in self.trackers}
+        kinds |= {("metrics", metric.kind) for metric in self.metrics}
         kinds |= {("sources", part.source) for part in self.sources.values()}
         return frozenset(kinds | {("backbones", self.model.backbone)})
 

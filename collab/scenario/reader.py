@@ -51,6 +51,7 @@ def read_scenario(
     seed: int | None = None,
     *,
     plugin_dirs: Sequence[Path] = (),
+    bases: Sequence[Path] = (),
     document: Document | None = None,
     entities: int | None = None,
     audit: Depth | None = None,
@@ -61,10 +62,11 @@ def read_scenario(
 
     Raises ScenarioError with all mistakes as `file:line:column: path: what is wrong (got value)`, those of an override
     as `--set path.to.key=value: ...`. `check_paths`: a data root that is no folder and a list of rows that is no file
-    are among them. A path in the file is relative to it, one in an override to the working directory; the scenario
-    holds it absolute, `~` and variables such as `$HOME` expanded. `document` is what `path` holds, where it was read
-    before. `entities` keeps the first so many of them, and the
-    rows that need no other; `audit` adds adversaries with the suite of attacks, of whom no mistake of the file speaks.
+    are among them. A path in the file is relative to it, one in an override to the working directory, or to the folder
+    of `bases` that stands at the place of the override; the scenario holds it absolute, `~` and variables such as
+    `$HOME` expanded. `document` is what `path` holds, where it was read before. `entities` keeps the first so many of
+    them, and the rows that need no other; `audit` adds adversaries with the suite of attacks, of whom no mistake of the
+    file speaks.
 
     Kinds are those of installed packages, of the folders beside `path` and in the working directory, and of
     `plugin_dirs`. PluginError, with tracebacks as notes, says that one of them cannot be had. Without `check_plugins`
@@ -79,8 +81,7 @@ def read_scenario(
         if is_sweep(content):
             raise ScenarioError(f"{path} is a sweep, of {content.get('scenario')}: play it with `collab sweep {path}`.")
         _resolve_paths(content, path.parent)
-        mistakes += _apply_overrides(content, places, overrides, seed)
-        _resolve_paths(content, Path.cwd())
+        mistakes += _apply_overrides(content, places, overrides, bases or [Path.cwd()] * len(overrides), seed)
         if entities is not None:
             _keep_first(content, entities)
         scenario, findings = _validate(content, kinds, check_paths=check_paths)
@@ -132,13 +133,22 @@ def read_text(path: Path) -> str:
 
 
 def _apply_overrides(
-    content: dict[str, Any], places: dict[Trail, Place], overrides: Sequence[str], seed: int | None
+    content: dict[str, Any],
+    places: dict[Trail, Place],
+    overrides: Sequence[str],
+    bases: Sequence[Path],
+    seed: int | None,
 ) -> Iterator[Mistake]:
-    """Applies each override and notes it as the place of what it set; what reaches nothing is a mistake."""
-    options = [(override, f"--set {override}") for override in overrides]
+    """Applies each override and notes it as the place of what it set; what reaches nothing is a mistake.
+
+    A path that one sets is relative to its base.
+    """
+    options = [(override, f"--set {override}", base) for override, base in zip(overrides, bases, strict=True)]
     if seed is not None:
-        options.append((f"seed={seed}", f"--seed {seed}"))
-    for number, (override, option) in enumerate(options):
+        options.append((f"seed={seed}", f"--seed {seed}", Path.cwd()))
+    for number, (override, option, base) in enumerate(options):
+        if number and base != options[number - 1][2]:
+            _resolve_paths(content, options[number - 1][2])
         place = Place(number, 0, option)  # a number instead of a line: mistakes are told in the order given
         try:
             changed = apply_override(content, override)
@@ -149,6 +159,8 @@ def _apply_overrides(
             for inside in [other for other in places if other[: len(trail)] == trail]:
                 del places[inside]
             places[trail] = place
+    if options:
+        _resolve_paths(content, options[-1][2])
 
 
 def _refuse(text: str, kinds: Kinds) -> ScenarioError:
@@ -167,8 +179,8 @@ def _validate(content: dict[str, Any], kinds: Kinds, *, check_paths: bool) -> tu
     if check_paths:
         findings += _find_missing_files(content)
     content = {**content, "entities": _long_forms(content.get("entities"))} if "entities" in content else content
-    if isinstance(content.get("trackers"), list):
-        content = {**content, "trackers": list(map(long_form, content["trackers"]))}
+    listed = [key for key in ("metrics", "trackers") if isinstance(content.get(key), list)]
+    content = {**content, **{key: list(map(long_form, content[key])) for key in listed}}
     try:
         scenario = Scenario.model_validate(with_tuples(content), context=kinds)
         return scenario, [*findings, *find_part_mistakes(scenario)]

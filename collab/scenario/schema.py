@@ -59,8 +59,9 @@ def json_schema(options: Mapping[str, Mapping[str, type[Part]]]) -> dict[str, An
         scenario["properties"]["model"] = {
             "description": about["description"], "anyOf": [{"$ref": about["$ref"]}, *offered],
         }  # fmt: skip
-    if trackers := options.get("trackers"):
-        scenario["properties"]["trackers"]["items"] = {"anyOf": _named(trackers, refs)}
+    for group in ("trackers", "metrics"):
+        if kinds := options.get(group):
+            scenario["properties"][group]["items"] = {"anyOf": _named(kinds, refs)}
     scenario["properties"]["partition"] = _short(scenario["properties"]["partition"], parts)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": parts, **scenario}
 

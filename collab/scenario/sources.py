@@ -101,6 +101,11 @@ class Data(Part):
         "each private class is held out, drawn by the seed; one image at least and never all.",
     )
     group: str | None = Field(None, min_length=1, description=_ABOUT_GROUP)
+    broken: Literal["refuse", "skip"] = Field(
+        "refuse",
+        description="What is done about images that do not decode: nothing is played before all of them are mended, or "
+        "they are left out, counted in the report and in the results.",
+    )
     task: Literal[tuple(TASKS)] = Field(  # type: ignore[valid-type]
         "classification", description=f"What the network answers: {_ANSWERS}."
     )
@@ -240,6 +245,27 @@ class Hub(Data):
     window: Window = None
 
 
+class WebDataset(Data):
+    """Tar files as WebDataset keeps them: members of one name are a sample, `0001.jpg` and `0001.cls`."""
+
+    opens: ClassVar = {"webdataset": "collab.data.webdataset:WebDataset"}
+    source: Literal["webdataset"] = Field(description="Tar files of samples.")
+    root: str = Field(description="Folder of the files, relative to this file.")
+    train: Files = Field(
+        description="Files of training images: a name, a range (`a-{000..009}.tar`), a pattern, a folder, or a list."
+    )
+    test: Files | None = Field(
+        description="Files of held-out images, likewise; null if there are none, with `hold_out`."
+    )
+    image: str | None = Field(
+        None, description="Ending of the member that is the image; unless given, the one that is an image's."
+    )
+    label: str = Field(
+        "cls", description="Member with the label: `cls`, or `json.KEY`, the value of KEY in the member `json`."
+    )
+    window: Window = None
+
+
 class ImageList(Data):
     """Lists of images, as CSV or Parquet: a column of paths and one of labels."""
 
@@ -329,7 +355,9 @@ class CelebA(Data):
     opens: ClassVar = {"celeba": "collab.data.celeba:CelebA"}
     tells = ("attributes", "identities")
     source: Literal["celeba"] = Field(description="Aligned faces, their attributes and identities.")
-    root: str = Field(description="Folder of `img_align_celeba` and the list files, relative to this file.")
+    root: str = Field(
+        description="Folder of `img_align_celeba` and the lists, or of `Anno`, `Eval` and `Img`; relative to this file."
+    )
 
 
 class EachItsOwn(Data):

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -140,7 +141,7 @@ def read_sweep(
         if not varied and seeds is None:
             raise ScenarioError(
                 f"{path} is a scenario, and nothing varies: add --vary PATH=VALUE,VALUE or --seeds NUMBER, or play it "
-                f"once with `collab run {path}`."
+                f"once with `{shlex.join(['collab', 'run', str(path)])}`."
             )
         sweep, base = Sweep(name=f"{content.get('name', 'sweep')}_sweep", scenario=path.name, axes=()), document
     else:
@@ -157,14 +158,27 @@ def read_sweep(
     changes |= {"seeds": seeds} if seeds else {}
     changes |= {"seeds": _read_seeds(seed_axes)} if seed_axes else {}
     changes |= {"combine": combine} if combine else {}
+    # A path that the file states is relative to it, one of the command line to where that is given.
+    bases = [path.parent] * len(sweep.overrides) + [Path.cwd()] * len(overrides)
+    bases_of = {axis.vary: path.parent for axis in kept} | {axis.vary: Path.cwd() for axis in added}
     sweep = sweep.model_copy(update=changes | {"overrides": (*sweep.overrides, *overrides)})
-    return sweep, _read_cells(path, sweep, base, plugin_dirs, check_paths=check_paths)
+    return sweep, _read_cells(path, sweep, bases, bases_of, base, plugin_dirs, check_paths=check_paths)
 
 
 def _read_cells(
-    path: Path, sweep: Sweep, base: Document | None, plugin_dirs: Sequence[Path], *, check_paths: bool
+    path: Path,
+    sweep: Sweep,
+    bases: Sequence[Path],
+    bases_of: Mapping[str, Path],
+    base: Document | None,
+    plugin_dirs: Sequence[Path],
+    *,
+    check_paths: bool,
 ) -> tuple[Cell, ...]:
-    """Every cell of a sweep; `base` is the scenario that varies, which is read once for all of them."""
+    """Every cell of a sweep; `base` is the scenario that varies, which is read once for all of them.
+
+    Paths of its overrides are relative to `bases`, those of an axis to that of `bases_of`.
+    """
     names = [axis.vary for axis in sweep.axes]
     if len(set(names)) < len(names):
         raise ScenarioError(f"{path}: one axis is named twice: {', '.join(names)}.")
@@ -202,6 +216,7 @@ def _read_cells(
                     path.parent / sweep.scenario,
                     [*sweep.overrides, *itertools.chain(*sets.values())],
                     seed,
+                    bases=[*bases, *(bases_of[axis] for axis, told in sets.items() for _ in told)],
                     plugin_dirs=plugin_dirs,
                     document=base,
                     entities=_count(values.get("entities")),

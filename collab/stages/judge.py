@@ -29,4 +29,4 @@ class Judge(OracleStage):
         """The answer, what was published, the oracle's images, and who looks at reconstructions."""
         options, seen = disclosure_keys(keys)
         used = [Attack.key_of(keys, job.order), Publish.key_of(keys, job.order.victim), decoded(keys, ORACLE), *seen]
-        return keys.make(Judge, ORACLE, options, used)
+        return keys.make(Judge, ORACLE, options | ({"metrics": keys.metrics} if keys.metrics else {}), used)

@@ -9,6 +9,7 @@ from collab.testing.kit import (
     check_backbone,
     check_defense,
     check_entity,
+    check_metric,
     check_source,
     check_tracker,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "check_backbone",
     "check_defense",
     "check_entity",
+    "check_metric",
     "check_source",
     "check_tracker",
 ]

@@ -26,6 +26,7 @@ from collab.scenario.sources import Data
 from collab.store.store import Store
 from collab.testing.backbones import check_splitting
 from collab.testing.controls import Check, check_controls
+from collab.testing.metrics import check_figures
 from collab.testing.scenario import begin_network, complete_network, content_of, small_scenario
 from collab.testing.sources import check_reading
 from collab.testing.trackers import check_telling
@@ -77,6 +78,13 @@ def check_backbone(
     return _Kit("backbones", kind, plugins, options or {}, most_times).checks()
 
 
+def check_metric(
+    kind: str, plugins: Plugins = INSTALLED, options: Mapping[str, Any] | None = None, *, most_times: float = MOST_TIMES
+) -> Checks:
+    """Asks a metric of `kind` about drawn images, or made-up answers; checks options, figures, order and direction."""
+    return check_all("metrics", kind, plugins, options or {}, most_times=most_times)
+
+
 def check_tracker(kind: str, plugins: Plugins = INSTALLED, options: Mapping[str, Any] | None = None) -> Checks:
     """Tells a tracker of `kind` of a made-up run; checks options, that it takes all events, and where it writes."""
     return check_all("trackers", kind, plugins, options or {})
@@ -110,6 +118,9 @@ class _Kit:
             return tuple(checks)
         if self._group == "sources":
             return (*checks, *check_reading(lambda image_size: self._open(image_size)))
+        if self._group == "metrics":
+            metric = self._plugins.load("metrics", self._kind)(self._state({"kind": self._kind}))
+            return (*checks, *check_figures(metric, most_times=self._most_times))
         if self._group == "backbones":
             network = complete_network(self._kind, self._options, self._plugins)
             checks += check_splitting(
@@ -120,8 +131,7 @@ class _Kit:
         with tempfile.TemporaryDirectory(prefix="collab-check-") as folder:
             out = Path(folder)
             if self._group == "trackers":
-                model = Kinds(self._plugins).options("trackers", self._kind)
-                options = cast(TrackerOptions, model.model_validate(with_tuples({"kind": self._kind, **self._options})))
+                options = cast(TrackerOptions, self._state({"kind": self._kind}))
                 return (*checks, *check_telling(self._kind, options, self._plugins, small_scenario(), out))
             try:
                 scenario = self._scenario(out)
@@ -213,6 +223,13 @@ class _Kit:
         figure = f"{spent['mine']:.2f} s, {times:.1f} times {beside}"
         advice = f"; at most {self._most_times:g} times is expected. Find what is slow, or allow --most-times more."
         return Check("cost", "" if times <= self._most_times else figure + advice, figure)
+
+    def _state(self, content: Mapping[str, Any]) -> Part:
+        """The options of the plugin, as a scenario states them; they have been found right before."""
+        kinds = Kinds(self._plugins)
+        return kinds.options(self._group, self._kind).model_validate(
+            with_tuples({**content, **self._options}), context=kinds
+        )
 
     # ---- how it is opened, and how it plays --------------------------------------------------------------------------
     def _open(self, image_size: int) -> Source:

@@ -1,7 +1,9 @@
 """Small sets of images as their owners keep them, each under the name of the root that docs/images.md gives it."""
 
 import io
+import json
 import pickle
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -184,6 +186,27 @@ def microscope(root: Path) -> None:
         file = root / ("clear", "crack")[number % 2] / f"{number}.tif"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.random.default_rng(number).integers(0, 4096, (20, 16)).astype(np.uint16)).save(file)
+
+
+def pack(path: Path, members: dict[str, bytes]) -> None:
+    """A tar file of `members` by name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as tar:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+
+
+def tars(root: Path) -> None:
+    """WebDataset: two tar files for training, one for tests, with labels as text and as JSON."""
+    for shard, numbers in enumerate((range(4), range(4, 8), range(8, 12))):
+        members: dict[str, bytes] = {}
+        for number in numbers:
+            label = ("clear", "crack")[number % 2]
+            members |= {f"{number:04d}.png": encode(number), f"{number:04d}.cls": label.encode()}
+            members[f"{number:04d}.json"] = json.dumps({"finding": number % 2}).encode()
+        pack(root / ("test-0.tar" if shard == 2 else f"train-{shard:03d}.tar"), members)
 
 
 def saved(root: Path) -> None:

@@ -1,6 +1,9 @@
+import errno
+import fcntl
 import os
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,8 +12,9 @@ from filelock import FileLock, Timeout
 from collab.errors import StoreError
 from collab.runtime import cache as module
 from collab.runtime.cache import Cache, list_files
+from collab.scenario.model import Scenario
 from collab.store.files import place_file
-from tests.playing import FORKS
+from tests.playing import FORKS, play_here
 
 KEY, OTHER = "a" * 64, "b" * 64
 RESULT = {"seconds": 1.5, "measures": []}
@@ -188,3 +192,31 @@ def test_a_claim_of_a_killed_process_is_free_and_its_file_stays(tmp_path: Path) 
         pass
     # Were it removed, one process could hold the old file and another the new one.
     assert (tmp_path / "cache/locks" / KEY).stat().st_ino == held.st_ino
+
+
+@pytest.mark.filterwarnings("ignore:flock not supported")
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_played_on(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    played = []
+    with Cache(tmp_path / "cache").claim(KEY):
+        played.append(KEY)
+    assert played == [KEY]
+
+
+def test_what_fails_under_a_claim_is_not_taken_for_a_lock(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="of the stage"), Cache(tmp_path / "cache").claim(KEY):
+        raise OSError(errno.ENOLCK, "of the stage")
+
+
+def test_a_folder_in_which_another_user_has_played_is_refused_before_anything_is_played(
+    small: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache" / "private").mkdir(parents=True)
+    monkeypatch.setattr(module.os, "geteuid", lambda: 12345)
+    with pytest.raises(StoreError, match=rf"private belongs to user {os.getuid()}, and you are 12345: .* `--out`"):
+        play_here(small(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]

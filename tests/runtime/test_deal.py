@@ -1,10 +1,13 @@
 """What is said before a run: `validate`, `run` and `sweep` refuse the same, in the same words."""
 
+import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from collab import cli
@@ -116,10 +119,24 @@ def test_all_impossible_cells_are_told_with_their_values_and_seeds(collab: Comma
     assert sum(told.count(f"share {size} would get no image") for size in sizes) == len(cells) == 4
     assert "0.1 " not in " ".join(cells)
     assert collab("sweep", str(file), "--dry-run") == (2, "", told)
-    assert collab("sweep", str(file), "--backend", "inprocess") == (2, "", told)
     assert not Path("runs").exists()
     file.write_text(f"name: s\nscenario: {TINY}\naxes: {axes.replace('0.000', '0.2')}\nseeds: 2\n")
     assert collab("validate", str(file)) == (0, "sweep.yaml: valid: 6 cells\n", "")
+
+
+def test_a_cell_that_cannot_be_dealt_fails_by_name_and_the_others_are_played(collab: Command) -> None:
+    sets = [part for override in SMALL for part in ("--set", override)]
+    given = ("--backend", "inprocess", *sets, "--vary")
+    code, out, told = collab("sweep", str(TINY), *given, "subset_size.a4=0.0001,0.1")
+    reason = "entity 'a4' with share 0.0001 would get no image of class"
+    assert (code, "2 cells, 0 of them finished before" in out) == (4, True)
+    assert re.search(rf"cell subset_size.a4=0.0001 seed=0 cannot be played: .*{reason}", told)
+    assert re.search(rf"error: cell subset_size.a4=0.0001 seed=0: .*{reason}", told)
+    (failure,) = json.loads(Path("runs/tiny_sweep/failures.json").read_text())
+    assert failure["cell"] == "subset_size.a4=0.0001 seed=0"
+    assert set(pd.read_parquet("runs/tiny_sweep/results.parquet")["subset_size.a4"]) == {0.1}
+    code, _, told = collab("sweep", str(TINY), *given, "subset_size.a4=0.0001")
+    assert (code, reason in told) == (2, True)
 
 
 def test_a_sweep_is_no_run_and_a_scenario_is_no_sweep(collab: Command) -> None:

@@ -13,7 +13,7 @@ METHODS = {"attributes": WithAttributes, "pose": WithPose, "identities": WithIde
 
 
 def test_a_part_has_the_sources_that_it_opens() -> None:
-    assert len(SOURCES) == sum(len(part.opens) for part in PARTS) == 13
+    assert len(SOURCES) == sum(len(part.opens) for part in PARTS) == 14
     for part in PARTS:
         assert get_args(part.model_fields["source"].annotation) == tuple(part.opens)
 

@@ -229,3 +229,25 @@ def test_a_list_is_given_for_each_named_value(several: Cells) -> None:
 def test_a_named_value_that_another_axis_overrules_is_refused(several: Cells) -> None:
     with pytest.raises(ScenarioError, match=r"axis 'hiding' has no effect, since 'lambda\.a1' sets the same"):
         several("hiding, values: [less], set: [[entities.a1.defense.lambda=0.5]]", "lambda.a1, values: [0.1]")
+
+
+def test_a_path_of_the_file_is_relative_to_it_and_one_of_the_command_line_to_where_that_is_given(
+    scenario_file: Write, valid: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = scenario_file(valid).parent / "here", tmp_path / "there"
+    path = here / "sweep.yaml"
+    for folder in (here / "images", here / "more", there / "images", there / "more"):
+        folder.mkdir(parents=True)
+    source = "data={source: imagefolder, root: images, image_size: 16}"
+    stated = f"name: s\nscenario: ../small.yaml\nset: ['{source}']\n"
+    monkeypatch.chdir(there)
+
+    def roots(axes: str, *overrides: str, vary: tuple[str, ...] = ()) -> list[str]:
+        path.write_text(f"{stated}axes: {axes}\n", encoding="utf-8")
+        return [str(cell.scenario.data.root) for cell in read_sweep(path, vary, overrides=overrides)[1]]  # type: ignore[union-attr]
+
+    assert roots("[]") == [str(here / "images")]
+    assert roots("[]", source) == [str(there / "images")]
+    assert roots("[{vary: data.root, values: [images, more]}]") == [str(here / "images"), str(here / "more")]
+    assert roots("[{vary: data.root, values: [more]}]", source) == [str(here / "more")]
+    assert roots("[]", vary=("data.root=images,more",)) == [str(there / "images"), str(there / "more")]

@@ -81,6 +81,7 @@ CHANGES: dict[str, set[str]] = {
     "resources.entity.cpus=2": EVERYTHING - DECODES,
     "resources.entity.gpus=0.25": NONE,
     "trackers=[tensorboard]": NONE,
+    "metrics=[]": NONE,  # tests/plugins/test_add_a_metric.py has some
     "on_failure=continue": NONE,
 }
 

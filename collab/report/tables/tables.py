@@ -13,7 +13,7 @@ from collab.report.tables.local import tabulate_local
 from collab.report.tables.perturbed import tabulate_perturbations
 from collab.report.tables.published import tabulate_published_images
 from collab.report.tables.worth import format_rho
-from collab.results.catalog import columns_in
+from collab.results.catalog import columns_in, entry_of
 from collab.results.gains import find_gain, find_gap, list_worths, name_reference
 from collab.results.results import BY, Results
 from collab.results.table import Result, drop_verdicts
@@ -42,6 +42,7 @@ def make_tables(scenario: Scenario, rows: Sequence[Result]) -> tuple[Table, ...]
         tabulate_exchange(scenario, results),
         _left_out(scenario, results),
         _attacks(results),
+        _metrics(scenario),
     )
     judged, shown = judge(scenario, rows), [table for table in made if table.lines]
     if shown or any(verdict.value is not None for verdict in judged):  # else no part of what is expected was played
@@ -131,9 +132,12 @@ def _table_5(scenario: Scenario, results: Results) -> Table:
     if not scenario.refinements or not measured:
         return Table("Table 5: refinement", (), ())  # nobody trains further
     beside = {metric: title for metric, title in main.others if results.has(metric)}
+    of_rows = (each.metric for each in results.rows if (each.row, each.entity or "") in names)
+    placed = {name: head for name, head in columns_in("refinement", of_rows).items() if MetricName.parse(name).is_plain}
     has_paper = any(result.paper is not None for result in results.rows)
     worths = {worth.row: worth for worth in list_worths(main, results, played)}
-    columns = ("row", "entity", "trained on", main.head, *beside.values(), "gain", *["ρ"] * bool(worths))
+    columns = ("row", "entity", "trained on", main.head, *beside.values(), *placed.values(), "gain")
+    columns += ("ρ",) * bool(worths)
     columns += ("paper",) * has_paper
 
     def line(name: str, entity: str | None, data: str, gain: str = "") -> tuple[str, ...]:
@@ -145,6 +149,7 @@ def _table_5(scenario: Scenario, results: Results) -> Table:
             entity or ABSENT,
             data,
             *(format_cell(each, main.scale) for each in scores),
+            *(format_cell(results.find(name, entity, metric)) for metric in placed),
             gain,
             *[format_rho(worths.get(name))] * bool(worths),
             *[paper] * has_paper,
@@ -226,6 +231,13 @@ def _attacks(results: Results) -> Table:
         state_basis(results.attacks),
     )
     return Table("Attacks by collaborators", columns, tuple(lines), notes)
+
+
+def _metrics(scenario: Scenario) -> Table:
+    """What metrics of plugins mean, which no page of ours says."""
+    entries = [entry_of(metric.label) for metric in scenario.metrics]
+    lines = tuple((each.title, each.quantity, each.meaning, each.unit, each.better) for each in entries)
+    return Table("Metrics of plugins", ("title", "metric", "means", "unit", "better"), lines)
 
 
 def tabulate_verdicts(judged: Sequence[Verdict], basis: str) -> Table:

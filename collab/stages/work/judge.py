@@ -13,6 +13,7 @@ from collab.participants.disclosure import by_row, compare, to_uint8
 from collab.participants.guessing import attribute_measures, match_measures, membership_measures
 from collab.participants.oracle import Oracle
 from collab.participants.scoring import PICTURES, guesses, likeness, means, priors, worst_and_median
+from collab.results.metric import of_images
 from collab.stages.base import Job, Playing
 from collab.stages.trials import Trial
 from collab.stages.work.hand_out import candidates_of
@@ -72,6 +73,7 @@ def _judge_images(oracle: Oracle, trial: Trial, rebuilt: Tensor) -> Report:
     np.save(oracle.private / judged_file(trial.attacker, trial.attack.label, trial.victim), pictures)
     measures = [
         *(score for score in likeness(rebuilt, images, seed) if score.metric not in by_attack),
+        *means({name: metric(rebuilt, images) for name, metric in of_images(oracle.metrics).items()}, seed),
         *priors(images, labels, unrelated(), seed),
         *disclosure.comparison_measures(by_attack, seed),
         *means({f"{metric}_open": values for metric, values in by_open.items()}, seed),
