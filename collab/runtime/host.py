@@ -180,7 +180,7 @@ class Host:
             self._run = run_spec.run
             self._sources.clear()
             self._participants.clear()
-        leads, is_oracle = job.participant == run_spec.scenario.model.pretrain.by, job.participant == ORACLE
+        leads, is_oracle = job.participant == run_spec.scenario.model.pretrain.leader, job.participant == ORACLE
         list_own = partial(list_files, run_spec.run, job.participant, leads=leads, is_oracle=is_oracle)
         before = list_own()
         if run_spec.is_fresh:

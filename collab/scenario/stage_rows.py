@@ -33,12 +33,12 @@ Owners = tuple[str, ...] | None
 
 def is_pretraining(scenario: "Scenario", row: "Refinement") -> bool:
     """Whether a row from scratch asks for what pre-training does anyway: same images, same recipe, no weights."""
-    is_leaders = row.own == "images" and row.entity == scenario.model.pretrain.by and scenario.model.weights is None
+    is_leaders = row.own == "images" and row.entity == scenario.model.pretrain.leader and scenario.model.weights is None
     return is_leaders and row.epochs is None and row.repeats in (None, 1) and scenario.scratch is None
 
 
 def _leader(scenario: "Scenario") -> Owners:
-    return (scenario.model.pretrain.by,)
+    return (scenario.model.pretrain.leader,)
 
 
 def _everybody(scenario: "Scenario") -> Owners:

@@ -82,7 +82,7 @@ class Planning:
     @property
     def leader(self) -> str:
         """The entity that pre-trains and releases F, C and R."""
-        return self.scenario.model.pretrain.by
+        return self.scenario.model.pretrain.leader
 
     @property
     def publishers(self) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ class Keys:
     @property
     def leader(self) -> str:
         """The entity that pre-trains."""
-        return self.scenario.model.pretrain.by
+        return self.scenario.model.pretrain.leader
 
     def entity(self, name: str) -> EntityPart:
         """An entity as the scenario states it."""
