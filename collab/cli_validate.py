@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collab.scenario.reader import Loaded
     from collab.scenario.sweep import Cell
 
-LABELS_ONLY = "Labels were read, no pixels: whether every image decodes, and which stand twice, a run says"
+LABELS_ONLY = (
+    "Labels were read, no pixels: whether every image decodes, and which stand twice, `collab check-data` says"
+)
 UNSEEN = "Images and lists of rows were not looked at"
 WILL_BE_FETCHED = f"{UNSEEN}: the first run downloads them, as `download: true` says."
 
@@ -70,12 +72,16 @@ def _describe(loaded: "Loaded", has_data: bool) -> Iterator[str]:
     if not has_data:
         return
 
-    from collab.runtime.deal import deal, will_be_fetched
+    from collab.participants.sources import Sources
+    from collab.runtime.deal import deal, refuse_strangers, will_be_fetched
 
     if will_be_fetched(scenario):
         yield WILL_BE_FETCHED
         return
-    assignment = deal(scenario, tell=_note)
+    sources = Sources.open(scenario)
+    assignment = deal(scenario, sources, tell=_note)
+    if scenario.data.broken == "refuse":
+        refuse_strangers(scenario, sources, assignment)
     images = ", ".join(f"{name} {assignment.images[name]}" for name in holders)
     scored, unscored = len(assignment.heldout), len(assignment.unscored)
     heldout, validation = (unscored, scored) if scenario.data.is_for_choosing else (scored, unscored)

@@ -1,17 +1,19 @@
 """Bytes or files of photographs to square uint8 pictures, on all cores; what does not decode is named."""
 
+import errno
 import hashlib
 import json
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from threading import Condition
-from typing import Any
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -22,7 +24,7 @@ from collab.data.dicom import DicomImage, is_dicom
 from collab.data.modes import Window, read_gray, to_rgb
 from collab.data.source import Source, Split
 from collab.data.words import make_readable
-from collab.errors import DataError
+from collab.errors import DataError, ResourceError
 
 try:
     import simplejpeg
@@ -46,11 +48,16 @@ _MOST_SHORTER_SIDES = 17
 Encoded = tuple[bytes | Path | np.ndarray | DataError, str]
 """The content of an image, its file, or its pixels as for `decode`, or why there is none; and what errors call it."""
 
+Made = TypeVar("Made")
+
 _AT_ONCE = 32  # images that a thread decodes at a time: few, since encoded photographs of megabytes wait in memory
 _THREADS = max(4, os.cpu_count() or 1)  # PIL lets go of the interpreter lock; a slow drive answers four
 
 _JPEG, _BASELINE = b"\xff\xd8\xff", b"\xff\xc0"  # how a file begins, and the marker of its kind (ITU-T T.81, table B.1)
 _SAYS_MORE = (b"\xff\xe1", b"\xff\xee")  # markers of EXIF data or XMP, which may turn it, and of Adobe's colors
+
+_LASTING = {errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG}
+"""What is wrong with a file until somebody mends it, beside that it is not there."""
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
@@ -70,7 +77,7 @@ def decode(
     """
     if isinstance(image, np.ndarray):
         return _to_square(Image.fromarray(image).convert("RGB"), side)
-    content = _read(image) if isinstance(image, Path) else image
+    content = read_file(image) if isinstance(image, Path) else image
     if (pixels := _read_fitting_jpeg(content, side)) is not None:
         return pixels.transpose(2, 0, 1)
     refuse_lfs_pointer(content, where)
@@ -88,7 +95,7 @@ def decode(
     except DataError:
         raise
     except Exception as cause:  # Pillow's readers raise whatever they stumble over
-        raise DataError(f"{where} does not decode as an image: {_explain(cause, content)}") from cause
+        raise explain_image(cause, content, where) from cause
 
 
 def decode_all(
@@ -98,21 +105,55 @@ def decode_all(
 
     Raises BrokenImages for those that do not decode, when all have been tried, so that they can be mended in one go.
     """
-    broken, count, left = dict[int, str](), 0, iter(images)
-    running = deque[Future[tuple[np.ndarray, dict[int, str]]]]()
+    broken, count = dict[int, str](), 0
+    for decoded, reasons in map_ahead(images, partial(try_all, side=side, window=window)):
+        broken |= {count + at: why for at, why in reasons.items()}
+        count += len(decoded)
+        if not broken:
+            yield decoded
+    if broken:
+        raise BrokenImages(broken, count)
+
+
+def map_ahead(images: Iterable[Encoded], work: Callable[[list[Encoded]], Made]) -> Iterator[Made]:
+    """What `work` makes of some of the `images` at a time, in their order, on all cores."""
+    left, running = iter(images), deque[Future[Made]]()
     with ThreadPoolExecutor(_THREADS) as pool:
         while (some := list(islice(left, _AT_ONCE))) or running:
             if some:
-                running.append(pool.submit(_try_all, some, side, window))
-            if some and len(running) <= _THREADS:
-                continue
-            decoded, reasons = running.popleft().result()
-            broken |= {count + at: why for at, why in reasons.items()}
-            count += len(decoded)
-            if not broken:
-                yield decoded
-    if broken:
-        raise BrokenImages(broken, count)
+                running.append(pool.submit(work, some))
+            if not some or len(running) > _THREADS:
+                yield running.popleft().result()
+
+
+def try_all(
+    images: list[Encoded], side: int, window: Window | None
+) -> tuple[UInt8[np.ndarray, "batch 3 side side"], dict[int, str]]:
+    """The images as squares, and what is wrong with those that are left black, by their place."""
+    decoded = np.zeros((len(images), side, side, 3), np.uint8).transpose(0, 3, 1, 2)  # in the order of decoders' pixels
+    reasons = dict[int, str]()
+    for at, (image, where) in enumerate(images):
+        try:
+            if isinstance(image, DataError):
+                raise image
+            decoded[at] = decode(image, side, window, where=where)
+        except DataError as broken:
+            reasons[at] = str(broken)
+    return np.ascontiguousarray(decoded), reasons
+
+
+@runtime_checkable
+class WithEncoded(Protocol):
+    """A source of images as files or bytes, so that more can be told of them than their pixels."""
+
+    @property
+    def window(self) -> Window | None:
+        """What gray of more than 8 bits is spread by, if the scenario says so."""
+        ...
+
+    def encoded(self, split: Split, rows: np.ndarray) -> Iterator[Encoded]:
+        """The images of `rows`, in that order, before they are decoded."""
+        ...
 
 
 class NamedFiles(Source):
@@ -134,7 +175,12 @@ class NamedFiles(Source):
 
     def images(self, split: Split, rows: np.ndarray) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
         """Decodes the files of `rows`, some at a time."""
-        return decode_all(self.encoded(split, rows), self._side, self._window)
+        return decode_all(self.encoded(split, rows), self._side, self.window)
+
+    @property
+    def window(self) -> Window | None:
+        """What gray of more than 8 bits is spread by."""
+        return self._window
 
     def encoded(self, split: Split, rows: np.ndarray) -> Iterator[Encoded]:
         """The files of `rows`."""
@@ -149,15 +195,18 @@ def refuse_lfs_pointer(content: bytes, where: str) -> None:
 
 
 def digest_files(kind: str, options: Any, files: Iterable[Path]) -> str:
-    """Identity of a source on disk: its options, and name, size and time of each file; contents are not read."""
-    lines = []
+    """Identity of a source on disk: its options, and name, size and time of each file; contents are not read.
+
+    What is not there or cannot be read has neither; whoever decodes it says so.
+    """
+    lines = list[tuple[str, int, int]]()
     for file in files:
         try:
             status = file.stat()
-        except OSError as cause:
-            where = make_readable(str(file))
-            raise DataError(f"{where} cannot be read: {cause.strerror}. Repair or remove it.") from cause
-        lines.append((file.name, status.st_size, status.st_mtime_ns))
+            is_readable = os.access(file, os.R_OK)
+        except OSError:
+            is_readable = False
+        lines.append((file.name, status.st_size, status.st_mtime_ns) if is_readable else (file.name, 0, 0))
     return hashlib.sha256(json.dumps([kind, options, lines]).encode()).hexdigest()
 
 
@@ -183,22 +232,6 @@ class _Room:
 _room = _Room(_MOST_PIXELS)
 
 
-def _try_all(
-    images: list[Encoded], side: int, window: Window | None
-) -> tuple[UInt8[np.ndarray, "batch 3 side side"], dict[int, str]]:
-    """The images as squares, and what is wrong with those that are left black, by their place."""
-    decoded = np.zeros((len(images), side, side, 3), np.uint8).transpose(0, 3, 1, 2)  # in the order of decoders' pixels
-    reasons = dict[int, str]()
-    for at, (image, where) in enumerate(images):
-        try:
-            if isinstance(image, DataError):
-                raise image
-            decoded[at] = decode(image, side, window, where=where)
-        except DataError as broken:
-            reasons[at] = str(broken)
-    return np.ascontiguousarray(decoded), reasons
-
-
 def _read_fitting_jpeg(content: bytes, side: int) -> UInt8[np.ndarray, "side side 3"] | None:
     """A baseline JPEG that is to be decoded and no more; None for all others, and for what is not sound to its end.
 
@@ -222,14 +255,33 @@ def _read_turn(opened: Image.Image) -> Image.Transpose | None:
         return None
 
 
-def _read(file: Path) -> bytes:
+def read_file(file: Path, most: int = -1) -> bytes:
+    """The content of a file, or its first bytes.
+
+    Raises DataError with its name for what `digest_files` sees too: it is not there, no file, or not to be read.
+    ResourceError if the disk fails, which may work again.
+    """
     where = make_readable(str(file))
     try:
-        return file.read_bytes()
+        with open(file, "rb", buffering=0, opener=_open_at_once) as opened:
+            return opened.read(most)
+    except (FileNotFoundError, NotADirectoryError) as cause:
+        why = "is a link to what is not there" if file.is_symlink() else f"cannot be read: {cause.strerror}"
+        raise DataError(f"{where} {why}. Repair or remove it.") from cause
+    except IsADirectoryError as cause:
+        raise DataError(f"{where} is a folder with the name of an image. Rename or remove it.") from cause
     except OSError as cause:
-        raise DataError(f"{where} cannot be read: {cause.strerror}. Repair or remove it.") from cause
+        if cause.errno in _LASTING:
+            raise DataError(f"{where} cannot be read: {cause.strerror}. Repair or remove it.") from cause
+        raise ResourceError(
+            f"{where} cannot be read: {cause.strerror}. Try again; if it stays, look after the disk."
+        ) from cause
     except MemoryError as cause:
         raise DataError(f"{where} cannot be read: there is not enough memory. Make it smaller or remove it.") from cause
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # of a pipe without a writer it would wait for ever
 
 
 def _cut_ends(picture: Image.Image) -> Image.Image:
@@ -246,17 +298,24 @@ def _to_square(picture: Image.Image, side: int) -> UInt8[np.ndarray, "3 side sid
     return np.asarray(picture, dtype=np.uint8).transpose(2, 0, 1)
 
 
+def find_shorter_side(side: int) -> int:
+    """What the shorter side of an image is resized to, of which a square of `side` is taken."""
+    return round(side * 256 / 224) if side >= 128 else side
+
+
 def _cut_center_square(picture: Image.Image, side: int) -> Image.Image:
-    shorter = round(side * 256 / 224) if side >= 128 else side
+    shorter = find_shorter_side(side)
     scale = shorter / min(picture.size)
     wide, high = (max(shorter, round(length * scale)) for length in picture.size)
     left, top = (wide - side) // 2, (high - side) // 2
     return picture.resize((wide, high), Image.Resampling.BILINEAR).crop((left, top, left + side, top + side))
 
 
-def _explain(cause: Exception, content: bytes) -> str:
+def explain_image(cause: Exception, content: bytes, where: str) -> DataError:
+    """What Pillow stumbled over, as an error that names the image."""
+    why, advice = str(cause) or type(cause).__name__, "Repair or remove it."
     if isinstance(cause, MemoryError | Image.DecompressionBombError):
-        return f"{str(cause) or 'there is not enough memory for it'}. Make it smaller or remove it."
-    if isinstance(cause, UnidentifiedImageError):
-        return f"{'its format is unknown' if content else 'it is empty'}. Repair or remove it."
-    return f"{str(cause) or type(cause).__name__}. Repair or remove it."
+        why, advice = str(cause) or "there is not enough memory for it", "Make it smaller or remove it."
+    elif isinstance(cause, UnidentifiedImageError):
+        why = "its format is unknown" if content else "it is empty"
+    return DataError(f"{where} does not decode as an image: {why}. {advice}")

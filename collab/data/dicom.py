@@ -20,7 +20,7 @@ def is_dicom(content: bytes) -> bool:
 
 
 class DicomImage:
-    """One image, of which `pixels` says how many numbers decoding takes.
+    """One image, of which `pixels` says how many numbers decoding takes; `size` is width and height.
 
     Raises DataError with `where` for what is no single image in gray or color, ResourceError without pydicom.
     """
@@ -35,7 +35,8 @@ class DicomImage:
             frames = int(self._set.get("NumberOfFrames") or 1)
             samples = int(self._set.SamplesPerPixel)
             self._bits = int(self._set.BitsStored)
-            self.pixels = int(self._set.Rows) * int(self._set.Columns) * samples
+            self.size = int(self._set.Columns), int(self._set.Rows)
+            self.pixels = self.size[0] * self.size[1] * samples
         except Exception as cause:  # pydicom raises whatever it stumbles over
             raise self._damaged(cause) from cause
         if frames != 1:
@@ -47,6 +48,11 @@ class DicomImage:
             )
         if not 0 < self.pixels <= _MOST_PIXELS:
             raise DataError(f"{where} says that it has {self.pixels:,} pixels. Make it smaller or remove it.")
+
+    @property
+    def mode(self) -> str:
+        """Its kind of pixels and their bits: `MONOCHROME2, 12 bits`."""
+        return f"{self._kind}, {self._bits} bits"
 
     def decode(self, window: Window | None) -> Image.Image:
         """The image in 8 bits: color as it is; gray by `window`, or else the file's window, or its full range."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 
+from collab.data.broken import BrokenImages
 from collab.data.partition import Rows
 from collab.data.source import Pictures, Source, Split
 from collab.errors import BoundaryError
@@ -89,6 +90,15 @@ class Joined(Pictures):
                     f"{self._reader} asked for images of {origin.owner}, which that entity alone reads from its "
                     "source. Others may have what it has published."
                 )
+        reasons, done = dict[int, str](), 0
         for origin, places in stretches:
             for own_split, own_rows in origin.find(split, rows[places]):
-                yield from self._open(origin.name).images(own_split, own_rows)
+                try:
+                    for images in self._open(origin.name).images(own_split, own_rows):
+                        if not reasons:
+                            yield images
+                except BrokenImages as broken:  # those of other sources are wanted too
+                    reasons |= {done + at: why for at, why in broken.reasons.items()}
+                done += len(own_rows)
+        if reasons:
+            raise BrokenImages(reasons, done)

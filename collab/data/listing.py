@@ -1,4 +1,4 @@
-"""What lies in the folder of a split: images by class, and a count of all that is no image of a class."""
+"""What lies in the folder of a split: what has the name of an image, by class, and a count of all else."""
 
 import os
 import re
@@ -41,7 +41,7 @@ class Listing:
 
     Passed over by class are files whose ending is no image's (`others`, by ending) and the number of `inner` folders;
     `loose` files lie in no folder of a class, `litter` is what is hidden or left by systems, by kind of name. `broken`
-    are paths of what cannot be an image, and why.
+    are paths of what cannot be the folder of a class, and why.
     """
 
     folder: Path
@@ -106,7 +106,7 @@ def list_folder(folder: Path) -> Listing:
 
 
 def refuse_broken(listings: Sequence[Listing]) -> None:
-    """Raises DataError for what cannot be an image, or is a folder of none, twenty of them by name."""
+    """Raises DataError for what cannot be the folder of a class, twenty of them by name."""
     broken = {path: why for listing in listings for path, why in listing.broken.items()}
     if broken:
         raise DataError(
@@ -137,13 +137,10 @@ def _list_class(listing: Listing, folder: "os.DirEntry[str]") -> None:
         listing.broken[Path(folder.path)] = "has a name that is not UTF-8, and its class is called by it"
         return
     for entry in entries:
-        ending, kind = os.path.splitext(entry.name)[1].lower(), _tell_kind(entry)
-        is_image = ending in list_endings()
-        if kind not in ("file", "folder") or (is_image and kind == "folder"):
-            listing.broken[Path(entry.path)] = "is a folder with the name of an image" if kind == "folder" else kind
-        elif is_image:
+        ending = os.path.splitext(entry.name)[1].lower()
+        if ending in list_endings():  # whatever it is: whoever decodes it says what is wrong, of all images at once
             images.append(entry.name)
-        elif kind == "folder":
+        elif _tell_kind(entry) == "folder":
             inner += 1
         else:
             others[ending if _ENDING.fullmatch(ending) else "no ending"] += 1

@@ -108,7 +108,12 @@ class ParquetFiles(Source):
 
     def images(self, split: Split, rows: np.ndarray) -> Iterator[UInt8[np.ndarray, "batch 3 side side"]]:
         """Decodes `rows`; ascending rows read each row group once, other orders read it for each run of its rows."""
-        return decode_all(self._read_images(split, rows), self._side, self._window)
+        return decode_all(self.encoded(split, rows), self._side, self.window)
+
+    @property
+    def window(self) -> Window | None:
+        """What gray of more than 8 bits is spread by."""
+        return self._window
 
     def digest(self) -> str:
         """Identity of all files, also of those that rows name in place of bytes."""
@@ -176,7 +181,7 @@ class ParquetFiles(Source):
             raise DataError(f"{where} holds no image. Repair or remove it.")
         return find_beside(path.parent, name, where)
 
-    def _read_images(self, split: Split, rows: np.ndarray) -> Iterator[Encoded]:
+    def encoded(self, split: Split, rows: np.ndarray) -> Iterator[Encoded]:
         """The encoded images of `rows`; a row group is read once for each run of its rows that ascends."""
         starts = np.cumsum([0, *(group.rows for group in self._groups[split])])
         numbers = np.searchsorted(starts, rows, side="right") - 1

@@ -1,10 +1,12 @@
 """Networks that no longer learn: frozen, and folded for speed."""
 
 import copy
-from typing import TypeVar
+from typing import Self, TypeVar, no_type_check
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
+from typing_extensions import override
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -12,6 +14,26 @@ Network = TypeVar("Network", bound=nn.Module)
 def freeze(net: Network) -> Network:
     """`net` itself, in eval mode and without gradients of its parameters; gradients of its input still flow."""
     return net.eval().requires_grad_(False)
+
+
+class Fixed(nn.Module):
+    """A network that stands still while others train behind it: in eval mode, and without gradients."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = freeze(network)
+
+    @override
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        self.network.eval()
+        return self
+
+    @no_type_check
+    def forward(self, x: Tensor) -> Tensor:
+        """What the network answers."""
+        with torch.no_grad():
+            return self.network(x)
 
 
 def fold(net: nn.Module) -> nn.Module:

@@ -31,6 +31,7 @@ from collab.participants.start import Start
 from collab.scenario.base import EntityOptions
 from collab.scenario.kinds import Plugin
 from collab.scenario.model import Refinement
+from collab.scenario.network import NOBODY
 from collab.scenario.parts import Federation
 from collab.seeding import Stream
 from collab.store.release import write_release
@@ -86,16 +87,24 @@ class Entity(Plugin, Defended):
 
     # ---- step 1: one entity pre-trains, splits, releases ------------------------------------------------------------
     def pretrain(self, progress: Progress) -> Report:
-        """Trains F and C on the own images, from given weights on where there are some; releases them (DP-1, DP-2)."""
+        """Trains F and C on the own images, from given weights on where there are some; releases them (DP-1, DP-2).
+
+        C alone, where nobody is to train F.
+        """
         model = self.scenario.model
-        start = Start(model, self.task.outputs)
+        start, is_public = Start(model, self.task.outputs), model.pretrain.by == NOBODY
         split = self.train_split(
-            self.images, Recipe.of(model.pretrain), self.stream("pretrain"), progress, begin=start.split
-        )
+            self.images, Recipe.of(model.pretrain), self.stream("pretrain"), progress,
+            begin=start.split, is_fixed=is_public,
+        )  # fmt: skip
         network = nn.Sequential(split.featurizer, split.decider)
         shape = feature_shape(split.featurizer, self.scenario.data.image_size)
         released = (
-            self._release("featurizer", split.featurizer, {"feature": list(shape), **start.card}),
+            self._release(
+                "featurizer",
+                split.featurizer,
+                {"feature": list(shape), **start.card, **({"trained_by": NOBODY} if is_public else {})},
+            ),
             self._release("decider", split.decider, start.card),
         )
         return Report((*self.score_images([network]), self.score_training(network, self.images)), released)

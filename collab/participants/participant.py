@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from collab.models.backbones import Split
+from collab.models.freeze import Fixed
 from collab.participants.holder import Holder
 from collab.participants.repeats import average_repeats, repeat_streams
 from collab.scenario.model import Refinement
@@ -62,12 +63,17 @@ class Participant(Holder):
         stream: Stream,
         progress: Progress,
         begin: Callable[[], Split] | None = None,
+        *,
+        is_fixed: bool = False,
     ) -> Split:
-        """A new F and C of the scenario's architecture, or what `begin` makes, trained together on images."""
+        """A new F and C of the scenario's architecture, or what `begin` makes, trained together on images.
+
+        F stands still where it `is_fixed`.
+        """
         with stream.initialization():
             split = begin() if begin else self.new_split()
         train_classifier(
-            nn.Sequential(split.featurizer, split.decider),
+            nn.Sequential(Fixed(split.featurizer) if is_fixed else split.featurizer, split.decider),
             images,
             recipe,
             stream=stream,

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from torch import nn
+
+from collab.errors import ScenarioError
 from collab.models.backbones import Split, build_network, build_split, cut
 from collab.models.pretrained import load_weights
-from collab.scenario.network import Network
+from collab.scenario.network import NOBODY, Network
 from collab.store.weights_file import read_weights
 
 SLACK = 1 << 30
@@ -34,6 +37,12 @@ class Start:
         if model.std is not None:
             tensors.pop("normalize.std", None)
         drawn = load_weights(network, tensors)
+        split = cut(network, model.architecture, model.hook)
+        if model.pretrain.by == NOBODY and (lacking := [name for name in drawn if name in _layers(split.featurizer)]):
+            raise ScenarioError(
+                f"model.pretrain: with `by: nobody` all of F comes from the weights, and they lack "
+                f"{', '.join(lacking)}. Split the network at an earlier hook, or let an entity pre-train."
+            )
         normalize = network.get_submodule("normalize")
         self.card = {
             "weights": {
@@ -43,4 +52,8 @@ class Start:
                 "drawn": list(drawn),
             }
         }
-        return cut(network, model.architecture, model.hook)
+        return split
+
+
+def _layers(network: nn.Module) -> set[str]:
+    return {name for name, _ in network.named_modules()}

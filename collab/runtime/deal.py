@@ -6,13 +6,28 @@ pixels, and torch is not imported (but by the sources of torchvision).
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
+from collab.data.decoding import NamedFiles
+from collab.data.looking import find_strangers
+from collab.data.words import say_count, say_lines
 from collab.errors import DataError, ScenarioError
 from collab.participants.assignment import Assignment, assign
+from collab.participants.holding import Holding
 from collab.participants.sources import Sources, open_part
 from collab.scenario.model import Scenario
 from collab.scenario.rows import refuse_mistakes
 from collab.scenario.sources import Data, OwnSource
 from collab.scenario.sweep import Cell, list_refusals
+
+HELDOUT, UNSCORED, PUBLIC = "held-out images", "images that are not scored", "public images"
+OF_NOBODY = "images of nobody"
+"""Private images that no entity has, where a row from scratch takes a share of all."""
+
+MEND_STRANGERS = (
+    "Repair or remove them, or leave them out: --set data.broken=skip. `collab check-data` looks at all images to "
+    "their end, and lists what else does not decode."
+)
 
 Tell = Callable[[str], None]
 """Whom a sentence is told that somebody should read before a run."""
@@ -34,6 +49,40 @@ def deal(scenario: Scenario, sources: Sources | None = None, tell: Tell = lambda
     for notice in assignment.notices[len(passed_over) :]:
         tell(notice)
     return assignment
+
+
+def refuse_strangers(scenario: Scenario, sources: Sources, assignment: Assignment) -> None:
+    """Raises DataError with all files that are to be played and cannot be read, or do not begin as an image.
+
+    Each is opened, and its first bytes are read; whether an image decodes to its end is seen when it is decoded.
+    """
+    parts = list[str]()
+    for whose, holding in list_holdings(scenario, assignment).items():
+        strangers = list[str]()
+        for origin, part in assignment.divide(holding):
+            source = sources.by_origin[origin.name]
+            if isinstance(source, NamedFiles):
+                for split, rows in origin.find(part.split, part.rows):
+                    strangers += find_strangers(source.encoded(split, rows)).values()
+        if strangers:
+            many = say_count(len(strangers), "file is no image", "files are no images")
+            parts.append(f"{whose}: {many}:{say_lines(strangers)}")
+    if parts:
+        raise DataError("\n".join([*parts, MEND_STRANGERS]))
+
+
+def list_holdings(scenario: Scenario, assignment: Assignment) -> dict[str, Holding]:
+    """All images that a scenario plays, each once but for such as several entities hold, by whose they are."""
+    holdings = dict(assignment.holders)
+    held = np.concatenate([holding.rows for holding in holdings.values()])
+    read = assignment.oracle(scenario)
+    others = {
+        OF_NOBODY: read.part(np.flatnonzero(~np.isin(read.rows, held))),
+        HELDOUT: assignment.heldout,
+        UNSCORED: assignment.unscored,
+        PUBLIC: assignment.public,
+    }
+    return holdings | {whose: holding for whose, holding in others.items() if len(holding)}
 
 
 def deal_cells(cells: Sequence[Cell], tell: Tell = lambda text: None) -> tuple[Assignment, ...]:

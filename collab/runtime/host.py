@@ -13,12 +13,13 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from collab.data.joined import DEALT, Joined
 from collab.data.source import Pictures, Source
 from collab.errors import MAKE_ROOM, BoundaryError, CollabError, EntityError, ResourceError, StoreError, is_full_disk
 from collab.participants.assignment import ORACLE, Assignment
+from collab.participants.left_out import leave_out
 from collab.participants.sources import open_origin
 from collab.plugins.discovery import Plugins
 from collab.results.metric import load_metrics
@@ -179,25 +180,29 @@ class Host:
             self._run = run_spec.run
             self._sources.clear()
             self._participants.clear()
-        leads, is_oracle = job.participant == run_spec.scenario.model.pretrain.by, job.participant == ORACLE
+        leads, is_oracle = job.participant == run_spec.scenario.model.pretrain.leader, job.participant == ORACLE
         list_own = partial(list_files, run_spec.run, job.participant, leads=leads, is_oracle=is_oracle)
         before = list_own()
         if run_spec.is_fresh:
             progress.forget()
         player, stage = None, STAGES[job.stage]
+        given = leave_out(run_spec.assignment, run_spec.scenario, run_spec.run) if is_oracle else run_spec.assignment
         with ExitStack() as stack:
             if compute is not None:
                 import torch
 
                 torch.set_num_threads(run_spec.setting.threads)
                 player = self._participant(run_spec, job.participant, compute)
+                if is_oracle:  # what others have left out since it was made is not there
+                    oracle = cast("Oracle", player)
+                    oracle.assignment, oracle.holding = given, given.oracle(run_spec.scenario)
                 # Whatever else draws from torch's generator; and on a GPU nothing else waits for this job's kernels.
                 stack.enter_context(player.stream(job.stage).initialization("otherwise"))
                 stack.enter_context(compute.lane())
             playing = Playing(
                 run_spec.scenario,
                 run_spec.run,
-                run_spec.assignment,
+                given,
                 run_spec.plugins,
                 source=partial(self._open_sources, run_spec, job.participant),
             )
@@ -305,7 +310,6 @@ def _participant(run_spec: RunSpec, name: str, compute: Compute) -> "Entity | Or
         oracle = Oracle(name, run_spec.scenario, run_spec.run, task=task, classes=classes, compute=compute)
         names = [each.name for each in run_spec.scenario.entities]
         oracle.seeds = {each: seed for each in names if (seed := _fetch_seed(run_spec, each)) is not None}
-        oracle.assignment, oracle.holding = run_spec.assignment, run_spec.assignment.oracle(run_spec.scenario)
         return oracle
     stated = next(each for each in run_spec.scenario.entities if each.name == name)
     entity: Entity = run_spec.plugins.load("entities", stated.kind)(

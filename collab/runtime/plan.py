@@ -54,5 +54,5 @@ def make_keys(
 
 def participants(scenario: Scenario) -> tuple[str, ...]:
     """Who plays, first those whom others wait for."""
-    leader = scenario.model.pretrain.by
+    leader = scenario.model.pretrain.leader
     return leader, ORACLE, *(entity.name for entity in scenario.entities if entity.name != leader)

@@ -8,7 +8,7 @@ from bisect import bisect_right, insort
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,8 @@ import numpy as np
 
 from collab.errors import BoundaryError, CollabError, DataError, EntityError, ResourceError, StoreError
 from collab.participants.assignment import ORACLE, Assignment, count_labels
+from collab.participants.left_out import leave_out
+from collab.participants.sources import Sources
 from collab.plain_json import json_text
 from collab.plugins.discovery import INSTALLED, Plugins
 from collab.report.attack_page.verdicts import list_verdicts
@@ -25,7 +27,7 @@ from collab.results.metric import Metric, load_metrics, score_answers
 from collab.results.opened import Opened
 from collab.results.table import Result, write_results
 from collab.runtime.cache import Cache
-from collab.runtime.deal import deal
+from collab.runtime.deal import deal, refuse_strangers
 from collab.runtime.host import Emit, Outcome, RunSpec, environment, put_elsewhere, tell_notes
 from collab.runtime.leak_check import Leak, LeakCheck, find_unlisted
 from collab.runtime.plan import make_keys, needed, plan
@@ -42,6 +44,8 @@ from collab.store.private import private_seed
 from collab.store.shelves import shelf_at, uri_of_run
 from collab.training.precision import resolve_compute
 from collab.types import Report
+
+MEND_THEM = "Repair or remove these images and give the same command, or leave them out: --set data.broken=skip"
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,19 @@ class Prepared:
 
     @classmethod
     def of(cls, scenario: Scenario, where: Where, watch: Emit = lambda event: None) -> "Prepared":
-        """A scenario that is dealt here; `watch` is told what its source has to say."""
-        return cls.of_dealt(scenario, deal(scenario, tell=tell_notes(watch)), where)
+        """A scenario that is dealt here; `watch` is told what its sources have to say.
+
+        Raises DataError with the files that are no images, unless all were decoded before or broken ones are left out.
+        """
+        sources = Sources.open(scenario)
+        prepared = cls.of_dealt(scenario, deal(scenario, sources, tell=tell_notes(watch)), where)
+        cache = Cache(where.cache)
+        decoding = [job for job in prepared.jobs if STAGES[job.stage].fails_whole]
+        is_decoded = all(cache.holds(prepared.keys[job.name], job.participant) for job in decoding)
+        is_strict = scenario.data.broken == "refuse" and scenario.on_failure == "stop"
+        if is_strict and (where.is_fresh or not is_decoded):
+            refuse_strangers(scenario, sources, prepared.assignment)
+        return prepared
 
     @classmethod
     def of_dealt(cls, scenario: Scenario, assignment: Assignment, where: Where) -> "Prepared":
@@ -182,10 +197,13 @@ class Run:
         self._waiting.remove(job.name)
         self._startable.remove(self._places[job.name])
 
-    def stop(self) -> None:
-        """Hands out nothing more."""
-        self._waiting.clear()
-        self._startable.clear()
+    def stop(self, failed: str) -> bool:
+        """Hands out nothing more but jobs of the stage of `failed` if that fails as a whole: whether it does."""
+        stage = self._named[failed].stage
+        kept = {name for name in self._waiting if STAGES[stage].fails_whole and self._named[name].stage == stage}
+        self._waiting &= kept
+        self._startable = [place for place in self._startable if self.jobs[place].name in kept]
+        return STAGES[stage].fails_whole
 
     def restore(self, job: Job) -> bool:
         """Whether the cache held this job's outcome, which is then ours and its files in the run's folder."""
@@ -217,30 +235,29 @@ class Run:
         named = [(self._named[name], outcome) for name, outcome in outcomes.items()]
         crossings = (outcome.crossings(job.participant, job.stage) for job, outcome in named)
         write_ledger(self.folder / "ledger.parquet", list(chain.from_iterable(crossings)))
-        played = [job for job, _ in named]
-        rows = tabulate(self.scenario, played, outcomes, self._answers_of, self._local, self._score_answers)
+        present, played = self.present, [job for job, _ in named]
+        answers_of, local = partial(self._answers_of, present.heldout_digest), self._find_local(present)
+        rows = tabulate(self.scenario, played, outcomes, answers_of, local, self._score_answers)
         record = self._record(named)
         if any(row.attack for row in rows):
             rows += list_verdicts(Opened.of_results(self.folder, self.scenario, rows, record))
         write_results(self.folder / "results.parquet", rows)
         return tuple(rows)
 
-    @cached_property
-    def _local(self) -> Mapping[str, np.ndarray]:
+    def _find_local(self, present: Assignment) -> Mapping[str, np.ndarray]:
         """Which of the held-out images are an entity's own, of those who may gain."""
-        assignment = self.assignment
-        return assignment.find_local(
-            each.name for each in self.scenario.entities if each.name in assignment.holders and not each.is_onlooker
+        return present.find_local(
+            each.name for each in self.scenario.entities if each.name in present.holders and not each.is_onlooker
         )
 
-    def _answers_of(self, participant: str, digest: str) -> Answers:
+    def _answers_of(self, scored: str, participant: str, digest: str) -> Answers:
         """What a participant kept of each held-out image, and which images those are."""
         answers = take_answers(self.folder / "answers" / participant, digest)
-        return replace(answers, images=self.assignment.heldout_digest)
+        return replace(answers, images=scored)
 
     def _score_answers(self, rows: Sequence[Result]) -> list[Result]:
         """What metrics of plugins make of the answers of held-out images."""
-        classes = self.assignment.heldout.labels
+        classes = self.present.heldout.labels
         main = self.scenario.data.main_metric.name
         return score_answers(self._metrics, rows, main, np.asarray(classes), self.untold.append)
 
@@ -249,6 +266,11 @@ class Run:
         names = [each.name for each in self.scenario.entities]
         found = {name: read_pictures(self.folder / "pictures" / name, Sheet) for name in names}
         return {name: sheet for name, sheet in found.items() if sheet is not None}
+
+    @property
+    def present(self) -> Assignment:
+        """Who holds which rows, without those that were left out so far."""
+        return leave_out(self.assignment, self.scenario, self.folder)
 
     @cached_property
     def audit(self) -> LeakCheck:
@@ -264,8 +286,17 @@ class Run:
         return found + (find_unlisted(self.folder, refused, self.scenario.store.uri) if is_whole else [])
 
     def errors(self) -> list[CollabError]:
-        """What failed by itself, each with what to do; what merely needed it is not named."""
-        return [self._error(self._named[name], outcome) for name, outcome in self.failures.items() if outcome.exit_code]
+        """What failed by itself, each with what to do; what merely needed it is not named. Broken images are one."""
+        failed = {name: outcome for name, outcome in self.failures.items() if outcome.exit_code}
+        broken = [name for name in failed if self._is_broken(name)]
+        errors = [self._error(self._named[name], outcome) for name, outcome in failed.items() if name not in broken]
+        lists = "\n".join(failed[name].failure for name in self._named if name in broken)
+        nothing = "Nothing was trained. " if self.scenario.on_failure == "stop" else ""
+        return [DataError(f"{lists}\n{nothing}{MEND_THEM}"), *errors] if broken else errors
+
+    def _is_broken(self, failed: str) -> bool:
+        stage = STAGES[self._named[failed].stage]
+        return stage.fails_whole and self.failures[failed].exit_code == DataError.exit_code
 
     @property
     def seconds(self) -> float:
@@ -324,8 +355,8 @@ class Run:
             "notices": self.assignment.notices,
             "metrics": [asdict(metric.entry) for metric in self._metrics],
             "classes": self.assignment.classes,
-            "images": self.assignment.images,
-            "labels": count_labels(self.assignment),
+            "images": self.present.images,
+            "labels": count_labels(self.present),
             "seconds": round(self.seconds, 2),
             "jobs": jobs,
             "failures": {name: each.failure for name, each in self.failures.items()},

@@ -101,8 +101,8 @@ def schedule(
                 _tell(run, outcome.job, watch)
                 made.add(key)
                 if outcome.failure and run.scenario.on_failure == "stop":
-                    run.stop()
-                    if at_once == 1:  # nobody else is served by waiting for what it has under way
+                    is_going_on = run.stop(outcome.job)
+                    if at_once == 1 and not is_going_on:  # nobody else is served by waiting for what it has under way
                         return hosts.start_seconds
 
 

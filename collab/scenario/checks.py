@@ -6,6 +6,7 @@ from typing import Any
 from collab.architectures import ARCHITECTURES, Architecture, Backbone
 from collab.meant import did_you_mean
 from collab.scenario.holding_checks import check_holding, check_onlookers, check_partition
+from collab.scenario.network import NOBODY
 from collab.scenario.own_source_checks import check_own_sources
 from collab.scenario.plain_values import Finding, entry, items, names_in, no_such_entity, number_in
 from collab.scenario.row_checks import check_expectations, check_federation, check_row
@@ -15,7 +16,7 @@ from collab.tasks import TASKS
 OF_ANY_WIDTH = tuple(name for name, kind in ARCHITECTURES.items() if kind.width is not None)
 """Backbones whose width is free."""
 
-RESERVED = {"oracle", "public", "store", "release", "heldout"}
+RESERVED = {"oracle", "public", "store", "release", "heldout", NOBODY}
 """Names of no entity: folders and parties of a run."""
 
 
@@ -119,9 +120,17 @@ def _check_inference(content: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _check_model(content: Mapping[str, Any], names: Sequence[str]) -> Iterator[Finding]:
     model = entry(content, "model", dict)
-    by = entry(entry(model, "pretrain", dict), "by", str)
-    if by is not None and names and by not in names:
-        yield ("model", "pretrain", "by"), no_such_entity(by, names)
+    pretrain = entry(model, "pretrain", dict)
+    by, fits = entry(pretrain, "by", str), entry(pretrain, "decider_by", str)
+    for key, name in (("by", by), ("decider_by", fits)):
+        if name not in (None, NOBODY) and names and name not in names:
+            yield ("model", "pretrain", key), no_such_entity(str(name), names)
+    if by == NOBODY and (model is None or model.get("weights") is None):
+        yield ("model", "pretrain", "by"), "is nobody, so that F must come from `weights`, and there are none"
+    if by == NOBODY and fits in (None, NOBODY):
+        yield ("model", "pretrain", "by"), "is nobody; name in `decider_by` the entity that fits C on its own images"
+    if by not in (None, NOBODY) and fits is not None:
+        yield ("model", "pretrain", "decider_by"), "has no effect without `by: nobody`"
     for key in ("weights_license", "mean", "std"):
         if model is not None and model.get(key) is not None and model.get("weights") is None:
             yield ("model", key), "has no effect without `weights`"

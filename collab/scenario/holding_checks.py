@@ -60,7 +60,8 @@ def _has_own(entity: Mapping[str, Any]) -> bool:
 def check_onlookers(content: Mapping[str, Any], entities: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[Finding]:
     """Entities without images of their own: they train on none, and say nothing about which they are."""
     rows = [row for _, row in items(content.get("refinements"))]
-    trained = {entry(entry(entry(content, "model", dict), "pretrain", dict), "by", str)}
+    pretrain = entry(entry(content, "model", dict), "pretrain", dict)
+    trained = {entry(pretrain, "by", str), entry(pretrain, "decider_by", str)}
     trained |= {entry(row, "entity", str) for row in rows}
     trained |= {name for row in rows for name in names_in(row, "unpoisoned")}
     trained |= {name for _, each in items(content.get("federated")) for name in names_in(each, "entities")}

@@ -25,8 +25,22 @@ class ImageSchedule(Schedule):
 class Pretrain(ImageSchedule):
     """Step 1: who trains the network that is split."""
 
-    by: Name = Field(description="The entity that pre-trains; the papers take the one with most images.")
+    by: Name = Field(
+        description="The entity that pre-trains; the papers take the one with most images. `nobody`: F is what "
+        "`weights` of the model say, and only C is fitted, by whom `decider_by` names."
+    )
+    decider_by: Name | None = Field(
+        None, description="With `by: nobody`: the entity that fits C on its own images, F standing still, and trains R."
+    )
 
+    @property
+    def leader(self) -> str:
+        """The entity that releases F, C and R."""
+        return self.decider_by or self.by
+
+
+NOBODY = "nobody"
+"""Who pre-trains where F is public; no entity has this name."""
 
 _OURS = {name: kind for name, kind in ARCHITECTURES.items() if not name.startswith(TIMM)}
 _SIDES = "; ".join(

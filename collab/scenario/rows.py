@@ -61,7 +61,7 @@ def find_part_mistakes(scenario: Scenario) -> Iterator[Finding]:
         if model.weights == IMAGENET:
             yield ("model", "weights"), "torchvision publishes none of a plugin; name a file of your own, X.safetensors"
     entities = {entity.name: entity for entity in scenario.entities}
-    leader = entities[scenario.model.pretrain.by]
+    leader = entities[scenario.model.pretrain.leader]
     if leader.options.is_late:
         text = f"{leader.name!r} is a {leader.kind}, which comes last; who pre-trains comes first"
         yield ("model", "pretrain", "by"), text

@@ -101,6 +101,11 @@ class Data(Part):
         "each private class is held out, drawn by the seed; one image at least and never all.",
     )
     group: str | None = Field(None, min_length=1, description=_ABOUT_GROUP)
+    broken: Literal["refuse", "skip"] = Field(
+        "refuse",
+        description="What is done about images that do not decode: nothing is played before all of them are mended, or "
+        "they are left out, counted in the report and in the results.",
+    )
     task: Literal[tuple(TASKS)] = Field(  # type: ignore[valid-type]
         "classification", description=f"What the network answers: {_ANSWERS}."
     )
@@ -350,7 +355,9 @@ class CelebA(Data):
     opens: ClassVar = {"celeba": "collab.data.celeba:CelebA"}
     tells = ("attributes", "identities")
     source: Literal["celeba"] = Field(description="Aligned faces, their attributes and identities.")
-    root: str = Field(description="Folder of `img_align_celeba` and the list files, relative to this file.")
+    root: str = Field(
+        description="Folder of `img_align_celeba` and the lists, or of `Anno`, `Eval` and `Img`; relative to this file."
+    )
 
 
 class EachItsOwn(Data):

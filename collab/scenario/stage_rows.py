@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collab.scenario.model import Refinement, Scenario
 
+LEFT_OUT: Final = "left_out"
+LEFT_OUT_OF_ALL: Final = "left_out_of_all"
 PRETRAIN: Final = "pretrain"
 PUBLIC: Final = "c_public"
 RECONSTRUCTOR: Final = "reconstructor"
@@ -31,12 +33,16 @@ Owners = tuple[str, ...] | None
 
 def is_pretraining(scenario: "Scenario", row: "Refinement") -> bool:
     """Whether a row from scratch asks for what pre-training does anyway: same images, same recipe, no weights."""
-    is_leaders = row.own == "images" and row.entity == scenario.model.pretrain.by and scenario.model.weights is None
+    is_leaders = row.own == "images" and row.entity == scenario.model.pretrain.leader and scenario.model.weights is None
     return is_leaders and row.epochs is None and row.repeats in (None, 1) and scenario.scratch is None
 
 
 def _leader(scenario: "Scenario") -> Owners:
-    return (scenario.model.pretrain.by,)
+    return (scenario.model.pretrain.leader,)
+
+
+def _everybody(scenario: "Scenario") -> Owners:
+    return tuple(entity.name for entity in scenario.entities)
 
 
 def _publishers(scenario: "Scenario") -> Owners:
@@ -49,6 +55,8 @@ def _pretraining(scenario: "Scenario") -> Owners:
 
 
 OWNERS: Final[Mapping[str, Callable[["Scenario"], Owners]]] = {
+    LEFT_OUT: lambda scenario: _everybody(scenario) if scenario.data.broken == "skip" else None,
+    LEFT_OUT_OF_ALL: lambda scenario: () if scenario.data.broken == "skip" else None,
     PRETRAIN: _pretraining,
     PUBLIC: lambda scenario: (),
     RECONSTRUCTOR: _leader,

@@ -82,7 +82,7 @@ class Planning:
     @property
     def leader(self) -> str:
         """The entity that pre-trains and releases F, C and R."""
-        return self.scenario.model.pretrain.by
+        return self.scenario.model.pretrain.leader
 
     @property
     def publishers(self) -> tuple[str, ...]:
@@ -145,6 +145,8 @@ class Stage(ABC, Generic[Player]):
     is_brief: ClassVar[bool] = False
     """Whether its jobs start though no core is free: such as wait for one another at every turn, so that processes that
     share the cores are sooner done than a queue."""
+    fails_whole: ClassVar[bool] = False
+    """Whether its other jobs are played though one has failed, so that all that is wrong is told at once."""
     tells: ClassVar[bool] = False
     """Whether facts of its report are sentences about the images, to be told as soon as they are known."""
 

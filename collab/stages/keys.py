@@ -51,7 +51,7 @@ class Keys:
     @property
     def leader(self) -> str:
         """The entity that pre-trains."""
-        return self.scenario.model.pretrain.by
+        return self.scenario.model.pretrain.leader
 
     def entity(self, name: str) -> EntityPart:
         """An entity as the scenario states it."""
@@ -88,7 +88,8 @@ class Keys:
         first = origin.starts[part.split]
         rows, labels = (np.ascontiguousarray(each, dtype=np.int64) for each in (part.rows - first, part.labels))
         digests = [hashlib.sha256(each.tobytes()).hexdigest() for each in (rows, labels)]
-        asked = [] if self.given.asked.is_plain else [asdict(self.given.asked)]
+        asked: list[Any] = [] if self.given.asked.is_plain else [asdict(self.given.asked)]
+        asked += ["without broken images"] if self.scenario.data.broken == "skip" else []
         source = find_parts(self.scenario)[origin.name].source
         code = [] if source in SOURCES else [source, self.code("sources", source)]
         # Two entities may read one folder, and what is held out for all may be one of theirs: files of other places.

@@ -43,6 +43,8 @@ class Pretrain(EntityStage):
 def network_options(model: Network) -> dict[str, Any]:
     """The part without what says where weights lie; with the digest of what lies there, and what that brings along."""
     options = {key: value for key, value in plain(model).items() if key not in _OF_WEIGHTS}
+    if model.pretrain.decider_by is None:
+        del options["pretrain"]["decider_by"]
     file = model.weights_file
     if file is not None:
         options["weights"] = [digest_weights(file.path), file.mean, file.std, file.license]

@@ -107,6 +107,7 @@ def _from_features(keys: Keys, row: Refinement, most_rows: int) -> str:
 
 def _from_scratch(keys: Keys, row: Refinement) -> str:
     schedule = plain(keys.scenario.scratch or keys.scenario.model.pretrain)
+    schedule.pop("decider_by", None)
     options = {
         "recipe": {**schedule, "by": None, "epochs": row.epochs or schedule["epochs"]},
         "network": keys.backbone,  # the hook does not change what a whole network learns

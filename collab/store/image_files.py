@@ -4,6 +4,7 @@ import math
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from collab.store.files import TEMPORARY
 
 
 def write_images(folder: Path, shape: tuple[int, ...], blocks: Iterable[np.ndarray]) -> Path:
-    """Writes 8-bit images, together of this shape, to `images.npy` in `folder`; returns its path.
+    """Writes 8-bit images, together of this shape or fewer of them, to `images.npy` in `folder`; returns its path.
 
     Raises StoreError before the first block is made if the disk has less room than they need. Of a file that was not
     finished nothing is left.
@@ -29,10 +30,19 @@ def write_images(folder: Path, shape: tuple[int, ...], blocks: Iterable[np.ndarr
         with unfinished.open("wb") as file:
             # Written and not mapped: pages of a mapped file count as memory of this process, all of them in the end,
             # and the system kills who writes to one when the disk is full.
-            np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+            _write_head(file, shape)
+            count = 0
             for images in blocks:
                 file.write(np.ascontiguousarray(images).data)
+                count += len(images)
+            if count < shape[0]:
+                file.seek(0)
+                _write_head(file, (count, *shape[1:]))  # as long as the first: numpy leaves room for any number
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
     return target
+
+
+def _write_head(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})

@@ -19,7 +19,7 @@ LONGEST, AT_ONCE = 500, 100
 
 
 class Mlflow(Tracker):
-    """Writes a run of MLflow, with the library `mlflow` or its small part, `mlflow-skinny`."""
+    """Writes a run of MLflow, with the library `mlflow`; for a server its small part does, `mlflow-skinny`."""
 
     Options: ClassVar[type[TrackerOptions]] = options.Mlflow
     options: options.Mlflow
@@ -27,10 +27,14 @@ class Mlflow(Tracker):
     @override
     def begin(self, scenario: Scenario, run: Path) -> None:
         self._mlflow = import_extra("mlflow", "mlflow")
-        self._client = self._mlflow.MlflowClient(self.options.uri or folder_of("mlflow", run).resolve().as_uri())
-        name = self.options.experiment or scenario.name
+        uri, beside, name = self.options.uri, dict[str, str](), self.options.experiment or scenario.name
+        if uri is None:
+            folder = folder_of("mlflow", run).resolve()
+            folder.mkdir(parents=True, exist_ok=True)
+            uri, beside = f"sqlite:///{folder / 'mlflow.db'}", {"artifact_location": (folder / "artifacts").as_uri()}
+        self._client = self._mlflow.MlflowClient(uri)
         there = self._client.get_experiment_by_name(name)
-        experiment = self._client.create_experiment(name) if there is None else there.experiment_id
+        experiment = self._client.create_experiment(name, **beside) if there is None else there.experiment_id
         self._run = self._client.create_run(experiment, run_name=run.name).info.run_id
         self._series = Series()
         made = [

@@ -14,11 +14,12 @@ class TensorBoard(TrackerOptions):
 
 
 class Mlflow(TrackerOptions):
-    """Writes a run of MLflow, to its server or to a folder."""
+    """Writes a run of MLflow, to its server or into a database."""
 
     kind: Literal["mlflow"] = Field(description="A run of MLflow.")
     uri: str | None = Field(
-        None, description="Its tracking URI; a folder of files, `trackers/mlflow` of the folder of runs, unless given."
+        None,
+        description="Its tracking URI; a database, `trackers/mlflow/mlflow.db` of the folder of runs, unless given.",
     )
     experiment: str | None = Field(None, description="Its experiment; the scenario's name unless given.")
 

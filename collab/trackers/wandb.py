@@ -21,9 +21,9 @@ class Wandb(Tracker):
 
     @override
     def begin(self, scenario: Scenario, run: Path) -> None:
-        folder = folder_of("wandb", run)
+        wandb, folder = import_extra("wandb", "wandb"), folder_of("wandb", run)
         folder.mkdir(parents=True, exist_ok=True)
-        self._run = import_extra("wandb", "wandb").init(
+        self._run = wandb.init(
             project=self.options.project, group=scenario.name, name=run.name, config=parameters(scenario),
             dir=str(folder), mode=self.options.mode, reinit="create_new",
         )  # fmt: skip

@@ -43,7 +43,9 @@ def claim(name: str, sentence: str) -> Callable[[Callable[Asked, Iterable[Compar
 
 def pretrained_on_a_part(evidence: Evidence) -> str:
     """A sentence where who pre-trains holds less than all of X, which the papers' networks have seen; else nothing."""
-    by = evidence.scenario.model.pretrain.by
+    if evidence.scenario.model.weights is not None:
+        return "pre-trained from given weights"
+    by = evidence.scenario.model.pretrain.leader
     share = next(each.share for each in evidence.scenario.entities if each.name == by)
     return "" if share == 1.0 else f"pre-trained on a part of X, that of {by}"
 

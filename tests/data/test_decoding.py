@@ -1,6 +1,8 @@
 """Files that are odd beside their pixels: strange EXIF data, extreme shapes, and what is no image at all."""
 
+import errno
 import io
+import os
 import struct
 import subprocess
 import sys
@@ -11,8 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from collab.data.decoding import _Room, decode, digest_files
-from collab.errors import DataError
+from collab.data.broken import BrokenImages
+from collab.data.decoding import Encoded, _Room, decode, decode_all, digest_files
+from collab.data.looking import find_strangers
+from collab.errors import DataError, ResourceError
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 1234\n"
 
@@ -147,11 +151,79 @@ def test_what_is_no_image_is_called_what_it_is(tmp_path: Path, content: bytes, w
             decode(image, 16, where=str(tmp_path / "a.png"))
 
 
-def test_what_cannot_be_read_is_no_broken_image(tmp_path: Path) -> None:
+@pytest.fixture
+def odd(tmp_path: Path) -> dict[Path, str]:
+    """What has the name of an image and cannot be one, and what is said of it."""
     (tmp_path / "x.png").mkdir()
-    for name, why in (("x.png", "Is a directory"), ("gone.png", "No such file")):
-        with pytest.raises(DataError, match=rf"{name} cannot be read: {why}"):
-            decode(tmp_path / name, 16, where=str(tmp_path / name))
     (tmp_path / "link.png").symlink_to(tmp_path / "gone.png")
-    with pytest.raises(DataError, match=r"link\.png cannot be read: No such file"):
-        digest_files("imagefolder", [], [tmp_path / "link.png"])
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "pointer.png").write_bytes(POINTER)
+    (tmp_path / "page.jpg").write_bytes(b"<html>")
+    words = {
+        "x.png": "is a folder with the name of an image. Rename or remove it.",
+        "gone.png": "cannot be read: No such file or directory. Repair or remove it.",
+        "link.png": "is a link to what is not there. Repair or remove it.",
+        "loop.png": "cannot be read: Too many levels of symbolic links. Repair or remove it.",
+        "pipe.png": "does not decode as an image: it is empty. Repair or remove it.",
+        "pointer.png": "is a Git LFS pointer, not the file itself. Run `git lfs pull` in its folder.",
+        "page.jpg": "does not decode as an image: its format is unknown. Repair or remove it.",
+    }
+    return {tmp_path / name: f"{tmp_path / name} {why}" for name, why in words.items()}
+
+
+def test_what_is_no_file_of_an_image_is_named_in_the_same_words_before_it_is_decoded(odd: dict[Path, str]) -> None:
+    files: list[Encoded] = [(file, str(file)) for file in odd]
+    with pytest.raises(BrokenImages) as error:
+        list(decode_all(files, 16))
+    assert list(error.value.reasons.values()) == list(odd.values())
+    assert list(find_strangers(files).values()) == list(odd.values())
+
+
+def test_a_file_without_rights_is_named_and_a_disk_that_fails_is_no_broken_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure of the disk ends the stage: were the image left out, the cache would keep it so."""
+    file = tmp_path / "a.png"
+    file.write_bytes(encoded(Image.new("L", (8, 8))))
+    opens = os.open
+
+    def fail(number: int) -> None:
+        def opener(path: object, *rest: int) -> int:
+            if path == str(file) or path == file:
+                raise OSError(number, os.strerror(number), str(path))
+            return opens(path, *rest)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(os, "open", opener)
+
+    fail(errno.EACCES)
+    with pytest.raises(BrokenImages, match=r"a\.png cannot be read: Permission denied\. Repair or remove it"):
+        list(decode_all([(file, str(file))], 16))
+    fail(errno.EIO)
+    with pytest.raises(ResourceError, match=r"a\.png cannot be read: Input/output error\. Try again"):
+        list(decode_all([(file, str(file))], 16))
+
+
+def test_a_digest_follows_whether_a_file_can_be_read(odd: dict[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or an image that was left out would stay so when its rights are mended."""
+    digests = [digest_files("x", [], odd)]
+    gone = next(file for file in odd if file.name == "gone.png")
+    gone.write_bytes(b"")
+    digests.append(digest_files("x", [], odd))
+    monkeypatch.setattr(os, "access", lambda path, mode: path != gone)
+    digests.append(digest_files("x", [], odd))
+    gone.unlink()
+    assert digest_files("x", [], odd) == digests[0]
+    assert len(set(digests)) == 3
+
+
+@pytest.mark.parametrize("kind", [kind for kind in sorted(Image.SAVE) if kind in Image.OPEN])
+def test_whatever_pillow_opens_is_no_stranger(kind: str, tmp_path: Path) -> None:
+    """Of a few formats the first bytes say nothing."""
+    file = tmp_path / "a.image"
+    for mode in ("RGB", "L", "1"):
+        try:
+            Image.new(mode, (16, 16)).save(file, kind)
+        except (OSError, KeyError, ValueError):  # not of this mode, or without another program
+            continue
+        assert find_strangers([(file, "a")]) == {}

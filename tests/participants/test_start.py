@@ -15,9 +15,11 @@ from collab.architectures import ARCHITECTURES
 from collab.errors import EntityError, ScenarioError, StoreError
 from collab.models.backbones import build_network
 from collab.participants.start import Start
+from collab.report.pages.summary import summarize
 from collab.runtime.play import Played
 from collab.runtime.run import Prepared
 from collab.scenario.model import Scenario
+from collab.scenario.network import ImageSchedule
 from collab.scenario.reader import read_scenario
 from collab.stages.pretrain import network_options
 from tests.places import TINY
@@ -68,6 +70,36 @@ def test_weights_reach_the_released_network_and_no_row_from_scratch(
     assert {row.row for row in ours.rows if row.entity == "a1"} >= {"1", "pretrain"}  # two networks now
 
 
+def test_a_public_featurizer_is_the_weights_to_the_bit_and_one_entity_fits_the_decider(
+    small: Small, weights: Path, tmp_path: Path
+) -> None:
+    given = load_file(weights)
+    scenario = small(f"model.weights={weights}", "model.pretrain={by: nobody, decider_by: a2, epochs: 1}")
+    found = play_here(scenario, tmp_path / "runs")
+    released = load_file(found.run / "release" / "featurizer.safetensors")
+    compared = [name for name in released if not name.startswith("normalize.")]
+    assert len(compared) > 10
+    assert all(torch.equal(released[name], given[name]) for name in compared)  # BatchNorm's statistics too
+    decider = load_file(found.run / "release" / "decider.safetensors")
+    assert not torch.equal(decider["conv4_1.body.0.weight"], given["conv4_1.body.0.weight"])
+    cards = [json.loads((found.run / "release" / f"{name}.json").read_text()) for name in ("featurizer", "decider")]
+    assert [card["trained_by"] for card in cards] == ["nobody", "a2"]
+    assert {row.entity for row in found.rows if row.row in ("pretrain", "reconstructor")} == {"a2"}
+    answer = summarize(scenario, found.rows, (), {}).gained
+    own = next(row.value for row in found.rows if (row.row, row.entity, row.metric) == ("c_own_a4", "a4", "top1"))
+    assert own is not None
+    assert "what they bring without any pool, by a decider that each refined on features of its own images" in answer
+    assert f"a4 {100 * own:.1f} %" in answer
+
+
+def test_a_public_featurizer_is_all_in_the_weights(small: Small, weights: Path, tmp_path: Path) -> None:
+    stem = {name: value for name, value in load_file(weights).items() if name.startswith("stem.")}
+    save_file(stem, tmp_path / "stem.safetensors")
+    model = small(f"model.weights={tmp_path}/stem.safetensors", "model.pretrain={by: nobody, decider_by: a1}").model
+    with pytest.raises(ScenarioError, match=r"all of F comes from the weights, and they lack conv2_1\.body\.0, "):
+        Start(model, 4).split()
+
+
 def test_a_transformer_on_weights_plays_from_tokens_to_table_and_attack(small: Small, tmp_path: Path) -> None:
     """Names are those of torchvision's class, which another makes the file with; 3 attacks look into C and behind F."""
     theirs = VisionTransformer(32, 4, 6, 4, 16, 64, num_classes=11)
@@ -91,7 +123,9 @@ def test_a_transformer_on_weights_plays_from_tokens_to_table_and_attack(small: S
 
 
 def test_without_weights_the_key_is_what_it_was(small: Small) -> None:
-    assert network_options(small().model).keys() == {"backbone", "width", "hook", "pretrain"}
+    options = network_options(small().model)
+    assert options.keys() == {"backbone", "width", "hook", "pretrain"}
+    assert options["pretrain"].keys() == {"by", *ImageSchedule.model_fields}
 
 
 def test_the_file_counts_by_its_content_and_not_by_its_place(small: Small, weights: Path, tmp_path: Path) -> None:
@@ -130,6 +164,11 @@ def test_weights_of_another_network_end_the_run_with_what_does_not_fit(small: Sm
         ),
         (["model.weights_license=MIT"], "model.weights_license: has no effect without `weights`"),
         (["model.mean=[0, 0, 0]"], "model.mean: has no effect without `weights`"),
+        (["model.pretrain={by: nobody, decider_by: a1}"], "by: is nobody, so that F must come from `weights`"),
+        (["model.pretrain={by: nobody}"], "by: is nobody; name in `decider_by` the entity that fits C"),
+        (["model.pretrain={by: a1, decider_by: a2}"], "decider_by: has no effect without `by: nobody`"),
+        (["model.pretrain={by: nobody, decider_by: a9}"], "decider_by: there is no entity 'a9'"),
+        (["entities.a2.name=nobody"], "'nobody' is reserved"),
     ],
 )
 def test_what_is_not_there_is_told_with_what_to_do(

@@ -12,7 +12,7 @@ from PIL import Image
 from rich.console import Console
 
 from collab.cli import main
-from collab.errors import DataError, EntityError
+from collab.errors import DataError
 from collab.report.pages.page import write_page
 from collab.runtime.host import Event
 from collab.runtime.leak_check import LeakCheck
@@ -235,7 +235,7 @@ def test_an_image_that_does_not_decode_keeps_only_its_entity_from_playing(images
     images.path_of("a4", 0).write_bytes(b"no image")
     images.sets.append("on_failure=continue")
     found = images.played(tmp_path / "runs")
-    assert {type(failure) for failure in found.failures} == {EntityError}  # of a4; the oracle waits for its images
+    assert {type(failure) for failure in found.failures} == {DataError}  # of a4; the oracle waits for its images
     assert {"1", "7", "9"} <= {row.row for row in found.rows}
     assert not {"10", "11", "12"} & {row.row for row in found.rows}
 

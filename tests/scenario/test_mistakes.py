@@ -9,7 +9,7 @@ Complaints = Callable[..., list[str]]
 # (what stands in the valid file, what stands there instead with @ where the complaint must point to, its words)
 FAULTS = {
     "unknown key": ("epochs: 2", "@epochz: 2", "unknown key; did you mean `epochs`?"),
-    "key far from any": ("epochs: 2", "@zzz: 2", "unknown key; allowed: augment, batch_size, by, epochs"),
+    "key far from any": ("epochs: 2", "@zzz: 2", "unknown key; allowed: augment, batch_size, by, decider_by, epochs"),
     "python name of lambda": ("lambda: 0.5", "@ssim_weight: 0.5", "unknown key"),
     "key of another kind": ("defense: none", "defense: {kind: none, @blocks: 2}", "unknown key; allowed: kind"),
     "key of another source": ("classes: 6", "@root: .", "unknown key"),

@@ -229,9 +229,10 @@ def test_mlflow_gets_parameters_curves_and_results(monkeypatch: pytest.MonkeyPat
     stub.entities = kept  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "mlflow", stub)
     tell("mlflow", tmp_path, experiment="mine")
-    assert stub.calls[0] == ("client", ((tmp_path / "trackers/mlflow").as_uri(),), {})
+    place = tmp_path / "trackers/mlflow"
+    assert stub.calls[0] == ("client", (f"sqlite:///{place}/mlflow.db",), {})
     assert [call[1:] for call in stub.calls[1:4]] == [
-        (("mine",), {}), (("mine",), {}), (("e1",), {"run_name": "r1"}),
+        (("mine",), {}), (("mine",), {"artifact_location": f"file://{place}/artifacts"}), (("e1",), {"run_name": "r1"}),
     ]  # fmt: skip
     params = dict(param for _, _, named in stub.calls if "params" in named for param in named["params"])
     assert params["model.backbone"] == "resnet8"
@@ -271,8 +272,9 @@ def test_tensorboard_reads_what_was_written(tmp_path: Path) -> None:
 def test_mlflow_reads_what_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mlflow = pytest.importorskip("mlflow", reason="the extra")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    tell("mlflow", tmp_path)
-    client = mlflow.MlflowClient((tmp_path / "trackers/mlflow").as_uri())
+    uri = (tmp_path / "kept").as_uri()
+    tell("mlflow", tmp_path, uri=uri)
+    client = mlflow.MlflowClient(uri)
     (run,) = client.search_runs([client.get_experiment_by_name("check").experiment_id])
     assert (run.info.run_name, run.info.status) == ("r1", "FINISHED")
     assert run.data.params["model.backbone"] == "resnet8"

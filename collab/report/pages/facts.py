@@ -140,3 +140,10 @@ def list_refusals(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         (f"{job}: {name}", told) for job, each in facts for name, told in each.items() if name.startswith("refused")
     ]
+
+
+def list_told_of_images(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """Sentences about images that stages told of them: which do not decode and were left out, which stand twice."""
+    facts = record.get("facts", {})
+    left_out = [each["left out"] for job, each in facts.items() if job.startswith("decode ") and "left out" in each]
+    return (*left_out, *facts.get("find copies", {}).values())

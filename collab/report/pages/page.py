@@ -73,8 +73,7 @@ def draw_page(run: Opened) -> str:
     scenario, record = run.scenario, run.record
     names = [entity.name for entity in scenario.entities]
     sent = sum_crossings(names, run.crossings, scenario.data.image_size, run.rows)
-    copies = record.get("facts", {}).get("find copies", {}).values()  # sentences about images that stand twice
-    notices = (*copies, *record.get("notices", ()))
+    notices = (*facts.list_told_of_images(record), *record.get("notices", ()))
     cells = judge_attacks(run)
     summary = summarize(scenario, run.rows, sent, run.pictures, cells, notices)
     made = make_tables(scenario, run.rows)

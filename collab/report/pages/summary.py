@@ -103,7 +103,8 @@ def summarize(
     }
     disclosed = " ".join(filter(None, (describe_verdicts(judged, defenses), describe_disclosure(shown))))
     cautions = (*_alone_is_better(gains), *notices, *_cautions(scenario, results))
-    return Summary(gains, local, shown, verdicts, _gained(scenario, gains, local), disclosed, _cost(sent), cautions)
+    gained = " ".join((_gained(scenario, gains, local), *_brought_by_weights(scenario, results)))
+    return Summary(gains, local, shown, verdicts, gained, disclosed, _cost(sent), cautions)
 
 
 def _gain(scenario: Scenario, pooled: Sequence[Refinement], results: Results, name: str, of: str) -> Gain | None:
@@ -120,6 +121,23 @@ def _gain(scenario: Scenario, pooled: Sequence[Refinement], results: Results, na
     scratch = next(filter(None, (results.find(each, name, metric) for each in raw)), None)
     unpoisoned = measure_gain(main, results.find(f"c_unpoisoned_{row.name}", name, metric), without)
     return Gain(name, str(row.name), row.pool, main, with_pool, without, change, unpoisoned, scratch, of == LOCAL)
+
+
+def _brought_by_weights(scenario: Scenario, results: Results) -> Iterator[str]:
+    """What pretrained weights are worth without any pool, so that nobody takes it for a gain by sharing."""
+    if scenario.model.weights is None:
+        return
+    main = scenario.data.main_metric
+    alone = {entity.name: results.find(f"c_own_{entity.name}", entity.name, main.name) for entity in scenario.entities}
+    reached = [f"{name} {main.write(row.value)}" for name, row in alone.items() if row and row.value is not None]
+    if reached:
+        yield (
+            f"The network began from pretrained weights: what they bring without any pool, by a decider that each "
+            f"refined on features of its own images alone, is {join_names(reached)} (rows c_own). Rows from scratch "
+            "know nothing of the weights."
+        )
+    else:
+        yield "The network began from pretrained weights; `controls: true` would show what those bring without a pool."
 
 
 def _gained(scenario: Scenario, gains: Sequence[Gain], local: Sequence[Gain]) -> str:
