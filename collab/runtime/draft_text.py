@@ -16,7 +16,8 @@ seed: 0
 data:
   source: own                    # each party has images of its own, which its process alone reads
   image_size: $side                 # $sides
-$held_out  # $about_public: R, which rebuilds images from features, learns on them, and so do attackers.
+$held_out  # broken: skip                 # files that do not decode are left out and counted; else all are listed and none is played
+  # $about_public: R, which rebuilds images from features, learns on them, and so do attackers.
   public: $public
 model:
   backbone: resnet8              # small, as images are few; `weights` begins from a pretrained network (docs/scenario.md)
