@@ -1,7 +1,7 @@
 """The command line; torch, ray, pyarrow and jinja2 are imported inside the commands that need them."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from collab.cli_check_data import check_data
 from collab.cli_export import export
 from collab.cli_init import init
 from collab.cli_options import (
@@ -28,6 +29,7 @@ from collab.cli_options import (
 from collab.cli_plugins import new, plugins_app, schema
 from collab.cli_process import Interruption, open_streams
 from collab.cli_store import cache_app, store_app
+from collab.cli_tables import print_tables
 from collab.cli_validate import validate
 from collab.errors import INTERRUPTED, MAKE_ROOM, CollabError, ScenarioError, StoreError, is_full_disk
 from collab.plain_json import json_text
@@ -145,7 +147,7 @@ def run(
         print(json_text(result))
     else:
         _print_warnings([failure.told for failure in pages.failures])
-        _print_tables(make_tables(loaded.scenario, played.rows))
+        print_tables(make_tables(loaded.scenario, played.rows))
         took = f"{played.seconds:.0f} s, of which {played.start_seconds:.1f} s until work began"
         cached = f"{played.cached} of {played.jobs} jobs from the cache"
         if only is not None:
@@ -194,6 +196,7 @@ def sweep(
 
 app.command()(init)
 app.command()(validate)
+app.command("check-data")(check_data)
 app.command()(schema)
 app.command()(new)
 app.command()(export)
@@ -279,7 +282,7 @@ def _play_sweep(
     else:
         print("\n".join(swept.answer))
         if swept.verdicts:
-            _print_tables([tabulate_verdicts(swept.verdicts, OVER_SEEDS)])
+            print_tables([tabulate_verdicts(swept.verdicts, OVER_SEEDS)])
         took = f"{swept.seconds:.0f} s; {swept.cells} cells, {swept.finished_before} of them finished before"
         print(f"{took}\nreport   {swept.folder / 'report.html'}\nresults  {swept.folder / 'results.parquet'}")
         print(f"means    {swept.folder / 'means.parquet'}")
@@ -335,24 +338,3 @@ def _print_warnings(warnings: Sequence[str]) -> None:
     console = Console(width=None if sys.stdout.isatty() else 140)
     for warning in warnings:
         console.print(Text(warning, style="bold red"))
-
-
-def _print_tables(tables: Iterable[Any]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    for table in tables:
-        drawn = Table(title=escape(table.title), title_justify="left", box=box.SIMPLE_HEAD, caption_justify="left")
-        for index, column in enumerate(table.columns):
-            drawn.add_column(
-                escape(column), justify="left" if index < 3 else "right", no_wrap=index < 2 or column == "attack"
-            )
-        for index, line in enumerate(table.lines):
-            if index in table.rules:
-                drawn.add_section()
-            drawn.add_row(*map(escape, line))
-        drawn.caption = escape("\n".join(table.notes))
-        console.print(drawn)

@@ -98,6 +98,8 @@ def write_draft(folders: Mapping[str, Path], public: Path, out: Path, asks: str 
     except BaseException:
         out.unlink()
         raise
+    if not asking.is_split:
+        told.append(_note_interval(asking))
     return Draft(tuple(told), estimate_seconds(question))
 
 
@@ -124,6 +126,15 @@ def _count_passes(what: str, images: int) -> int:
     """Passes over so many images that make the steps of a recipe."""
     batch = 2 * BATCH if what == "refine" else BATCH
     return min(MOST_PASSES, max(1, math.ceil(STEPS[what] * batch / images)))
+
+
+def _note_interval(asking: PartyFolder) -> str:
+    """How much its own held-out images can tell: a share of hits of n images has an interval of 1 / sqrt(n) at most."""
+    count = max(1, round(HOLD_OUT * asking.images))
+    return (
+        f"note: about {say_count(count, 'image')} of {asking.name} will be held out; what is scored on these alone is "
+        f"known to ±{100 / math.sqrt(count):.0f} points."
+    )
 
 
 def _fill_in(question: Question, file: str) -> str:

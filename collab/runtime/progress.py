@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from collab.runtime.host import Emit, Event
@@ -21,8 +22,13 @@ def show_sweep(console: Console) -> AbstractContextManager[Emit]:
     return _show(console, _Cells())
 
 
+def show_looks(console: Console) -> AbstractContextManager[Emit]:
+    """The same for a look at images: how many of each holder's have been looked at."""
+    return _show(console, _Looks())
+
+
 @contextmanager
-def _show(console: Console, board: "_Jobs | _Cells") -> Iterator[Emit]:
+def _show(console: Console, board: "_Jobs | _Cells | _Looks") -> Iterator[Emit]:
     noted = set[str]()
 
     def is_repeated(event: Event) -> bool:
@@ -131,6 +137,38 @@ class _Cells:
         table = Table("cell", "last stage started", title=self._summarize(), title_justify="left", box=None)
         for run, label in self._labels.items():
             table.add_row(label, self._news.get(run, ""))
+        return table
+
+
+class _Looks:
+    """How many images of each holder have been looked at."""
+
+    def __init__(self) -> None:
+        self.start = time.perf_counter()
+        self._seen: dict[str, tuple[int, int]] = {}
+
+    def take(self, event: Event) -> None:
+        if event["event"] == "look":
+            seen, images = self._seen.get(str(event["holder"]), (0, 0))
+            self._seen[str(event["holder"])] = seen + int(event["images"]), images + int(event["of"])
+
+    @property
+    def progress(self) -> str:
+        return f"{time.perf_counter() - self.start:7.1f} s  "
+
+    def is_logged(self, event: Event) -> bool:
+        return event["event"] == "note" or bool(event.get("of"))
+
+    def explain(self, event: Event) -> str:
+        return _explain(event) if event["event"] == "note" else f"{event['holder']}: {event['of']:,} images"
+
+    def draw(self) -> Table:
+        seconds = time.perf_counter() - self.start
+        seen, images = (sum(counts) for counts in zip(*self._seen.values(), strict=True)) if self._seen else (0, 0)
+        title = f"{seen:,} of {images:,} images looked at, {seconds:.0f} s"
+        table = Table("whose", "", "", title=title, title_justify="left", box=None)
+        for holder, (seen, images) in self._seen.items():
+            table.add_row(holder, ProgressBar(max(images, 1), seen, width=30), f"{seen:,} of {images:,}")
         return table
 
 

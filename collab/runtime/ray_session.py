@@ -81,6 +81,9 @@ class RaySession:
         try:
             with _in_environment(inherited), _same_signals():
                 self.ray.init(address=address, logging_level=logging.ERROR, **options)
+                if address == "local" and self.ray.cluster_resources().get("CPU", 0) < 1:  # less than a whole core is 0
+                    self.ray.shutdown()
+                    self.ray.init(address=address, logging_level=logging.ERROR, num_cpus=1, **options)
         except ConnectionError as cause:
             raise ResourceError(
                 f"no Ray cluster answers at {address!r}: {cause}. Is it running, and is RAY_AUTH_TOKEN (or "

@@ -355,7 +355,9 @@ class CelebA(Data):
     opens: ClassVar = {"celeba": "collab.data.celeba:CelebA"}
     tells = ("attributes", "identities")
     source: Literal["celeba"] = Field(description="Aligned faces, their attributes and identities.")
-    root: str = Field(description="Folder of `img_align_celeba` and the list files, relative to this file.")
+    root: str = Field(
+        description="Folder of `img_align_celeba` and the lists, or of `Anno`, `Eval` and `Img`; relative to this file."
+    )
 
 
 class EachItsOwn(Data):

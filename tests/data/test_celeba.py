@@ -1,5 +1,6 @@
 """CelebA as it is distributed, made small: lists, rows, attributes, people, and what is wrong with a list."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,68 @@ def write(root: Path, rows: list[tuple[str, int, int, list[int]]]) -> None:
     lines = [str(len(rows)), " ".join(ATTRIBUTES) + " "]
     lines += [f"{name}  " + " ".join(f"{mark:2d}" for mark in marks) for name, _, _, marks in rows]
     (root / "list_attr_celeba.txt").write_text("\n".join(lines) + "\n")
+
+
+def as_on_the_drive(root: Path) -> None:
+    for place, name in (
+        ("Anno", "identity_CelebA.txt"),
+        ("Anno", "list_attr_celeba.txt"),
+        ("Eval", "list_eval_partition.txt"),
+    ):
+        (root / place).mkdir(exist_ok=True)
+        (root / name).rename(root / place / name)
+    (root / "Img").mkdir()
+    (root / "img_align_celeba").rename(root / "Img/img_align_celeba")
+
+
+def as_kaggle(root: Path) -> None:
+    """Lists with commas and heads, and the folder of images in one of the same name; the identities are added."""
+    for name, head in (("list_attr_celeba", ",".join(ATTRIBUTES)), ("list_eval_partition", "partition")):
+        old = root / f"{name}.txt"
+        lines = old.read_text().splitlines()[2 if "attr" in name else 0 :]
+        (root / f"{name}.csv").write_text(
+            "\n".join([f"image_id,{head}", *(",".join(line.split()) for line in lines)]) + "\n"
+        )
+        old.unlink()
+    (root / "img_align_celeba").rename(root / "inner")
+    (root / "img_align_celeba").mkdir()
+    (root / "inner").rename(root / "img_align_celeba/img_align_celeba")
+
+
+@pytest.mark.parametrize("lay_out", [as_on_the_drive, as_kaggle])
+def test_other_layouts_are_the_same_set(lay_out: Callable[[Path], None], tmp_path: Path) -> None:
+    make(tmp_path)
+    expected = CelebA(image_size=16, seed=0, root=tmp_path)
+    rows = np.arange(len(expected.labels("test")))
+    images = np.concatenate(list(expected.images("test", rows)))
+    lay_out(tmp_path)
+    source = CelebA(image_size=16, seed=0, root=tmp_path)
+    assert (source.classes, source.attribute_names) == (expected.classes, expected.attribute_names)
+    for split in ("train", "test"):
+        assert source.names(split) == expected.names(split)
+        assert np.array_equal(source.labels(split), expected.labels(split))
+    assert np.array_equal(source.attributes("test", rows), expected.attributes("test", rows))
+    assert np.array_equal(np.concatenate(list(source.images("test", rows))), images)
+    assert len(source.digest()) == 64
+
+
+def test_kaggles_copy_alone_does_not_say_whom_an_image_shows(tmp_path: Path) -> None:
+    make(tmp_path)
+    as_kaggle(tmp_path)
+    (tmp_path / "identity_CelebA.txt").unlink()
+    with pytest.raises(
+        DataError, match=r"has no identity_CelebA\.txt, .*Kaggle's copy leaves it out: take it from .*Anno"
+    ):
+        opened(tmp_path)
+
+
+def test_a_mistake_in_a_csv_names_its_line(tmp_path: Path) -> None:
+    make(tmp_path)
+    as_kaggle(tmp_path)
+    path = tmp_path / "list_eval_partition.csv"
+    path.write_text(path.read_text().replace("\n", "\nnothing,x\n", 1))
+    with pytest.raises(DataError, match=r"list_eval_partition\.csv:2: 'nothing x' is not the name of an image"):
+        opened(tmp_path)
 
 
 def opened(root: Path) -> object:
@@ -102,7 +165,7 @@ def test_a_missing_list_or_folder_is_told(tmp_path: Path) -> None:
         opened(tmp_path)
     make(tmp_path)
     (tmp_path / "identity_CelebA.txt").unlink()
-    with pytest.raises(DataError, match=r"identity_CelebA\.txt cannot be read"):
+    with pytest.raises(DataError, match=r"has no identity_CelebA\.txt, which says whom"):
         opened(tmp_path)
 
 

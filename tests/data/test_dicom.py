@@ -1,7 +1,6 @@
 """DICOM images: which values are black and white, against closed forms and pydicom's windows; what is refused."""
 
 import io
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 
 from collab.data.decoding import decode
 from collab.data.folders import ImageFolders
-from collab.errors import DataError, ResourceError
+from collab.errors import DataError
 
 pydicom = pytest.importorskip("pydicom", reason="pip install 'collab[dicom]'")
 REAL = Path(pydicom.__file__).parent / "data/test_files"
@@ -118,10 +117,3 @@ def test_a_folder_of_dicom_is_a_source_with_a_window(tmp_path: Path) -> None:
     assert images[0, 0].ravel().tolist() == list(range(256))
     digests = {ImageFolders(**options, window=window).digest() for window in (None, (0, 4080), (0, 4081))}
     assert len(digests) == 3
-
-
-def test_the_extra_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    content = dicom(TWELVE)
-    monkeypatch.setitem(sys.modules, "pydicom", None)
-    with pytest.raises(ResourceError, match=r"pip install 'collab\[dicom\]'"):
-        read(content)

@@ -1,6 +1,7 @@
 """Every kind of pixel that Pillow knows: what becomes of it, or that it is refused by name."""
 
 import io
+import sys
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 
 from collab.data.decoding import decode
 from collab.data.modes import Gray, to_rgb
-from collab.errors import DataError
+from collab.errors import DataError, ResourceError
 
 RGB = tuple[int, int, int]
 SIXTEEN = Gray(16)
@@ -173,3 +174,9 @@ def test_hidden_colors_of_transparent_pixels_do_not_show() -> None:
     file = io.BytesIO()
     table.save(file, "PNG", transparency=bytes([255, 51]))  # a fifth of red on white
     assert decode(file.getvalue(), 16, where="x")[:, 0, 0].tolist() == [255, 204, 204]
+
+
+def test_dicom_without_its_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    with pytest.raises(ResourceError, match=r"pip install 'collab\[dicom\]'"):
+        decode(bytes(128) + b"DICM", 16, where="x")

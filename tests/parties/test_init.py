@@ -56,7 +56,8 @@ def test_the_steps_of_the_page_lead_from_folders_to_the_report(folder: Path, tmp
 
 def test_the_file_says_what_was_seen_and_is_short(folder: Path) -> None:
     broken = break_some(folder)
-    CliRunner().invoke(app, shlex.split(COMMANDS[0])[1:])
+    told = CliRunner().invoke(app, shlex.split(COMMANDS[0])[1:]).output
+    assert "about 4 images of hospital_b will be held out; what is scored on these alone is known to ±50 points" in told
     text = (folder / "parties.yaml").read_text()
     assert "class_names: {Cat: cat, Dog: dog}" in text
     assert 'class_names: {cats: cat, "hörse": horse}' in text

@@ -16,6 +16,7 @@ from collab.participants.sources import Sources, open_origin
 from collab.runtime.play import Played
 from collab.runtime.run import Prepared, Where
 from collab.scenario.model import Scenario
+from collab.scenario.reader import read_scenario
 from collab.scenario.sweep import read_sweep
 from collab.store.ledger import read_ledger
 from tests.parties.three_parties import COUNTS, read_parties
@@ -188,3 +189,31 @@ def test_held_out_images_that_are_also_in_training_are_refused(root: Path, tmp_p
     scenario = read_parties(root, *overrides)
     with pytest.raises(DataError, match="the test split is a copy of the training split"):
         play_here(scenario, tmp_path)
+
+
+def test_some_are_dealt_to_and_some_have_their_own(root: Path, tmp_path: Path) -> None:
+    """a is dealt half of the creatures of two species; b has photographs that it says are of these."""
+    (tmp_path / "mixed.yaml").write_text(f"""
+name: mixed
+data: {{source: creatures, image_size: 16, classes: 4, train: 160, test: 40, private_classes: [species_00, species_01]}}
+model: {{backbone: resnet8, width: 4, hook: conv3_1, pretrain: {{by: a, epochs: 1, batch_size: 16}}}}
+reconstructor: {{epochs: 1, batch_size: 16}}
+entities:
+  - {{name: a, share: 0.5, defense: {{kind: dpm, blocks: 1, epochs: 1, batch_size: 16}}}}
+  - name: b
+    data: {{source: imagefolder, root: {root}/B, hold_out: 0.25, class_names: {{Cat: species_00, dogs: species_01}}}}
+    defense: none
+refine: {{epochs: 1, batch_size: 16}}
+refinements: [{{row: 2, own: images, share: 1.0, epochs: 1}}, {{row: 3, entity: b, own: features, pool: [a]}}]
+""")
+    scenario = read_scenario(tmp_path / "mixed.yaml").scenario
+    assignment = given(scenario)
+    assert assignment.classes == ("species_00", "species_01")
+    assert (len(assignment.entities["a"]), len(assignment.entities["b"])) == (40, 27)
+    assert (len(assignment.held_out_of("b")), len(assignment.heldout)) == (9, 29)  # beside 20 of the creatures' tests
+    assert len(assignment.everything) == 80 + 27
+    played = play_here(scenario, tmp_path / "runs")
+    assert not played.failures
+    shown = np.load(played.run / "heldout/images.npy")
+    assert np.array_equal(shown[20:], np.load(played.run / "private/b/heldout/images.npy"))
+    assert len(np.load(played.run / "private/oracle/images.npy")) == 107

@@ -20,11 +20,15 @@ class NoRay:
         self.asked: dict[str, Any] = {}
         self.threads: str | None = None
         self.ends, self._failure = 0, failure
+        self.cores = 2.0
 
     def init(self, **options: Any) -> None:
         self.asked, self.threads = options, os.environ.get("OMP_NUM_THREADS")
         if self._failure:
             raise self._failure
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": self.cores} if self.cores else {}
 
     def shutdown(self) -> None:
         self.ends += 1
@@ -121,3 +125,14 @@ def test_without_a_home_ray_is_given_its_token(ray: NoRay, tmp_path: Path, monke
     assert tokens[0] is None
     assert len(tokens[1] or "") == 64
     assert tokens[2] == tokens[1]
+
+
+def test_in_less_than_one_core_ray_is_told_of_one(ray: NoRay) -> None:
+    """Ray rounds 0.9 of a core, as a container may have, down to none."""
+    ray.cores = 0
+    with RaySession("local", 1):
+        assert ray.asked["num_cpus"] == 1
+    assert ray.ends == 2
+    ray.cores = 1
+    with RaySession("local", 1):
+        assert "num_cpus" not in ray.asked
