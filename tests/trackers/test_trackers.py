@@ -9,6 +9,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from collab.errors import ResourceError, ScenarioError
 from collab.plugins.discovery import INSTALLED, Plugins
@@ -103,6 +104,18 @@ def test_a_run_has_the_same_bits_whoever_listens_and_goes_on_without_who_fails(
     assert told[-1] == {"event": "end", "results": len(again.rows)}
     assert told[1:-1] == [event for event in events if event.get("text") not in notes]
     assert {"planned", "start", "epoch", "done"} <= {event["event"] for event in told}
+
+
+def test_what_a_tracker_draws_is_drawn_by_nobody_else(plugins: Plugins, tmp_path: Path) -> None:
+    """In one process it is told of an epoch amid a training, whose dropout draws from torch's generator."""
+    nosy = Kinds(plugins).options("trackers", "nosy").model_validate({"kind": "nosy"})
+    trackers = Trackers(plugins, lambda event: None)
+    trackers.begin(small_scenario().model_copy(update={"trackers": (nosy,)}), tmp_path / "small" / "r1")
+    torch.manual_seed(0)
+    undisturbed = torch.rand(4)
+    torch.manual_seed(0)
+    trackers({"event": "epoch", "run": "r1", "loss": 1.0})
+    assert torch.equal(torch.rand(4), undisturbed)
 
 
 def test_keys_and_results_do_not_depend_on_trackers(small: Callable[..., Scenario], tmp_path: Path) -> None:
