@@ -56,7 +56,8 @@ def check_data(
         if out is not None:
             print(f"page     {out}")
     if found.broken:
-        print(f"error: {len(found.broken):,} of {found.images:,} images do not decode", file=sys.stderr)
+        count = f"{len(found.broken):,} of {found.images:,} images do not decode"
+        print(f"error: {count}: mend them, or leave them out with `--set data.broken=skip`", file=sys.stderr)
         raise typer.Exit(DataError.exit_code)
 
 

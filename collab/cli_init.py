@@ -44,4 +44,4 @@ def init(
         print(line)
     takes = format_duration(made.seconds)
     print(f"{out}: written. It takes about {takes} of one core, attacks some minutes more ({MEASURED}).")
-    print(f"next:\n  collab validate {quote(str(out))}\n  collab run {quote(str(out))} --audit quick")
+    print(f"next:\n  collab check-data {quote(str(out))}\n  collab run {quote(str(out))} --audit quick")
