@@ -7,7 +7,7 @@ from string import Template
 PAGE = Template("""\
 # What would $asking gain from what $others publish, and what would it disclose?
 # Written by `collab init`; change what you like: docs/parties.md explains it, docs/scenario.md has every key.
-#   collab validate $file            says who holds how many images, and what is not played
+#   collab check-data $file          looks at every image: who holds how many, and what does not decode
 #   collab run $file --audit quick   plays it and attacks what is published: report.html, audit.html
 # It takes about $takes of one core, attacks some minutes more ($measured).
 name: parties
