@@ -133,7 +133,7 @@ def test_new_plugins_and_their_tests_run_as_they_are(collab: Collab, tmp_path: P
     }
     for name, word in words.items():
         code, out, err = collab("plugins", "list", name, "--plugin-dir", "project")
-        assert (code, "broken" in out, word in out) == (0, False, True), out + err
+        assert (code, "\n    broken: " in out, word in out) == (0, False, True), out + err
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"],

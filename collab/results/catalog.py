@@ -20,7 +20,7 @@ WORDS: Mapping[str, str] = {
     "k": "1|5",
     "name": r"[^\[\]]+",
     "main": "top1|map|degrees",
-    "number": r"\d+",
+    "number": r"\d+(?:\.\d+)?",
     "reader": "plain|fixed|fresh",
     "what": "original|poisoned",
     "guess": "unrelated|mean|class_mean",

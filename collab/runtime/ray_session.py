@@ -137,6 +137,7 @@ def _import_ray() -> Any:
     os.environ.setdefault("RAY_raylet_start_wait_time_s", str(START_SECONDS))
     import ray
 
+    ray._private.ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = False  # whoever imported Ray before us
     return ray
 
 

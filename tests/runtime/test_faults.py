@@ -15,7 +15,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from collab.cli import main
-from collab.errors import DataError, EntityError, ResourceError, StoreError
+from collab.errors import DataError, ResourceError, StoreError
 from collab.participants.entity import Entity
 from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
@@ -36,7 +36,7 @@ def temporary_files(out: Path) -> list[Path]:
     return [path for path in out.rglob("*") if path.name.startswith(".tmp")]
 
 
-def test_an_image_that_does_not_decode_names_entity_stage_and_file(tmp_path: Path) -> None:
+def test_images_that_do_not_decode_are_named_with_whose_they_are(tmp_path: Path) -> None:
     for name, count in (("train", 48), ("test", 12)):
         rng = np.random.default_rng(0)
         images = []
@@ -54,10 +54,10 @@ def test_an_image_that_does_not_decode_names_entity_stage_and_file(tmp_path: Pat
     (tmp_path / "scenario.yaml").write_text(text.replace(line, other))
     scenario = read_scenario(tmp_path / "scenario.yaml", ["entities.*.share=0.25"]).scenario
     with pytest.raises(
-        EntityError, match=r"(?s)entity 'a1' failed in stage 'decode'.* do not decode.*row \d+ of .*train\.parquet"
+        DataError, match=r"(?s)a1: 2 of 6 images do not decode:\n  row \d+ of .*train\.parquet"
     ) as caught:
         quietly(scenario, tmp_path / "runs")
-    assert caught.value.exit_code == 4
+    assert caught.value.exit_code == 2
     assert not list((tmp_path / "runs").rglob("*.arrow"))
 
 

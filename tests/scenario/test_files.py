@@ -86,7 +86,7 @@ def test_a_scenario_file_is_valid_and_says_how_to_run_it(path: Path, tmp_path: P
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
 def test_a_sweep_file_is_valid_and_says_how_to_run_it(path: Path) -> None:
-    sweep, cells = read_sweep(path)
+    sweep, cells = read_sweep(path, check_paths=False)
     assert sweep.name == path.stem
     lengths = [len(axis.values) for axis in sweep.axes]
     points = {"zip": lengths[0], "grid": math.prod(lengths), "star": 1 + sum(length - 1 for length in lengths)}

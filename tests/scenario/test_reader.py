@@ -220,6 +220,7 @@ def test_source_options_are_what_the_source_takes_besides_the_common_ones(scenar
         "test": "test.parquet",
         "image": "image",
         "label": "class",
+        "window": None,
     }
 
 

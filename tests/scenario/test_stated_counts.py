@@ -20,7 +20,7 @@ OF_PAPERS = {"visualmixer": {50_000}}
 def scenario_of(path: Path) -> Scenario:
     """The scenario in a file; of a sweep its first cell."""
     if "\naxes:" in path.read_text(encoding="utf-8"):
-        return read_sweep(path)[1][0].scenario
+        return read_sweep(path, check_paths=False)[1][0].scenario
     return read_scenario(path, check_paths=False).scenario
 
 
