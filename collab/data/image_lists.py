@@ -14,7 +14,7 @@ from pyarrow import parquet
 from collab.data.decoding import NamedFiles, digest_files
 from collab.data.modes import Window
 from collab.data.parquet_labels import Column, number_classes, read_column, refuse_classes_without_images
-from collab.data.shard_files import FileNames, find_beside, find_split_files, refuse_shared_files
+from collab.data.shard_files import FileNames, find_beside, find_files_of_splits
 from collab.data.source import Split
 from collab.data.words import say_count, say_lines, say_names
 from collab.errors import DataError
@@ -49,11 +49,7 @@ class ImageLists(NamedFiles):
         self._side, self._root = image_size, Path(root)
         self._pattern, self._image, self._window = images, image, window
         wanted: dict[Split, FileNames | None] = {"train": train, "test": test}
-        self._lists = {
-            split: () if stated is None else find_split_files(self._root, stated, ".csv", key=split)
-            for split, stated in wanted.items()
-        }
-        refuse_shared_files(self._lists["train"], self._lists["test"])
+        self._lists = find_files_of_splits(self._root, wanted, ".csv")
         columns: dict[Split, list[Column]] = {split: [] for split in wanted}
         names: dict[Split, list[str]] = {split: [] for split in wanted}
         places: dict[str, str] = {}

@@ -20,7 +20,7 @@ from collab.data.parquet_labels import (
     read_column,
     refuse_classes_without_images,
 )
-from collab.data.shard_files import FileNames, find_beside, find_split_files, refuse_shared_files
+from collab.data.shard_files import FileNames, find_beside, find_files_of_splits
 from collab.data.source import Source, Split
 from collab.errors import DataError
 
@@ -64,11 +64,7 @@ class ParquetFiles(Source):
     ) -> None:
         self._side, self._image, self._label, self._window = image_size, image, label, window
         wanted: dict[Split, FileNames | None] = {"train": train, "test": test}
-        self._paths = {
-            split: () if names is None else find_split_files(Path(root), names, ".parquet", key=split)
-            for split, names in wanted.items()
-        }
-        refuse_shared_files(self._paths["train"], self._paths["test"])
+        self._paths = find_files_of_splits(Path(root), wanted, ".parquet")
         self._files = files = {split: [self._open(path) for path in paths] for split, paths in self._paths.items()}
         self._groups = {split: list(self._list_groups(split, opened)) for split, opened in files.items()}
         named = {

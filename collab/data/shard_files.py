@@ -1,10 +1,11 @@
 """Which files a split is made of: one, several, those of a folder or of a pattern; and what a row may name beside."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from collab.data.decoding import refuse_lfs_pointer
+from collab.data.source import Split
 from collab.data.words import say_names
 from collab.errors import DataError
 
@@ -40,14 +41,25 @@ def find_split_files(root: Path, wanted: FileNames, ending: str, *, key: str) ->
     return files
 
 
-def refuse_shared_files(train: Sequence[Path], test: Sequence[Path]) -> None:
-    """Raises DataError if a file is in both splits: the same images would be trained on and held out."""
-    real = {file.resolve() for file in train}
-    if both := next((file for file in test if file.resolve() in real), None):
+def find_files_of_splits(
+    root: Path, wanted: Mapping[Split, FileNames | None], ending: str
+) -> dict[Split, tuple[Path, ...]]:
+    """The files of each split, none of one that is None.
+
+    Raises DataError as `find_split_files` does, and if a file is in both splits: the same images would be trained on
+    and held out.
+    """
+    files = {
+        split: () if names is None else find_split_files(root, names, ending, key=split)
+        for split, names in wanted.items()
+    }
+    real = {file.resolve() for file in files["train"]}
+    if both := next((file for file in files["test"] if file.resolve() in real), None):
         raise DataError(
             f"`data.train` and `data.test` are one file, {both}: the same images would be trained "
             "on and held out. Name a file of other images in `data.test`."
         )
+    return files
 
 
 def find_beside(folder: Path, name: str, where: str) -> Path:

@@ -17,7 +17,7 @@ from collab.data.decoding import Encoded, decode_all, digest_files
 from collab.data.listing import list_endings
 from collab.data.modes import Window
 from collab.data.parquet_labels import Column, number_classes, read_column, refuse_classes_without_images
-from collab.data.shard_files import FileNames, find_split_files, refuse_shared_files
+from collab.data.shard_files import FileNames, find_files_of_splits
 from collab.data.source import Source, Split
 from collab.data.words import make_readable, say_count, say_names
 from collab.errors import DataError
@@ -66,11 +66,7 @@ class WebDataset(Source):
         self._side, self._root, self._window = image_size, Path(root), window
         self._image, self._label = image, label
         wanted: dict[Split, FileNames | None] = {"train": train, "test": test}
-        self._paths = {
-            split: () if names is None else find_split_files(self._root, names, ".tar", key=split)
-            for split, names in wanted.items()
-        }
-        refuse_shared_files(self._paths["train"], self._paths["test"])
+        self._paths = find_files_of_splits(self._root, wanted, ".tar")
         self._names: dict[Split, tuple[str, ...]] = dict.fromkeys(wanted, ())
         self._places: dict[Split, Int64[np.ndarray, "rows 3"]] = {}  # number of the file, offset, size
         columns = {split: [self._read_heads(split)] if paths else [] for split, paths in self._paths.items()}

@@ -1,6 +1,5 @@
 """docs/add_a_source.md, command by command; and what is told of a source that is a plugin."""
 
-import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +15,7 @@ from collab.scenario.offers import find_our_options
 from collab.scenario.reader import read_scenario, to_yaml
 from collab.scenario.schema import json_schema
 from tests.places import ROOT
-from tests.plugins.test_add_an_entity import BLOCK, environment
+from tests.plugins.test_add_an_entity import BLOCK, play_page
 
 PAGE = (ROOT / "docs" / "add_a_source.md").read_text(encoding="utf-8")
 SOURCE = next(block["text"] for block in BLOCK.finditer(PAGE) if block["file"] == "sources/sqlite.py")
@@ -32,17 +31,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_the_page_works_as_it_is_written(tmp_path: Path) -> None:
-    for block in BLOCK.finditer(PAGE):
-        if block["file"]:
-            file = tmp_path / block["file"]
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(block["text"], encoding="utf-8")
-        elif block["language"] == "bash":
-            done = subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", block["text"]],
-                cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False,
-            )  # fmt: skip
-            assert done.returncode == 0, f"{block['text']}{done.stdout}{done.stderr}"
+    done = play_page(PAGE, tmp_path)
     assert "source sqlite: " in done.stderr
     assert "FAILED" not in done.stdout
     assert list(tmp_path.glob("runs/clinic/*/report.html"))

@@ -25,7 +25,7 @@ from collab.testing.scenario import small_scenario
 from collab.trackers.base import Series, name_results, parameters
 from tests.places import ROOT
 from tests.playing import SMALL, bits
-from tests.plugins.test_add_an_entity import BLOCK, environment
+from tests.plugins.test_add_an_entity import play_page
 
 PAGE = (ROOT / "docs" / "trackers.md").read_text(encoding="utf-8")
 TINY = ROOT / "scenarios" / "tiny.yaml"
@@ -343,17 +343,7 @@ def test_the_kit_rejects_what_fails_and_what_writes_into_the_run(plugins: Plugin
 
 
 def test_the_page_works_as_it_is_written(tmp_path: Path) -> None:
-    for block in BLOCK.finditer(PAGE):
-        if block["file"]:
-            file = tmp_path / block["file"]
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(block["text"], encoding="utf-8")
-        elif block["language"] == "bash":
-            done = subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", block["text"]],
-                cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False,
-            )  # fmt: skip
-            assert done.returncode == 0, f"{block['text']}{done.stdout}{done.stderr}"
+    done = play_page(PAGE, tmp_path)
     assert "FAILED" not in done.stdout
     lines = (tmp_path / "runs/trackers/table/table.csv").read_text().splitlines()
     assert len([line for line in lines if ",7,a1," in line]) == 2
