@@ -31,7 +31,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_the_page_works_as_it_is_written(tmp_path: Path) -> None:
-    done = play_page(PAGE, tmp_path)
+    done = play_page(PAGE, tmp_path)[-1]
     assert "source sqlite: " in done.stderr
     assert "FAILED" not in done.stdout
     assert list(tmp_path.glob("runs/clinic/*/report.html"))

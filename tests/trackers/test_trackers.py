@@ -343,7 +343,7 @@ def test_the_kit_rejects_what_fails_and_what_writes_into_the_run(plugins: Plugin
 
 
 def test_the_page_works_as_it_is_written(tmp_path: Path) -> None:
-    done = play_page(PAGE, tmp_path)
+    done = play_page(PAGE, tmp_path)[-1]
     assert "FAILED" not in done.stdout
     lines = (tmp_path / "runs/trackers/table/table.csv").read_text().splitlines()
     assert len([line for line in lines if ",7,a1," in line]) == 2
