@@ -23,8 +23,19 @@ import psutil
 from soak_faults import Arena, Fault, Kind, command_of, draw
 from soak_judge import Sweep, differences, open_to_others, read_sweep, refused_in_stores
 from soak_places import (
-    CLOCKS, DISK, HERE, NODES, TEMPORARY, Cluster, clock_library, enter, environment, in_network, join, make_room,
-    processes, set_clock,
+    DISK,
+    HERE,
+    NODES,
+    TEMPORARY,
+    Cluster,
+    clock_library,
+    enter,
+    environment,
+    in_network,
+    join,
+    make_room,
+    processes,
+    set_clock,
 )  # fmt: skip
 
 ROOT = Path(__file__).parents[1]
@@ -86,7 +97,9 @@ class Soak:
         else:
             self._judge(number, kind, out)
         left_over = sorted(path.name for path in TEMPORARY.iterdir())
-        self._say("judged", number=number, starts=starts, seconds=round(time.monotonic() - began, 1), temporary=left_over)
+        self._say(
+            "judged", number=number, starts=starts, seconds=round(time.monotonic() - began, 1), temporary=left_over
+        )
         self._end_all(number, kind)
         shutil.rmtree(out, ignore_errors=True)
 
@@ -110,7 +123,9 @@ class Soak:
             if left and now >= due:
                 fault = left.pop(0)
                 happened = arena.inflict(fault)
-                self._say("fault", number=number, fault=fault.name, seconds=fault.seconds, what=happened and happened[0])
+                self._say(
+                    "fault", number=number, fault=fault.name, seconds=fault.seconds, what=happened and happened[0]
+                )
                 if happened:
                     self.counts[f"fault: {fault.name}"] += 1
                     undo.append((now + fault.seconds, happened[1]))
@@ -132,10 +147,11 @@ class Soak:
         self.counts[f"code {code}"] += 1
         text = log.read_text(errors="replace")
         self._say("ended", number=number, code=code, log=log.name, last=text.strip().splitlines()[-1:])
-        is_told = code == 0 or code in TOLD or -code in arena.signaled
+        is_told = code == 0 or code in TOLD or -code in arena.signaled or (code == 1 and arena.has_lost_its_raylet)
+        self.counts["commands that Ray ended with its raylet"] += code == 1 and arena.has_lost_its_raylet
         if not is_told:
             self._find(number, f"{kind}: a command ended with {code}: see {log.name}")
-        if "Traceback" in text:
+        if "Traceback" in text or "^^^^" in text:
             self._find(number, f"{kind}: a traceback: see {log.name}")
 
     def _begin(self, kind: Kind, out: Path, number: int, starts: int) -> tuple["subprocess.Popen[bytes]", Path]:
@@ -180,7 +196,8 @@ class Soak:
         while (left := [*self._left_over()]) and time.monotonic() < deadline:
             time.sleep(0.5)
         for process in left:
-            self._find(number, f"{kind}: a process outlives its command by 60 s: {command_of(process)[:100]}")
+            about = f"{command_of(process).strip()[:60]}, {process.status()}, child of {process.ppid()}"
+            self._find(number, f"{kind}: a process outlives its command by 60 s: {about}")
             process.kill()
 
     def _left_over(self) -> list[psutil.Process]:

@@ -9,7 +9,19 @@ from typing import Literal
 
 import psutil
 from soak_places import (
-    DISK, HERE, NODES, TEMPORARY, Cluster, clock_library, cut, fill, join, make_room, processes, set_clock,
+    DISK,
+    HERE,
+    NODES,
+    TEMPORARY,
+    Cluster,
+    clock_library,
+    cut,
+    fill,
+    join,
+    make_room,
+    network_of,
+    processes,
+    set_clock,
 )  # fmt: skip
 
 Kind = Literal["cluster", "local", "inprocess"]
@@ -40,7 +52,7 @@ YEAR = 365 * 86400
 
 @dataclass(frozen=True)
 class Fault:
-    """One that was drawn: what, seconds after the one before it, for how long, and a share that picks whom or how much."""
+    """What, how many seconds after the one before it, for how long, and a share that picks whom or how much."""
 
     name: str
     after: float
@@ -56,7 +68,8 @@ def draw(seed: int, number: int) -> tuple[Kind, tuple[Fault, ...]]:
     drawn = rng.choices(names, [FAULTS[name][0] for name in names], k=rng.randint(1, 5))
     least = 1 if kind == "inprocess" else 4
     return kind, tuple(
-        Fault(name, least + rng.expovariate(1 / (4 * least)), rng.choice((1, 3, 10, 40)), rng.random()) for name in drawn
+        Fault(name, least + rng.expovariate(1 / (4 * least)), rng.choice((1, 3, 10, 40)), rng.random())
+        for name in drawn
     )
 
 
@@ -69,6 +82,8 @@ class Arena:
     driver: psutil.Process
     signaled: set[int] = field(default_factory=set)
     """What the driver was sent that ends it."""
+    has_lost_its_raylet: bool = False
+    """Whether that of the driver's node was killed or stopped: Ray then ends the driver, with 1 and its own words."""
 
     @property
     def networks(self) -> Sequence[str]:
@@ -76,7 +91,7 @@ class Arena:
         return NODES if self.kind == "cluster" else (HERE,)
 
     def inflict(self, fault: Fault) -> tuple[str, Callable[[], None]] | None:
-        """Lets it happen; answers what happened and what ends it, or None where there is nothing for it to happen to."""
+        """Lets it happen; answers what happened and what ends it, None where there was nobody for it to happen to."""
         what, _, how = fault.name.partition(" ")
         if what == "driver" and how in ENDING:
             self.signaled.add(ENDING[how])
@@ -88,11 +103,12 @@ class Arena:
                 victim = self._pick(fault.share, "ray::_RemoteHost" if what == "actor" else "raylet/raylet")
                 if victim is None:
                     return None
+                self.has_lost_its_raylet |= what == "raylet" and network_of(victim.pid) == self.networks[0]
                 return self._send(victim, signal.SIGKILL) if how == "killed" else self._stop(victim)
             case "node lost" | "head lost":
                 node = NODES[0] if what == "head" else NODES[1 + int(fault.share * 2)]
                 self.cluster.lose(node)
-                self.signaled |= {signal.SIGKILL} if what == "head" else set()
+                self.signaled |= {signal.SIGKILL} if what == "head" else set()  # drivers are there
                 return node, lambda: None
             case "network cut":
                 node = NODES[1 + int(fault.share * 2)]

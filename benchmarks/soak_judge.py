@@ -1,4 +1,4 @@
-"""What a sweep left behind, compared with what an undisturbed one did: results, shards, crossings; and who can read it."""
+"""What a sweep left behind, compared with what an undisturbed one did; and who else can read it."""
 
 import json
 import os
@@ -64,7 +64,7 @@ def differences(found: Sweep, expected: Sweep) -> list[str]:
 
 
 def refused_in_stores(out: Path) -> tuple[list[str], int]:
-    """What `collab store verify` refuses in the stores of all runs, whole or not; and how many files a killed writer left.
+    """What `collab store verify` refuses in the stores of all runs, whole or not; and how many files writers left.
 
     What is unfinished, or has no manifest yet, nobody reads: it is counted and no fault.
     """
@@ -91,7 +91,7 @@ def open_to_others(root: Path) -> Iterator[str]:
 
 
 def _ended_runs(out: Path) -> Iterator[tuple[str, Path]]:
-    """Runs that were written down without a failure, be it all of a cell or what was played so far; each with its cell."""
+    """Runs that were written down without a failure, be it all or what was played so far; each with its cell."""
     for file in sorted(out.glob("*/*/results.parquet")):
         run = file.parent
         if (run / "scenario.yaml").exists() and not json.loads((run / "record.json").read_text())["failures"]:

@@ -124,11 +124,12 @@ def processes(place: str) -> Iterator[psutil.Process]:
     """Those of a network, whoever started them, but for this one."""
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if process.pid not in (1, os.getpid()) and _network_of(process.pid) == place:
+            if process.pid not in (1, os.getpid()) and network_of(process.pid) == place:
                 yield process
 
 
-def _network_of(pid: int) -> str:
+def network_of(pid: int) -> str:
+    """Where a process is."""
     mine = os.stat(f"/proc/{pid}/ns/net").st_ino
     return next((node for node in NODES if os.stat(RUN / "netns" / node).st_ino == mine), HERE)
 
