@@ -172,6 +172,14 @@ class ShardReader:
         let_go(self._mapped)
         return count
 
+    def take(self, batch: int) -> tuple[Float[Tensor, "rows channel height width"], Shaped[Tensor, " rows *numbers"]]:
+        """The rows of record batch `batch` in the stored type, and their labels."""
+        rows = min(BATCH_ROWS, self.rows - batch * BATCH_ROWS)
+        x = torch.empty((rows, *self.spec.shape), dtype=self.spec.torch_dtype)
+        y = self.spec.targets.room(rows)
+        self.read_into(x, y, batch, 0)
+        return x, y
+
     def load(self) -> tuple[Float[Tensor, "rows channel height width"], Shaped[Tensor, " rows *numbers"]]:
         """All rows in the stored type, and their labels: int64 [rows], or fp32 [rows, outputs]."""
         x = torch.empty((self.rows, *self.spec.shape), dtype=self.spec.torch_dtype)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 
 from collab.attacks.base import Knowledge
 from collab.errors import EntityError, ScenarioError
-from collab.participants.attacking import guess_name
+from collab.participants.attacking import guess_name, read_batches, read_rows
 from collab.runtime.play import Played
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
@@ -80,6 +81,33 @@ def test_knowledge_is_what_was_asked_for_and_no_more() -> None:
         _ = known.own_data
     with pytest.raises(EntityError, match="the attack needs own_module, reconstructor, which this adversary"):
         Knowledge("the attack", *images, frozenset({"own_module", "reconstructor"}))
+
+
+class Shard:
+    """Rows first to first + rows - 1 in batches of four; counts what is read."""
+
+    batch_rows = 4
+
+    def __init__(self, first: int, rows: int) -> None:
+        self.first, self.rows, self.batches, self.read = first, rows, -(-rows // 4), list[int]()
+
+    def take(self, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
+        self.read.append(batch)
+        numbers = torch.arange(self.first, self.first + self.rows)[4 * batch : 4 * batch + 4]
+        return numbers.half().view(-1, 1, 1, 1), numbers
+
+
+@pytest.mark.parametrize(("first", "last"), [(0, 3), (0, 4), (3, 12), (9, 15), (11, 15), (0, 15)])
+def test_rows_are_counted_over_all_shards_and_no_other_batch_is_read(first: int, last: int) -> None:
+    shards = [Shard(0, 10), Shard(10, 5)]
+    features, labels = read_rows(cast(Any, shards), first, last)
+    assert labels.tolist() == list(range(first, last))
+    assert features.dtype == torch.float32
+    assert features.flatten().tolist() == labels.tolist()
+    starts = [[0, 4, 8, 10], [10, 14, 15]]
+    needed = [[b for b in range(len(of) - 1) if of[b] < last and first < of[b + 1]] for of in starts]
+    assert [shard.read for shard in shards] == needed
+    assert torch.cat([part for _, part in read_batches(cast(Any, shards))]).tolist() == list(range(15))
 
 
 SUITE = """
