@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,6 +22,7 @@ from collab.participants.layout import load_images
 from collab.participants.published_images import read_images
 from collab.scenario.base import CONTROL, Answers, AttackOptions
 from collab.store.release import read_release, write_release
+from collab.store.shard_schema import BATCH_ROWS
 from collab.store.shards import ShardReader
 from collab.training.progress import Progress
 from collab.types import Measure, Report
@@ -71,24 +73,19 @@ def guess_name(attack: str, victim: str) -> str:
 def read_batches(readers: Sequence[ShardReader]) -> Iterator[tuple[Tensor, Tensor]]:
     """All rows of some shards in fp32 and their labels, in order, one record batch at a time."""
     for reader in readers:
-        for batch in range(reader.batches):
-            features, labels = reader.take(batch)
-            yield features.float(), labels
+        labels = reader.targets()
+        for rows in np.split(np.arange(reader.rows), range(BATCH_ROWS, reader.rows, BATCH_ROWS)):
+            yield reader.take(rows).float(), labels[rows[0] : rows[-1] + 1]
 
 
 def read_rows(readers: Sequence[ShardReader], first: int, last: int) -> tuple[Tensor, Tensor]:
-    """Rows `first` to `last` - 1 of some shards, counted over all of them, in fp32, and their labels.
-
-    No batch that has none of them is read.
-    """
+    """Rows `first` to `last` - 1 of some shards, counted over all of them, in fp32, and their labels."""
     parts, start = [], 0
     for reader in readers:
-        for batch in range(reader.batches):
-            rows = min(reader.batch_rows, reader.rows - batch * reader.batch_rows)
-            here = slice(max(first - start, 0), max(last - start, 0))
-            if here.start < min(here.stop, rows):
-                parts.append([part[here] for part in reader.take(batch)])
-            start += rows
+        rows = np.arange(max(first - start, 0), min(last - start, reader.rows))
+        if len(rows):
+            parts.append((reader.take(rows), reader.targets()[rows[0] : rows[-1] + 1]))
+        start += reader.rows
     features, labels = (torch.cat(part) for part in zip(*parts, strict=True))
     return features.float(), labels
 
