@@ -1,7 +1,7 @@
 """Makes the folders of `tests/golden`, each once for each version of its format: what every later version must read.
 
-`python -m tests.golden.make store|signed|run` refuses to touch one that is there; `made.json` beside the files names the
-commit and the seed. `tests/store/test_golden.py` and `tests/results/test_golden.py` state what lies in them themselves,
+`python -m tests.golden.make store|signed|run` refuses to touch one that is there; `made.json` of a run names the
+commit and the seed. `tests/store/test_golden.py` and `tests/results/test_golden.py` state what lies there themselves,
 and call nothing here.
 """
 
@@ -56,7 +56,7 @@ def make_signed(root: Path) -> None:
 def make_run(root: Path) -> None:
     """A run of the smallest scenario: drawn creatures, four entities, all rows of Table 5."""
     with tempfile.TemporaryDirectory() as folder:
-        scenario = read_scenario(TINY, [*SMALL, "data.classes=3", "data.train=120"]).scenario
+        scenario = read_scenario(TINY, SMALL).scenario
         played = play(scenario, Where("inprocess", device="cpu", out=Path(folder)), lambda event: None)
         root.mkdir()
         for name in KEPT:
