@@ -47,7 +47,8 @@ class RaySession:
         self._raylet: psutil.Process | None = None
         try:
             self._connect(address, hosts, threads)
-            self._raylet = next((each for each in psutil.Process().children() if each.name() == "raylet"), None)
+            own = psutil.Process().children() if address == "local" else []
+            self._raylet = next((each for each in own if each.name() == "raylet"), None)
         except BaseException:
             self.close()
             raise
