@@ -70,7 +70,7 @@ def pieces_of_timm_stages(network: Any) -> dict[str, nn.Module]:
     return {**pieces, "head": nn.Sequential(*waiting)}
 
 
-def _untrained(backbone: str, classes: int) -> nn.Module:
+def _untrained(backbone: str, classes: int) -> Any:
     try:
         from timm import create_model
     except ImportError as cause:
@@ -78,7 +78,7 @@ def _untrained(backbone: str, classes: int) -> nn.Module:
             f"backbone {backbone!r} is timm's, which cannot be imported: {cause}. Install it with `pip install "
             '"collab[timm]"`, or take a backbone of torchvision.'
         ) from cause
-    network: nn.Module = create_model(backbone.removeprefix(TIMM), pretrained=False, num_classes=classes)
+    network: Any = create_model(backbone.removeprefix(TIMM), pretrained=False, num_classes=classes)
     note_names(network)
     for layer in network.modules():
         if getattr(layer, "inplace", False):

@@ -27,7 +27,7 @@ from collab.results.metric import Metric, load_metrics, score_answers
 from collab.results.opened import Opened
 from collab.results.table import Result, write_results
 from collab.runtime.cache import Cache
-from collab.runtime.deal import deal, refuse_strangers
+from collab.runtime.deal import Look, deal
 from collab.runtime.host import Emit, Outcome, RunSpec, environment, put_elsewhere, tell_notes
 from collab.runtime.leak_check import Leak, LeakCheck, find_unlisted
 from collab.runtime.plan import make_keys, needed, plan
@@ -91,13 +91,18 @@ class Prepared:
         """
         sources = Sources.open(scenario)
         prepared = cls.of_dealt(scenario, deal(scenario, sources, tell=tell_notes(watch)), where)
-        cache = Cache(where.cache)
-        decoding = [job for job in prepared.jobs if STAGES[job.stage].fails_whole]
-        is_decoded = all(cache.holds(prepared.keys[job.name], job.participant) for job in decoding)
-        is_strict = scenario.data.broken == "refuse" and scenario.on_failure == "stop"
-        if is_strict and (where.is_fresh or not is_decoded):
-            refuse_strangers(scenario, sources, prepared.assignment)
+        if prepared.needs_look(where):
+            look = Look()
+            look.at(scenario, sources, prepared.assignment)
+            look.refuse()
         return prepared
+
+    def needs_look(self, where: Where) -> bool:
+        """Whether files that are no images would end this run: some were never decoded."""
+        decoding = [job for job in self.jobs if STAGES[job.stage].fails_whole]
+        cache = Cache(where.cache)
+        is_decoded = all(cache.holds(self.keys[job.name], job.participant) for job in decoding)
+        return self.scenario.on_failure == "stop" and (where.is_fresh or not is_decoded)
 
     @classmethod
     def of_dealt(cls, scenario: Scenario, assignment: Assignment, where: Where) -> "Prepared":

@@ -19,7 +19,7 @@ from collab.mapped import let_go
 from collab.participants.assignment import ORACLE, Assignment
 from collab.participants.holding import Holding
 from collab.participants.layout import map_images
-from collab.participants.left_out import GONE, list_broken, name_broken
+from collab.participants.left_out import GONE, list_broken, name_broken, note_gone
 from collab.scenario.model import Scenario
 from collab.scenario.stage_rows import LEFT_OUT, LEFT_OUT_OF_ALL
 from collab.stages.base import Job, Planning, Playing, Stage, Urgency
@@ -98,7 +98,7 @@ class Decode(Stage[None]):
             raise DataError(name_broken(own, _say(job), error.reasons, error.count)) from error
         if broken:
             told["left out"] = list_broken(own, _say(job), broken, len(holding)) + ": left out."
-            np.save(folder / GONE, holding.rows[sorted(broken)])
+            note_gone(folder, playing.assignment, holding.part(np.array(sorted(broken))))
             holding = holding.part(np.delete(everything, list(broken)))
             if len(holding) < LEAST:
                 raise DataError(
