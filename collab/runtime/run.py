@@ -45,7 +45,8 @@ from collab.store.shelves import shelf_at, uri_of_run
 from collab.training.precision import resolve_compute
 from collab.types import Report
 
-MEND_THEM = "Repair or remove these images and give the same command, or leave them out: --set data.broken=skip"
+MEND_THEM = "Repair or remove these images and give the same command"
+LEAVE_THEM_OUT = ", or leave them out: --set data.broken=skip"
 
 
 @dataclass(frozen=True)
@@ -297,7 +298,8 @@ class Run:
         errors = [self._error(self._named[name], outcome) for name, outcome in failed.items() if name not in broken]
         lists = "\n".join(failed[name].failure for name in self._named if name in broken)
         nothing = "Nothing was trained. " if self.scenario.on_failure == "stop" else ""
-        return [DataError(f"{lists}\n{nothing}{MEND_THEM}"), *errors] if broken else errors
+        way_out = MEND_THEM + (LEAVE_THEM_OUT if self.scenario.data.broken == "refuse" else ".")
+        return [DataError(f"{lists}\n{nothing}{way_out}"), *errors] if broken else errors
 
     def _is_broken(self, failed: str) -> bool:
         stage = STAGES[self._named[failed].stage]
