@@ -98,6 +98,10 @@ def sweep(
     `vary` has the values of each axis, `{"lambda": [0, 1]}`; every combination is played, or with `zip` the first
     values together, the second ones, and so on. The others are as those of `run`.
 
+    >>> import collab
+    >>> collab.sweep("scenario.yaml", vary={"refine.epochs": [1, 2]}, backend="inprocess").cells
+    2
+
     Raises ScenarioError if nothing of it can be played; a cell that fails is in `failures` of the sweep.
     """
     spec, cells = read_cells(

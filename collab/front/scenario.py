@@ -40,7 +40,7 @@ class Scenario:
     >>> scenario.changed({"model.width": 7.5, "refine.epoch": 1})
     Traceback (most recent call last):
     collab.errors.ScenarioError: --set model.width=7.5: model.width: must be a whole number (got 7.5)
-    --set refine.epoch=1: refine.epoch: unknown key; did you mean `epochs`? Allowed: ...
+    --set refine.epoch=1: refine.epoch: unknown key; did you mean `epochs`?
     """
 
     def __init__(

@@ -20,8 +20,8 @@ class Sweep:
 
     >>> import collab
     >>> sweep = collab.sweep("scenario.yaml", vary={"refine.epochs": [1, 2]}, backend="inprocess")
-    >>> sorted(sweep.means["refine.epochs"].unique().tolist())
-    [1, 2]
+    >>> sweep.means["refine.epochs"].unique().tolist()
+    [1.0, 2.0]
     >>> print(sweep.answer[-1])
     One seed: intervals are over held-out images, and say nothing of other seeds.
     """
