@@ -111,15 +111,7 @@ class Participant(Holder):
     def feed(self, readers: Sequence[ShardReader], batch_size: int) -> FeatureFeed:
         """The rows of `readers` as one mixture in the stored type."""
         spec = self.spec
-        return FeatureFeed(
-            readers,
-            spec.shape,
-            batch_size,
-            self.compute.device,
-            spec.torch_dtype,
-            label_shape=spec.targets.shape,
-            label_dtype=spec.targets.dtype,
-        )
+        return FeatureFeed(readers, spec.shape, batch_size, self.compute.device, spec.torch_dtype)
 
     def score_images(
         self, networks: Sequence[nn.Module], changed: Callable[[Tensor], Tensor] | None = None, suffix: str = ""
