@@ -1,10 +1,15 @@
-"""What the site needs beyond MkDocs: pages from outside this folder, notebooks as pages, formulas without a script."""
+"""What the site needs beyond MkDocs: pages from outside this folder, notebooks as pages, formulas without a script.
+
+MkDocs calls the functions `on_...`, its reader of docstrings the class `Examples`.
+"""
 
 import json
 import re
 from pathlib import Path
 from typing import Any
 
+import typer
+from griffe import Extension, Object
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -15,6 +20,10 @@ OUTSIDE = {"ARCHITECTURE.md": "architecture.md", "CHANGELOG.md": "changelog.md"}
 
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)")
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.S)
+OPTIONS = "<!-- every option -->"
+"""Where docs/commands.md takes what the command line says of itself."""
+
+EXAMPLE = re.compile(r"^( *)>>> .*(?:\n\1(?=\S).*)*", re.M)
 ENTITIES = {"&lt;": "<", "&gt;": ">", "&amp;": "&"}
 
 
@@ -30,6 +39,8 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 def on_page_markdown(text: str, *, page: Any, **_: Any) -> str:
     """Leads links between root and docs to where the pages are here; what is no page of the site is named, not linked."""
     here = Path(page.file.src_uri)
+    if OPTIONS in text:
+        text = text.replace(OPTIONS, every_option())
     origin = Path({made: name for name, made in OUTSIDE.items()}.get(page.file.src_uri, f"docs/{here}"))
     return LINK.sub(lambda link: _relinked(link, here, origin), text)
 
@@ -52,6 +63,36 @@ def _relinked(link: re.Match[str], here: Path, origin: Path) -> str:
 def on_page_content(html: str, **_: Any) -> str:
     """Turns formulas in TeX into MathML, which browsers draw themselves."""
     return FORMULA.sub(lambda found: mathml(found[3], "block" if found[2] == "[" else "inline"), html)
+
+
+class Examples(Extension):
+    """Shows the examples of docstrings as code."""
+
+    def on_object(self, *, obj: Object, **_: Any) -> None:
+        """Puts a fence around each run of lines that begins with a prompt."""
+        if obj.docstring:
+            obj.docstring.value = EXAMPLE.sub(
+                lambda found: f"{found[1]}```pycon\n{found[0]}\n{found[1]}```", obj.docstring.value
+            )
+
+
+def every_option() -> str:
+    """A table of its options for each command, as the command line has them."""
+    from collab.cli import app
+
+    return "\n\n".join(["## Every option", *_options(typer.main.get_command(app), "collab")])
+
+
+def _options(command: Any, name: str) -> list[str]:
+    if inside := getattr(command, "commands", None):
+        return [part for each in inside.values() for part in _options(each, f"{name} {each.name}")]
+    lines = []
+    for option in command.params:
+        says = (getattr(option, "help", "") or "").replace("|", "\\|")
+        called = ", ".join(f"`{each}`" for each in option.opts) if option.opts[0][0] == "-" else f"`{option.name.upper()}`"
+        default = "" if option.default in (None, False, ()) or callable(option.default) else f"`{option.default}`"
+        lines.append(f"| {called} | {says} | {default} |")
+    return [f"### {name}", (command.help or "").split("\n\n")[0], "\n".join(["| | | default |", "|---|---|---|", *lines])]
 
 
 def mathml(tex: str, display: str) -> str:
