@@ -9,6 +9,7 @@ import collab
 from collab.cli_options import Runs
 from collab.cli_tables import print_answer, print_tables, print_warnings
 from collab.errors import ScenarioError
+from collab.plain_json import json_text
 
 
 def report(
@@ -25,6 +26,7 @@ def report(
     Beside `report.html` lies `decision.html`, for who has to decide: made to be printed and filed.
     """
     from collab.front.sweep import Sweep
+    from collab.report.pages.decision import write_decision
     from collab.report.pages.page import write_comparison, write_page
 
     if len(runs) > 1:
@@ -37,7 +39,12 @@ def report(
     if isinstance(opened, Sweep):
         print("\n".join((*opened.answer, str(opened.report()))))
         return
+    if as_json:
+        print(json_text(opened.decision(), indent=1))
+        return
     page = write_page(opened.folder, out)
+    if out is None:
+        write_decision(opened.folder)
     if tables:
         print_answer(opened.answer, opened.scenario)
         print_tables(opened.tables)

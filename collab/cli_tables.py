@@ -76,6 +76,6 @@ def print_verdicts(verdicts: Sequence[Any], *, tables: bool = False) -> None:
     undecided = sum(each.is_undecided for each in verdicts)
     silent = sum(each.verdict.startswith("not comparable") for each in verdicts)
     held = len(verdicts) - len(failed) - undecided - silent
-    counts = (("hold", held), ("undecided", undecided), ("failed", len(failed)), ("not comparable", silent))
+    counts = (("held", held), ("undecided", undecided), ("failed", len(failed)), ("not comparable", silent))
     told = ", ".join(f"{count} {word}" for word, count in counts if count)
     print(f"Expectations: {told}" + (f"\n{list_lines(failed)}" if failed else ""))

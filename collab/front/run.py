@@ -1,6 +1,7 @@
 """A run as Python holds it: its answer, its numbers, its pictures, its pages."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -15,6 +16,7 @@ from collab.plugins.discovery import Plugins
 from collab.report.attack_page.failed import find_failures
 from collab.report.cells import Table
 from collab.report.pages.answer import answer_run, shorten_table_5
+from collab.report.pages.decision import decide
 from collab.report.pages.summary import Gain, Summary
 from collab.report.tables.tables import make_tables
 from collab.results.opened import open_run
@@ -160,6 +162,10 @@ class Run:
     def report(self) -> Path:
         """Draws the pages again; answers where the report is: one file, to read and to send."""
         return self.draw().report
+
+    def decision(self) -> dict[str, Any]:
+        """The report for who has to decide, as plain values: `decision.html` as JSON has it."""
+        return asdict(decide(self._opened))
 
     def __str__(self) -> str:
         return "\n".join((*self.failed_defenses, f"{self.scenario.name}: {self.folder}", str(self.answer)))

@@ -25,8 +25,11 @@ def test_a_file_its_dict_and_its_text_are_one_scenario(tmp_path: Path) -> None:
 def test_changes_are_those_of_the_command_line() -> None:
     texts = ["model.width=12", "entities.*.defense.epochs=3", "entities.a2.defense=none", 'about="5"', "seed=4"]
     values = {
-        "model.width": np.int64(12), "entities.*.defense.epochs": 3, "entities.a2.defense": {"kind": "none"}, "about": "5",
-    }  # fmt: skip
+        "model.width": np.int64(12),
+        "entities.*.defense.epochs": 3,
+        "entities.a2.defense": {"kind": "none"},
+        "about": "5",
+    }
     changed = collab.Scenario(TINY, set=values, seed=4)
     assert changed.parts == read_scenario(TINY, texts).scenario
     assert collab.Scenario(TINY).changed(values).changed(seed=4) == changed == collab.Scenario(TINY, set=texts)
