@@ -20,8 +20,8 @@ from PIL import Image
 import collab
 from collab.data.creatures import Creatures
 
-drawn = Creatures(image_size=16, seed=1, classes=6, train=900, test=6)
-numbers = np.arange(900)
+drawn = Creatures(image_size=16, seed=1, classes=6, train=1800, test=6)
+numbers = np.arange(1800)
 pictures = (picture for block in drawn.images("train", numbers) for picture in block)
 for number, label, picture in zip(numbers, drawn.labels("train"), pictures, strict=True):
     folder = Path("photos") / drawn.classes[label]
@@ -40,13 +40,21 @@ scenario = collab.Scenario(
     {
         "name": "own_images",
         "data": {"source": "imagefolder", "root": "photos", "image_size": 16, "hold_out": 0.2},
-        "model": {"backbone": "resnet8", "width": 8, "hook": "conv3_1", "pretrain": {"by": "large", "epochs": 12}},
-        "reconstructor": {"epochs": 4},
+        "model": {
+            "backbone": "resnet8", "width": 8, "hook": "conv3_1",
+            "pretrain": {
+                "by": "large", "epochs": 25, "batch_size": 16, "optimizer": "muon", "learning_rate": 0.1,
+                "weight_decay": 0.1, "schedule": "one_cycle",
+            },
+        },
+        "reconstructor": {
+            "epochs": 10, "batch_size": 16, "optimizer": "muon", "learning_rate": 0.05, "schedule": "one_cycle",
+        },
         "entities": [
             {"name": "large", "share": 0.6, "defense": {"kind": "dpm", "blocks": 2, "epochs": 4}},
             {"name": "small", "share": 0.2, "defense": {"kind": "dpm", "blocks": 2, "epochs": 4}},
         ],
-        "refine": {"epochs": 3},
+        "refine": {"epochs": 6, "learning_rate": 0.05},
         "refinements": [
             {"row": "alone", "entity": "small", "own": "images"},
             {"row": "with_large", "entity": "small", "own": "features", "pool": ["large"]},
