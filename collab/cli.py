@@ -9,7 +9,7 @@ import typer
 from collab.cli_check_data import check_data
 from collab.cli_export import export
 from collab.cli_init import init
-from collab.cli_play import run, sweep
+from collab.cli_play import demo, run, sweep
 from collab.cli_plugins import new, plugins_app, schema
 from collab.cli_process import Interruption, open_streams
 from collab.cli_report import report
@@ -23,7 +23,7 @@ BEGIN, PLAY, LOOK, EXTEND = "Begin", "Play", "Look at what was played", "Extend"
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 for panel, commands in (
-    (BEGIN, (init, check_data, validate)),
+    (BEGIN, (demo, init, check_data, validate)),
     (PLAY, (run, sweep, watch)),
     (LOOK, (report, export)),
     (EXTEND, (new, schema)),

@@ -96,18 +96,7 @@ def run(
     told = played.played
     assert told is not None
     if as_json:
-        result = {
-            "run": str(played.folder),
-            "seconds": told.seconds,
-            "start_seconds": told.start_seconds,
-            "cached": told.cached,
-            "failures": [str(failure) for failure in told.failures],
-            "answer": dict(played.answer.parts),
-            "rows": [result.columns() for result in told.rows],
-            "verdicts": [asdict(verdict) for verdict in played.verdicts],
-            "warnings": list(played.failed_defenses),
-        }
-        print(json_text(result))
+        print(json_text(_describe(played)))
     else:
         _print_run(played, only, all_tables=tables)
     if told.failures:
@@ -152,6 +141,23 @@ def sweep(
     _sweep(file, asked, options, check=check, tables=tables, as_json=as_json)
 
 
+def demo(out: Out = Path("runs"), tables: AllTables = False, as_json: AsJson = False) -> None:
+    """Plays a small collaboration of three parties on drawn images, in less than a minute, and draws its report.
+
+    What one party with few images gains from what two others publish, and what an outsider makes of it.
+    """
+    from collab.front.playing import DEMO
+
+    with _going_on(False):
+        played = collab.run(DEMO, out=out, backend="inprocess", progress="lines")
+    if as_json:
+        print(json_text(_describe(played)))
+        return
+    _print_run(played, None, all_tables=tables)
+    print(f"scenario {played.folder / 'scenario.yaml'}")
+    print("next     collab init --party a=FOLDER --party b=FOLDER --public FOLDER")
+
+
 def _sweep(
     file: Path, asked: dict[str, Any], options: dict[str, Any], *, check: bool, tables: bool, as_json: bool
 ) -> None:
@@ -189,6 +195,23 @@ def _refuse_check(scenarios: Sequence[Any], is_expecting: bool, file: Path) -> N
         raise ScenarioError(NOTHING_JUDGED)
     if not is_expecting:
         raise ScenarioError(f"--check needs `expect`, and {file} has none.")
+
+
+def _describe(played: "collab.Run") -> dict[str, Any]:
+    """What `--json` prints of a run that was just played."""
+    told = played.played
+    assert told is not None
+    return {
+        "run": str(played.folder),
+        "seconds": told.seconds,
+        "start_seconds": told.start_seconds,
+        "cached": told.cached,
+        "failures": [str(failure) for failure in told.failures],
+        "answer": dict(played.answer.parts),
+        "rows": [result.columns() for result in told.rows],
+        "verdicts": [asdict(verdict) for verdict in played.verdicts],
+        "warnings": list(played.failed_defenses),
+    }
 
 
 def _print_run(run: Any, only: str | None, *, all_tables: bool) -> None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collab.runtime.sweep import Outlook
     from collab.scenario import sweep as stated
 
+DEMO = Path(__file__).with_name("demo.yaml")
+"""The scenario of `collab demo`."""
+
 AnyScenario = str | PathLike[str] | Mapping[str, Any] | Scenario
 Backend = Literal["ray", "inprocess"]
 Device = Literal["auto", "cpu", "cuda"]
