@@ -23,6 +23,7 @@ FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>
 OPTIONS = "<!-- every option -->"
 """Where docs/commands.md takes what the command line says of itself."""
 
+DOWNLOAD = "Download this notebook"
 EXAMPLE = re.compile(r"^( *)>>> .*(?:\n\1(?=\S).*)*", re.M)
 ENTITIES = {"&lt;": "<", "&gt;": ">", "&amp;": "&"}
 
@@ -37,7 +38,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(text: str, *, page: Any, **_: Any) -> str:
-    """Leads links between root and docs to where the pages are here; what is no page of the site is named, not linked."""
+    """Leads links to where the pages are on the site; what is no page of it is named, not linked."""
     here = Path(page.file.src_uri)
     if OPTIONS in text:
         text = text.replace(OPTIONS, every_option())
@@ -56,6 +57,8 @@ def _relinked(link: re.Match[str], here: Path, origin: Path) -> str:
         target = "docs/index.md"
     if not target.startswith("docs/") or (ROOT / target).is_dir():
         return link[1]
+    if link[1] != DOWNLOAD:
+        target = re.sub(r"^(docs/notebooks/\w+)\.ipynb$", r"\1.md", target)
     up = "../" * len(here.parent.parts)
     return f"[{link[1]}]({up}{target.removeprefix('docs/')}{hash_}{anchor})"
 
@@ -89,10 +92,16 @@ def _options(command: Any, name: str) -> list[str]:
     lines = []
     for option in command.params:
         says = (getattr(option, "help", "") or "").replace("|", "\\|")
-        called = ", ".join(f"`{each}`" for each in option.opts) if option.opts[0][0] == "-" else f"`{option.name.upper()}`"
+        called = (
+            ", ".join(f"`{each}`" for each in option.opts) if option.opts[0][0] == "-" else f"`{option.name.upper()}`"
+        )
         default = "" if option.default in (None, False, ()) or callable(option.default) else f"`{option.default}`"
         lines.append(f"| {called} | {says} | {default} |")
-    return [f"### {name}", (command.help or "").split("\n\n")[0], "\n".join(["| | | default |", "|---|---|---|", *lines])]
+    return [
+        f"### {name}",
+        (command.help or "").split("\n\n")[0],
+        "\n".join(["| | | default |", "|---|---|---|", *lines]),
+    ]
 
 
 def mathml(tex: str, display: str) -> str:
@@ -109,7 +118,7 @@ def notebook_page(notebook: Path) -> str:
         source = "".join(cell["source"])
         parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
         parts += [_output(output) for output in cell.get("outputs", ())]
-    download = f"[Download this notebook]({notebook.name}){{ download }}\n"
+    download = f"[{DOWNLOAD}]({notebook.name}){{ download }}\n"
     return "\n\n".join([*parts, download])
 
 

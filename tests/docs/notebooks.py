@@ -1,4 +1,4 @@
-"""The notebooks of docs/notebooks, made of the scripts beside them; `python -m tests.docs.notebooks` plays and writes them."""
+"""Makes notebooks of the scripts in docs/notebooks; `python -m tests.docs.notebooks [NAME]` plays and writes them."""
 
 import sys
 import tempfile

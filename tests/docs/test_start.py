@@ -11,6 +11,8 @@ from collab.data.creatures import Creatures
 from tests.pages import environment, play_page, unseen
 from tests.places import ROOT
 
+pytestmark = pytest.mark.slow  # `scripts/docs` plays it
+
 PAGES = ["start/install", "start/images", "start/change", "start/figure", "add_an_attack"]
 SMALLER = (
     "--backend inprocess --device cpu --set model.width=4 --set model.pretrain.epochs=1 --set reconstructor.epochs=1 "
