@@ -15,7 +15,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collab import api, errors
+    import collab.api as api
+    import collab.errors as errors
     from collab.front.playing import forecast, load, run, sweep
     from collab.front.run import Run
     from collab.front.scenario import Scenario

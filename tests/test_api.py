@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,17 @@ from collab import api
 from tests.places import ROOT
 
 TEMPLATES = sorted((ROOT / "collab" / "plugins" / "templates").glob("*.py"))
-PAGES = [*sorted((ROOT / "docs").rglob("add_a*.md")), *sorted((ROOT / "docs").rglob("trackers.md"))]
 
 
 def for_type_checkers(file: Path) -> dict[str, str]:
     """Where names come from that stand under `if TYPE_CHECKING:`."""
     (block,) = [node for node in ast.parse(file.read_text()).body if isinstance(node, ast.If)]
-    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
-    return {alias.asname or alias.name: str(node.module) for node in imports for alias in node.names}
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom | ast.Import)]
+    return {
+        alias.asname or alias.name: alias.name if isinstance(node, ast.Import) else str(node.module)
+        for node in imports
+        for alias in node.names
+    }
 
 
 def imported_by(code: str) -> list[str]:
@@ -34,8 +38,8 @@ def test_each_name_is_there_and_is_what_type_checkers_take_it_for(module: object
     homes = for_type_checkers(Path(str(module.__file__)))  # type: ignore[attr-defined]
     assert {*homes} == {*module.__all__} - {"__version__"}  # type: ignore[attr-defined]
     for name, home in homes.items():
-        expected = sys.modules[f"collab.{name}"] if home == "collab" else getattr(sys.modules[home], name)
-        assert getattr(module, name) is expected, name
+        found = import_module(home)
+        assert getattr(module, name) is (found if home == f"collab.{name}" else getattr(found, name)), name
 
 
 @pytest.mark.parametrize("module", [collab, api], ids=["collab", "collab.api"])

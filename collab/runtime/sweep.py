@@ -23,8 +23,8 @@ from collab.results.table import read_results, write_results
 from collab.results.words import FOR_CHOOSING
 from collab.runtime.cache import Cache
 from collab.runtime.deal import deal_cells, deal_possible
+from collab.runtime.forecast import START, forecast
 from collab.runtime.forecast import Forecast as Expected
-from collab.runtime.forecast import forecast
 from collab.runtime.host import Emit, tell_notes
 from collab.runtime.leak_check import refuse
 from collab.runtime.pages import refuse_leaks
@@ -219,7 +219,8 @@ def outlook(spec: Sweep, cells: Sequence[Cell], where: Where) -> Outlook:
     if len(guesses) < len(takes):
         return Outlook(tuple(forecasts), None, tuple(sorted(unknown)))
     left_out = sorted({stage for each in guesses for stage in each.unknown})
-    return Outlook(tuple(forecasts), sum(each.seconds for each in guesses) / slots, tuple(left_out), is_measured=False)
+    total = START + sum(each.seconds - START for each in guesses)
+    return Outlook(tuple(forecasts), total / slots, tuple(left_out), is_measured=False)
 
 
 def _prepare(cells: Sequence[Cell], dealt: Sequence[Assignment], where: Where) -> list[Prepared]:
