@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from io import StringIO
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -20,6 +22,11 @@ def show_run(console: Console) -> AbstractContextManager[Emit]:
 def show_sweep(console: Console) -> AbstractContextManager[Emit]:
     """The same for a sweep: cells done, what is under way, about how long the rest takes; notes of all cells once."""
     return _show(console, _Cells())
+
+
+def show_nothing() -> AbstractContextManager[Emit]:
+    """The same, told to nobody."""
+    return nullcontext(lambda event: None)
 
 
 def show_looks(console: Console) -> AbstractContextManager[Emit]:
@@ -43,14 +50,18 @@ def _show(console: Console, board: "_Jobs | _Cells | _Looks") -> Iterator[Emit]:
             line = f"{board.progress}{board.explain(event)}"
             console.print(line, highlight=False, markup=False, soft_wrap=True)
 
+    if console.is_jupyter:
+        with _show_in_notebook(board) as tell:
+            yield tell
+        return
     if not console.is_terminal:
         yield log
         return
     with Live(board.draw(), console=console, refresh_per_second=4, transient=True) as live:
 
         def update(event: Event) -> None:
-            # A note stays above the table, and when that has gone.
-            if event["event"] == "note" and not is_repeated(event):
+            # A note stays above the table, and when that has gone; so does how long it will take.
+            if event["event"] in ("note", "planned") and not is_repeated(event):
                 console.print(board.explain(event), highlight=False, markup=False)
             board.take(event)
             live.update(board.draw())
@@ -58,10 +69,38 @@ def _show(console: Console, board: "_Jobs | _Cells | _Looks") -> Iterator[Emit]:
         yield update
 
 
+@contextmanager
+def _show_in_notebook(board: "_Jobs | _Cells | _Looks") -> Iterator[Emit]:
+    """One output that is drawn again, at most four times a second, and notes above it; it stays when all is done."""
+    from IPython.display import HTML, display
+
+    def draw() -> Any:
+        page = Console(file=StringIO(), record=True, width=100, force_jupyter=False)
+        page.print(*notes, board.draw(), sep="\n", markup=False, highlight=False)
+        return HTML(page.export_html(inline_styles=True, code_format="<pre>{code}</pre>"))
+
+    notes, last = list[str](), 0.0
+    shown = display(draw(), display_id=True)
+
+    def update(event: Event) -> None:
+        nonlocal last
+        board.take(event)
+        if event["event"] in ("note", "planned") and (told := board.explain(event)) not in notes:
+            notes.append(told)
+        if time.perf_counter() - last > 0.25:
+            last = time.perf_counter()
+            shown.update(draw())
+
+    try:
+        yield update
+    finally:
+        shown.update(draw())
+
+
 def _explain(event: Event) -> str:
     match event["event"]:
         case "planned":
-            return f"{event['jobs']} jobs"
+            return str(event.get("text", f"{event['jobs']} jobs"))
         case "host":
             return f"{event['entity']}: process ready after {event['seconds']} s"
         case "cached":

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 
 from collab.report.attack_page.cells import Cell, name_defenses
 from collab.report.attack_page.shown import Disclosure, describe_disclosure, find_disclosure
@@ -40,6 +41,18 @@ class Gain:
     is_local: bool = False
 
     @property
+    def points(self) -> Figure:
+        """The change in the points that the task is told in, such as points of top-1."""
+        return self.main.scale * self.change
+
+    def __str__(self) -> str:
+        """Who, and the sentence."""
+        return f"{self.entity} {self.told}"
+
+    def _repr_html_(self) -> str:
+        return escape(str(self))
+
+    @property
     def told(self) -> str:
         """A sentence."""
         main = self.main
@@ -75,6 +88,19 @@ class Summary:
     cost: str
     cautions: tuple[str, ...]
 
+    @property
+    def parts(self) -> tuple[tuple[str, str], ...]:
+        """The three questions, each with its answer."""
+        titles = ("Who gained", "What was disclosed", "What it cost")
+        return tuple(zip(titles, (self.gained, self.disclosed, self.cost), strict=True))
+
+    def __str__(self) -> str:
+        """Three lines."""
+        return "\n".join(f"{title}: {text}" for title, text in self.parts)
+
+    def _repr_html_(self) -> str:
+        return "<br>".join(f"<b>{title}</b>: {escape(text)}" for title, text in self.parts)
+
 
 def summarize(
     scenario: Scenario,
@@ -89,7 +115,7 @@ def summarize(
     `notices` are sentences about the images: what was passed over, and which stand twice.
     """
     results = Results(rows)
-    pooled = [row for row in list_played_rows(scenario) if row.own == "features" and row.pool]
+    pooled = [row for row in list_played_rows(scenario) if row.is_refining and row.pool]
     gains, local = (
         tuple(filter(None, (_gain(scenario, pooled, results, entity.name, of) for entity in scenario.entities)))
         for of in ("", LOCAL)
