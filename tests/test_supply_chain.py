@@ -47,4 +47,4 @@ def test_every_requirement_has_a_lower_bound_that_can_be_tested() -> None:
         *(each for extra in PROJECT["optional-dependencies"].values() for each in extra),
     ]
     loose = [each for each in stated if not re.fullmatch(r"[A-Za-z0-9_.-]+(\[[a-z]+\])?>=[0-9.]+(,<[0-9.]+)?", each)]
-    assert loose == ["collab[test]", "types-PyYAML", "types-psutil"]
+    assert [each for each in loose if not each.startswith("collab[")] == ["types-PyYAML", "types-psutil"]

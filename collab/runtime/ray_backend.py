@@ -1,14 +1,13 @@
 """The backend on Ray: one actor for each host, one placement group for each lane."""
 
-import ctypes
 import os
 import secrets
-import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any, Self
 
 import psutil
@@ -27,8 +26,8 @@ from collab.types import Report
 
 POLL_SECONDS = 0.2
 
-PR_SET_PDEATHSIG = 1
-"""Of prctl(2): the signal that a process gets when its parent has ended."""
+LOOK_SECONDS = 5.0
+"""Between two looks of a host at whether its raylet lives."""
 
 SHARED = ".shared"
 """The file by which nodes show that they see what the driver sees."""
@@ -308,11 +307,19 @@ def _refuse(self: object, *_: object, **__: object) -> None:
 
 
 def _end_with_parent() -> None:
-    """Ends this process when its raylet does: some outlive it by minutes, and hold what is private meanwhile."""
+    """Ends this process soon after its raylet: some outlive it by minutes, and hold what is private meanwhile.
+
+    Not at once, by a signal of the system: a driver that is being interrupted would then find them dead, and be ended
+    by Ray before it has written its results.
+    """
     parent = os.getppid()
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent or parent == 1:  # it has died just now
-        os.kill(os.getpid(), signal.SIGKILL)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_SECONDS)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _cap_gpu_memory(gpus: float, gpu_bytes: int | None) -> None:
