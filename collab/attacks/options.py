@@ -249,6 +249,11 @@ class MembershipInference(Candidates):
 
     @property
     @override
+    def of_release(self) -> bool:
+        return self.by == "loss"
+
+    @property
+    @override
     def setting(self) -> str:
         if self.by == "span":
             return "span" if self.reference == "public" else "span alone"

@@ -89,6 +89,11 @@ class Planning:
         """Names of the entities that publish, in their order."""
         return tuple(entity.name for entity in self.scenario.entities if entity.options.publishes)
 
+    @property
+    def parties(self) -> tuple[str, ...]:
+        """Those of them that are no controls of attacks: whose features something is told of."""
+        return tuple(entity.name for entity in self.scenario.entities if entity.is_publishing_party)
+
     @cached_property
     def attacks(self) -> tuple[tuple[str, str, AttackOptions], ...]:
         """Who attacks whom with what, but for attacks on feature modules where the victim has none."""
