@@ -7,8 +7,8 @@ import pytest
 from collab.participants.assignment import ORACLE
 from collab.runtime.host import deal_hosts
 from collab.runtime.plan import plan
-from collab.scenario.model import Scenario
 from collab.scenario.attack_suite import CONTROLS
+from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.scenario.rows import list_played_rows
 from collab.stages.base import Job
