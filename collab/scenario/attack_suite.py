@@ -30,12 +30,14 @@ QUICK: tuple[dict[str, Any], ...] = tuple(
         {"kind": "membership_inference", "candidates": 1000},
         {"kind": "membership_inference", "candidates": 1000, "by": "span"},
         {"kind": "membership_inference", "candidates": 1000, "by": "loss"},
+        {"kind": "membership_inference", "candidates": 1000, "by": "relative"},
     )
 )
 """Minutes on two cores: the least honest set (ATTACKS 2), few modules and steps, as few rows as it allows."""
 
 FULL: tuple[dict[str, Any], ...] = (
     {"kind": "shadow_modules", "modules": 8, "images": 2500, "module_epochs": 6},
+    {"kind": "shadow_modules", "modules": 32, "images": 1250, "module_epochs": 3},
     {"kind": "leaked_module", "is_stolen": True, "start": "released", "epochs": 2},
     {"kind": "shadow_modules", "modules": 1, "images": 2500, "module_epochs": 6, "epochs": 2},
     {"kind": "shadow_modules", "modules": 4, "images": 2500, "module_epochs": 6, "epochs": 2},
@@ -57,7 +59,7 @@ FULL: tuple[dict[str, Any], ...] = (
     {"kind": "attribute_inference"},
     {"kind": "attribute_inference", "pairs": 100},
     {"kind": "membership_inference"},
-    *({"kind": "membership_inference", "by": way} for way in ("span", "means", "loss")),
+    *({"kind": "membership_inference", "by": way} for way in ("span", "means", "loss", "relative", "ratio")),
 )
 """All there is, with curves over K and over the number of pairs; the auditors take turns, so the longest come first."""
 

@@ -122,7 +122,7 @@ def _controlled(cells: Sequence[Cell], controls: Sequence[Control]) -> list[Cell
 def name_defenses(scenario: Scenario) -> dict[str, str]:
     """What each party's defense is called: its kinds, and whose it is first where several differ in their options.
 
-    That of whoever pre-trained is apart from equal ones of others.
+    That of whoever pre-trained is apart from equal ones of others, by the entity's name behind it.
     """
     parties = [entity for entity in scenario.entities if not entity.options.is_control]
     leader = scenario.model.pretrain.leader
@@ -136,5 +136,5 @@ def name_defenses(scenario: Scenario) -> dict[str, str]:
         else:
             names[entity.name] = names[same.name]
     if sum(name == names.get(leader) for name in names.values()) > 1:
-        names[leader] += f" of {leader}, who pre-trained"
+        names[leader] += f" of {leader}"
     return names

@@ -27,7 +27,7 @@ def tabulate_matrix(cells: Sequence[Cell]) -> Table:
         "broken: leakage of .5 or more (0 is the best guess without features, 1 what leaked_module makes of plain "
         "features), or a fifth of the rows matched or re-identified. leaks: its victims' "
         "score is clearly above the guess, so clearly that all attacks on a defense that gives nothing away would look "
-        "like that in 2.5 % of audits at most (Holm). "
+        "like that in 2.5 % of audits at most (Holm). Whoever pre-trained is in no average with others. "
         f"{CONTROL_FAILED}: it finds nothing here, nor where it must. {CANNOT}: {NO_SCALE}, so that leakage has no "
         "scale."
     )

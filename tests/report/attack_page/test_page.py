@@ -256,7 +256,7 @@ def test_defenses_of_other_options_have_other_names() -> None:
 
 def test_whoever_pre_trained_is_in_no_average_with_others(tmp_path: Path) -> None:
     names = name_defenses(read_scenario(SCENARIO).scenario)
-    assert names == {"a1": "dpm of a1, who pre-trained", "a2": "dpm", "a3": "dpm", "a4": "dpm"}
+    assert names == {"a1": "dpm of a1", "a2": "dpm", "a3": "dpm", "a4": "dpm"}
     alone = name_defenses(read_scenario(SCENARIO, ["entities.a1.defense=none"]).scenario)
     assert alone["a1"] == "none"  # nobody else publishes plain features
     assert "control_plain" not in name_defenses(read_scenario(SCENARIO, audit="quick").scenario)
