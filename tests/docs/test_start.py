@@ -33,12 +33,11 @@ def save_photos(root: Path) -> None:
         Image.fromarray(picture.transpose(1, 2, 0)).save(folder / f"{number}.png")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
     """Where somebody keeps photos, and whose `collab` plays small."""
-    folder: Path = tmp_path_factory.mktemp("somebody")
-    save_photos(folder / "photos")
-    command = folder / "bin/collab"
+    save_photos(tmp_path / "photos")
+    command = tmp_path / "bin/collab"
     command.parent.mkdir()
     command.write_text(
         f'#!/bin/bash\nsmaller=""\n[ "$1" != run ] || smaller="{SMALLER}"\n'
@@ -46,17 +45,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f'set -f\nexec {sys.executable} -m collab "$@" $smaller\n'
     )
     command.chmod(0o755)
-    return folder
+    return tmp_path
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_works_and_shows_what_one_sees(page: str, folder: Path) -> None:
+def test_the_pages_work_one_after_the_other_and_show_what_one_sees(folder: Path) -> None:
     env = environment()
     env["PATH"] = f"{folder / 'bin'}:{env['PATH']}"
     env["MPLBACKEND"] = "agg"
-    play_page((ROOT / f"docs/{page}.md").read_text(encoding="utf-8"), folder, env)
-    if page == "start/figure":
-        assert (folder / "first.svg").read_text(encoding="utf-8").startswith("<?xml")
+    for page in PAGES:
+        play_page((ROOT / f"docs/{page}.md").read_text(encoding="utf-8"), folder, env)
+    assert (folder / "first.svg").read_text(encoding="utf-8").startswith("<?xml")
 
 
 def test_what_is_not_seen_is_told() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 
 from collab.report.attack_page.cells import Cell, name_defenses
 from collab.report.attack_page.shown import Disclosure, describe_disclosure, find_disclosure
@@ -48,6 +49,9 @@ class Gain:
         """Who, and the sentence."""
         return f"{self.entity} {self.told}"
 
+    def _repr_html_(self) -> str:
+        return escape(str(self))
+
     @property
     def told(self) -> str:
         """A sentence."""
@@ -93,6 +97,9 @@ class Summary:
     def __str__(self) -> str:
         """Three lines."""
         return "\n".join(f"{title}: {text}" for title, text in self.parts)
+
+    def _repr_html_(self) -> str:
+        return "<br>".join(f"<b>{title}</b>: {escape(text)}" for title, text in self.parts)
 
 
 def summarize(
