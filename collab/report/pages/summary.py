@@ -115,7 +115,7 @@ def summarize(
     `notices` are sentences about the images: what was passed over, and which stand twice.
     """
     results = Results(rows)
-    pooled = [row for row in list_played_rows(scenario) if row.own == "features" and row.pool]
+    pooled = [row for row in list_played_rows(scenario) if row.is_refining and row.pool]
     gains, local = (
         tuple(filter(None, (_gain(scenario, pooled, results, entity.name, of) for entity in scenario.entities)))
         for of in ("", LOCAL)
