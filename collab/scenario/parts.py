@@ -112,6 +112,11 @@ class EntityPart(Part):
         return self.share is None and self.rows is None and self.data is None
 
     @property
+    def is_publishing_party(self) -> bool:
+        """Whether it publishes, and is no control of attacks."""
+        return self.options.publishes and not self.options.is_control
+
+    @property
     def defenses(self) -> tuple[DefenseOptions, ...]:
         """The defenses that its features go through, in order."""
         return self.defense if isinstance(self.defense, tuple) else (self.defense,)

@@ -89,15 +89,25 @@ class Planning:
         """Names of the entities that publish, in their order."""
         return tuple(entity.name for entity in self.scenario.entities if entity.options.publishes)
 
+    @property
+    def parties(self) -> tuple[str, ...]:
+        """Those of them that are no controls of attacks: whose features something is told of."""
+        return tuple(entity.name for entity in self.scenario.entities if entity.is_publishing_party)
+
     @cached_property
     def attacks(self) -> tuple[tuple[str, str, AttackOptions], ...]:
-        """Who attacks whom with what, but for attacks on feature modules where the victim has none."""
+        """Who attacks whom with what, but for attacks on feature modules where the victim has none.
+
+        What asks about the release asks about whoever pre-trained; of others it is tried on controls alone.
+        """
         forms = {entity.name: entity.form for entity in self.scenario.entities}
+        learned = {self.leader, *(set(self.publishers) - set(self.parties))}
         return tuple(
             (entity.name, victim, attack)
             for entity in self.scenario.entities
             for victim, attack in entity.options.attacks_on(sorted({*self.publishers} - {entity.name}))
             if not (attack.of_feature_modules and forms[victim].takes_images)
+            and (victim in learned or not attack.of_release)
         )
 
     def publishing(self, name: str, step: int) -> tuple[int, ...]:
