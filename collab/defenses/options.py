@@ -188,6 +188,31 @@ class ClassGaussian(DefenseOptions):
     )
 
 
+class PublicAnswers(Schedule, DefenseOptions):
+    """C, trained further on the own features, answers about public images, which everybody has, by soft labels."""
+
+    form: ClassVar[Form] = base.FEATURES_TO_ANSWERS
+    needs_classes: ClassVar[bool] = True
+
+    kind: Literal["public_answers"] = Field(description="`defense: public_answers` is short for all defaults.")
+    images: int | None = Field(
+        None, ge=1, description="Public images that are answered about, drawn at random; all unless given."
+    )
+    temperature: float = Field(
+        1.0,
+        gt=0,
+        le=100,
+        description="By which answers are softened: more of what C takes for possible, less of how sure.",
+    )
+    learning_rate: float = Field(0.02, gt=0, description="Its largest value; a loss that is not finite ends the run.")
+    weight_decay: float = Field(5e-4, ge=0, description="L2 penalty (adamw: decoupled).")
+
+    @property
+    @override
+    def public_images(self) -> int:
+        return self.images or 1
+
+
 class Encoding(Schedule, DefenseOptions):
     """What defenses share that make features of the images themselves."""
 

@@ -16,6 +16,7 @@ from collab.scenario.model import Refinement
 from collab.seeding import Stream
 from collab.store.answers import place_answers
 from collab.store.shards import ShardReader
+from collab.tasks import DISTRIBUTION
 from collab.training.feeds import FeatureFeed, ImageSet
 from collab.training.loop import Recipe
 from collab.training.progress import Progress
@@ -109,8 +110,10 @@ class Participant(Holder):
         return decider
 
     def feed(self, readers: Sequence[ShardReader], batch_size: int) -> FeatureFeed:
-        """The rows of `readers` as one mixture in the stored type."""
+        """The rows of `readers` as one mixture in the stored type; where some have soft labels, all have."""
         spec = self.spec
+        if any(reader.spec.target == DISTRIBUTION for reader in readers):
+            spec = replace(spec, target=DISTRIBUTION)
         return FeatureFeed(
             readers,
             spec.shape,

@@ -82,7 +82,7 @@ class Entry:
 WHAT, GUESS, OPEN, PUBLISHED = "_{what}", "_prior_{guess}", "_open", "_published"
 SPREAD = ("_median", "_p95", "_p99", "_worst", "_above_half")
 OF_ATTACKS = ("", WHAT, GUESS, OPEN)
-OF_TASKS = ("", WHAT, PUBLISHED)
+OF_TASKS = ("", WHAT, PUBLISHED, "_answering")
 OF_MAIN = (*OF_TASKS, "_own", "_local", "_training")
 
 
@@ -92,7 +92,7 @@ def _share(quantity: str, title: str, meaning: str, better: Literal["up", "down"
 
 
 _ENTRIES = (
-    _share("top1", "top-1 %", "the right class is the first answer; of C on held-out features as they are and as they would be published, and on the entity's own rows as they are (`own`) and as it published them (row `publish`; Table 1); of a network from scratch on held-out images as they would be published (rows with `own: published`), and on those that it learned on; `local`: on held-out images of the entity's own kind, of its own source or else of its classes, where entities differ in that", "up", forms=OF_MAIN, is_points=True, part="task"),
+    _share("top1", "top-1 %", "the right class is the first answer; of C on held-out features as they are and as they would be published, and on the entity's own rows as they are (`own`) and as it published them (row `publish`; Table 1); of a network from scratch on held-out images as they would be published (rows with `own: published`), and on those that it learned on; `answering`: of the decider that answers about public images; `local`: on held-out images of the entity's own kind, of its own source or else of its classes, where entities differ in that", "up", forms=OF_MAIN, is_points=True, part="task"),
     _share("top5", "top-5 %", "the right class is among the first 5 answers", "up", forms=OF_TASKS, is_points=True),
     Entry("map", "mAP %", "mean average precision over attributes", "0 to 1", "up", "", OF_MAIN, 100.0, 1, is_points=True, part="task"),
     Entry("mcc", "MCC %", "Matthews' correlation, mean over attributes, or of one attribute", "-1 to 1", "up", "", (*OF_TASKS, "[{name}]"), 100.0, 1, is_points=True, place="attributes"),

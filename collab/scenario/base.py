@@ -63,6 +63,8 @@ class EntityOptions(Part):
     """Whether it fits its defense and publishes; nobody can name in `pool` who does not."""
     is_late: ClassVar[bool] = False
     """Whether it begins only after all who are not late have published."""
+    changes_features: ClassVar[bool] = False
+    """Whether it puts other features in the place of those that its defense made, which answers have none of."""
     says_what_is_played: ClassVar[frozenset[str]] = frozenset()
     """Fields that only the plan reads: they say which stages there are and change the outcome of none."""
 
@@ -82,16 +84,19 @@ class Form:
 
     One that takes images works in the place of F or before it, so it stands in no chain. `is_released` says that
     everybody gets the module, since others cannot read what is published without what learned beside it.
+    One that publishes answers learns of the own rows and is asked about public images: no row is of any own image.
     """
 
     takes_images: bool = False
     publishes_images: bool = False
+    publishes_answers: bool = False
     is_released: bool = False
 
 
 FEATURES_TO_FEATURES = Form()
 IMAGES_TO_FEATURES = Form(takes_images=True, is_released=True)
 IMAGES_TO_IMAGES = Form(takes_images=True, publishes_images=True)
+FEATURES_TO_ANSWERS = Form(publishes_answers=True)
 
 
 class DefenseOptions(Part):
@@ -103,6 +108,11 @@ class DefenseOptions(Part):
     """Whether it works with classes alone, and with no other task."""
 
     kind: Kind = Field(description="The defense plugin; its name alone is short for all defaults.")
+
+    @property
+    def public_images(self) -> int:
+        """How many public images there must be."""
+        return 0
 
     @property
     def hides_people(self) -> bool:
@@ -158,6 +168,11 @@ class AttackOptions(Part):
     @property
     def of_feature_modules(self) -> bool:
         """Whether it is about a module that changes features: not tried on who publishes images or encodes them."""
+        return False
+
+    @property
+    def of_answers(self) -> bool:
+        """Whether it is about answers about public images: tried on who publishes such, and on nobody else."""
         return False
 
     @property

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, Serializ
 from collab.architectures import RECONSTRUCTOR
 from collab.scenario.base import (
     ABOUT_OPTIMIZERS,
+    FEATURES_TO_FEATURES,
     MEMORY,
     ClassName,
     DefenseOptions,
@@ -112,15 +113,21 @@ class EntityPart(Part):
         return self.defenses[0].form
 
     @property
+    def publishes_rows(self) -> bool:
+        """Whether it publishes a row for each of its images, and not nothing, or answers about others."""
+        return self.options.publishes and not self.form.publishes_answers
+
+    @property
     def opens_module(self) -> bool:
         """Whether everybody has its module: it says so, or others could not read what it publishes."""
         return self.release_module or self.form.is_released
 
     @model_validator(mode="after")
     def _chains_take_features(self) -> Self:
-        alone = [defense.kind for defense in self.defenses if defense.form.takes_images]
+        alone = [defense for defense in self.defenses if defense.form != FEATURES_TO_FEATURES]
         if alone and len(self.defenses) > 1:
-            raise ValueError(f"{alone[0]} changes images, not features; it stands alone, not in a list of defenses")
+            does = "answers about public images" if alone[0].form.publishes_answers else "changes images"
+            raise ValueError(f"{alone[0].kind} {does}, not features; it stands alone, not in a list of defenses")
         return self
 
     @property

@@ -9,14 +9,14 @@ from typing import Any
 from collab.errors import ShardCorrupt, StoreError
 from collab.store.files import json_bytes, place_file, read_json
 from collab.store.names import check_name
-from collab.tasks import CLASS, LISTS
+from collab.tasks import CLASS, LISTS, PUBLIC_ROW
 
 SCHEMA_VERSION = 1
 """Version of the manifest; another one is refused."""
 
 _FILE = re.compile(r"(\d{6,12})-([a-z][a-z0-9_-]{0,31})-[0-9a-f]{32}\.json")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_TARGET = re.compile(rf"({'|'.join(LISTS)}):([1-9][0-9]{{0,4}})")
+_TARGET = re.compile(rf"(({'|'.join(LISTS)}):[1-9][0-9]{{0,4}}|{PUBLIC_ROW}:[1-9][0-9]{{0,9}})")
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,10 @@ class Record:
     """What a manifest says of a shard, and nothing of the module that made its features, least of all its seed.
 
     `histogram` has the rows of each class, so as many entries as there are classes; `target` is `class`, or kind and
-    length of the lists that stand for one, such as `binary:20`, and the histogram then has one entry; `featurizer` is
-    the digest of the released network that the features come from; `path` is relative to the root; `versions` are of
-    the tools.
+    length of the lists that stand for one, such as `binary:20`, and the histogram then has one entry; so it has where
+    `target` says of how many public images answers are, such as `public_row:5000`. `featurizer` is the digest of the
+    released network that the features come from, or of F of all public images; `path` is relative to the root;
+    `versions` are of the tools.
     """
 
     schema_version: int

@@ -14,14 +14,17 @@ import torch
 from jaxtyping import Float, Shaped
 from pyarrow import ipc
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from collab.errors import CollabError, ShardCorrupt, ShardMissing, StoreError
 from collab.mapped import LARGE, let_go
 from collab.store.codec import CODECS, decode, encode, is_finite
+from collab.store.distributions import find_distribution_mistake
 from collab.store.files import Hashing, open_regular, place_file
 from collab.store.names import check_name
 from collab.store.shard_schema import BATCH_ROWS, BATCH_SLACK, FILE_SLACK, IMAGES, Sealed, ShardSpec
 from collab.store.written import Written
+from collab.tasks import CLASS
 
 __all__ = ["BATCH_ROWS", "IMAGES", "Batches", "ShardReader", "ShardSpec", "Written", "open_shard", "write_shard"]
 
@@ -100,7 +103,7 @@ def _check(x: Tensor, labels: Tensor, entity: str, spec: ShardSpec) -> tuple[Ten
             f"entity {entity!r} writes {x.dtype} features {tuple(x.shape)} with {y.dtype} labels {y.shape}; "
             f"a shard takes a float row of {spec.shape} and {kind} for each image."
         )
-    if mistake := targets.mistake(y):
+    if mistake := targets.mistake(y) or (find_distribution_mistake(x) if targets.is_row else ""):
         raise StoreError(f"entity {entity!r} writes a row whose {mistake}.")
     if spec.dtype == "bfloat16":
         x = x.to(torch.bfloat16)  # rounding may reach infinity, so the check comes after it
@@ -150,6 +153,8 @@ class ShardReader:
     ) -> int:
         """Copies record batch `batch` to `out_x[at:]` and `out_y[at:]`, cast to their types; returns its rows.
 
+        Classes are read as distributions, all of it on one of them, where there is room for as many numbers.
+
         Raises StoreError if a value does not fit float16, CollabError if the rows do not fit the outputs.
         """
         if not 0 <= batch < self.batches:
@@ -157,8 +162,10 @@ class ShardReader:
         columns = self._file.get_batch(batch)
         count = int(columns.num_rows)
         free = min(len(out_x), len(out_y)) - at
-        shapes = tuple(out_x.shape[1:]), tuple(out_y.shape[1:])
-        if at < 0 or count > free or shapes != (self.spec.shape, self.spec.targets.shape):  # copy_ would broadcast
+        targets, shapes = self.spec.targets, (tuple(out_x.shape[1:]), tuple(out_y.shape[1:]))
+        is_spread = targets.kind == CLASS and shapes[1] == (targets.outputs,)
+        wanted = (self.spec.shape, shapes[1] if is_spread else targets.shape)
+        if at < 0 or count > free or shapes != wanted:  # copy_ would broadcast
             raise CollabError(
                 f"{count} rows of {self.spec.shape} do not fit at {at} into {tuple(out_x.shape)}, {len(out_y)} labels."
             )
@@ -168,7 +175,8 @@ class ShardReader:
                 f"shard {self.digest[:16]} holds {self.spec.dtype} values beyond float16. "
                 "Read it as bfloat16 or float32."
             )
-        out_y[at : at + count].copy_(self.spec.targets.tensor(columns.column("y"), count))
+        y = targets.tensor(columns.column("y"), count)
+        out_y[at : at + count].copy_(one_hot(y.long(), targets.outputs) if is_spread else y)
         let_go(self._mapped)
         return count
 
@@ -247,7 +255,7 @@ def _check_rows(reader: Any, mapped: mmap.mmap, record: Sealed, spec: ShardSpec)
     """Checks every batch; `mapped` is the file, which all buffers of an uncompressed shard lie in."""
     targets = spec.targets
     counts = np.zeros(targets.bins, dtype=np.int64)
-    first, start = 0, np.frombuffer(mapped, np.uint8).ctypes.data
+    before, first, start = -1, 0, np.frombuffer(mapped, np.uint8).ctypes.data
     end = start + len(mapped)
     for number in range(reader.num_record_batches):
         batch = reader.get_batch(number)
@@ -271,6 +279,12 @@ def _check_rows(reader: Any, mapped: mmap.mmap, record: Sealed, spec: ShardSpec)
             raise StoreError(f"the row numbers of batch {number} do not count on from {first}")
         if not is_finite(batch, spec.dtype):
             raise StoreError(f"features of batch {number} are not finite")
+        if targets.is_row:
+            if labels[0] <= before or (np.diff(labels) <= 0).any():
+                raise StoreError(f"the public rows of batch {number} do not ascend: an image is answered about once")
+            if mistake := find_distribution_mistake(decode(batch, spec.dtype, spec.shape)):
+                raise StoreError(f"in batch {number} {mistake}")
+            before = int(labels[-1])
         counts += targets.histogram(labels)
         first += rows
         let_go(mapped)

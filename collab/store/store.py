@@ -18,6 +18,7 @@ from collab.store import manifest
 from collab.store.files import TEMPORARY
 from collab.store.manifest import Record, parse_manifest_name, read_manifest, shard_path, write_manifest
 from collab.store.names import check_name, inside
+from collab.tasks import CLASS
 
 if TYPE_CHECKING:
     from collab.store.codec import CodecName
@@ -73,7 +74,7 @@ class Store:
             featurizer=spec.featurizer,
             path=shard_path(entity, written.sha256),
             versions=_versions(),
-            target=f"{spec.target}:{spec.classes}" if spec.targets.is_list else spec.target,
+            target=spec.target if spec.target == CLASS else f"{spec.target}:{spec.classes}",
         )
         write_manifest(self._manifests, record, self._next_number(entity))
         return record
