@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from collab.defenses.options import Encoding, ImageDefenseOptions, PublicAnswers
+from collab.defenses.options import Encoding, ImageDefenseOptions, PublicAnswers, PublicGaussian
 from collab.errors import CollabError
+from collab.guarantee import Guarantee
 from collab.models.answerer import Answerer
 from collab.scenario.base import DefenseOptions, Form
 from collab.scenario.kinds import Plugin
@@ -78,6 +79,10 @@ class Defense(FromOptions, Plugin, ABC):
     def form(self) -> Form:
         """What it is given and what its entity publishes."""
         return self.Options.form
+
+    def guarantee(self, rows: int) -> Guarantee | None:
+        """What holds of all that an entity with `rows` images publishes by it; None: nothing is guaranteed."""
+        return None
 
     @property
     def batch_size(self) -> int:
@@ -148,6 +153,13 @@ class AnsweringDefense(Defense):
     @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:
         raise CollabError(f"{self.kind} answers about public images: its module begins as C, and is not built.")
+
+
+class DrawingDefense(Defense):
+    """A defense that publishes rows drawn from statistics of the own ones; its module is a `Drawing`."""
+
+    Options: ClassVar[type[DefenseOptions]] = PublicGaussian
+    is_private = True
 
 
 class EncodingDefense(Defense):

@@ -188,6 +188,36 @@ class ClassGaussian(DefenseOptions):
     )
 
 
+class PublicGaussian(DefenseOptions):
+    """Draws like those of class_gaussian, of which only clipped means in public directions and counts are the own."""
+
+    form: ClassVar[Form] = base.FEATURES_TO_DRAWS
+    mechanism: ClassVar[str] = "Gaussian mechanism on clipped sums and counts of each class"
+    needs_classes: ClassVar[bool] = True
+
+    kind: Literal["public_gaussian"] = Field(description="`defense: public_gaussian` is short for all defaults.")
+    directions: int = Field(
+        64, ge=1, le=4096, description="Main directions of public features in which means of classes are told."
+    )
+    clip: float = Field(
+        1.0, gt=0, le=100, description="Largest length of a row there, in lengths that public rows have on the average."
+    )
+    rows: int | None = Field(
+        None, ge=1, le=1 << 24, description="Rows drawn of all classes; as many as there are counted unless given."
+    )
+    dp: base.Dp | None = Field(None, description="Noise for (epsilon, delta); without it nothing is guaranteed.")
+
+    @property
+    @override
+    def asked_privacy(self) -> base.Dp | None:
+        return self.dp
+
+    @property
+    @override
+    def public_images(self) -> int:
+        return 2
+
+
 class PublicAnswers(Schedule, DefenseOptions):
     """C, trained further on the own features, answers about public images, which everybody has, by soft labels."""
 

@@ -141,7 +141,7 @@ def _general_knowledge(adversary: Defended, attempt: Attempt) -> dict[str, Any]:
         "victim_defense": attempt.victim_defense,
     }
     form = adversary.defense.form
-    if adversary.options.publishes and not (form.takes_images or form.publishes_answers):
+    if adversary.options.publishes and form.is_of_own_rows and not form.takes_images:
         facts["own_module"] = partial(adversary.defend, adversary.fitted_module())
     return facts
 
@@ -149,7 +149,7 @@ def _general_knowledge(adversary: Defended, attempt: Attempt) -> dict[str, Any]:
 def _knowledge_of_module(adversary: Defended, defense: Defense, state: Mapping[str, Tensor]) -> dict[str, Any]:
     """A victim's module, as a service and with its weights."""
     module = adversary.fitted_module(defense, state)
-    if defense.form.publishes_answers:
+    if not defense.form.is_of_own_rows:
         return {"victim_weights": freeze(adversary.compute.place(module))}
     facts: dict[str, Any] = {"victim_encoder": adversary.encoder(defense, module)}
     if not defense.form.takes_images:

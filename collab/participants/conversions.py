@@ -1,4 +1,4 @@
-"""How participants play the forms of a defense: features or images to features, images to images, or answers."""
+"""How participants play the forms of a defense: features or images to features, images to images, answers, draws."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +14,7 @@ from collab.models.backbones import Encoder, Split
 from collab.participants.published_images import LEVELS, as_published, discernibility, read_images
 from collab.scenario.base import (
     FEATURES_TO_ANSWERS,
+    FEATURES_TO_DRAWS,
     FEATURES_TO_FEATURES,
     IMAGES_TO_FEATURES,
     IMAGES_TO_IMAGES,
@@ -180,6 +181,12 @@ class FeaturesToAnswers(Conversion):
         return [reading.keep(answered(), replace(reading.public().spec, target=DISTRIBUTION))] if shards else []
 
 
+class FeaturesToDraws(Conversion):
+    """Rows are drawn from statistics of the own ones, as many as those say; peers read them as any features."""
+
+    form = FEATURES_TO_DRAWS
+
+
 def _exact(features: ShardSpec) -> CodecName:
     """The codec of features, or where that would bend whole numbers and sums, one that does not."""
     return "float16" if CODECS[features.dtype].is_quantized else features.dtype
@@ -187,5 +194,5 @@ def _exact(features: ShardSpec) -> CodecName:
 
 def conversion_of(form: Form) -> Conversion:
     """How a form is played."""
-    kinds = (Conversion, ImagesToFeatures, ImagesToImages, FeaturesToAnswers)
+    kinds = (Conversion, ImagesToFeatures, ImagesToImages, FeaturesToAnswers, FeaturesToDraws)
     return next(kind() for kind in kinds if kind.form == form)

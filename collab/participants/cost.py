@@ -69,7 +69,7 @@ def measure_writing(
     images cannot show. `order` is the number among the own rows of each published one; the truth is that of the images,
     whatever the entity claims. Where it published other numbers of rows, or none that are its own, nothing is measured.
     """
-    if entity.defense.form.publishes_answers:
+    if not entity.defense.form.is_of_own_rows:
         return ()
     task, compute, seed = entity.task, entity.compute, entity.scenario.seed
     readers = entity.as_features(entity.name, shards)

@@ -27,7 +27,7 @@ from collab.participants.layout import load_images, load_numbers
 from collab.participants.participant import Mixture
 from collab.participants.pool import Pooled, hurts, measure_harm, offer
 from collab.participants.published_images import as_published, image_set
-from collab.participants.publishing import measure_answering, publish_rows
+from collab.participants.publishing import measure_answering, publish_rows, tell_guarantee
 from collab.participants.start import Start
 from collab.scenario.base import EntityOptions
 from collab.scenario.kinds import Plugin
@@ -35,7 +35,7 @@ from collab.scenario.model import Refinement
 from collab.scenario.network import NOBODY
 from collab.scenario.parts import Federation
 from collab.seeding import Stream
-from collab.store.release import write_release
+from collab.store.release import read_release, write_release
 from collab.store.store import Store
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
@@ -151,11 +151,13 @@ class Entity(Plugin, Defended):
             private=None if private is None else torch.from_numpy(private),
         )
         losses = self.defense.fit(module, view)
-        write_release(self.private, "defense", module.state_dict(), {})  # for this entity alone
-        measure = measure_answering if self.defense.form.publishes_answers else measure_cost
+        card, numbers, words = tell_guarantee(self.defense.guarantee(len(self.images)))
+        write_release(self.private, "defense", module.state_dict(), card)  # for this entity alone
+        measure = measure_cost if self.defense.form.is_of_own_rows else measure_answering
         measures, pictures = measure(self, module)
         last = *(("loss", loss) for loss in losses[-1:]), *progress.terms.items()
-        return Report((*measures, *(Measure(f"poison_{name}", value) for name, value in last)), pictures)
+        told = (Measure(f"poison_{name}", value) for name, value in last)
+        return Report((*measures, *told, *numbers), pictures, words)
 
     def disclose(self, progress: Progress) -> Report:
         """What R shows of held-out images, before and after the own module; see `collab.participants.disclosure`."""
@@ -191,10 +193,12 @@ class Entity(Plugin, Defended):
         stream, order = self.stream("publish"), list[Tensor]()
         alter = partial(self.published, generator=stream.torch("altered"))
         batches = publish_rows(self, module, stream, alter, order)
-        record = self.layout.store.publish(self.name, batches, self.spec_of(self.name), run=self.layout.run.name)
+        held = read_release(self.private, "defense")[1].get("guarantee")
+        spec, run = self.spec_of(self.name), self.layout.run.name
+        record = self.layout.store.publish(self.name, batches, spec, run=run, guarantee=held)
         rows = torch.cat(order).numpy()
         np.save(self.private / "published.npy", rows)
-        shard = Store(self.layout.run / "store").open(record, self.spec_of(self.name))  # here, wherever stores lie
+        shard = Store(self.layout.run / "store").open(record, spec)  # here, wherever stores lie
         read = measure_writing(self, module, [shard], rows)
         shutil.rmtree(self.scratch, ignore_errors=True)
         sent = [shard_crossing("publish", self.name, EVERYONE, record)]

@@ -1,12 +1,16 @@
 """What an entity publishes, batch by batch: rows that went through its module, or answers about public images."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from collab.defenses.base import AnsweringDefense
+from collab.guarantee import Guarantee, list_outside
 from collab.models.answerer import Answerer
+from collab.models.drawing import Drawing
 from collab.participants.defended import Defended
 from collab.seeding import Stream
 from collab.training.recipes import EVAL_BATCH, outputs_of
@@ -26,11 +30,12 @@ def publish_rows(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Rows of a shard and what stands beside them; the numbers of the own images behind them are put into `order`.
 
-    Behind answers are all own images, in an order of its own: each has a part in each answer.
+    Behind answers and draws are all own images, in an order of its own: each has a part in each of them.
     """
-    if entity.defense.form.publishes_answers:
+    if not entity.defense.form.is_of_own_rows:
         order.append(torch.randperm(len(entity.images), generator=stream.torch("order")))
-        yield from _answer(entity, module, stream, alter)
+        make = _answer if entity.defense.form.publishes_answers else _draw
+        yield from make(entity, module, stream, alter)
         return
     feed = entity.feed([entity.own_features(entity.private)], EVAL_BATCH)
     for features, labels, rows in feed.batches(stream.torch("order")):
@@ -54,17 +59,36 @@ def _answer(entity: Defended, module: nn.Module, stream: Stream, alter: Alter) -
             yield answers[:, :, None, None], rows[asked]
 
 
+def _draw(entity: Defended, module: nn.Module, stream: Stream, alter: Alter) -> Iterator[tuple[Tensor, Tensor]]:
+    """Drawn rows and their labels, in an order that is drawn too."""
+    assert isinstance(module, Drawing)
+    for features, labels in module.draw(stream.torch("draws"), EVAL_BATCH):
+        yield alter(features, labels)
+
+
 def measure_answering(entity: Defended, module: nn.Module) -> tuple[tuple[Measure, ...], tuple[Crossing, ...]]:
-    """How well held-out images are answered: by the released C, and by what answers about public ones.
+    """How well held-out images are answered: by the released C, and by what answers about public ones, if it does.
 
     Nothing is published of any image that R could rebuild, so that there are no pictures.
     """
-    assert isinstance(module, Answerer)
     features, labels = entity.heldout_features
-    deciders = {"_original": entity.released.decider, "_answering": module.decider}
+    deciders = {"_original": entity.released.decider}
+    if isinstance(module, Answerer):
+        deciders["_answering"] = module.decider
     scores = (
         score
         for suffix, decider in deciders.items()
         for score in entity.score(outputs_of(decider, features, entity.compute)[None], labels, suffix)
     )
     return tuple(scores), ()
+
+
+def tell_guarantee(held: Guarantee | None) -> tuple[dict[str, Any], tuple[Measure, ...], dict[str, str]]:
+    """A guarantee as a manifest states it, as numbers, and in words; nothing of none."""
+    if held is None:
+        return {}, (), {}
+    outside = list_outside(held)
+    names = ("epsilon", "delta", "sensitivity", "noise_multiplier", "steps", "sampling_rate")
+    numbers = tuple(Measure(f"dp_{name}", float(getattr(held, name))) for name in names)
+    words = {"mechanism": held.mechanism, "unit": held.unit, "outside": "; ".join(outside)}
+    return {"guarantee": {**asdict(held), "outside": list(outside)}}, numbers, words

@@ -114,8 +114,8 @@ class EntityPart(Part):
 
     @property
     def publishes_rows(self) -> bool:
-        """Whether it publishes a row for each of its images, and not nothing, or answers about others."""
-        return self.options.publishes and not self.form.publishes_answers
+        """Whether it publishes a row for each of its images."""
+        return self.options.publishes and self.form.is_of_own_rows
 
     @property
     def opens_module(self) -> bool:
@@ -126,8 +126,8 @@ class EntityPart(Part):
     def _chains_take_features(self) -> Self:
         alone = [defense for defense in self.defenses if defense.form != FEATURES_TO_FEATURES]
         if alone and len(self.defenses) > 1:
-            does = "answers about public images" if alone[0].form.publishes_answers else "changes images"
-            raise ValueError(f"{alone[0].kind} {does}, not features; it stands alone, not in a list of defenses")
+            does = "changes images, not features" if alone[0].form.takes_images else "changes no row"
+            raise ValueError(f"{alone[0].kind} {does}; it stands alone, not in a list of defenses")
         return self
 
     @property

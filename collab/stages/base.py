@@ -91,22 +91,18 @@ class Planning:
 
     @property
     def row_publishers(self) -> tuple[str, ...]:
-        """Those of them that publish a row for each own image, and no answers about others."""
+        """Those of them that publish a row for each own image."""
         return tuple(entity.name for entity in self.scenario.entities if entity.publishes_rows)
 
     @cached_property
     def attacks(self) -> tuple[tuple[str, str, AttackOptions], ...]:
-        """Who attacks whom with what, but for attacks on feature modules, or on answers, where the victim has none.
-
-        Nor is anything tried on answers that is about rows of own images, since none was published.
-        """
+        """Who attacks whom with what, where what the victim publishes has anything that the attack is about."""
         forms = {entity.name: entity.form for entity in self.scenario.entities}
         return tuple(
             (entity.name, victim, attack)
             for entity in self.scenario.entities
             for victim, attack in entity.options.attacks_on(sorted({*self.publishers} - {entity.name}))
-            if not (attack.of_feature_modules and forms[victim].takes_images)
-            and attack.of_answers == forms[victim].publishes_answers
+            if attack.is_tried_on(forms[victim])
         )
 
     def publishing(self, name: str, step: int) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from collab.errors import ShardCorrupt, StoreError
+from collab.guarantee import Guarantee
 from collab.store.files import json_bytes, place_file, read_json
 from collab.store.names import check_name
 from collab.tasks import CLASS, LISTS, PUBLIC_ROW
@@ -27,7 +28,8 @@ class Record:
     length of the lists that stand for one, such as `binary:20`, and the histogram then has one entry; so it has where
     `target` says of how many public images answers are, such as `public_row:5000`. `featurizer` is the digest of the
     released network that the features come from, or of F of all public images; `path` is relative to the root;
-    `versions` are of the tools.
+    `versions` are of the tools. `guarantee` is what its entity states of differential privacy (`collab.guarantee`, and
+    what lies outside); None where it states none. Nobody can verify it by looking at the shard.
     """
 
     schema_version: int
@@ -44,6 +46,7 @@ class Record:
     path: str
     versions: dict[str, str] = field(hash=False)
     target: str = CLASS
+    guarantee: dict[str, Any] | None = field(default=None, hash=False)
 
     @property
     def facts(self) -> tuple[object, ...]:
@@ -64,7 +67,8 @@ def parse_manifest_name(name: str) -> tuple[str, int] | None:
 
 def write_manifest(folder: Path, record: Record, sequence: int) -> Path:
     """Writes `record` under a name of its own; from then on its shard exists."""
-    stated = {name: value for name, value in asdict(record).items() if (name, value) != ("target", CLASS)}
+    usual = {"target": CLASS, "guarantee": None}
+    stated = {name: value for name, value in asdict(record).items() if (name, value) not in usual.items()}
     content = json_bytes(stated, what=f"the manifest of entity {record.entity!r}")
     name = f"{sequence:06d}-{record.entity}-{uuid.uuid4().hex}.json"
     what = f"the manifest of entity {record.entity!r}"
@@ -90,7 +94,7 @@ def _parse(values: dict[str, Any]) -> Record:
     names = {each.name for each in fields(Record)}
     if (version := values.get("schema_version")) != SCHEMA_VERSION:
         raise StoreError(f"its schema version is {version!r}, this program reads {SCHEMA_VERSION}")
-    values = {"target": CLASS} | values
+    values = {"target": CLASS, "guarantee": None} | values
     if values.keys() != names:
         raise StoreError(f"fields missing: {sorted(names - values.keys())}, unknown: {sorted(values.keys() - names)}")
     for name in ("entity", "run", "stage", "dtype", "sha256", "featurizer", "path"):
@@ -98,6 +102,7 @@ def _parse(values: dict[str, Any]) -> Record:
             raise StoreError(f"{name} is {values[name]!r}, not a text")
     if not isinstance(values["target"], str) or not (values["target"] == CLASS or _TARGET.fullmatch(values["target"])):
         raise StoreError(f"target is {values['target']!r}")
+    _check_guarantee(values["guarantee"])
     for name in ("rows", "bytes"):
         _check_numbers(name, [values[name]], least=1)
     _check_numbers("shape", values["shape"], least=1, count=3)
@@ -113,6 +118,28 @@ def _parse(values: dict[str, Any]) -> Record:
     if values["rows"] != sum(values["histogram"]):
         raise StoreError(f"it has {values['rows']} rows, but {sum(values['histogram'])} labels")
     return Record(**values | {"shape": tuple(values["shape"]), "histogram": tuple(values["histogram"])})
+
+
+def _check_guarantee(stated: Any) -> None:
+    """Refuses a guarantee that does not say what it is of, or that is none."""
+    if stated is None:
+        return
+    expected = {each.name for each in fields(Guarantee)} | {"outside"}
+    if not isinstance(stated, dict) or stated.keys() != expected:
+        raise StoreError(
+            f"its guarantee is {str(stated)[:80]}, which does not have exactly {', '.join(sorted(expected))}"
+        )
+    numbers = [
+        stated[name] for name in ("epsilon", "delta", "sensitivity", "noise_multiplier", "steps", "sampling_rate")
+    ]
+    texts = [stated["mechanism"], stated["unit"]]
+    is_told = isinstance(stated["outside"], list) and all(
+        isinstance(each, str) for each in (*texts, *stated["outside"])
+    )
+    if not is_told or not all(type(each) in (int, float) and 0 < each < float("inf") for each in numbers):
+        raise StoreError("its guarantee has a text that is none, or a number that is not finite and above 0")
+    if stated["delta"] >= 1 or stated["sampling_rate"] > 1:
+        raise StoreError(f"its guarantee has delta {stated['delta']}, or takes {stated['sampling_rate']} of all units")
 
 
 def _check_numbers(name: str, numbers: Any, *, least: int, count: int | None = None) -> None:

@@ -4,12 +4,12 @@ Torch is imported where a shard is written or read; manifests go without.
 """
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
@@ -45,10 +45,19 @@ class Store:
         self._manifests = root / "manifest"
         self._verified: Verified = set()
 
-    def publish(self, entity: str, batches: "Batches", spec: "ShardSpec", *, run: str) -> Record:
+    def publish(
+        self,
+        entity: str,
+        batches: "Batches",
+        spec: "ShardSpec",
+        *,
+        run: str,
+        guarantee: Mapping[str, Any] | None = None,
+    ) -> Record:
         """Writes a shard as `write_shard` does, then its manifest; publishing the same rows again changes nothing.
 
-        `run` is a label that says nothing of any seed. Raises StoreError; until the manifest is there, so does nothing.
+        `run` is a label that says nothing of any seed; `guarantee` is what is stated of differential privacy. Raises
+        StoreError; until the manifest is there, so does nothing.
         """
         from collab.store.shards import write_shard
 
@@ -74,6 +83,7 @@ class Store:
             featurizer=spec.featurizer,
             path=shard_path(entity, written.sha256),
             versions=_versions(),
+            guarantee=None if guarantee is None else dict(guarantee),
             target=spec.target if spec.target == CLASS else f"{spec.target}:{spec.classes}",
         )
         write_manifest(self._manifests, record, self._next_number(entity))

@@ -11,9 +11,9 @@ from collab.defenses.obfuscator import Obfuscator
 from collab.defenses.options import Dpm, PixelNoise, PublicAnswers
 from collab.defenses.options import Obfuscator as ObfuscatorOptions
 from collab.defenses.pixel_noise import PixelNoise as PixelNoiseDefense
-from collab.models.backbones import Encoder, Split, build_split
 from collab.defenses.public_answers import PublicAnswers as PublicAnswersDefense
 from collab.models.answerer import Answerer
+from collab.models.backbones import Encoder, Split, build_split
 from collab.participants.conversions import conversion_of
 from collab.scenario.base import (
     FEATURES_TO_ANSWERS,

@@ -129,14 +129,12 @@ def test_a_shard_about_other_public_images_is_refused(played: Played) -> None:
 
 
 @pytest.mark.parametrize(("override", "told"), [
-    ("entities.a2.defense=[{kind: public_answers}, {kind: dpm}]", "answers about public images, not features"),
+    ("entities.a2.defense=[{kind: public_answers}, {kind: dpm}]", "public_answers changes no row; it stands alone"),
     ("entities.liar={name: liar, share: 0.2, kind: noisy, defense: public_answers}", "publishes no features"),
     ("entities.a2.defense.images=65", "asks for 65 public images, and there are 64"),
     ("data.task=pose", "public_answers needs classes"),
 ])  # fmt: skip
-def test_what_cannot_be_answered_is_refused_before_anything_is_played(
-    override: str, told: str, tmp_path: Path
-) -> None:
+def test_what_cannot_be_answered_is_refused_before_anything_is_played(override: str, told: str, tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match=told):
         play_here(read(tmp_path, override), tmp_path)
 

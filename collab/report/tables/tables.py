@@ -10,6 +10,7 @@ from collab.report.tables.answered import find_answering, tabulate_answers
 from collab.report.tables.disclosed import list_guesses, tabulate_likeness, tabulate_recognition
 from collab.report.tables.exposed import tabulate_exposure, tabulate_inference
 from collab.report.tables.federated import tabulate_exchange
+from collab.report.tables.guaranteed import tabulate_guarantees
 from collab.report.tables.half_widths import tabulate_half_widths
 from collab.report.tables.local import tabulate_local
 from collab.report.tables.perturbed import tabulate_perturbations
@@ -39,6 +40,7 @@ def make_tables(scenario: Scenario, rows: Sequence[Result]) -> tuple[Table, ...]
         *tabulate_exposure(scenario, results),
         tabulate_published_images(scenario, results),
         tabulate_answers(scenario, results),
+        tabulate_guarantees(scenario, results),
         tabulate_local(scenario, results, partial(describe, answering=find_answering(scenario))),
         _table_5(scenario, results),
         tabulate_half_widths(scenario, results),
