@@ -98,6 +98,8 @@ def main() -> None:
         return
     print("| rows | process | stage | CPU-s | ms a row | s | resident, MiB | of it its own, MiB |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
+    if options.folder:
+        options.folder.mkdir(parents=True, exist_ok=True)
     for rows in options.rows:
         with tempfile.TemporaryDirectory(prefix="collab-rows-", dir=options.folder) as folder:
             command = [sys.executable, __file__, "--folder", folder, "--rows", str(rows), "--one"]

@@ -29,14 +29,18 @@ def ask_for(mapped: np.ndarray, rows: np.ndarray) -> None:
     Who takes them later finds them in the system's cache of the file. Ascending rows spare a disk its detours.
     """
     large = _large_map(mapped)
-    if large is None or not mapped.flags.c_contiguous:
+    if large is not None and mapped.flags.c_contiguous:
+        begin = mapped.ctypes.data - np.frombuffer(large, np.uint8).ctypes.data
+        ask_for_bytes(large, begin + rows * mapped.strides[0], mapped.strides[0])
+
+
+def ask_for_bytes(mapped: mmap.mmap, begins: np.ndarray, length: int) -> None:
+    """Has the system read `length` bytes from each of `begins`, int64, of a file of more than LARGE; else nothing."""
+    if _large_map(mapped) is None:
         return
-    begin = mapped.ctypes.data - np.frombuffer(large, np.uint8).ctypes.data
-    row_bytes = mapped.strides[0]
-    ends = begin + (rows + 1) * row_bytes
-    starts = (ends - row_bytes) // mmap.PAGESIZE * mmap.PAGESIZE
-    for start, length in zip(starts.tolist(), (ends - starts).tolist(), strict=True):
-        large.madvise(mmap.MADV_WILLNEED, start, length)
+    starts = begins // mmap.PAGESIZE * mmap.PAGESIZE
+    for start, count in zip(starts.tolist(), (begins + length - starts).tolist(), strict=True):
+        mapped.madvise(mmap.MADV_WILLNEED, start, count)
 
 
 def _large_map(mapped: np.ndarray | mmap.mmap) -> mmap.mmap | None:

@@ -12,7 +12,7 @@ from collab import mapped
 from collab.data.copies import digest_images
 from collab.store import shards
 from collab.store.shards import ShardSpec, open_shard, write_shard
-from collab.training.feeds import ImageSet
+from collab.training.feeds import FeatureFeed, ImageSet
 
 SIDE, ROWS = 16, 2048
 
@@ -67,6 +67,10 @@ def test_a_large_shard_is_checked_and_loaded_without_staying_in_memory(
     assert resident(written.path) < 100
     assert torch.equal(read, x.half())
     assert torch.equal(labels, y)
+    feed = FeatureFeed([reader], (8, 16, 16), 64, torch.device("cpu"), held_bytes=0)
+    for features, _, rows in feed.batches(torch.Generator().manual_seed(0)):
+        assert torch.equal(features, read[rows].float())
+        assert resident(written.path) < 100
 
 
 class Watched(mmap.mmap):

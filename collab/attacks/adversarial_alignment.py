@@ -12,6 +12,7 @@ from typing_extensions import override
 from collab.attacks import options
 from collab.attacks.base import Attack, Compute, Knowledge, Progress, Stream
 from collab.attacks.distribution_matching import Moments, public_features, zca_map
+from collab.attacks.whole_shard import sample_rows
 from collab.models.layers import convolution
 from collab.training.feeds import even_batches, steps_in
 from collab.training.loop import Recipe, Turn, take_turns
@@ -66,7 +67,8 @@ class AdversarialAlignment(Attack):
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
-        published, plain = known.features, public_features(known, self.images, compute)
+        further, _ = sample_rows(known, skipped=len(known.features))
+        published, plain = torch.cat([known.features, further]), public_features(known, self.images, compute)
         with stream.initialization():
             unpoison = Unpoisoner(Moments.of(published), Moments.of(plain), rectified=bool((plain >= 0).all()))
             tell = build_discriminator(plain.shape[1])
@@ -96,5 +98,5 @@ class AdversarialAlignment(Attack):
             turns, {"U": unpoison, "D": tell}, batches, Recipe(self.epochs, 32, "adam", 5e-4, schedule="cosine"),
             steps=steps_in(len(published), 32), stream=stream, compute=compute, progress=progress,
         )  # fmt: skip
-        unpoisoned = outputs_of(unpoison, published, compute)
+        unpoisoned = outputs_of(unpoison, known.features, compute)
         return outputs_of(known.reconstructor, unpoisoned, compute)

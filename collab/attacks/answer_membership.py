@@ -95,10 +95,7 @@ def _refined(
     """The released C, trained further on `rows`; the same arguments give the same network."""
     x, y = rows
     shape = (x.shape[1], x.shape[2], x.shape[3])
-    feed = FeatureFeed(
-        [InMemory(x.float(), y)], shape, recipe.batch_size, compute.device, torch.float32,
-        label_shape=tuple(y.shape[1:]), label_dtype=y.dtype,
-    )  # fmt: skip
+    feed = FeatureFeed([InMemory(x.float(), y)], shape, recipe.batch_size, compute.device, torch.float32)
     decider = copy.deepcopy(known.decider).requires_grad_(True)
     refine_decider(
         decider, feed, recipe, bn="own", stream=stream, compute=compute, progress=progress, task=known.task, own=feed

@@ -47,8 +47,8 @@ class Knowledge:
     """What an adversary has of what its attack asks for, and nothing else.
 
     `features` [rows, channels, height, width] in fp32 and `labels` [rows] are the first rows that the victim published,
-    those that the attack is scored on; `shard()` yields all of them, in its order, some at a time. While an attack
-    rehearses there are none. `task` says what labels are, `rehearsed` what an attack kept of its rehearsal.
+    those that the attack is scored on; `shard()` yields all `published` of them, in its order, some at a time. While an
+    attack rehearses there are none. `task` says what labels are, `rehearsed` what an attack kept of its rehearsal.
     `featurizer`, `decider`, `reconstructor` are the released networks, frozen; `public_data` are images of other
     classes; `victim_defense` is how the victim makes its module, untrained. `own_module` (features to features, in eval
     mode) and `own_data` are a collaborator's own; `candidates` [images, 3, side, side] in [0, 1] may hold images of the
@@ -64,6 +64,7 @@ class Knowledge:
     features: Tensor
     labels: Tensor
     shard: Callable[[], Iterator[tuple[Tensor, Tensor]]]
+    published: int
     task: Task
     rehearsed: Mapping[str, Tensor]
     images: Tensor
@@ -83,6 +84,7 @@ class Knowledge:
     def __init__(self, attack: str, features: Tensor, labels: Tensor, needs: frozenset[Need], **had: Any) -> None:
         self._attack, self.features, self.labels, self.rehearsed = attack, features, labels, {}
         self.shard = had.pop("shard", lambda: iter([(features, labels)]))
+        self.published = had.pop("published", len(labels))
         self.task = had.pop("task", Classification(()))
         if missing := sorted(needs - had.keys()):
             raise EntityError(

@@ -1,6 +1,9 @@
 """No pairs: match the moments of a shard to those of F on public images, then apply R (ATTACKS A4a)."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial, reduce
+from operator import add
 
 import torch
 from torch import Tensor
@@ -28,12 +31,24 @@ class Moments:
     @classmethod
     def of(cls, features: Tensor) -> "Moments":
         """Those of features [rows, channels, height, width]."""
-        flat = features.double().permute(0, 2, 3, 1).flatten(0, 2).cpu()
-        mean = flat.mean(0)
-        values, axes = torch.linalg.eigh((flat - mean).T @ (flat - mean) / len(flat))
-        along = (flat - mean) @ axes
-        skew = along.pow(3).mean(0).sign()
+        return cls.over(lambda: iter([features]))
+
+    @classmethod
+    def over(cls, batches: Callable[[], Iterator[Tensor]]) -> "Moments":
+        """Those of all rows that `batches` yields, which is asked three times: for each moment once."""
+
+        def flat() -> Iterator[Tensor]:
+            return (part.double().permute(0, 2, 3, 1).flatten(0, 2).cpu() for part in batches() if len(part))
+
+        places = sum(len(part) for part in flat())
+        mean = _add_up(part.sum(0) for part in flat()) / places
+        values, axes = torch.linalg.eigh(_add_up((part - mean).T @ (part - mean) for part in flat()) / places)
+        skew = _add_up(((part - mean) @ axes).pow(3).sum(0) for part in flat()).sign()
         return cls(mean, values.clamp(min=1e-8 * float(values.max())), axes, torch.where(skew == 0, 1.0, skew))
+
+
+def _add_up(parts: Iterator[Tensor]) -> Tensor:
+    return reduce(add, parts)
 
 
 def zca_map(published: Moments, plain: Moments) -> Tensor:
@@ -55,6 +70,11 @@ def eigen_map(published: Moments, plain: Moments) -> Tensor:
     """Aligns axes in the order of their eigenvalues, directions by the third moment; undoes part of a rotation."""
     scale = (plain.values / published.values).sqrt() * plain.skew * published.skew
     return plain.axes @ torch.diag(scale) @ published.axes.T
+
+
+def _rows_of(known: Knowledge, label: Tensor) -> Iterator[Tensor]:
+    """The published features of one class."""
+    return (features[labels == label] for features, labels in known.shard())
 
 
 FEWEST = 16
@@ -88,18 +108,20 @@ class DistributionMatching(Attack):
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
         plain = public_features(known, self.images, compute)
-        moved = self._move(known.features, plain)
+        everything = Moments.over(lambda: (features for features, _ in known.shard()))
+        moved = self._move(known.features, everything, Moments.of(plain))
         if self.per_class and known.labels.ndim == 1:
             answers = outputs_of(known.decider, plain, compute).argmax(1)
+            counts = torch.bincount(torch.cat([labels for _, labels in known.shard()]))
             for label in torch.unique(known.labels):
                 rows, public = known.labels == label, answers == label
-                if min(int(rows.sum()), int(public.sum())) >= FEWEST:
-                    moved[rows] = self._move(known.features[rows], plain[public])
+                if min(int(counts[label]), int(public.sum())) >= FEWEST:
+                    published = Moments.over(partial(_rows_of, known, label))
+                    moved[rows] = self._move(known.features[rows], published, Moments.of(plain[public]))
         return outputs_of(known.reconstructor, moved, compute)
 
-    def _move(self, features: Tensor, plain: Tensor) -> Tensor:
-        """`features` by the linear map that gives them the moments of `plain`."""
-        published, target = Moments.of(features), Moments.of(plain)
+    def _move(self, features: Tensor, published: Moments, target: Moments) -> Tensor:
+        """`features` by the linear map that turns the moments `published` into `target`."""
         centered = features.double() - published.mean.view(-1, 1, 1)
         mapped = torch.einsum("oc,rchw->rohw", MAPS[self.map](published, target), centered)
         return (mapped + target.mean.view(-1, 1, 1)).float()

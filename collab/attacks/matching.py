@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from collab.attacks import options
 from collab.attacks.base import Attack, Compute, Knowledge, Progress, Stream
-from collab.attacks.likeness import cosines, similarities, standardize
+from collab.attacks.likeness import all_rows, cosines, similarities, standardize
 from collab.attacks.linear import Grams
 from collab.training.recipes import outputs_of
 
@@ -20,7 +20,8 @@ FEWEST = 8
 class Matching(Attack):
     """Compares what C makes of rows and of candidates; then takes the surest matches for pairs, maps back, looks again.
 
-    A round is kept if it leaves more rows and candidates that are each other's best: the attack's own score.
+    A round is kept if it leaves more rows and candidates that are each other's best: the attack's own score. All
+    rows of the shard are compared, those too whose images are nowhere among the candidates.
     """
 
     Options = options.Matching
@@ -32,7 +33,8 @@ class Matching(Attack):
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
         plain = outputs_of(known.featurizer, known.candidates, compute)
-        scores = similarities(known, plain, self.views, compute)
+        published = all_rows(known)
+        scores = similarities(known, published, plain, self.views, compute)
         kept = len(mutual(scores))
         for _ in range(self.boost):
             rows = mutual(scores)
@@ -42,12 +44,12 @@ class Matching(Attack):
             _, channels, height, width = plain.shape
             # Over 3×3 places where there are pairs enough for such a map, else over single places.
             side = 3 if len(rows) * height * width > 2 * (9 * channels + 1) else 1
-            ridge = Grams.of(known.features[rows], plain[scores[rows].argmax(1)], side).solve(0.1, side)
-            again = standardize(cosines(ridge(known.features), plain))
+            ridge = Grams.of(published[rows], plain[scores[rows].argmax(1)], side).solve(0.1, side)
+            again = standardize(cosines(ridge(published), plain))
             if len(mutual(again)) <= kept:
                 break
             scores, kept = again, len(mutual(again))
-        return scores
+        return scores[: len(known.features)]
 
 
 def mutual(scores: Tensor) -> Tensor:

@@ -8,12 +8,10 @@ from typing_extensions import override
 
 from collab.attacks import options
 from collab.attacks.base import Attack, Compute, Knowledge, Need, Progress, Stream
-from collab.attacks.likeness import similarities
+from collab.attacks.likeness import all_rows, similarities
 from collab.attacks.linear import main_directions
+from collab.attacks.whole_shard import MOST_ROWS, sample_rows, shard_means
 from collab.training.recipes import outputs_of
-
-MOST_ROWS = 4096
-"""Rows, spread evenly over all, from which main directions are taken: their number bounds time and memory."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +52,16 @@ class MembershipInference(Attack):
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
         candidates = outputs_of(known.featurizer, known.candidates, compute)
         if self.by == "likeness":
-            return similarities(known, candidates, self.views, compute).max(0).values
+            return similarities(known, all_rows(known), candidates, self.views, compute).max(0).values
         answers = outputs_of(known.decider, candidates, compute)
         if self.by == "loss":
             alone = zip(torch.split(answers, 1), torch.split(known.candidate_labels, 1), strict=True)
             return -torch.stack([known.task.loss(answer, label) for answer, label in alone])
-        published = [(rows.flatten(1), labels) for rows, labels in known.shard()]
-        rows, labels = (torch.cat(parts) for parts in zip(*published, strict=True))
-        candidates, classes, count = candidates.flatten(1), answers.argmax(1), answers.shape[1]
+        rows, labels = sample_rows(known)
+        rows, candidates, classes, count = rows.flatten(1), candidates.flatten(1), answers.argmax(1), answers.shape[1]
         if labels.ndim > 1:  # a task without classes: the mean of all rows stands for that of each
             classes, labels, count = torch.zeros_like(classes), torch.zeros(len(rows), dtype=torch.int64), 1
-        means = class_means(rows, labels, count)
+        means = shard_means(known, count)
         if self.by == "means":
             return trace_means(means, candidates, classes)
         away = candidates - means[classes]

@@ -47,7 +47,7 @@ class AdversarialAlignment(AttackOptions):
     """How long U and its discriminator play, and what C weighs."""
 
     kind: Literal["adversarial_alignment"] = Field(description=ALONE)
-    epochs: int = Field(20, ge=1, le=10_000, description="Passes over the rows attacked.")
+    epochs: int = Field(8, ge=1, le=10_000, description="Passes over the shard, of 4,096 of its rows at most.")
     images: int = Field(2000, ge=16, le=1_000_000, description="Public images that U(f*) is to look like.")
     equivalence_weight: float = Field(1.0, ge=0, description="w, of what C answers.")
 
@@ -59,9 +59,14 @@ class OptimizationInversion(AttackOptions):
     rows: int = Field(64, ge=2, le=65_536, description="Rows that it is tried on; time grows with them.")
     through: Literal["decider", "module"] = Field("decider", description="module: needs the victim's weights.")
     is_stolen: bool = Field(False, description="The weights are handed to the adversary, whoever keeps them private.")
-    steps: int = Field(200, ge=1, le=100_000, description="Steps of the optimizer for each image.")
-    learning_rate: float = Field(0.05, gt=0, description="Of Adam.")
-    smoothness: float = Field(0.05, ge=0, description="Tau, the weight of the total variation.")
+    steps: int = Field(300, ge=1, le=100_000, description="Steps of the optimizer for each image and start.")
+    restarts: int = Field(2, ge=1, le=100, description="Starts; of each image the end with the smallest loss counts.")
+    learning_rate: float = Field(0.02, gt=0, description="Of Adam, at first; it falls to 0.")
+    smoothness: tuple[float, ...] = Field(
+        (0.2, 1.0, 4.0),
+        min_length=1,
+        description="Tau, the weight of the total variation; of several that by which public images come out best.",
+    )
 
     @property
     @override

@@ -13,6 +13,7 @@ from collab.attacks import options
 from collab.attacks.base import Attack, Compute, Knowledge, Map, Need, Progress, Stream
 from collab.attacks.inversion import invert
 from collab.attacks.shadows import deal_rows, fit_shadow
+from collab.attacks.whole_shard import channel_moments
 from collab.metrics.visual import ssim
 from collab.scenario.base import CONTROL
 from collab.training.loop import Recipe
@@ -94,5 +95,5 @@ class ShadowModules(Attack):
         learner.load_state_dict(
             {name.removeprefix(head): value for name, value in known.rehearsed.items() if name.startswith(head)}
         )
-        features = standardize(known.features, moments_of(known.features), known.rehearsed["wanted"].cpu())
+        features = standardize(known.features, channel_moments(known), known.rehearsed["wanted"].cpu())
         return outputs_of(learner, features, compute)

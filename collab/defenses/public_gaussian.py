@@ -85,7 +85,7 @@ class PublicGaussian(DrawingDefense):
         parts = [part.half() for part, _ in features_of(view.featurizer, images, view.compute)]
         generator = view.stream.torch("axes")
         _, classes = torch.unique(torch.from_numpy(images.classes), return_inverse=True)
-        groups: tuple[Tensor, ...] = torch.split(classes, [len(part) for part in parts])  # type: ignore[no-untyped-call]
+        groups: tuple[Tensor, ...] = torch.split(classes, [len(part) for part in parts])
         center = torch.cat(parts).double().mean(0).float()
         within = measure_means(zip((part.float() for part in parts), groups, strict=True), int(classes.max()) + 1)
         values, count = center.numel(), len(images)

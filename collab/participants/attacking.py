@@ -1,11 +1,12 @@
 """What a curious entity does: it tries an attack on what a victim published, with what its adversary class has."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,6 +22,8 @@ from collab.participants.layout import load_images
 from collab.participants.published_images import read_images
 from collab.scenario.base import CONTROL, Answers, AttackOptions
 from collab.store.release import read_release, write_release
+from collab.store.shard_schema import BATCH_ROWS
+from collab.store.shards import ShardReader
 from collab.training.progress import Progress
 from collab.types import Measure, Report
 
@@ -67,6 +70,26 @@ def guess_name(attack: str, victim: str) -> str:
     return f"guess_{hashlib.sha256(f'{attack} {victim}'.encode()).hexdigest()[:16]}"
 
 
+def read_batches(readers: Sequence[ShardReader]) -> Iterator[tuple[Tensor, Tensor]]:
+    """All rows of some shards in fp32 and their labels, in order, one record batch at a time."""
+    for reader in readers:
+        labels = reader.targets()
+        for rows in np.split(np.arange(reader.rows), range(BATCH_ROWS, reader.rows, BATCH_ROWS)):
+            yield reader.take(rows).float(), labels[rows[0] : rows[-1] + 1]
+
+
+def read_rows(readers: Sequence[ShardReader], first: int, last: int) -> tuple[Tensor, Tensor]:
+    """Rows `first` to `last` - 1 of some shards, counted over all of them, in fp32, and their labels."""
+    parts, start = [], 0
+    for reader in readers:
+        rows = np.arange(max(first - start, 0), min(last - start, reader.rows))
+        if len(rows):
+            parts.append((reader.take(rows), reader.targets()[rows[0] : rows[-1] + 1]))
+        start += reader.rows
+    features, labels = (torch.cat(part) for part in zip(*parts, strict=True))
+    return features.float(), labels
+
+
 def rehearse(adversary: Defended, attempt: Attempt, progress: Progress) -> Report:
     """Keeps, in the private folder, what an attack learned before it saw a shard of the victim or of its like."""
     attack, label = attempt.attack, attempt.options.label
@@ -90,8 +113,9 @@ def attack(adversary: Defended, attempt: Attempt, progress: Progress) -> Report:
     """
     victim, options, needs = attempt.victim, attempt.options, attempt.attack.asks_for
     readers = adversary.shards_of(victim)
-    features, labels = (torch.cat(parts) for parts in zip(*(reader.load() for reader in readers), strict=True))
-    rows, _ = divide_rows(len(labels), options)
+    published = sum(reader.rows for reader in readers)
+    rows, _ = divide_rows(published, options)
+    features, labels = read_rows(readers, 0, rows)
     name = f"the attack {options.label!r} of entity {adversary.name!r}"
     facts = _general_knowledge(adversary, attempt)
     if attempt.is_open:
@@ -100,9 +124,9 @@ def attack(adversary: Defended, attempt: Attempt, progress: Progress) -> Report:
     if attempt.victim_defense.form.publishes_images:
         facts["images"] = torch.cat([images for images, _ in read_images(adversary.read(victim))])[:rows]
     if options.hand_out is not None:
-        facts |= _handed_out_knowledge(adversary, attempt, features, labels)
-    facts["shard"] = lambda: ((part.float(), told) for part, told in (reader.load() for reader in readers))
-    knowledge = Knowledge(name, features[:rows].float(), labels[:rows], needs, **facts)
+        facts |= _handed_out_knowledge(adversary, attempt, readers)
+    facts |= {"shard": partial(read_batches, readers), "published": published}
+    knowledge = Knowledge(name, features, labels, needs, **facts)
     if attempt.rehearsed_on is not None:
         knowledge.rehearsed, _ = read_release(adversary.private, attempt.rehearsal_name(attempt.rehearsed_on))
     stream = adversary.stream(f"attack {options.label} {victim}")
@@ -158,7 +182,7 @@ def _knowledge_of_module(adversary: Defended, defense: Defense, state: Mapping[s
     return facts
 
 
-def _handed_out_knowledge(adversary: Defended, attempt: Attempt, features: Tensor, labels: Tensor) -> dict[str, Any]:
+def _handed_out_knowledge(adversary: Defended, attempt: Attempt, readers: Sequence[ShardReader]) -> dict[str, Any]:
     """What the oracle gave of a victim's truth, since the adversary's class has it."""
     options = attempt.options
     truth, _ = read_release(adversary.layout.handed(adversary.name), guess_name(options.label, attempt.victim))
@@ -170,6 +194,7 @@ def _handed_out_knowledge(adversary: Defended, attempt: Attempt, features: Tenso
     if "candidates" in truth:
         facts["candidates"], facts["candidate_labels"] = truth["candidates"].float() / 255, truth["candidate_labels"]
     if "pairs" in truth:
-        first = len(labels) - len(truth["pairs"])
-        facts["pairs"] = Pairs(features[first:].float(), truth["pairs"].float() / 255, labels[first:])
+        published = sum(reader.rows for reader in readers)
+        features, labels = read_rows(readers, published - len(truth["pairs"]), published)
+        facts["pairs"] = Pairs(features, truth["pairs"].float() / 255, labels)
     return facts

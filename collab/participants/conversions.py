@@ -21,7 +21,7 @@ from collab.scenario.base import (
     Form,
 )
 from collab.store.codec import CODECS, CodecName
-from collab.store.shards import IMAGES, Batches, ShardReader, ShardSpec, Written
+from collab.store.shards import BATCH_ROWS, IMAGES, Batches, ShardReader, ShardSpec, Written
 from collab.tasks import DISTRIBUTION, PUBLIC_ROW
 
 Featurize = Callable[[Tensor], Tensor]
@@ -167,16 +167,9 @@ class FeaturesToAnswers(Conversion):
     def as_features(self, shards: Sequence[ShardReader], reading: Reading) -> list[ShardReader]:
         def answered() -> Iterator[tuple[Tensor, Tensor]]:
             public = reading.public()
-            x = torch.empty(public.batch_rows, *public.spec.shape, dtype=public.spec.torch_dtype)
-            nobody_asks = public.spec.targets.room(public.batch_rows)
             for shard in shards:
-                answers, rows = shard.load()
-                for batch in range(public.batches):
-                    first = batch * public.batch_rows
-                    here = (rows >= first) & (rows < first + public.batch_rows)
-                    if bool(here.any()):
-                        public.read_into(x, nobody_asks, batch, 0)
-                        yield x[rows[here] - first], answers[here].flatten(1).float()
+                for answers, rows in zip(*(torch.split(part, BATCH_ROWS) for part in shard.load()), strict=True):
+                    yield public.take(rows.numpy()), answers.flatten(1).float()
 
         return [reading.keep(answered(), replace(reading.public().spec, target=DISTRIBUTION))] if shards else []
 

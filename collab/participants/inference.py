@@ -84,10 +84,7 @@ def train_reader(
         network = participant.new_split(question.task.outputs).decider
     learned, recipe, task = question.is_learned, Recipe.of(options), question.task
     reader = InMemory(features[learned], question.targets[learned])
-    feed = FeatureFeed(
-        [reader], participant.spec.shape, recipe.batch_size, participant.compute.device, features.dtype,
-        label_shape=tuple(question.targets.shape[1:]), label_dtype=question.targets.dtype,
-    )  # fmt: skip
+    feed = FeatureFeed([reader], participant.spec.shape, recipe.batch_size, participant.compute.device, features.dtype)
     refine_decider(
         network, feed, recipe, bn="update", stream=stream, compute=participant.compute, progress=progress, task=task
     )

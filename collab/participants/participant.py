@@ -16,8 +16,8 @@ from collab.scenario.model import Refinement
 from collab.seeding import Stream
 from collab.store.answers import place_answers
 from collab.store.shards import ShardReader
-from collab.tasks import DISTRIBUTION
-from collab.training.feeds import FeatureFeed, ImageSet
+from collab.tasks import CLASS, DISTRIBUTION
+from collab.training.feeds import FeatureFeed, ImageSet, OneHot
 from collab.training.loop import Recipe
 from collab.training.progress import Progress
 from collab.training.recipes import EVAL_BATCH, batched, outputs_of, refine_decider, train_classifier, with_budget
@@ -113,16 +113,9 @@ class Participant(Holder):
         """The rows of `readers` as one mixture in the stored type; where some have soft labels, all have."""
         spec = self.spec
         if any(reader.spec.target == DISTRIBUTION for reader in readers):
-            spec = replace(spec, target=DISTRIBUTION)
-        return FeatureFeed(
-            readers,
-            spec.shape,
-            batch_size,
-            self.compute.device,
-            spec.torch_dtype,
-            label_shape=spec.targets.shape,
-            label_dtype=spec.targets.dtype,
-        )
+            soft = [OneHot(reader, spec.classes) if reader.spec.target == CLASS else reader for reader in readers]
+            return FeatureFeed(soft, spec.shape, batch_size, self.compute.device, spec.torch_dtype)
+        return FeatureFeed(readers, spec.shape, batch_size, self.compute.device, spec.torch_dtype)
 
     def score_images(
         self, networks: Sequence[nn.Module], changed: Callable[[Tensor], Tensor] | None = None, suffix: str = ""

@@ -27,11 +27,9 @@ def as_published(images: Tensor) -> Tensor:
 def read_images(readers: Sequence[ShardReader]) -> Batches:
     """The images of shards in [0, 1] and their labels, batch by batch, in their order."""
     for reader in readers:
-        x = torch.empty((reader.batch_rows, *reader.spec.shape))
-        y = reader.spec.targets.room(reader.batch_rows)
-        for batch in range(reader.batches):
-            count = reader.read_into(x, y, batch, 0)
-            yield x[:count] / LEVELS, y[:count].clone()
+        labels = reader.targets()
+        for rows in batched(torch.arange(reader.rows)):
+            yield reader.take(rows.numpy()).float() / LEVELS, labels[rows]
 
 
 def image_set(folder: Path, readers: Sequence[ShardReader]) -> ImageSet:

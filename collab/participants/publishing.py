@@ -49,14 +49,12 @@ def publish_rows(
 def _answer(entity: Defended, module: nn.Module, stream: Stream, alter: Alter) -> Iterator[tuple[Tensor, Tensor]]:
     """Answers [batch, classes, 1, 1] and the numbers of the public images that they are about, ascending."""
     assert isinstance(entity.defense, AnsweringDefense)
-    feed = entity.feed([entity.own_features(entity.layout.public)], EVAL_BATCH)
-    chosen = choose_public(entity.defense.images or feed.rows, feed.rows, stream)
-    for features, _, rows in feed.batches(None):
-        asked = torch.isin(rows, chosen)
-        if bool(asked.any()):
-            about = features[asked.to(features.device)]
-            _, answers = alter(about, entity.defend(module, about)[:, :, 0, 0])
-            yield answers[:, :, None, None], rows[asked]
+    public = entity.own_features(entity.layout.public)
+    chosen = choose_public(entity.defense.images or public.rows, public.rows, stream)
+    for rows in torch.split(chosen, EVAL_BATCH):
+        features = public.take(rows.numpy()).to(entity.compute.device).float()
+        _, answers = alter(features, entity.defend(module, features)[:, :, 0, 0])
+        yield answers[:, :, None, None], rows
 
 
 def _draw(entity: Defended, module: nn.Module, stream: Stream, alter: Alter) -> Iterator[tuple[Tensor, Tensor]]:

@@ -74,13 +74,17 @@ def encode(x: Tensor, codec: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     return x.view(CODECS[codec].bits).numpy().reshape(-1), {}
 
 
-def decode(batch: Any, codec: str, shape: tuple[int, int, int]) -> Tensor:
-    """Features [rows, channel, height, width] of a record batch, a view of it where nothing is computed."""
+def stored_parts(batch: Any, codec: str, shape: tuple[int, int, int]) -> tuple[Tensor, ...]:
+    """What a record batch holds of its rows, each part [rows, ...]: views of its memory."""
     values = from_dlpack(batch.column("x").storage.values)
     if CODECS[codec].is_quantized:
-        low, step = (from_dlpack(batch.column(name)) for name in QUANTIZED)
-        return restore(values.view(-1, *shape), low, step)
-    return values.view(CODECS[codec].reads_as).view(-1, *shape)
+        return values.view(-1, *shape), *(from_dlpack(batch.column(name)) for name in QUANTIZED)
+    return (values.view(CODECS[codec].reads_as).view(-1, *shape),)
+
+
+def read_parts(parts: tuple[Tensor, ...], codec: str) -> Tensor:
+    """Features [rows, channel, height, width] of `stored_parts`, a view of them where nothing is computed."""
+    return restore(*parts) if CODECS[codec].is_quantized else parts[0]
 
 
 def is_finite(batch: Any, codec: str) -> bool:

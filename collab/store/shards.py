@@ -14,17 +14,15 @@ import torch
 from jaxtyping import Float, Shaped
 from pyarrow import ipc
 from torch import Tensor
-from torch.nn.functional import one_hot
 
-from collab.errors import CollabError, ShardCorrupt, ShardMissing, StoreError
-from collab.mapped import LARGE, let_go
-from collab.store.codec import CODECS, decode, encode, is_finite
+from collab.errors import ShardCorrupt, ShardMissing, StoreError
+from collab.mapped import LARGE, ask_for_bytes, let_go
+from collab.store.codec import CODECS, encode, is_finite, read_parts, stored_parts
 from collab.store.distributions import find_distribution_mistake
 from collab.store.files import Hashing, open_regular, place_file
 from collab.store.names import check_name
 from collab.store.shard_schema import BATCH_ROWS, BATCH_SLACK, FILE_SLACK, IMAGES, Sealed, ShardSpec
 from collab.store.written import Written
-from collab.tasks import CLASS
 
 __all__ = ["BATCH_ROWS", "IMAGES", "Batches", "ShardReader", "ShardSpec", "Written", "open_shard", "write_shard"]
 
@@ -130,63 +128,66 @@ def _record_batch(x: Tensor, y: pa.Array, first: int, schema: pa.Schema, spec: S
 
 
 class ShardReader:
-    """A verified shard: `rows` rows in `batches` record batches of `batch_rows`, the last perhaps shorter.
+    """A verified shard of `rows` rows.
 
     The file is mapped, but only copies are handed out: whoever writes to a mapped tensor is killed without a trace.
     """
 
-    batch_rows = BATCH_ROWS
-
     def __init__(self, file: Any, mapped: mmap.mmap, spec: ShardSpec, rows: int, digest: str) -> None:
         self._file, self._mapped = file, mapped
+        self._parts = dict[int, tuple[Tensor, ...]]()
         self.spec = spec
         self.rows = rows
         self.digest = digest
-        self.batches: int = file.num_record_batches
-
-    def read_into(
-        self,
-        out_x: Float[Tensor, "rows channel height width"],
-        out_y: Shaped[Tensor, " rows *numbers"],
-        batch: int,
-        at: int,
-    ) -> int:
-        """Copies record batch `batch` to `out_x[at:]` and `out_y[at:]`, cast to their types; returns its rows.
-
-        Classes are read as distributions, all of it on one of them, where there is room for as many numbers.
-
-        Raises StoreError if a value does not fit float16, CollabError if the rows do not fit the outputs.
-        """
-        if not 0 <= batch < self.batches:
-            raise CollabError(f"batch {batch} was asked of a shard that has {self.batches}.")
-        columns = self._file.get_batch(batch)
-        count = int(columns.num_rows)
-        free = min(len(out_x), len(out_y)) - at
-        targets, shapes = self.spec.targets, (tuple(out_x.shape[1:]), tuple(out_y.shape[1:]))
-        is_spread = targets.kind == CLASS and shapes[1] == (targets.outputs,)
-        wanted = (self.spec.shape, shapes[1] if is_spread else targets.shape)
-        if at < 0 or count > free or shapes != wanted:  # copy_ would broadcast
-            raise CollabError(
-                f"{count} rows of {self.spec.shape} do not fit at {at} into {tuple(out_x.shape)}, {len(out_y)} labels."
-            )
-        out = out_x[at : at + count].copy_(decode(columns, self.spec.dtype, self.spec.shape))
-        if out.dtype == torch.float16 and self.spec.dtype != "float16" and not bool(out.isfinite().all()):
-            raise StoreError(
-                f"shard {self.digest[:16]} holds {self.spec.dtype} values beyond float16. "
-                "Read it as bfloat16 or float32."
-            )
-        y = targets.tensor(columns.column("y"), count)
-        out_y[at : at + count].copy_(one_hot(y.long(), targets.outputs) if is_spread else y)
-        let_go(self._mapped)
-        return count
 
     def load(self) -> tuple[Float[Tensor, "rows channel height width"], Shaped[Tensor, " rows *numbers"]]:
-        """All rows in the stored type, and their labels: int64 [rows], or fp32 [rows, outputs]."""
+        """All rows in the stored type, and their targets: int64 [rows], or fp32 [rows, outputs]."""
         x = torch.empty((self.rows, *self.spec.shape), dtype=self.spec.torch_dtype)
+        for batch, start in enumerate(range(0, self.rows, BATCH_ROWS)):
+            x[start : start + BATCH_ROWS] = read_parts(self._stored(batch), self.spec.dtype)
+            let_go(self._mapped)
+        return x, self.targets()
+
+    def take(self, rows: np.ndarray) -> Float[Tensor, "taken channel height width"]:
+        """The features of rows by their numbers, int64 [taken], in that order, in the stored type."""
+        x = torch.empty((len(rows), *self.spec.shape), dtype=self.spec.torch_dtype)
+        for batch, places in _by_batch(rows):
+            inside = torch.from_numpy(rows[places] - batch * BATCH_ROWS)
+            parts = tuple(part[inside] for part in self._stored(batch))
+            x[torch.from_numpy(places)] = read_parts(parts, self.spec.dtype)
+        let_go(self._mapped)
+        return x
+
+    def targets(self) -> Shaped[Tensor, " rows *numbers"]:
+        """The targets of all rows: int64 [rows], or fp32 [rows, outputs]."""
         y = self.spec.targets.room(self.rows)
-        for batch in range(self.batches):
-            self.read_into(x, y, batch, batch * BATCH_ROWS)
-        return x, y
+        for batch, start in enumerate(range(0, self.rows, BATCH_ROWS)):
+            rows = y[start : start + BATCH_ROWS]
+            rows.copy_(self.spec.targets.tensor(self._file.get_batch(batch).column("y"), len(rows)))
+        let_go(self._mapped)
+        return y
+
+    def ask_for(self, rows: np.ndarray) -> None:
+        """Has the system read the features of `rows`, ascending, where the file is large, and waits for none."""
+        for batch, places in _by_batch(rows):
+            features = self._stored(batch)[0]
+            begin = features.data_ptr() - np.frombuffer(self._mapped, np.uint8).ctypes.data
+            row_bytes = features[0].nbytes
+            ask_for_bytes(self._mapped, begin + (rows[places] - batch * BATCH_ROWS) * row_bytes, row_bytes)
+
+    def _stored(self, batch: int) -> tuple[Tensor, ...]:
+        if batch not in self._parts:
+            self._parts[batch] = stored_parts(self._file.get_batch(batch), self.spec.dtype, self.spec.shape)
+        return self._parts[batch]
+
+
+def _by_batch(rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """The record batches that hold `rows`, each with the places in `rows` that are in it."""
+    batches = rows // BATCH_ROWS
+    order = np.argsort(batches, kind="stable")
+    for places in np.split(order, np.flatnonzero(np.diff(batches[order])) + 1):
+        if len(places):
+            yield int(batches[places[0]]), places
 
 
 def open_shard(path: Path, record: Sealed, spec: ShardSpec, verified: Verified | None = None) -> ShardReader:
@@ -282,7 +283,8 @@ def _check_rows(reader: Any, mapped: mmap.mmap, record: Sealed, spec: ShardSpec)
         if targets.is_row:
             if labels[0] <= before or (np.diff(labels) <= 0).any():
                 raise StoreError(f"the public rows of batch {number} do not ascend: an image is answered about once")
-            if mistake := find_distribution_mistake(decode(batch, spec.dtype, spec.shape)):
+            answers = read_parts(stored_parts(batch, spec.dtype, spec.shape), spec.dtype)
+            if mistake := find_distribution_mistake(answers):
                 raise StoreError(f"in batch {number} {mistake}")
             before = int(labels[-1])
         counts += targets.histogram(labels)

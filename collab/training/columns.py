@@ -59,17 +59,44 @@ def send_parts(parts: list[Tensor], device: torch.device) -> tuple[Tensor, ...]:
     return torch.split(send(torch.cat(parts), device), [len(part) for part in parts])
 
 
+class StoredRows(Protocol):
+    """Rows that lie in files and are copied when they are taken, [rows, ...]."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of all rows."""
+        ...
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of what is taken."""
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all rows."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Tensor | slice) -> Tensor: ...
+
+    def ask_for(self, rows: np.ndarray) -> None:
+        """Has the system read `rows`, ascending, and waits for none."""
+        ...
+
+
 class Column:
     """An array with a value for each row, [rows, ...], of which the rows of a batch are taken on the device.
 
-    A CPU gathers them from the array itself. Of a large mapped file, which may be larger than memory, the rows of the
+    A CPU gathers them from the array itself. Of large mapped files, which may be larger than memory, the rows of the
     next batches are asked for ahead, ascending: each pass is a uniform shuffle of all rows, and none waits for its own
     turn of the disk. A GPU has a copy of its own, with the channels of images and maps last, if
     that is at most RESIDENT_SHARE of its free memory; otherwise the rows of each batch are gathered into one of two
     pinned buffers and copied beside the step before. The values are the same in each case.
     """
 
-    def __init__(self, rows: np.ndarray | Tensor, device: torch.device) -> None:
+    def __init__(self, rows: np.ndarray | Tensor | StoredRows, device: torch.device) -> None:
         self._rows, self._device, self._ahead = rows, device, _Ahead(rows)
         self._resident: Tensor | None = None
         self._sender: _Sender | None = None
@@ -92,7 +119,7 @@ class Column:
         self._ahead.ask(numbers)
         if self._sender is not None:
             return self._sender.take(self._rows, numbers.host)
-        if isinstance(self._rows, Tensor):
+        if not isinstance(self._rows, np.ndarray):
             return self._rows[numbers.host]
         taken = torch.from_numpy(self._rows[numbers.host.numpy()])
         let_go(self._rows)
@@ -102,7 +129,7 @@ class Column:
 class _Ahead:
     """Asks for rows of a large mapped file before a pass comes to them; the pass gives them in its own order."""
 
-    def __init__(self, rows: np.ndarray | Tensor) -> None:
+    def __init__(self, rows: np.ndarray | Tensor | StoredRows) -> None:
         self._rows = rows
         self._most = max(1, AHEAD_BYTES // max(1, rows.nbytes // max(1, len(rows))))
         self._left = self._unasked = 0  # rows of the pass: not taken, not asked for
@@ -118,7 +145,11 @@ class _Ahead:
         if self._unasked and left - self._unasked < self._most:
             following = numbers.coming[left - self._unasked :][: self._most]
             self._unasked -= len(following)
-            ask_for(self._rows, np.sort(following.numpy()))
+            ascending = np.sort(following.numpy())
+            if isinstance(self._rows, np.ndarray):
+                ask_for(self._rows, ascending)
+            else:
+                self._rows.ask_for(ascending)
 
 
 def free_bytes(device: torch.device) -> int:
@@ -131,10 +162,10 @@ def free_bytes(device: torch.device) -> int:
     return max(0, min(free + reserved - allocated, cap - allocated))
 
 
-def _upload(rows: np.ndarray | Tensor, device: torch.device) -> Tensor:
+def _upload(rows: np.ndarray | Tensor | StoredRows, device: torch.device) -> Tensor:
     """All rows on the device; [rows, channels, height, width] as [rows, height, width, channels]."""
     parts = (_copied(rows[start : start + UPLOAD_ROWS]) for start in range(0, len(rows), UPLOAD_ROWS))
-    shape = (rows.shape[0], *rows.shape[2:], rows.shape[1]) if rows.ndim == 4 else tuple(rows.shape)
+    shape = (rows.shape[0], *rows.shape[2:], rows.shape[1]) if len(rows.shape) == 4 else tuple(rows.shape)
     resident, start = torch.empty(0), 0
     for part in parts:
         if not start:
@@ -147,7 +178,7 @@ def _upload(rows: np.ndarray | Tensor, device: torch.device) -> Tensor:
 
 def _copied(rows: np.ndarray | Tensor) -> Tensor:
     """As a tensor; a copy of an array, which may be a read-only map."""
-    return rows if isinstance(rows, Tensor) else torch.from_numpy(np.array(rows))
+    return torch.from_numpy(np.array(rows)) if isinstance(rows, np.ndarray) else rows
 
 
 class _Copying(Protocol):
@@ -199,20 +230,22 @@ class _Sender:
         self._copied: list[_Copied | None] = [None, None]
         self._turns: Iterator[int] = cycle((0, 1))
 
-    def take(self, rows: np.ndarray | Tensor, numbers: Tensor) -> Tensor:
+    def take(self, rows: np.ndarray | Tensor | StoredRows, numbers: Tensor) -> Tensor:
         """The rows of these numbers, on the device."""
         turn, count = next(self._turns), len(numbers)
         if (copied := self._copied[turn]) is not None:
             copied.synchronize()
         buffer = self._buffers[turn]
         if buffer is None or len(buffer) < count:
-            dtype = rows.dtype if isinstance(rows, Tensor) else _copied(rows[:0]).dtype
+            dtype = _copied(rows[:0]).dtype if isinstance(rows, np.ndarray) else rows.dtype
             buffer = self._buffers[turn] = self._copying.buffer((count, *rows.shape[1:]), dtype)
         filled = buffer[:count]
-        if isinstance(rows, Tensor):
-            torch.index_select(rows, 0, numbers, out=filled)
-        else:
+        if isinstance(rows, np.ndarray):
             np.take(rows, numbers.numpy(), axis=0, out=filled.numpy(), mode="clip")  # other modes gather twice
             let_go(rows)
+        elif isinstance(rows, Tensor):
+            torch.index_select(rows, 0, numbers, out=filled)
+        else:
+            filled.copy_(rows[numbers])
         sent, self._copied[turn] = self._copying.send(filled)
         return sent

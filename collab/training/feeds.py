@@ -1,8 +1,9 @@
-"""Batches of rows for the loop: images from an array on disk, features from shards window by window."""
+"""Batches of rows for the loop: images from an array on disk, features from shards."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -12,8 +13,11 @@ from torch import Tensor, nn
 from collab.mapped import let_go
 from collab.training.columns import Column, Numbers, send_parts
 
-WINDOW_BYTES = 2 << 30
-"""Features held in memory at a time; smaller sets are read once and shuffled as a whole."""
+HELD_BYTES = 256 << 20
+"""Features of a feed, at most, that are held in memory; of more, each batch is read from the files when it is due."""
+
+_READ_ROWS = 1024
+"""Rows that are read at a time into memory."""
 
 
 @dataclass(frozen=True)
@@ -81,51 +85,70 @@ class Pictures:
 
 
 class FeatureReader(Protocol):
-    """What a feed needs of a shard: its size and a copy of one record batch."""
+    """What a feed needs of a shard."""
 
     rows: int
-    batches: int
-    batch_rows: int
 
-    def read_into(self, x: Tensor, y: Tensor, batch: int, at: int) -> int:
-        """Copies record batch `batch` to `x[at:]`, `y[at:]` and says how many rows it had."""
+    def take(self, rows: np.ndarray) -> Tensor:
+        """The features of rows by their numbers, int64 [taken], in that order."""
+        ...
+
+    def targets(self) -> Tensor:
+        """The targets of all rows."""
+        ...
+
+    def ask_for(self, rows: np.ndarray) -> None:
+        """Has the system read the features of `rows`, ascending, and waits for none."""
         ...
 
 
 class InMemory:
-    """Rows of a tensor and their labels, as a reader."""
+    """Rows of a tensor and their targets, as a reader."""
 
     def __init__(self, x: Tensor, y: Tensor) -> None:
-        self._x, self._y = x, y
-        self.rows = self.batch_rows = len(x)
-        self.batches = 1
+        self._x, self._y, self.rows = x, y, len(x)
 
-    def read_into(self, x: Tensor, y: Tensor, batch: int, at: int) -> int:
-        """Copies all rows."""
-        x[at : at + self.rows].copy_(self._x)
-        y[at : at + self.rows].copy_(self._y)
-        return self.rows
+    def take(self, rows: np.ndarray) -> Tensor:
+        """Some of them."""
+        return self._x[torch.from_numpy(rows)]
+
+    def targets(self) -> Tensor:
+        """All targets."""
+        return self._y
+
+    def ask_for(self, rows: np.ndarray) -> None:
+        """Nothing: they are there."""
 
 
 class Selected:
-    """Some rows of a reader, by their numbers, ascending, as a reader of its own with batches of the same size."""
+    """Some rows of a reader, by their numbers, ascending, as a reader of its own."""
 
     def __init__(self, reader: FeatureReader, rows: np.ndarray) -> None:
-        self._reader, self._wanted = reader, rows
-        self.rows, self.batch_rows = len(rows), reader.batch_rows
-        self.batches = steps_in(self.rows, self.batch_rows)
+        self._reader, self._selected, self.rows = reader, rows, len(rows)
 
-    def read_into(self, x: Tensor, y: Tensor, batch: int, at: int) -> int:
-        """Copies the batch from those of the reader that have its rows, each read once."""
-        wanted = self._wanted[batch * self.batch_rows : (batch + 1) * self.batch_rows]
-        whole_x, whole_y = (part.new_empty((self.batch_rows, *part.shape[1:])) for part in (x, y))
-        end = at
-        for source in np.unique(wanted // self.batch_rows):
-            self._reader.read_into(whole_x, whole_y, int(source), 0)
-            here = torch.from_numpy(wanted[wanted // self.batch_rows == source] % self.batch_rows)
-            start, end = end, end + len(here)
-            x[start:end], y[start:end] = whole_x[here], whole_y[here]
-        return end - at
+    def take(self, rows: np.ndarray) -> Tensor:
+        """Those of the reader."""
+        return self._reader.take(self._selected[rows])
+
+    def targets(self) -> Tensor:
+        """Those of the selected rows."""
+        return self._reader.targets()[torch.from_numpy(self._selected)]
+
+    def ask_for(self, rows: np.ndarray) -> None:
+        """Asks the reader."""
+        self._reader.ask_for(self._selected[rows])
+
+
+class OneHot:
+    """The rows of a reader of classes, each class as a distribution that is all on it, to stand beside soft labels."""
+
+    def __init__(self, reader: FeatureReader, classes: int) -> None:
+        self._reader, self._classes, self.rows = reader, classes, reader.rows
+        self.take, self.ask_for = reader.take, reader.ask_for
+
+    def targets(self) -> Tensor:
+        """Distributions in fp32, [rows, classes]."""
+        return nn.functional.one_hot(self._reader.targets(), self._classes).float()
 
 
 def steps_in(rows: int, batch_size: int) -> int:
@@ -152,12 +175,10 @@ def numbered_batches(
 
 @dataclass
 class FeatureFeed:
-    """Rows of several shards, mixed; a pass gives every row once.
+    """Rows of several shards, mixed; a pass gives every row once, in a uniform shuffle of all.
 
-    A set that fits into `window_bytes` is read once, and each pass is a uniform shuffle of it. Of a larger one, all
-    record batches (256 rows of one shard) are put in random order; as many as the staging buffer holds are copied
-    there, their rows shuffled and given, then the next. Any two rows can meet in a batch, but not equally often: of R
-    record batches, M in the buffer, two rows of the same one are (R - 1) / (M - 1) times as often together as others.
+    A set of at most `held_bytes` is read once. Of a larger one the rows of each batch are copied from the mapped files,
+    so that it may be larger than memory; the order is the same.
 
     Each batch goes `through` a module, in the mode that it is in, before it is given.
     """
@@ -167,98 +188,95 @@ class FeatureFeed:
     batch_size: int
     device: torch.device
     dtype: torch.dtype = torch.float16
-    window_bytes: int = WINDOW_BYTES
+    held_bytes: int = HELD_BYTES
     through: nn.Module | None = None
-    label_shape: tuple[int, ...] = ()
-    label_dtype: torch.dtype = torch.int64
 
     def __post_init__(self) -> None:
-        self.rows = sum(reader.rows for reader in self.readers)
-        row_bytes = math.prod(self.shape) * self.dtype.itemsize
-        self._widest = max(reader.batch_rows for reader in self.readers)
-        self._capacity = min(self.rows, max(self.window_bytes // row_bytes, 2 * self._widest))
-        self._x = torch.empty((self._capacity, *self.shape), dtype=self.dtype)
-        self._y = torch.empty((self._capacity, *self.label_shape), dtype=self.label_dtype)
-        self._row = torch.empty(self._capacity, dtype=torch.int64)
-        self._whole: _Window | None = None
-        self._first_row = [int(start) for start in np.cumsum([0, *(reader.rows for reader in self.readers)])]
+        self._stored = _Stored(self.readers, self.shape, self.dtype)
+        self.rows = len(self._stored)
 
     def at(self, rows: np.ndarray) -> "FeatureFeed":
         """A feed of some of its rows, by their numbers, ascending; they are counted from 0 there."""
-        parts = [
-            Selected(reader, rows[(rows >= first) & (rows < first + reader.rows)] - first)
-            for reader, first in zip(self.readers, self._first_row, strict=False)
-        ]
-        return replace(self, readers=[part for part in parts if part.rows])
+        parts = [Selected(reader, inside) for reader, _, inside in self._stored.divide(rows)]
+        return replace(self, readers=parts)
 
     @property
     def steps(self) -> int:
-        """Optimizer steps of one pass; a set of several windows may take one more for each window."""
+        """Optimizer steps of one pass."""
         return steps_in(self.rows, self.batch_size)
 
     def batches(self, generator: torch.Generator | None) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """One pass: features in fp32 [batch, C, H, W], channels last; labels; row numbers, counted over all readers.
+        """One pass: features in fp32 [batch, C, H, W], channels last; targets; row numbers, counted over all readers.
 
-        Row numbers are on the host, all else on the device.
+        Without a generator, in the order of the readers. Row numbers are on the host, all else on the device.
         """
-        for features, labels, numbers in self._batches(generator):
-            yield features, labels, numbers.host
+        for features, targets, numbers in self._batches(generator):
+            yield features, targets, numbers.host
 
     def beside(self, *others: Taken) -> Callable[[torch.Generator], Iterator[tuple[Tensor, ...]]]:
-        """Passes of features and labels, and the values that `others` have for the same rows, all on the device."""
+        """Passes of features and targets, and the values that `others` have for the same rows, all on the device."""
 
         def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, ...]]:
-            for features, labels, numbers in self._batches(generator):
-                yield features, labels, *(other.take(numbers) for other in others)
+            for features, targets, numbers in self._batches(generator):
+                yield features, targets, *(other.take(numbers) for other in others)
 
         return batches
 
     def _batches(self, generator: torch.Generator | None) -> Iterator[tuple[Tensor, Tensor, Numbers]]:
-        for columns in self._windows(generator):
-            dealt = list(numbered_batches(columns.rows, self.batch_size, generator, self.device))
-            coming = self._row[dealt[0].coming]
-            for places in dealt:
-                x = columns.features.take(places).float()
-                if self.through is not None:
-                    with torch.no_grad():
-                        x = self.through(x)
-                numbers = Numbers(coming, columns.numbers.take(places))
-                coming = coming[len(places) :]
-                yield x.contiguous(memory_format=torch.channels_last), columns.labels.take(places), numbers
+        features, targets = self._columns
+        for numbers in numbered_batches(self.rows, self.batch_size, generator, self.device):
+            x = features.take(numbers).float()
+            if self.through is not None:
+                with torch.no_grad():
+                    x = self.through(x)
+            yield x.contiguous(memory_format=torch.channels_last), targets.take(numbers), numbers
 
-    def _windows(self, generator: torch.Generator | None) -> Iterator["_Window"]:
-        """Fills the staging buffer again and again until all rows were in it once; yields what it holds."""
-        windows = [(shard, batch) for shard, reader in enumerate(self.readers) for batch in range(reader.batches)]
-        if self._capacity == self.rows:
-            if self._whole is None:
-                self._whole = self._window(self._fill(windows))
-            yield self._whole
-            return
-        if generator:
-            windows = [windows[i] for i in torch.randperm(len(windows), generator=generator).tolist()]
-        per_fill = self._capacity // self._widest
-        for start in range(0, len(windows), per_fill):
-            yield self._window(self._fill(windows[start : start + per_fill]))
-
-    def _window(self, rows: int) -> "_Window":
-        return _Window(rows, *(Column(part[:rows], self.device) for part in (self._x, self._y, self._row)))
-
-    def _fill(self, windows: Sequence[tuple[int, int]]) -> int:
-        at = 0
-        for shard, batch in windows:
-            reader = self.readers[shard]
-            count = reader.read_into(self._x, self._y, batch, at)
-            first = self._first_row[shard] + batch * reader.batch_rows
-            self._row[at : at + count] = torch.arange(first, first + count)
-            at += count
-        return at
+    @cached_property
+    def _columns(self) -> tuple[Column, Column]:
+        is_held = self._stored.nbytes <= self.held_bytes
+        features = self._stored.load() if is_held else self._stored
+        targets = torch.cat([reader.targets() for reader in self.readers])
+        return Column(features, self.device), Column(targets, self.device)
 
 
-@dataclass(frozen=True)
-class _Window:
-    """The rows that the staging buffer holds: their features, labels and numbers."""
+class _Stored:
+    """The features of several readers, one after the other, as rows of one array."""
 
-    rows: int
-    features: Column
-    labels: Column
-    numbers: Column
+    def __init__(self, readers: Sequence[FeatureReader], shape: tuple[int, int, int], dtype: torch.dtype) -> None:
+        self._readers, self.dtype = readers, dtype
+        self._ends = np.cumsum([reader.rows for reader in readers])
+        self.shape = (int(self._ends[-1]), *shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all rows."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def load(self) -> Tensor:
+        """All rows, read some at a time, so that nothing but they themselves takes memory."""
+        rows = torch.empty(self.shape, dtype=self.dtype)
+        for start in range(0, len(self), _READ_ROWS):
+            rows[start : start + _READ_ROWS] = self[start : start + _READ_ROWS]
+        return rows
+
+    def __getitem__(self, rows: Tensor | slice) -> Tensor:
+        numbers = np.arange(len(self))[rows] if isinstance(rows, slice) else rows.numpy()
+        taken = torch.empty((len(numbers), *self.shape[1:]), dtype=self.dtype)
+        for reader, places, inside in self.divide(numbers):
+            taken[places] = reader.take(inside).to(self.dtype)
+        return taken
+
+    def ask_for(self, rows: np.ndarray) -> None:
+        """Has the system read `rows`, ascending."""
+        for reader, _, inside in self.divide(rows):
+            reader.ask_for(inside)
+
+    def divide(self, rows: np.ndarray) -> Iterator[tuple[FeatureReader, np.ndarray, np.ndarray]]:
+        """The readers that hold `rows`, each with the places in `rows` that are its own, and their numbers there."""
+        owners = np.searchsorted(self._ends, rows, side="right")
+        for number, reader in enumerate(self._readers):
+            if len(places := np.flatnonzero(owners == number)):
+                yield reader, places, rows[places] - (self._ends[number] - reader.rows)

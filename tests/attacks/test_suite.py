@@ -71,17 +71,36 @@ def the_decider() -> nn.Sequential:
     return freeze(nn.Sequential(body, head))
 
 
+class Dimmed(nn.Module):
+    """R that shows all a little too dark."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return 0.6 * Unfold()(features) ** 1.5
+
+
+class Gray(nn.Module):
+    """R that shows nothing."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.ones(len(features), 3, SIDE, SIDE)
+
+
 IMAGES, LABELS = images_of(200, 0), torch.arange(200) % 4
 PUBLIC = images_of(300, 1)
 FEATURES = Fold()(IMAGES)
 
 
-def rotated(features: Tensor) -> Tensor:
+def rotation_of(channels: int) -> Rotation:
     """D3: a random rotation of channels."""
-    drawn = torch.linalg.qr(torch.randn(CHANNELS, CHANNELS, generator=torch.Generator().manual_seed(2)))[0]
-    rotation = Rotation(CHANNELS)
+    drawn = torch.linalg.qr(torch.randn(channels, channels, generator=torch.Generator().manual_seed(2)))[0]
+    rotation = Rotation(channels)
     rotation.matrix.copy_(drawn)
-    return rotation(features)
+    return rotation
+
+
+def rotated(features: Tensor) -> Tensor:
+    """Features [batch, 12, height, width] by it."""
+    return rotation_of(CHANNELS)(features)
 
 
 def permuted_within_classes(features: Tensor) -> Tensor:
@@ -371,10 +390,29 @@ def test_attributes_are_read_from_plain_rows_and_not_from_noise(pairs: int) -> N
 
 
 def test_optimization_finds_the_image_through_a_module_whose_weights_are_known() -> None:
-    attack = OptimizationInversion("module", 150, 0.05, 0.001)
-    assert attack.asks_for == {"featurizer", "public_data", "victim_weights"}
-    rebuilt = answer(attack, "D0", victim_weights=nn.Identity())
-    assert ssim(rebuilt, IMAGES[:ROWS]).mean() > 0.8
+    attack = OptimizationInversion("module", 60, 1, 0.02, (0.1, 100.0))
+    assert attack.asks_for == {"featurizer", "reconstructor", "public_data", "victim_weights"}
+    found = {
+        name: ssim(answer(attack, name, victim_weights=freeze(module), reconstructor=Dimmed()), IMAGES[:ROWS]).mean()
+        for name, module in (("D3", rotation_of(CHANNELS)), ("D6", rotation_of(CHANNELS)))
+    }
+    assert found["D3"] > 0.9  # by the weight that suits public images
+    assert found["D3"] > ssim(Dimmed()(FEATURES[:ROWS]), IMAGES[:ROWS]).mean() + 0.3  # further than where it starts
+    assert found["D6"] < ssim(class_mean_prior(IMAGES[:ROWS], LABELS[:ROWS]), IMAGES[:ROWS]).mean()
+
+
+def test_of_several_starts_the_end_with_the_smallest_loss_counts() -> None:
+    one, three = (OptimizationInversion("decider", 5, restarts, 0.02, (0.01,)) for restarts in (1, 3))
+    body = nn.Sequential(nn.Identity())
+    decider = freeze(nn.Sequential(body, nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())))
+
+    def error(attack: OptimizationInversion) -> Tensor:
+        found = answer(attack, "D0", decider=decider, reconstructor=Gray())
+        return (Fold()(found) - FEATURES[:ROWS]).abs().flatten(1).sum(1)
+
+    alone, best = error(one), error(three)
+    assert (best <= alone * 1.02).all()
+    assert best.mean() < 0.95 * alone.mean()  # R of nothing is a worse start than the mean image
 
 
 ALL: tuple[type[Attack], ...] = (

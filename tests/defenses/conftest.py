@@ -12,14 +12,13 @@ from collab.defenses.base import Defense, PrivateView
 from collab.defenses.chain import Chain
 from collab.models.backbones import build_split
 from collab.models.freeze import freeze
-from collab.training.feeds import FeatureFeed, ImageSet
+from collab.training.feeds import FeatureFeed, ImageSet, InMemory
 from collab.training.progress import Progress
 from collab.training.tasks import CLASSES
 from tests.defenses.fitting import (
     CHANNELS,
     COMPUTE,
     STREAM,
-    Memory,
     reconstructor,
 )
 
@@ -33,7 +32,7 @@ def view() -> PrivateView:
     freeze(split.featurizer), freeze(split.decider)
     with torch.no_grad():
         features = split.featurizer(images.take(np.arange(24), COMPUTE.device)).half()
-    feed = FeatureFeed([Memory(features, torch.from_numpy(images.labels))], (CHANNELS, 8, 8), 8, COMPUTE.device)
+    feed = FeatureFeed([InMemory(features, torch.from_numpy(images.labels))], (CHANNELS, 8, 8), 8, COMPUTE.device)
     return PrivateView(
         feed, images, images, CLASSES, split.decider, reconstructor(), STREAM, COMPUTE, Progress(),
         featurizer=split.featurizer, another=reconstructor, identifier=lambda: (split.decider, 3),

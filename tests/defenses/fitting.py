@@ -20,19 +20,6 @@ DPM = DpmDefense.from_options(Dpm(**OPTIONS))
 NOISE, MEAN = GaussianNoise(1.0), MeanFilter(3)
 
 
-class Memory:
-    batch_rows = 16
-
-    def __init__(self, x: Tensor, y: Tensor) -> None:
-        self.x, self.y, self.rows, self.batches = x, y, len(x), -(-len(x) // 16)
-
-    def read_into(self, x: Tensor, y: Tensor, batch: int, at: int) -> int:
-        part = slice(batch * 16, batch * 16 + 16)
-        count = len(self.y[part])
-        x[at : at + count], y[at : at + count] = self.x[part], self.y[part]
-        return count
-
-
 def reconstructor(kind: str = "px2s2") -> nn.Module:
     with STREAM.initialization(kind):
         return freeze(build_reconstructor(kind, (CHANNELS, 8, 8), 16, tail_blocks=0))

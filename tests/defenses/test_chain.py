@@ -19,6 +19,7 @@ from collab.defenses.pooling import Pooling
 from collab.defenses.quantization import Quantization
 from collab.models.filters import Noise
 from collab.models.freeze import freeze
+from collab.training.feeds import InMemory
 from tests.defenses.fitting import (
     CHANNELS,
     DPM,
@@ -26,7 +27,6 @@ from tests.defenses.fitting import (
     NOISE,
     OPTIONS,
     STREAM,
-    Memory,
     protected,
     with_options,
 )
@@ -80,8 +80,8 @@ def test_a_dpm_learns_through_what_is_before_and_after_it(other: Defense, fitted
 def test_a_dpm_behind_a_filter_is_one_trained_on_filtered_features(
     fitted: Callable[..., nn.Module], view: PrivateView, features: Tensor
 ) -> None:
-    feed = replace(view.features, readers=[Memory(features, view.features.readers[0].y)], dtype=torch.float32)
-    filtered = replace(feed, readers=[Memory(fitted(MEAN)(features), feed.readers[0].y)])
+    feed = replace(view.features, readers=[InMemory(features, view.features.readers[0].targets())], dtype=torch.float32)
+    filtered = replace(feed, readers=[InMemory(fitted(MEAN)(features), feed.readers[0].targets())])
     behind = fitted(MEAN, DPM, features=feed)[1]
     by_hand = fitted(DPM, features=filtered)
     ours, theirs = list(behind.parameters()), list(by_hand.parameters())
@@ -101,7 +101,7 @@ def test_logits_are_held_to_those_of_features_that_nothing_has_touched(view: Pri
     best = float((answers * (answers / answers.mean(0)).log()).sum(1).mean())
     assert best > 0.01
     options = OPTIONS | {"equivalence": "logits", "lambda": 0.0, "epochs": 40, "learning_rate": 1e-2, "batch_size": 24}
-    feed = replace(view.features, readers=[Memory(5 * features, view.features.readers[0].y)], batch_size=24)
+    feed = replace(view.features, readers=[InMemory(5 * features, view.features.readers[0].targets())], batch_size=24)
     learner = DpmDefense.from_options(Dpm(**options))
     with STREAM.initialization():
         module = learner.build(CHANNELS, rectified=True)

@@ -15,7 +15,7 @@ from collab.defenses.options import Dpm, UntilGap
 from collab.errors import EntityError
 from collab.training import poisoning
 from collab.training.augmentation import draw_shifts, shift_and_flip
-from collab.training.feeds import FeatureFeed, Pictures
+from collab.training.feeds import FeatureFeed, InMemory, Pictures
 from collab.training.losses import inversion_loss
 from collab.training.progress import Progress
 from collab.training.tasks import Pose
@@ -25,7 +25,6 @@ from tests.defenses.fitting import (
     DPM,
     OPTIONS,
     STREAM,
-    Memory,
     protected,
     reconstructor,
     with_options,
@@ -102,7 +101,7 @@ def relabeled(view: PrivateView, rows: Tensor) -> PrivateView:
     x, y, _ = zip(*view.features.batches(None), strict=True)
     labels = torch.cat(y).clone()
     labels[rows] = (labels[rows] + 1) % 3
-    return replace(view, features=replace(view.features, readers=[Memory(torch.cat(x).half(), labels)]))
+    return replace(view, features=replace(view.features, readers=[InMemory(torch.cat(x).half(), labels)]))
 
 
 def test_no_module_of_cross_fit_has_seen_the_rows_that_it_poisons(
@@ -187,8 +186,7 @@ def test_augmented_passes_give_f_of_what_they_show_and_turn_its_pose(view: Priva
     pose = Pose(("roll", "yaw", "pitch"))
     angles = torch.arange(72.0).view(24, 3)
     feed = FeatureFeed(
-        [Memory(torch.zeros(24, CHANNELS, 8, 8).half(), angles)], (CHANNELS, 8, 8), 24, COMPUTE.device,
-        label_shape=(3,), label_dtype=torch.float32,
+        [InMemory(torch.zeros(24, CHANNELS, 8, 8).half(), angles)], (CHANNELS, 8, 8), 24, COMPUTE.device,
     )  # fmt: skip
     passes = poisoning._augmented(
         feed.beside(Pictures(view.images, COMPUTE.device)), view.featurizer, torch.float16, pose, COMPUTE

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from collab.defenses import options as stated
 from collab.defenses.adversarial import Adversarial
@@ -16,7 +16,7 @@ from collab.models.backbones import Encoder, Split, build_split
 from collab.models.freeze import freeze
 from collab.models.reconstructors import build_reconstructor
 from collab.seeding import Stream
-from collab.training.feeds import FeatureFeed, ImageSet
+from collab.training.feeds import FeatureFeed, ImageSet, InMemory
 from collab.training.precision import resolve_compute
 from collab.training.progress import Progress
 from collab.training.tasks import Attributes
@@ -27,13 +27,6 @@ STREAM = Stream(0, "a1", "poison")
 SIDE = 32
 OBFUSCATOR = {"kind": "obfuscator", "epochs": 1, "initial_epochs": 1, "batch_size": 4}
 ADVERSARIAL = {"kind": "adversarial", "epochs": 1, "batch_size": 8, "perceptual_epochs": 1}
-
-
-class Memory:
-    batch_rows, batches, rows = 24, 1, 24
-
-    def read_into(self, x: Tensor, y: Tensor, batch: int, at: int) -> int:
-        return 24
 
 
 def image_set(seed: int, count: int) -> ImageSet:
@@ -55,7 +48,7 @@ def split() -> Split:
 def view(split: Split) -> PrivateView:
     images = image_set(0, 24)
     return PrivateView(
-        features=FeatureFeed([Memory()], (8, 8, 8), 8, COMPUTE.device),
+        features=FeatureFeed([InMemory(torch.zeros(24, 8, 8, 8), torch.zeros(24))], (8, 8, 8), 8, COMPUTE.device),
         images=images, public=image_set(1, 16), task=Attributes(("hat", "smile", "horns")), decider=split.decider,
         reconstructor=build_reconstructor("px2s2", (8, 8, 8), SIDE), stream=STREAM, compute=COMPUTE,
         progress=Progress(), featurizer=split.featurizer, another=lambda kind: nn.Identity(),

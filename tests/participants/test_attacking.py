@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 
 from collab.attacks.base import Knowledge
 from collab.errors import EntityError, ScenarioError
-from collab.participants.attacking import guess_name
+from collab.participants.attacking import guess_name, read_batches, read_rows
 from collab.runtime.play import Played
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
@@ -80,6 +81,32 @@ def test_knowledge_is_what_was_asked_for_and_no_more() -> None:
         _ = known.own_data
     with pytest.raises(EntityError, match="the attack needs own_module, reconstructor, which this adversary"):
         Knowledge("the attack", *images, frozenset({"own_module", "reconstructor"}))
+
+
+class Shard:
+    """Rows first to first + rows - 1, whose only feature is their number."""
+
+    def __init__(self, first: int, rows: int) -> None:
+        self.first, self.rows = first, rows
+
+    def take(self, rows: np.ndarray) -> torch.Tensor:
+        return (self.first + torch.from_numpy(rows)).half().view(-1, 1, 1, 1)
+
+    def targets(self) -> torch.Tensor:
+        return torch.arange(self.first, self.first + self.rows)
+
+
+@pytest.mark.parametrize(("first", "last"), [(0, 3), (3, 302), (299, 301), (300, 310), (0, 310)])
+def test_rows_are_counted_over_all_shards(first: int, last: int) -> None:
+    shards = [cast(Any, Shard(0, 300)), cast(Any, Shard(300, 10))]
+    features, labels = read_rows(shards, first, last)
+    assert labels.tolist() == list(range(first, last))
+    assert features.dtype == torch.float32
+    assert features.flatten().tolist() == labels.tolist()
+    batches = list(read_batches(shards))
+    assert [len(part) for part, _ in batches] == [256, 44, 10]
+    assert all(torch.equal(part.flatten(), of.float()) for part, of in batches)
+    assert torch.cat([of for _, of in batches]).tolist() == list(range(310))
 
 
 SUITE = """

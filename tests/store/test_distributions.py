@@ -90,14 +90,6 @@ def test_an_answer_takes_two_bytes_for_each_class_and_eight() -> None:
     assert SPEC.row_bytes == 2 * CLASSES + 8
 
 
-def test_classes_are_read_as_distributions_where_there_is_room_for_such(tmp_path: Path) -> None:
-    spec = ShardSpec((2, 3, 3), "float16", CLASSES, "f" * 64)
-    written = write_shard(tmp_path, [(torch.zeros(4, 2, 3, 3), torch.tensor([2, 0, 1, 2]))], entity="a", spec=spec)
-    x, y = torch.empty(4, 2, 3, 3), torch.empty(4, CLASSES)
-    open_shard(written.path, written, spec).read_into(x, y, 0, 0)
-    assert y.tolist() == [[0, 0, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
-
-
 def altered(written: Written, x: Tensor | None = None, rows: list[int] | None = None) -> Written:
     """The shard with other answers or rows, as somebody who makes its record anew would write it."""
     with ipc.open_file(written.path) as file:

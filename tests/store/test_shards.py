@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import torch
@@ -16,9 +17,9 @@ from hypothesis import strategies as st
 from pyarrow import ipc
 from torch import Tensor
 
-from collab.errors import CollabError, ShardCorrupt, ShardMissing, StoreError
+from collab.errors import ShardCorrupt, ShardMissing, StoreError
 from collab.store import files
-from collab.store.shards import BATCH_ROWS, ShardSpec, Written, open_shard, write_shard
+from collab.store.shards import ShardSpec, Written, open_shard, write_shard
 
 SHAPE = (3, 4, 2)
 HALF = ShardSpec(SHAPE, "float16", 7, "f" * 64)
@@ -58,7 +59,7 @@ def test_every_finite_value_comes_back_to_the_bit(spec: ShardSpec, tmp_path: Pat
     assert found_x.dtype == spec.torch_dtype
     assert torch.equal(found_x.view(torch.int16), x.view(torch.int16))  # bits: -0 is not 0
     assert torch.equal(found_y, y)
-    assert (reader.rows, reader.batches, reader.digest) == (len(x), -(-len(x) // BATCH_ROWS), written.sha256)
+    assert (reader.rows, reader.digest) == (len(x), written.sha256)
     assert written.histogram == tuple(torch.bincount(y, minlength=7).tolist())
     assert written.sha256 == hashlib.sha256(written.path.read_bytes()).hexdigest()
     assert written.path.name == f"{written.sha256[:16]}.arrow"
@@ -121,17 +122,19 @@ def test_plain_arrow_reads_a_shard(tmp_path: Path) -> None:
     assert table.schema.metadata == facts | {b"featurizer": b"f" * 64}
 
 
-def test_batches_are_copied_where_they_are_asked_for_and_cast(tmp_path: Path) -> None:
-    x, y = rows(300)
-    written = write_shard(tmp_path, [(x, y)], entity="a", spec=BRAIN)
-    reader = open_shard(written.path, written, BRAIN)
-    out_x, out_y = torch.full((310, *SHAPE), -1.0), torch.full((310,), -1)
-    assert reader.read_into(out_x, out_y, 1, 0) == 44
-    assert reader.read_into(out_x, out_y, 0, 44) == 256
-    assert torch.equal(out_x[:300], torch.cat([x[256:], x[:256]]).bfloat16().float())
-    assert torch.equal(out_y[:300], torch.cat([y[256:], y[:256]]))
-    assert bool((out_x[300:] == -1).all())
-    assert bool((out_y[300:] == -1).all())
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "int8"])
+def test_rows_are_taken_in_any_order_as_they_are_loaded(dtype: str, tmp_path: Path) -> None:
+    spec = ShardSpec(SHAPE, dtype, 7, "f" * 64)  # type: ignore[arg-type]
+    written = write_shard(tmp_path, [rows(600)], entity="a", spec=spec)
+    reader = open_shard(written.path, written, spec)
+    x, y = reader.load()
+    for numbers in ([599, 0, 255, 256, 0], range(600), [511], []):
+        taken = reader.take(np.array(list(numbers), dtype=np.int64))
+        assert torch.equal(taken, x[list(numbers)])
+        assert taken.dtype == spec.torch_dtype
+    assert torch.equal(reader.targets(), y)
+    with pytest.raises(IndexError):
+        reader.take(np.array([600]))
 
 
 def test_writing_to_what_was_read_harms_neither_process_nor_file(tmp_path: Path) -> None:
@@ -144,37 +147,6 @@ def test_writing_to_what_was_read_harms_neither_process_nor_file(tmp_path: Path)
     again, _ = reader.load()
     assert torch.equal(again + 1, x)
     assert written.path.read_bytes() == before
-
-
-@pytest.mark.parametrize(
-    ("shape", "labels", "batch", "at"),
-    [
-        ((300, *SHAPE), 300, 0, 45),
-        ((300, *SHAPE), 255, 0, 0),
-        ((300, *SHAPE), 300, 2, 0),
-        ((300, *SHAPE), 300, -1, 0),
-        ((300, *SHAPE), 300, 1, -1),
-        ((300, 6, 4, 2), 300, 0, 0),
-    ],
-)
-def test_rows_that_do_not_fit_are_not_broadcast(
-    shape: tuple[int, ...], labels: int, batch: int, at: int, tmp_path: Path
-) -> None:
-    written = write_shard(tmp_path, [rows(300)], entity="a", spec=HALF)
-    reader = open_shard(written.path, written, HALF)
-    out = torch.zeros(shape)
-    with pytest.raises(CollabError, match=r"was asked of|do not fit"):
-        reader.read_into(out, torch.zeros(labels, dtype=torch.int64), batch, at)
-    assert not out.any()
-
-
-def test_bfloat16_beyond_float16_is_not_read_as_infinity(tmp_path: Path) -> None:
-    x, y = rows(3)
-    x[1, 0, 0, 0] = 1e6
-    written = write_shard(tmp_path, [(x, y)], entity="a", spec=BRAIN)
-    reader = open_shard(written.path, written, BRAIN)
-    with pytest.raises(StoreError, match="beyond float16"):
-        reader.read_into(torch.empty(3, *SHAPE, dtype=torch.float16), torch.empty(3, dtype=torch.int64), 0, 0)
 
 
 @pytest.mark.parametrize("spec", [HALF, BRAIN], ids=lambda spec: spec.dtype)

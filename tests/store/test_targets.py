@@ -12,7 +12,7 @@ import torch
 from pyarrow import ipc
 from torch import Tensor
 
-from collab.errors import CollabError, ShardCorrupt, StoreError
+from collab.errors import ShardCorrupt, StoreError
 from collab.store.files import json_bytes
 from collab.store.shards import ShardSpec, Written, open_shard, write_shard
 from collab.store.store import Store
@@ -91,13 +91,6 @@ def test_a_shard_of_another_task_is_refused(other: ShardSpec, tmp_path: Path) ->
     written = write_shard(tmp_path, [rows(5, FACE)], entity="a", spec=FACE)
     with pytest.raises(ShardCorrupt, match="refused"):
         open_shard(written.path, written, other)
-
-
-def test_rows_do_not_fit_where_labels_were_expected(tmp_path: Path) -> None:
-    written = write_shard(tmp_path, [rows(5, FACE)], entity="a", spec=FACE)
-    reader = open_shard(written.path, written, FACE)
-    with pytest.raises(CollabError, match="do not fit"):
-        reader.read_into(torch.empty(5, *SHAPE), torch.empty(5), 0, 0)
 
 
 @pytest.mark.parametrize("spec", [FACE, POSE], ids=lambda spec: spec.target)

@@ -1,4 +1,4 @@
-"""How passes shuffle: images uniformly, however large their file is; features of several windows as documented."""
+"""How passes shuffle: uniformly, however large the files of images and features are."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -109,35 +109,11 @@ def test_shuffles_inside_windows_of_the_file_are_found_unfair() -> None:
     assert misfit_of_meetings(mixed, BATCH) > 2 * TOO_FAR
 
 
-def test_features_of_several_windows_mix_record_batches_as_documented() -> None:
-    record, held, rows = 4, 4, 48  # 12 record batches, of which the staging buffer holds 4
-    readers = [Records(part, record) for part in (32, 16)]
-    feed = FeatureFeed(readers, (1, 1, 1), BATCH, CPU, window_bytes=held * record * 2)
+def test_features_that_stay_in_their_files_are_shuffled_fairly() -> None:
+    parts = [20, ROWS - 20]
+    readers = [InMemory(torch.zeros(part, 1, 1, 1), torch.zeros(part, dtype=torch.int64)) for part in parts]
+    feed = FeatureFeed(readers, (1, 1, 1), BATCH, CPU, held_bytes=0)
     orders = deal_often(lambda generator: torch.cat([numbers for _, _, numbers in feed.batches(generator)]))
-    assert torch.equal(orders.sort().values, torch.arange(rows).expand_as(orders))
-
-    windows = (orders // record).view(PASSES, -1, held * record).sort(2).values[:, :, ::record]
-    assert (windows.diff(dim=2) > 0).all()  # of each record batch all rows, or none
-    times = torch.stack([(windows == batch).any(2).sum(0) for batch in range(rows // record)])  # in each window
-    share = held * record / rows
-    assert (times - PASSES * share).abs().max() < TOO_FAR * (PASSES * share * (1 - share)) ** 0.5
-
-    met = meetings(orders, BATCH).double() / len(orders)
-    owner = torch.arange(rows) // record
-    is_same, is_other = owner[:, None] == owner, owner[:, None] != owner
-    inside = (BATCH - 1) / (held * record - 1)  # for two rows that are in the buffer together
-    assert float(met[is_same & ~torch.eye(rows, dtype=torch.bool)].mean()) == pytest.approx(inside, rel=0.03)
-    records = rows // record
-    assert float(met[is_other].mean()) == pytest.approx(inside * (held - 1) / (records - 1), rel=0.03)
-    assert met[is_other].min() > 0  # all can meet, those of two shards too
-
-
-class Records(InMemory):
-    """Rows in record batches."""
-
-    def __init__(self, rows: int, batch_rows: int) -> None:
-        super().__init__(torch.zeros(rows, 1, 1, 1), torch.zeros(rows, dtype=torch.int64))
-        self.batch_rows, self.batches = batch_rows, rows // batch_rows
-
-    def read_into(self, x: Tensor, y: Tensor, batch: int, at: int) -> int:
-        return self.batch_rows
+    assert torch.equal(orders.sort().values, torch.arange(ROWS).expand_as(orders))
+    assert abs(misfit_of_places(orders)) < TOO_FAR
+    assert abs(misfit_of_meetings(orders, BATCH)) < TOO_FAR
