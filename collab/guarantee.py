@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from collab.errors import ResourceError
@@ -51,6 +52,7 @@ def gaussian_noise(epsilon: float, delta: float) -> float:
     return float(_accounting().get_sigma_gaussian(epsilon, delta))
 
 
+@cache
 def sampled_noise(epsilon: float, delta: float, *, sampling_rate: float, steps: int) -> float:
     """The least noise multiplier of `steps` Gaussian mechanisms on Poisson samples, by privacy loss distributions.
 

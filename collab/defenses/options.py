@@ -222,6 +222,7 @@ class PublicAnswers(Schedule, DefenseOptions):
     """C, trained further on the own features, answers about public images, which everybody has, by soft labels."""
 
     form: ClassVar[Form] = base.FEATURES_TO_ANSWERS
+    mechanism: ClassVar[str] = "DP-SGD: Gaussian noise on sums of clipped gradients over Poisson samples"
     needs_classes: ClassVar[bool] = True
 
     kind: Literal["public_answers"] = Field(description="`defense: public_answers` is short for all defaults.")
@@ -236,11 +237,27 @@ class PublicAnswers(Schedule, DefenseOptions):
     )
     learning_rate: float = Field(0.02, gt=0, description="Its largest value; a loss that is not finite ends the run.")
     weight_decay: float = Field(5e-4, ge=0, description="L2 penalty (adamw: decoupled).")
+    dp: base.Dp | None = Field(
+        None,
+        description="Trains it by DP-SGD to (epsilon, delta), with BatchNorm as released; else nothing is guaranteed.",
+    )
+    clip: float = Field(1.0, gt=0, le=1e6, description="With `dp`: largest length of the gradient of one image.")
+
+    @property
+    @override
+    def asked_privacy(self) -> base.Dp | None:
+        return self.dp
 
     @property
     @override
     def public_images(self) -> int:
         return self.images or 1
+
+    @model_validator(mode="after")
+    def _clips_for_privacy(self) -> Self:
+        if self.dp is None and "clip" in self.model_fields_set and self.clip != 1.0:
+            raise ValueError("`clip` has no effect without `dp`")
+        return self
 
 
 class Encoding(Schedule, DefenseOptions):

@@ -22,18 +22,19 @@ from collab.participants.defended import Defended
 from collab.participants.disclosure import measure_disclosure
 from collab.participants.exposure import Published, measure_exposure
 from collab.participants.federation import score_rounds, train_round
+from collab.participants.guarantees import tell_guarantee
 from collab.participants.inference import IDENTIFIER, load_own_numbers, train_identifier
 from collab.participants.layout import load_images, load_numbers
 from collab.participants.participant import Mixture
 from collab.participants.pool import Pooled, hurts, measure_harm, offer
 from collab.participants.published_images import as_published, image_set
-from collab.participants.publishing import measure_answering, publish_rows, tell_guarantee
+from collab.participants.publishing import measure_answering, publish_rows
 from collab.participants.start import Start
 from collab.scenario.base import EntityOptions
+from collab.scenario.federated import Federation
 from collab.scenario.kinds import Plugin
 from collab.scenario.model import Refinement
 from collab.scenario.network import NOBODY
-from collab.scenario.parts import Federation
 from collab.seeding import Stream
 from collab.store.release import read_release, write_release
 from collab.store.store import Store

@@ -1,14 +1,11 @@
 """What an entity publishes, batch by batch: rows that went through its module, or answers about public images."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from collab.defenses.base import AnsweringDefense
-from collab.guarantee import Guarantee, list_outside
 from collab.models.answerer import Answerer
 from collab.models.drawing import Drawing
 from collab.participants.defended import Defended
@@ -79,14 +76,3 @@ def measure_answering(entity: Defended, module: nn.Module) -> tuple[tuple[Measur
         for score in entity.score(outputs_of(decider, features, entity.compute)[None], labels, suffix)
     )
     return tuple(scores), ()
-
-
-def tell_guarantee(held: Guarantee | None) -> tuple[dict[str, Any], tuple[Measure, ...], dict[str, str]]:
-    """A guarantee as a manifest states it, as numbers, and in words; nothing of none."""
-    if held is None:
-        return {}, (), {}
-    outside = list_outside(held)
-    names = ("epsilon", "delta", "sensitivity", "noise_multiplier", "steps", "sampling_rate")
-    numbers = tuple(Measure(f"dp_{name}", float(getattr(held, name))) for name in names)
-    words = {"mechanism": held.mechanism, "unit": held.unit, "outside": "; ".join(outside)}
-    return {"guarantee": {**asdict(held), "outside": list(outside)}}, numbers, words

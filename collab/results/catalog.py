@@ -114,6 +114,7 @@ _ENTRIES = (
     Entry("refused", "refused", "shards of that peer that were refused", "shards", "down", "{name}", digits=0),
     Entry("harm", "harm", "how much more is wrong on own images with that peer's rows", "share or degrees", "down", "{name}", scale=100.0, digits=1, is_points=True),
     Entry("{main}_sd", "deviation", "standard deviation of it between repeats of a row", "as the main metric", forms=("", "_{what}", "_published")),
+    Entry("{main}_client", "its own weights", "it of an entity's weights before they were averaged, after the last round of federated averaging that it took part in", "as the main metric"),
     Entry("repeats", "repeats", "how often a row was trained, each time in another order of the data", "count", digits=0),
     Entry("rounds", "rounds", "of federated averaging", "count", digits=0),
     Entry("images_left_out", "broken", "own images that do not decode, left out as `data.broken: skip` says", "images", "down", digits=0),

@@ -176,15 +176,6 @@ class Refinement(Part):
         return tuple(sorted({*self.pool, *own}))
 
 
-class Federation(Part):
-    """Federated averaging, for comparison: entities refine C by exchanging its weights in place of features."""
-
-    name: RowName = Field(alias="row", description="Its name in the results, as of a row of `refinements`.")
-    entities: tuple[Name, ...] = Field(description="Who takes part; each counts by its number of images.")
-    rounds: int = Field(5, ge=1, le=1000, description="How often weights are exchanged and averaged.")
-    local_epochs: int = Field(1, ge=1, le=10_000, description="Passes over own features between two exchanges.")
-
-
 class Refine(Schedule):
     """Step 3: how the released decider is trained further."""
 

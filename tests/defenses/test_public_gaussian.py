@@ -19,6 +19,7 @@ from collab.runtime.play import Played
 from collab.scenario.base import Dp
 from collab.scenario.reader import read_scenario
 from collab.store.manifest import read_manifest
+from collab.store.release import read_release
 from collab.store.store import Store
 from tests.playing import play_here
 
@@ -94,6 +95,7 @@ reconstructor: {epochs: 1}
 entities:
   - {name: a1, share: 0.1, defense: none}
   - {name: a2, share: 0.2, defense: {kind: public_gaussian, directions: 8, rows: 50, dp: {epsilon: 8}}}
+  - {name: a3, share: 0.2, defense: {kind: public_answers, epochs: 2, batch_size: 16, dp: {epsilon: 8}}}
   - {name: spy, share: 0.1, kind: curious, options: {victims: [a2], attacks: [MEANS, straw_man]}, defense: none}
 refine: {epochs: 1}
 refinements: [{row: 7, entity: a1, own: features, pool: [a2]}]
@@ -118,10 +120,10 @@ def test_manifest_results_and_report_say_what_is_guaranteed(played: Played) -> N
     assert any("whoever pre-trains" in each for each in record.guarantee["outside"])
     assert abs(record.rows - 50) <= 1
     opened = open_run(played.run)
-    assert {(row.metric, row.value) for row in opened.rows if row.metric == "dp_epsilon"} == {("dp_epsilon", 8.0)}
+    assert {(row.entity, row.value) for row in opened.rows if row.metric == "dp_epsilon"} == {("a2", 8.0), ("a3", 8.0)}
     assert "pre-trains" in json.dumps(opened.record["facts"])
     (table,) = (table for table in make_tables(opened.scenario, opened.rows) if table.title == "Guarantees")
-    assert [line[0] for line in table.lines] == ["a2"]
+    assert [line[0] for line in table.lines] == ["a2", "a3"]
     (found,) = (row for row in opened.rows if row.metric == "dp_epsilon_found")
     assert table.lines[0][-1] == f"{found.value:.2f}"
     assert not any("does not hold" in note for note in table.notes)
@@ -129,6 +131,22 @@ def test_manifest_results_and_report_say_what_is_guaranteed(played: Played) -> N
     (table,) = (table for table in make_tables(opened.scenario, rows) if table.title == "Guarantees")
     assert table.notes[0] == "The guarantee of a2 does not hold: an attack proves more than ε."
     assert Store(played.run / "store").records("a1")[0].guarantee is None
+
+
+def test_answers_by_dp_sgd_state_their_steps_and_keep_the_statistics_of_the_release(played: Played) -> None:
+    (record,) = Store(played.run / "store").records("a3")
+    assert record.guarantee is not None
+    images = len(np.load(played.run / "private" / "a3" / "labels.npy"))
+    assert record.guarantee["steps"] == 2 * math.ceil(images / 16)
+    assert record.guarantee["sampling_rate"] == pytest.approx(16 / images)
+    assert any("number of own images" in each for each in record.guarantee["outside"])
+    own, released = (
+        read_release(played.run / folder, name)[0]
+        for folder, name in (("private/a3", "defense"), ("release", "decider"))
+    )
+    for name, value in released.items():
+        is_kept = torch.equal(own[f"decider.{name}"], value)
+        assert is_kept == ("running" in name or "num_batches" in name), name
 
 
 def test_only_members_are_asked_of_draws(played: Played) -> None:
