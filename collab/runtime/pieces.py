@@ -14,7 +14,7 @@ from collab.errors import ShardMissing
 from collab.scenario.model import EntityPart, Scenario
 from collab.store.canaries import Canaries, Piece, numbers, pictures
 from collab.store.residue import read_batches, read_rows, spread
-from collab.store.windows import WINDOW, find_own_windows, list_starts, sign_windows
+from collab.store.windows import WINDOW, find_own_windows, sign_windows
 from collab.store.written import Written
 
 MOST_ROWS = 2048
@@ -105,14 +105,14 @@ class _Secrets:
         return {tensor.tobytes() for path in paths for tensor in _load_tensors(path) if tensor.size >= WINDOW}
 
     def _open_signatures(self, elements: int) -> np.ndarray:
-        """Those of all windows of features of held-out and public images, as far as there are any of that length."""
+        """Those of all windows of features of held-out and public images of that length, ascending."""
         if elements not in self._signatures:
-            found = [np.empty((0, len(list_starts(elements)) + 1), np.uint64)]
+            found = [np.empty(0, np.uint64)]
             for name in ("heldout", "public"):
                 with suppress(ShardMissing):
                     batches = read_batches(Written.read(self._run / name / "features").path)
-                    found += [sign_windows(rows) for rows in batches if rows.shape[1] == elements]
-            self._signatures[elements] = np.concatenate(found)
+                    found += [sign_windows(rows).reshape(-1) for rows in batches if rows.shape[1] == elements]
+            self._signatures[elements] = np.unique(np.concatenate(found))
         return self._signatures[elements]
 
 

@@ -23,17 +23,18 @@ def list_starts(elements: int) -> np.ndarray:
 def sign_windows(rows: np.ndarray) -> np.ndarray:
     """A number for the head of each candidate window of rows [n, elements >= 32], and one for all windows of a row.
 
-    uint64 [n, starts + 1], equal for equal numbers; sums of bytes times odd factors, so that unequal ones agree by
-    chance once in 2^56.
+    uint64 [n, starts + 1], equal for equal numbers at the same place; sums of bytes times odd factors, so that unequal
+    ones, or those of two places, agree by chance once in 2^56.
     """
-    factors = np.random.default_rng(0).integers(0, 1 << 63, WINDOW * rows.itemsize, dtype=np.uint64) * 2 + 1
+    draws = np.random.default_rng(0)
+    factors = draws.integers(0, 1 << 63, WINDOW * rows.itemsize, dtype=np.uint64) * 2 + 1
     starts, head = list_starts(rows.shape[1]), HEAD * rows.itemsize
     signs = np.zeros((len(rows), len(starts) + 1), np.uint64)
     for place, start in enumerate(starts.tolist()):
         weighed = np.ascontiguousarray(rows[:, start : start + WINDOW]).view(np.uint8) * factors
         signs[:, place] = weighed[:, :head].sum(axis=1)
         signs[:, -1] = signs[:, -1] * factors[0] + weighed.sum(axis=1)
-    return signs
+    return signs + draws.integers(0, 1 << 63, signs.shape[1], dtype=np.uint64)
 
 
 def find_own_windows(rows: np.ndarray, is_first: np.ndarray, of_others: np.ndarray) -> np.ndarray:
@@ -41,16 +42,21 @@ def find_own_windows(rows: np.ndarray, is_first: np.ndarray, of_others: np.ndarr
 
     Not those whose head two different images have (a dark border, a network that answers everything alike); `is_first`
     [n] is False where an earlier row is of the same image. Nor those whose head a row of others has at the same place,
-    with the sign_windows `of_others` [m, starts + 1]; but where others have all of a row, it was copied, and counts.
+    with the sign_windows `of_others`, ascending; but where others have all of a row, it was copied, and counts.
     """
     mine = sign_windows(rows)
-    is_common, is_known = np.empty_like(mine, bool), np.empty_like(mine, bool)
-    for place in range(mine.shape[1]):
-        values, counts = np.unique(mine[is_first, place], return_counts=True)
-        is_common[:, place] = np.isin(mine[:, place], values[counts > 1])
-        is_known[:, place] = np.isin(mine[:, place], of_others[:, place])
+    values, counts = np.unique(mine[is_first], return_counts=True)  # of all places at once: no two have a number alike
+    is_common, is_known = _is_among(mine, values[counts > 1]), _is_among(mine, of_others)
     is_own: np.ndarray = (~is_common & (~is_known | is_known[:, -1:]))[:, :-1]
     return is_own
+
+
+def _is_among(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Which of `values` are among `known`, ascending, of which there may be many more."""
+    places = np.searchsorted(known, values)
+    found: np.ndarray = places < len(known)
+    found[found] = known[places[found]] == values[found]
+    return found
 
 
 def choose_starts(rows: np.ndarray, starts: np.ndarray, allowed: np.ndarray | None = None) -> np.ndarray:

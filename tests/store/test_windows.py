@@ -19,7 +19,8 @@ def rows_of(kind: str, count: int = 6) -> np.ndarray:
 def looked_for(rows: np.ndarray, known: np.ndarray, is_first: np.ndarray | None = None) -> Canaries:
     made = Canaries()
     first = np.ones(len(rows), bool) if is_first is None else is_first
-    made.add("rows", numbers(rows, ["as it is"], find_own_windows(rows, first, sign_windows(known))))
+    own = find_own_windows(rows, first, np.unique(sign_windows(known)))
+    made.add("rows", numbers(rows, ["as it is"], own))
     return made
 
 
