@@ -26,6 +26,7 @@ QUICK: tuple[dict[str, Any], ...] = tuple(
         {"kind": "membership_inference", "candidates": 1000},
         {"kind": "membership_inference", "candidates": 1000, "by": "span"},
         {"kind": "membership_inference", "candidates": 1000, "by": "loss"},
+        {"kind": "answer_membership", "candidates": 1000},
     )
 )
 """Minutes on two cores: the least honest set (ATTACKS 2), few modules and steps, as few rows as it allows."""
@@ -54,6 +55,7 @@ FULL: tuple[dict[str, Any], ...] = (
     {"kind": "attribute_inference", "pairs": 100},
     {"kind": "membership_inference"},
     *({"kind": "membership_inference", "by": way} for way in ("span", "means", "loss")),
+    {"kind": "answer_membership"},
 )
 """All there is, with curves over K and over the number of pairs; the auditors take turns, so the longest come first."""
 
