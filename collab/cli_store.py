@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -31,9 +30,24 @@ def store_ls(store: StorePlace) -> None:
 
 
 @store_app.command("verify")
-def store_verify(store: StorePlace) -> None:
-    """Hashes and validates every shard again; exit code 5 if one is not what its manifest says."""
-    with _opened(store) as opened:
+def store_verify(
+    store: StorePlace,
+    keys: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Who must have signed: `NAME KEY` on each line, as RUN/keys.txt has it."),
+    ] = None,
+    run: Annotated[
+        str | None, typer.Option(help="The run that it must be signed for, unless the place of the store says it.")
+    ] = None,
+) -> None:
+    """Hashes and validates every shard again; exit code 5 if one is not what its manifest says.
+
+    With `--keys` also who wrote it: what is not signed by the key of its entity, or for another run, is refused.
+    """
+    from collab.store.signing import NOBODY, Trust, read_keys
+
+    trust = NOBODY if keys is None else Trust(read_keys(keys), run or _run_of(store), is_strict=True)
+    with _opened(store, trust) as opened:
         findings = opened.verify()
     for finding in findings:
         print(f"{finding.path}  {finding.problem or 'ok'}")
@@ -41,6 +55,16 @@ def store_verify(store: StorePlace) -> None:
     print(f"{len(findings)} files, {bad} refused")
     if bad:
         raise typer.Exit(5)
+
+
+@store_app.command("key")
+def store_key(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Made with mode 0600 if it is not there.")],
+) -> None:
+    """Makes a private key for `signing_key` of an entity, or reads one, and prints its public key for `--keys`."""
+    from collab.store.signing import Signer, make_key
+
+    print((Signer(file) if file.exists() else make_key(file)).public)
 
 
 @store_app.command("audit")
@@ -94,24 +118,31 @@ def cache_gc(
     print(f"{len(gone)} stages removed, {sum(entry.bytes for entry in gone):,} bytes")
 
 
+def _run_of(place: str) -> str:
+    """The run whose store lies there: RUN/store, or URI/SCENARIO/RUN."""
+    return place.rstrip("/").rpartition("/")[2] if "://" in place else Path(place).resolve().parent.name
+
+
 @contextmanager
-def _opened(place: str) -> Iterator[Any]:
-    """The store in a folder, or at a URI, then with copies in a temporary folder."""
+def _opened(place: str, trust: Any = None) -> Iterator[Any]:
+    """The store in a folder, or at a URI, then with copies in a temporary folder; `trust` is whose signature counts."""
     from collab.errors import StoreError
+    from collab.scratch import Scratch
     from collab.store.remote import RemoteStore
     from collab.store.shelves import shelf_at
+    from collab.store.signing import NOBODY
     from collab.store.store import Store
 
     if "://" not in place:
         if not (Path(place) / "manifest").is_dir():
             raise StoreError(f"{place} is no store: it has no folder `manifest`. A run's store is RUN/store.")
-        yield Store(Path(place))
+        yield Store(Path(place), trust or NOBODY)
         return
     shelf = shelf_at(place)
     if not shelf.names("manifest"):
         raise StoreError(f"{place} is no store: it has no manifest. A run's store is URI/SCENARIO/RUN.")
-    with TemporaryDirectory() as folder:
-        yield RemoteStore(Path(folder) / "own", Path(folder) / "copies", shelf)
+    with Scratch() as folder:
+        yield RemoteStore(folder / "own", folder / "copies", shelf, trust or NOBODY)
 
 
 def _cache(out: Path) -> Any:

@@ -21,6 +21,8 @@ _ELSEWHERE = ("/tmp", "/var/tmp", "/dev/shm")
 class Scratch:
     """A folder of this user alone (0700), for files that nobody needs when the process has ended, until `remove`.
 
+    As a context it is its path.
+
     Its path has at most `most` bytes: where the temporary directory is too long, as that of some schedulers, it lies
     in another. Raises OSError if there is none.
     """
@@ -30,6 +32,12 @@ class Scratch:
         self._held = os.open(self.path / _HELD, os.O_WRONLY | os.O_CREAT, 0o600)
         _lock(self._held)
         _clear(self.path.parent)
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
 
     def remove(self) -> None:
         """Removes the folder and all that lies in it."""

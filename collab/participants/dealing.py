@@ -10,7 +10,11 @@ from collab.data.subsets import Wish, deal_subsets, draw_shares
 from collab.errors import DataError
 from collab.participants.holding import Holding
 from collab.scenario.model import Scenario
+from collab.scenario.partitions import Quantity
 from collab.seeding import Stream
+
+MOST_DRAWS = 10_000
+"""Of shares, until each is enough: about a second, and what has no chance in so many is not wanted."""
 
 A_LITTLE = 0.01
 """Share of an onlooker."""
@@ -36,7 +40,8 @@ def deal_positions(
     sharing = [entity for entity in scenario.entities if entity.share is not None and entity.data is None]
     shares = {entity.name: entity.share for entity in sharing if entity.share is not None}
     if partition.kind == "quantity":
-        shares = draw_shares(shares, partition.alpha, stream.numpy("shares"))
+        sizes = np.bincount(everything.labels) if by_class else np.array([len(everything)])
+        shares = _draw_enough(shares, partition, stream, sizes[sizes > 0])
     wishes = {
         entity.name: Wish(
             shares[entity.name],
@@ -63,8 +68,27 @@ def deal_positions(
             raise
         drawn = ", ".join(f"{name} {share:.4f}" for name, share in shares.items())
         raise DataError(
-            f"{cause} `partition.alpha` {partition.alpha:g} drew the shares {drawn}; a larger one evens them."
+            f"{cause} `partition.alpha` {partition.alpha:g} drew the shares {drawn}; a larger one evens them, and "
+            "`partition.least` draws again."
         ) from cause
+
+
+def _draw_enough(shares: dict[str, float], partition: Quantity, stream: Stream, sizes: np.ndarray) -> dict[str, float]:
+    """The first draw of shares that gives each entity what `least` asks for; the first of all without it.
+
+    `sizes` are the images of each class. DataError if no draw was enough.
+    """
+    least = partition.least
+    for number in range(MOST_DRAWS):
+        drawn = draw_shares(shares, partition.alpha, stream.numpy(f"shares {number}" if number else "shares"))
+        counts = np.rint(sizes * min(drawn.values()))
+        if least is None or (counts.min() >= 1 and counts.sum() >= least):
+            return drawn
+    raise DataError(
+        f"`partition.least` asks that each of {len(shares)} entities have {least} images and one of each class, "
+        f"and none of {MOST_DRAWS:,} draws of shares with `partition.alpha` {partition.alpha:g} did. Lower `least`, "
+        "or raise `alpha` or the shares."
+    )
 
 
 def _deal_with_onlookers(scenario: Scenario, wishes: dict[str, Wish], deal: Deal) -> dict[str, np.ndarray]:

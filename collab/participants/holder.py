@@ -49,7 +49,8 @@ class Holder:
         self._verified: Verified = set()
         self.name = name
         self.scenario = scenario
-        self.layout = Layout(run, name, scenario.store.uri)
+        signing = next((each.signing_key_path for each in scenario.entities if each.name == name), None)
+        self.layout = Layout(run, name, scenario.store.uri, signing)
         self.task = task or Classification(tuple(map(str, range(classes))))
         self.classes = classes
         self.compute = compute

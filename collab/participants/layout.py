@@ -10,6 +10,7 @@ from collab.errors import EntityError
 from collab.store.private import private_folder
 from collab.store.remote import COPIES, RemoteStore
 from collab.store.shelves import shelf_at, uri_of_run
+from collab.store.signing import Signer, trust_of
 from collab.store.store import Store
 
 if TYPE_CHECKING:
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
 
 
 class Layout:
-    """Where things lie in a run directory; `reader` is who looks, and `elsewhere` where stores are, if not there."""
+    """Where things lie in a run directory; `reader` is who looks, and `elsewhere` where stores are, if not there.
 
-    def __init__(self, run: Path, reader: str, elsewhere: str | None) -> None:
-        self.run, self._reader, self._elsewhere = run, reader, elsewhere
+    What the reader publishes is signed by the private key in the file `signing_key`, if that is given.
+    """
+
+    def __init__(self, run: Path, reader: str, elsewhere: str | None, signing_key: Path | None = None) -> None:
+        self.run, self._reader, self._elsewhere, self._signing_key = run, reader, elsewhere, signing_key
         self.release = run / "release"
         """Public networks."""
         self.modules = run / "modules"
@@ -39,10 +43,11 @@ class Layout:
     @cached_property
     def store(self) -> Store:
         """What entities published; remembers what it has verified."""
+        trust, signer = trust_of(self.run), Signer(self._signing_key) if self._signing_key else None
         if self._elsewhere is None:
-            return Store(self.run / "store")
+            return Store(self.run / "store", trust, signer)
         copy = private_folder(self.run, self._reader) / COPIES
-        return RemoteStore(self.run / "store", copy, shelf_at(uri_of_run(self._elsewhere, self.run)))
+        return RemoteStore(self.run / "store", copy, shelf_at(uri_of_run(self._elsewhere, self.run)), trust, signer)
 
     def handed(self, adversary: str) -> Path:
         """What the oracle has handed to an adversary of the truth of others, since its class has it; private to it."""

@@ -1,14 +1,15 @@
 """Results: one tidy Parquet table for each run, and a line of JSON for each event while it runs. Free of torch."""
 
+import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from collab.errors import StoreError
+from collab.errors import StoreError, is_full_disk
 from collab.plain_json import json_text
 from collab.results.figure import Figure
 from collab.scenario import stage_rows
@@ -121,7 +122,11 @@ def read_results(path: Path) -> list[Result]:
 
 
 def append_metrics(path: Path, event: Mapping[str, Any]) -> None:
-    """Adds one line of JSON to `path`, whole even if several processes write; what is not finite becomes null."""
+    """Adds one line of JSON to `path`, whole even if several processes write; what is not finite becomes null.
+
+    An event is for whoever looks: one for which a disk has no room is lost, in part perhaps, and ends nothing. Raises
+    StoreError if it cannot be written for another reason.
+    """
     try:
         line = json_text(event) + "\n"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +136,19 @@ def append_metrics(path: Path, event: Mapping[str, Any]) -> None:
         finally:
             os.close(descriptor)
     except (OSError, TypeError, ValueError) as error:
+        if is_full_disk(error):
+            return
         raise StoreError(f"an event cannot be written to {path}: {error}.") from error
+
+
+def parse_metrics(lines: Iterable[str | bytes]) -> Iterator[dict[str, Any]]:
+    """The events in lines that `append_metrics` wrote, without those that a full disk has cut."""
+    for line in lines:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        yield event
 
 
 def drop_verdicts(rows: Iterable[Result]) -> tuple[Result, ...]:

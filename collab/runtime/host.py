@@ -33,6 +33,8 @@ from collab.store.answers import count_bytes, take_answers
 from collab.store.files import place_file
 from collab.store.private import private_folder, private_seed
 from collab.store.remote import send_again
+from collab.store.signing import Signer
+from collab.store.store import Store
 from collab.training.precision import SWITCH, Compute, resolve_compute
 from collab.training.progress import Progress
 from collab.types import Crossing, Measure, Report, check_report
@@ -156,7 +158,7 @@ class Host:
                 kept = None if run_spec.is_fresh else cache.take(key, job.participant, run_spec.run)
                 if kept is not None:
                     outcome = Outcome.of_entry(job.name, kept)
-                    put_elsewhere(run_spec, job)
+                    publish_again(run_spec, job)
                 else:
                     progress = Progress(tell_epoch, private_folder(cache.root, job.participant), key, noted=note)
                     outcome = self._compute(run_spec, job, key, compute, cache, progress, start)
@@ -276,10 +278,15 @@ def list_answers(run: Path, job: Job, report: Report) -> list[Crossing]:
     return [] if job.participant == ORACLE else list(lines.values())
 
 
-def put_elsewhere(run_spec: RunSpec, job: Job) -> None:
-    """Puts what a stage of the cache had published where the scenario keeps its stores, if not in the run directory."""
-    if run_spec.scenario.store.uri is not None and job.stage in ("publish", "withdraw"):
-        send_again(run_spec.scenario.store.uri, run_spec.run, job.participant)
+def publish_again(run_spec: RunSpec, job: Job) -> None:
+    """What a stage of the cache had published is signed for this run, and put where the scenario keeps its stores."""
+    if job.stage not in ("publish", "withdraw"):
+        return
+    run, stated = run_spec.run, next(each for each in run_spec.scenario.entities if each.name == job.participant)
+    if stated.signing_key_path is not None:
+        Store(run / "store", signer=Signer(stated.signing_key_path)).renew(stated.name, run=run.name)
+    if run_spec.scenario.store.uri is not None:
+        send_again(run_spec.scenario.store.uri, run, job.participant)
 
 
 def deal_hosts(participants: tuple[str, ...], workers: int) -> tuple[tuple[str, ...], ...]:

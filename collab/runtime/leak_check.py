@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from collab.plugins.discovery import INSTALLED, Plugins
 from collab.runtime.cache import Cache
 from collab.runtime.pieces import FEATURES, IMAGES, WEIGHTS, cut_private_pieces
 from collab.scenario.model import EntityPart, Scenario
+from collab.scratch import Scratch
 from collab.store.canaries import Canaries
 from collab.store.files import read_json
 from collab.store.ledger import read_ledger
@@ -135,9 +135,10 @@ def find_unlisted(run: Path, refused: Collection[str] = (), uri: str | None = No
 
     Nobody took anything of entities whose shards were `refused`; `uri` is where the scenario keeps its stores.
     """
-    with TemporaryDirectory() as copy:
-        shelf = shelf_at(uri_of_run(uri, run)) if uri else None
-        records = (RemoteStore(run / "store", Path(copy), shelf) if shelf else Store(run / "store")).records_or_less()
+    with Scratch() as scratch:
+        own, shelf = run / "store", shelf_at(uri_of_run(uri, run)) if uri else None
+        store = RemoteStore(own, scratch / "copies", shelf) if shelf else Store(own)
+        records = store.records_or_less()
     listed = {crossing.digest for crossing in read_ledger(run / "ledger.parquet")}
     offered = {f"store/{record.path}": record.sha256 for record in records if record.entity not in refused}
     others = sorted(path for room in ("modules", "weights") for path in (run / room).glob("*/*.safetensors"))
@@ -164,9 +165,9 @@ def refuse(leaks: Sequence[Leak], run: Path) -> None:
 
 
 def _read_shelf(shelf: AbstractShelf) -> Iterator[Content]:
-    with TemporaryDirectory() as folder:
+    with Scratch() as folder:
         for name in sorted(shelf.names()):
-            path = Path(folder) / f"file{PurePosixPath(name).suffix}"
+            path = folder / f"file{PurePosixPath(name).suffix}"
             with suppress(FileNotFoundError):  # it may go while it is looked for
                 shelf.fetch(name, path, sys.maxsize)
                 yield from ((f"store/{name} at {shelf.uri}", content) for content in unpack(path))

@@ -1,6 +1,5 @@
 """The backend on Ray: one actor for each host, one placement group for each lane."""
 
-import json
 import os
 import secrets
 import time
@@ -13,7 +12,7 @@ from typing import Any, Self
 import psutil
 
 from collab.errors import BoundaryError, EntityError, ResourceError, StoreError
-from collab.results.table import append_metrics
+from collab.results.table import append_metrics, parse_metrics
 from collab.runtime.demand import Demand, share_of
 from collab.runtime.host import Emit, Event, Host, Outcome, RunSpec
 from collab.runtime.leak_check import Content
@@ -25,6 +24,9 @@ from collab.store.shelves import shelf_at, uri_of_run
 from collab.types import Report
 
 POLL_SECONDS = 0.2
+
+LOOK_SECONDS = 5.0
+"""Between two looks at whether Ray still has a node: without one it starts nothing again, and says nothing."""
 
 SHARED = ".shared"
 """The file by which nodes show that they see what the driver sees."""
@@ -64,7 +66,7 @@ class RayBackend:
         self._lane_of: dict[Path, int] = {}
         self._specs: dict[Path, Any] = {}
         self._tails: dict[Path, _Tail] = {}
-        self._is_up = False
+        self._is_up, self._looks_next = False, 0.0
         self.start_seconds = 0.0
         """Until Ray had started, and then the first host: whatever is played cannot begin before."""
 
@@ -118,6 +120,18 @@ class RayBackend:
                 tail.read()
             if ended and (found := self._collect(ended[0])):
                 return [found]
+            self._check_alive()
+
+    def _check_alive(self) -> None:
+        """Raises ResourceError if no node of Ray is left on which a job could end."""
+        if time.monotonic() < self._looks_next:
+            return
+        self._looks_next = time.monotonic() + LOOK_SECONDS
+        if not any(node["Alive"] for node in self._ray.nodes()):
+            raise ResourceError(
+                "Ray has no node left: its processes have died, or were ended (by whoever ends processes that take "
+                "much memory?). What was finished is kept; the same command goes on from there."
+            )
 
     def forget(self, run_spec: RunSpec) -> None:
         """Lets go of what was held for a run that has ended."""
@@ -134,6 +148,8 @@ class RayBackend:
             return ended.run_spec, self._ray.get(ref)
         except deaths_told_by(self._ray) as cause:
             reason = str(cause).strip()
+            self._looks_next = 0.0  # of all nodes it may have been the last
+            self._check_alive()
         place, budget = ended.place, self._demand.restarts
         del self._actors[place]
         self._deaths[place] += 1
@@ -331,4 +347,5 @@ class _Tail:
                 if not line.endswith(b"\n"):
                     break
                 self._at += len(line)
-                self._emit(json.loads(line))
+                for event in parse_metrics([line]):
+                    self._emit(event)

@@ -17,7 +17,7 @@ from collab.errors import ResourceError
 from collab.scenario.model import Scenario
 from collab.scratch import Scratch
 
-_SOCKET = "/session_2026-01-31_00-00-00_000000_4194304/sockets/plasma_store"
+_SOCKET = "/r/session_2026-01-31_00-00-00_000000_4194304/sockets/plasma_store"
 """The longest path of a socket that Ray makes in its folder."""
 
 _LONGEST_SOCKET = 107
@@ -38,7 +38,7 @@ class RaySession:
         self.began = time.monotonic()
         self.ray = _import_ray()
         self._scratch = _make_scratch()
-        self.temporary = self._scratch.path
+        self.temporary = self._scratch.path / "r"  # not itself: Ray opens its folder to everybody
         self._redirected = redirect_stdout(sys.stderr)  # where Ray tells of a lost node; stdout is for results
         self._redirected.__enter__()
         self._is_open = True

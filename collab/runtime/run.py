@@ -28,7 +28,7 @@ from collab.results.opened import Opened
 from collab.results.table import Result, write_results
 from collab.runtime.cache import Cache
 from collab.runtime.deal import deal, refuse_strangers
-from collab.runtime.host import Emit, Outcome, RunSpec, environment, put_elsewhere, tell_notes
+from collab.runtime.host import Emit, Outcome, RunSpec, environment, publish_again, tell_notes
 from collab.runtime.leak_check import Leak, LeakCheck, find_unlisted
 from collab.runtime.plan import make_keys, needed, plan
 from collab.runtime.tabulate import tabulate
@@ -42,6 +42,7 @@ from collab.store.ledger import write_ledger
 from collab.store.pictures import Sheet, read_pictures
 from collab.store.private import private_seed
 from collab.store.shelves import shelf_at, uri_of_run
+from collab.store.signing import Signer, write_keys
 from collab.training.precision import resolve_compute
 from collab.types import Report
 
@@ -128,6 +129,9 @@ class Run:
         """Sentences about metrics of plugins that failed on answers."""
         self.folder = _new_folder(where.out / self.scenario.name)
         (self.folder / "scenario.yaml").write_text(to_yaml(self.scenario), encoding="utf-8")
+        signers = {each.name: Signer(path) for each in self.scenario.entities if (path := each.signing_key_path)}
+        if signers:
+            write_keys(self.folder, {name: signer.public for name, signer in signers.items()})
         cache = where.cache.resolve()
         self.run_spec = RunSpec(
             scenario=self.scenario,
@@ -210,7 +214,7 @@ class Run:
         entry = self._cache.take(self.keys[job.name], job.participant, self.folder)
         if entry is None:
             return False
-        put_elsewhere(self.run_spec, job)
+        publish_again(self.run_spec, job)
         self.hand_out(job)
         self.take(Outcome.of_entry(job.name, entry))
         return True

@@ -1,6 +1,5 @@
 """Tells trackers what the driver sees of runs; one that fails is told of once, and nothing waits for it."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from pathlib import Path
 from collab.errors import CollabError, ResourceError
 from collab.plugins.discovery import Plugins
 from collab.results.opened import open_run
-from collab.results.table import Result, read_results
+from collab.results.table import Result, parse_metrics, read_results
 from collab.runtime.host import Emit, Event
 from collab.scenario.base import TrackerOptions
 from collab.scenario.model import Scenario
@@ -96,8 +95,8 @@ def export_run(folder: Path, options: TrackerOptions, plugins: Plugins) -> None:
     try:
         tracker: Tracker = plugins.load("trackers", options.kind)(options)
         tracker.begin(opened.scenario, opened.folder)
-        for line in lines:
-            tracker.log(json.loads(line))
+        for event in parse_metrics(lines):
+            tracker.log(event)
         tracker.end(tuple(read_results(opened.folder / "results.parquet")))
     except CollabError:
         raise

@@ -29,6 +29,12 @@ class Quantity(Part):
     alpha: float = Field(
         ge=1e-6, le=1e6, description="Concentration for each entity: small gives one nearly all, large what was stated."
     )
+    least: int | None = Field(
+        None,
+        ge=2,
+        description="Shares are drawn again until everybody has so many images, and one of each class; unless given, a "
+        "draw that leaves somebody without a class is an error.",
+    )
 
 
 AnyPartition = Annotated[Iid | Dirichlet | Quantity, Field(discriminator="kind"), BeforeValidator(long_form)]

@@ -88,6 +88,11 @@ class EntityPart(Part):
         SerializeAsAny[DefenseOptions] | tuple[SerializeAsAny[DefenseOptions], ...], PlainValidator(validate_defense)
     ] = Field(description="What it does to its features before publishing; of several, one after the other.")
 
+    signing_key: str | None = Field(
+        None,
+        description="File, relative to this one, with its private Ed25519 key (`collab store key FILE` makes one): it "
+        "signs what it publishes, and readers refuse what others write in its name. No result depends on it.",
+    )
     release_module: bool = Field(
         False, description="Publish the fitted defense too, as if it had leaked: anybody can run it."
     )
@@ -96,6 +101,11 @@ class EntityPart(Part):
     def rows_path(self) -> Path:
         """The file of `rows`, where it has one."""
         return Path(self.rows or "")
+
+    @property
+    def signing_key_path(self) -> Path | None:
+        """The file of `signing_key`, where it has one."""
+        return Path(self.signing_key) if self.signing_key else None
 
     @property
     def is_onlooker(self) -> bool:

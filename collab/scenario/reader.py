@@ -27,6 +27,9 @@ from collab.scenario.rows import find_part_mistakes
 from collab.weights import IMAGENET, find_weights
 from collab.weights import PATTERN as WEIGHTS
 
+_FILES = ("rows", "signing_key")
+"""Keys of an entity that name a file."""
+
 LARGEST_FILE = 256 << 10
 """Bytes of a scenario file; a long one has a few thousand."""
 
@@ -213,7 +216,7 @@ def _resolve_paths(content: dict[str, Any], base: Path) -> None:
     for part, key in [
         *((part, "root") for _, part in _find_sources(content)),
         *[(model, "weights")] * str(model.get("weights")).endswith(".safetensors"),
-        *((entity, "rows") for _, entity in items(content.get("entities"))),
+        *((entity, key) for _, entity in items(content.get("entities")) for key in _FILES),
     ]:
         if isinstance(part, dict) and isinstance(part.get(key), str):
             # no such user, a loop of links: told as a folder or file that is not there
@@ -248,9 +251,10 @@ def _find_missing_files(content: dict[str, Any]) -> Iterator[Finding]:
         except ScenarioError as cause:
             yield ("model", "weights"), str(cause)
     for index, entity in items(content.get("entities")):
-        rows = entry(entity, "rows", str)
-        if rows is not None and not Path(rows).is_file():
-            yield ("entities", index, "rows"), f"there is no file {rows}"
+        for key in _FILES:
+            file = entry(entity, key, str)
+            if file is not None and not Path(file).is_file():
+                yield ("entities", index, key), f"there is no file {file}"
 
 
 def place_findings(places: Mapping[Trail, Place], findings: Iterable[Finding]) -> list[Mistake]:

@@ -51,8 +51,9 @@ class Publish(EntityStage):
     @staticmethod
     @remember
     def key_of(keys: Keys, name: str) -> str:
-        """The fitted defense, the features, and whether the module is released."""
+        """The fitted defense, the features, whether the module is released and whether the manifest is signed."""
         options = {"release_module": True} if keys.entity(name).opens_module else {}
+        options |= {"signed": True} if keys.entity(name).signing_key else {}
         return keys.make(Publish, name, options, [Poison.key_of(keys, name), Featurize.key_of(keys, name)])
 
 

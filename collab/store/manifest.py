@@ -2,21 +2,25 @@
 
 import re
 import uuid
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
+
+from typing_extensions import Buffer
 
 from collab.errors import ShardCorrupt, StoreError
 from collab.guarantee import Guarantee
 from collab.store.files import json_bytes, place_file, read_json
-from collab.store.names import check_name
+from collab.store.names import NAME, check_name
+from collab.store.signing import NOBODY, Signer, Trust
 from collab.tasks import CLASS, LISTS, PUBLIC_ROW
 
 SCHEMA_VERSION = 1
 """Version of the manifest; another one is refused."""
 
-_FILE = re.compile(r"(\d{6,12})-([a-z][a-z0-9_-]{0,31})-[0-9a-f]{32}\.json")
+_FILE = re.compile(rf"(\d{{6,12}})-({NAME})-[0-9a-f]{{32}}\.json")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_SIGNATURE = re.compile(r"([0-9a-f]{128})?")
 _TARGET = re.compile(rf"(({'|'.join(LISTS)}):[1-9][0-9]{{0,4}}|{PUBLIC_ROW}:[1-9][0-9]{{0,9}})")
 
 
@@ -28,8 +32,9 @@ class Record:
     length of the lists that stand for one, such as `binary:20`, and the histogram then has one entry; so it has where
     `target` says of how many public images answers are, such as `public_row:5000`. `featurizer` is the digest of the
     released network that the features come from, or of F of all public images; `path` is relative to the root;
-    `versions` are of the tools. `guarantee` is what its entity states of differential privacy (`collab.guarantee`, and
-    what lies outside); None where it states none. Nobody can verify it by looking at the shard.
+    `versions` are of the tools. `sequence` and `signature` are those of an entity that signs, else 0 and "".
+    `guarantee` is what its entity states of differential privacy (`collab.guarantee`, and what lies outside); None
+    where it states none. Nobody can verify it by looking at the shard.
     """
 
     schema_version: int
@@ -46,12 +51,26 @@ class Record:
     path: str
     versions: dict[str, str] = field(hash=False)
     target: str = CLASS
+    sequence: int = 0
+    signature: str = ""
     guarantee: dict[str, Any] | None = field(default=None, hash=False)
+
+    def stated(self) -> dict[str, Any]:
+        """What its file holds: what says nothing is left out."""
+        return {name: value for name, value in asdict(self).items() if (name, value) not in _UNSAID}
+
+    @property
+    def statement(self) -> Buffer:
+        """What its entity signs: all that it says but the signature."""
+        return b"collab manifest\n" + json_bytes(replace(self, signature="").stated(), what="a manifest")
 
     @property
     def facts(self) -> tuple[object, ...]:
         """What it says of the shard itself: equal in all manifests of one shard, or none of them is to be believed."""
         return self.rows, self.shape, self.dtype, self.bytes, self.sha256, self.histogram, self.featurizer
+
+
+_UNSAID: tuple[tuple[str, Any], ...] = (("target", CLASS), ("sequence", 0), ("signature", ""), ("guarantee", None))
 
 
 def shard_path(entity: str, sha256: str) -> str:
@@ -65,23 +84,30 @@ def parse_manifest_name(name: str) -> tuple[str, int] | None:
     return (match[2], int(match[1])) if match else None
 
 
-def write_manifest(folder: Path, record: Record, sequence: int) -> Path:
-    """Writes `record` under a name of its own; from then on its shard exists."""
-    usual = {"target": CLASS, "guarantee": None}
-    stated = {name: value for name, value in asdict(record).items() if (name, value) not in usual.items()}
-    content = json_bytes(stated, what=f"the manifest of entity {record.entity!r}")
-    name = f"{sequence:06d}-{record.entity}-{uuid.uuid4().hex}.json"
+def write_manifest(folder: Path, record: Record, sequence: int, signer: Signer | None = None) -> Record:
+    """Writes `record` under a name of its own, signed if its entity signs; from then on its shard exists."""
+    if signer is not None:
+        unsigned = replace(record, sequence=sequence, signature="")
+        record = replace(unsigned, signature=signer.sign(unsigned.statement))
     what = f"the manifest of entity {record.entity!r}"
-    return place_file(folder, name, lambda file: file.write(content), what=what).path
+    content = json_bytes(record.stated(), what=what)
+    name = f"{sequence:06d}-{record.entity}-{uuid.uuid4().hex}.json"
+    place_file(folder, name, lambda file: file.write(content), what=what)
+    return record
 
 
-def read_manifest(path: Path) -> Record:
-    """The record in `path`, every field checked; ShardCorrupt with the reason, FileNotFoundError if it is gone."""
+def read_manifest(path: Path, trust: Trust = NOBODY) -> Record:
+    """The record in `path`, every field checked, and its signature where `trust` asks for one.
+
+    Raises ShardCorrupt with the reason, FileNotFoundError if it is gone.
+    """
     try:
         record = _parse(read_json(path, what="manifest"))
         named = parse_manifest_name(path.name)
         if named is None or named[0] != record.entity:
             raise StoreError(f"its name does not say that it is of entity {record.entity!r}")
+        if problem := trust.problem(record, named[1]):
+            raise StoreError(problem)
     except StoreError as error:
         raise ShardCorrupt(
             f"manifest {path} is refused: {str(error).rstrip('.')}. Nothing was read through it; "
@@ -94,7 +120,7 @@ def _parse(values: dict[str, Any]) -> Record:
     names = {each.name for each in fields(Record)}
     if (version := values.get("schema_version")) != SCHEMA_VERSION:
         raise StoreError(f"its schema version is {version!r}, this program reads {SCHEMA_VERSION}")
-    values = {"target": CLASS, "guarantee": None} | values
+    values = {**dict(_UNSAID), **values}
     if values.keys() != names:
         raise StoreError(f"fields missing: {sorted(names - values.keys())}, unknown: {sorted(values.keys() - names)}")
     for name in ("entity", "run", "stage", "dtype", "sha256", "featurizer", "path"):
@@ -103,8 +129,10 @@ def _parse(values: dict[str, Any]) -> Record:
     if not isinstance(values["target"], str) or not (values["target"] == CLASS or _TARGET.fullmatch(values["target"])):
         raise StoreError(f"target is {values['target']!r}")
     _check_guarantee(values["guarantee"])
-    for name in ("rows", "bytes"):
-        _check_numbers(name, [values[name]], least=1)
+    for name, least in (("rows", 1), ("bytes", 1), ("sequence", 0)):
+        _check_numbers(name, [values[name]], least=least)
+    if not isinstance(values["signature"], str) or not _SIGNATURE.fullmatch(values["signature"]):
+        raise StoreError(f"signature is {str(values['signature'])[:80]!r}, not 128 hexadecimal digits")
     _check_numbers("shape", values["shape"], least=1, count=3)
     _check_numbers("histogram", values["histogram"], least=0)
     versions = values["versions"]

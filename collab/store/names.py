@@ -5,7 +5,8 @@ from pathlib import Path
 
 from collab.errors import StoreError
 
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+NAME = r"[a-z][a-z0-9_-]{0,31}"
+"""What an entity or a network may be called."""
 
 
 def check_name(name: str) -> str:
@@ -13,7 +14,7 @@ def check_name(name: str) -> str:
 
     Lower case only, so that no two names are one on a file system that ignores case.
     """
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(NAME, name):
         raise StoreError(
             f"{name!r} cannot be a name in the store. Take 1 to 32 of a-z, 0-9, '_' and '-', a letter first."
         )

@@ -12,6 +12,7 @@ from collab.errors import StoreError
 from collab.store.files import JSON_CAP
 from collab.store.manifest import Record, parse_manifest_name, read_manifest
 from collab.store.shelves import AbstractShelf, shelf_at, uri_of_run
+from collab.store.signing import NOBODY, Signer, Trust
 from collab.store.store import WITHDRAWN, Finding, Store
 
 if TYPE_CHECKING:
@@ -29,9 +30,11 @@ class RemoteStore(Store):
     files of a local store are: nothing that the shelf holds is used before. A copy that is refused is dropped.
     """
 
-    def __init__(self, own: Path, copy: Path, shelf: AbstractShelf) -> None:
-        super().__init__(copy)
-        self._own, self._shelf = Store(own), shelf
+    def __init__(
+        self, own: Path, copy: Path, shelf: AbstractShelf, trust: Trust = NOBODY, signer: Signer | None = None
+    ) -> None:
+        super().__init__(copy, trust, signer)
+        self._own, self._shelf = Store(own, signer=signer), shelf
 
     @override
     def publish(

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, final
 from urllib.parse import unquote, urlsplit
 
@@ -14,6 +13,7 @@ import pyarrow as pa
 from typing_extensions import override
 
 from collab.errors import StoreError
+from collab.scratch import Scratch
 from collab.store.files import open_regular, place_file
 from collab.store.names import inside
 
@@ -69,8 +69,8 @@ class AbstractShelf(ABC):
     def probe(self) -> None:
         """Writes, lists, reads and removes a file; StoreError, with what to do, if that cannot be done."""
         name, nonce = f".probe-{secrets.token_hex(8)}", secrets.token_bytes(16)
-        with TemporaryDirectory() as folder:
-            sent, back = Path(folder) / "sent", Path(folder) / "back"
+        with Scratch() as folder:
+            sent, back = folder / "sent", folder / "back"
             sent.write_bytes(nonce)
             self.put(name, sent)
             try:

@@ -18,6 +18,7 @@ from collab.store import manifest
 from collab.store.files import TEMPORARY
 from collab.store.manifest import Record, parse_manifest_name, read_manifest, shard_path, write_manifest
 from collab.store.names import check_name, inside
+from collab.store.signing import NOBODY, Signer, Trust
 from collab.tasks import CLASS
 
 if TYPE_CHECKING:
@@ -38,10 +39,13 @@ class Finding:
 
 
 class Store:
-    """Shards and manifests under one folder of a local or shared file system; nothing is made before it is needed."""
+    """Shards and manifests under one folder of a local or shared file system; nothing is made before it is needed.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    What is published is signed by `signer`; of entities that `trust` has keys of, only what they signed is believed.
+    """
+
+    def __init__(self, root: Path, trust: Trust = NOBODY, signer: Signer | None = None) -> None:
+        self.root, self._trust, self._signer = root, trust, signer
         self._manifests = root / "manifest"
         self._verified: Verified = set()
 
@@ -86,8 +90,7 @@ class Store:
             guarantee=None if guarantee is None else dict(guarantee),
             target=spec.target if spec.target == CLASS else f"{spec.target}:{spec.classes}",
         )
-        write_manifest(self._manifests, record, self._next_number(entity))
-        return record
+        return write_manifest(self._manifests, record, self._next_number(entity), self._signer)
 
     def withdraw(self, entity: str) -> tuple[Record, ...]:
         """Marks all that `entity` has published as withdrawn, in manifests of their own; what is written stays.
@@ -96,8 +99,17 @@ class Store:
         """
         gone = self.records(entity)
         for record in gone:
-            write_manifest(self._manifests, replace(record, stage=WITHDRAWN), self._next_number(entity))
+            number = self._next_number(entity)
+            write_manifest(self._manifests, replace(record, stage=WITHDRAWN), number, self._signer)
         return gone
+
+    def renew(self, entity: str, *, run: str) -> None:
+        """Signs for `run` what lies here and `entity` had signed for another: its files came from a cache."""
+        for number, path in list(self._manifests_of(entity)):
+            record = read_manifest(path)
+            if record.run != run:
+                write_manifest(self._manifests, replace(record, run=run), number, self._signer)
+                path.unlink()
 
     def _next_number(self, entity: str) -> int:
         return 1 + max((number for number, _ in self._manifests_of(entity)), default=0)
@@ -111,7 +123,7 @@ class Store:
         published: dict[tuple[str, str], Record] = {}
         ordered = []
         for number, path in self._manifests_of(entity):
-            record = read_manifest(path)
+            record = read_manifest(path, self._trust)
             ordered.append((record.entity, number, record.sha256, path.name, record))
         first: dict[str, tuple[str, Record]] = {}
         for owner, _, sha256, name, record in sorted(ordered, key=lambda entry: entry[:4]):
@@ -156,7 +168,7 @@ class Store:
         named: dict[str, Record] = {}
         for _, path in sorted(self._manifests_of(None)):
             try:
-                record = read_manifest(path)
+                record = read_manifest(path, self._trust)
             except (StoreError, OSError) as error:
                 findings.append(Finding(self._relative(path), str(error)))
             else:
@@ -171,6 +183,7 @@ class Store:
                 problem = str(error)
             findings.append(Finding(path_of_shard, problem, record))
         findings += [Finding(stray, problem) for stray, problem in self._strays(set(named))]
+        findings += [Finding(f"manifest/ of {entity}", problem) for entity, problem in self._gaps()]
         return sorted(findings, key=lambda finding: finding.path)
 
     def _manifests_of(self, entity: str | None) -> Iterator[tuple[int, Path]]:
@@ -180,6 +193,13 @@ class Store:
             named = parse_manifest_name(path.name)
             if named and entity in (None, named[0]):
                 yield named[1], path
+
+    def _gaps(self) -> Iterator[tuple[str, str]]:
+        """Entities that sign, of whose manifests some before the last are gone: they count them from 1."""
+        for entity in sorted(self._trust.keys):
+            numbers = {number for number, _ in self._manifests_of(entity)}
+            if gone := sorted(set(range(1, max(numbers, default=0))) - numbers):
+                yield entity, f"its number {', '.join(map(str, gone))} is not there: somebody has removed it"
 
     def _strays(self, named: set[str]) -> Iterator[tuple[str, str]]:
         """Files that are neither a manifest nor named by one."""

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -23,6 +22,7 @@ from collab.scenario.kinds import Kinds
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario, with_tuples
 from collab.scenario.sources import Data
+from collab.scratch import Scratch
 from collab.store.store import Store
 from collab.testing.backbones import check_splitting
 from collab.testing.controls import Check, check_controls
@@ -128,8 +128,7 @@ class _Kit:
             )
             if any(check.problem for check in checks):
                 return tuple(checks)
-        with tempfile.TemporaryDirectory(prefix="collab-check-") as folder:
-            out = Path(folder)
+        with Scratch() as out:
             if self._group == "trackers":
                 options = cast(TrackerOptions, self._state({"kind": self._kind}))
                 return (*checks, *check_telling(self._kind, options, self._plugins, small_scenario(), out))

@@ -82,6 +82,26 @@ def test_shares_that_quantity_skew_made_too_small_are_shown(small: Small) -> Non
         assigned(small("partition={kind: quantity, alpha: 1e-5}"))
 
 
+def test_least_draws_shares_again_until_they_are_enough_and_never_without_need(small: Small) -> None:
+    def sizes(least: int | None, alpha: float, seed: int) -> list[int]:
+        partition = f"partition={{kind: quantity, alpha: {alpha}, least: {'null' if least is None else least}}}"
+        return [sum(held) for held in count_labels(assigned(small("data.train=2000", partition, seed=seed))).values()]
+
+    assert [sizes(2, 2, seed) for seed in range(5)] == [sizes(None, 2, seed) for seed in range(5)]  # all are enough
+    impossible = list[int]()
+    for seed in range(12):
+        try:
+            sizes(None, 0.3, seed)
+        except DataError:
+            impossible.append(seed)
+    assert 2 < len(impossible) < 12  # or nothing is shown
+    for seed in impossible:
+        assert min(again := sizes(20, 0.3, seed)) >= 20
+        assert sum(again) == pytest.approx(350, abs=8)
+    with pytest.raises(DataError, match=r"each of 4 entities have 90 images .*none of 10,000 draws"):
+        sizes(90, 0.3, impossible[0])
+
+
 def test_the_record_tells_the_labels_that_entities_hold(small: Small, tmp_path: Path) -> None:
     scenario = small("partition={kind: dirichlet, alpha: 0.5}")
     where = Where("inprocess", out=tmp_path)

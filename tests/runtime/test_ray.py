@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +18,7 @@ from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from tests.places import SCENARIOS
 from tests.playing import SMALL, bits, shards
+from tests.runtime.test_modes import open_to_others
 
 pytestmark = pytest.mark.ray
 COMMAND = [sys.executable, "-c", "from collab.cli import main; main()", "run", str(SCENARIOS / "tiny.yaml")]
@@ -44,9 +46,17 @@ def test_more_cores_than_there_are(small: Callable[..., Scenario], tmp_path: Pat
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_all_processes_leaves_none_behind_and_results(number: signal.Signals, tmp_path: Path) -> None:
+    temporary = Path(tempfile.mkdtemp(prefix="m-", dir="/tmp"))  # short: it holds sockets
     with (tmp_path / "log").open("w") as log:
         command = [*COMMAND, "--set", "resources.workers=2", "--out", str(tmp_path)]
-        driver = subprocess.Popen(command, stderr=log, stdout=log, start_new_session=True)
+        driver = subprocess.Popen(
+            command,
+            stderr=log,
+            stdout=log,
+            start_new_session=True,
+            umask=0,
+            env={**os.environ, "TMPDIR": str(temporary)},
+        )
         seen: dict[int, psutil.Process] = {}
         deadline = time.monotonic() + 120
         while "started" not in (tmp_path / "log").read_text() and time.monotonic() < deadline:
@@ -58,9 +68,13 @@ def test_a_signal_to_all_processes_leaves_none_behind_and_results(number: signal
             with suppress(psutil.NoSuchProcess):  # what Ray starts for a moment
                 names.append(" ".join(child.cmdline()))
         assert any("ray::" in name for name in names)
+        assert any(temporary.glob("collab-*/r/session_*"))
+        assert list(open_to_others(temporary)) == []  # what it would leave if it were killed
         os.killpg(driver.pid, number)
         assert driver.wait(30) == 128 + number
     _, alive = psutil.wait_procs(list(seen.values()), timeout=20)
     assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
     assert (tmp_path / "log").read_text().endswith("the same command goes on from there.\ninterrupted\n")
     assert list(tmp_path.glob("tiny/*/results.parquet"))
+    assert list(open_to_others(tmp_path)) == []
+    temporary.rmdir()  # nothing is left there

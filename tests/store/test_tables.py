@@ -1,7 +1,9 @@
 """Results, ledger and metrics: tidy, deterministic, and free of torch."""
 
+import errno
 import json
 import math
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from collab.errors import StoreError
-from collab.results.table import KEY, RESULT_FIELDS, Result, append_metrics, read_results, write_results
+from collab.results.table import KEY, RESULT_FIELDS, Result, append_metrics, parse_metrics, read_results, write_results
 from collab.store.ledger import read_ledger, write_ledger
 from collab.types import Crossing
 
@@ -121,6 +123,28 @@ def test_metrics_are_lines_of_json(tmp_path: Path) -> None:
         append_metrics(path, {"path": path})
     with pytest.raises(StoreError, match="an event"):
         append_metrics(tmp_path, {"loss": 1})
+
+
+def test_an_event_for_which_a_disk_has_no_room_is_lost_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, honest, left = tmp_path / "metrics.jsonl", os.write, [40]
+
+    def fills_up(descriptor: int, content: bytes) -> int:
+        if not left[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        taken = honest(descriptor, content[: left[0]])
+        left[0] -= taken
+        return taken
+
+    append_metrics(path, {"epoch": 1})
+    monkeypatch.setattr(os, "write", fills_up)
+    for number in range(2, 6):
+        append_metrics(path, {"epoch": number, "text": "a line"})
+    monkeypatch.setattr(os, "write", honest)
+    append_metrics(path, {"epoch": 6})
+    append_metrics(path, {"epoch": 7})
+    assert [event["epoch"] for event in parse_metrics(path.read_text().splitlines())] == [1, 2, 7]
 
 
 def test_torch_is_not_imported() -> None:
