@@ -27,7 +27,8 @@ def init(
     Looks at names and heads of files; no image is decoded, and nothing is played.
     """
     from collab.results.words import format_duration
-    from collab.runtime.draft import MEASURED, write_draft
+    from collab.runtime.draft import write_draft
+    from collab.runtime.forecast import MEASURED
     from collab.scenario.base import NAME, PATTERNS
 
     folders = dict[str, Path]()

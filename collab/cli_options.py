@@ -15,6 +15,7 @@ ScoredOn = Annotated[
 Seed = Annotated[int | None, typer.Option(help="Another seed than the scenario's.")]
 Out = Annotated[Path, typer.Option(help="Folder for run directories and their cache.")]
 BackendName = Annotated[Literal["ray", "inprocess"], typer.Option(help="Actors side by side, or one process.")]
+Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories.")]
 Address = Annotated[str, typer.Option(help="Ray cluster: local (a new one), auto, or HOST:PORT.")]
 AuditDepth = Annotated[
     Literal["quick", "full"] | None, typer.Option("--audit", help="Attack what everybody publishes: audit.html.")

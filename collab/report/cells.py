@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import escape
 
 from collab.errors import CollabError
 from collab.results.catalog import scale_and_digits
@@ -35,6 +36,23 @@ class Table:
                     f"table {self.title!r} has {len(self.columns)} columns ({', '.join(self.columns)}) and a line of "
                     f"{len(line)} cells ({', '.join(line)}). This is a fault of the program; please report it."
                 )
+
+    def __str__(self) -> str:
+        """Lines of text, each column as wide as its widest cell."""
+        cells = [self.columns, *self.lines]
+        widths = [max(len(line[at]) for line in cells) for at in range(len(self.columns))]
+        rows = [
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
+        ]
+        return "\n".join((self.title, *rows, *self.notes))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the bare table, which takes the notebook's style."""
+        head = "".join(f"<th>{escape(column)}</th>" for column in self.columns)
+        lines = ("".join(f"<td>{escape(cell)}</td>" for cell in line) for line in self.lines)
+        body = "".join(f"<tr>{line}</tr>" for line in lines)
+        notes = "".join(f"<div><small>{escape(note)}</small></div>" for note in self.notes)
+        return f"<b>{escape(self.title)}</b><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}"
 
     @property
     def numeric(self) -> frozenset[int]:

@@ -14,7 +14,7 @@ from collab.plain_json import json_text
 from collab.results.figure import Figure
 from collab.scenario import stage_rows
 from collab.store.answers import Answers, read_answers, write_answers
-from collab.store.tables import VERSION_KEY, read_table, write_table
+from collab.store.tables import VERSION_KEY, open_table, read_table, write_table
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,11 @@ def read_results(path: Path) -> list[Result]:
         replace(row, answers=None if row.attack else answers.get((row.row, row.entity or "", row.metric)))
         for row in rows
     ]
+
+
+def open_results(path: Path) -> pa.Table:
+    """The table at `path` as Arrow; StoreError if there is none, or one of another version."""
+    return open_table(path, _SCHEMA, what="the results")
 
 
 def append_metrics(path: Path, event: Mapping[str, Any]) -> None:

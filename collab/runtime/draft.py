@@ -14,7 +14,9 @@ from collab.errors import ScenarioError
 from collab.results.words import format_duration, join_names
 from collab.runtime.deal import deal
 from collab.runtime.draft_text import HELD_OUT, PAGE
+from collab.runtime.forecast import MEASURED, forecast
 from collab.runtime.party_folders import PartyFolder, look, unify_names
+from collab.runtime.plan import plan
 from collab.scenario.reader import read_scenario
 
 HOLD_OUT = 0.2
@@ -25,11 +27,7 @@ STEPS = {"pretrain": 1350, "reconstructor": 750, "defense": 230, "refine": 60}
 MOST_PASSES = 200
 """Passes over very few images, which are known by heart long before."""
 
-COST = {"pretrain": 1.1, "reconstructor": 1.0, "defense": 1.7, "refine": 0.1}
-"""Milliseconds of a core that one image takes in one pass, at 32 px, of `resnet8` with 16 channels; `MEASURED` on."""
-
-START, MEASURED = 10.0, "measured in bf16 on a core of 2023, Zen 4"
-"""Seconds of a core for all that does not grow with images."""
+NOT_YET = "(not known yet)"
 
 LARGE = 64
 """Pixels from which images of parties are played at this size, and else at 32."""
@@ -89,32 +87,23 @@ def write_draft(folders: Mapping[str, Path], public: Path, out: Path, asks: str 
     )
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(_fill_in(question, out.name), encoding="utf-8")
+        page = _fill_in(question, out.name)
+        out.write_text(page, encoding="utf-8")
     except OSError as cause:
         raise ScenarioError(f"{out} cannot be written: {cause.strerror}. Name another file with --out.") from cause
     told = [each.describe() for each in (*parties, question.public)]
     try:
-        deal(read_scenario(out).scenario, tell=lambda text: told.append(f"note: {text}"))
+        scenario = read_scenario(out).scenario
+        assignment = deal(scenario, tell=lambda text: told.append(f"note: {text}"))
+        takes = forecast(scenario, assignment, plan(scenario, assignment.images))
+        seconds = takes.seconds if takes else 0.0
+        out.write_text(page.replace(NOT_YET, format_duration(seconds), 1), encoding="utf-8")
     except BaseException:
         out.unlink()
         raise
     if not asking.is_split:
         told.append(_note_interval(asking))
-    return Draft(tuple(told), estimate_seconds(question))
-
-
-def estimate_seconds(question: Question) -> float:
-    """Seconds of a core that a run takes, roughly, without attacks."""
-    area, asking, public = (question.side / 32) ** 2, _count_trained(question.asking), question.public.images
-    held = [_count_trained(each) for each in question.parties]
-    passes = {
-        "pretrain": _count_passes("pretrain", _count_trained(question.leader)) * _count_trained(question.leader)
-        + _count_passes("pretrain", asking) * asking,
-        "reconstructor": _count_passes("reconstructor", public) * public,
-        "defense": sum(_count_passes("defense", images) * images for images in held),
-        "refine": _count_passes("refine", asking) * (3 * asking + 2 * (sum(held) - asking)),  # own, and two pools
-    }
-    return START + sum(COST[what] * images for what, images in passes.items()) * area / 1000
+    return Draft(tuple(told), seconds)
 
 
 def _count_trained(folder: PartyFolder) -> int:
@@ -138,16 +127,16 @@ def _note_interval(asking: PartyFolder) -> str:
 
 
 def _fill_in(question: Question, file: str) -> str:
-    """The scenario."""
+    """The scenario, with `NOT_YET` for how long it takes."""
     asking, public, leader = question.asking, question.public, question.leader
     alone = _count_passes("pretrain", _count_trained(asking))
     about = f"{say_count(public.images, 'image')} that anybody may have ({_say_classes(public)})"
     shared = _find_shared(question)
     return PAGE.substitute(
+        takes=NOT_YET,
         asking=asking.name,
         others=join_names(question.others),
         file=file,
-        takes=format_duration(estimate_seconds(question)),
         measured=MEASURED,
         side=question.side,
         sides=_say_sides(question),

@@ -7,6 +7,7 @@ from pathlib import Path
 from collab.plugins.discovery import INSTALLED, Plugins
 from collab.report.attack_page.failed import Failure, find_failures, write_own_pages
 from collab.report.attack_page.page import write_audit
+from collab.report.pages.decision import write_decision
 from collab.report.pages.page import write_page
 from collab.results.opened import open_run
 from collab.runtime.leak_check import LeakCheck, refuse
@@ -15,26 +16,30 @@ from collab.scenario.model import Scenario
 
 @dataclass(frozen=True)
 class Pages:
-    """What was drawn of a run: its report, its audit where somebody attacked, and the warnings that stand in both."""
+    """What was drawn of a run: its report, that for who decides, its audit where somebody attacked, and the warnings.
+
+    The warnings stand in all of them.
+    """
 
     report: Path
+    decision: Path
     audit: Path | None
     failures: tuple[Failure, ...]
 
 
 def draw_pages(run: Path, check: LeakCheck) -> Pages:
-    """Draws `report.html` of a run, and `audit.html` where somebody attacked, from its files.
+    """Draws `report.html` and `decision.html` of a run, and `audit.html` where somebody attacked, from its files.
 
     `check` knows what is private in the run. `audit.html` shows true images, for the victims' own eyes; nothing else
     that is private may stand in it. An entity whose defense failed finds its pictures in its private folder.
     Raises BoundaryError if something private stands in a page.
     """
     opened = open_run(run)
-    report, audit = write_page(opened), write_audit(opened)
-    refuse(check.search_pages([report, audit] if audit else [report]), run)
+    report, decision, audit = write_page(opened), write_decision(opened), write_audit(opened)
+    refuse(check.search_pages([report, decision, *([audit] if audit else [])]), run)
     failures = find_failures(opened)
     write_own_pages(opened, failures)
-    return Pages(report, audit, failures)
+    return Pages(report, decision, audit, failures)
 
 
 def refuse_leaks(page: Path, runs: Mapping[Path, Scenario], plugins: Plugins = INSTALLED) -> None:

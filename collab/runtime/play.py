@@ -52,7 +52,7 @@ def play(scenario: Scenario, where: Where, watch: Emit, session: RaySession | No
     start_seconds, leaks = 0.0, list[Leak]()
     with tracking(where.plugins, watch) as tell:
         tell.begin(scenario, run.folder)
-        tell({"event": "planned", "jobs": len(run.jobs), "run": run.folder.name})
+        tell({"event": "planned", "run": run.folder.name, **run.outlook})
         try:
             backend = backend_for(
                 [scenario],

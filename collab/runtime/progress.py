@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from rich.console import Console
 from rich.live import Live
@@ -20,6 +20,11 @@ def show_run(console: Console) -> AbstractContextManager[Emit]:
 def show_sweep(console: Console) -> AbstractContextManager[Emit]:
     """The same for a sweep: cells done, what is under way, about how long the rest takes; notes of all cells once."""
     return _show(console, _Cells())
+
+
+def show_nothing() -> AbstractContextManager[Emit]:
+    """The same, told to nobody."""
+    return nullcontext(lambda event: None)
 
 
 def show_looks(console: Console) -> AbstractContextManager[Emit]:
@@ -49,8 +54,8 @@ def _show(console: Console, board: "_Jobs | _Cells | _Looks") -> Iterator[Emit]:
     with Live(board.draw(), console=console, refresh_per_second=4, transient=True) as live:
 
         def update(event: Event) -> None:
-            # A note stays above the table, and when that has gone.
-            if event["event"] == "note" and not is_repeated(event):
+            # A note stays above the table, and when that has gone; so does how long it will take.
+            if event["event"] in ("note", "planned") and not is_repeated(event):
                 console.print(board.explain(event), highlight=False, markup=False)
             board.take(event)
             live.update(board.draw())
@@ -61,7 +66,7 @@ def _show(console: Console, board: "_Jobs | _Cells | _Looks") -> Iterator[Emit]:
 def _explain(event: Event) -> str:
     match event["event"]:
         case "planned":
-            return f"{event['jobs']} jobs"
+            return str(event.get("text", f"{event['jobs']} jobs"))
         case "host":
             return f"{event['entity']}: process ready after {event['seconds']} s"
         case "cached":

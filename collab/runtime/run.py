@@ -28,6 +28,7 @@ from collab.results.opened import Opened
 from collab.results.table import Result, write_results
 from collab.runtime.cache import Cache
 from collab.runtime.deal import deal, refuse_strangers
+from collab.runtime.forecast import forecast
 from collab.runtime.host import Emit, Outcome, RunSpec, environment, publish_again, tell_notes
 from collab.runtime.leak_check import Leak, LeakCheck, find_unlisted
 from collab.runtime.plan import make_keys, needed, plan
@@ -45,6 +46,8 @@ from collab.store.shelves import shelf_at, uri_of_run
 from collab.store.signing import Signer, write_keys
 from collab.training.precision import resolve_compute
 from collab.types import Report
+
+PLAN = "plan.json"
 
 MEND_THEM = "Repair or remove these images and give the same command, or leave them out: --set data.broken=skip"
 
@@ -68,6 +71,10 @@ class Where:
     def cache(self) -> Path:
         """The stage cache that runs in this folder share."""
         return self.out / "cache"
+
+    def count_cores(self, threads: int) -> int:
+        """How many jobs of so many `threads` this machine plays side by side."""
+        return 1 if self.backend == "inprocess" else max(1, (os.cpu_count() or 1) // threads)
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,7 @@ class Run:
         if signers:
             write_keys(self.folder, {name: signer.public for name, signer in signers.items()})
         cache = where.cache.resolve()
+        self._cache = Cache(cache)
         self.run_spec = RunSpec(
             scenario=self.scenario,
             run=self.folder,
@@ -143,9 +151,11 @@ class Run:
             is_fresh=where.is_fresh,
             plugins=where.plugins,
         )
+        self.outlook = self._look_ahead(where)
+        """How many jobs there are, how many of them the cache holds, how long the others take: in plan.json too."""
+        (self.folder / PLAN).write_text(json_text({**self.outlook, "pid": os.getpid()}), encoding="utf-8")
         self.outcomes: dict[str, Outcome] = {}
         self.failures: dict[str, Outcome] = {}
-        self._cache = Cache(cache)
         self._named = {job.name: job for job in self.jobs}
         self._places = {name: place for place, name in enumerate(self._named)}
         self._waiting = set(self._named)
@@ -301,6 +311,22 @@ class Run:
     def _is_broken(self, failed: str) -> bool:
         stage = STAGES[self._named[failed].stage]
         return stage.fails_whole and self.failures[failed].exit_code == DataError.exit_code
+
+    def _look_ahead(self, where: Where) -> dict[str, str | int | float]:
+        new = [
+            job for job in self.jobs if where.is_fresh or not self._cache.holds(self.keys[job.name], job.participant)
+        ]
+        told: dict[str, str | int | float] = {"jobs": len(self.jobs), "cached": len(self.jobs) - len(new)}
+        if not new:
+            return {**told, "text": f"nothing to play: all {len(self.jobs)} jobs are in the cache"}
+        of = f" of {len(self.jobs)}" if told["cached"] else ""
+        count = f"{len(new)}{of} jobs to play{', the others are in the cache' if of else ''}"
+        takes = forecast(self.scenario, self.assignment, new, self.run_spec.setting.compute)
+        if takes is None:
+            on = f"{self.scenario.model.backbone} on {self.run_spec.setting.compute}"
+            return {**told, "text": f"{count}; nobody has measured how long {on} takes, so there is no guess"}
+        cores = where.count_cores(self.run_spec.setting.threads)
+        return {**told, "text": f"{count}: {takes.describe(cores)}", "seconds": round(takes.seconds / cores, 1)}
 
     @property
     def seconds(self) -> float:

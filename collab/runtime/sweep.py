@@ -2,24 +2,29 @@
 
 import hashlib
 import json
-import os
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from collab.errors import BoundaryError
+from collab.errors import BoundaryError, StoreError
 from collab.participants.assignment import Assignment
+from collab.plain_json import json_text
+from collab.report.attack_page.failed import Failure as FailedDefense
+from collab.report.attack_page.failed import find_failures, tell_failures_of_cells
 from collab.report.pages.page import write_sweep_page
 from collab.report.pages.sweep_answer import answer_sweep
 from collab.report.tables.over_seeds import name_points
 from collab.results.aggregate import average_seeds, write_cells, write_means
 from collab.results.gains import list_worths
+from collab.results.opened import open_run
 from collab.results.table import read_results, write_results
 from collab.results.words import FOR_CHOOSING
 from collab.runtime.cache import Cache
 from collab.runtime.deal import deal_cells, deal_possible
+from collab.runtime.forecast import START, forecast
+from collab.runtime.forecast import Forecast as Expected
 from collab.runtime.host import Emit, tell_notes
 from collab.runtime.leak_check import refuse
 from collab.runtime.pages import refuse_leaks
@@ -30,6 +35,7 @@ from collab.runtime.tracking import Trackers
 from collab.scenario.model import Scenario
 from collab.scenario.rows import list_played_rows
 from collab.scenario.sweep import Cell, Sweep
+from collab.stages.base import Job
 from collab.store.files import place_file
 from collab.store.pictures import Sheet, read_pictures, write_pictures
 from collab.verdicts.sweeps import gather_points, judge_points, judge_sweep
@@ -42,7 +48,9 @@ AT_ONCE = 4
 """Cells under way at a time in one process or lane, so that one cell's last jobs do not leave cores idle."""
 
 
-RESULTS = 3
+KEPT = "sweep.json"
+
+RESULTS = 4
 """Meaning of what a cell's results hold beside what its stages measured; raise it when that changes."""
 
 
@@ -65,6 +73,27 @@ class Swept:
     seconds: float
     verdicts: tuple[Verdict, ...] = ()
     answer: tuple[str, ...] = ()
+    failed_defenses: tuple[str, ...] = ()
+
+    def keep(self) -> None:
+        """Writes down what its tables do not hold, so that the folder can be opened later."""
+        text = json_text({**asdict(self), "folder": self.folder.name}, indent=1).encode()
+        place_file(self.folder, KEPT, lambda file: file.write(text), what="the record of the sweep", mode=0o644)
+
+    @classmethod
+    def open(cls, folder: Path) -> "Swept":
+        """What `keep` wrote; StoreError where `folder` holds no sweep that ended."""
+        try:
+            kept = json.loads((folder / KEPT).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as cause:
+            raise StoreError(
+                f"{folder} is no sweep that ended: {KEPT} in it cannot be read: {cause}. "
+                "Name the folder that `collab sweep` prints, or give its command again."
+            ) from cause
+        failures = tuple(Failure(**each) for each in kept["failures"])
+        verdicts = tuple(Verdict(**each) for each in kept["verdicts"])
+        told = {name: tuple(kept[name]) for name in ("answer", "failed_defenses")}
+        return cls(**kept | {"folder": folder, "failures": failures, "verdicts": verdicts, **told})
 
 
 @dataclass(frozen=True)
@@ -80,11 +109,15 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Outlook:
-    """What a sweep would do; `seconds` is a guess from like stages in the cache, None if it knows none of them."""
+    """What a sweep would do, and a guess of its `seconds`, None where there is none.
+
+    It is from like stages in the cache, or from passes over images where that has none (`is_measured` is False).
+    """
 
     cells: tuple[Forecast, ...]
     seconds: float | None
     unknown: tuple[str, ...]
+    is_measured: bool = True
 
 
 def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swept:
@@ -129,6 +162,7 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
         if not errors:
             for name, sheet in run.sheets().items():
                 write_pictures(places[at].parent, sheet, _sheet_name(places[at], name))
+            _keep_failed(places[at], find_failures(open_run(run.folder)))
             write_results(places[at], rows)
         tell.end(run.folder, () if errors else rows)
         watch({"event": "cell_done", "cell": cells[at].label, "failed": len(errors), "run": run.folder.name})
@@ -141,11 +175,13 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
             schedule(runs(), backend, tell, is_fresh=where.is_fresh, at_once=AT_ONCE * lanes, ended=ended)
     finally:
         tell.close()
-        verdicts, answer = _write(spec, cells, places, folder, failures)
+        verdicts, answer, failed = _write(spec, cells, places, folder, failures)
     if (page := folder / "report.html").exists():
         refuse_leaks(page, scenarios_of, where.plugins)
     seconds = time.perf_counter() - start
-    return Swept(folder, count, len(cells) - len(todo), tuple(failures), seconds, verdicts, answer)
+    swept = Swept(folder, count, len(cells) - len(todo), tuple(failures), seconds, verdicts, answer, failed)
+    swept.keep()
+    return swept
 
 
 def outlook(spec: Sweep, cells: Sequence[Cell], where: Where) -> Outlook:
@@ -156,9 +192,11 @@ def outlook(spec: Sweep, cells: Sequence[Cell], where: Where) -> Outlook:
     for entry in cache.entries():
         known.setdefault(entry.stage, []).append(entry.seconds)
     total, unknown, keys = 0.0, set[str](), set[str]()
+    takes = list[Expected | None]()
     for cell, each in zip(cells, prepared, strict=True):
         is_finished = _place(where.out / spec.name, each).exists() and not where.is_fresh
         cached = shared = 0
+        new = list[Job]()
         for job in each.jobs:
             key = each.keys[job.name]
             is_cached = not where.is_fresh and cache.holds(key, job.participant)
@@ -166,15 +204,23 @@ def outlook(spec: Sweep, cells: Sequence[Cell], where: Where) -> Outlook:
             shared += not is_cached and key in seen
             if not is_finished and not is_cached and key not in keys:
                 keys.add(key)
+                new.append(job)
                 if job.stage in known:
                     total += statistics.median(known[job.stage])
                 else:
                     unknown.add(job.stage)
             seen.add(key)
         forecasts.append(Forecast(cell.label, is_finished, len(each.jobs), shared, cached))
-    slots = 1 if where.backend == "inprocess" else max(1, (os.cpu_count() or 1) // prepared[0].setting.threads)
-    has_guess = bool(known) or not keys
-    return Outlook(tuple(forecasts), total / slots if has_guess else None, tuple(sorted(unknown)))
+        takes += [forecast(each.scenario, each.assignment, new, each.setting.compute)] if new else []
+    slots = where.count_cores(prepared[0].setting.threads)
+    if known or not keys:
+        return Outlook(tuple(forecasts), total / slots, tuple(sorted(unknown)))
+    guesses = [each for each in takes if each is not None]
+    if len(guesses) < len(takes):
+        return Outlook(tuple(forecasts), None, tuple(sorted(unknown)))
+    left_out = sorted({stage for each in guesses for stage in each.unknown})
+    total = START + sum(each.seconds - START for each in guesses)
+    return Outlook(tuple(forecasts), total / slots, tuple(left_out), is_measured=False)
 
 
 def _prepare(cells: Sequence[Cell], dealt: Sequence[Assignment], where: Where) -> list[Prepared]:
@@ -202,8 +248,8 @@ def _place(folder: Path, prepared: Prepared) -> Path:
 
 def _write(
     spec: Sweep, cells: Sequence[Cell], places: Sequence[Path], folder: Path, failures: Sequence[Failure]
-) -> tuple[tuple[Verdict, ...], tuple[str, ...]]:
-    """Tables, curves and page of the cells that are finished; the verdicts on what is expected, and the answer."""
+) -> tuple[tuple[Verdict, ...], tuple[str, ...], tuple[str, ...]]:
+    """Tables, curves and page of the cells that are finished; verdicts on what is expected, answer, failed defenses."""
     axes = [axis.vary for axis in spec.axes]
     finished = [(cell, place, read_results(place)) for cell, place in zip(cells, places, strict=True) if place.exists()]
     done = [(cell.values, results) for cell, _, results in finished]
@@ -215,6 +261,8 @@ def _write(
     text = json.dumps([{"cell": each.cell, "reason": each.reason} for each in failures], indent=1).encode()
     place_file(folder, "failures.json", lambda file: file.write(text), what="the table of failures", mode=0o644)
     answer: tuple[str, ...] = ()
+    of_cells = [(cell.label, failure) for cell, place, _ in finished for failure in _read_failed(place)]
+    failed = tell_failures_of_cells(len(finished), of_cells)
     if done:
         rows = {row.name: row for cell in cells for row in cell.scenario.refinements}
         answer = answer_sweep(name_points(spec, found), tuple(rows.values()))
@@ -232,9 +280,21 @@ def _write(
         write_sweep_page(
             folder, spec, found, tuple(rows.values()), [(each.cell, each.reason) for each in failures], missing,
             verdicts=verdicts, sheets=sheets, notice=FOR_CHOOSING if is_for_choosing else "",
-            worths=worths, answer=answer,
+            worths=worths, answer=answer, failed_defenses=failed,
         )  # fmt: skip
-    return verdicts, answer
+    return verdicts, answer, failed
+
+
+def _keep_failed(place: Path, failed: Sequence[FailedDefense]) -> None:
+    """Which defenses failed in a cell, beside its results, which say nothing of who attacked."""
+    text = json_text([asdict(each) for each in failed]).encode()
+    name = place.with_suffix(".failed.json").name
+    place_file(place.parent, name, lambda file: file.write(text), what="which defenses failed", mode=0o644)
+
+
+def _read_failed(place: Path) -> list[FailedDefense]:
+    kept = json.loads(place.with_suffix(".failed.json").read_text(encoding="utf-8"))
+    return [FailedDefense(**each | {"happened": tuple(each["happened"])}) for each in kept]
 
 
 def _name_cell(cell: Cell, entity: str) -> str:

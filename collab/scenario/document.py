@@ -6,9 +6,10 @@ dates, 0x1f, 1_000 and `.inf` as values, ends at the first double key, and leave
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 import yaml
@@ -30,7 +31,10 @@ _COMMENT = "; ` #` begins a comment, unless it stands in quotes"
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value stands: line and column from 1, or the option that set it and, as line, its number."""
+    """Where a value stands: line and column from 1, or the option that set it and, as line, its number.
+
+    Line 0 is nowhere: what it is part of was never a text.
+    """
 
     line: int = 1
     column: int = 1
@@ -53,6 +57,20 @@ class Document:
     content: dict[str, Any] | None
     places: dict[Trail, Place]
     mistakes: list[Mistake]
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> "Document":
+        """A mapping that was made in Python: tuples are lists, paths are texts, and nothing in it has a line."""
+        return cls({str(key): _plain(value) for key, value in content.items()}, {(): Place(0, 0)}, [])
+
+
+def _plain(value: Any) -> Any:
+    """A value as YAML would have read it."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return list(map(_plain, value))
+    return str(value) if isinstance(value, PurePath) else value
 
 
 class _Loader(yaml.SafeLoader):

@@ -272,7 +272,7 @@ def list_mistakes(path: Path, mistakes: Iterable[Mistake]) -> str:
     lines = []
     for mistake in mistakes:
         place, trail = mistake.place, ".".join(map(str, mistake.trail))
-        where = place.option or f"{path}:{place.line}:{place.column}"
+        where = place.option or (f"{path}:{place.line}:{place.column}" if place.line else str(path))
         line = ": ".join(filter(None, [where, trail, mistake.text]))
         lines.append((bool(place.option), place.line, place.column, mistake.text, line))
     return "\n".join(line for *_, line in sorted(lines))

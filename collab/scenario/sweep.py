@@ -125,16 +125,17 @@ def read_sweep(
     combine: Literal["grid", "zip"] | None = None,
     overrides: Sequence[str] = (),
     plugin_dirs: Sequence[Path] = (),
+    document: Document | None = None,
     check_paths: bool = True,
 ) -> tuple[Sweep, tuple[Cell, ...]]:
     """The sweep in `path`, which may also be a scenario, with axes of the command line (`path=v1,v2`) added.
 
-    One that the file has too takes its place. `seed=1,2,3` is no axis: it says which seeds are played. Without
-    `check_paths` no image and no list of rows need be there.
+    One that the file has too takes its place. `seed=1,2,3` is no axis: it says which seeds are played. `document` is
+    what `path` holds, where it was read before. Without `check_paths` no image and no list of rows need be there.
 
     Raises ScenarioError with the mistakes of the file, of the command line, or of the first cells that are no scenario.
     """
-    document = read_document(read_text(path))
+    document = document or read_document(read_text(path))
     content = document.content or {}
     base = None
     if document.content is not None and "axes" not in content and "refinements" in content:

@@ -39,8 +39,8 @@ def read_parquet(source: Any) -> pa.Table:
     return parquet.ParquetFile(source, pre_buffer=False).read(use_threads=False)
 
 
-def read_table(path: Path, schema: pa.Schema, *, what: str) -> list[dict[str, Any]]:
-    """The rows of a table that has exactly `schema`; StoreError if there is none or another."""
+def open_table(path: Path, schema: pa.Schema | None = None, *, what: str) -> pa.Table:
+    """A table that has exactly `schema`, where one is given; StoreError if there is none or another."""
     try:
         with open_regular(path) as file:
             table = read_parquet(file)
@@ -49,10 +49,15 @@ def read_table(path: Path, schema: pa.Schema, *, what: str) -> list[dict[str, An
     except (pa.ArrowException, OSError) as error:
         raise StoreError(f"{what}: {path} is no Parquet file: {error}.") from error
     version = dict(table.schema.metadata or {}).get(VERSION_KEY)
-    if not table.schema.equals(schema) or version != schema.metadata[VERSION_KEY]:
+    if schema is not None and (not table.schema.equals(schema) or version != schema.metadata[VERSION_KEY]):
         raise StoreError(
             f"{what}: {path} has version {version!r} and columns {table.schema.names}; "
             f"this program reads version {schema.metadata[VERSION_KEY]!r} with {schema.names}."
         )
-    rows: list[dict[str, Any]] = table.to_pylist()
+    return table
+
+
+def read_table(path: Path, schema: pa.Schema, *, what: str) -> list[dict[str, Any]]:
+    """The rows of a table that has exactly `schema`; StoreError if there is none or another."""
+    rows: list[dict[str, Any]] = open_table(path, schema, what=what).to_pylist()
     return rows

@@ -119,16 +119,17 @@ def list_verdicts(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
 def check(found: Sequence[Verdict]) -> None:
     """Raises ExpectationFailed, which lists what failed, or else ExpectationUndecided with what could not be told."""
     if failed := [each for each in found if each.has_failed]:
-        raise ExpectationFailed(f"{len(failed)} of {len(found)} expectations failed:\n{_list(failed)}")
+        raise ExpectationFailed(f"{len(failed)} of {len(found)} expectations failed:\n{list_lines(failed)}")
     if undecided := [each for each in found if each.is_undecided]:
         raise ExpectationUndecided(
             f"none of {len(found)} expectations failed, and {len(undecided)} cannot be decided: their intervals reach "
-            f"beyond what is expected.\n{_list(undecided)}\n"
+            f"beyond what is expected.\n{list_lines(undecided)}\n"
             "More held-out images, repeats or seeds make intervals narrower."
         )
 
 
-def _list(verdicts: Sequence[Verdict]) -> str:
+def list_lines(verdicts: Sequence[Verdict]) -> str:
+    """A line for each: what was expected, what was found, and what became of it."""
     lines = ([f"  {each.source}", each.claim, each.expected, format_found(each), each.verdict] for each in verdicts)
     return "\n".join(": ".join(filter(None, line)) for line in lines)
 

@@ -8,9 +8,7 @@ from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
-from collab.attacks.base import Attack, Compute, Knowledge, Need, Progress, Stream
-from collab.scenario.base import AttackOptions
-from collab.training.recipes import outputs_of
+from collab.api import Attack, AttackOptions, Compute, Knowledge, Need, Progress, Stream, outputs_of
 
 
 @dataclass(frozen=True)

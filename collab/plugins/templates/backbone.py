@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from collab.architectures import Backbone
-from collab.scenario.network import Network
+from collab.api import Backbone, Network
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,7 +39,7 @@ class AKind(Backbone):
         """The network in pieces that are applied in turn: each hook is one, and `head` the last."""
         from torch import nn  # here, so that a scenario is checked without torch
 
-        from collab.models.layers import Residual, convolution
+        from collab.api import Residual, convolution
 
         assert width is not None  # of the scenario, or of this class
         stem = nn.Sequential(

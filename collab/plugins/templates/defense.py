@@ -7,8 +7,7 @@ from pydantic import Field
 from torch import nn
 from typing_extensions import override
 
-from collab.defenses.base import Defense, PrivateView
-from collab.scenario.base import DefenseOptions
+from collab.api import Defense, DefenseOptions, PrivateView
 
 
 @dataclass(frozen=True)

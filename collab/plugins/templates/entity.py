@@ -6,8 +6,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from typing_extensions import override
 
-from collab.participants.entity import Entity
-from collab.scenario.base import EntityOptions
+from collab.api import Entity, EntityOptions
 
 
 class AKind(Entity):

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 from typing_extensions import override
 
-from collab.results.metric import Metric
-from collab.scenario.base import MetricOptions
+from collab.api import Metric, MetricOptions
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,9 +8,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from collab.data.source import BLOCK, Source, Split
-from collab.errors import DataError
-from collab.scenario.sources import Data
+from collab.api import BLOCK, Data, DataError, Source, Split
 
 
 class AKind(Source):

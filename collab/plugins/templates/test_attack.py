@@ -6,13 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from collab.attacks.base import Knowledge
-from collab.plugins.discovery import Plugins
-from collab.seeding import Stream
+from collab.api import ImageSet, Knowledge, Plugins, Progress, Stream, resolve_compute
 from collab.testing import check_attack
-from collab.training.feeds import ImageSet
-from collab.training.precision import resolve_compute
-from collab.training.progress import Progress
 
 PLUGINS = Plugins.of(Path(__file__).parents[1])
 

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from collab.models.backbones import build_split, feature_shape
-from collab.plugins.discovery import Plugins
+from collab.api import Plugins, build_split, feature_shape
 from collab.testing import check_backbone
 
 PLUGINS = Plugins.of(Path(__file__).parents[1])

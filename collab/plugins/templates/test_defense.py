@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from collab.plugins.discovery import Plugins
+from collab.api import Plugins
 from collab.testing import check_defense
 
 PLUGINS = Plugins.of(Path(__file__).parents[1])

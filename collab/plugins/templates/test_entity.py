@@ -5,9 +5,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from collab.plugins.discovery import Plugins
+from collab.api import Plugins, resolve_compute
 from collab.testing import check_entity
-from collab.training.precision import resolve_compute
 
 PLUGINS = Plugins.of(Path(__file__).parents[1])
 

@@ -5,9 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from collab.data.source import Source
-from collab.errors import DataError
-from collab.plugins.discovery import Plugins
+from collab.api import DataError, Plugins, Source
 from collab.testing import check_source
 
 PLUGINS = Plugins.of(Path(__file__).parents[1])

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from collab.plugins.discovery import Plugins
+from collab.api import Plugins
 from collab.testing import check_tracker
 from collab.testing.scenario import small_scenario
 

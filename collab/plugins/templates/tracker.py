@@ -8,10 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 from typing_extensions import override
 
-from collab.results.table import Result
-from collab.scenario.base import TrackerOptions
-from collab.scenario.model import Scenario
-from collab.trackers.base import Event, Tracker, folder_of, name_results
+from collab.api import Event, Result, Scenario, Tracker, TrackerOptions, folder_of, name_results
 
 
 class AKind(Tracker):

@@ -17,6 +17,7 @@ from collab.results.opened import Opened
 from collab.results.paired import subtract
 from collab.results.results import Results, name_adversary
 from collab.results.table import Result
+from collab.results.words import join_names
 from collab.store.pictures import judged_file
 
 WHAT_TO_DO = (
@@ -71,6 +72,21 @@ def find_failures(run: Opened, cells: Sequence[Cell] | None = None) -> tuple[Fai
         if happened:
             failures.append(Failure(entity.name, entity.protection, happened))
     return tuple(failures)
+
+
+def tell_failures_of_cells(count: int, found: Sequence[tuple[str, Failure]]) -> tuple[str, ...]:
+    """The same of a sweep of `count` cells, a sentence for each defense of an entity; `found` are told by their cell.
+
+    The cell that is told of is the first in which it failed: none is picked for how bad it is.
+    """
+    failed: dict[str, list[tuple[str, Failure]]] = {}
+    for cell, failure in found:
+        failed.setdefault(failure.title.rstrip("."), []).append((cell, failure))
+    return tuple(
+        f"{title} in {len(cells)} of {count} cells: {join_names([cell for cell, _ in cells])}. In {cells[0][0]}: "
+        f"{' '.join(cells[0][1].happened)} {WHAT_TO_DO}"
+        for title, cells in failed.items()
+    )
 
 
 def _find_visible(shown: Sequence[Disclosure]) -> dict[str, Disclosure]:

@@ -16,9 +16,8 @@ from collab.report.figures.poisoning import draw_costs, draw_poisoning, tabulate
 from collab.report.figures.sheets import make_contact_sheet
 from collab.report.figures.strips import make_strips
 from collab.report.pages import facts
+from collab.report.pages.answer import TABLE_5, answer_run, find_sent
 from collab.report.pages.compare import compare_results, compare_scenarios, describe_differences, tabulate_runs
-from collab.report.pages.summary import summarize
-from collab.report.tables.crossings import sum_crossings
 from collab.report.tables.exposed import draw_feature_maps, make_decoded_sheet
 from collab.report.tables.federated import draw_exchange
 from collab.report.tables.over_seeds import (
@@ -71,13 +70,10 @@ def write_comparison(runs: Sequence[Path], target: Path) -> Path:
 def draw_page(run: Opened) -> str:
     """The page of a run."""
     scenario, record = run.scenario, run.record
-    names = [entity.name for entity in scenario.entities]
-    sent = sum_crossings(names, run.crossings, scenario.data.image_size, run.rows)
-    notices = (*facts.list_told_of_images(record), *record.get("notices", ()))
-    cells = judge_attacks(run)
-    summary = summarize(scenario, run.rows, sent, run.pictures, cells, notices)
+    sent, cells = find_sent(run), judge_attacks(run)
+    summary = answer_run(run, cells)
     made = make_tables(scenario, run.rows)
-    table_5 = next((table for table in made if table.title.startswith("Table 5")), None)
+    table_5 = next((table for table in made if table.title.startswith(TABLE_5)), None)
     others = tuple(table for table in made if table is not table_5)
     labels, classes = record.get("labels", {}), record["classes"]  # no labels: a run from before they were recorded
     has_names = bool(labels) and max(len(labels), len(classes)) <= holdings.MOST_NAMES
@@ -126,12 +122,13 @@ def write_sweep_page(
     notice: str = "",
     worths: Sequence[tuple[Values, Worth]] = (),
     answer: Sequence[str] = (),
+    failed_defenses: Sequence[str] = (),
 ) -> Path:
     """Draws `report.html` of a sweep: curves, frontiers, pictures, verdicts, means, what failed.
 
     `rows` are those of the scenarios; `sheets` are named by the values of their cell, and the entity if there are more.
-    `notice` and `answer` are to be read first; `worths` are what rows keep of plain sharing, where the axes stand as
-    they say.
+    `failed_defenses`, `notice` and `answer` are to be read first; `worths` are what rows keep of plain sharing, where
+    the axes stand as they say.
     """
     axes = [CELL] if spec.combine == "star" else [axis.vary for axis in spec.axes]
     means = name_points(spec, means)
@@ -143,7 +140,7 @@ def write_sweep_page(
     base = {axis.vary: axis.values[0] for axis in spec.axes}
     is_line = bool(axes) and spec.combine != "star"
     page = fill_in(
-        "sweep.html", spec=spec, answer=answer, axes=axes, main=main, missing=missing,
+        "sweep.html", spec=spec, failed_defenses=failed_defenses, answer=answer, axes=axes, main=main, missing=missing,
         band=band, notice=notice,
         curves=draw_accuracy(means, axes, {str(row.name): describe(row) for row in rows}) if is_line else "",
         worths=tabulate_worths(main, base, worths), worth=draw_worths(main, base, worths),

@@ -40,6 +40,15 @@ class Gain:
     is_local: bool = False
 
     @property
+    def points(self) -> Figure:
+        """The change in the points that the task is told in, such as points of top-1."""
+        return self.main.scale * self.change
+
+    def __str__(self) -> str:
+        """Who, and the sentence."""
+        return f"{self.entity} {self.told}"
+
+    @property
     def told(self) -> str:
         """A sentence."""
         main = self.main
@@ -74,6 +83,16 @@ class Summary:
     disclosed: str
     cost: str
     cautions: tuple[str, ...]
+
+    @property
+    def parts(self) -> tuple[tuple[str, str], ...]:
+        """The three questions, each with its answer."""
+        titles = ("Who gained", "What was disclosed", "What it cost")
+        return tuple(zip(titles, (self.gained, self.disclosed, self.cost), strict=True))
+
+    def __str__(self) -> str:
+        """Three lines."""
+        return "\n".join(f"{title}: {text}" for title, text in self.parts)
 
 
 def summarize(

@@ -1,0 +1,72 @@
+"""Follows a run from the files of its folder, whoever plays it and wherever."""
+
+import json
+import time
+from pathlib import Path
+
+from collab.errors import StoreError
+from collab.runtime.host import Emit
+from collab.runtime.run import PLAN
+
+POLL_SECONDS = 0.5
+SILENT_SECONDS = 20.0
+"""After so long without news, of a process that is not on this machine, a run counts as stopped."""
+
+
+def find_latest(out: Path) -> Path:
+    """The run in a folder of runs that began last; StoreError where there is none."""
+    plans = list(out.glob(f"*/*/{PLAN}"))
+    if not plans:
+        raise StoreError(f"no run has begun in {out}. Name a run directory, or the folder of runs with --out.")
+    return max(plans, key=lambda plan: plan.stat().st_mtime).parent
+
+
+def follow(folder: Path, emit: Emit) -> str:
+    """Passes on what has happened in a run, and what happens, until it ends; answers how it ended.
+
+    Raises StoreError where `folder` is no run.
+    """
+    try:
+        plan = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as cause:
+        raise StoreError(
+            f"{folder} is no run: {PLAN} in it cannot be read: {cause}. "
+            "Name a run directory, as `collab run` prints it."
+        ) from cause
+    emit({"event": "planned", "run": folder.name, **plan})
+    events, at = folder / "metrics.jsonl", 0
+    while True:
+        has_ended = (folder / "record.json").is_file()  # asked before the last look, so that no event is lost
+        at = _pass_on(events, at, emit)
+        if has_ended:
+            return _tell_end(folder)
+        if _is_gone(events if events.exists() else folder / PLAN, int(plan["pid"])):
+            return f"stopped: nothing plays {folder} any more. The command that began it goes on from there."
+        time.sleep(POLL_SECONDS)
+
+
+def _pass_on(events: Path, at: int, emit: Emit) -> int:
+    """Emits whole lines from byte `at` on; answers where the next one begins."""
+    if not events.exists():
+        return at
+    with events.open("rb") as file:
+        file.seek(at)
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            at += len(line)
+            emit(json.loads(line))
+    return at
+
+
+def _tell_end(folder: Path) -> str:
+    record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    failed = [name for name, why in record["failures"].items() if why]
+    ended = f"failed: {', '.join(failed)}" if failed else f"ended after {record['seconds']:.0f} s"
+    page = folder / "report.html"
+    return f"{ended}\n{'report   ' if page.exists() else 'folder   '}{page if page.exists() else folder}"
+
+
+def _is_gone(news: Path, pid: int) -> bool:
+    """Whether a process of this machine has ended, and nothing was written for a while."""
+    return not Path(f"/proc/{pid}").exists() and time.time() - news.stat().st_mtime > SILENT_SECONDS
