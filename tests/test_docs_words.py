@@ -7,7 +7,7 @@ import pytest
 
 from tests.places import ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "scenarios").glob("*.yaml"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "scenarios").glob("*.yaml"))]
 
 WITHDRAWN = {
     "no member told": "class_gaussian: scores calibrated by public images tell members with AUC .94",

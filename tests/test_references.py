@@ -11,7 +11,7 @@ from tests.places import ROOT
 
 PAGES = {"SCIENCE": ROOT / "docs" / "science.md", "ATTACKS": ROOT / "docs" / "threats.md"}
 FOLDERS = ("collab", "entities", "tests", "scenarios", "docs", "benchmarks")
-LINKING = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINKING = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ELSEWHERE = re.compile(r"\b(SCIENCE|ATTACKS|DESIGN|ENGINEERING|STYLE)\.md\b")
 """Names of pages that are not in the repository."""
 

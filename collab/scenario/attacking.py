@@ -24,7 +24,7 @@ class Attacking(EntityOptions):
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
-        labels = [attack.label for attack in self.attacks]
+        labels = [attack.label for attack in self.attacks if isinstance(attack, AttackOptions)]  # others: as written
         if twice := sorted({label for label in labels if labels.count(label) > 1}):
             raise ValueError(f"two attacks are called {twice[0]}; give one of them a `name`")
         return self

@@ -15,12 +15,11 @@ from collab.scenario.document import read_document
 from collab.scenario.offers import find_our_options
 from collab.scenario.reader import Loaded, read_scenario, to_yaml
 from collab.scenario.schema import json_schema
+from tests.pages import files, play_page
 from tests.places import ROOT
-from tests.plugins.test_add_an_entity import BLOCK, play_page
 
 PAGE = (ROOT / "docs" / "add_a_backbone.md").read_text(encoding="utf-8")
-BACKBONE = next(block["text"] for block in BLOCK.finditer(PAGE) if block["file"] == "backbones/conv_mixer.py")
-SCENARIO = next(block["text"] for block in BLOCK.finditer(PAGE) if block["file"] == "mixed.yaml")
+BACKBONE, SCENARIO = (files(PAGE)[name] for name in ("backbones/conv_mixer.py", "mixed.yaml"))
 
 
 @pytest.fixture

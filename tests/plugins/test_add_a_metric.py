@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,11 +25,11 @@ from collab.scenario.offers import find_our_options
 from collab.scenario.reader import Loaded, read_scenario, to_yaml
 from collab.scenario.schema import json_schema
 from collab.store.answers import Answers
+from tests.pages import files, play_page
 from tests.places import ROOT
-from tests.plugins.test_add_an_entity import BLOCK, environment
 
 PAGE = (ROOT / "docs" / "add_a_metric.md").read_text(encoding="utf-8")
-FILES = {block["file"]: block["text"] for block in BLOCK.finditer(PAGE) if block["file"]}
+FILES = files(PAGE)
 
 
 @pytest.fixture(autouse=True)
@@ -63,15 +62,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Loaded, Pla
 
 
 def test_the_page_works_as_it_is_written(project: Path) -> None:
-    for block in BLOCK.finditer(PAGE):
-        if block["language"] == "bash":
-            done = subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", block["text"]],
-                cwd=project, env=environment(), capture_output=True, text=True, check=False,
-            )  # fmt: skip
-            assert done.returncode == 0, f"{block['text']}{done.stdout}{done.stderr}"
-            assert "FAILED" not in done.stdout
-    assert "metric edges: " in done.stderr
+    done = play_page(PAGE, project)
+    assert not any("FAILED" in each.stdout for each in done)
+    assert "metric edges: " in done[-1].stderr
     (report,) = project.glob("runs/seen/*/report.html")
     assert "Cosine of the horizontal and vertical gradients" in report.read_text()
 

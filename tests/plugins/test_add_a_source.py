@@ -14,12 +14,11 @@ from collab.scenario.document import read_document
 from collab.scenario.offers import find_our_options
 from collab.scenario.reader import read_scenario, to_yaml
 from collab.scenario.schema import json_schema
+from tests.pages import files, play_page
 from tests.places import ROOT
-from tests.plugins.test_add_an_entity import BLOCK, play_page
 
 PAGE = (ROOT / "docs" / "add_a_source.md").read_text(encoding="utf-8")
-SOURCE = next(block["text"] for block in BLOCK.finditer(PAGE) if block["file"] == "sources/sqlite.py")
-SCENARIO = next(block["text"] for block in BLOCK.finditer(PAGE) if block["file"] == "clinic.yaml")
+SOURCE, SCENARIO = (files(PAGE)[name] for name in ("sources/sqlite.py", "clinic.yaml"))
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """docs/add_an_entity.md, command by command; and a plugin in a package of its own, installed with pip."""
 
-import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.pages import environment, play_page
 from tests.places import ROOT
 
 PAGE = (ROOT / "docs" / "add_an_entity.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"(?:<!-- file: (?P<file>\S+) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)```", re.S)
 
 PACKAGE = {
     "pyproject.toml": """
@@ -54,30 +52,6 @@ SHRUNK = [
     "entities.*.defense.epochs=1", "entities.*.defense.blocks=1", "entities.a4.share=0.05", "controls=false",
     "refinements.5.epochs=2", "resources.workers=2",
 ]  # fmt: skip
-
-
-def environment(*places: Path) -> dict[str, str]:
-    """Where `collab` is the one of this interpreter, and packages in `places` are installed."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    return {**os.environ, "PATH": path, "PYTHONPATH": os.pathsep.join([*map(str, places), str(ROOT)])}
-
-
-def play_page(page: str, folder: Path) -> list[subprocess.CompletedProcess[str]]:
-    """What each command of a page did: its files are written into `folder`, and all have to end with 0 there."""
-    ended = []
-    for block in BLOCK.finditer(page):
-        if block["file"]:
-            file = folder / block["file"]
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(block["text"], encoding="utf-8")
-        elif block["language"] == "bash":
-            done = subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", block["text"]],
-                cwd=folder, env=environment(), capture_output=True, text=True, check=False,
-            )  # fmt: skip
-            assert done.returncode == 0, f"{block['text']}{done.stdout}{done.stderr}"
-            ended.append(done)
-    return ended
 
 
 def test_the_page_works_as_it_is_written(tmp_path: Path) -> None:

@@ -234,6 +234,14 @@ def test_a_run_can_be_read_where_its_plugins_are_not(scenario_file: Write, valid
     assert to_yaml(scenario) == text
 
 
+def test_who_attacks_by_a_plugin_is_read_where_it_is_not(scenario_file: Write) -> None:
+    auditor = "{name: a3, kind: auditor, defense: none, options: {attacks: [straw_man, {kind: probe, deep: 2}]}}"
+    text = SCENARIO.replace("{name: a3, kind: late, share: 0.1, defense: sharp}", auditor).replace("[a2, a3]", "[a2]")
+    scenario = read_scenario(scenario_file(text), check_plugins=False).scenario
+    attacks = scenario.entities[2].options.attacks_on(["a1"])
+    assert [attack.kind for _, attack in attacks] == ["straw_man", "probe"]
+
+
 def test_schema_and_reader_agree_on_plugins(valid: str, complaints: Complaints, tmp_path: Path) -> None:
     found = offers(Plugins.of(tmp_path))
     options = {

@@ -23,9 +23,9 @@ from collab.scenario.reader import read_scenario
 from collab.testing import check_tracker
 from collab.testing.scenario import small_scenario
 from collab.trackers.base import Series, name_results, parameters
+from tests.pages import play_page
 from tests.places import ROOT
 from tests.playing import SMALL, bits
-from tests.plugins.test_add_an_entity import play_page
 
 PAGE = (ROOT / "docs" / "trackers.md").read_text(encoding="utf-8")
 TINY = ROOT / "scenarios" / "tiny.yaml"

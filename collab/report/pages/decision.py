@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from collab.report.attack_page.cells import Cell, judge_attacks, name_defenses
-from collab.report.attack_page.failed import Failure, find_failures
+from collab.report.attack_page.failed import Failure, find_failures, tell_failures
 from collab.report.attack_page.verdicts import ADVERSARIES, find_worst, judge_defenses
 from collab.report.attack_page.words import WORDS
 from collab.report.drawing import fill_in
@@ -177,7 +177,7 @@ def decide(run: Opened) -> Decision:
     return Decision(
         VERSION,
         _describe_question(run),
-        tuple(failure.told for failure in failures),
+        tell_failures(failures),
         tuple(Answer(*part) for part in summary.parts),
         tuple(
             _rule(run, entity, cells, failures, summary) for entity in run.scenario.entities if not entity.is_onlooker

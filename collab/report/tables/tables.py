@@ -283,5 +283,6 @@ def describe(row: Refinement, answering: Collection[str] = ()) -> str:
     if row.own == "published":
         return " ∪ ".join(f"M({name})" for name in (row.entity, *row.pool)) + ", from scratch"
     published = {name: f"A({name})" if name in answering else f"P(F({name}))" for name in (str(row.entity), *row.pool)}
-    own = f"F({row.entity})" if row.own == "features" else published[str(row.entity)]
-    return " ∪ ".join([own, *(f"F({name})" for name in row.unpoisoned), *(published[name] for name in row.pool)])
+    own = {"features": [f"F({row.entity})"], "poisoned": [published[str(row.entity)]]}.get(row.own, [])
+    read = " ∪ ".join([*own, *(f"F({name})" for name in row.unpoisoned), *(published[name] for name in row.pool)])
+    return f"{read}, C from scratch" if row.init == "fresh" else read
