@@ -3,7 +3,7 @@
 The class of a kind is found by the `kind` that it says (`collab.scenario.kinds`); its plugin takes it from here.
 """
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import override
@@ -75,6 +75,24 @@ class Selective(EntityOptions):
     best: int | None = Field(
         None, ge=1, description="Of the rest take so many entities: those that help most on its held-out images."
     )
+
+
+class Control(EntityOptions):
+    """What it publishes, and of whose images."""
+
+    kind: ClassVar[str] = "control"
+    is_control: ClassVar[bool] = True
+
+    shows: Literal["plain", "noise"] = Field(
+        "plain",
+        description="F of the images, which every attack must break, or noise of the same moments, which none may.",
+    )
+    of: Name = Field(description="The entity whose images it holds; one that is dealt to.")
+
+    @property
+    @override
+    def images_of(self) -> str:
+        return self.of
 
 
 class Auditor(Attacking):

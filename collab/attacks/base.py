@@ -76,6 +76,7 @@ class Knowledge:
     own_module: Map
     own_data: ImageSet
     candidates: Tensor
+    candidate_labels: Tensor
     pairs: Pairs
     victim_module: Map
     victim_encoder: Map

@@ -42,6 +42,10 @@ class LeakedModule(FreshReconstructor):
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
         if self.start == "fresh":
             return super().rebuild(known, stream, compute, progress)
+        return outputs_of(self.fit_released(known, stream, compute, progress), known.features, compute)
+
+    def fit_released(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Repaired:
+        """R behind a linear map that undoes the encoder, both trained further on public images."""
         public = known.public_data
         rows = np.linspace(0, len(public) - 1, min(PAIRS, len(public))).astype(int)
         images = public.take(rows, compute.device).cpu()
@@ -56,4 +60,4 @@ class LeakedModule(FreshReconstructor):
             learner, known.victim_encoder, (public,), self.recipe,
             stream=stream, compute=compute, progress=progress, loss=likeness_loss,
         )  # fmt: skip
-        return outputs_of(learner, known.features, compute)
+        return learner

@@ -1,7 +1,7 @@
 """k leaked pairs (ATTACKS A3): who has some of a victim's images and their rows maps all other rows back."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial, reduce
 from operator import add
@@ -38,6 +38,14 @@ class Repaired(nn.Module):
         blocks = [Residual(nn.Sequential(*convolution(middle, middle, 3))) for _ in range(2)]
         self.mend = nn.Sequential(nn.Conv2d(channels, middle, 1), *blocks, last)
         self.reconstructor = reconstructor
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, Tensor], reconstructor: nn.Module) -> "Repaired":
+        """The trained one whose weights these are; `reconstructor`, of R's kind, becomes part of it."""
+        _, channels, side, _ = state["ridge.weight"].shape
+        repaired = cls(Ridge(torch.zeros(side * side * channels + 1, channels), side), reconstructor, channels)
+        repaired.load_state_dict(state)
+        return repaired
 
     @override
     def forward(self, features: Tensor) -> Tensor:

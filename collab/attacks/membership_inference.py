@@ -10,6 +10,12 @@ from collab.attacks import options
 from collab.attacks.base import Attack, Compute, Knowledge, Need, Progress, Stream
 from collab.attacks.likeness import all_rows, similarities
 from collab.attacks.linear import main_directions
+from collab.attacks.shadow_deciders import (
+    likelihood_ratios,
+    log_likelihoods,
+    relative_likelihoods,
+    train_shadow_deciders,
+)
 from collab.attacks.whole_shard import MOST_ROWS, sample_rows, shard_means
 from collab.training.recipes import outputs_of
 
@@ -27,7 +33,9 @@ class MembershipInference(Attack):
     al., FOCS 2015). The classes of candidates are those that C tells.
 
     By `loss`: one on which C has a small loss (Yeom et al., CSF 2018). That asks about the release, not about rows, so
-    it finds images of whoever pre-trained and tells nothing of anybody else.
+    it finds images of whoever pre-trained and tells nothing of anybody else. By `relative` and by `ratio`: one that C
+    answers better than deciders do that the adversary trains on halves of its candidates (RMIA, LiRA; `shadow_deciders`
+    has the equations): some images are easy for everybody.
     """
 
     Options = options.MembershipInference
@@ -37,12 +45,14 @@ class MembershipInference(Attack):
     by: options.By
     directions: int
     reference: options.Reference
+    shadows: int = 16
+    shadow_epochs: int = 15
 
     @property
     @override
     def asks_for(self) -> frozenset[Need]:
-        further: dict[options.By, frozenset[Need]] = {"loss": frozenset({"candidate_labels"})}
-        return self.needs | further.get(self.by, frozenset()) | ({"public_data"} if self._has_reference else set())
+        further: frozenset[Need] = frozenset({"candidate_labels"}) if self.by in options.OF_RELEASE else frozenset()
+        return self.needs | further | ({"public_data"} if self._has_reference else set())
 
     @property
     def _has_reference(self) -> bool:
@@ -54,9 +64,16 @@ class MembershipInference(Attack):
         if self.by == "likeness":
             return similarities(known, all_rows(known), candidates, self.views, compute).max(0).values
         answers = outputs_of(known.decider, candidates, compute)
-        if self.by == "loss":
-            alone = zip(torch.split(answers, 1), torch.split(known.candidate_labels, 1), strict=True)
-            return -torch.stack([known.task.loss(answer, label) for answer, label in alone])
+        if self.by in options.OF_RELEASE:
+            told = log_likelihoods(known.task, answers, known.candidate_labels)
+            if self.by == "loss":
+                return told
+            shadows, is_in = train_shadow_deciders(
+                known, candidates, self.shadows, self.shadow_epochs, stream=stream, compute=compute, progress=progress
+            )
+            if self.by == "relative":
+                return relative_likelihoods(told, shadows)
+            return likelihood_ratios(told, shadows, is_in)
         rows, labels = sample_rows(known)
         rows, candidates, classes, count = rows.flatten(1), candidates.flatten(1), answers.argmax(1), answers.shape[1]
         if labels.ndim > 1:  # a task without classes: the mean of all rows stands for that of each

@@ -123,7 +123,7 @@ class ShadowModules(Inversion):
     rehearses: ClassVar[Rehearses] = "for each recipe"
 
     kind: Literal["shadow_modules"] = Field(description=ALONE)
-    modules: int = Field(4, ge=1, le=64, description="K, the modules it trains; time grows with them.")
+    modules: int = Field(4, ge=1, le=64, description="K, the modules it trains, no two alike; time grows with them.")
     images: int = Field(1250, ge=16, le=1_000_000, description="Public images that each is fitted on.")
     module_epochs: int | None = Field(None, ge=1, le=10_000, description="Passes for each; the recipe's if null.")
     collaborator: bool = Field(False, description="Whether it uses an own module and own images too.")
@@ -225,8 +225,12 @@ class Matching(Candidates):
         return "boosted" if self.boost else "+".join(self.views)
 
 
-By = Literal["likeness", "span", "means", "loss"]
-"""A row that is like a candidate, the directions in which all rows vary, the mean of its class, or C's loss."""
+By = Literal["likeness", "span", "means", "loss", "relative", "ratio"]
+"""A row that is like a candidate, the directions in which all rows vary, the mean of its class; or C's loss, alone or
+beside that of deciders that the adversary trains itself (RMIA, LiRA)."""
+
+OF_RELEASE: tuple[By, ...] = ("loss", "relative", "ratio")
+"""Those that ask whose images C has learned."""
 
 Reference = Literal["public", "none"]
 """Whose main directions are subtracted from those of the published rows."""
@@ -246,6 +250,13 @@ class MembershipInference(Candidates):
         "public", description="Of `span`: images whose share in their own main directions is subtracted."
     )
     rows: int = Field(500, ge=2, le=65_536, description="Rows whose images are members where they are present.")
+    shadows: int = Field(16, ge=2, le=1024, description="Of `relative` and `ratio`: deciders that it trains.")
+    shadow_epochs: int = Field(15, ge=1, le=10_000, description="Passes of each over half of the candidates.")
+
+    @property
+    @override
+    def of_release(self) -> bool:
+        return self.by in OF_RELEASE
 
     @property
     @override

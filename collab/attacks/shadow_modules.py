@@ -1,12 +1,12 @@
 """Shadow modules (ATTACKS A2): who knows the recipe trains own DPMs, and one reconstructor that inverts them all."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import override
 
 from collab.attacks import options
@@ -15,6 +15,8 @@ from collab.attacks.inversion import invert
 from collab.attacks.shadows import deal_rows, fit_shadow
 from collab.attacks.whole_shard import channel_moments
 from collab.metrics.visual import ssim
+from collab.models.freeze import freeze
+from collab.models.reconstructors import build_reconstructor
 from collab.scenario.base import CONTROL
 from collab.training.loop import Recipe
 from collab.training.losses import likeness_loss
@@ -39,8 +41,9 @@ def moments_of(features: Tensor) -> Tensor:
 class ShadowModules(Attack):
     """Trains modules of the victim's recipe on public images of other classes, and inverts them all at once.
 
-    Nothing is chosen by looking at a victim; one further module, which the inverse has not seen, tells how well it
-    carries over. As a collaborator it also uses its own module and its own images.
+    They vary as the recipe may, learn labels that are drawn from C's answers, and fool the further reconstructors that
+    the recipe names. Nothing is chosen by looking at a victim. One further module, which the inverse has not seen,
+    tells how well it carries over. As a collaborator it also uses its own module and its own images.
     """
 
     Options = options.ShadowModules
@@ -60,7 +63,22 @@ class ShadowModules(Attack):
     @override
     def rehearse(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> dict[str, Tensor]:
         """Shadow modules, then their inverse; the control is a module and images that this has not seen."""
-        fit = partial(fit_shadow, known, stream=stream, compute=compute, progress=progress)
+        trained = dict[str, nn.Module]()
+
+        def another(kind: str) -> nn.Module:
+            """A further reconstructor of F that the victim's recipe asks for, trained once for all shadows."""
+            if kind not in trained:
+                own, images = replace(stream, stage=f"{stream.stage} {kind}"), known.public_data
+                _, channels, height, width = known.features.shape
+                with own.initialization():
+                    learner = build_reconstructor(kind, (channels, height, width), images.images.shape[-1])
+                invert(
+                    learner, known.featurizer, (images,), self.recipe, stream=own, compute=compute, progress=progress
+                )
+                trained[kind] = freeze(learner)
+            return trained[kind]
+
+        fit = partial(fit_shadow, known, another=another, stream=stream, compute=compute, progress=progress)
         *shadows, unseen = (fit(number, self.images, self.module_epochs) for number in range(self.modules + 1))
         public = known.public_data
         rows = np.linspace(0, len(public) - 1, min(256, len(public) // 2)).astype(int)

@@ -1,7 +1,7 @@
 """Modules of the victim's recipe that an adversary trains itself, on images that it has (ATTACKS A2)."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,13 +14,18 @@ from collab.errors import EntityError
 from collab.models.freeze import freeze
 from collab.training.feeds import FeatureFeed, ImageSet, InMemory
 from collab.training.recipes import features_of, outputs_of
+from collab.training.tasks import Classification, Task
 
 
 def fit_shadow(
     known: Knowledge, number: int, rows: int, epochs: int | None,
-    *, stream: Stream, compute: Compute, progress: Progress,
+    *, another: Callable[[str], nn.Module], stream: Stream, compute: Compute, progress: Progress,
 ) -> nn.Module:  # fmt: skip
-    """Module `number` of the victim's recipe, fitted on `rows` images of Q of its own, with C's answers as labels.
+    """Module `number` of the victim's recipe, fitted on `rows` images of Q of its own, with labels drawn from C's.
+
+    A victim's module has to change what C answers wherever C is wrong. Q has other classes, so C cannot be wrong there;
+    labels that are drawn differ from its answer as often as it expects to be wrong (`draw_labels`). `another` gives the
+    further reconstructors that the recipe asks for.
 
     Frozen, in eval mode; the same arguments give the same module. Raises EntityError for a recipe whose module encodes
     images: it is released, so that nobody needs a shadow of it.
@@ -36,7 +41,7 @@ def fit_shadow(
     drawn = np.sort(stream.numpy("images").permutation(len(public))[:rows])
     images = ImageSet(public.images[drawn], public.labels[drawn])
     features = torch.cat([part.cpu() for part, _ in features_of(known.featurizer, images, compute)])
-    answers = known.task.targets_of(outputs_of(known.decider, features, compute))
+    answers = draw_labels(known.task, outputs_of(known.decider, features, compute), stream.torch("labels"))
     shape = (features.shape[1], features.shape[2], features.shape[3])
     feed = FeatureFeed([InMemory(features.half(), answers)], shape, defense.batch_size, compute.device, torch.float16)
     with stream.initialization():
@@ -44,11 +49,22 @@ def fit_shadow(
     view = PrivateView(
         features=feed, images=images, public=public, task=known.task, decider=known.decider,
         reconstructor=known.reconstructor, featurizer=known.featurizer, stream=stream,
-        compute=compute, progress=progress, another=lambda kind: known.reconstructor, identifier=_nobody,
+        compute=compute, progress=progress, another=another, identifier=_nobody,
         like_decider=lambda outputs: copy.deepcopy(known.decider),
     )  # fmt: skip
     defense.fit(module, view)
     return freeze(compute.place(module))
+
+
+def draw_labels(task: Task, outputs: Tensor, generator: torch.Generator) -> Tensor:
+    """Labels for `outputs` [rows, outputs] of C: of classes one drawn with the chances that C gives them.
+
+    So label and answer differ in a share of mean 1 - max p of the rows, as many as C expects to be wrong about. Of
+    another task it is what C answers.
+    """
+    if isinstance(task, Classification):
+        return torch.multinomial(outputs.softmax(1), 1, generator=generator)[:, 0]
+    return task.targets_of(outputs)
 
 
 def _nobody() -> tuple[nn.Module, int]:

@@ -22,7 +22,12 @@ LEAST = 2
 """Rows that a module needs to learn: BatchNorm learns nothing from a batch of one."""
 
 MORE_BLOCKS = (0, 1, -1, 0, 2, -2)
-"""Blocks more or fewer than stated, in turn, in shadows: a victim may be larger or smaller than its options say."""
+WIDER = (1.0, 0.5, 2.0, 1.0)
+MORE_SSIM = (1.0, 0.3, 3.0)
+"""Blocks more or fewer than stated, parts of the width and of lambda, in turn, in shadows.
+
+A victim may differ from what its options say. The first shadow is as stated.
+"""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,8 @@ class DpmDefense(Defense):
     rotate: int = 1
     cross_fit: int = 1
     until: UntilGap | None = None
+    wider: float = 1.0
+    """By how much the middle of a block is wider than stated, in a shadow."""
 
     @property
     @override
@@ -57,17 +64,26 @@ class DpmDefense(Defense):
 
     @override
     def build(self, channels: int, *, rectified: bool) -> nn.Module:
+        width = self.width
+        if self.wider != 1.0:
+            width = max(1, round(self.wider * (channels // 4 if width is None else width)))
         modules = [
-            build_dpm(channels, blocks=self.blocks, width=self.width, norm=self.norm, rectify=rectified)
+            build_dpm(channels, blocks=self.blocks, width=width, norm=self.norm, rectify=rectified)
             for _ in range(self.rotate * self.cross_fit)
         ]
         return Rotating(modules) if len(modules) > 1 else modules[0]
 
     @override
     def vary(self, number: int, epochs: int | None) -> Defense:
-        """Differs in blocks from shadow to shadow."""
+        """Differs from shadow to shadow in blocks, width and lambda; every fifth has the other equivalence."""
         blocks = max(1, self.blocks + MORE_BLOCKS[number % len(MORE_BLOCKS)])
-        return replace(self, blocks=blocks, recipe=replace(self.recipe, epochs=epochs or self.recipe.epochs))
+        aim = replace(self.aim, ssim_weight=self.aim.ssim_weight * MORE_SSIM[number % len(MORE_SSIM)])
+        if number % 5 == 4:
+            aim = replace(aim, equivalence="logits" if aim.equivalence == "labels" else "labels")
+        return replace(
+            self, blocks=blocks, wider=WIDER[number % len(WIDER)], aim=aim,
+            recipe=replace(self.recipe, epochs=epochs or self.recipe.epochs),
+        )  # fmt: skip
 
     @override
     def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:

@@ -43,6 +43,26 @@ def unrelated_prior(images: Images, generator: torch.Generator) -> Images:
     return guess
 
 
+def guess_from_others(
+    others: Images, other_labels: Int[Tensor, " _"], labels: Int[Tensor, " batch"], generator: torch.Generator
+) -> dict[str, Images]:
+    """What somebody guesses for images with these labels who has `others`, and none of them, by the guess's name.
+
+    `unrelated`: one of them, drawn at random (on the CPU); `mean`: their mean; `class_mean`: that of those with the
+    same label, which is public, and the mean of all where there is none. Raises DataError without any.
+    """
+    if not len(others):
+        raise DataError("there is no other image to guess from. Hold out at least one.")
+    mean = others.mean(0)
+    means = {label: others[other_labels == label].mean(0) for label in set(other_labels.tolist())}
+    drawn = torch.randint(len(others), (len(labels),), generator=generator).to(others.device)
+    return {
+        "unrelated": others[drawn],
+        "mean": mean.expand(len(labels), *mean.shape),
+        "class_mean": torch.stack([means.get(label, mean) for label in labels.tolist()]),
+    }
+
+
 def _others(images: Tensor) -> int:
     if len(images) < 2:
         raise DataError(f"a prior of {len(images)} images has no other image to guess from. Score at least two images.")

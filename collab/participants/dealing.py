@@ -94,13 +94,20 @@ def _draw_enough(shares: dict[str, float], partition: Quantity, stream: Stream, 
 def _deal_with_onlookers(scenario: Scenario, wishes: dict[str, Wish], deal: Deal) -> dict[str, np.ndarray]:
     """What `deal` makes of `wishes`, and of onlookers after them, so that nobody has fewer images for theirs.
 
-    Each onlooker holds a hundredth of what nobody has or, where shares leave too little, of what the first entity has;
-    where that cannot be dealt either, the first images of that entity. No result depends on which they are.
+    Who has the images of another entity (`images_of`) holds those. Each onlooker holds a hundredth of what nobody has
+    or, where shares leave too little, of what the first entity has; where that cannot be dealt either, the first images
+    of that entity. No result depends on which they are.
     """
-    onlookers = [entity.name for entity in scenario.entities if entity.is_onlooker]
+    copies = {entity.name: entity.options.images_of for entity in scenario.entities if entity.options.images_of}
+    onlookers = [entity.name for entity in scenario.entities if entity.is_onlooker and entity.name not in copies]
+    positions = _deal_to(onlookers, scenario, wishes, deal)
+    return positions | {name: positions[donor] for name, donor in copies.items() if donor in positions}
+
+
+def _deal_to(onlookers: list[str], scenario: Scenario, wishes: dict[str, Wish], deal: Deal) -> dict[str, np.ndarray]:
     if not onlookers:
         return deal(wishes)
-    dealt = [entity for entity in scenario.entities if entity.data is None]
+    dealt = [entity for entity in scenario.entities if entity.data is None and entity.options.images_of is None]
     first = next((entity.name for entity in dealt if not entity.is_onlooker), "")
     if not first:
         return deal(wishes)  # nothing is dealt to anybody else either

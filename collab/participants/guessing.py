@@ -6,6 +6,7 @@ from torch import Tensor
 
 from collab.attacks.attribute_inference import attributes_of
 from collab.metrics.membership import auc, tpr_at_fpr
+from collab.metrics.priors import guess_from_others
 from collab.metrics.reidentification import guesses
 from collab.metrics.scores import mean_measure
 from collab.participants.scoring import means
@@ -69,13 +70,12 @@ def membership_measures(scores: np.ndarray, is_member: np.ndarray, seed: int) ->
     )
 
 
-def attribute_measures(answer: Tensor, truth: ImageSet, seed: int) -> tuple[Measure, ...]:
-    r"""$R^2$ of each attribute, and of what the class mean, known from the published labels, would tell."""
-    true = attributes_of(truth.take(np.arange(len(truth)), torch.device("cpu"))).double()
-    labels = torch.from_numpy(np.asarray(truth.labels))
-    guess = torch.zeros_like(true)
-    for label in torch.unique(labels):
-        guess[labels == label] = true[labels == label].mean(0)
+def attribute_measures(answer: Tensor, truth: ImageSet, others: ImageSet, seed: int) -> tuple[Measure, ...]:
+    r"""$R^2$ of each attribute, and of what the published labels tell who has `others`, images of the same classes."""
+    cpu = torch.device("cpu")
+    true, elsewhere = (attributes_of(part.take(np.arange(len(part)), cpu)).double() for part in (truth, others))
+    labels, groups = (torch.from_numpy(np.asarray(part.classes)) for part in (truth, others))
+    guess = guess_from_others(elsewhere.view(-1, 4, 1, 1), groups, labels, torch.Generator())["class_mean"].view(-1, 4)
     spread = (true - true.mean(0)).square().mean(0).clamp(min=1e-12)
     scores = {}
     for column, name in enumerate(ATTRIBUTES):

@@ -73,11 +73,11 @@ def guesses(images: Tensor, labels: Tensor, generator: torch.Generator) -> dict[
     }
 
 
-def priors(images: Tensor, labels: Tensor, generator: torch.Generator, seed: int) -> tuple[Measure, ...]:
-    """What a guess without features scores on images [batch, 3, H, W]: the floor under every attack (SCIENCE 5.4)."""
+def priors(guessed: Mapping[str, Tensor], images: Tensor, seed: int) -> tuple[Measure, ...]:
+    """What guesses without features score on images [batch, 3, H, W]: the floor under every attack (SCIENCE 5.4)."""
     window = ssim_window(images.shape[-1])[0]
     return tuple(
         mean_measure(f"{metric}_prior_{name}", function(guess, images), seed)
-        for name, guess in guesses(images, labels, generator).items()
+        for name, guess in guessed.items()
         for metric, function in (("l1", l1), (f"ssim[{window}]", ssim))
     )

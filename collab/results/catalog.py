@@ -146,7 +146,7 @@ _ENTRIES = (
     Entry("lpips", "LPIPS", "LPIPS; 0 is identical", "at least 0", "up", "{name}", OF_ATTACKS),
     _share("recognized", "named", "the recognizer names the class of rebuilt images", forms=OF_ATTACKS),
     _share("recognized_true", "named", "the recognizer names the class of true images", ""),
-    Entry("leakage", "leakage", "0: what the best guess scores; 1: what R makes of plain features", "parts of the way", "down", "{name}"),
+    Entry("leakage", "leakage", "0: what the best guess scores that looks at held-out images alone; 1: what `leaked_module` makes of plain features", "parts of the way", "down", "{name}"),
     _share("rank{k}", "rank 1, %", "the true image is among the first k of the gallery, by pixels or embedding", setting="{name}", forms=("", WHAT)),
     Entry("rank_median", "median rank", "median rank of the true image; 1 is first", "rank", "up", "{name}", ("", WHAT), digits=0),
     Entry("gallery", "gallery", "images that were looked among", "images", digits=0),

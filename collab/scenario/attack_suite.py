@@ -1,12 +1,16 @@
 """The suite of attacks that an audit adds to a scenario (ATTACKS 2), and who runs it; free of torch."""
 
 import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from collab.architectures import ARCHITECTURES
 from collab.scenario.plain_values import items
 
 Depth = Literal["quick", "full"]
+CONTROLS = {"control_plain": "plain", "control_noise": "noise"}
+"""The victims that an audit adds, and what they publish: every attack has to break the first, and none the second."""
+
 AUDITORS = ("auditor", "auditor_2")
 """The outsiders that an audit adds, so that two attacks are tried at a time; they publish nothing."""
 
@@ -26,6 +30,7 @@ QUICK: tuple[dict[str, Any], ...] = tuple(
         {"kind": "membership_inference", "candidates": 1000},
         {"kind": "membership_inference", "candidates": 1000, "by": "span"},
         {"kind": "membership_inference", "candidates": 1000, "by": "loss"},
+        {"kind": "membership_inference", "candidates": 1000, "by": "relative"},
         {"kind": "answer_membership", "candidates": 1000},
     )
 )
@@ -33,6 +38,7 @@ QUICK: tuple[dict[str, Any], ...] = tuple(
 
 FULL: tuple[dict[str, Any], ...] = (
     {"kind": "shadow_modules", "modules": 8, "images": 2500, "module_epochs": 6},
+    {"kind": "shadow_modules", "modules": 32, "images": 1250, "module_epochs": 3},
     {"kind": "leaked_module", "is_stolen": True, "start": "released", "epochs": 2},
     {"kind": "shadow_modules", "modules": 1, "images": 2500, "module_epochs": 6, "epochs": 2},
     {"kind": "shadow_modules", "modules": 4, "images": 2500, "module_epochs": 6, "epochs": 2},
@@ -54,7 +60,7 @@ FULL: tuple[dict[str, Any], ...] = (
     {"kind": "attribute_inference"},
     {"kind": "attribute_inference", "pairs": 100},
     {"kind": "membership_inference"},
-    *({"kind": "membership_inference", "by": way} for way in ("span", "means", "loss")),
+    *({"kind": "membership_inference", "by": way} for way in ("span", "means", "loss", "relative", "ratio")),
     {"kind": "answer_membership"},
 )
 """All there is, with curves over K and over the number of pairs; the auditors take turns, so the longest come first."""
@@ -69,21 +75,49 @@ DISCLOSURE: dict[Depth, dict[str, Any]] = {
 
 
 def add_auditors(content: dict[str, Any], depth: Depth) -> dict[str, Any]:
-    """A scenario's content with auditors that attack everybody who publishes, and with disclosure measured.
+    """A scenario's content with auditors that attack everybody who publishes, their controls, and disclosure measured.
 
-    What was played before stays as it is: auditors say nothing of images of their own, so that nobody has fewer for
-    them (`collab.participants.assignment`), and no pool names an auditor. They take names that no entity has.
+    What was played before stays as it is: auditors and controls say nothing of images of their own, so that nobody has
+    fewer for them (`collab.participants.assignment`), and no pool names them. They take names that no entity has.
     """
     entities = [entity for _, entity in items(content.get("entities"))]
     taken = {str(entity.get("name")).casefold() for entity in entities}
-    further = (f"{AUDITORS[0]}_{number}" for number in itertools.count(len(AUDITORS) + 1))
-    names = itertools.islice((name for name in itertools.chain(AUDITORS, further) if name not in taken), len(AUDITORS))
+    names = itertools.islice((name for name in _name_like(AUDITORS) if name not in taken), len(AUDITORS))
     attacks = [dict(each) for each in SUITES[depth] if each.get("depth", 0) <= _blocks_of_c(content)]
     auditors = [
         {"name": name, "kind": "auditor", "defense": "none", "options": {"attacks": attacks[place :: len(AUDITORS)]}}
         for place, name in enumerate(names)
     ]
-    return {"disclosure": DISCLOSURE[depth], **content, "entities": [*entities, *auditors]}
+    controls = [
+        {
+            "name": next(each for each in _name_like((name,)) if each not in taken),
+            "kind": "control", "defense": "none", "options": {"shows": shows, "of": donor},
+        }
+        for donor in _find_donor(content, entities)
+        for name, shows in CONTROLS.items()
+    ]  # fmt: skip
+    return {"disclosure": DISCLOSURE[depth], **content, "entities": [*entities, *controls, *auditors]}
+
+
+def _name_like(names: Sequence[str]) -> Iterator[str]:
+    """These names, then the first with numbers behind it."""
+    return itertools.chain(names, (f"{names[0]}_{number}" for number in itertools.count(len(names) + 1)))
+
+
+def _find_donor(content: dict[str, Any], entities: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Of whose images controls publish features: the first entity that is dealt some and has not pre-trained.
+
+    F and C know the images of whoever pre-trained: an attack on the release finds them whatever was published. Where
+    nobody else is dealt images it is that one all the same; nobody where all entities have sources of their own.
+    """
+    pretrain = (content.get("model") or {}).get("pretrain") or {}
+    leaders = {pretrain.get("by"), pretrain.get("decider_by")}
+    dealt = [
+        str(entity.get("name"))
+        for entity in entities
+        if entity.get("data") is None and (entity.get("share") is not None or entity.get("rows") is not None)
+    ]
+    yield from sorted(dealt, key=lambda name: name in leaders)[:1]
 
 
 def _blocks_of_c(content: dict[str, Any]) -> int:

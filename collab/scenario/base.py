@@ -61,6 +61,8 @@ class EntityOptions(Part):
 
     publishes: ClassVar[bool] = True
     """Whether it fits its defense and publishes; nobody can name in `pool` who does not."""
+    is_control: ClassVar[bool] = False
+    """Whether it is there for attacks to be tried on, and is no party: nothing but attacks is told of it."""
     is_late: ClassVar[bool] = False
     """Whether it begins only after all who are not late have published."""
     changes_features: ClassVar[bool] = False
@@ -71,6 +73,11 @@ class EntityOptions(Part):
     @property
     def leaves_after(self) -> str | None:
         """The row after which its shards are withdrawn; None for who stays."""
+        return None
+
+    @property
+    def images_of(self) -> str | None:
+        """The entity whose images it holds, all of them and no others; None of who has its own."""
         return None
 
     def attacks_on(self, peers: Sequence[str]) -> Sequence[tuple[str, "AttackOptions"]]:
@@ -189,6 +196,11 @@ class AttackOptions(Part):
     def setting(self) -> str:
         """What tells several attacks of one kind apart."""
         return ""
+
+    @property
+    def of_release(self) -> bool:
+        """Whether it asks about the released networks, and so about whoever pre-trained, and not about rows."""
+        return False
 
     @property
     def of_feature_modules(self) -> bool:

@@ -113,6 +113,11 @@ class EntityPart(Part):
         return self.share is None and self.rows is None and self.data is None
 
     @property
+    def is_publishing_party(self) -> bool:
+        """Whether it publishes, and is no control of attacks."""
+        return self.options.publishes and not self.options.is_control
+
+    @property
     def defenses(self) -> tuple[DefenseOptions, ...]:
         """The defenses that its features go through, in order."""
         return self.defense if isinstance(self.defense, tuple) else (self.defense,)
@@ -124,8 +129,8 @@ class EntityPart(Part):
 
     @property
     def publishes_rows(self) -> bool:
-        """Whether it publishes a row for each of its images."""
-        return self.options.publishes and self.form.is_of_own_rows
+        """Whether it publishes a row for each of its images, and is no control of attacks."""
+        return self.is_publishing_party and self.form.is_of_own_rows
 
     @property
     def opens_module(self) -> bool:

@@ -76,6 +76,11 @@ def find_part_mistakes(scenario: Scenario) -> Iterator[Finding]:
             entity.options.attacks_on(sorted(others))
         except ScenarioError as error:
             yield ("entities", place, "options"), str(error)
+        donor = entity.options.images_of
+        if donor is not None and (donor not in entities or entities[donor].is_onlooker or entities[donor].data):
+            dealt = [each.name for each in scenario.entities if not (each.is_onlooker or each.data)]
+            text = f"{donor!r} is dealt no images; name one of {', '.join(dealt) or 'nobody: each has its own source'}"
+            yield ("entities", place, "options"), text
     silent = {name: entity.kind for name, entity in entities.items() if not entity.options.publishes}
     for place, row in enumerate(scenario.refinements):
         for index, name in enumerate(row.pool):

@@ -46,7 +46,7 @@ def _everybody(scenario: "Scenario") -> Owners:
 
 
 def _publishers(scenario: "Scenario") -> Owners:
-    return tuple(entity.name for entity in scenario.entities if entity.options.publishes) or None
+    return tuple(entity.name for entity in scenario.entities if entity.is_publishing_party) or None
 
 
 def _publishers_of_rows(scenario: "Scenario") -> Owners:

@@ -90,19 +90,28 @@ class Planning:
         return tuple(entity.name for entity in self.scenario.entities if entity.options.publishes)
 
     @property
+    def parties(self) -> tuple[str, ...]:
+        """Those of them that are no controls of attacks: whose features something is told of."""
+        return tuple(entity.name for entity in self.scenario.entities if entity.is_publishing_party)
+
+    @property
     def row_publishers(self) -> tuple[str, ...]:
-        """Those of them that publish a row for each own image."""
+        """Those of the parties that publish a row for each own image."""
         return tuple(entity.name for entity in self.scenario.entities if entity.publishes_rows)
 
     @cached_property
     def attacks(self) -> tuple[tuple[str, str, AttackOptions], ...]:
-        """Who attacks whom with what, where what the victim publishes has anything that the attack is about."""
+        """Who attacks whom with what, where what the victim publishes has anything that the attack is about.
+
+        What asks about the release asks about whoever pre-trained; of others it is tried on controls alone.
+        """
         forms = {entity.name: entity.form for entity in self.scenario.entities}
+        learned = {self.leader, *(set(self.publishers) - set(self.parties))}
         return tuple(
             (entity.name, victim, attack)
             for entity in self.scenario.entities
             for victim, attack in entity.options.attacks_on(sorted({*self.publishers} - {entity.name}))
-            if attack.is_tried_on(forms[victim])
+            if attack.is_tried_on(forms[victim]) and (victim in learned or not attack.of_release)
         )
 
     def publishing(self, name: str, step: int) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from collab.participants.assignment import ORACLE
 from collab.stages.attack import Attack
 from collab.stages.base import Job, OracleStage, Planning
+from collab.stages.calibrate import CALIBRATE, Calibrate
 from collab.stages.decode import decoded
 from collab.stages.disclose import RECOGNIZE, disclosure_keys
 from collab.stages.keys import Keys
@@ -15,18 +16,21 @@ from collab.stages.trials import find_trials, make_trial_job
 class Judge(OracleStage):
     """The only place where an attack meets the truth."""
 
-    name, version = "judge", 6
+    name, version = "judge", 7
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for each trial."""
         recognize = () if planning.scenario.disclosure is None else (RECOGNIZE,)
         for number, trial in enumerate(find_trials(planning)):
-            needs = (trial.name_job("attack"), f"publish {trial.victim}", "decode oracle", *recognize)
+            needs = (trial.name_job("attack"), f"publish {trial.victim}", "decode oracle", "decode heldout", *recognize)
+            needs += (CALIBRATE,) if trial.attack.answers == "images" else ()
             name, place = trial.name_job("judge"), (number, 3)
             yield make_trial_job(self, trial, name, place, needs, participant=ORACLE, labels=trial.labels)
 
     def key(self, keys: Keys, job: Job) -> str:
-        """The answer, what was published, the oracle's images, and who looks at reconstructions."""
+        """The answer, what was published, the oracle's images, held-out ones, and who looks at reconstructions."""
         options, seen = disclosure_keys(keys)
+        seen += [decoded(keys, "heldout")]
+        seen += [Calibrate.key_of(keys)] if job.order.attack.answers == "images" else []
         used = [Attack.key_of(keys, job.order), Publish.key_of(keys, job.order.victim), decoded(keys, ORACLE), *seen]
         return keys.make(Judge, ORACLE, options | ({"metrics": keys.metrics} if keys.metrics else {}), used)

@@ -19,7 +19,7 @@ class Poison(EntityStage):
         """One of each entity that publishes."""
         for name in planning.publishers:
             needs = (f"featurize {name}", f"reconstruct {planning.leader}", "featurize heldout")
-            labels = ((stage_rows.TABLES_1_2, name),)
+            labels = ((stage_rows.TABLES_1_2, name),) if name in planning.parties else ()
             yield Job(f"poison {name}", name, self.name, planning.publishing(name, 1), needs, labels)
 
     @staticmethod
@@ -45,7 +45,7 @@ class Publish(EntityStage):
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity that publishes."""
         for name in planning.publishers:
-            needs, labels = (f"poison {name}",), ((stage_rows.PUBLISH, name),)
+            needs, labels = (f"poison {name}",), ((stage_rows.PUBLISH, name),) if name in planning.parties else ()
             yield Job(f"publish {name}", name, self.name, planning.publishing(name, 2), needs, labels)
 
     @staticmethod

@@ -14,7 +14,7 @@ from collab.attacks.attribute_inference import AttributeInference, attributes_of
 from collab.attacks.base import Attack, Knowledge, Pairs, classify_adversary
 from collab.attacks.distribution_matching import DistributionMatching, Moments, eigen_map, transport_map, zca_map
 from collab.attacks.leaked_module import LeakedModule
-from collab.attacks.leaked_pairs import LeakedPairs
+from collab.attacks.leaked_pairs import LeakedPairs, Repaired
 from collab.attacks.linear import Grams, patches
 from collab.attacks.matching import Matching, mutual
 from collab.attacks.membership_inference import MembershipInference, class_means, explain_share, trace_means
@@ -314,6 +314,13 @@ def test_who_has_the_module_undoes_it_and_sees_nothing_where_it_hides_all() -> N
     prior = ssim(class_mean_prior(IMAGES[:ROWS], LABELS[:ROWS]), IMAGES[:ROWS]).mean()
     assert ssim(shown("D3"), IMAGES[:ROWS]).mean() > 0.9
     assert ssim(shown("D6"), IMAGES[:ROWS]).mean() < prior
+
+
+def test_a_trained_inverse_is_made_again_of_its_weights() -> None:
+    ridge = Grams.of(FEATURES[:20], FEATURES[:20], 3).solve(0.1, 3)
+    one = Repaired(ridge, Unfold(), CHANNELS)
+    again = Repaired.of_state(one.state_dict(), Unfold())
+    assert torch.equal(again(FEATURES[:4]), one(FEATURES[:4]))
 
 
 def test_members_vary_as_mixtures_of_them_do() -> None:

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from collab.errors import DataError
-from collab.metrics.priors import class_mean_prior, mean_image_prior, unrelated_prior
+from collab.metrics.priors import class_mean_prior, guess_from_others, mean_image_prior, unrelated_prior
 from collab.metrics.visual import l1
 
 
@@ -59,3 +59,14 @@ def test_one_image_has_no_prior() -> None:
     for prior in (mean_image_prior, lambda x: unrelated_prior(x, torch.Generator())):
         with pytest.raises(DataError, match="at least two"):
             prior(numbered(0.5))
+
+
+def test_who_has_other_images_guesses_their_means_and_never_what_is_asked_for() -> None:
+    others = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 3, 2, 2)
+    asked = torch.tensor([0, 1, 7])
+    guessed = guess_from_others(others, torch.tensor([0, 0, 1, 1]), asked, torch.Generator().manual_seed(0))
+    assert [float(image.mean()) for image in guessed["mean"]] == [1.5, 1.5, 1.5]
+    assert [float(image.mean()) for image in guessed["class_mean"]] == [0.5, 2.5, 1.5]  # of class 7 there is none
+    assert {float(image.mean()) for image in guessed["unrelated"]} <= {0.0, 1.0, 2.0, 3.0}
+    with pytest.raises(DataError, match="no other image to guess from"):
+        guess_from_others(others[:0], asked[:0], asked, torch.Generator())

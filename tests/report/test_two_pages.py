@@ -10,7 +10,7 @@ from collab.report.attack_page.cells import judge_attacks, name_defenses
 from collab.report.attack_page.failed import find_failures
 from collab.report.attack_page.page import write_audit
 from collab.report.attack_page.verdicts import describe_verdicts, find_worst_by_defense, judge_defenses
-from collab.report.attack_page.words import CANNOT, R_IS_BLIND
+from collab.report.attack_page.words import CANNOT, NO_SCALE
 from collab.report.pages.page import write_page
 from collab.results.opened import Opened, open_run
 from collab.results.table import read_results
@@ -81,7 +81,7 @@ def test_both_pages_say_the_same_of_every_defense(which: str, request: pytest.Fi
     assert set(worst) == {"dpm", "none"}
     judged = judge_defenses(judge_attacks(run))
     assert worst == {defense: each.cell.word for defense, each in find_worst_by_defense(judged).items()}
-    assert first_words(run).startswith(describe_verdicts(judged, name_defenses(run.scenario.entities)))
+    assert first_words(run).startswith(describe_verdicts(judged, name_defenses(run.scenario)))
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     glance = page[page.index('id="glance-caption"') :].partition("</table>")[0]
     for name, defense in (("a1", "dpm"), ("a12", "none")):
@@ -119,7 +119,7 @@ def test_a_blind_reconstructor_judges_nobody_and_matching_is_judged_all_the_same
     assert words["straw_man"] == [CANNOT, CANNOT]
     matching = next(word for attack, word in words.items() if attack.startswith("matching"))
     assert matching[1] == "broken"
-    assert f"straw_man: {R_IS_BLIND}" not in str([line for line in lines(blind, "verdicts") if line[2] != CANNOT])
+    assert f"straw_man: {NO_SCALE}" not in str([line for line in lines(blind, "verdicts") if line[2] != CANNOT])
 
 
 def test_a_cell_counts_exactly_its_own_attack_though_a_name_begins_with_another(seeing: Opened) -> None:

@@ -226,7 +226,20 @@ def test_no_mistake_names_an_auditor() -> None:
 
 def test_auditors_take_names_that_nobody_has(small: Small) -> None:
     taken = audited("entities.a4.name=auditor", "refinements=[]", "expect=null").entities
-    assert [entity.name for entity in taken][3:] == ["auditor", "auditor_2", "auditor_3"]
+    assert [entity.name for entity in taken if entity.kind == "auditor"] == ["auditor_2", "auditor_3"]
+    taken = audited("entities.a4.name=control_plain", "refinements=[]", "expect=null").entities
+    assert [entity.name for entity in taken if entity.kind == "control"] == ["control_plain_2", "control_noise"]
+
+
+def test_a_control_holds_the_images_of_somebody_who_is_dealt_some(small: Small, tmp_path: Path) -> None:
+    found = audited()
+    assert held(found)["control_plain"] == held(found)["control_noise"] == held(small())["a2"]  # a1 has pre-trained
+    content = found.model_dump(mode="json", by_alias=True)
+    controls = [entity for entity in content["entities"] if entity["kind"] == "control"]
+    for donor in ("a9", "auditor"):
+        controls[0]["options"]["of"] = donor
+        with pytest.raises(ScenarioError, match=f"'{donor}' is dealt no images; name one of a1, a2, a3, a4"):
+            Prepared.of(read_scenario_of(content, tmp_path), Where("inprocess", out=tmp_path))
 
 
 # ---- one job -------------------------------------------------------------------------------------------------------

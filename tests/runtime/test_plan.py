@@ -7,6 +7,7 @@ import pytest
 from collab.participants.assignment import ORACLE
 from collab.runtime.host import deal_hosts
 from collab.runtime.plan import plan
+from collab.scenario.attack_suite import CONTROLS
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.scenario.rows import list_played_rows
@@ -152,6 +153,6 @@ def test_modules_are_attacked_where_features_pass_through_one() -> None:
     for job in jobs:
         if job.stage == "attack" and job.participant.startswith("auditor") and job.attack is not None:
             victims.setdefault(job.attack, set()).add(str(job.victim))
-    everybody = {"plain", "obfuscated", "poisoned", "collaborator"}
+    everybody = {"plain", "obfuscated", "poisoned", "collaborator", *CONTROLS}
     assert victims["leaked_module"] == victims["optimization_inversion[decider]"] == everybody
     assert victims["shadow_modules[8]"] == victims["optimization_inversion[module]"] == everybody - {"obfuscated"}

@@ -62,7 +62,7 @@ def find_failures(run: Opened, cells: Sequence[Cell] | None = None) -> tuple[Fai
     results, protected = Results(run.rows), [each for each in run.scenario.entities if each.protection != "none"]
     shown = {each.name: find_disclosure(results, each.name, run.pictures) for each in protected}
     visible = _find_visible([each for each in shown.values() if each is not None])
-    names = name_defenses(run.scenario.entities)
+    names = name_defenses(run.scenario)
     worst = find_worst_by_defense(judge_defenses(judge_attacks(run) if cells is None else cells))
     failures = []
     for entity in protected:

@@ -4,9 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from collab.report.attack_page.cells import Cell, judge_attacks, name_defenses
+from collab.report.attack_page.controls import judge_controls
 from collab.report.attack_page.failed import WHAT_TO_DO, draw_attack_sheet, find_failures
 from collab.report.attack_page.shown import find_nearest
-from collab.report.attack_page.tables import tabulate_details, tabulate_matrix, tabulate_numbers, tabulate_verdicts
+from collab.report.attack_page.tables import (
+    tabulate_controls,
+    tabulate_details,
+    tabulate_matrix,
+    tabulate_numbers,
+    tabulate_verdicts,
+)
 from collab.report.drawing import fill_in, inline_svg, same_for_everybody
 from collab.report.figures.curves import draw_panels
 from collab.report.figures.sheets import ContactSheet
@@ -24,7 +31,8 @@ def write_audit(run: Path | Opened) -> Path | None:
     cells, target = judge_attacks(opened), opened.folder / "audit.html"
     page = fill_in(
         "audit.html", scenario=opened.scenario, run=opened, matrix=tabulate_matrix(cells),
-        verdicts=tabulate_verdicts(cells), curves=tabulate_numbers(cells), details=tabulate_details(cells),
+        verdicts=tabulate_verdicts(cells), controls=tabulate_controls(judge_controls(opened)),
+        curves=tabulate_numbers(cells), details=tabulate_details(cells),
         failures=find_failures(opened, cells), what_to_do=WHAT_TO_DO,
         frontier=draw_frontier(opened, cells), sheets=_sheets(opened, cells),
         notice=FOR_CHOOSING if opened.scenario.data.is_for_choosing else "",
@@ -60,7 +68,7 @@ def draw_frontier(run: Opened, cells: Sequence[Cell]) -> str:
 
 def _costs(run: Opened) -> dict[str, list[float]]:
     """By defense what the main metric of C loses on what each of its entities publishes."""
-    names, main, results = name_defenses(run.scenario.entities), run.scenario.data.main_metric, Results(run.rows)
+    names, main, results = name_defenses(run.scenario), run.scenario.data.main_metric, Results(run.rows)
     costs: dict[str, list[float]] = {}
     for entity, defense in names.items():
         plain, poisoned = (results.find("tables_1_2", entity, f"{main.name}_{of}") for of in ("original", "poisoned"))
@@ -71,7 +79,7 @@ def _costs(run: Opened) -> dict[str, list[float]]:
 
 def _gains(run: Opened) -> dict[str, list[float]]:
     """By defense what the rows gain whose pool is one entity with it, over own features alone (or the control)."""
-    names, main, results = name_defenses(run.scenario.entities), run.scenario.data.main_metric, Results(run.rows)
+    names, main, results = name_defenses(run.scenario), run.scenario.data.main_metric, Results(run.rows)
     features = [row for row in run.scenario.refinements if row.is_refining and not row.unpoisoned]
     alone = {name: results.find(f"c_own_{name}", name, main.name) for name in names}
     alone |= {str(row.entity): results.find(str(row.name), row.entity, main.name) for row in features if not row.pool}
@@ -85,7 +93,7 @@ def _gains(run: Opened) -> dict[str, list[float]]:
 
 def _sheets(run: Opened, cells: Sequence[Cell]) -> list[tuple[str, ContactSheet]]:
     """Truth and answer of the attacks that rebuild most: for each defense an outsider's, and anybody's."""
-    names, made = name_defenses(run.scenario.entities), dict[str, ContactSheet]()
+    names, made = name_defenses(run.scenario), dict[str, ContactSheet]()
     outsiders = {(cell.defense, cell.attack) for cell in cells if cell.adversary == "outsider"}
     for defense in dict.fromkeys(cell.defense for cell in cells):
         results = [each for each in run.rows if each.attack and names.get(str(each.entity)) == defense]

@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 
 from collab.report.attack_page.cells import Cell
+from collab.report.attack_page.controls import Control
 from collab.report.attack_page.verdicts import find_worst, judge_defenses
-from collab.report.attack_page.words import CANNOT, CONTROL_FAILED, NOTHING, R_IS_BLIND
+from collab.report.attack_page.words import CANNOT, CONTROL_FAILED, NO_SCALE, NOTHING
 from collab.report.cells import Table
 from collab.results.figure import Figure
 
@@ -23,11 +24,11 @@ def tabulate_matrix(cells: Sequence[Cell]) -> Table:
         (attack, *(word(defense, attack) for defense in defenses)) for attack in dict.fromkeys(c.attack for c in cells)
     ]
     note = (
-        "broken: leakage of .5 or more (0 is the best guess without features, 1 what the released R makes of plain "
+        "broken: leakage of .5 or more (0 is the best guess without features, 1 what leaked_module makes of plain "
         "features), or a fifth of the rows matched or re-identified. leaks: its victims' "
         "score is clearly above the guess, so clearly that all attacks on a defense that gives nothing away would look "
-        "like that in 2.5 % of audits at most (Holm). "
-        f"{CONTROL_FAILED}: it finds nothing here, nor where it must. {CANNOT}: {R_IS_BLIND}, so that leakage has no "
+        "like that in 2.5 % of audits at most (Holm). Whoever pre-trained is in no average with others. "
+        f"{CONTROL_FAILED}: it finds nothing here, nor where it must. {CANNOT}: {NO_SCALE}, so that leakage has no "
         "scale."
     )
     return Table("Attacks by defenses", ("attack", *defenses), tuple(lines), (note,))
@@ -48,6 +49,24 @@ def tabulate_verdicts(cells: Sequence[Cell]) -> Table:
         "A lower bound: no attack here uses a strong image prior, such as a GAN or a diffusion model."
     )
     return Table("Verdicts", ("defense", "adversary", "verdict", "how"), tuple(lines), (note,))
+
+
+def tabulate_controls(controls: Sequence[Control]) -> Table | None:
+    """For each attack what it found where it must find something, and where it must not; None without controls."""
+    if not controls:
+        return None
+    lines = [
+        (each.attack, each.plain or "—", each.noise or "—", {"": "holds"}.get(each.problem, "failed"))
+        for each in controls
+    ]  # fmt: skip
+    note = (
+        "Two victims that the audit adds, with images of an entity that has not pre-trained, where there is one. "
+        "The first publishes features as they are: each attack must find something there. The second publishes noise "
+        "with the moments of each channel: none may. An attack on the release has to find whoever pre-trained instead. "
+        "A collaborator's may rest on its own module, and is held against noise alone. What an attack does that failed "
+        f"here says nothing of anybody: {CONTROL_FAILED}."
+    )
+    return Table("Attacks under control", ("attack", "in plain features", "in noise", "control"), tuple(lines), (note,))
 
 
 def tabulate_details(cells: Sequence[Cell]) -> Table:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from collab.report.attack_page.cells import UNKNOWN, Cell, judge_attacks
-from collab.report.attack_page.words import CANNOT, CONTROL_FAILED, R_IS_BLIND, WORDS
+from collab.report.attack_page.attempts import UNKNOWN
+from collab.report.attack_page.cells import Cell, judge_attacks
+from collab.report.attack_page.words import CANNOT, CONTROL_FAILED, NO_SCALE, WORDS
 from collab.results.opened import Opened
 from collab.results.table import Result
 from collab.results.words import join_names
@@ -95,7 +96,7 @@ def describe_verdicts(judged: Sequence[Judgement], defenses: Mapping[str, str]) 
             WORDS[1]: f"Leaks to {adversaries}",
             WORDS[0]: "Not broken by this suite",
             CONTROL_FAILED: "Control failed",
-            CANNOT: f"Cannot be judged: {R_IS_BLIND}",
+            CANNOT: f"Cannot be judged: {NO_SCALE}",
         }[word]
         clauses = [_told(each, defenses) for each in here[:MOST_NAMED]]
         more = f"; and {len(here) - MOST_NAMED} more defenses" if len(here) > MOST_NAMED else ""

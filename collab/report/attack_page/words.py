@@ -21,12 +21,12 @@ CONTROL_FAILED = "control failed"
 """The attack finds nothing here, nor where it must find something."""
 
 CANNOT = "cannot be judged"
-"""Images were rebuilt, no nearer than a guess, but R makes no more of plain features either: leakage has no scale."""
+"""Images were rebuilt, no nearer than a guess, and plain features show no more than that: leakage has no scale."""
 
 NOTHING = "—"
 """What stands where nothing was scored that could be compared."""
 
-R_IS_BLIND = "R rebuilds nothing from plain features"
+NO_SCALE = "plain features show no more than a guess"
 
 
 Scored = Mapping[str, Result]
@@ -80,7 +80,7 @@ def choose_word(
     level, how = max(levels, key=lambda reached: reached[0], default=(0, ""))
     is_blind = bool(_likeness(victims)) and not _leakages(victims)
     if is_blind and level == 0:
-        return CANNOT, R_IS_BLIND
+        return CANNOT, NO_SCALE
     if not levels:
         alarms = pool(victims, "match_sure")
         sure = "nothing was scored" if alarms is None else f"{100 * alarms.value:.0f} % of the rows called sure"
@@ -96,7 +96,7 @@ def list_looks(victims: Sequence[Scored]) -> list[Look]:
 
 
 def pick_leakage(victims: Sequence[Scored]) -> Figure | None:
-    """The larger of the leakages by SSIM and by pdist; None where R makes no more of plain features than a guess."""
+    """The larger of the leakages by SSIM and by pdist; None where plain features show no more than a guess."""
     scores = (pool(victims, metric) for metric in LEAKAGES)
     return max(filter(None, scores), key=lambda score: score.value, default=None)
 
@@ -116,9 +116,9 @@ def _by_images(victims: Sequence[Scored]) -> list[Look]:
         if own is None or guess is None:
             return []
         chance = (own - guess).chance_above(0.0)
-        return [Look(chance, False, f"SSIM {own}, and the best guess has {guess}; {R_IS_BLIND}")]
+        return [Look(chance, False, f"SSIM {own}, and the best guess has {guess}; {NO_SCALE}")]
     with_scale = sum(any(MetricName.parse(name).quantity == "leakage" for name in each) for each in victims)
-    blind = f", of {with_scale} of {len(victims)} victims: of the others {R_IS_BLIND}" * (with_scale < len(victims))
+    blind = f", of {with_scale} of {len(victims)} victims: of the others {NO_SCALE}" * (with_scale < len(victims))
     # The larger of two was picked: both are looks.
     return [
         Look(each.chance_above(0.0), each.value >= BROKEN_LEAKAGE, f"leakage {each}{blind}")

@@ -234,7 +234,7 @@ def _rule(
     if not entity.options.publishes:
         return Ruling(entity.name, entity.protection, SILENT, "It sends nothing, so it discloses nothing.", ())
     failure = next((each for each in failures if each.entity == entity.name), None)
-    defense = name_defenses(run.scenario.entities)[entity.name]
+    defense = name_defenses(run.scenario)[entity.name]
     worst = find_worst(cell for cell in cells if cell.defense == defense and entity.name in cell.victims)
     helped = [gain for gain in gains if gain.change.direction > 0]
     if failure is not None:
@@ -289,9 +289,9 @@ def _describe_means(run: Opened) -> Iterator[Means]:
     """Each defense once; a chain is described by its parts."""
     results, main = Results(run.rows), run.scenario.data.main_metric
     owners: dict[str, list[EntityPart]] = {}
-    names = name_defenses(run.scenario.entities)
+    names = name_defenses(run.scenario)
     for entity in run.scenario.entities:
-        if entity.options.publishes:
+        if entity.is_publishing_party:
             owners.setdefault(names[entity.name], []).append(entity)
     guess = results.like("c_public", None, "ssim", "prior_class_mean")
     for name, entities in owners.items():

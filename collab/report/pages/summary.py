@@ -121,7 +121,7 @@ def summarize(
         for of in ("", LOCAL)
     )
     shown = tuple(filter(None, (find_disclosure(results, entity.name, pictures) for entity in scenario.entities)))
-    judged, defenses = judge_defenses(cells), name_defenses(scenario.entities)
+    judged, defenses = judge_defenses(cells), name_defenses(scenario)
     worst = find_worst_by_defense(judged)
     victims = {name for cell in cells for name in cell.victims}
     verdicts = {

@@ -235,7 +235,7 @@ def _attacks(results: Results) -> Table:
     notes = (
         "Images rebuilt from the rows that the victim published; worst: of the image or its negative. class mean: SSIM "
         "of a guess from labels alone. leakage, by SSIM of the image or its negative: 0 is what the best guess scores, "
-        "1 what R makes of plain features. named: by the independent network of the disclosure tables.",
+        "1 what leaked_module makes of plain features. named: by the independent network of the disclosure tables.",
         state_basis(results.attacks),
     )
     return Table("Attacks by collaborators", columns, tuple(lines), notes)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from collab.participants.oracle import Oracle
-from collab.participants.scoring import priors
+from collab.participants.scoring import guesses, priors
 from collab.stages.base import Job, Playing
 from collab.training.progress import Progress
 from collab.types import Report
@@ -16,6 +16,7 @@ def play(oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> R
     count = min(len(oracle.heldout), 2000)
     images = oracle.heldout.take(np.arange(count), oracle.compute.device)
     labels = torch.from_numpy(oracle.heldout.classes[:count]).to(oracle.compute.device)
-    guesses = priors(images, labels, oracle.stream("priors").torch("unrelated"), oracle.scenario.seed)
+    guessed = guesses(images, labels, oracle.stream("priors").torch("unrelated"))
+    scored = priors(guessed, images, oracle.scenario.seed)
     chance = oracle.task.chance(oracle.heldout_features[1])
-    return Report((*oracle.score_features(oracle.released.decider), *chance, *guesses))
+    return Report((*oracle.score_features(oracle.released.decider), *chance, *scored))

@@ -1,23 +1,25 @@
 """The oracle scores what an adversary answered: the only place where an attack meets the truth."""
 
-from functools import partial
-
 import numpy as np
 import torch
 from torch import Tensor
 
+from collab.attacks.leaked_pairs import Repaired
 from collab.metric import MetricName
 from collab.metrics.audit import LEAST_SCORES, epsilon_lower_bound
+from collab.metrics.priors import guess_from_others
+from collab.models.freeze import freeze
 from collab.participants import disclosure
 from collab.participants.attacking import guess_name
 from collab.participants.disclosure import by_row, compare, to_uint8
 from collab.participants.guessing import attribute_measures, match_measures, membership_measures
 from collab.participants.oracle import Oracle
-from collab.participants.scoring import PICTURES, guesses, likeness, means, priors, worst_and_median
+from collab.participants.scoring import PICTURES, likeness, means, priors, worst_and_median
 from collab.results.metric import of_images
 from collab.scenario.base import Dp
 from collab.stages.base import Job, Playing
 from collab.stages.trials import Trial
+from collab.stages.work.calibrate import INVERSE
 from collab.stages.work.hand_out import candidates_of
 from collab.store.codec import store_and_read
 from collab.store.pictures import judged_file
@@ -25,6 +27,9 @@ from collab.store.private import private_folder
 from collab.store.release import read_release
 from collab.training.progress import Progress
 from collab.types import Measure, Report
+
+MOST_OTHERS = 4096
+"""Held-out images from which is guessed what an image of a class looks like."""
 
 
 def play(oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> Report:
@@ -39,7 +44,8 @@ def play(oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> R
             return _judge_images(oracle, trial, answer.to(oracle.compute.device).float() / 255)
         case "attributes":
             truth = oracle.images_at(oracle.published_rows(trial.victim)[: len(answer)])
-            return Report(attribute_measures(answer, truth, oracle.scenario.seed))
+            others = oracle.heldout.at(slice(MOST_OTHERS))
+            return Report(attribute_measures(answer, truth, others, oracle.scenario.seed))
         case "matches":
             _, places = candidates_of(oracle, trial)
             return Report(match_measures(answer, torch.from_numpy(places), oracle.scenario.seed))
@@ -66,18 +72,21 @@ def _judge_images(oracle: Oracle, trial: Trial, rebuilt: Tensor) -> Report:
     truth = oracle.images_at(attacked)
     images = truth.take(np.arange(len(truth)), device)
     seed, labels = oracle.scenario.seed, torch.from_numpy(truth.classes).to(device)
-    unrelated = partial(oracle.stream("judge").torch, f"unrelated {trial.victim}")
+    heldout = oracle.heldout.at(slice(MOST_OTHERS))  # images of the same classes that are nobody's
+    guessed = guess_from_others(
+        heldout.take(np.arange(len(heldout)), device), torch.from_numpy(heldout.classes).to(device), labels,
+        oracle.stream("judge").torch(f"unrelated {trial.victim}"),
+    )  # fmt: skip
+    inverse = Repaired.of_state(read_release(oracle.private, INVERSE)[0], oracle.new_reconstructor())
+    freeze(oracle.compute.place(inverse))
 
     def opened(rows: np.ndarray) -> Tensor:
+        features = store_and_read(oracle.features(images[rows]), oracle.spec.dtype)
         with torch.no_grad(), oracle.compute.autocast():
-            features = oracle.released.featurizer(images[rows])
-        return oracle.reconstruction(store_and_read(features, oracle.spec.dtype))
+            return inverse(features.to(device).float()).float()
 
     by_attack, by_open = (compare(shown, by_row(images), labels, oracle.eye) for shown in (by_row(rebuilt), opened))
-    by_guess = {
-        name: compare(by_row(guess), by_row(images), labels, oracle.eye)
-        for name, guess in guesses(images, labels, unrelated()).items()
-    }
+    by_guess = {name: compare(by_row(guess), by_row(images), labels, oracle.eye) for name, guess in guessed.items()}
     ssim_max = next(name for name in by_attack if MetricName.parse(name).quantity == "ssim_max")
     worst, _ = worst_and_median(by_attack[ssim_max].numpy())
     shown = np.concatenate([worst, np.arange(min(PICTURES, len(images)))])
@@ -86,7 +95,7 @@ def _judge_images(oracle: Oracle, trial: Trial, rebuilt: Tensor) -> Report:
     measures = [
         *(score for score in likeness(rebuilt, images, seed) if score.metric not in by_attack),
         *means({name: metric(rebuilt, images) for name, metric in of_images(oracle.metrics).items()}, seed),
-        *priors(images, labels, unrelated(), seed),
+        *priors(guessed, images, seed),
         *disclosure.comparison_measures(by_attack, seed),
         *means({f"{metric}_open": values for metric, values in by_open.items()}, seed),
         *disclosure.leakage_measures(by_attack, by_open, by_guess, seed),

@@ -7,24 +7,33 @@ import pytest
 
 from collab.metrics.intervals import share_interval
 from collab.report.attack_page.cells import judge_attacks, name_defenses
+from collab.report.attack_page.controls import NO_MEMBERS, NOTHING_IN_PLAIN, SOMETHING_IN_NOISE, judge_controls
 from collab.report.attack_page.page import _gains, draw_frontier, write_audit
-from collab.report.attack_page.tables import tabulate_details, tabulate_matrix, tabulate_numbers, tabulate_verdicts
+from collab.report.attack_page.tables import (
+    tabulate_controls,
+    tabulate_details,
+    tabulate_matrix,
+    tabulate_numbers,
+    tabulate_verdicts,
+)
 from collab.report.attack_page.verdicts import describe_verdicts, judge_defenses
-from collab.report.attack_page.words import BROKEN_LEAKAGE, CANNOT, CONTROL_FAILED, R_IS_BLIND
+from collab.report.attack_page.words import BROKEN_LEAKAGE, CANNOT, CONTROL_FAILED, NO_SCALE
 from collab.results.opened import open_run
 from collab.results.table import Result, write_results
-from collab.scenario.attack_suite import AUDITORS, FULL, QUICK, add_auditors
+from collab.scenario.attack_suite import AUDITORS, CONTROLS, FULL, QUICK, add_auditors
 from collab.scenario.reader import read_scenario, to_yaml
 from collab.store.ledger import write_ledger
 from tests.places import TINY
 
 SCENARIO = TINY
+LED = "model.pretrain.by=a4"
+"""Who pre-trained stands alone: in these tests that is none of the victims."""
 
 
 def made(folder: Path, rows: list[Result], jobs: dict[str, dict[str, object]] | None = None) -> Path:
     """A run directory of the tiny scenario with these results."""
     folder.mkdir()
-    (folder / "scenario.yaml").write_text(to_yaml(read_scenario(SCENARIO).scenario))
+    (folder / "scenario.yaml").write_text(to_yaml(read_scenario(SCENARIO, [LED]).scenario))
     write_results(folder / "results.parquet", rows)
     write_ledger(folder / "ledger.parquet", [])
     named = {
@@ -96,7 +105,7 @@ def test_victims_of_one_defense_are_one_cell_whose_interval_knows_both(tmp_path:
 
 
 def test_a_time_is_that_of_its_own_tasks_though_names_begin_alike(tmp_path: Path) -> None:
-    text = SCENARIO.read_text().partition("refinements:")[0] + "refinements: []\n"
+    text = SCENARIO.read_text().replace("by: a1", "by: a4").partition("refinements:")[0] + "refinements: []\n"
     text = text.replace(
         "name: a2, share: 0.10, defense: {kind: dpm, blocks: 2",
         "name: a12, share: 0.10, defense: {kind: dpm, blocks: 3",
@@ -161,12 +170,12 @@ def test_where_r_rebuilds_nothing_no_part_of_the_page_builds_on_leakage(tmp_path
     run = open_run(made(tmp_path / "blind", rows))
     cells = judge_attacks(run)
     assert tabulate_verdicts(cells).lines == (
-        ("dpm", "insider", CANNOT, f"straw_man: {R_IS_BLIND} (1 attack, 2 victims, 100 rows)"),
+        ("dpm", "insider", CANNOT, f"straw_man: {NO_SCALE} (1 attack, 2 victims, 100 rows)"),
     )
     assert tabulate_matrix(cells).lines == (("straw_man", CANNOT),)
     assert (tabulate_numbers(cells), draw_frontier(run, cells), tabulate_details(cells).lines[0][2]) == (None, "", "—")
-    told = describe_verdicts(judge_defenses(cells), name_defenses(run.scenario.entities))
-    assert told == f"Cannot be judged: {R_IS_BLIND}: what a1 and a2 publish (dpm), one attack."
+    told = describe_verdicts(judge_defenses(cells), name_defenses(run.scenario))
+    assert told == f"Cannot be judged: {NO_SCALE}: what a1 and a2 publish (dpm), one attack."
     matched = [found("matching", "a1", "match_top1", 0.9), found("matching", "a1", "match_chance", 0.01, None)]
     told = describe_verdicts(
         judge_defenses(judge_attacks(open_run(made(tmp_path / "matched", [*rows, *matched])))), {"a1": "dpm"}
@@ -188,14 +197,14 @@ def test_of_victims_of_whom_r_rebuilds_nothing_leakage_says_so(tmp_path: Path) -
     ]
     (cell,) = judge_attacks(open_run(made(tmp_path / "run", rows)))
     assert cell.word == "broken"
-    assert cell.how == f"leakage 0.70 [0.69, 0.71], of 1 of 2 victims: of the others {R_IS_BLIND}"
+    assert cell.how == f"leakage 0.70 [0.69, 0.71], of 1 of 2 victims: of the others {NO_SCALE}"
 
 
 def test_a_control_holds_for_all_victims_that_a_rehearsal_serves(tmp_path: Path) -> None:
     rows = [found("any", who, "leakage[ssim_max]", 0.0) for who in ("a1", "a2")] + [found("any", "a1", "control", 0.0)]
     jobs = {who: job("attack", "any", who, rehearsed_on="a1") for who in ("a1", "a2")}
     run = made(tmp_path / "run", rows, jobs)
-    (run / "scenario.yaml").write_text(to_yaml(read_scenario(SCENARIO, ["entities.a2.defense.blocks=3"]).scenario))
+    (run / "scenario.yaml").write_text(to_yaml(read_scenario(SCENARIO, [LED, "entities.a2.defense.blocks=3"]).scenario))
     assert [cell.word for cell in judge_attacks(open_run(run))] == [CONTROL_FAILED, CONTROL_FAILED]
 
 
@@ -203,7 +212,7 @@ def test_who_finds_nothing_in_plain_features_says_nothing_of_poisoned_ones(tmp_p
     def words(plain: float, adversary: str) -> list[str]:
         rows = [found("any", name, "leakage[ssim_max]", value) for name, value in (("a1", 0.0), ("a2", plain))]
         run = made(tmp_path / f"{plain} {adversary}", rows)
-        text = to_yaml(read_scenario(SCENARIO, ["entities.a2.defense=none"]).scenario)
+        text = to_yaml(read_scenario(SCENARIO, [LED, "entities.a2.defense=none"]).scenario)
         (run / "scenario.yaml").write_text(text)
         record = json.loads((run / "record.json").read_text())
         for each in record["jobs"].values():
@@ -239,10 +248,65 @@ def test_k50_is_the_least_number_of_pairs_that_shows_half_of_what_a_leaked_modul
 
 
 def test_defenses_of_other_options_have_other_names() -> None:
-    stated = read_scenario(SCENARIO, ["entities.a2.defense.blocks=3"]).scenario
-    names = name_defenses(stated.entities)
+    stated = read_scenario(SCENARIO, [LED, "entities.a2.defense.blocks=3"]).scenario
+    names = name_defenses(stated)
     assert names["a1"] == names["a3"] == "dpm"
     assert names["a2"] == "dpm of a2"
+
+
+def test_whoever_pre_trained_is_in_no_average_with_others(tmp_path: Path) -> None:
+    names = name_defenses(read_scenario(SCENARIO).scenario)
+    assert names == {"a1": "dpm of a1", "a2": "dpm", "a3": "dpm", "a4": "dpm"}
+    alone = name_defenses(read_scenario(SCENARIO, ["entities.a1.defense=none"]).scenario)
+    assert alone["a1"] == "none"  # nobody else publishes plain features
+    assert "control_plain" not in name_defenses(read_scenario(SCENARIO, audit="quick").scenario)
+
+
+CONTROLLED = {
+    "works": (0.8, 0.0, ""), "blind": (0.01, 0.0, NOTHING_IN_PLAIN), "leaks": (0.8, 0.4, SOMETHING_IN_NOISE),
+}  # fmt: skip
+"""Leakage of attacks in plain features and in noise, and what is wrong with them."""
+
+
+def test_attacks_are_held_against_plain_features_and_against_noise(tmp_path: Path) -> None:
+    rows = [
+        found(attack, entity, "leakage[ssim_max]", value)
+        for attack, (plain, noise, _) in CONTROLLED.items()
+        for entity, value in (("control_plain", plain), ("control_noise", noise), ("a2", 0.3), ("a4", 0.0))
+    ]
+    run = made(tmp_path / "run", rows)
+    stated = read_scenario(SCENARIO, ["entities.a4.defense=none"], audit="quick").scenario
+    (run / "scenario.yaml").write_text(to_yaml(stated))
+    opened = open_run(run)
+    assert {each.attack: each.problem for each in judge_controls(opened)} == {
+        name: problem for name, (_, _, problem) in CONTROLLED.items()
+    }
+    cells = judge_attacks(opened)
+    assert {(cell.defense, cell.attack): (cell.word, cell.how) for cell in cells if cell.word == CONTROL_FAILED} == {
+        ("none", "blind"): (CONTROL_FAILED, NOTHING_IN_PLAIN),  # what it found in the other is there all the same
+        ("dpm", "leaks"): (CONTROL_FAILED, SOMETHING_IN_NOISE),
+        ("none", "leaks"): (CONTROL_FAILED, SOMETHING_IN_NOISE),
+    }
+    assert {cell.defense for cell in cells} == {"dpm", "none"}
+    table = tabulate_controls(judge_controls(opened))
+    assert table is not None
+    assert [line[-1] for line in table.lines] == ["holds", "failed", "failed"]
+    page = write_audit(opened)
+    assert page is not None
+    assert "Attacks under control" in page.read_text()
+
+
+def test_an_attack_on_the_release_has_to_find_whoever_pre_trained(tmp_path: Path) -> None:
+    def problem(leader: float, plain: float) -> list[str]:
+        attack = "membership_inference[loss]"
+        values = {"a1": leader, "control_plain": plain, "control_noise": 0.5}
+        rows = [found(attack, entity, "membership_auc", value) for entity, value in values.items()]
+        run = made(tmp_path / f"{leader} {plain}", rows)
+        (run / "scenario.yaml").write_text(to_yaml(read_scenario(SCENARIO, audit="quick").scenario))
+        return [each.problem for each in judge_controls(open_run(run))]
+
+    assert problem(0.6, 0.5) == [""]
+    assert problem(0.5, 0.9) == [NO_MEMBERS]
 
 
 def test_a_run_without_attacks_has_no_audit_and_one_with_them_a_page(tmp_path: Path) -> None:
@@ -261,7 +325,10 @@ def test_an_audit_adds_an_outsider_with_the_suite_and_touches_nobody_else(
 ) -> None:
     plain = read_scenario(SCENARIO).scenario
     stated = read_scenario(SCENARIO, audit=depth).scenario  # type: ignore[arg-type]
-    others, auditors = stated.entities[: -len(AUDITORS)], stated.entities[-len(AUDITORS) :]
+    first, last = len(plain.entities), -len(AUDITORS)
+    others, controls, auditors = stated.entities[:first], stated.entities[first:last], stated.entities[last:]
+    held = {each.name: (each.options.images_of, each.protection) for each in controls}
+    assert held == dict.fromkeys(CONTROLS, ("a2", "none"))  # a1 has pre-trained
     assert [each.model_dump() for each in others] == [each.model_dump() for each in plain.entities]
     assert [(each.name, each.options.publishes) for each in auditors] == [(name, False) for name in AUDITORS]
     tried = [each for auditor in auditors for each in auditor.options.attacks_on(["a1"])]
@@ -299,7 +366,9 @@ def test_what_a_peer_gains_is_what_a_defense_is_worth_and_its_cost_where_no_row_
     rows = [
         f"  - {{row: with_{row}, entity: a1, own: features, pool: [{who}]}}" for row, who in (("b", "a2"), ("c", "a3"))
     ]
-    text = "\n".join([SCENARIO.read_text().partition("refinements:")[0] + "refinements:", *rows, ""])
+    text = "\n".join(
+        [SCENARIO.read_text().replace("by: a1", "by: a4").partition("refinements:")[0] + "refinements:", *rows, ""]
+    )
     text = text.replace(
         "name: a3, share: 0.10, defense: {kind: dpm,", "name: a3, share: 0.10, defense: {kind: dpm, rotate: 2,"
     )
@@ -315,9 +384,13 @@ def test_what_a_peer_gains_is_what_a_defense_is_worth_and_its_cost_where_no_row_
 def test_defenses_stand_in_the_order_of_the_entities_that_have_them(tmp_path: Path) -> None:
     rows = [found("straw_man", who, "leakage[ssim_max]", 0.1) for who in ("a3", "a1")]
     folder = made(tmp_path / "run", rows)
-    text = SCENARIO.read_text().replace(
-        "name: a1, share: 0.10, defense: {kind: dpm, blocks: 2, epochs: 2, batch_size: 32}",
-        "name: a1, share: 0.10, defense: none",
+    text = (
+        SCENARIO.read_text()
+        .replace("by: a1", "by: a4")
+        .replace(
+            "name: a1, share: 0.10, defense: {kind: dpm, blocks: 2, epochs: 2, batch_size: 32}",
+            "name: a1, share: 0.10, defense: none",
+        )
     )
     (folder / "scenario.yaml").write_text(text)
     assert [cell.defense for cell in judge_attacks(open_run(folder))] == ["none", "dpm"]

@@ -1,0 +1,56 @@
+"""Who attacked whom with what, and what it scored, as the results and the record of a run have it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from collab.report.attack_page.words import Scored
+from collab.results.opened import Opened
+from collab.results.results import name_adversary
+from collab.results.table import Result
+from collab.scenario.base import CONTROL
+
+UNKNOWN = "unknown"
+"""The class of an adversary in a run of before it was recorded."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attack of one adversary on one victim: its scores, the class of adversary, and on whom it was rehearsed."""
+
+    participant: str
+    attack: str
+    victim: str
+    scores: Scored
+    adversary: str
+    rehearsed_on: str | None
+
+
+def collect_scores(run: Opened) -> dict[tuple[str, str, str], dict[str, Result]]:
+    """Results of attacks by adversary, attack and victim."""
+    scores: dict[tuple[str, str, str], dict[str, Result]] = {}
+    for result in run.rows:
+        if result.attack is not None and result.entity is not None:
+            key = (name_adversary(result), result.attack, result.entity)
+            scores.setdefault(key, {})[result.metric] = result
+    return scores
+
+
+def group_attempts(run: Opened, names: Mapping[str, str]) -> list[tuple[tuple[str, str, str], list[Attempt]]]:
+    """Attempts on victims that `names` has, by the name there, the attack and the class of adversary, in that order."""
+    groups: dict[tuple[str, str, str], list[Attempt]] = {}
+    for (participant, attack, victim), scored in collect_scores(run).items():
+        if victim in names and set(scored) != {CONTROL}:  # a rehearsal alone, whose attack failed, attacks nobody
+            job = next(jobs_of(run, "attack", participant, attack, victim), {})
+            adversary = (job.get("facts") or {}).get("adversary", UNKNOWN)
+            one = Attempt(participant, attack, victim, scored, adversary, job.get("rehearsed_on"))
+            groups.setdefault((names[victim], attack, adversary), []).append(one)
+    order = list(names.values())
+    return sorted(groups.items(), key=lambda group: order.index(group[0][0]))
+
+
+def jobs_of(run: Opened, stage: str, participant: str, attack: str, victim: str | None) -> Iterator[Mapping[str, Any]]:
+    """Jobs of the record by what they are; their names are for people, and one may begin like another."""
+    key = (stage, participant, attack, victim)
+    jobs = run.record.get("jobs", {}).values()
+    return (job for job in jobs if tuple(map(job.get, ("stage", "entity", "attack", "victim"))) == key)
