@@ -1,5 +1,6 @@
 """DP-SGD (Abadi et al., CCS 2016): training whose every step tells a clipped and noisy sum of gradients alone."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -120,7 +121,9 @@ def sum_clipped(
 
     of_each = vmap(grad_and_value(lose), in_dims=(None, 0, 0), randomness="different")
     for start in range(0, len(rows), AT_ONCE):
-        gradients, values = of_each(frozen, rows[start : start + AT_ONCE], labels[start : start + AT_ONCE])
+        with warnings.catch_warnings():  # of operations that torch takes row by row: slower, and the same
+            warnings.filterwarnings("ignore", "There is a performance drop", UserWarning)
+            gradients, values = of_each(frozen, rows[start : start + AT_ONCE], labels[start : start + AT_ONCE])
         squares = [gradient.flatten(1).square().sum(1) for gradient in gradients.values()]
         length = torch.stack(squares).sum(0).sqrt()
         share = (clip / length.clamp(min=1e-12)).clamp(max=1)
