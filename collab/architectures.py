@@ -117,16 +117,14 @@ def _vit(pieces: str, depth: int, patch: int, **others: Any) -> Architecture:
     tail = ("embed", *(f"block{number}" for number in range(1, depth + 1)))
     sides = (-(-32 // patch) * patch, 512 // patch * patch)
     about = {"sides": sides, "placeless": 1, **others}
-    return Architecture(
-        f"collab.models.transformers:{pieces}", (), tail=tail, patch=patch, signed=".*", layout="tokens", **about
-    )
+    return Architecture(f"collab.models.{pieces}", (), tail=tail, patch=patch, signed=".*", layout="tokens", **about)
 
 
 _DEPTH = {"tiny": 12, "small": 12, "base": 12, "large": 24}
 
 
-def _timm() -> Iterator[tuple[str, Architecture]]:
-    """Transformers of timm by its names, `_` in the place of the size."""
+def _transformers_of_timm() -> Iterator[tuple[str, Architecture]]:
+    """By timm's names, `{}` in the place of the size."""
     for name, sizes, patch, placeless in (
         ("vit_{}_patch16_224", "tiny small base large", 16, 1),
         ("deit_{}_patch16_224", "tiny small base", 16, 1),
@@ -141,7 +139,35 @@ def _timm() -> Iterator[tuple[str, Architecture]]:
     ):
         for size in sizes.split():
             sides = (patch * max(placeless, 2), 512 // patch * patch)
-            yield f"timm:{name.format(size)}", _vit("timm_vit", _DEPTH[size], patch, placeless=placeless, sides=sides)
+            yield (
+                f"timm:{name.format(size)}",
+                _vit("timm_networks:timm_vit", _DEPTH[size], patch, placeless=placeless, sides=sides),
+            )
+
+
+def _stages_of_timm() -> Iterator[tuple[str, Architecture]]:
+    """Convolutional networks of timm by its names, `{}` in the place of the size, with their number of stages."""
+    for name, sizes, stages in (
+        ("convnext_{}", "atto nano tiny small base", 4),
+        ("convnextv2_{}", "atto nano tiny base", 4),
+        ("efficientnet_{}", "lite0 b0 b1 b2", 7),
+        ("tf_efficientnet_{}", "b0 b2 b4", 7),
+        ("tf_efficientnetv2_{}", "b0 b2 s", 6),
+        ("tf_efficientnetv2_{}", "m", 7),
+        ("mobilenetv2_{}", "100", 7),
+        ("mobilenetv3_small_{}", "050 100", 6),
+        ("mobilenetv3_large_{}", "100", 7),
+        ("regnetx_{}", "002 008 032", 4),
+        ("regnety_{}", "002 008 032", 4),
+        ("resnet{}", "26d 50d", 4),
+        ("seresnet{}", "50", 4),
+        ("resnetv2_{}", "50 50x1_bit", 4),
+    ):
+        ends_in_relu = name.startswith(("regnet", "resnet{}", "seresnet"))  # others add what may be negative
+        tail, signed = tuple(f"stage{number}" for number in range(1, stages + 1)), "" if ends_in_relu else ".*"
+        for size in sizes.split():
+            pieces = "collab.models.timm_networks:timm_stages"
+            yield f"timm:{name.format(size)}", Architecture(pieces, (), tail=tail, sides=(32, 512), signed=signed)
 
 
 ARCHITECTURES = {
@@ -169,13 +195,14 @@ ARCHITECTURES = {
     "vgg16_bn": Architecture(
         "collab.models.large:vgg", (2, 2, 3, 3, 3), first_stage=1, pools=True, published="vgg16_bn-6c64b313.pth"
     ),
-    "vit6_small": _vit("small_vit", 6, 4, width=64, sides=(16, 64)),
-    "vit_b_16": _vit("vit", 12, 16, published="vit_b_16-c867db91.pth"),
-    "vit_b_32": _vit("vit", 12, 32, published="vit_b_32-d86f8d99.pth"),
-    "vit_l_16": _vit("vit", 24, 16, published="vit_l_16-852ce7e3.pth"),
+    "vit6_small": _vit("transformers:small_vit", 6, 4, width=64, sides=(16, 64)),
+    "vit_b_16": _vit("transformers:vit", 12, 16, published="vit_b_16-c867db91.pth"),
+    "vit_b_32": _vit("transformers:vit", 12, 32, published="vit_b_32-d86f8d99.pth"),
+    "vit_l_16": _vit("transformers:vit", 24, 16, published="vit_l_16-852ce7e3.pth"),
     "swin_t": _swin((2, 2, 6, 2), published="swin_t-704ceda3.pth"),
     "swin_s": _swin((2, 2, 18, 2), published="swin_s-5e29d889.pth"),
     "swin_b": _swin((2, 2, 18, 2), published="swin_b-68c6b09e.pth"),
-    **dict(_timm()),
+    **dict(_transformers_of_timm()),
+    **dict(_stages_of_timm()),
 }
 RECONSTRUCTOR = r"^([pr])x([1-9])s(2|4)(-c)?$"

@@ -73,15 +73,16 @@ def _describe(loaded: "Loaded", has_data: bool) -> Iterator[str]:
         return
 
     from collab.participants.sources import Sources
-    from collab.runtime.deal import deal, refuse_strangers, will_be_fetched
+    from collab.runtime.deal import Look, deal, will_be_fetched
 
     if will_be_fetched(scenario):
         yield WILL_BE_FETCHED
         return
     sources = Sources.open(scenario)
     assignment = deal(scenario, sources, tell=_note)
-    if scenario.data.broken == "refuse":
-        refuse_strangers(scenario, sources, assignment)
+    look = Look()
+    look.at(scenario, sources, assignment)
+    look.refuse()
     images = ", ".join(f"{name} {assignment.images[name]}" for name in holders)
     scored, unscored = len(assignment.heldout), len(assignment.unscored)
     heldout, validation = (unscored, scored) if scenario.data.is_for_choosing else (scored, unscored)
@@ -93,12 +94,14 @@ def _describe(loaded: "Loaded", has_data: bool) -> Iterator[str]:
 def _describe_cells(file: Path, cells: Sequence["Cell"], has_data: bool) -> Iterator[str]:
     yield f"{file}: valid: {len(cells)} cells"
     if has_data:
-        from collab.runtime.deal import deal_cells, will_be_fetched
+        from collab.runtime.deal import Look, deal_cells, will_be_fetched
 
         if any(will_be_fetched(cell.scenario) for cell in cells):
             yield WILL_BE_FETCHED
         else:
-            deal_cells(cells, tell=_note)
+            look = Look()
+            deal_cells(cells, _note, lambda cell, *dealt: look.at(cell.scenario, *dealt))
+            look.refuse()
 
 
 def _note(text: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from collab.scenario.document import read_document
 from tests.places import ROOT
 
 OURS = {point.name for point in entry_points(group="collab.entities") if point.module.startswith("collab_entities.")}
@@ -116,3 +117,20 @@ def test_in_the_repository_no_built_in_kind_is_loaded_twice() -> None:
     modules, twice = run(LOAD_ALL, *sorted(OURS), cwd=ROOT)
     assert modules.split() == [f"collab_entities.{kind}" for kind in sorted(OURS)]
     assert twice == ""
+
+
+def test_a_release_says_one_version_everywhere() -> None:
+    """Where somebody cites it, installs it, and reads what is new."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    cited = read_document((ROOT / "CITATION.cff").read_text()).content
+    assert cited is not None
+    assert cited["version"] == version
+    assert f"\n## {version}\n" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_an_image_copies_all_that_is_installed() -> None:
+    copied = {
+        words[1] for line in (ROOT / "Dockerfile").read_text().splitlines() if (words := line.split())[:1] == ["COPY"]
+    }
+    assert {"collab", "entities"} <= copied
+    assert not {"tests", "benchmarks"} - {*(ROOT / ".dockerignore").read_text().split()}

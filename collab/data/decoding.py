@@ -147,6 +147,11 @@ class WithEncoded(Protocol):
     """A source of images as files or bytes, so that more can be told of them than their pixels."""
 
     @property
+    def is_of_files(self) -> bool:
+        """Whether each image is a file, whose first bytes are read in no time."""
+        ...
+
+    @property
     def window(self) -> Window | None:
         """What gray of more than 8 bits is spread by, if the scenario says so."""
         ...
@@ -159,6 +164,7 @@ class WithEncoded(Protocol):
 class NamedFiles(Source):
     """A source of one file for each image: a label and a name for each row, which is its path in the split's folder."""
 
+    is_of_files = True
     _side: int
     _window: Window | None = None
     _folders: dict[Split, Path]

@@ -52,13 +52,16 @@ class ImageLists(NamedFiles):
         self._lists = find_files_of_splits(self._root, wanted, ".csv")
         columns: dict[Split, list[Column]] = {split: [] for split in wanted}
         names: dict[Split, list[str]] = {split: [] for split in wanted}
-        places: dict[str, str] = {}
+        places, mistakes = dict[str, str](), list[str]()
         for split, paths in self._lists.items():
             for path in paths:
                 files, labels = _read_columns(path, image, label)
                 columns[split].append(read_column(labels, f"column {label!r} of {path}"))
-                names[split] += self._name_rows(files, path, places)
-        _refuse_missing(self._root, places)
+                names[split] += self._name_rows(files, path, places, mistakes)
+        if mistakes:
+            many = f"{len(mistakes):,} rows of lists cannot be read:{say_lines(mistakes)}"
+            raise DataError(mistakes[0] if len(mistakes) == 1 else many)
+        _refuse_wrong_folder(self._root, places)
         self.classes, self._labels = number_classes(columns, ())
         refuse_classes_without_images(
             self.classes, self._labels["train"], str(self._lists["train"][0]), "List one, or leave the class out."
@@ -83,19 +86,29 @@ class ImageLists(NamedFiles):
         files = [self._root / name for listed in self._names.values() for name in listed]
         return digest_files("list", [self._side, *self.classes, names, *(self._window or ())], [*lists, *files])
 
-    def _name_rows(self, column: pa.ChunkedArray, path: Path, places: dict[str, str]) -> Iterator[str]:
-        """The file of each row, relative to the root; `places` says which row names it, so that none is named twice."""
+    def _name_rows(
+        self, column: pa.ChunkedArray, path: Path, places: dict[str, str], mistakes: list[str]
+    ) -> Iterator[str]:
+        """The file of each row, relative to the root; `places` says which row names it, so that none is named twice.
+
+        `mistakes` are told of rows that cannot be named, so that one try is enough to mend a list.
+        """
         for row, value in enumerate(column.to_pylist()):
             where = f"row {row} of {path}"
             if not value:
-                raise DataError(f"{where} names no file. Write the path of an image, or take the row out.")
-            name = str(find_beside(Path(), self._pattern.replace("{}", value), where))
+                mistakes.append(f"{where} names no file. Write the path of an image, or take the row out.")
+                continue
+            try:
+                name = str(find_beside(Path(), self._pattern.replace("{}", value), where))
+            except DataError as mistake:
+                mistakes.append(str(mistake))
+                continue
             if name in places:
-                raise DataError(
+                mistakes.append(
                     f"{where} names {name}, as {places[name]} does. An image stands in one row of all lists: it would "
                     "count twice, or be both trained on and held out."
                 )
-            places[name] = where
+            places.setdefault(name, where)
             yield name
 
 
@@ -148,11 +161,10 @@ def _read_head(path: Path) -> tuple[list[str], str]:
     return next(csv.reader([line], delimiter=delimiter), []), delimiter
 
 
-def _refuse_missing(root: Path, places: Mapping[str, str]) -> None:
-    """Raises DataError for files that are not there, twenty of them by name: one try is enough to mend a list."""
-    missing = {name: where for name, where in places.items() if not (root / name).is_file()}
-    if missing:
+def _refuse_wrong_folder(root: Path, places: Mapping[str, str]) -> None:
+    """Raises DataError where no image is there: single ones that are missing are broken images, and come with those."""
+    if places and not any((root / name).is_file() for name in places):
         raise DataError(
-            f"of {say_count(len(places), 'image')} that lists name, {len(missing):,} are not in {root}. `data.images` "
-            f"says how a path leads there:{say_lines(f'{name}, in {where}' for name, where in missing.items())}"
+            f"of {say_count(len(places), 'image')} that lists name, none is in {root}. `data.images` "
+            f"says how a path leads there:{say_lines(f'{name}, in {where}' for name, where in places.items())}"
         )

@@ -22,6 +22,7 @@ from collab.data.parquet_labels import (
 )
 from collab.data.shard_files import FileNames, find_beside, find_files_of_splits
 from collab.data.source import Source, Split
+from collab.data.words import make_readable
 from collab.errors import DataError
 
 _ROWS_AT_ONCE = 64  # encoded images that are read together
@@ -111,6 +112,11 @@ class ParquetFiles(Source):
         """What gray of more than 8 bits is spread by."""
         return self._window
 
+    @property
+    def is_of_files(self) -> bool:
+        """Whether no row has bytes, as the metadata of all files say."""
+        return all(_holds_no_bytes(group, self._image) for groups in self._groups.values() for group in groups)
+
     def digest(self) -> str:
         """Identity of all files, also of those that rows name in place of bytes."""
         options: list[Any] = [self._side, self._image, self._label, *(self._window or ())]
@@ -190,7 +196,8 @@ class ParquetFiles(Source):
                 first, end = np.searchsorted(run_rows, (at, at + len(images)))
                 for row in run_rows[first:end].tolist():
                     where = f"row {row - before} of {group.path}"
-                    yield self._try_to_take(images[row - at].as_py(), group.path, where), where
+                    image = self._try_to_take(images[row - at].as_py(), group.path, where)
+                    yield image, f"{make_readable(str(image))}, in {where}" if isinstance(image, Path) else where
                 at += len(images)
 
     def _read_group(self, group: _Group) -> Iterator[Any]:
@@ -223,6 +230,14 @@ class ParquetFiles(Source):
                 with suppress(DataError, OSError):  # of a row with bytes it may be anything; one without is told later
                     if name and (file := find_beside(group.path.parent, name, where)).is_file():
                         yield file
+
+
+def _holds_no_bytes(group: _Group, image: str) -> bool:
+    """Whether all images of a row group are files beside the Parquet file."""
+    encoded = {leaf.path_in_schema: leaf for leaf in _list_leaves(group)}.get(f"{image}.bytes")
+    if encoded is None:
+        return not _is_binary(group.file.schema_arrow.field(image).type)
+    return bool(encoded.statistics) and encoded.statistics.null_count == group.rows
 
 
 def _list_leaves(group: _Group) -> Iterator[Any]:

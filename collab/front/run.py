@@ -13,7 +13,7 @@ from collab.errors import CollabError, ScenarioError
 from collab.front.frames import to_frame
 from collab.meant import did_you_mean
 from collab.plugins.discovery import Plugins
-from collab.report.attack_page.failed import find_failures
+from collab.report.attack_page.failed import find_failures, tell_failures
 from collab.report.cells import Table
 from collab.report.pages.answer import answer_run, shorten_table_5
 from collab.report.pages.decision import decide
@@ -88,8 +88,8 @@ class Run:
 
     @cached_property
     def failed_defenses(self) -> tuple[str, ...]:
-        """A warning for each entity whose defense does not hide its images; read these first."""
-        return tuple(failure.told for failure in find_failures(self._opened))
+        """Warnings of entities whose defense does not hide their images; read these first."""
+        return tell_failures(find_failures(self._opened))
 
     @cached_property
     def arrow(self) -> pa.Table:

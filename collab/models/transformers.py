@@ -1,4 +1,4 @@
-"""Vision transformers, untrained, cut into pieces at every block: torchvision's, timm's, and one for small images."""
+"""Vision transformers, untrained, cut into pieces at every block: torchvision's, and one for small images."""
 
 import math
 from typing import Any
@@ -6,12 +6,9 @@ from typing import Any
 from torch import nn
 
 from collab.architectures import ARCHITECTURES
-from collab.errors import ResourceError, ScenarioError
 from collab.models.large import untrained
 from collab.models.pretrained import note_names
-from collab.models.tokens import FirstToken, MeanToken, Tokens
-
-TIMM = "timm:"
+from collab.models.tokens import FirstToken, Tokens
 
 
 def vit(backbone: str, classes: int, width: None = None) -> dict[str, nn.Module]:
@@ -61,37 +58,3 @@ def pieces_of_swin(network: Any) -> dict[str, nn.Module]:
             merging = []
     tail = network.norm, network.permute, network.avgpool, network.flatten, network.head
     return {**pieces, "head": nn.Sequential(*tail)}
-
-
-def timm_vit(backbone: str, classes: int, width: None = None) -> dict[str, nn.Module]:
-    """The pieces of timm's ViT of this name: DeiT, DINOv2 and the image towers of CLIP are such.
-
-    ResourceError where timm is missing.
-    """
-    try:
-        from timm import create_model
-    except ImportError as cause:
-        raise ResourceError(
-            f"backbone {backbone!r} is timm's, which cannot be imported: {cause}. Install it with `pip install "
-            '"collab[timm]"`, or take a backbone of torchvision.'
-        ) from cause
-    network = create_model(backbone.removeprefix(TIMM), pretrained=False, num_classes=classes)
-    note_names(network)
-    return pieces_of_timm_vit(network)
-
-
-def pieces_of_timm_vit(network: Any) -> dict[str, nn.Module]:
-    """The pieces of a VisionTransformer of timm. Raises ScenarioError for what it may have that we do not know."""
-    names = {name: part for name in ("cls_token", "reg_token") if (part := getattr(network, name)) is not None}
-    unknown = [name for name in ("attn_pool", "pool_include_prefix") if getattr(network, name, None)]
-    if unknown or network.pos_embed is None or network.global_pool not in ("token", "avg"):
-        raise ScenarioError(f"model: a network of timm with {unknown or network.global_pool} is not known here.")
-    embed = Tokens(
-        nn.Sequential(network.patch_embed.proj), network.pos_embed, names,
-        places_all=not network.no_embed_class, norm=nn.Sequential(network.pos_drop, network.norm_pre),
-    )  # fmt: skip
-    note_names(embed, {"positions": "pos_embed", **{name: name for name in names}})
-    blocks = {f"block{number}": block for number, block in enumerate(network.blocks.children(), start=1)}
-    pool = FirstToken() if network.global_pool == "token" else MeanToken(network.num_prefix_tokens)
-    tail = network.norm, pool, network.fc_norm, network.head_drop, network.head
-    return {"embed": embed, **blocks, "head": nn.Sequential(*tail)}

@@ -224,12 +224,12 @@ class Entity(Plugin, Defended):
             return self.train_from_scratch(row, self.images, stream, progress)
         if row.own == "published":
             return self._train_on_published(row, stream, progress)
-        plain = self.own_features(self.private)
-        own = self.shards_of(self.name) if row.own == "poisoned" else [plain]
+        plain = None if row.own == "none" else self.own_features(self.private)
+        own = self.shards_of(self.name) if row.own == "poisoned" else [plain] if plain else []
         offered = [offer(self, sender) for sender in sorted(row.pool)]
         pool, measures = self.choose([peer for peer in offered if peer.shards], row, progress), list[Measure]()
         measures += [Measure(f"refused[{peer.sender}]", len(peer.refused)) for peer in offered if peer.refused]
-        if (row.vet or self.scenario.refine.vet) == "holdout":
+        if (row.vet or self.scenario.refine.vet) == "holdout" and plain is not None:
             harms = measure_harm(self, pool, row, progress)
             pool = [peer for peer in pool if not hurts(harms[peer.sender])]
             measures += harms.values()

@@ -4,6 +4,7 @@ Rows are dealt before anything is decoded. Where `data.broken` is `skip`, whoeve
 keeps their rows beside its images, so that everybody who speaks of its rows speaks of those that are there.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,8 @@ from collab.scenario.model import Scenario
 from collab.store.files import place_file
 from collab.store.private import private_folder
 
-GONE = "left_out.npy"
-"""Beside `images.npy`: the rows that were to be there and do not decode."""
+GONE = "left_out.json"
+"""Beside `images.npy`: the rows that were to be there and do not decode, by source."""
 
 
 def list_broken(private: Path, whose: str, reasons: Mapping[int, str], count: int) -> str:
@@ -40,25 +41,35 @@ def name_broken(private: Path, whose: str, reasons: Mapping[int, str], count: in
     return f"{said}:{say_lines(lines)}"
 
 
+def note_gone(folder: Path, assignment: Assignment, gone: Holding) -> None:
+    """Keeps in `folder` which rows are `gone`, as each source counts them: the cache keeps this for other runs.
+
+    There the row numbers of all sources together may begin elsewhere.
+    """
+    rows = dict[str, list[int]]()
+    for origin, part in assignment.divide(gone):
+        rows.setdefault(origin.name, []).extend((part.rows - origin.starts[part.split]).tolist())
+    (folder / GONE).write_text(json.dumps(rows), encoding="utf-8")
+
+
 def leave_out(assignment: Assignment, scenario: Scenario, run: Path) -> Assignment:
     """`assignment` without the rows that those who have decoded so far have left out."""
     if scenario.data.broken == "refuse":
         return assignment
     layout, own = Layout(run, ORACLE, None), {name: private_folder(run, name) for name in assignment.entities}
-    entities = {name: _without(held, own[name]) for name, held in assignment.entities.items()}
+
+    def without(holding: Holding, *folders: Path) -> Holding:
+        starts = {origin.name: origin.starts[holding.split] for origin in assignment.origins}
+        noted = [json.loads((folder / GONE).read_text("utf-8")) for folder in folders if (folder / GONE).exists()]
+        gone = [starts[name] + np.array(rows) for each in noted for name, rows in each.items()]
+        return holding.part(np.flatnonzero(~np.isin(holding.rows, np.concatenate(gone)))) if gone else holding
+
     apart = [folder / "heldout" for folder in own.values()]
     return replace(
         assignment,
-        entities=entities,
-        everything=_without(assignment.everything, *own.values(), private_folder(run, ORACLE)),
-        public=_without(assignment.public, layout.public),
-        heldout=_without(assignment.heldout, layout.heldout, *apart),
-        unscored=_without(assignment.unscored, *apart),
+        entities={name: without(held, own[name]) for name, held in assignment.entities.items()},
+        everything=without(assignment.everything, *own.values(), private_folder(run, ORACLE)),
+        public=without(assignment.public, layout.public),
+        heldout=without(assignment.heldout, layout.heldout, *apart),
+        unscored=without(assignment.unscored, *apart),
     )
-
-
-def _without(holding: Holding, *folders: Path) -> Holding:
-    gone = [np.load(folder / GONE, allow_pickle=False) for folder in folders if (folder / GONE).exists()]
-    if not gone:
-        return holding
-    return holding.part(np.flatnonzero(~np.isin(holding.rows, np.concatenate(gone))))

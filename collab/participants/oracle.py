@@ -30,9 +30,10 @@ class Oracle(Participant):
             images = self.images_at(self.assignment.everything.rows[np.sort(drawn["all"])])
             return self.train_from_scratch(row, images, self.stream("refine"), progress)
         entity = str(row.entity)
-        readers = [self.features_of_entity(name) for name in (entity, *sorted(row.unpoisoned))]
+        own = [] if row.own == "none" else [self.features_of_entity(entity)]
+        readers = [*own, *(self.features_of_entity(name) for name in sorted(row.unpoisoned))]
         stream = self.stream_of(entity, "refine")  # the entity's own, so that only poisoning differs
-        return self.refine_on(Mixture(readers, readers[0], most_rows), row, stream, progress)[1]
+        return self.refine_on(Mixture(readers, own[0] if own else None, most_rows), row, stream, progress)[1]
 
     def published_order(self, victim: str) -> np.ndarray:
         """The number among the victim's own of each row that it published."""

@@ -30,12 +30,12 @@ SCORED_IN_TRAINING = 1000
 class Mixture:
     """What C is trained further on: the rows of all `readers`, those of `own` among them or not.
 
-    `own` are the unpoisoned features of whose row it is. `most_rows` are those of the largest row of the table, for
-    `budget: steps`.
+    `own` are the unpoisoned features of whose row it is, None where the row has none. `most_rows` are those of the
+    largest row of the table, for `budget: steps`.
     """
 
     readers: Sequence[ShardReader]
-    own: ShardReader
+    own: ShardReader | None
     most_rows: int = 0
 
 
@@ -96,15 +96,23 @@ class Participant(Holder):
         return deciders[0], Report((*self.score_features(*deciders), Measure("rows", rows)))
 
     def train_further(self, mixture: Mixture, row: Refinement, stream: Stream, progress: Progress) -> nn.Module:
-        """A copy of the released C, trained further on a mixture of rows."""
+        """A copy of the released C, or a C that is drawn anew, trained on a mixture of rows.
+
+        Statistics of BatchNorm follow the mixture where there are no own features to take them over.
+        """
         options = self.scenario.refine
         feed = self.feed(mixture.readers, options.batch_size)
-        decider = copy.deepcopy(self.released.decider).requires_grad_(True)
+        if row.init == "fresh":
+            with stream.initialization():
+                decider = self.new_split().decider
+        else:
+            decider = copy.deepcopy(self.released.decider).requires_grad_(True)
+        is_unlike_mixture = mixture.own is not None and (options.bn == "own" or row.init == "released")
         recipe = with_budget(Recipe.of(options, epochs=row.epochs), feed.rows, mixture.most_rows, options.budget)
         refine_decider(
             decider, feed, recipe,
-            bn=options.bn, stream=stream, compute=self.compute, progress=progress, task=self.task,
-            own=self.feed([mixture.own], EVAL_BATCH),
+            bn=options.bn if is_unlike_mixture else "update", stream=stream, compute=self.compute, progress=progress,
+            task=self.task, own=None if mixture.own is None else self.feed([mixture.own], EVAL_BATCH),
         )  # fmt: skip
         return decider
 

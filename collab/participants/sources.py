@@ -54,9 +54,18 @@ class Sources:
 
     @classmethod
     def open(cls, scenario: Scenario, dealt: Source | None = None) -> "Sources":
-        """Opens what the scenario names, but for the one that is `dealt` where it is open already."""
-        given = {} if dealt is None else {DEALT: dealt}
-        opened = {name: given.get(name) or _open(scenario, name) for name in find_parts(scenario)}
+        """Opens what the scenario names, but for the one that is `dealt` where it is open already.
+
+        Raises DataError with what is wrong with any of them, so that one try is enough to mend all.
+        """
+        opened, mistakes = dict[str, Source](), list[DataError]()
+        for name in find_parts(scenario):
+            try:
+                opened[name] = dealt if dealt is not None and name == DEALT else _open(scenario, name)
+            except DataError as mistake:
+                mistakes.append(mistake)
+        if mistakes:
+            raise mistakes[0] if len(mistakes) == 1 else DataError("\n".join(map(str, mistakes)))
         return cls(opened, {entity.name: entity.name for entity in scenario.with_own_data})
 
     @property

@@ -49,7 +49,7 @@ def find_gain(main: MainMetric, results: Results, row: Refinement, of: str = "")
     `of` is `LOCAL` for both on the entity's own held-out images. None for a row that reads nobody else's features, and
     where one of both has no value.
     """
-    if row.entity is None or not (row.pool or row.unpoisoned):
+    if row.entity is None or not (row.pool or row.unpoisoned) or row.init == "fresh":
         return None
     with_others = results.find(str(row.name), row.entity, main.name + of)
     return measure_gain(main, with_others, find_without_sharing(main, results, row.entity, of))
@@ -60,7 +60,7 @@ def find_largest_pool(rows: Sequence[Refinement], entity: str) -> Refinement | N
 
     Of equal ones it is the later.
     """
-    pooled = [row for row in rows if row.own == "features" and row.pool and row.entity == entity]
+    pooled = [row for row in rows if row.is_refining and row.pool and row.entity == entity]
     return max(reversed(pooled), key=lambda row: len(row.pool), default=None)
 
 
@@ -125,7 +125,7 @@ def list_worths(main: MainMetric, results: Results, rows: Sequence[Refinement]) 
 
     Those are of the same entity: own features alone, and with the plain features of the same pool.
     """
-    refining = [row for row in rows if row.own == "features" and row.entity]
+    refining = [row for row in rows if row.is_refining and row.entity]
 
     def find(row: Refinement, unpoisoned: Sequence[str]) -> Result | None:
         alike = (

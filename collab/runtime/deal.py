@@ -4,11 +4,11 @@
 pixels, and torch is not imported (but by the sources of torchvision).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from collab.data.decoding import NamedFiles
+from collab.data.decoding import Encoded, WithEncoded
 from collab.data.looking import find_strangers
 from collab.data.words import say_count, say_lines
 from collab.errors import DataError, ScenarioError
@@ -51,24 +51,42 @@ def deal(scenario: Scenario, sources: Sources | None = None, tell: Tell = lambda
     return assignment
 
 
-def refuse_strangers(scenario: Scenario, sources: Sources, assignment: Assignment) -> None:
-    """Raises DataError with all files that are to be played and cannot be read, or do not begin as an image.
+class Look:
+    """A first look at the files that are to be played, at each once: which cannot be read, or do not begin as an image.
 
     Each is opened, and its first bytes are read; whether an image decodes to its end is seen when it is decoded.
     """
-    parts = list[str]()
-    for whose, holding in list_holdings(scenario, assignment).items():
-        strangers = list[str]()
-        for origin, part in assignment.divide(holding):
-            source = sources.by_origin[origin.name]
-            if isinstance(source, NamedFiles):
-                for split, rows in origin.find(part.split, part.rows):
-                    strangers += find_strangers(source.encoded(split, rows)).values()
-        if strangers:
-            many = say_count(len(strangers), "file is no image", "files are no images")
-            parts.append(f"{whose}: {many}:{say_lines(strangers)}")
-    if parts:
-        raise DataError("\n".join([*parts, MEND_STRANGERS]))
+
+    def __init__(self) -> None:
+        self._seen, self._strangers = set[str](), dict[str, list[str]]()
+
+    def at(self, scenario: Scenario, sources: Sources, assignment: Assignment) -> None:
+        """Opens the files that a scenario plays and nobody has looked at yet; none where broken ones are left out."""
+        if scenario.data.broken == "skip":
+            return
+        for whose, holding in list_holdings(scenario, assignment).items():
+            for origin, part in assignment.divide(holding):
+                source = sources.by_origin[origin.name]
+                if isinstance(source, WithEncoded) and source.is_of_files:
+                    for split, rows in origin.find(part.split, part.rows):
+                        strangers = find_strangers(self._not_seen(source.encoded(split, rows))).values()
+                        self._strangers.setdefault(whose, []).extend(strangers)
+
+    def refuse(self) -> None:
+        """Raises DataError with all files that are no images."""
+        parts = [
+            f"{whose}: {say_count(len(strangers), 'file is no image', 'files are no images')}:{say_lines(strangers)}"
+            for whose, strangers in self._strangers.items()
+            if strangers
+        ]
+        if parts:
+            raise DataError("\n".join([*parts, MEND_STRANGERS]))
+
+    def _not_seen(self, files: Iterable[Encoded]) -> Iterator[Encoded]:
+        for file, where in files:
+            if where not in self._seen:
+                self._seen.add(where)
+                yield file, where
 
 
 def list_holdings(scenario: Scenario, assignment: Assignment) -> dict[str, Holding]:
@@ -85,35 +103,48 @@ def list_holdings(scenario: Scenario, assignment: Assignment) -> dict[str, Holdi
     return holdings | {whose: holding for whose, holding in others.items() if len(holding)}
 
 
-def deal_cells(cells: Sequence[Cell], tell: Tell = lambda text: None) -> tuple[Assignment, ...]:
+Visit = Callable[[Cell, Sources, Assignment], None]
+"""Who looks at a cell of a sweep when it has been dealt and its sources are open."""
+
+
+def deal_cells(
+    cells: Sequence[Cell],
+    tell: Tell = lambda text: None,
+    visit: Visit = lambda cell, sources, assignment: None,
+) -> tuple[Assignment, ...]:
     """Deals every cell of a sweep; `tell` is told what their sources passed over.
 
     Raises ScenarioError with all cells that cannot be dealt, by values and seed.
     """
-    dealt, refusals = deal_possible(cells, tell)
+    dealt, refusals = deal_possible(cells, tell, visit)
     if refusals:
         raise ScenarioError(list_refusals(refusals, len(cells)))
     return tuple(assignment for assignment in dealt if assignment is not None)
 
 
 def deal_possible(
-    cells: Sequence[Cell], tell: Tell = lambda text: None
+    cells: Sequence[Cell],
+    tell: Tell = lambda text: None,
+    visit: Visit = lambda cell, sources, assignment: None,
 ) -> tuple[list[Assignment | None], dict[str, str]]:
     """What each cell of a sweep is dealt, None where that cannot be, and why not, by the labels of those cells.
 
     Raises ScenarioError if there is no cell that can be dealt.
     """
     dealt, refusals = list[Assignment | None](), dict[str, str]()
-    opened: tuple[object, Sources | None] = (None, None)
+    opened: tuple[object, Sources] | None = None
     for cell in cells:
         asked = (cell.scenario.sources, cell.scenario.data_seed)
         try:
-            if opened[0] != asked:  # cells of one source stand together where data do not vary
+            if opened is None or opened[0] != asked:  # cells of one source stand together where data do not vary
                 opened = (asked, Sources.open(cell.scenario))
-            dealt.append(deal(cell.scenario, opened[1], tell=tell))
+            assignment = deal(cell.scenario, opened[1], tell=tell)
         except ScenarioError as error:
             dealt.append(None)
             refusals[cell.label] = str(error)
+        else:
+            visit(cell, opened[1], assignment)
+            dealt.append(assignment)
     if len(refusals) == len(cells):
         raise ScenarioError(list_refusals(refusals, len(cells)))
     return dealt, refusals

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from io import StringIO
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -48,6 +50,10 @@ def _show(console: Console, board: "_Jobs | _Cells | _Looks") -> Iterator[Emit]:
             line = f"{board.progress}{board.explain(event)}"
             console.print(line, highlight=False, markup=False, soft_wrap=True)
 
+    if console.is_jupyter:
+        with _show_in_notebook(board) as tell:
+            yield tell
+        return
     if not console.is_terminal:
         yield log
         return
@@ -61,6 +67,34 @@ def _show(console: Console, board: "_Jobs | _Cells | _Looks") -> Iterator[Emit]:
             live.update(board.draw())
 
         yield update
+
+
+@contextmanager
+def _show_in_notebook(board: "_Jobs | _Cells | _Looks") -> Iterator[Emit]:
+    """One output that is drawn again, at most four times a second, and notes above it; it stays when all is done."""
+    from IPython.display import HTML, display
+
+    def draw() -> Any:
+        page = Console(file=StringIO(), record=True, width=100, force_jupyter=False)
+        page.print(*notes, board.draw(), sep="\n", markup=False, highlight=False)
+        return HTML(page.export_html(inline_styles=True, code_format="<pre>{code}</pre>"))
+
+    notes, last = list[str](), 0.0
+    shown = display(draw(), display_id=True)
+
+    def update(event: Event) -> None:
+        nonlocal last
+        board.take(event)
+        if event["event"] in ("note", "planned") and (told := board.explain(event)) not in notes:
+            notes.append(told)
+        if time.perf_counter() - last > 0.25:
+            last = time.perf_counter()
+            shown.update(draw())
+
+    try:
+        yield update
+    finally:
+        shown.update(draw())
 
 
 def _explain(event: Event) -> str:

@@ -27,7 +27,7 @@ from collab.results.metric import Metric, load_metrics, score_answers
 from collab.results.opened import Opened
 from collab.results.table import Result, write_results
 from collab.runtime.cache import Cache
-from collab.runtime.deal import deal, refuse_strangers
+from collab.runtime.deal import Look, deal
 from collab.runtime.forecast import forecast
 from collab.runtime.host import Emit, Outcome, RunSpec, environment, publish_again, tell_notes
 from collab.runtime.leak_check import Leak, LeakCheck, find_unlisted
@@ -49,7 +49,8 @@ from collab.types import Report
 
 PLAN = "plan.json"
 
-MEND_THEM = "Repair or remove these images and give the same command, or leave them out: --set data.broken=skip"
+MEND_THEM = "Repair or remove these images and give the same command"
+LEAVE_THEM_OUT = ", or leave them out: --set data.broken=skip"
 
 
 @dataclass(frozen=True)
@@ -99,13 +100,18 @@ class Prepared:
         """
         sources = Sources.open(scenario)
         prepared = cls.of_dealt(scenario, deal(scenario, sources, tell=tell_notes(watch)), where)
-        cache = Cache(where.cache)
-        decoding = [job for job in prepared.jobs if STAGES[job.stage].fails_whole]
-        is_decoded = all(cache.holds(prepared.keys[job.name], job.participant) for job in decoding)
-        is_strict = scenario.data.broken == "refuse" and scenario.on_failure == "stop"
-        if is_strict and (where.is_fresh or not is_decoded):
-            refuse_strangers(scenario, sources, prepared.assignment)
+        if prepared.needs_look(where):
+            look = Look()
+            look.at(scenario, sources, prepared.assignment)
+            look.refuse()
         return prepared
+
+    def needs_look(self, where: Where) -> bool:
+        """Whether files that are no images would end this run: some were never decoded."""
+        decoding = [job for job in self.jobs if STAGES[job.stage].fails_whole]
+        cache = Cache(where.cache)
+        is_decoded = all(cache.holds(self.keys[job.name], job.participant) for job in decoding)
+        return self.scenario.on_failure == "stop" and (where.is_fresh or not is_decoded)
 
     @classmethod
     def of_dealt(cls, scenario: Scenario, assignment: Assignment, where: Where) -> "Prepared":
@@ -306,7 +312,8 @@ class Run:
         errors = [self._error(self._named[name], outcome) for name, outcome in failed.items() if name not in broken]
         lists = "\n".join(failed[name].failure for name in self._named if name in broken)
         nothing = "Nothing was trained. " if self.scenario.on_failure == "stop" else ""
-        return [DataError(f"{lists}\n{nothing}{MEND_THEM}"), *errors] if broken else errors
+        way_out = MEND_THEM + (LEAVE_THEM_OUT if self.scenario.data.broken == "refuse" else ".")
+        return [DataError(f"{lists}\n{nothing}{way_out}"), *errors] if broken else errors
 
     def _is_broken(self, failed: str) -> bool:
         stage = STAGES[self._named[failed].stage]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from collab.errors import BoundaryError, StoreError
 from collab.participants.assignment import Assignment
+from collab.participants.sources import Sources
 from collab.plain_json import json_text
 from collab.report.attack_page.failed import Failure as FailedDefense
 from collab.report.attack_page.failed import find_failures, tell_failures_of_cells
@@ -22,7 +23,7 @@ from collab.results.opened import open_run
 from collab.results.table import read_results, write_results
 from collab.results.words import FOR_CHOOSING
 from collab.runtime.cache import Cache
-from collab.runtime.deal import deal_cells, deal_possible
+from collab.runtime.deal import Look, deal_cells, deal_possible
 from collab.runtime.forecast import START, forecast
 from collab.runtime.forecast import Forecast as Expected
 from collab.runtime.host import Emit, tell_notes
@@ -124,17 +125,25 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
     """Plays the cells that no earlier call has finished, several side by side, and writes tables, curves and a page.
 
     A cell that fails, also because its images cannot be dealt, is a line of the table of failures; the others go on.
-    Raises ScenarioError if none can be dealt. Results of a cell are kept under a digest of
-    all that they depend on, so that more values of an axis, or more seeds, cost only their own cells.
+    Raises ScenarioError if none can be dealt, and DataError with the files of all cells that are no images. Results of
+    a cell are kept under a digest of all that they depend on, so that more values of an axis, or more seeds, cost only
+    their own cells.
     """
     start = time.perf_counter()
     folder = where.out / spec.name
     note = tell_notes(watch)
-    dealt, refusals = deal_possible(cells, note)
+    prepared, look = list[Prepared](), Look()
+
+    def visit(cell: Cell, sources: Sources, assignment: Assignment) -> None:
+        prepared.append(each := Prepared.of_dealt(cell.scenario, assignment, where))
+        if each.needs_look(where) and (where.is_fresh or not _place(folder, each).exists()):
+            look.at(cell.scenario, sources, assignment)
+
+    dealt, refusals = deal_possible(cells, note, visit)
     for label, reason in refusals.items():
         note(f"cell {label} cannot be played: {reason}")
+    look.refuse()
     count, cells = len(cells), [cell for cell, each in zip(cells, dealt, strict=True) if each is not None]
-    prepared = _prepare(cells, [each for each in dealt if each is not None], where)
     places = [_place(folder, each) for each in prepared]
     todo = [at for at, place in enumerate(places) if where.is_fresh or not place.exists()]
     watch({"event": "sweep", "cells": len(cells), "todo": len(todo), "keys": len(_list_missing(prepared, todo, where))})
@@ -186,7 +195,8 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
 
 def outlook(spec: Sweep, cells: Sequence[Cell], where: Where) -> Outlook:
     """What `sweep` would play, and about how long it would take on this machine's cores."""
-    prepared = _prepare(cells, deal_cells(cells), where)
+    dealt = zip(cells, deal_cells(cells), strict=True)
+    prepared = [Prepared.of_dealt(cell.scenario, each, where) for cell, each in dealt]
     cache, seen, forecasts = Cache(where.cache), set[str](), []
     known: dict[str, list[float]] = {}
     for entry in cache.entries():
@@ -221,10 +231,6 @@ def outlook(spec: Sweep, cells: Sequence[Cell], where: Where) -> Outlook:
     left_out = sorted({stage for each in guesses for stage in each.unknown})
     total = START + sum(each.seconds - START for each in guesses)
     return Outlook(tuple(forecasts), total / slots, tuple(left_out), is_measured=False)
-
-
-def _prepare(cells: Sequence[Cell], dealt: Sequence[Assignment], where: Where) -> list[Prepared]:
-    return [Prepared.of_dealt(cell.scenario, each, where) for cell, each in zip(cells, dealt, strict=True)]
 
 
 def _list_missing(prepared: Sequence[Prepared], todo: Sequence[int], where: Where) -> set[str]:

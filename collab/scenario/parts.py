@@ -152,8 +152,14 @@ class Refinement(Part):
         description="Number or name of the row; names have up to 20 letters, and c_ begins those of control rows.",
     )
     entity: Name | None = Field(None, description="Who trains; not for an upper bound over a share of all images.")
-    own: Literal["images", "features", "poisoned", "published"] = Field(
-        description="Raw images from scratch, F(x), own P(F(x)), or images from scratch as they are published."
+    own: Literal["images", "features", "poisoned", "published", "none"] = Field(
+        description="Raw images from scratch, F(x), own P(F(x)), images from scratch as they are published, or none: "
+        "the pool alone, as of a user without images."
+    )
+    init: Literal["released", "fresh"] = Field(
+        "released",
+        description="What a row from features begins with: the released C, or (fresh) one that is drawn anew, as of a "
+        "new user of F. It needs more `epochs`.",
     )
     share: Share | None = Field(None, description="Upper bound: from scratch on this fraction of all private images.")
     pool: tuple[Name, ...] = Field((), description="Whose poisoned features are mixed in.")
@@ -171,6 +177,11 @@ class Refinement(Part):
     def is_from_scratch(self) -> bool:
         """Whether it trains a whole new network on images."""
         return self.own in ("images", "published")
+
+    @property
+    def is_refining(self) -> bool:
+        """Whether it trains the released C further on own plain features: of such rows gains are told."""
+        return self.own == "features" and self.init == "released"
 
     @property
     def is_bound(self) -> bool:

@@ -56,7 +56,7 @@ def check_row(row: Mapping[str, Any], names: Sequence[str], seen: set[str]) -> I
 
 
 def _check_meaning(row: Mapping[str, Any], entity: str | None, own: str | None) -> Iterator[Finding]:
-    """A row means one of: from scratch, a share of all images, plain features, poisoned features, own ones alone."""
+    """A row means one of: from scratch, a share of all images, plain, poisoned or no features beside others' ones."""
     is_share = row.get("share") is not None
     others = [key for key in ("pool", "unpoisoned") if names_in(row, key)]
     if len(others) == 2:
@@ -69,8 +69,14 @@ def _check_meaning(row: Mapping[str, Any], entity: str | None, own: str | None) 
         yield ("unpoisoned",), "cannot be mixed into `own: published`, which trains from scratch on published images"
     if is_share and entity is not None:
         yield ("share",), "excludes `entity`: it draws from the images of all"
-    if is_share and own in ("features", "poisoned", "published"):
+    if is_share and own in ("features", "poisoned", "published", "none"):
         yield ("share",), f"is for `own: images`, an upper bound over raw images; this row has `own: {own}`"
+    if own == "none" and not others:
+        yield ("own",), "is none, so the row has nothing to train on; name in `pool` whose features it reads"
+    if own == "none" and row.get("vet") == "holdout":
+        yield ("vet",), "tries peers on own images, and this row has none"
+    if row.get("init") == "fresh" and own in ("images", "published"):
+        yield ("init",), f"has no effect: `own: {own}` trains a new network in any case"
     if row.get("vet") == "holdout" and not names_in(row, "pool"):
         yield ("vet",), "has no effect: this row has no `pool`"
     if not is_share and row.get("entity") is None:

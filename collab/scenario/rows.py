@@ -25,7 +25,7 @@ def list_played_rows(scenario: Scenario) -> tuple[Refinement, ...]:
     if not scenario.controls:
         return stated
     refining = [row for row in stated if row.own == "features"]
-    pooled = [row for row in refining if row.pool]
+    pooled = [row for row in stated if row.own in ("features", "none") and row.pool]
     publishers = {entity.name for entity in scenario.entities if entity.options.publishes}
     entities = sorted({row.entity for row in refining if row.entity})
     own = [Refinement(row=f"c_own_{name}", entity=name, own="features") for name in entities]
@@ -36,7 +36,7 @@ def list_played_rows(scenario: Scenario) -> tuple[Refinement, ...]:
     poisoned = [
         row.model_copy(update={"name": f"c_all_poisoned_{row.name}", "own": "poisoned", "vet": "none"})
         for row in pooled
-        if row.entity in publishers
+        if row.entity in publishers and row.own == "features"
     ]
     return (*stated, *own, *plain, *poisoned)
 

@@ -19,7 +19,7 @@ from collab.mapped import let_go
 from collab.participants.assignment import ORACLE, Assignment
 from collab.participants.holding import Holding
 from collab.participants.layout import map_images
-from collab.participants.left_out import GONE, list_broken, name_broken
+from collab.participants.left_out import GONE, list_broken, name_broken, note_gone
 from collab.scenario.model import Scenario
 from collab.scenario.stage_rows import LEFT_OUT, LEFT_OUT_OF_ALL
 from collab.stages.base import Job, Planning, Playing, Stage, Urgency
@@ -93,12 +93,14 @@ class Decode(Stage[None]):
         try:
             blocks = read_whole_ones(read, everything, broken) if is_skipping else read(everything)
             side = playing.scenario.data.image_size
+            if job.participant in playing.assignment.spectators and part == "own":
+                blocks, broken = _fill_up(read_whole_ones(read, everything, broken), len(holding), side), {}
             write_images(folder, (len(holding), 3, side, side), blocks)
         except BrokenImages as error:
             raise DataError(name_broken(own, _say(job), error.reasons, error.count)) from error
         if broken:
             told["left out"] = list_broken(own, _say(job), broken, len(holding)) + ": left out."
-            np.save(folder / GONE, holding.rows[sorted(broken)])
+            note_gone(folder, playing.assignment, holding.part(np.array(sorted(broken))))
             holding = holding.part(np.delete(everything, list(broken)))
             if len(holding) < LEAST:
                 raise DataError(
@@ -163,6 +165,13 @@ def gather(playing: Playing, holding: Holding, holders: Mapping[str, Holding]) -
                 block[at] = decoded_by[number][places[at]]
                 let_go(decoded_by[number])
         yield block
+
+
+def _fill_up(blocks: Iterator[np.ndarray], count: int, side: int) -> Iterator[np.ndarray]:
+    """As many images, black ones in the place of broken ones: a spectator's tell it nothing, and nobody counts them."""
+    read = list(blocks)
+    yield from read
+    yield np.zeros((count - sum(map(len, read)), 3, side, side), np.uint8)
 
 
 def _take_others(blocks: Iterator[np.ndarray], places: np.ndarray, count: int) -> Iterator[np.ndarray]:

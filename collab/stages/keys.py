@@ -89,7 +89,7 @@ class Keys:
         rows, labels = (np.ascontiguousarray(each, dtype=np.int64) for each in (part.rows - first, part.labels))
         digests = [hashlib.sha256(each.tobytes()).hexdigest() for each in (rows, labels)]
         asked: list[Any] = [] if self.given.asked.is_plain else [asdict(self.given.asked)]
-        asked += ["without broken images"] if self.scenario.data.broken == "skip" else []
+        asked += ["without broken images, noted by source"] if self.scenario.data.broken == "skip" else []
         source = find_parts(self.scenario)[origin.name].source
         code = [] if source in SOURCES else [source, self.code("sources", source)]
         # Two entities may read one folder, and what is held out for all may be one of theirs: files of other places.

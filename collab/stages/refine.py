@@ -40,15 +40,16 @@ class Refine(Stage["Entity | Oracle"]):
             if row.is_from_scratch and not is_pretraining(planning.scenario, row):
                 yield self._from_scratch(row, number)
         from_features = [row for row in planning.rows if not row.is_from_scratch]
+        own = [() if row.own == "none" else (str(row.entity),) for row in from_features]
         read = (
-            sum(planning.images[name] for name in {str(row.entity), *row.pool, *row.unpoisoned})
-            for row in from_features
+            sum(planning.images[name] for name in {*mine, *row.pool, *row.unpoisoned})
+            for mine, row in zip(own, from_features, strict=True)
         )
         most = max(read, default=0)
         alike: dict[tuple[object, ...], list[Refinement]] = {}
         for row in from_features:
             others = tuple(sorted(row.pool)), tuple(sorted(row.unpoisoned))
-            alike.setdefault((row.entity, row.own, *others, row.epochs, row.vet, row.repeats), []).append(row)
+            alike.setdefault((row.entity, row.own, row.init, *others, row.epochs, row.vet, row.repeats), []).append(row)
         for number, group in enumerate(alike.values()):
             yield self._from_features(group, most, number)
 
@@ -96,11 +97,15 @@ def _from_features(keys: Keys, row: Refinement, most_rows: int) -> str:
         "vet": (row.vet or vet) if row.pool else "none",
         "repeats": row.repeats or repeats,
     }
+    if row.init == "fresh":
+        asked["network"] = keys.backbone
+    if row.own == "none":
+        asked["own"] = row.own
     senders = sorted(row.pool) + ([entity] if row.own == "poisoned" else [])
     used = [FeaturizeHeldout.key_of(keys), *(Publish.key_of(keys, name) for name in senders)]
     if row.unpoisoned:
         used += [Featurize.key_of(keys, name) for name in (entity, *sorted(row.unpoisoned))]
-    elif row.own == "features":
+    elif row.own in ("features", "none"):  # a plugin may choose peers by own features
         used.append(Featurize.key_of(keys, entity))
     return keys.make(Refine, entity, asked, used)
 

@@ -1,7 +1,16 @@
-"""What a batch of images looks like to a network that learns: shifted, mirrored, blurred."""
+"""What a batch of images looks like to a network that learns: shifted, cropped, mirrored, blurred."""
+
+import math
+from typing import Final
 
 import torch
 from torch import Tensor, nn
+
+CROP: Final = "resized_crop"
+
+LEAST_AREA, MOST_RATIO, TRIES = 0.08, 4 / 3, 10
+"""Of a crop: its share of the image, its width by its height (or the other way), and how often one is drawn until it
+fits; as in torchvision's RandomResizedCrop, by whose defaults ImageNet is usually trained."""
 
 
 def blur(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -31,6 +40,56 @@ def draw_shifts(count: int, height: int, generator: torch.Generator) -> Tensor:
     top, left = (torch.randint(0, 2 * (height // 8) + 1, (count, 1), generator=generator) for _ in range(2))
     is_mirrored = torch.rand(count, 1, generator=generator) < 0.5
     return torch.cat((top, left, is_mirrored.long()), 1)
+
+
+def draw_crops(count: int, side: int, generator: torch.Generator) -> Tensor:
+    """For each of `count` square images the top, left, height and width of a crop, and whether it is mirrored.
+
+    int64 [count, 5]. The area is uniform, the ratio of width and height log-uniform; where none of the tries fits into
+    the image, it is the whole image.
+    """
+    areas = side * side * torch.empty(count, TRIES).uniform_(LEAST_AREA, 1, generator=generator)
+    reach = math.log(MOST_RATIO)
+    ratios = torch.empty(count, TRIES).uniform_(-reach, reach, generator=generator).exp()
+    sizes = torch.stack(((areas / ratios).sqrt(), (areas * ratios).sqrt()), 2).round().long()  # height and width
+    fits = (sizes <= side).all(2)
+    first = fits.int().argmax(1)
+    chosen = sizes[torch.arange(count), first]
+    chosen[~fits.any(1)] = side
+    places = (torch.rand(count, 2, generator=generator) * (side - chosen + 1)).long()
+    is_mirrored = torch.rand(count, 1, generator=generator) < 0.5
+    return torch.cat((places, chosen, is_mirrored.long()), 1)
+
+
+def cropped(images: Tensor, crops: Tensor) -> Tensor:
+    """Crops of square images [batch, 3, side, side] in floating point, as `crops` [batch, 5] says, at full size.
+
+    Bilinear, channels last; a crop is never larger than the image, so there is nothing to smooth.
+    """
+    count, side = len(images), images.shape[2]
+    places = torch.arange(side, device=images.device) + 0.5
+    which = torch.arange(count, device=images.device).view(-1, 1, 1)
+
+    def taps(begin: Tensor, length: Tensor, along: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Both neighbors of each place of the enlarged crop and the weight of the second, all [batch, side]."""
+        at = (along * length[:, None] / side - 0.5).clamp_min(0)
+        low = at.long()
+        high = torch.minimum(low + 1, length[:, None] - 1)
+        return begin[:, None] + low, begin[:, None] + high, (at - low).to(images.dtype)
+
+    top, left, height, width, mirrored = crops.unbind(1)
+    rows = taps(top, height, places.expand(count, -1))
+    columns = taps(left, width, torch.where(mirrored[:, None] > 0, places.flip(0), places))
+    pixels = images.permute(0, 2, 3, 1)
+    upper, lower = (
+        torch.lerp(
+            pixels[which, row[:, :, None], columns[0][:, None]],
+            pixels[which, row[:, :, None], columns[1][:, None]],
+            columns[2][:, None, :, None],
+        )
+        for row in rows[:2]
+    )
+    return torch.lerp(upper, lower, rows[2][:, :, None, None]).permute(0, 3, 1, 2)
 
 
 def shifted(images: Tensor, shifts: Tensor) -> Tensor:

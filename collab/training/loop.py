@@ -32,7 +32,7 @@ class Recipe:
     weight_decay: float = 0.0
     schedule: Literal["cosine", "one_cycle", "constant"] = "cosine"
     label_smoothing: float = 0.0
-    augment: bool = False
+    augment: bool | Literal["resized_crop"] = False
 
     @classmethod
     def of(cls, schedule: object, *, epochs: int | None = None) -> "Recipe":

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from collab.seeding import Stream
-from collab.training.augmentation import draw_shifts, shifted
+from collab.training.augmentation import CROP, cropped, draw_crops, draw_shifts, shifted
 from collab.training.columns import Column, send_parts
 from collab.training.feeds import FeatureFeed, ImageSet, Pictures, as_pictures, even_batches, numbered_batches, steps_in
 from collab.training.graphs import can_replay
@@ -44,16 +44,20 @@ def train_classifier(
     def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         dealt = list(numbered_batches(len(images), recipe.batch_size, generator, compute.device))
         height = images.images.shape[2]
-        drawn: Iterable[Tensor] = (draw_shifts(len(numbers), height, generator) for numbers in dealt)
+        draw = draw_crops if recipe.augment == CROP else draw_shifts
+        drawn: Iterable[Tensor] = (draw(len(numbers), height, generator) for numbers in dealt)
         if spoil is None:  # else its draws lie between those of the batches
             drawn = send_parts(list(drawn), compute.device) if recipe.augment else ()
-        shifts = iter(drawn)
+        changes = iter(drawn)
         for numbers in dealt:
             pixels, y = pictures.pixels(numbers), labels.take(numbers)
-            if recipe.augment:
-                shift = next(shifts).to(compute.device)
-                pixels, y = shifted(pixels, shift), task.mirror(y, shift[:, 2] > 0)
-            x = as_pictures(pixels)
+            if not recipe.augment:
+                x = as_pictures(pixels)
+            else:
+                change = next(changes).to(compute.device)
+                y = task.mirror(y, change[:, -1] > 0)
+                is_crop = recipe.augment == CROP
+                x = cropped(as_pictures(pixels), change) if is_crop else as_pictures(shifted(pixels, change))
             yield x if spoil is None else spoil(x, generator), y
 
     def loss(batch: tuple[Tensor, Tensor]) -> Tensor:

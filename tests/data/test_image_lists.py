@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
+from collab.data.broken import BrokenImages
 from collab.data.hold_out import find_groups
 from collab.data.image_lists import ImageLists
+from collab.data.looking import find_strangers
 from collab.data.source import WithColumns
 from collab.errors import DataError
 
@@ -84,7 +86,8 @@ def test_parquet_lists_have_labels_of_any_kind_and_images_lie_where_the_pattern_
     ("image,label\na.png,x\n,x\n", r"row 1 of .* names no file"),
     ("image,label\na.png,\n", r"row 0 of column 'label' of .*train\.csv is empty"),
     ("image,label\na.png,x\n./a.png,y\n", r"row 1 of .* names a\.png, as row 0 of .*train\.csv does"),
-    ("image,label\na.png,x\nc.png,y\nd.png,y\n", r"(?s)of 3 images .*, 2 are not in .*c\.png, in row 1 .*d\.png"),
+    ("image,label\n,x\n../b.png,y\na.png,x\na.png,y\n", r"(?s)3 rows .*row 0 .* no file.*row 1 .*row 3 .* as row 2"),
+    ("image,label\nc.png,y\nd.png,y\n", r"(?s)of 2 images .*, none is in .*c\.png, in row 0 .*d\.png, in row 1"),
     ("image,label\na.png\n", "is no readable list"),
     ("image,label\na.png," + "x" * 201, "of 201 letters"),
     ("path,label\na.png,x\n", "must have the column 'image' once; it has path, label"),
@@ -97,6 +100,15 @@ def test_what_a_list_may_not_hold_is_named_by_row(tmp_path: Path, text: str, wor
     (tmp_path / "train.csv").write_text(text, "utf-8")
     with pytest.raises(DataError, match=words):
         opened(tmp_path)
+
+
+def test_single_files_that_are_not_there_are_broken_images(tmp_path: Path) -> None:
+    paint(tmp_path, "a.png")
+    (tmp_path / "train.csv").write_text("image,label\nc.png,y\na.png,x\nd.png,y\n")
+    source = opened(tmp_path)
+    assert list(find_strangers(source.encoded("train", np.arange(3)))) == [0, 2]
+    with pytest.raises(BrokenImages, match=r"(?s)2 of 3 images .*c\.png cannot be read.*d\.png cannot be read"):
+        grays(source, 0, 1, 2)
 
 
 def test_other_columns_are_told_of_every_row(tmp_path: Path) -> None:

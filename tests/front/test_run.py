@@ -3,12 +3,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import collab
 from collab.errors import ExpectationFailed, ScenarioError, StoreError
 from collab.results.gains import find_largest_pool
 from collab.results.table import read_results
 from collab.runtime.play import Played
+from collab.runtime.progress import show_run
 from collab.scenario.rows import list_played_rows
 from tests.playing import lend
 
@@ -102,6 +104,8 @@ def test_a_notebook_shows_warnings_first_then_the_answer_then_table_5(
     places = [shown.index(text) for text in ("failed &lt;here&gt;", "Who gained", "What it cost", "trained on")]
     assert places == sorted(places)
     assert run.table(5)._repr_html_().count("<tr>") == 1 + len(run.table(5).lines)
+    assert run.gain("a1")._repr_html_().startswith("a1 ")
+    assert run.answer._repr_html_().startswith("<b>Who gained</b>: ")
 
 
 def test_check_judges_what_was_expected(run: collab.Run, played: Played, tmp_path: Path) -> None:
@@ -120,3 +124,26 @@ def test_what_is_no_run_is_told(tmp_path: Path) -> None:
         collab.load(tmp_path / "nowhere")
     with pytest.raises(StoreError, match="Name a run directory"):
         collab.load(tmp_path)
+
+
+def test_a_notebook_shows_how_far_a_run_is_and_keeps_its_notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = list[str]()
+
+    class Shown:
+        update = staticmethod(pages.append)
+
+    def display(page: str, display_id: bool) -> Shown:
+        pages.append(page)
+        return Shown()
+
+    of_ipython = type(sys)("IPython.display")
+    of_ipython.HTML, of_ipython.display = str, display  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", type(sys)("IPython"))
+    monkeypatch.setitem(sys.modules, "IPython.display", of_ipython)
+    about = {"entity": "a1", "stage": "decode", "job": "decode a1"}
+    with show_run(Console(force_jupyter=True)) as tell:
+        tell({"event": "planned", "jobs": 2, "text": "2 jobs to play"})
+        tell({"event": "note", "text": "3 images stand <twice>"})
+        tell({"event": "done", "seconds": 1.0, **about})
+    assert "1 of 2 jobs done" in pages[-1]
+    assert pages[-1].index("2 jobs to play") < pages[-1].index("&lt;twice&gt;") < pages[-1].index("done in 1.0 s")

@@ -11,7 +11,9 @@ from collab.models.backbones import build_network, build_split, cut, feature_sha
 from tests.digests import state_digest
 
 SMALL = ("resnet8", "resnet14", "resnet20", "resnet18_small", "resnet18_small_mlp", "vgg16_small")
-CONVOLUTIONAL = tuple(name for name, kind in ARCHITECTURES.items() if kind.layout == "maps")
+CONVOLUTIONAL = tuple(n for n, kind in ARCHITECTURES.items() if kind.layout == "maps" and not n.startswith("timm:"))
+"""timm's stand in test_timm_networks.py."""
+
 """Those of tokens are tried in test_transformers.py."""
 
 LARGE = tuple(name for name in CONVOLUTIONAL if name not in SMALL)

@@ -16,8 +16,9 @@ from collab.models.backbones import build_network, build_split, cut, feature_sha
 from collab.models.decoders import build_decoder
 from collab.models.pretrained import names_in_library
 from collab.models.reconstructors import build_reconstructor
+from collab.models.timm_networks import pieces_of_timm_vit
 from collab.models.tokens import MapToTokens, TokensToMap, blocks_of, resized
-from collab.models.transformers import pieces_of_swin, pieces_of_timm_vit, pieces_of_vit
+from collab.models.transformers import pieces_of_swin, pieces_of_vit
 
 TRANSFORMERS = {name: kind for name, kind in ARCHITECTURES.items() if kind.layout != "maps"}
 ONE_OF_A_FAMILY = [

@@ -74,6 +74,23 @@ def find_failures(run: Opened, cells: Sequence[Cell] | None = None) -> tuple[Fai
     return tuple(failures)
 
 
+def tell_failures(failures: Sequence[Failure]) -> tuple[str, ...]:
+    """Warnings as text, one for all entities of which the same is true."""
+    alike: dict[tuple[str, tuple[str, ...]], list[Failure]] = {}
+    for failure in failures:
+        alike.setdefault((failure.defense, failure.happened), []).append(failure)
+    return tuple(_tell_alike(group) for group in alike.values())
+
+
+def _tell_alike(failures: Sequence[Failure]) -> str:
+    if len(failures) == 1:
+        return failures[0].told
+    names, first = join_names([failure.entity for failure in failures]), failures[0]
+    pages = join_names([failure.page for failure in failures])
+    happened = " ".join(first.happened)
+    return f"The defenses of {names} failed ({first.defense}). {happened} {WHAT_TO_DO} Pictures: {pages}"
+
+
 def tell_failures_of_cells(count: int, found: Sequence[tuple[str, Failure]]) -> tuple[str, ...]:
     """The same of a sweep of `count` cells, a sentence for each defense of an entity; `found` are told by their cell.
 

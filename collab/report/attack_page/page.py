@@ -80,7 +80,7 @@ def _costs(run: Opened) -> dict[str, list[float]]:
 def _gains(run: Opened) -> dict[str, list[float]]:
     """By defense what the rows gain whose pool is one entity with it, over own features alone (or the control)."""
     names, main, results = name_defenses(run.scenario), run.scenario.data.main_metric, Results(run.rows)
-    features = [row for row in run.scenario.refinements if row.own == "features" and not row.unpoisoned]
+    features = [row for row in run.scenario.refinements if row.is_refining and not row.unpoisoned]
     alone = {name: results.find(f"c_own_{name}", name, main.name) for name in names}
     alone |= {str(row.entity): results.find(str(row.name), row.entity, main.name) for row in features if not row.pool}
     gains: dict[str, list[float]] = {}

@@ -109,7 +109,7 @@ def _lines(
     if own is not None:
         yield own, "own", "own features alone"
     for key, row, score in mine:
-        if row.own != "features" or key.startswith("c_"):
+        if not row.is_refining or key.startswith("c_"):
             continue
         if row.pool:
             yield score, "pool", f"with the pool of {join_names(row.pool)}"

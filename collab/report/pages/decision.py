@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from collab.report.attack_page.cells import Cell, judge_attacks, name_defenses
-from collab.report.attack_page.failed import Failure, find_failures
+from collab.report.attack_page.failed import Failure, find_failures, tell_failures
 from collab.report.attack_page.verdicts import ADVERSARIES, find_worst, judge_defenses
 from collab.report.attack_page.words import WORDS
 from collab.report.drawing import fill_in
@@ -177,7 +177,7 @@ def decide(run: Opened) -> Decision:
     return Decision(
         VERSION,
         _describe_question(run),
-        tuple(failure.told for failure in failures),
+        tell_failures(failures),
         tuple(Answer(*part) for part in summary.parts),
         tuple(
             _rule(run, entity, cells, failures, summary) for entity in run.scenario.entities if not entity.is_onlooker
@@ -216,6 +216,7 @@ def _describe_question(run: Opened) -> Asked:
     parties = [
         Party(entity.name, record["images"].get(entity.name, 0), entity.protection, entity.options.publishes)
         for entity in scenario.entities
+        if not entity.options.is_control
         if not entity.is_onlooker
     ]
     heldout = max((row.n or 0 for row in run.rows if row.metric == scenario.data.main_metric.name), default=0)
@@ -234,7 +235,7 @@ def _rule(
     if not entity.options.publishes:
         return Ruling(entity.name, entity.protection, SILENT, "It sends nothing, so it discloses nothing.", ())
     failure = next((each for each in failures if each.entity == entity.name), None)
-    defense = name_defenses(run.scenario.entities)[entity.name]
+    defense = name_defenses(run.scenario)[entity.name]
     worst = find_worst(cell for cell in cells if cell.defense == defense and entity.name in cell.victims)
     helped = [gain for gain in gains if gain.change.direction > 0]
     if failure is not None:
@@ -289,9 +290,9 @@ def _describe_means(run: Opened) -> Iterator[Means]:
     """Each defense once; a chain is described by its parts."""
     results, main = Results(run.rows), run.scenario.data.main_metric
     owners: dict[str, list[EntityPart]] = {}
-    names = name_defenses(run.scenario.entities)
+    names = name_defenses(run.scenario)
     for entity in run.scenario.entities:
-        if entity.options.publishes:
+        if entity.is_publishing_party:
             owners.setdefault(names[entity.name], []).append(entity)
     guess = results.like("c_public", None, "ssim", "prior_class_mean")
     for name, entities in owners.items():

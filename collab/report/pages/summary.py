@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 
 from collab.report.attack_page.cells import Cell, name_defenses
 from collab.report.attack_page.shown import Disclosure, describe_disclosure, find_disclosure
@@ -47,6 +48,9 @@ class Gain:
     def __str__(self) -> str:
         """Who, and the sentence."""
         return f"{self.entity} {self.told}"
+
+    def _repr_html_(self) -> str:
+        return escape(str(self))
 
     @property
     def told(self) -> str:
@@ -94,6 +98,9 @@ class Summary:
         """Three lines."""
         return "\n".join(f"{title}: {text}" for title, text in self.parts)
 
+    def _repr_html_(self) -> str:
+        return "<br>".join(f"<b>{title}</b>: {escape(text)}" for title, text in self.parts)
+
 
 def summarize(
     scenario: Scenario,
@@ -108,7 +115,7 @@ def summarize(
     `notices` are sentences about the images: what was passed over, and which stand twice.
     """
     results = Results(rows)
-    pooled = [row for row in list_played_rows(scenario) if row.own == "features" and row.pool]
+    pooled = [row for row in list_played_rows(scenario) if row.is_refining and row.pool]
     gains, local = (
         tuple(filter(None, (_gain(scenario, pooled, results, entity.name, of) for entity in scenario.entities)))
         for of in ("", LOCAL)

@@ -44,7 +44,7 @@ def find_ways(scenario: Scenario, results: Results) -> Iterator[Way]:
     for name in names:
         for row in list_played_rows(scenario):
             score = results.find(str(row.name), name, metric)
-            if row.entity == name and row.own == "features" and row.pool and score:
+            if row.entity == name and row.is_refining and row.pool and score:
                 read = sum(published.get(peer, 0.0) for peer in row.pool)
                 label = f"features of {join_names(row.pool)}"
                 yield Way(name, str(row.name), label, published.get(name, 0.0), read, (score,))

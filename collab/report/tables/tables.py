@@ -274,5 +274,6 @@ def describe(row: Refinement) -> str:
         return "raw images, from scratch" if row.share is None else f"raw images of all, {row.share:.0%}, from scratch"
     if row.own == "published":
         return " ∪ ".join(f"M({name})" for name in (row.entity, *row.pool)) + ", from scratch"
-    own = f"F({row.entity})" if row.own == "features" else f"P(F({row.entity}))"
-    return " ∪ ".join([own, *(f"F({name})" for name in row.unpoisoned), *(f"P(F({name}))" for name in row.pool)])
+    own = {"features": [f"F({row.entity})"], "poisoned": [f"P(F({row.entity}))"]}.get(row.own, [])
+    read = " ∪ ".join([*own, *(f"F({name})" for name in row.unpoisoned), *(f"P(F({name}))" for name in row.pool)])
+    return f"{read}, C from scratch" if row.init == "fresh" else read

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from collab.report.attack_page.failed import PAGE, find_failures, write_own_pages
+from collab.report.attack_page.failed import PAGE, find_failures, tell_failures, tell_failures_of_cells, write_own_pages
 from collab.report.attack_page.page import write_audit
 from collab.report.pages.page import write_page
 from collab.results.opened import Opened, open_run
@@ -112,3 +112,19 @@ def test_pictures_stand_in_the_folder_of_the_entity_alone(tmp_path: Path) -> Non
     assert page == run.folder / "private" / "a2" / PAGE
     assert page.read_text(encoding="utf-8").count("<img") == 32  # 16 held-out images and what R makes of them
     assert list(run.folder.rglob(PAGE)) == [page]
+
+
+def test_entities_of_which_the_same_is_true_share_a_warning(tmp_path: Path) -> None:
+    failures = find_failures(opened(tmp_path, shown(0.6, entities=("a1", "a3"))))
+    (told,) = tell_failures(failures)
+    assert told.startswith("The defenses of a1 and a3 failed (dpm). The released reconstructor ")
+    assert told.endswith(f"Pictures: private/a1/{PAGE} and private/a3/{PAGE}")
+    assert tell_failures(failures[:1]) == (failures[0].told,)
+
+
+def test_a_sweep_tells_in_which_cells_a_defense_failed(tmp_path: Path) -> None:
+    failures = find_failures(opened(tmp_path, shown(0.6, entities=("a1", "a3"))))
+    first, second = tell_failures_of_cells(3, [("x=1", failures[0]), ("x=2", failures[0]), ("x=2", failures[1])])
+    assert first.startswith("The defense of a1 failed (dpm) in 2 of 3 cells: x=1 and x=2. In x=1: The released ")
+    assert second.startswith("The defense of a3 failed (dpm) in 1 of 3 cells: x=2.")
+    assert tell_failures_of_cells(3, []) == ()
