@@ -41,7 +41,7 @@ class Evidence:
     def protected_by(self, *protections: str) -> list[str]:
         """Publishers with one of these defenses, or chains such as `mean_filter+dpm`."""
         entities = self.scenario.entities
-        return [each.name for each in entities if each.options.publishes and each.protection in protections]
+        return [each.name for each in entities if each.is_publishing_party and each.protection in protections]
 
     @property
     def main(self) -> MainMetric:
