@@ -59,6 +59,7 @@ def print_answer(answer: Any, scenario: Any) -> None:
         lines.add_row("Read with care", Text(f"{answer.cautions[0]}{more}"))
     console.print(Text(scenario.name, style="bold"))
     console.print(lines)
+    console.print()
 
 
 def print_verdicts(verdicts: Sequence[Any], *, tables: bool = False) -> None:

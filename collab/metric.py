@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 _PARTS = re.compile(
     r"(?P<quantity>[^\[\]]+?)(?:\[(?P<setting>[^\[\]]*)\])?"
-    r"(?:_(?P<of>original|poisoned|published|own|local|open|training|prior_[a-z_]+?))?"
+    r"(?:_(?P<of>original|poisoned|published|answering|own|local|open|training|prior_[a-z_]+?))?"
     r"(?:_(?P<statistic>median|p95|p99|worst|above_half))?"
 )
 
@@ -18,9 +18,9 @@ _PARTS = re.compile(
 class MetricName:
     """The parts of a name; `setting`, `of` and `statistic` are empty where the name has none.
 
-    `of` is `original`, `poisoned`, `published`, `own` (of the entity's own rows, unpoisoned), `local` (of
-    held-out images of the entity's own), `open` (what R makes of
-    plain features), `training` (of images that a network learned on), or `prior_` and the name of a guess; it is empty
+    `of` is `original`, `poisoned`, `published`, `answering` (of a decider that answers about public images), `own` (of
+    the entity's own rows, unpoisoned), `local` (of held-out images of the entity's own), `open` (what R makes of plain
+    features), `training` (of images that a network learned on), or `prior_` and the name of a guess; it is empty
     for what an attack rebuilt. `statistic` is `median`, `p95`, `p99`, `worst` or `above_half`, and empty for the mean
     over images.
     """

@@ -8,9 +8,18 @@ TaskKind = str
 """A key of `TASKS`."""
 
 TargetKind = str
-"""What stands beside features: one of so many classes (`CLASS`), or a list of numbers, a key of `LISTS`."""
+"""What stands beside the values of a row of a shard.
+
+One of so many classes (`CLASS`), a list of numbers (a key of `LISTS`), or the number of a public image (`PUBLIC_ROW`).
+"""
 
 CLASS: Final = "class"
+
+PUBLIC_ROW: Final = "public_row"
+"""Beside a distribution over classes: which public image it is the answer about."""
+
+DISTRIBUTION: Final = "distribution"
+"""Beside features of a public image, where a peer has put its features and an answer about it together."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,7 @@ class Numbers:
 LISTS: Final[dict[TargetKind, Numbers]] = {
     "binary": Numbers(0, 1, True, "attributes are neither 0 nor 1"),
     "degrees": Numbers(-180, 180, False, "angles are not finite or beyond 180 degrees"),
+    DISTRIBUTION: Numbers(0, 1, False, "probabilities are not finite or beyond 0 and 1"),
 }
 """What stands in shards where it is no class."""
 

@@ -58,6 +58,7 @@ class Noisy(EntityOptions):
     """How much of it is noise."""
 
     kind: ClassVar[str] = "noisy"
+    changes_features: ClassVar[bool] = True
 
     fraction: float = Field(1.0, ge=0, le=1, description="Expected share of published rows that are noise.")
 

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from collab.defenses.options import Encoding, ImageDefenseOptions
+from collab.defenses.options import Encoding, ImageDefenseOptions, PublicAnswers, PublicGaussian
 from collab.errors import CollabError
+from collab.guarantee import Guarantee
+from collab.models.answerer import Answerer
 from collab.scenario.base import DefenseOptions, Form
 from collab.scenario.kinds import Plugin
 from collab.seeding import Stream
@@ -78,6 +80,10 @@ class Defense(FromOptions, Plugin, ABC):
         """What it is given and what its entity publishes."""
         return self.Options.form
 
+    def guarantee(self, rows: int) -> Guarantee | None:
+        """What holds of all that an entity with `rows` images publishes by it; None: nothing is guaranteed."""
+        return None
+
     @property
     def batch_size(self) -> int:
         """Rows of a batch of the private view's features; what learns by steps says its own."""
@@ -128,6 +134,32 @@ class ImageDefense(FixedDefense):
     def shown(self, module: nn.Module, images: Tensor) -> tuple[Tensor, Mapping[str, Tensor]]:
         """What `module` makes of images [batch, 3, side, side], and what else to tell of each: values [batch]."""
         return module(images), {}
+
+
+class AnsweringDefense(Defense):
+    """A defense that publishes answers about public images: its module is an `Answerer`, begun as C, and stays private.
+
+    `images` is how many of them are answered about, all where it is None.
+    """
+
+    Options: ClassVar[type[DefenseOptions]] = PublicAnswers
+    is_private = True
+    images: int | None
+
+    @abstractmethod
+    def begin(self, decider: nn.Module) -> Answerer:
+        """The module before it has learned, from the released C."""
+
+    @override
+    def build(self, channels: int, *, rectified: bool) -> nn.Module:
+        raise CollabError(f"{self.kind} answers about public images: its module begins as C, and is not built.")
+
+
+class DrawingDefense(Defense):
+    """A defense that publishes rows drawn from statistics of the own ones; its module is a `Drawing`."""
+
+    Options: ClassVar[type[DefenseOptions]] = PublicGaussian
+    is_private = True
 
 
 class EncodingDefense(Defense):

@@ -57,7 +57,7 @@ class ClassGaussian(Keyed):
         )
         self.rows, self.classes = (torch.tensor(part) for part in zip(*classes_by_number, strict=True))
         outputs = int(self.classes.max()) + 1
-        means = _means(rows(), outputs)
+        means = measure_means(rows(), outputs)
 
         def centered() -> Iterator[Tensor]:
             for features, labels in rows():
@@ -65,17 +65,9 @@ class ClassGaussian(Keyed):
 
         count = len(classes_by_number)
         rank = min(self.rank, max(count - outputs, 1), means[0].numel())
-        start = torch.randn(means[0].numel(), rank + min(rank, 10), generator=generator)
-        basis = torch.linalg.qr(start.to(means.device))[0]
-        for _ in range(PASSES):
-            basis = torch.linalg.qr(reduce(torch.add, (part.T @ (part @ basis) for part in centered())))[0]
-        inner = reduce(torch.add, ((part @ basis).T @ (part @ basis) for part in centered())) / count
-        variances, turned = torch.linalg.eigh(inner.double())
-        directions = (basis.double() @ turned * variances.clamp(min=0).sqrt()).flip(1)[:, :rank].T
-        total = reduce(torch.add, (part.square().sum(0) for part in centered())).double() / count
+        directions, rest = split_covariance(centered, rank, means[0].numel(), count, generator, means.device)
         shape = means.shape[1:]
-        self.means, self.directions = means, directions.float().reshape(-1, *shape)
-        self.rest = (total - directions.square().sum(0)).clamp(min=0).sqrt().float().reshape(shape)
+        self.means, self.directions, self.rest = means, directions.reshape(-1, *shape), rest.reshape(shape)
 
     def classes_of(self, numbers: list[int], features: Features) -> Int[Tensor, " batch"]:
         """The class of each own row by its label, that of any other by the density of `features`."""
@@ -125,7 +117,32 @@ class ClassGaussian(Keyed):
         super()._load_from_state_dict(state, prefix, *others)
 
 
-def _means(rows: Iterable[tuple[Features, Tensor]], outputs: int) -> Float[Tensor, "classes channel height width"]:
+def split_covariance(
+    centered: Callable[[], Iterator[Tensor]],
+    rank: int,
+    values: int,
+    count: int,
+    generator: torch.Generator,
+    device: torch.device,
+) -> tuple[Float[Tensor, "rank values"], Float[Tensor, " values"]]:
+    r"""$V$ and $d$ with $V^T V + \mathrm{diag}(d^2)$ near the covariance of `count` rows with mean 0, in fp32.
+
+    V by subspace iteration from random directions, longest first; d is what it leaves of the deviation of each value.
+    """
+    start = torch.randn(values, rank + min(rank, 10), generator=generator)
+    basis = torch.linalg.qr(start.to(device))[0]
+    for _ in range(PASSES):
+        basis = torch.linalg.qr(reduce(torch.add, (part.T @ (part @ basis) for part in centered())))[0]
+    inner = reduce(torch.add, ((part @ basis).T @ (part @ basis) for part in centered())) / count
+    variances, turned = torch.linalg.eigh(inner.double())
+    directions = (basis.double() @ turned * variances.clamp(min=0).sqrt()).flip(1)[:, :rank].T
+    total = reduce(torch.add, (part.square().sum(0) for part in centered())).double() / count
+    return directions.float(), (total - directions.square().sum(0)).clamp(min=0).sqrt().float()
+
+
+def measure_means(
+    rows: Iterable[tuple[Features, Tensor]], outputs: int
+) -> Float[Tensor, "classes channel height width"]:
     """The mean of each class in fp64, then in the type of `rows`; that of all rows for a class that has none."""
     total, counts = torch.zeros(()), torch.zeros(outputs, dtype=torch.float64)
     for features, labels in rows:

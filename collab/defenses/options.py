@@ -188,6 +188,78 @@ class ClassGaussian(DefenseOptions):
     )
 
 
+class PublicGaussian(DefenseOptions):
+    """Draws like those of class_gaussian, of which only clipped means in public directions and counts are the own."""
+
+    form: ClassVar[Form] = base.FEATURES_TO_DRAWS
+    mechanism: ClassVar[str] = "Gaussian mechanism on clipped sums and counts of each class"
+    needs_classes: ClassVar[bool] = True
+
+    kind: Literal["public_gaussian"] = Field(description="`defense: public_gaussian` is short for all defaults.")
+    directions: int = Field(
+        64, ge=1, le=4096, description="Main directions of public features in which means of classes are told."
+    )
+    clip: float = Field(
+        1.0, gt=0, le=100, description="Largest length of a row there, in lengths that public rows have on the average."
+    )
+    rows: int | None = Field(
+        None, ge=1, le=1 << 24, description="Rows drawn of all classes; as many as there are counted unless given."
+    )
+    dp: base.Dp | None = Field(None, description="Noise for (epsilon, delta); without it nothing is guaranteed.")
+
+    @property
+    @override
+    def asked_privacy(self) -> base.Dp | None:
+        return self.dp
+
+    @property
+    @override
+    def public_images(self) -> int:
+        return 2
+
+
+class PublicAnswers(Schedule, DefenseOptions):
+    """C, trained further on the own features, answers about public images, which everybody has, by soft labels."""
+
+    form: ClassVar[Form] = base.FEATURES_TO_ANSWERS
+    mechanism: ClassVar[str] = "DP-SGD: Gaussian noise on sums of clipped gradients over Poisson samples"
+    needs_classes: ClassVar[bool] = True
+
+    kind: Literal["public_answers"] = Field(description="`defense: public_answers` is short for all defaults.")
+    images: int | None = Field(
+        None, ge=1, description="Public images that are answered about, drawn at random; all unless given."
+    )
+    temperature: float = Field(
+        1.0,
+        gt=0,
+        le=100,
+        description="By which answers are softened: more of what C takes for possible, less of how sure.",
+    )
+    learning_rate: float = Field(0.02, gt=0, description="Its largest value; a loss that is not finite ends the run.")
+    weight_decay: float = Field(5e-4, ge=0, description="L2 penalty (adamw: decoupled).")
+    dp: base.Dp | None = Field(
+        None,
+        description="Trains it by DP-SGD to (epsilon, delta), with BatchNorm as released; else nothing is guaranteed.",
+    )
+    clip: float = Field(1.0, gt=0, le=1e6, description="With `dp`: largest length of the gradient of one image.")
+
+    @property
+    @override
+    def asked_privacy(self) -> base.Dp | None:
+        return self.dp
+
+    @property
+    @override
+    def public_images(self) -> int:
+        return self.images or 1
+
+    @model_validator(mode="after")
+    def _clips_for_privacy(self) -> Self:
+        if self.dp is None and "clip" in self.model_fields_set and self.clip != 1.0:
+            raise ValueError("`clip` has no effect without `dp`")
+        return self
+
+
 class Encoding(Schedule, DefenseOptions):
     """What defenses share that make features of the images themselves."""
 

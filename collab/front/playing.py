@@ -220,9 +220,13 @@ def list_options(on: str | None, track: Sequence[str]) -> list[str]:
 def _waiting(progress: Progress, text: str) -> Iterator[None]:
     """Shows on a terminal that something is being imported or started."""
     from rich.console import Console
+    from rich.live import Live
+    from rich.spinner import Spinner
 
     console = Console(stderr=True)
-    with console.status(text) if progress and console.is_terminal else nullcontext():
+    # Streams stay as they are: a library that is imported meanwhile keeps them, and writes to them at the end.
+    shown = Live(Spinner("dots", text), console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
+    with shown if progress and console.is_terminal else nullcontext():
         yield
 
 

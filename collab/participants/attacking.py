@@ -164,7 +164,8 @@ def _general_knowledge(adversary: Defended, attempt: Attempt) -> dict[str, Any]:
         "own_data": adversary.images,
         "victim_defense": attempt.victim_defense,
     }
-    if adversary.options.publishes and not adversary.defense.form.takes_images:
+    form = adversary.defense.form
+    if adversary.options.publishes and form.is_of_own_rows and not form.takes_images:
         facts["own_module"] = partial(adversary.defend, adversary.fitted_module())
     return facts
 
@@ -172,6 +173,8 @@ def _general_knowledge(adversary: Defended, attempt: Attempt) -> dict[str, Any]:
 def _knowledge_of_module(adversary: Defended, defense: Defense, state: Mapping[str, Tensor]) -> dict[str, Any]:
     """A victim's module, as a service and with its weights."""
     module = adversary.fitted_module(defense, state)
+    if not defense.form.is_of_own_rows:
+        return {"victim_weights": freeze(adversary.compute.place(module))}
     facts: dict[str, Any] = {"victim_encoder": adversary.encoder(defense, module)}
     if not defense.form.takes_images:
         facts["victim_module"] = partial(adversary.defend, module)

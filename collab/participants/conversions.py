@@ -1,24 +1,51 @@
-"""How participants play the forms of a defense: features to features, images to features, images to images."""
+"""How participants play the forms of a defense: features or images to features, images to images, answers, draws."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import ClassVar
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol
 
+import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from collab.defenses.base import Defense, ImageDefense
+from collab.defenses.base import AnsweringDefense, Defense, ImageDefense
+from collab.models.answerer import Answerer
 from collab.models.backbones import Encoder, Split
 from collab.participants.published_images import LEVELS, as_published, discernibility, read_images
-from collab.scenario.base import FEATURES_TO_FEATURES, IMAGES_TO_FEATURES, IMAGES_TO_IMAGES, Form
-from collab.store.codec import CODECS
-from collab.store.shards import IMAGES, Batches, ShardReader, ShardSpec
+from collab.scenario.base import (
+    FEATURES_TO_ANSWERS,
+    FEATURES_TO_DRAWS,
+    FEATURES_TO_FEATURES,
+    IMAGES_TO_FEATURES,
+    IMAGES_TO_IMAGES,
+    Form,
+)
+from collab.store.codec import CODECS, CodecName
+from collab.store.shards import BATCH_ROWS, IMAGES, Batches, ShardReader, ShardSpec, Written
+from collab.tasks import DISTRIBUTION, PUBLIC_ROW
 
 Featurize = Callable[[Tensor], Tensor]
 """F of images [batch, 3, side, side]."""
 
 Release = Callable[[], Split]
 """Loads F and C."""
+
+
+class Keep(Protocol):
+    """Writes features that a peer made itself into its scratch, with targets as shards have them unless given."""
+
+    def __call__(self, batches: Batches, spec: ShardSpec | None = None) -> ShardReader:
+        """The shard, as a reader has it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a peer has to read shards with: F, the shard of F of all public images, and a place for what it makes."""
+
+    featurize: Featurize
+    public: Callable[[], ShardReader]
+    keep: Keep
 
 
 class Conversion:
@@ -48,14 +75,15 @@ class Conversion:
         """The rows of a shard of what the module answered."""
         return changed
 
-    def shard_spec(self, features: ShardSpec, side: int) -> ShardSpec:
-        """What its shards look like, where those of `features` look so and images have this side."""
+    def shard_spec(self, features: ShardSpec, side: int, public: Callable[[], Written]) -> ShardSpec:
+        """What its shards look like, where those of `features` look so and images have this side.
+
+        `public` says what the shard of F of all public images is.
+        """
         return features
 
-    def as_features(
-        self, shards: Sequence[ShardReader], featurize: Featurize, keep: Callable[[Batches], ShardReader]
-    ) -> list[ShardReader]:
-        """Shards of features of published ones; `keep` writes those that a peer computes."""
+    def as_features(self, shards: Sequence[ShardReader], reading: Reading) -> list[ShardReader]:
+        """Shards of features of published ones."""
         return list(shards)
 
     def discernibility(self, defense: Defense, module: nn.Module, images: Callable[[], Tensor]) -> dict[str, Tensor]:
@@ -96,16 +124,15 @@ class ImagesToImages(Conversion):
         return as_published(changed) * LEVELS
 
     @override
-    def shard_spec(self, features: ShardSpec, side: int) -> ShardSpec:
+    def shard_spec(self, features: ShardSpec, side: int, public: Callable[[], Written]) -> ShardSpec:
         # Whole numbers up to 255 must stay exact, which a quantized codec does not promise.
-        codec = "float16" if CODECS[features.dtype].is_quantized else features.dtype
-        return replace(features, shape=(3, side, side), dtype=codec, featurizer=IMAGES)
+        return replace(features, shape=(3, side, side), dtype=_exact(features), featurizer=IMAGES)
 
     @override
-    def as_features(
-        self, shards: Sequence[ShardReader], featurize: Featurize, keep: Callable[[Batches], ShardReader]
-    ) -> list[ShardReader]:
-        return [keep((featurize(images), labels) for images, labels in read_images(shards))] if shards else []
+    def as_features(self, shards: Sequence[ShardReader], reading: Reading) -> list[ShardReader]:
+        if not shards:
+            return []
+        return [reading.keep((reading.featurize(images), labels) for images, labels in read_images(shards))]
 
     @override
     def discernibility(self, defense: Defense, module: nn.Module, images: Callable[[], Tensor]) -> dict[str, Tensor]:
@@ -113,6 +140,52 @@ class ImagesToImages(Conversion):
         return discernibility(defense, module, images())
 
 
+class FeaturesToAnswers(Conversion):
+    """C_i(F(z)) of public images z is published, C_i being C as it has learned of the own rows.
+
+    Peers put F(z), which everybody has, and the answer together.
+    """
+
+    form = FEATURES_TO_ANSWERS
+
+    @override
+    def new_module(self, defense: Defense, released: Release, channels: int, *, rectified: bool) -> nn.Module:
+        assert isinstance(defense, AnsweringDefense)
+        return defense.begin(released().decider)
+
+    @override
+    def decider(self, module: nn.Module, released: Split) -> nn.Module:
+        assert isinstance(module, Answerer)
+        return module.decider
+
+    @override
+    def shard_spec(self, features: ShardSpec, side: int, public: Callable[[], Written]) -> ShardSpec:
+        there = public()
+        return ShardSpec((features.classes, 1, 1), _exact(features), there.rows, there.sha256, PUBLIC_ROW)
+
+    @override
+    def as_features(self, shards: Sequence[ShardReader], reading: Reading) -> list[ShardReader]:
+        def answered() -> Iterator[tuple[Tensor, Tensor]]:
+            public = reading.public()
+            for shard in shards:
+                for answers, rows in zip(*(torch.split(part, BATCH_ROWS) for part in shard.load()), strict=True):
+                    yield public.take(rows.numpy()), answers.flatten(1).float()
+
+        return [reading.keep(answered(), replace(reading.public().spec, target=DISTRIBUTION))] if shards else []
+
+
+class FeaturesToDraws(Conversion):
+    """Rows are drawn from statistics of the own ones, as many as those say; peers read them as any features."""
+
+    form = FEATURES_TO_DRAWS
+
+
+def _exact(features: ShardSpec) -> CodecName:
+    """The codec of features, or where that would bend whole numbers and sums, one that does not."""
+    return "float16" if CODECS[features.dtype].is_quantized else features.dtype
+
+
 def conversion_of(form: Form) -> Conversion:
     """How a form is played."""
-    return next(kind() for kind in (Conversion, ImagesToFeatures, ImagesToImages) if kind.form == form)
+    kinds = (Conversion, ImagesToFeatures, ImagesToImages, FeaturesToAnswers, FeaturesToDraws)
+    return next(kind() for kind in kinds if kind.form == form)

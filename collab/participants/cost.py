@@ -19,7 +19,7 @@ from collab.training.recipes import EVAL_BATCH, outputs_of
 from collab.types import Crossing, Measure
 
 
-def measure_cost(entity: Defended, module: nn.Module) -> tuple[tuple[Measure, ...], Crossing]:
+def measure_cost(entity: Defended, module: nn.Module) -> tuple[tuple[Measure, ...], tuple[Crossing, ...]]:
     """Tables 1 and 2 on held-out images, from features as they would be stored; and the pictures kept of them."""
     features, labels = entity.heldout_features
     seed, compute = entity.scenario.seed, entity.compute
@@ -43,7 +43,7 @@ def measure_cost(entity: Defended, module: nn.Module) -> tuple[tuple[Measure, ..
         *entity.score(changed[None], labels, "_poisoned"),
         *entity.task.fidelity(changed, original, seed),
     )
-    return (*scores, *means(metrics, seed)), _keep_pictures(entity, module, features, poisoned, metrics)
+    return (*scores, *means(metrics, seed)), (_keep_pictures(entity, module, features, poisoned, metrics),)
 
 
 def measure_images(entity: Defended, module: nn.Module) -> tuple[Measure, ...]:
@@ -67,8 +67,10 @@ def measure_writing(
 
     A module that has learned its own rows by heart writes there what C is to answer (SCIENCE 4.2), which held-out
     images cannot show. `order` is the number among the own rows of each published one; the truth is that of the images,
-    whatever the entity claims. Where it published other numbers of rows, nothing is measured.
+    whatever the entity claims. Where it published other numbers of rows, or none that are its own, nothing is measured.
     """
+    if not entity.defense.form.is_of_own_rows:
+        return ()
     task, compute, seed = entity.task, entity.compute, entity.scenario.seed
     readers = entity.as_features(entity.name, shards)
     if sum(reader.rows for reader in readers) != len(order):

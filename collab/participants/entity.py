@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from typing import ClassVar
 
@@ -22,24 +22,26 @@ from collab.participants.defended import Defended
 from collab.participants.disclosure import measure_disclosure
 from collab.participants.exposure import Published, measure_exposure
 from collab.participants.federation import score_rounds, train_round
+from collab.participants.guarantees import tell_guarantee
 from collab.participants.inference import IDENTIFIER, load_own_numbers, train_identifier
 from collab.participants.layout import load_images, load_numbers
 from collab.participants.participant import Mixture
 from collab.participants.pool import Pooled, hurts, measure_harm, offer
 from collab.participants.published_images import as_published, image_set
+from collab.participants.publishing import measure_answering, publish_rows
 from collab.participants.start import Start
 from collab.scenario.base import EntityOptions
+from collab.scenario.federated import Federation
 from collab.scenario.kinds import Plugin
 from collab.scenario.model import Refinement
 from collab.scenario.network import NOBODY
-from collab.scenario.parts import Federation
 from collab.seeding import Stream
-from collab.store.release import write_release
+from collab.store.release import read_release, write_release
 from collab.store.store import Store
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
 from collab.training.progress import Progress
-from collab.training.recipes import EVAL_BATCH, train_reconstructor
+from collab.training.recipes import train_reconstructor
 from collab.types import EVERYONE, Crossing, Measure, Report
 
 
@@ -64,6 +66,7 @@ class Entity(Plugin, Defended):
     def published(self, features: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """What it publishes of a batch of protected features [batch, channels, height, width] and labels [batch, ...].
 
+        Where its defense answers about public images, features are theirs, and labels the answers [batch, classes].
         Labels are what the task asks: classes, or lists of numbers; `self.task` knows. Of images [batch, 3, side, side]
         in [0, 1] where its defense publishes those.
         """
@@ -149,10 +152,13 @@ class Entity(Plugin, Defended):
             private=None if private is None else torch.from_numpy(private),
         )
         losses = self.defense.fit(module, view)
-        write_release(self.private, "defense", module.state_dict(), {})  # for this entity alone
-        measures, pictures = measure_cost(self, module)
+        card, numbers, words = tell_guarantee(self.defense.guarantee(len(self.images)))
+        write_release(self.private, "defense", module.state_dict(), card)  # for this entity alone
+        measure = measure_cost if self.defense.form.is_of_own_rows else measure_answering
+        measures, pictures = measure(self, module)
         last = *(("loss", loss) for loss in losses[-1:]), *progress.terms.items()
-        return Report((*measures, *(Measure(f"poison_{name}", value) for name, value in last)), (pictures,))
+        told = (Measure(f"poison_{name}", value) for name, value in last)
+        return Report((*measures, *told, *numbers), pictures, words)
 
     def disclose(self, progress: Progress) -> Report:
         """What R shows of held-out images, before and after the own module; see `collab.participants.disclosure`."""
@@ -185,23 +191,15 @@ class Entity(Plugin, Defended):
         The order stays in the private folder, for whoever scores an attack.
         """
         module = self.fitted_module()
-        feed = self.feed([self.own_features(self.private)], EVAL_BATCH)
-        images, device = self.images, self.compute.device
-
         stream, order = self.stream("publish"), list[Tensor]()
-        altering = stream.torch("altered")
-
-        def poisoned() -> Iterator[tuple[Tensor, Tensor]]:
-            for features, labels, rows in feed.batches(stream.torch("order")):
-                order.append(rows.clone())
-                given = images.take(rows.numpy(), device) if self.defense.form.takes_images else features
-                changed, claimed = self.published(self.defend(module, given), labels, altering)
-                yield self.conversion.stored_rows(changed), claimed
-
-        record = self.layout.store.publish(self.name, poisoned(), self.spec_of(self.name), run=self.layout.run.name)
+        alter = partial(self.published, generator=stream.torch("altered"))
+        batches = publish_rows(self, module, stream, alter, order)
+        held = read_release(self.private, "defense")[1].get("guarantee")
+        spec, run = self.spec_of(self.name), self.layout.run.name
+        record = self.layout.store.publish(self.name, batches, spec, run=run, guarantee=held)
         rows = torch.cat(order).numpy()
         np.save(self.private / "published.npy", rows)
-        shard = Store(self.layout.run / "store").open(record, self.spec_of(self.name))  # here, wherever stores lie
+        shard = Store(self.layout.run / "store").open(record, spec)  # here, wherever stores lie
         read = measure_writing(self, module, [shard], rows)
         shutil.rmtree(self.scratch, ignore_errors=True)
         sent = [shard_crossing("publish", self.name, EVERYONE, record)]

@@ -1,45 +1,74 @@
 """Federated averaging among the entities of a run: C is refined by exchanging weights in place of features.
 
-There is no server: in each round everybody reads the weights of all and averages them alike, through files.
+There is no server: in each round everybody reads the weights of all that took part and averages them alike, through
+files.
 """
 
 import copy
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
+from collab.guarantee import Guarantee
 from collab.participants.crossings import net_crossing
+from collab.participants.guarantees import tell_guarantee
 from collab.participants.participant import Participant
-from collab.scenario.parts import Federation
+from collab.scenario.federated import Federation
+from collab.seeding import Stream
 from collab.store.release import read_release, write_release
-from collab.training.averaging import federated_average
+from collab.training.averaging import federated_average, with_momentum
 from collab.training.loop import Recipe
+from collab.training.private import Plan, plan_steps, refine_privately
 from collab.training.progress import Progress
-from collab.training.recipes import refine_decider
+from collab.training.recipes import outputs_of, refine_decider
 from collab.types import Crossing, Measure, Report
+
+
+def draw_clients(federation: Federation, number: int, seed: int) -> tuple[str, ...]:
+    """Whose weights arrive in round `number`, in order of names: who is drawn, less who drops out; perhaps nobody.
+
+    All know it: it follows from the seed of the scenario.
+    """
+    names, draw = sorted(federation.entities), Stream(seed, "federation", "clients").numpy(f"round {number}")
+    drawn = draw.permutation(len(names))[: max(1, round(federation.clients * len(names)))]
+    return tuple(names[each] for each in sorted(drawn.tolist()) if draw.random() >= federation.dropout)
 
 
 def train_round(entity: Participant, federation: Federation, number: int, progress: Progress) -> Report:
     """Round `number`, from 1: the average of the last round, at first the released C, trained on own features.
 
-    Trains as `refine` says, for `local_epochs`, with a schedule and an optimizer of each round's own, and publishes the
-    weights with the number of own rows. In the first round it draws as plain refinement does, so that one entity's only
-    round is that.
+    Trains as `refine` says, for `local_epochs`, with an optimizer of each round's own, and publishes the weights with
+    the number of own rows. In the first round it draws as plain refinement does, so that one entity's only round is
+    that. Whose weights would not arrive trains nothing.
     """
     options = entity.scenario.refine
+    if entity.name not in draw_clients(federation, number, entity.scenario.seed):
+        return Report()
     stream = entity.stream("refine" if number == 1 else f"refine round {number}")
     decider, read = average(entity, federation, number - 1)
     feed = entity.feed([entity.own_features(entity.private)], options.batch_size)
     recipe = Recipe.of(options, epochs=federation.local_epochs)
+    if federation.schedule_over == "rounds":
+        before, in_all = (number - 1) * federation.local_epochs, federation.rounds * federation.local_epochs
+        recipe = replace(recipe, epochs_before=before, epochs_in_all=in_all)
     decider.requires_grad_(True)
-    refine_decider(
-        decider, feed, recipe, bn=options.bn,
-        stream=stream, compute=entity.compute, progress=progress, task=entity.task, own=feed,
-    )  # fmt: skip
+    card: dict[str, Any] = {"round": number, "rows": feed.rows}
+    if federation.dp is None:
+        refine_decider(
+            decider, feed, recipe, bn=options.bn, stream=stream, compute=entity.compute, progress=progress,
+            task=entity.task, own=feed, proximal=federation.proximal,
+        )  # fmt: skip
+    else:
+        plan, held = plan_rounds(federation, feed.rows, options.batch_size)
+        refine_privately(
+            decider, feed, recipe, plan, stream=stream, compute=entity.compute, progress=progress, task=entity.task
+        )
+        card |= tell_guarantee(held)[0]
     state = decider.state_dict()
-    card = {"round": number, "rows": feed.rows}
     folder, name = entity.layout.weights / entity.name, file_name(federation, number)
     # Weights of a round serve this run, and later ones through the cache, which knows by their digests what a loss of
     # power tore: waiting for the disk would take longer than training on few rows.
@@ -48,27 +77,84 @@ def train_round(entity: Participant, federation: Federation, number: int, progre
     return Report((Measure("rows", feed.rows), Measure("bytes_published", sent.bytes)), (sent, *read))
 
 
+def plan_rounds(federation: Federation, rows: int, batch_size: int) -> tuple[Plan, Guarantee]:
+    """How an entity with so many rows trains with `dp`, as if it took part in every round, and what that guarantees."""
+    dp = federation.dp
+    assert dp is not None
+    epochs = federation.rounds * federation.local_epochs
+    return plan_steps(
+        dp.epsilon, dp.delta, dp.unit, clip=federation.clip, rows=rows, batch_size=batch_size, epochs=epochs
+    )
+
+
 def score_rounds(entity: Participant, federation: Federation) -> Report:
-    """Scores on held-out features: the average of the last round, and (`top1_round[k]`) those of all rounds."""
-    measures, crossed, sent = list[Measure](), 0, 0
+    """Scores on held-out features: the average of the last round, and (`top1_round[k]`) those of all rounds.
+
+    Also the entity's own weights before they were averaged (`top1_client`), and the average on its own rows
+    (`top1_own`). The first entity keeps the last average for everybody, under `weights/`.
+    """
+    measures, crossed, sent, folder = list[Measure](), 0, 0, entity.layout.weights / entity.name
+    scores: tuple[Measure, ...] = ()
     for number in range(1, federation.rounds + 1):
         decider, read = average(entity, federation, number)
         scores = entity.score_features(decider)
         measures += [replace(score, metric=f"{score.metric}_round[{number}]", answers=None) for score in scores]
         crossed += sum(crossing.bytes for crossing in read)
-        own = entity.layout.weights / entity.name / f"{file_name(federation, number)}.safetensors"
-        sent += own.stat().st_size
+        own = folder / f"{file_name(federation, number)}.safetensors"
+        sent += own.stat().st_size if own.exists() else 0
+        if own.exists():
+            client = _load(entity, read_release(folder, own.stem)[0])
     measures += [Measure("rounds", federation.rounds), Measure("bytes_sent", sent), Measure("bytes_read", crossed)]
-    return Report((*scores, *measures), read)
+    features, labels = entity.own_features(entity.private).load()
+    outputs = outputs_of(decider, features, entity.compute)
+    measures.append(entity.task.measures(outputs, labels, entity.scenario.seed, "_own")[0])
+    if sent:
+        alone = entity.score_features(client)[0]
+        measures.append(replace(alone, metric=f"{alone.metric}_client", answers=None))
+    if federation.dp is not None:
+        held = plan_rounds(federation, len(labels), entity.scenario.refine.batch_size)[1]
+        measures += tell_guarantee(held)[1]
+    kept: tuple[Crossing, ...] = ()
+    if entity.name == min(federation.entities):
+        name, state = file_name(federation, federation.rounds).replace("round", "average"), decider.state_dict()
+        digest = write_release(folder, name, state, {"row": str(federation.name), "rounds": federation.rounds})
+        kept = (net_crossing("average", entity.name, "weights", digest, folder / f"{name}.safetensors", state),)
+    return Report((*scores, *measures), (*read, *kept))
 
 
 def average(entity: Participant, federation: Federation, number: int) -> tuple[nn.Module, tuple[Crossing, ...]]:
-    """C with the mean weights of all after round `number`, and what `entity` read for it; as released after round 0."""
+    """C after round `number`, and what `entity` read of that round; as released after round 0.
+
+    It is the mean weights of all that arrived, or with momentum a step towards it; a round in which nothing arrived
+    changes nothing.
+    """
     decider = copy.deepcopy(entity.released.decider)
-    if not number:
-        return decider, ()
+    learned, state, velocity = (
+        [name for name, _ in decider.named_parameters()],
+        decider.state_dict(),
+        dict[str, Tensor](),
+    )
+    read: tuple[Crossing, ...] = ()
+    for at in range(1, number + 1):
+        present = draw_clients(federation, at, entity.scenario.seed)
+        is_last = not any(draw_clients(federation, later, entity.scenario.seed) for later in range(at + 1, number + 1))
+        if not present or not (federation.momentum or is_last):  # without momentum the last average is all there is
+            continue
+        states, rows, crossed = _read_round(entity, federation, at, present)
+        mean, read = federated_average(states, rows), crossed if at == number else ()
+        state, velocity = (
+            with_momentum(state, mean, velocity, federation.momentum, learned) if federation.momentum else (mean, {})
+        )
+    decider.load_state_dict(state)
+    return decider, read
+
+
+def _read_round(
+    entity: Participant, federation: Federation, number: int, present: Sequence[str]
+) -> tuple[list[dict[str, Tensor]], list[int], tuple[Crossing, ...]]:
+    """The weights that arrived in a round, of how many rows each, and what of them `entity` reads of others."""
     states, rows, read = [], [], []
-    for name in sorted(federation.entities):
+    for name in present:
         path = entity.layout.weights / name / f"{file_name(federation, number)}.safetensors"
         state, card = read_release(path.parent, path.stem)
         states.append(state)
@@ -76,11 +162,17 @@ def average(entity: Participant, federation: Federation, number: int) -> tuple[n
         if name != entity.name:
             crossing = net_crossing("federate", name, "weights", card["sha256"], path, state)
             read.append(replace(crossing, receiver=entity.name))
-    decider.load_state_dict(federated_average(states, rows))
-    return decider, tuple(read)
+    return states, rows, tuple(read)
+
+
+def _load(entity: Participant, state: Mapping[str, Tensor]) -> nn.Module:
+    decider = copy.deepcopy(entity.released.decider)
+    decider.load_state_dict(state)
+    return decider
 
 
 def file_name(federation: Federation, number: int) -> str:
     """What weights of a round are called: alike for federations that are alike so far."""
-    about = json.dumps([sorted(federation.entities), federation.local_epochs])
-    return f"round{number}_{hashlib.sha256(about.encode()).hexdigest()[:16]}"
+    about: list[Any] = [sorted(federation.entities), federation.local_epochs]
+    about += [federation.extras] if federation.extras else []
+    return f"round{number}_{hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]}"

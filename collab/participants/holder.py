@@ -14,7 +14,7 @@ from collab.models.backbones import Split, build_split, feature_shape
 from collab.models.freeze import Network, freeze
 from collab.models.recognizer import Individuals, Recognizer
 from collab.models.reconstructors import build_reconstructor
-from collab.participants.conversions import Conversion, conversion_of
+from collab.participants.conversions import Conversion, Reading, conversion_of
 from collab.participants.disclosure import Eye
 from collab.participants.layout import Layout, load_images
 from collab.results.metric import Metric
@@ -65,10 +65,11 @@ class Holder:
         """Shards that only the stage under way needs."""
         return self.private / "scratch"
 
-    def scratch_shard(self, name: str, batches: Batches) -> ShardReader:
-        """A shard of this holder's own making, under its scratch."""
-        written = write_shard(self.scratch / name, batches, entity=self.name, spec=self.spec)
-        return open_shard(written.path, written, self.spec)
+    def scratch_shard(self, name: str, batches: Batches, spec: ShardSpec | None = None) -> ShardReader:
+        """A shard of this holder's own making, under its scratch; of plain features unless `spec` says otherwise."""
+        spec = spec or self.spec
+        written = write_shard(self.scratch / name, batches, entity=self.name, spec=spec)
+        return open_shard(written.path, written, spec)
 
     @cached_property
     def images(self) -> ImageSet:
@@ -140,8 +141,9 @@ class Holder:
         return ShardSpec(shape, self.scenario.store.codec, task.outputs, card["sha256"], task.stored)
 
     def spec_of(self, sender: str) -> ShardSpec:
-        """What shards of `sender` look like: features, or images where it publishes those, in an exact codec."""
-        return self.conversion_of(sender).shard_spec(self.spec, self.scenario.data.image_size)
+        """What shards of `sender` look like: features; or images or answers, in an exact codec, where it so says."""
+        public = partial(Written.read, self.layout.public / "features")
+        return self.conversion_of(sender).shard_spec(self.spec, self.scenario.data.image_size, public)
 
     def conversion_of(self, sender: str) -> Conversion:
         """How the form of the defense of `sender` is played."""
@@ -174,13 +176,14 @@ class Holder:
         return open_shard(written.path, written, self.spec, self._verified)
 
     def shards_of(self, sender: str) -> list[ShardReader]:
-        """Features that `sender` published, or F of the images that it did, in the scratch; ShardMissing if nothing."""
+        """Features that `sender` published, F of its images, or of public ones with its answers; or ShardMissing."""
         return self.as_features(sender, self.read(sender))
 
     def as_features(self, sender: str, readers: Sequence[ShardReader]) -> list[ShardReader]:
-        """Shards of `sender` as they are, or where their rows are images, one of F of them, in the scratch."""
+        """Shards of `sender` as they are, or where their rows are no features, one of such in the scratch."""
         keep = partial(self.scratch_shard, f"features_of_{sender}")
-        return self.conversion_of(sender).as_features(readers, self.features, keep)
+        reading = Reading(self.features, partial(self.own_features, self.layout.public), keep)
+        return self.conversion_of(sender).as_features(readers, reading)
 
     def read(self, sender: str) -> list[ShardReader]:
         """What `sender` published, verified; ShardMissing if that is nothing."""

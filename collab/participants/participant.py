@@ -16,7 +16,8 @@ from collab.scenario.model import Refinement
 from collab.seeding import Stream
 from collab.store.answers import place_answers
 from collab.store.shards import ShardReader
-from collab.training.feeds import FeatureFeed, ImageSet
+from collab.tasks import CLASS, DISTRIBUTION
+from collab.training.feeds import FeatureFeed, ImageSet, OneHot
 from collab.training.loop import Recipe
 from collab.training.progress import Progress
 from collab.training.recipes import EVAL_BATCH, batched, outputs_of, refine_decider, train_classifier, with_budget
@@ -117,8 +118,11 @@ class Participant(Holder):
         return decider
 
     def feed(self, readers: Sequence[ShardReader], batch_size: int) -> FeatureFeed:
-        """The rows of `readers` as one mixture in the stored type."""
+        """The rows of `readers` as one mixture in the stored type; where some have soft labels, all have."""
         spec = self.spec
+        if any(reader.spec.target == DISTRIBUTION for reader in readers):
+            soft = [OneHot(reader, spec.classes) if reader.spec.target == CLASS else reader for reader in readers]
+            return FeatureFeed(soft, spec.shape, batch_size, self.compute.device, spec.torch_dtype)
         return FeatureFeed(readers, spec.shape, batch_size, self.compute.device, spec.torch_dtype)
 
     def score_images(

@@ -62,10 +62,11 @@ def of_classes(entity: Participant, peer: Pooled, names: Sequence[str]) -> Poole
         raise EntityError(
             f"entity {entity.name!r} wants rows of {', '.join(unknown)}; there are {', '.join(entity.class_names)}."
         )
-    if entity.spec.targets.is_list:
+    if entity.spec.targets.is_list or any(shard.spec.targets.is_list for shard in peer.shards):
+        found = "answers about public images" if not entity.spec.targets.is_list else entity.task.kind
         raise EntityError(
-            f"entity {entity.name!r} wants rows of {', '.join(names)}, but published rows have no class beside "
-            f"them, but {entity.task.kind}. Take `classes` out of its options."
+            f"entity {entity.name!r} wants rows of {', '.join(names)}, but what {peer.sender!r} published has no class "
+            f"beside each row, but {found}. Take `classes` out of its options."
         )
     labels = torch.tensor([entity.class_names.index(name) for name in names])
 

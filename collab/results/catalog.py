@@ -82,7 +82,7 @@ class Entry:
 WHAT, GUESS, OPEN, PUBLISHED = "_{what}", "_prior_{guess}", "_open", "_published"
 SPREAD = ("_median", "_p95", "_p99", "_worst", "_above_half")
 OF_ATTACKS = ("", WHAT, GUESS, OPEN)
-OF_TASKS = ("", WHAT, PUBLISHED)
+OF_TASKS = ("", WHAT, PUBLISHED, "_answering")
 OF_MAIN = (*OF_TASKS, "_own", "_local", "_training")
 
 
@@ -92,7 +92,7 @@ def _share(quantity: str, title: str, meaning: str, better: Literal["up", "down"
 
 
 _ENTRIES = (
-    _share("top1", "top-1 %", "the right class is the first answer; of C on held-out features as they are and as they would be published, and on the entity's own rows as they are (`own`) and as it published them (row `publish`; Table 1); of a network from scratch on held-out images as they would be published (rows with `own: published`), and on those that it learned on; `local`: on held-out images of the entity's own kind, of its own source or else of its classes, where entities differ in that", "up", forms=OF_MAIN, is_points=True, part="task"),
+    _share("top1", "top-1 %", "the right class is the first answer; of C on held-out features as they are and as they would be published, and on the entity's own rows as they are (`own`) and as it published them (row `publish`; Table 1); of a network from scratch on held-out images as they would be published (rows with `own: published`), and on those that it learned on; `answering`: of the decider that answers about public images; `local`: on held-out images of the entity's own kind, of its own source or else of its classes, where entities differ in that", "up", forms=OF_MAIN, is_points=True, part="task"),
     _share("top5", "top-5 %", "the right class is among the first 5 answers", "up", forms=OF_TASKS, is_points=True),
     Entry("map", "mAP %", "mean average precision over attributes", "0 to 1", "up", "", OF_MAIN, 100.0, 1, is_points=True, part="task"),
     Entry("mcc", "MCC %", "Matthews' correlation, mean over attributes, or of one attribute", "-1 to 1", "up", "", (*OF_TASKS, "[{name}]"), 100.0, 1, is_points=True, place="attributes"),
@@ -114,6 +114,7 @@ _ENTRIES = (
     Entry("refused", "refused", "shards of that peer that were refused", "shards", "down", "{name}", digits=0),
     Entry("harm", "harm", "how much more is wrong on own images with that peer's rows", "share or degrees", "down", "{name}", scale=100.0, digits=1, is_points=True),
     Entry("{main}_sd", "deviation", "standard deviation of it between repeats of a row", "as the main metric", forms=("", "_{what}", "_published")),
+    Entry("{main}_client", "its own weights", "it of an entity's weights before they were averaged, after the last round of federated averaging that it took part in", "as the main metric"),
     Entry("repeats", "repeats", "how often a row was trained, each time in another order of the data", "count", digits=0),
     Entry("rounds", "rounds", "of federated averaging", "count", digits=0),
     Entry("images_left_out", "broken", "own images that do not decode, left out as `data.broken: skip` says", "images", "down", digits=0),
@@ -127,6 +128,13 @@ _ENTRIES = (
     Entry("poison_loss", "loss", "last mean loss of the defense's training", "of its equation", "down"),
     Entry("poison_equivalence", "(DP-4)", "the first term of that loss: how far C's answers to what is published are from what it is to answer", "nats, or of the task", "down"),
     Entry("poison_disparity", "(DP-5)", "the second, before lambda: SSIM of R's images, as `ssim_loss` says", "of its equation", "down"),
+    Entry("dp_epsilon", "ε", "ε of the differential privacy of what an entity publishes; its unit, its mechanism and what lies outside stand in the manifest", "nats", "down"),
+    Entry("dp_epsilon_found", "ε found", "what an attack on members proves of ε at least, by Clopper-Pearson bounds of its rates; above `dp_epsilon` the guarantee does not hold", "nats", "down", digits=2),
+    Entry("dp_delta", "δ", "δ of the same: the chance that ε does not hold", "probability", "down"),
+    Entry("dp_sensitivity", "sensitivity", "how far one image moves what noise is added to (L2)", "of its mechanism"),
+    Entry("dp_noise_multiplier", "noise", "deviation of the noise, in sensitivities", "sensitivities"),
+    Entry("dp_steps", "steps", "how often noise was added", "count", digits=0),
+    Entry("dp_sampling_rate", "sampled", "share of the own images that a step takes, each by chance", "share"),
     Entry("l1_public", "L1 of R", "last mean loss of R on public images", "pixel value, 0 to 1"),
     Entry("l1", "L1", "mean absolute difference of rebuilt (or published) and true image", "pixel value, 0 to 1", "up", "", ("", WHAT, PUBLISHED, GUESS), part="images"),
     Entry("psnr", "PSNR, dB", "peak signal-to-noise ratio of the same", "dB", "down", "", ("", WHAT, PUBLISHED), digits=2),

@@ -46,9 +46,20 @@ def deal(scenario: Scenario, sources: Sources | None = None, tell: Tell = lambda
     for notice in passed_over:
         tell(notice)
     assignment = assign(scenario, sources)
+    _refuse_too_many_public(scenario, len(assignment.public))
     for notice in assignment.notices[len(passed_over) :]:
         tell(notice)
     return assignment
+
+
+def _refuse_too_many_public(scenario: Scenario, there: int) -> None:
+    for entity in scenario.entities:
+        for defense in entity.defenses if entity.options.publishes else ():
+            if defense.public_images > there:
+                raise ScenarioError(
+                    f"{defense.kind} of entity {entity.name!r} asks for {defense.public_images} public images, and "
+                    f"there are {there}. Ask for fewer, or leave more of them public (`data.public_images`)."
+                )
 
 
 class Look:

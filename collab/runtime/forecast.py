@@ -33,10 +33,14 @@ class Forecast:
     seconds: float
     unknown: tuple[str, ...] = ()
 
+    def on(self, cores: int) -> float:
+        """Seconds on so many cores: what does not grow with images is not divided."""
+        return START + (self.seconds - START) / cores
+
     def describe(self, cores: int) -> str:
         """A sentence's beginning: `about 2 min 40 s on 2 cores, not counting attack`."""
         left_out = f", not counting {join_names(self.unknown)}" if self.unknown else ""
-        takes = format_duration(max(5.0, self.seconds / cores))
+        takes = format_duration(self.on(cores))
         return f"about {takes} on {cores} core{'s' * (cores != 1)}{left_out}"
 
 

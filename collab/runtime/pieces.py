@@ -34,7 +34,7 @@ def cut_private_pieces(run: Path, scenario: Scenario) -> Canaries:
     No secret is an image that is also a held-out or a public one, pixel for pixel, nor its features. Of all other
     images there are windows that no held-out or public image has, of their features windows that are signs of one image
     (`find_own_windows`). Features that are whole those of a held-out or public row stay in: if their image is another
-    one, they were copied there.
+    one, they were copied there. Nor is a tensor of a module a secret that was released as it is.
     """
     secrets, found = _Secrets(run), Canaries()
     for entity in scenario.entities:
@@ -73,7 +73,7 @@ class _Secrets:
             forms = [text.encode(), bytes.fromhex(text), drawn.to_bytes(32, "little"), str(drawn).encode()]
             yield f"the seed of {entity.name}", ((0, form[:WINDOW]) for form in forms)
         if not entity.form.is_released and (module := private / "defense.safetensors").is_file():
-            yield f"{WEIGHTS}{entity.name}", _weight_pieces(module)
+            yield f"{WEIGHTS}{entity.name}", _weight_pieces(module, self._open_tensors)
 
     def _feature_pieces(self, rows: np.ndarray, of_image: Sequence[bytes]) -> Iterator[Piece]:
         """The windows of `rows` of features that are signs of one image; `of_image` has the digests of their images."""
@@ -97,6 +97,12 @@ class _Secrets:
     @cached_property
     def _open_digests(self) -> set[bytes]:
         return {digest for images in self.open_images() for digest in digest_images(images)}
+
+    @cached_property
+    def _open_tensors(self) -> set[bytes]:
+        """Weights and statistics as they were released: a module that began there may have kept some."""
+        paths = sorted((self._run / "release").glob("*.safetensors"))
+        return {tensor.tobytes() for path in paths for tensor in _load_tensors(path) if tensor.size >= WINDOW}
 
     def _open_signatures(self, elements: int) -> np.ndarray:
         """Those of all windows of features of held-out and public images of that length, ascending."""
@@ -122,13 +128,14 @@ def _numbered(pieces: Iterable[Piece], at: np.ndarray) -> Iterator[Piece]:
     return ((int(at[row]), piece) for row, piece in pieces)
 
 
-def _weight_pieces(path: Path) -> Iterator[Piece]:
-    try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError):
-        return
-    for tensor in tensors.values():
-        if tensor.dtype.kind == "f" and tensor.size >= WINDOW:
+def _load_tensors(path: Path) -> Iterator[np.ndarray]:
+    with suppress(SafetensorError, OSError):
+        yield from load_file(path).values()
+
+
+def _weight_pieces(path: Path, in_open: set[bytes]) -> Iterator[Piece]:
+    for tensor in _load_tensors(path):
+        if tensor.dtype.kind == "f" and tensor.size >= WINDOW and tensor.tobytes() not in in_open:
             width = max(WINDOW, tensor.size // PER_TENSOR)
             rows = tensor.reshape(-1)[: tensor.size // width * width].reshape(-1, width)
             yield from numbers(rows, ["as it is", "float16", "bfloat16", "float64"])

@@ -57,7 +57,11 @@ def _show(console: Console, board: "_Jobs | _Cells | _Looks") -> Iterator[Emit]:
     if not console.is_terminal:
         yield log
         return
-    with Live(board.draw(), console=console, refresh_per_second=4, transient=True) as live:
+    # Streams stay as they are: Ray keeps what it finds, and writes to it at the end.
+    with Live(
+        board.draw(), console=console, refresh_per_second=4, transient=True, redirect_stdout=False,
+        redirect_stderr=False,
+    ) as live:  # fmt: skip
 
         def update(event: Event) -> None:
             # A note stays above the table, and when that has gone; so does how long it will take.

@@ -333,7 +333,7 @@ class Run:
             on = f"{self.scenario.model.backbone} on {self.run_spec.setting.compute}"
             return {**told, "text": f"{count}; nobody has measured how long {on} takes, so there is no guess"}
         cores = where.count_cores(self.run_spec.setting.threads)
-        return {**told, "text": f"{count}: {takes.describe(cores)}", "seconds": round(takes.seconds / cores, 1)}
+        return {**told, "text": f"{count}: {takes.describe(cores)}", "seconds": round(takes.on(cores), 1)}
 
     @property
     def seconds(self) -> float:

@@ -229,8 +229,8 @@ def outlook(spec: Sweep, cells: Sequence[Cell], where: Where) -> Outlook:
     if len(guesses) < len(takes):
         return Outlook(tuple(forecasts), None, tuple(sorted(unknown)))
     left_out = sorted({stage for each in guesses for stage in each.unknown})
-    total = START + sum(each.seconds - START for each in guesses)
-    return Outlook(tuple(forecasts), total / slots, tuple(left_out), is_measured=False)
+    total = START + sum(each.seconds - START for each in guesses) / slots
+    return Outlook(tuple(forecasts), total, tuple(left_out), is_measured=False)
 
 
 def _list_missing(prepared: Sequence[Prepared], todo: Sequence[int], where: Where) -> set[str]:

@@ -31,6 +31,7 @@ QUICK: tuple[dict[str, Any], ...] = tuple(
         {"kind": "membership_inference", "candidates": 1000, "by": "span"},
         {"kind": "membership_inference", "candidates": 1000, "by": "loss"},
         {"kind": "membership_inference", "candidates": 1000, "by": "relative"},
+        {"kind": "answer_membership", "candidates": 1000},
     )
 )
 """Minutes on two cores: the least honest set (ATTACKS 2), few modules and steps, as few rows as it allows."""
@@ -60,6 +61,7 @@ FULL: tuple[dict[str, Any], ...] = (
     {"kind": "attribute_inference", "pairs": 100},
     {"kind": "membership_inference"},
     *({"kind": "membership_inference", "by": way} for way in ("span", "means", "loss", "relative", "ratio")),
+    {"kind": "answer_membership"},
 )
 """All there is, with curves over K and over the number of pairs; the auditors take turns, so the longest come first."""
 

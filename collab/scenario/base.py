@@ -65,6 +65,8 @@ class EntityOptions(Part):
     """Whether it is there for attacks to be tried on, and is no party: nothing but attacks is told of it."""
     is_late: ClassVar[bool] = False
     """Whether it begins only after all who are not late have published."""
+    changes_features: ClassVar[bool] = False
+    """Whether it puts other features in the place of those that its defense made, which answers have none of."""
     says_what_is_played: ClassVar[frozenset[str]] = frozenset()
     """Fields that only the plan reads: they say which stages there are and change the outcome of none."""
 
@@ -89,16 +91,37 @@ class Form:
 
     One that takes images works in the place of F or before it, so it stands in no chain. `is_released` says that
     everybody gets the module, since others cannot read what is published without what learned beside it.
+    One that publishes answers learns of the own rows and is asked about public images; one that publishes draws makes
+    rows up from statistics of many. Of neither is a row any own image's.
     """
 
     takes_images: bool = False
     publishes_images: bool = False
+    publishes_answers: bool = False
+    publishes_draws: bool = False
     is_released: bool = False
+
+    @property
+    def is_of_own_rows(self) -> bool:
+        """Whether a row is published of each own image, so that there is something to rebuild, match and link."""
+        return not (self.publishes_answers or self.publishes_draws)
 
 
 FEATURES_TO_FEATURES = Form()
 IMAGES_TO_FEATURES = Form(takes_images=True, is_released=True)
 IMAGES_TO_IMAGES = Form(takes_images=True, publishes_images=True)
+FEATURES_TO_ANSWERS = Form(publishes_answers=True)
+FEATURES_TO_DRAWS = Form(publishes_draws=True)
+
+
+class Dp(Part):
+    """Differential privacy that is asked of what an entity publishes."""
+
+    epsilon: float = Field(
+        gt=0, le=1000, description="Smaller is stricter; 1 is strong, above 10 hardly more than a word."
+    )
+    delta: float = Field(1e-5, gt=0, lt=0.1, description="Chance that epsilon does not hold; far below 1 / images.")
+    unit: Literal["image"] = Field("image", description="What is hidden: that one image is among the own ones.")
 
 
 class DefenseOptions(Part):
@@ -106,10 +129,22 @@ class DefenseOptions(Part):
 
     form: ClassVar[Form] = FEATURES_TO_FEATURES
     """What it is given and what its entity publishes."""
+    mechanism: ClassVar[str] = ""
+    """By which it can have differential privacy; none where it cannot."""
     needs_classes: ClassVar[bool] = False
     """Whether it works with classes alone, and with no other task."""
 
     kind: Kind = Field(description="The defense plugin; its name alone is short for all defaults.")
+
+    @property
+    def asked_privacy(self) -> Dp | None:
+        """The differential privacy that it is to have, by its `mechanism`; None where it promises none."""
+        return None
+
+    @property
+    def public_images(self) -> int:
+        """How many public images there must be."""
+        return 0
 
     @property
     def hides_people(self) -> bool:
@@ -171,6 +206,22 @@ class AttackOptions(Part):
     def of_feature_modules(self) -> bool:
         """Whether it is about a module that changes features: not tried on who publishes images or encodes them."""
         return False
+
+    @property
+    def of_answers(self) -> bool:
+        """Whether it is about answers about public images: tried on who publishes such, and on nobody else."""
+        return False
+
+    def is_tried_on(self, form: Form) -> bool:
+        """Whether there is anything in what this form publishes that it is about.
+
+        Draws are no image's, so that one can only ask of them who is a member.
+        """
+        if form.publishes_answers or self.of_answers:
+            return form.publishes_answers and self.of_answers
+        if form.publishes_draws:
+            return self.answers == "members"
+        return not (self.of_feature_modules and form.takes_images)
 
     @property
     def hand_out(self) -> HandOut | None:

@@ -9,6 +9,7 @@ from collab.scenario.any_source import AnyData
 from collab.scenario.base import Kind, Part
 from collab.scenario.checks import find_cross_mistakes
 from collab.scenario.expect import Bound, Expectation, PaperTable
+from collab.scenario.federated import Federation
 from collab.scenario.kinds import AnyMetric, AnyTracker
 from collab.scenario.measuring import Disclosure, Exposure, Inference
 from collab.scenario.network import ImageSchedule
@@ -16,7 +17,6 @@ from collab.scenario.partitions import AnyPartition, Iid
 from collab.scenario.parts import (
     ComputeOptions,
     EntityPart,
-    Federation,
     Reconstructor,
     Refine,
     Refinement,
@@ -51,7 +51,7 @@ class Scenario(Part):
     partition: AnyPartition = Field(Iid(kind="iid"), description="How the shares of the entities are drawn.")
     entities: tuple[EntityPart, ...] = Field(description="The parties; their shares add up to 1 at most.")
     refine: Refine = Field(Refine(), description="Step 3, alike for every row.")
-    refinements: tuple[Refinement, ...] = Field(description="The rows of Table 5.")
+    refinements: tuple[Refinement, ...] = Field((), description="The rows of Table 5; none unless given.")
     federated: tuple[Federation, ...] = Field(
         (), description="Refinement by federated averaging, to compare with; schedules are those of `refine`."
     )

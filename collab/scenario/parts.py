@@ -9,6 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, Serializ
 from collab.architectures import RECONSTRUCTOR
 from collab.scenario.base import (
     ABOUT_OPTIMIZERS,
+    FEATURES_TO_FEATURES,
     MEMORY,
     ClassName,
     DefenseOptions,
@@ -127,15 +128,21 @@ class EntityPart(Part):
         return self.defenses[0].form
 
     @property
+    def publishes_rows(self) -> bool:
+        """Whether it publishes a row for each of its images, and is no control of attacks."""
+        return self.is_publishing_party and self.form.is_of_own_rows
+
+    @property
     def opens_module(self) -> bool:
         """Whether everybody has its module: it says so, or others could not read what it publishes."""
         return self.release_module or self.form.is_released
 
     @model_validator(mode="after")
     def _chains_take_features(self) -> Self:
-        alone = [defense.kind for defense in self.defenses if defense.form.takes_images]
+        alone = [defense for defense in self.defenses if defense.form != FEATURES_TO_FEATURES]
         if alone and len(self.defenses) > 1:
-            raise ValueError(f"{alone[0]} changes images, not features; it stands alone, not in a list of defenses")
+            does = "changes images, not features" if alone[0].form.takes_images else "changes no row"
+            raise ValueError(f"{alone[0].kind} {does}; it stands alone, not in a list of defenses")
         return self
 
     @property
@@ -193,15 +200,6 @@ class Refinement(Part):
         """Whose shards it reads, in order of name; the own ones too where it trains on what it published itself."""
         own = {self.entity} if self.own in ("poisoned", "published") and self.entity else set[str]()
         return tuple(sorted({*self.pool, *own}))
-
-
-class Federation(Part):
-    """Federated averaging, for comparison: entities refine C by exchanging its weights in place of features."""
-
-    name: RowName = Field(alias="row", description="Its name in the results, as of a row of `refinements`.")
-    entities: tuple[Name, ...] = Field(description="Who takes part; each counts by its number of images.")
-    rounds: int = Field(5, ge=1, le=1000, description="How often weights are exchanged and averaged.")
-    local_epochs: int = Field(1, ge=1, le=10_000, description="Passes over own features between two exchanges.")
 
 
 class Refine(Schedule):

@@ -95,6 +95,10 @@ def find_part_mistakes(scenario: Scenario) -> Iterator[Finding]:
             if owner in entities and not entities[owner].form.publishes_images:
                 text = f"`own: published` trains on images, as of a visual_mixer; {owner!r} publishes features"
                 yield ("refinements", place, *key), text
+    for place, entity in enumerate(scenario.entities):
+        if entity.form.publishes_answers and entity.options.changes_features:
+            text = f"{entity.protection} publishes no features, which a {entity.kind} would change; take another kind"
+            yield ("entities", place, "kind"), text
     for place, entity in enumerate(scenario.entities if TASKS[scenario.data.task].target != CLASS else ()):
         for kind in (defense.kind for defense in entity.defenses if defense.needs_classes):
             yield ("entities", place, "defense"), f"{kind} needs classes, which `task: {scenario.data.task}` has not"

@@ -49,6 +49,10 @@ def _publishers(scenario: "Scenario") -> Owners:
     return tuple(entity.name for entity in scenario.entities if entity.is_publishing_party) or None
 
 
+def _publishers_of_rows(scenario: "Scenario") -> Owners:
+    return tuple(each.name for each in scenario.entities if each.publishes_rows) or None
+
+
 def _pretraining(scenario: "Scenario") -> Owners:
     """None where a stated row is the pre-training itself: its figures stand in that row."""
     return None if any(is_pretraining(scenario, row) for row in scenario.refinements) else _leader(scenario)
@@ -62,11 +66,11 @@ OWNERS: Final[Mapping[str, Callable[["Scenario"], Owners]]] = {
     RECONSTRUCTOR: _leader,
     TABLES_1_2: _publishers,
     PUBLISH: _publishers,
-    EXPOSURE: lambda scenario: None if scenario.exposure is None else _publishers(scenario),
+    EXPOSURE: lambda scenario: None if scenario.exposure is None else _publishers_of_rows(scenario),
     EMBEDDING: lambda scenario: () if scenario.embeds else None,
-    DISCLOSURE: lambda scenario: None if scenario.disclosure is None else _publishers(scenario),
+    DISCLOSURE: lambda scenario: None if scenario.disclosure is None else _publishers_of_rows(scenario),
     RECOGNIZER: lambda scenario: None if scenario.disclosure is None else (),
-    INFERENCE: lambda scenario: None if scenario.inference is None else _publishers(scenario),
+    INFERENCE: lambda scenario: None if scenario.inference is None else _publishers_of_rows(scenario),
     WITHDRAW: lambda scenario: tuple(each.name for each in scenario.entities if each.options.leaves_after) or None,
 }
 """Whose the rows of stages are; a new stage with a row of its own adds a line."""

@@ -94,9 +94,14 @@ class Planning:
         """Those of them that are no controls of attacks: whose features something is told of."""
         return tuple(entity.name for entity in self.scenario.entities if entity.is_publishing_party)
 
+    @property
+    def row_publishers(self) -> tuple[str, ...]:
+        """Those of the parties that publish a row for each own image."""
+        return tuple(entity.name for entity in self.scenario.entities if entity.publishes_rows)
+
     @cached_property
     def attacks(self) -> tuple[tuple[str, str, AttackOptions], ...]:
-        """Who attacks whom with what, but for attacks on feature modules where the victim has none.
+        """Who attacks whom with what, where what the victim publishes has anything that the attack is about.
 
         What asks about the release asks about whoever pre-trained; of others it is tried on controls alone.
         """
@@ -106,8 +111,7 @@ class Planning:
             (entity.name, victim, attack)
             for entity in self.scenario.entities
             for victim, attack in entity.options.attacks_on(sorted({*self.publishers} - {entity.name}))
-            if not (attack.of_feature_modules and forms[victim].takes_images)
-            and (victim in learned or not attack.of_release)
+            if attack.is_tried_on(forms[victim]) and (victim in learned or not attack.of_release)
         )
 
     def publishing(self, name: str, step: int) -> tuple[int, ...]:

@@ -46,7 +46,7 @@ class Disclose(EntityStage):
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity that publishes, if the scenario measures disclosure."""
-        for name in planning.parties if planning.scenario.disclosure is not None else ():
+        for name in planning.row_publishers if planning.scenario.disclosure is not None else ():
             needs, labels = (f"poison {name}", RECOGNIZE), ((stage_rows.DISCLOSURE, name),)
             yield Job(f"disclose {name}", name, self.name, planning.publishing(name, 3), needs, labels)
 

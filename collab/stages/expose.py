@@ -46,7 +46,7 @@ class Expose(EntityStage):
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity that publishes, if the scenario measures exposure."""
         embedded = (EMBED,) if planning.scenario.embeds else ()
-        for name in planning.parties if planning.scenario.exposure is not None else ():
+        for name in planning.row_publishers if planning.scenario.exposure is not None else ():
             needs, labels = (f"poison {name}", *embedded), ((stage_rows.EXPOSURE, name),)
             yield Job(f"expose {name}", name, self.name, planning.publishing(name, 5), needs, labels)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from collab.scenario.parts import Federation
+from collab.scenario.federated import Federation
 from collab.stages.base import Job, Planning, Playing, Stage, Urgency
 from collab.stages.featurize import Featurize, FeaturizeHeldout
 from collab.stages.keys import Keys, plain, remember
@@ -53,7 +53,7 @@ class Federate(Stage["Entity"]):
 class Average(Stage["Entity"]):
     """An entity scores what has come of the last round."""
 
-    name, version = "average", 3
+    name, version = "average", 4
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity that took part."""
@@ -70,7 +70,9 @@ class Average(Stage["Entity"]):
         """The last round, and F of the held-out images."""
         federation: Federation = job.order
         used = [FeaturizeHeldout.key_of(keys), *_round(keys, federation, federation.rounds)]
-        return keys.make(Average, job.participant, {"rounds": federation.rounds}, used)
+        options = {"rounds": federation.rounds, **({"extras": federation.extras} if federation.extras else {})}
+        used.append(Featurize.key_of(keys, job.participant))
+        return keys.make(Average, job.participant, options, used)
 
     def play(self, entity: "Entity", job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
@@ -89,6 +91,8 @@ def _all_of_round(federation: Federation, number: int) -> tuple[str, ...]:
 def _federated(keys: Keys, participant: str, federation: Federation, number: int) -> str:
     refine = {name: value for name, value in plain(keys.scenario.refine).items() if name not in _NOT_OF_ROUNDS}
     options = {"refine": refine, "local_epochs": federation.local_epochs, "round": number}
+    if federation.extras:
+        options |= {"extras": federation.extras, "drawn_by": keys.scenario.seed}
     used = [Featurize.key_of(keys, participant), *_round(keys, federation, number - 1)]
     return keys.make(Federate, participant, options, used)
 

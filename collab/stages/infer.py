@@ -17,7 +17,7 @@ class Infer(OracleStage):
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity that publishes, if the scenario measures inference."""
-        for name in planning.parties if planning.scenario.inference is not None else ():
+        for name in planning.row_publishers if planning.scenario.inference is not None else ():
             yield Job(
                 f"infer {name}", ORACLE, self.name, planning.publishing(name, 4),
                 needs=(f"publish {name}", "decode oracle"), labels=((stage_rows.INFERENCE, name),),

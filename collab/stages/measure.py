@@ -17,7 +17,7 @@ class MeasureImages(EntityStage):
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity that publishes, if there is a metric of images."""
-        names = planning.parties if any(metric.of == "images" for metric in planning.scenario.metrics) else ()
+        names = planning.row_publishers if any(metric.of == "images" for metric in planning.scenario.metrics) else ()
         for number, name in enumerate(names):
             needs = (f"poison {name}", f"reconstruct {planning.leader}", "featurize heldout")
             labels = ((stage_rows.TABLES_1_2, name),)

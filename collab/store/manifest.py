@@ -9,10 +9,11 @@ from typing import Any
 from typing_extensions import Buffer
 
 from collab.errors import ShardCorrupt, StoreError
+from collab.guarantee import Guarantee
 from collab.store.files import json_bytes, place_file, read_json
 from collab.store.names import NAME, check_name
 from collab.store.signing import NOBODY, Signer, Trust
-from collab.tasks import CLASS, LISTS
+from collab.tasks import CLASS, LISTS, PUBLIC_ROW
 
 SCHEMA_VERSION = 1
 """Version of the manifest; another one is refused."""
@@ -20,7 +21,7 @@ SCHEMA_VERSION = 1
 _FILE = re.compile(rf"(\d{{6,12}})-({NAME})-[0-9a-f]{{32}}\.json")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SIGNATURE = re.compile(r"([0-9a-f]{128})?")
-_TARGET = re.compile(rf"({'|'.join(LISTS)}):([1-9][0-9]{{0,4}})")
+_TARGET = re.compile(rf"(({'|'.join(LISTS)}):[1-9][0-9]{{0,4}}|{PUBLIC_ROW}:[1-9][0-9]{{0,9}})")
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,12 @@ class Record:
     """What a manifest says of a shard, and nothing of the module that made its features, least of all its seed.
 
     `histogram` has the rows of each class, so as many entries as there are classes; `target` is `class`, or kind and
-    length of the lists that stand for one, such as `binary:20`, and the histogram then has one entry; `featurizer` is
-    the digest of the released network that the features come from; `path` is relative to the root; `versions` are of
-    the tools. `sequence` and `signature` are those of an entity that signs, else 0 and "".
+    length of the lists that stand for one, such as `binary:20`, and the histogram then has one entry; so it has where
+    `target` says of how many public images answers are, such as `public_row:5000`. `featurizer` is the digest of the
+    released network that the features come from, or of F of all public images; `path` is relative to the root;
+    `versions` are of the tools. `sequence` and `signature` are those of an entity that signs, else 0 and "".
+    `guarantee` is what its entity states of differential privacy (`collab.guarantee`, and what lies outside); None
+    where it states none. Nobody can verify it by looking at the shard.
     """
 
     schema_version: int
@@ -49,6 +53,7 @@ class Record:
     target: str = CLASS
     sequence: int = 0
     signature: str = ""
+    guarantee: dict[str, Any] | None = field(default=None, hash=False)
 
     def stated(self) -> dict[str, Any]:
         """What its file holds: what says nothing is left out."""
@@ -65,7 +70,7 @@ class Record:
         return self.rows, self.shape, self.dtype, self.bytes, self.sha256, self.histogram, self.featurizer
 
 
-_UNSAID: tuple[tuple[str, Any], ...] = (("target", CLASS), ("sequence", 0), ("signature", ""))
+_UNSAID: tuple[tuple[str, Any], ...] = (("target", CLASS), ("sequence", 0), ("signature", ""), ("guarantee", None))
 
 
 def shard_path(entity: str, sha256: str) -> str:
@@ -123,6 +128,7 @@ def _parse(values: dict[str, Any]) -> Record:
             raise StoreError(f"{name} is {values[name]!r}, not a text")
     if not isinstance(values["target"], str) or not (values["target"] == CLASS or _TARGET.fullmatch(values["target"])):
         raise StoreError(f"target is {values['target']!r}")
+    _check_guarantee(values["guarantee"])
     for name, least in (("rows", 1), ("bytes", 1), ("sequence", 0)):
         _check_numbers(name, [values[name]], least=least)
     if not isinstance(values["signature"], str) or not _SIGNATURE.fullmatch(values["signature"]):
@@ -140,6 +146,28 @@ def _parse(values: dict[str, Any]) -> Record:
     if values["rows"] != sum(values["histogram"]):
         raise StoreError(f"it has {values['rows']} rows, but {sum(values['histogram'])} labels")
     return Record(**values | {"shape": tuple(values["shape"]), "histogram": tuple(values["histogram"])})
+
+
+def _check_guarantee(stated: Any) -> None:
+    """Refuses a guarantee that does not say what it is of, or that is none."""
+    if stated is None:
+        return
+    expected = {each.name for each in fields(Guarantee)} | {"outside"}
+    if not isinstance(stated, dict) or stated.keys() != expected:
+        raise StoreError(
+            f"its guarantee is {str(stated)[:80]}, which does not have exactly {', '.join(sorted(expected))}"
+        )
+    numbers = [
+        stated[name] for name in ("epsilon", "delta", "sensitivity", "noise_multiplier", "steps", "sampling_rate")
+    ]
+    texts = [stated["mechanism"], stated["unit"]]
+    is_told = isinstance(stated["outside"], list) and all(
+        isinstance(each, str) for each in (*texts, *stated["outside"])
+    )
+    if not is_told or not all(type(each) in (int, float) and 0 < each < float("inf") for each in numbers):
+        raise StoreError("its guarantee has a text that is none, or a number that is not finite and above 0")
+    if stated["delta"] >= 1 or stated["sampling_rate"] > 1:
+        raise StoreError(f"its guarantee has delta {stated['delta']}, or takes {stated['sampling_rate']} of all units")
 
 
 def _check_numbers(name: str, numbers: Any, *, least: int, count: int | None = None) -> None:

@@ -1,10 +1,10 @@
 """A store that lies elsewhere, as one party sees it: what it publishes is put there, what it reads is a copy."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 from typing_extensions import override
 
@@ -37,9 +37,17 @@ class RemoteStore(Store):
         self._own, self._shelf = Store(own, signer=signer), shelf
 
     @override
-    def publish(self, entity: str, batches: "Batches", spec: "ShardSpec", *, run: str) -> Record:
+    def publish(
+        self,
+        entity: str,
+        batches: "Batches",
+        spec: "ShardSpec",
+        *,
+        run: str,
+        guarantee: Mapping[str, Any] | None = None,
+    ) -> Record:
         """Writes and puts a shard, then its manifest; publishing the same rows again puts what is not there."""
-        record = self._own.publish(entity, batches, spec, run=run)
+        record = self._own.publish(entity, batches, spec, run=run, guarantee=guarantee)
         send(self._own, self._shelf, entity)
         return record
 

@@ -13,7 +13,7 @@ from collab.store.codec import CODECS, QUANTIZED, CodecName, row_bytes
 from collab.store.manifest import Record
 from collab.store.targets import Targets
 from collab.store.written import Written
-from collab.tasks import CLASS, TargetKind
+from collab.tasks import CLASS, PUBLIC_ROW, TargetKind
 
 FORMAT = "1"
 """Version of the format; it is part of the bytes and so of every digest."""
@@ -32,7 +32,9 @@ IMAGES = "images"
 class ShardSpec:
     """What a reader expects: (channel, height, width), stored type, number of classes, digest of the featurizer.
 
-    `classes` counts the numbers of a target where `target` is no class.
+    `classes` counts the numbers of a target where `target` is no class, and the public images where it is one of these:
+    the values of a row are then a distribution over `shape[0]` classes, and `featurizer` is the digest of what
+    everybody has, the shard of F of all public images.
     """
 
     shape: tuple[int, int, int]
@@ -43,9 +45,10 @@ class ShardSpec:
 
     def __post_init__(self) -> None:
         """Refuses what no shard can be."""
-        if len(self.shape) != 3 or min(self.shape) < 1 or not 1 <= self.classes <= 1 << 15 or self.dtype not in CODECS:
+        most = (1 << 31) - 1 if self.target == PUBLIC_ROW else 1 << 15
+        if len(self.shape) != 3 or min(self.shape) < 1 or not 1 <= self.classes <= most or self.dtype not in CODECS:
             raise StoreError(
-                f"{self}: a shard has three positive sides, one of {', '.join(CODECS)}, and 1 to 32768 classes."
+                f"{self}: a shard has three positive sides, one of {', '.join(CODECS)}, and 1 to {most} classes."
             )
 
     @property
@@ -68,7 +71,7 @@ class ShardSpec:
         codec = CODECS[self.dtype]
         tensor = pa.fixed_shape_tensor(codec.value, self.shape, dim_names=("C", "H", "W"))
         metadata = {"format": FORMAT, "entity": entity, "dtype": self.dtype, "shape": ",".join(map(str, self.shape))}
-        metadata |= {"target": self.target} if self.targets.is_list else {}
+        metadata |= {} if self.target == CLASS else {"target": self.target}
         return pa.schema(
             [
                 pa.field("x", tensor, nullable=False),

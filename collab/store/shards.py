@@ -18,6 +18,7 @@ from torch import Tensor
 from collab.errors import ShardCorrupt, ShardMissing, StoreError
 from collab.mapped import LARGE, ask_for_bytes, let_go
 from collab.store.codec import CODECS, encode, is_finite, read_parts, stored_parts
+from collab.store.distributions import find_distribution_mistake
 from collab.store.files import Hashing, open_regular, place_file
 from collab.store.names import check_name
 from collab.store.shard_schema import BATCH_ROWS, BATCH_SLACK, FILE_SLACK, IMAGES, Sealed, ShardSpec
@@ -100,7 +101,7 @@ def _check(x: Tensor, labels: Tensor, entity: str, spec: ShardSpec) -> tuple[Ten
             f"entity {entity!r} writes {x.dtype} features {tuple(x.shape)} with {y.dtype} labels {y.shape}; "
             f"a shard takes a float row of {spec.shape} and {kind} for each image."
         )
-    if mistake := targets.mistake(y):
+    if mistake := targets.mistake(y) or (find_distribution_mistake(x) if targets.is_row else ""):
         raise StoreError(f"entity {entity!r} writes a row whose {mistake}.")
     if spec.dtype == "bfloat16":
         x = x.to(torch.bfloat16)  # rounding may reach infinity, so the check comes after it
@@ -255,7 +256,7 @@ def _check_rows(reader: Any, mapped: mmap.mmap, record: Sealed, spec: ShardSpec)
     """Checks every batch; `mapped` is the file, which all buffers of an uncompressed shard lie in."""
     targets = spec.targets
     counts = np.zeros(targets.bins, dtype=np.int64)
-    first, start = 0, np.frombuffer(mapped, np.uint8).ctypes.data
+    before, first, start = -1, 0, np.frombuffer(mapped, np.uint8).ctypes.data
     end = start + len(mapped)
     for number in range(reader.num_record_batches):
         batch = reader.get_batch(number)
@@ -279,6 +280,13 @@ def _check_rows(reader: Any, mapped: mmap.mmap, record: Sealed, spec: ShardSpec)
             raise StoreError(f"the row numbers of batch {number} do not count on from {first}")
         if not is_finite(batch, spec.dtype):
             raise StoreError(f"features of batch {number} are not finite")
+        if targets.is_row:
+            if labels[0] <= before or (np.diff(labels) <= 0).any():
+                raise StoreError(f"the public rows of batch {number} do not ascend: an image is answered about once")
+            answers = read_parts(stored_parts(batch, spec.dtype, spec.shape), spec.dtype)
+            if mistake := find_distribution_mistake(answers):
+                raise StoreError(f"in batch {number} {mistake}")
+            before = int(labels[-1])
         counts += targets.histogram(labels)
         first += rows
         let_go(mapped)

@@ -4,12 +4,12 @@ Torch is imported where a shard is written or read; manifests go without.
 """
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
@@ -19,6 +19,7 @@ from collab.store.files import TEMPORARY
 from collab.store.manifest import Record, parse_manifest_name, read_manifest, shard_path, write_manifest
 from collab.store.names import check_name, inside
 from collab.store.signing import NOBODY, Signer, Trust
+from collab.tasks import CLASS
 
 if TYPE_CHECKING:
     from collab.store.codec import CodecName
@@ -48,10 +49,19 @@ class Store:
         self._manifests = root / "manifest"
         self._verified: Verified = set()
 
-    def publish(self, entity: str, batches: "Batches", spec: "ShardSpec", *, run: str) -> Record:
+    def publish(
+        self,
+        entity: str,
+        batches: "Batches",
+        spec: "ShardSpec",
+        *,
+        run: str,
+        guarantee: Mapping[str, Any] | None = None,
+    ) -> Record:
         """Writes a shard as `write_shard` does, then its manifest; publishing the same rows again changes nothing.
 
-        `run` is a label that says nothing of any seed. Raises StoreError; until the manifest is there, so does nothing.
+        `run` is a label that says nothing of any seed; `guarantee` is what is stated of differential privacy. Raises
+        StoreError; until the manifest is there, so does nothing.
         """
         from collab.store.shards import write_shard
 
@@ -77,7 +87,8 @@ class Store:
             featurizer=spec.featurizer,
             path=shard_path(entity, written.sha256),
             versions=_versions(),
-            target=f"{spec.target}:{spec.classes}" if spec.targets.is_list else spec.target,
+            guarantee=None if guarantee is None else dict(guarantee),
+            target=spec.target if spec.target == CLASS else f"{spec.target}:{spec.classes}",
         )
         return write_manifest(self._manifests, record, self._next_number(entity), self._signer)
 

@@ -1,4 +1,4 @@
-"""What may stand beside a row of features: a class, or a list of numbers; each strictly checked."""
+"""What may stand beside a row: a class, a list of numbers, or which public image it is about; strictly checked."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
-from collab.tasks import CLASS, LISTS, TargetKind
+from collab.tasks import CLASS, LISTS, PUBLIC_ROW, TargetKind
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Targets of `outputs` numbers: `class` is one label in [0, outputs), int16; the others are fp32 lists.
+    """Targets of `outputs` numbers: `class` is one label in [0, outputs), int16; most others are fp32 lists.
 
-    Which numbers these may be stands in `collab.tasks.LISTS`.
+    Which numbers these may be stands in `collab.tasks.LISTS`. `public_row` is the number of one of `outputs` public
+    images, int32.
     """
 
     kind: TargetKind
@@ -24,7 +25,12 @@ class Targets:
     @property
     def is_list(self) -> bool:
         """Whether a row has a list of numbers, and not a label."""
-        return self.kind != CLASS
+        return self.kind in LISTS
+
+    @property
+    def is_row(self) -> bool:
+        """Whether a row has the number of a public image, and its values are an answer about it."""
+        return self.kind == PUBLIC_ROW
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -34,21 +40,23 @@ class Targets:
     @property
     def row_bytes(self) -> int:
         """Bytes of the target of one row."""
-        return 4 * self.outputs if self.is_list else 2
+        return 4 * self.outputs if self.is_list else 4 if self.is_row else 2
 
     @property
     def bins(self) -> int:
-        """Entries of a histogram: the rows of each class; of lists, how many rows there are."""
-        return 1 if self.is_list else self.outputs
+        """Entries of a histogram: the rows of each class; of all else, how many rows there are."""
+        return self.outputs if self.kind == CLASS else 1
 
     @property
     def type(self) -> pa.DataType:
         """The Arrow type of the column."""
-        return pa.list_(pa.field("item", pa.float32(), nullable=False), self.outputs) if self.is_list else pa.int16()
+        if self.is_list:
+            return pa.list_(pa.field("item", pa.float32(), nullable=False), self.outputs)
+        return pa.int32() if self.is_row else pa.int16()
 
     def empty(self, rows: int) -> np.ndarray:
         """Room for the targets of `rows`, as they are stored."""
-        return np.empty((rows, *self.shape), dtype=np.float32 if self.is_list else np.int16)
+        return np.empty((rows, *self.shape), dtype=self.type.to_pandas_dtype() if not self.is_list else np.float32)
 
     def room(self, rows: int) -> Tensor:
         """Room for the targets of `rows`, as they are read: int64 labels, or fp32 lists."""
@@ -66,7 +74,8 @@ class Targets:
         low, high = values.min(), values.max()
         if not self.is_list:
             wrong = low < 0 or high >= self.outputs
-            return f"labels reach from {low} to {high}; there are {self.outputs} classes" if wrong else ""
+            what, of = ("public rows", "public images") if self.is_row else ("labels", "classes")
+            return f"{what} reach from {low} to {high}; there are {self.outputs} {of}" if wrong else ""
         allowed = LISTS[self.kind]
         is_right = bool(np.isfinite(values).all()) and allowed.low <= low <= high <= allowed.high
         is_right = is_right and not (allowed.are_whole and (values != np.round(values)).any())
@@ -77,8 +86,8 @@ class Targets:
         return values.shape[1:] == self.shape and values.dtype.kind in ("f" if self.is_list else "iu")
 
     def histogram(self, values: np.ndarray) -> np.ndarray:
-        """How often each class comes up; of lists, how many there are."""
-        return np.array([len(values)]) if self.is_list else np.bincount(values, minlength=self.outputs)
+        """How often each class comes up; of all else, how many there are."""
+        return np.bincount(values, minlength=self.outputs) if self.kind == CLASS else np.array([len(values)])
 
     def column(self, values: np.ndarray) -> pa.Array:
         """Targets as a column."""

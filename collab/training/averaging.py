@@ -1,9 +1,31 @@
 """Federated averaging (McMahan et al., AISTATS 2017, Algorithm 1): weights of several copies of a network as one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor
+
+
+def with_momentum(
+    before: Mapping[str, Tensor],
+    average: Mapping[str, Tensor],
+    velocity: Mapping[str, Tensor],
+    momentum: float,
+    learned: Collection[str],
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    r"""The next weights and velocity of a server with momentum (FedAvgM of Hsu, Qi and Brown, 2019).
+
+    $$ v \leftarrow \beta v + (\bar w - w), \qquad w \leftarrow w + v $$
+
+    `before` $= w$, `average` $= \bar w$, `velocity` $= v$, empty in the beginning, `momentum` $= \beta$. What is not
+    `learned`, such as statistics of BatchNorm, becomes the average.
+    """
+    weights, next_velocity = dict(average), dict[str, Tensor]()
+    for name in learned:
+        step = average[name] - before[name]
+        next_velocity[name] = step + momentum * velocity[name] if velocity else step
+        weights[name] = before[name] + next_velocity[name]
+    return weights, next_velocity
 
 
 def federated_average(states: Sequence[Mapping[str, Tensor]], rows: Sequence[int]) -> dict[str, Tensor]:

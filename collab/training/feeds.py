@@ -139,6 +139,18 @@ class Selected:
         self._reader.ask_for(self._selected[rows])
 
 
+class OneHot:
+    """The rows of a reader of classes, each class as a distribution that is all on it, to stand beside soft labels."""
+
+    def __init__(self, reader: FeatureReader, classes: int) -> None:
+        self._reader, self._classes, self.rows = reader, classes, reader.rows
+        self.take, self.ask_for = reader.take, reader.ask_for
+
+    def targets(self) -> Tensor:
+        """Distributions in fp32, [rows, classes]."""
+        return nn.functional.one_hot(self._reader.targets(), self._classes).float()
+
+
 def steps_in(rows: int, batch_size: int) -> int:
     """Batches that one pass over `rows` takes."""
     return math.ceil(rows / batch_size)

@@ -23,7 +23,11 @@ Optimizers = Mapping[str, Sequence[torch.optim.Optimizer]]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How long and with which steps a network is trained; no paper states one, so each scenario does."""
+    """How long and with which steps a network is trained; no paper states one, so each scenario does.
+
+    The learning rate runs its course over `epochs`, or where these are a part of a longer training over
+    `epochs_in_all`, of which `epochs_before` are over.
+    """
 
     epochs: int
     batch_size: int
@@ -33,6 +37,8 @@ class Recipe:
     schedule: Literal["cosine", "one_cycle", "constant"] = "cosine"
     label_smoothing: float = 0.0
     augment: bool | Literal["resized_crop"] = False
+    epochs_before: int = 0
+    epochs_in_all: int | None = None
 
     @classmethod
     def of(cls, schedule: object, *, epochs: int | None = None) -> "Recipe":
@@ -158,7 +164,8 @@ def _train(
         )
         for name, player in players.items()
     }
-    total, means, parts = recipe.epochs * steps, list[float](), dict[str, float]()
+    means, parts = list[float](), dict[str, float]()
+    total, before_these = (recipe.epochs_in_all or recipe.epochs) * steps, recipe.epochs_before * steps
     everything = [optimizer for several in optimizers.values() for optimizer in several]
     full_rates = [optimizer.defaults["lr"] for optimizer in everything]
     checkpoint = progress.checkpoint()
@@ -178,7 +185,7 @@ def _train(
         losses = list[Tensor]()
         with stream.initialization(f"noise {epoch}"):
             for index, batch in enumerate(batches(stream.torch(f"epoch {epoch}"))):
-                share = _rate(recipe, min(epoch * steps + index, total), total)
+                share = _rate(recipe, min(before_these + epoch * steps + index, total), total)
                 for optimizer, rate in zip(everything, full_rates, strict=True):
                     set_rate(optimizer, rate * share)
                 losses += follow(batch, index, epoch, optimizers) if replayed is None else replayed(batch)

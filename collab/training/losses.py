@@ -12,9 +12,12 @@ Disparity = Literal["abs", "clamp", "square", "abs_map", "signed", "l1"]
 
 
 def classification_loss(
-    logits: Float[Tensor, "batch classes"], labels: Int[Tensor, " batch"], *, label_smoothing: float = 0.0
+    logits: Float[Tensor, "batch classes"],
+    labels: Int[Tensor, " batch"] | Float[Tensor, "batch classes"],
+    *,
+    label_smoothing: float = 0.0,
 ) -> Float[Tensor, ""]:
-    r"""(DP-1), (DP-4): cross-entropy of $\Phi(x)$, or of $C(P(F(x)))$, with the label; computed in fp32.
+    r"""(DP-1), (DP-4): cross-entropy of $\Phi(x)$, or of $C(P(F(x)))$, with the label, or a distribution; in fp32.
 
     Departure: `label_smoothing` spreads that share of the target over all classes (pre-training and refining only).
     """

@@ -121,8 +121,12 @@ def refine_decider(
     progress: Progress,
     task: Task = CLASSES,
     own: FeatureFeed | None = None,
+    proximal: float = 0.0,
 ) -> tuple[float, ...]:
-    """Step 3: trains C further on own and pooled features by (DP-1), F untouched. Changes `decider`.
+    r"""Step 3: trains C further on own and pooled features by (DP-1), F untouched. Changes `decider`.
+
+    `proximal` $= \mu$ adds $\frac{\mu}{2} \lVert w - w_0 \rVert^2$, $w_0$ being the weights that it is given with
+    (FedProx of Li et al., MLSys 2020).
 
     Running statistics of BatchNorm follow the rows of `feed` (`update`), stay (`frozen`), or (`own`) are taken again in
     the end over the rows of `own`, which are unpoisoned, as those are that C is going to read.
@@ -133,8 +137,14 @@ def refine_decider(
             if isinstance(part, nn.modules.batchnorm._BatchNorm):
                 part.eval()
 
+    weights = list(decider.parameters())
+    begun_with = [weight.detach().clone() for weight in weights] if proximal else []
+
     def loss(batch: tuple[Tensor, ...]) -> Tensor:
-        return task.loss(decider(batch[0]), batch[1], label_smoothing=recipe.label_smoothing)
+        value = task.loss(decider(batch[0]), batch[1], label_smoothing=recipe.label_smoothing)
+        for weight, was in zip(weights, begun_with, strict=False):  # none unless asked for
+            value = value + proximal / 2 * (weight - was).square().sum()
+        return value
 
     losses = minimize(
         loss, decider, feed.beside(), recipe,

@@ -96,7 +96,7 @@ class Task(ABC):
 @final
 @dataclass(frozen=True)
 class Classification(Task):
-    """One class of several; targets int64 [batch]."""
+    """One class of several; targets int64 [batch], or distributions over the classes [batch, outputs]."""
 
     kind = "classification"
 
@@ -140,6 +140,10 @@ class Classification(Task):
     def make_wrong(self, targets: Tensor, is_wrong: Tensor, generator: torch.Generator) -> Tensor:
         others = torch.randint(1, self.outputs, (len(targets),), generator=generator)
         shift = torch.where(is_wrong, others, 0).to(targets.device)  # by 1 to classes - 1: never back to its own
+        if targets.ndim == 2:  # distributions: what was said of a class is said of another
+            return targets.gather(
+                1, (torch.arange(self.outputs, device=targets.device) - shift[:, None]) % self.outputs
+            )
         return (targets + shift) % self.outputs
 
 

@@ -153,7 +153,7 @@ def test_what_is_scored_is_the_mean_by_numbers_of_images(once: Played, stated: C
 
 def test_weights_that_cross_are_in_the_ledger(once: Played) -> None:
     crossings = [each for each in read_ledger(once.run / "ledger.parquet") if each.kind == "weights"]
-    assert {each.stage for each in crossings} == {"federate"}
+    assert {each.stage for each in crossings} == {"federate", "average"}
     sent = [each for each in crossings if each.receiver == "*"]
     assert sum(each.sender == "a3" for each in sent) == 2 + 3  # each federation tells its own rounds
     state = weights(once, "a3", 1)[0]

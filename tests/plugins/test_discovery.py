@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from collab.defenses.base import EncodingDefense, ImageDefense
+from collab.defenses.base import AnsweringDefense, EncodingDefense, ImageDefense
 from collab.defenses.dpm import DpmDefense
 from collab.errors import PluginError
 from collab.participants.entity import Entity
 from collab.plugins import discovery
 from collab.plugins.discovery import GROUPS, INSTALLED, Plugins
 from collab.runtime.host import RunSpec
-from collab.scenario.base import IMAGES_TO_FEATURES, IMAGES_TO_IMAGES
+from collab.scenario.base import FEATURES_TO_ANSWERS, IMAGES_TO_FEATURES, IMAGES_TO_IMAGES
 from collab.scenario.kinds import OURS, Kinds, kind_of
 from collab.scenario.offers import offers
 from tests.places import ROOT
@@ -73,6 +73,8 @@ def test_a_defense_has_the_form_that_its_options_say() -> None:
     encoders = {kind for kind, plugin in plugins.items() if issubclass(plugin, EncodingDefense)}
     assert images == {kind for kind, plugin in plugins.items() if plugin.Options.form == IMAGES_TO_IMAGES}
     assert encoders == {kind for kind, plugin in plugins.items() if plugin.Options.form == IMAGES_TO_FEATURES}
+    answering = {kind for kind, plugin in plugins.items() if issubclass(plugin, AnsweringDefense)}
+    assert answering == {kind for kind, plugin in plugins.items() if plugin.Options.form == FEATURES_TO_ANSWERS}
     for kind in images | encoders:
         defense = plugins[kind].from_options(plugins[kind].Options(kind=kind))
         assert defense.form == (IMAGES_TO_IMAGES if kind in images else IMAGES_TO_FEATURES)

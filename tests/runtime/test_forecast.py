@@ -50,7 +50,8 @@ def test_the_main_scenario_takes_about_what_it_took() -> None:
     stated, assignment = dealt(file="four_entities")
     found = forecast(stated, assignment, plan(stated, assignment.images))
     assert found is not None
-    assert found.seconds / 2 == pytest.approx(171, rel=0.25)
+    assert found.on(2) == pytest.approx(171, rel=0.25)
+    assert found.on(1) == found.seconds
     assert found.describe(2).startswith("about 2 min ")
     assert found.unknown == ()
 

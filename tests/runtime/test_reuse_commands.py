@@ -115,7 +115,7 @@ def test_on_failure_continue_prints_what_there_is_and_keeps_the_exit_code(collab
 def test_sweep_dry_run_plays_nothing(collab, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     code, out, _ = collab("sweep", str(SCENARIOS / "tiny.yaml"), *SETS, "--vary", "lambda=0.5,1.0", "--dry-run")
     assert code == 0
-    assert out.splitlines()[-1] == "2 of 2 cells to play, about 0.1 min by the passes over images"
+    assert out.splitlines()[-1] == "2 of 2 cells to play, about 0.2 min by the passes over images"
     assert not (tmp_path / "runs").exists()
 
 

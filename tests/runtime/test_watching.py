@@ -39,7 +39,7 @@ def test_news_come_as_they_are_written_and_no_half_line_is_read(
         with events.open("a") as file:
             file.write(writes.pop(0))
         if not writes:
-            (folder / "record.json").write_text('{"failures": {"poison a1": "no"}, "seconds": 2}')
+            (folder / "record.json").write_text('{"failures": {"poison a1": "no"}, "seconds": 2, "jobs": {}}')
 
     monkeypatch.setattr(watching.time, "sleep", write_more)
     assert follow(folder, told.append).startswith("failed: poison a1")
@@ -50,6 +50,12 @@ def test_a_run_whose_process_has_died_is_told(tmp_path: Path, monkeypatch: pytes
     folder = begin(tmp_path / "run", pid=2**22 + 1)  # more than any process has
     monkeypatch.setattr(watching, "SILENT_SECONDS", -1.0)
     assert "goes on from there" in follow(folder, lambda event: None)
+
+
+def test_a_run_that_was_interrupted_is_told_from_one_that_ended(tmp_path: Path) -> None:
+    folder = begin(tmp_path / "run", pid=2**22 + 1)
+    (folder / "record.json").write_text('{"failures": {}, "seconds": 2, "jobs": {"decode a1": {}}}')
+    assert follow(folder, lambda event: None).startswith("stopped: 1 of 3 jobs are done. The command that began it ")
 
 
 def test_the_latest_run_is_the_one_that_began_last(tmp_path: Path) -> None:

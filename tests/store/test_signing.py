@@ -145,7 +145,7 @@ def test_each_field_of_a_manifest_is_signed(root: Path, trust: Trust) -> None:
     others = {
         "schema_version": 2, "entity": "bob", "run": "x", "stage": "x", "rows": 1, "shape": (1, 1, 1), "dtype": "x",
         "bytes": 1, "sha256": "0" * 64, "histogram": (1,), "featurizer": "x", "path": "x", "versions": {},
-        "target": "degrees:3", "sequence": 7,
+        "target": "degrees:3", "sequence": 7, "guarantee": {"epsilon": 1.0},
     }  # fmt: skip
     assert others.keys() | {"signature"} == vars(record).keys()
     for name, value in others.items():

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from collab.training.averaging import federated_average
+from collab.training.averaging import federated_average, with_momentum
 
 
 @given(rows=st.lists(st.integers(1, 1000), min_size=1, max_size=5), seed=st.integers(0, 99))
@@ -42,3 +42,13 @@ def test_one_copy_is_kept_to_the_bit() -> None:
     assert found.keys() == state.keys()
     assert all(torch.equal(found[name], state[name]) for name in state)
     assert federated_average([state, {**state, "n": torch.tensor(9)}], [1, 1])["n"].item() == 9
+
+
+def test_a_server_with_momentum_goes_on_where_averages_stand_still() -> None:
+    start, mean = {"w": torch.zeros(2), "count": torch.tensor(1)}, {"w": torch.ones(2), "count": torch.tensor(4)}
+    weights, velocity = with_momentum(start, mean, {}, 0.5, ["w"])
+    assert weights["w"].tolist() == [1, 1]  # the first step is plain averaging
+    weights, velocity = with_momentum(weights, weights, velocity, 0.5, ["w"])
+    assert weights["w"].tolist() == [1.5, 1.5]
+    assert velocity["w"].tolist() == [0.5, 0.5]
+    assert with_momentum(start, mean, {}, 0.5, ["w"])[0]["count"] == 4

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from typing_extensions import override
 
-from collab.training.feeds import FeatureFeed, ImageSet, InMemory, even_batches, steps_in
+from collab.training.feeds import FeatureFeed, ImageSet, InMemory, OneHot, even_batches, steps_in
 
 CPU = torch.device("cpu")
 SHAPE = (2, 1, 2)
@@ -144,3 +144,10 @@ def test_a_feed_of_some_rows_gives_those_and_counts_them_anew(
             assert x.mean((1, 2, 3)).tolist() == expected.tolist()
             assert torch.equal(y, 3 * expected)
         assert sorted(order(feed, generator)) == list(range(len(rows)))
+
+
+def test_classes_become_distributions_that_are_all_on_them() -> None:
+    x, y = torch.randn(4, 2, 3, 3), torch.tensor([2, 0, 1, 2])
+    reader = OneHot(InMemory(x, y), 3)
+    assert reader.targets().tolist() == [[0, 0, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    assert torch.equal(reader.take(np.array([3, 0])), x[[3, 0]])

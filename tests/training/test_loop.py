@@ -230,3 +230,9 @@ def test_an_epoch_that_exceeds_the_limit_is_undone_but_the_first(gaps: list[int]
     assert [each["gap"] for each in heard] == gaps[:told]
     assert progress.terms == {"gap": gaps[kept - 1]}
     assert (weight, losses) == run(kept, None)[:2]
+
+
+def test_parts_of_a_training_run_the_course_of_the_whole() -> None:
+    whole = replace(PLAIN, epochs=4, schedule="cosine")
+    parts = [replace(whole, epochs=2, epochs_before=before, epochs_in_all=4) for before in (0, 2)]
+    assert [rate for part in parts for rate in rates(part, 3)] == pytest.approx(rates(whole, 3))

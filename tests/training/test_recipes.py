@@ -40,6 +40,19 @@ def refined(world: World, bn: str, recipe: Recipe) -> nn.Module:
     return decider
 
 
+def test_the_proximal_term_holds_weights_near_those_that_they_began_with(world: World) -> None:
+    def moved(proximal: float) -> float:
+        decider = copy.deepcopy(world.decider)
+        refine_decider(
+            decider, world.feed(8), Recipe(3, 8, "sgd", 0.02), bn="frozen", stream=STREAM, compute=CPU,
+            progress=Progress(), proximal=proximal,
+        )  # fmt: skip
+        pairs = zip(decider.parameters(), world.decider.parameters(), strict=True)
+        return float(torch.stack([(now - was).detach().square().sum() for now, was in pairs]).sum().sqrt())
+
+    assert moved(0.0) > 2 * moved(3.0) > 4 * moved(20.0) > 0
+
+
 def test_frozen_batchnorm_keeps_its_statistics_and_still_learns_its_scale(world: World) -> None:
     recipe = Recipe(3, 8, "sgd", 0.1)
     frozen, updated = refined(world, "frozen", recipe)[1], refined(world, "update", recipe)[1]

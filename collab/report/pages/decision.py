@@ -118,14 +118,16 @@ class Adversary:
 class Means:
     """A defense in words, with its settings, whose it is, and what it costs and hides.
 
-    `cost` is what the released decider loses on what it publishes, in points; SSIMs are of the released
-    reconstructor's images, from plain features and from published ones, and of a guess that knows only the class.
+    `cost` is what the released decider loses on held-out images by it, in points; SSIMs are of the released
+    reconstructor's images, from plain features and from published ones, and of a guess that knows only the class. All
+    are of the party of which the reconstructor shows most (`measured_on`).
     """
 
     name: str
     about: str
     settings: tuple[tuple[str, str], ...]
     parties: tuple[str, ...]
+    measured_on: str
     cost: float | None
     ssim_plain: float | None
     ssim_published: float | None
@@ -296,15 +298,17 @@ def _describe_means(run: Opened) -> Iterator[Means]:
             owners.setdefault(names[entity.name], []).append(entity)
     guess = results.like("c_public", None, "ssim", "prior_class_mean")
     for name, entities in owners.items():
-        first = entities[0].name
-        scores = [results.find("tables_1_2", first, f"{main.name}_{what}") for what in ("original", "poisoned")]
+        shown = {each.name: results.like("tables_1_2", each.name, "ssim", "poisoned") for each in entities}
+        most = max(shown, key=lambda name: (found.value or 0.0) if (found := shown[name]) else -2.0)
+        scores = [results.find("tables_1_2", most, f"{main.name}_{what}") for what in ("original", "poisoned")]
         lost = measure_gain(main, *scores)
-        plain, published = (results.like("tables_1_2", first, "ssim", of) for of in ("original", "poisoned"))
+        plain, published = (results.like("tables_1_2", most, "ssim", of) for of in ("original", "poisoned"))
         yield Means(
             name,
             " Then: ".join(_first_sentence(defense) for defense in entities[0].defenses),
             tuple(pair for defense in entities[0].defenses for pair in _list_settings(defense)),
             tuple(entity.name for entity in entities),
+            most,
             None if lost is None else (main.scale * lost).value,
             *(None if each is None else each.value for each in (plain, published, guess)),
         )

@@ -1,13 +1,16 @@
 """Result rows as the papers' tables: plain text cells, ready for a terminal or a page."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import partial
 
 from collab.metric import MetricName
 from collab.report.cells import ABSENT, Table, fill_lines, format_cell
+from collab.report.tables.answered import find_answering, tabulate_answers
 from collab.report.tables.disclosed import list_guesses, tabulate_likeness, tabulate_recognition
 from collab.report.tables.exposed import tabulate_exposure, tabulate_inference
 from collab.report.tables.federated import tabulate_exchange
+from collab.report.tables.guaranteed import tabulate_guarantees
 from collab.report.tables.half_widths import tabulate_half_widths
 from collab.report.tables.local import tabulate_local
 from collab.report.tables.perturbed import tabulate_perturbations
@@ -36,7 +39,9 @@ def make_tables(scenario: Scenario, rows: Sequence[Result]) -> tuple[Table, ...]
         tabulate_inference(scenario, results),
         *tabulate_exposure(scenario, results),
         tabulate_published_images(scenario, results),
-        tabulate_local(scenario, results, describe),
+        tabulate_answers(scenario, results),
+        tabulate_guarantees(scenario, results),
+        tabulate_local(scenario, results, partial(describe, answering=find_answering(scenario))),
         _table_5(scenario, results),
         tabulate_half_widths(scenario, results),
         tabulate_exchange(scenario, results),
@@ -133,6 +138,7 @@ def _table_5(scenario: Scenario, results: Results) -> Table:
         return Table("Table 5: refinement", (), ())  # nobody trains further
     beside = {metric: title for metric, title in main.others if results.has(metric)}
     of_rows = (each.metric for each in results.rows if (each.row, each.entity or "") in names)
+    answering = find_answering(scenario)
     placed = {name: head for name, head in columns_in("refinement", of_rows).items() if MetricName.parse(name).is_plain}
     has_paper = any(result.paper is not None for result in results.rows)
     worths = {worth.row: worth for worth in list_worths(main, results, played)}
@@ -157,7 +163,9 @@ def _table_5(scenario: Scenario, results: Results) -> Table:
 
     def line_of(row: Refinement) -> tuple[str, ...]:
         gain = find_gain(main, results, row)
-        return line(str(row.name), row.entity, describe(row), format_signed(gain, main.scale) if gain else "")
+        return line(
+            str(row.name), row.entity, describe(row, answering), format_signed(gain, main.scale) if gain else ""
+        )
 
     stated = {str(row.name) for row in scenario.refinements}
     lines = [line_of(row) for row in played if str(row.name) in stated]
@@ -268,12 +276,13 @@ def tabulate_verdicts(judged: Sequence[Verdict], basis: str) -> Table:
     return Table("Verdicts", columns, tuple(lines), (*notes, rule), tuple(rules))
 
 
-def describe(row: Refinement) -> str:
-    """What a row is trained on, in the papers' letters."""
+def describe(row: Refinement, answering: Collection[str] = ()) -> str:
+    """What a row is trained on, in the papers' letters; A(a2): answers of a2, one of `answering`, beside F(Q)."""
     if row.own == "images":
         return "raw images, from scratch" if row.share is None else f"raw images of all, {row.share:.0%}, from scratch"
     if row.own == "published":
         return " ∪ ".join(f"M({name})" for name in (row.entity, *row.pool)) + ", from scratch"
-    own = {"features": [f"F({row.entity})"], "poisoned": [f"P(F({row.entity}))"]}.get(row.own, [])
-    read = " ∪ ".join([*own, *(f"F({name})" for name in row.unpoisoned), *(f"P(F({name}))" for name in row.pool)])
+    published = {name: f"A({name})" if name in answering else f"P(F({name}))" for name in (str(row.entity), *row.pool)}
+    own = {"features": [f"F({row.entity})"], "poisoned": [published[str(row.entity)]]}.get(row.own, [])
+    read = " ∪ ".join([*own, *(f"F({name})" for name in row.unpoisoned), *(published[name] for name in row.pool)])
     return f"{read}, C from scratch" if row.init == "fresh" else read

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from collab.attacks.leaked_pairs import Repaired
 from collab.metric import MetricName
+from collab.metrics.audit import LEAST_SCORES, epsilon_lower_bound
 from collab.metrics.priors import guess_from_others
 from collab.models.freeze import freeze
 from collab.participants import disclosure
@@ -15,6 +16,7 @@ from collab.participants.guessing import attribute_measures, match_measures, mem
 from collab.participants.oracle import Oracle
 from collab.participants.scoring import PICTURES, likeness, means, priors, worst_and_median
 from collab.results.metric import of_images
+from collab.scenario.base import Dp
 from collab.stages.base import Job, Playing
 from collab.stages.trials import Trial
 from collab.stages.work.calibrate import INVERSE
@@ -49,8 +51,18 @@ def play(oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> R
             return Report(match_measures(answer, torch.from_numpy(places), oracle.scenario.seed))
         case "members":
             _, places = candidates_of(oracle, trial)
-            is_member = np.isin(np.arange(len(answer)), places)
-            return Report(membership_measures(answer.numpy(), is_member, oracle.scenario.seed))
+            is_member, scores = np.isin(np.arange(len(answer)), places), answer.numpy()
+            asked = playing.stated(trial.victim).defenses[0].asked_privacy
+            found = () if asked is None else _find_epsilon(scores, is_member, asked)
+            return Report((*membership_measures(scores, is_member, oracle.scenario.seed), *found))
+
+
+def _find_epsilon(scores: np.ndarray, is_member: np.ndarray, asked: Dp) -> tuple[Measure, ...]:
+    """What the scores prove of ε, where there are enough of both kinds to prove anything."""
+    members, others = scores[is_member], scores[~is_member]
+    if min(len(members), len(others)) < LEAST_SCORES:
+        return ()
+    return (Measure("dp_epsilon_found", epsilon_lower_bound(members, others, delta=asked.delta), n=len(scores)),)
 
 
 def _judge_images(oracle: Oracle, trial: Trial, rebuilt: Tensor) -> Report:
