@@ -11,6 +11,7 @@ left. Prints a table of figures, writes OUT/soak.jsonl with a line for each even
 import argparse
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -228,6 +229,7 @@ def main() -> None:
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     enter()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # or under `nohup` no driver would hear it
     start, number, soak = time.monotonic(), asked.first, Soak(asked.out.resolve(), asked.seed)
     try:
         soak.play_calm()

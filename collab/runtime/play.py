@@ -14,6 +14,7 @@ from collab.runtime.leak_check import Content, Leak, LeakCheck, refuse
 from collab.runtime.plan import participants
 from collab.runtime.ray_backend import RayBackend
 from collab.runtime.ray_session import RaySession
+from collab.runtime.room import see_to_room
 from collab.runtime.run import Prepared, Run, Where
 from collab.runtime.schedule import Backend, schedule
 from collab.runtime.tracking import tracking
@@ -48,7 +49,10 @@ def play(scenario: Scenario, where: Where, watch: Emit, session: RaySession | No
     Raises ScenarioError, ResourceError, EntityError, StoreError, or BoundaryError if something private leaked; what was
     published and measured by then stays, and the next run goes on from there.
     """
-    run = Run(Prepared.of(scenario, where, watch), where)
+    prepared = Prepared.of(scenario, where, watch)
+    if notice := see_to_room([prepared], where):
+        watch({"event": "note", "text": notice})
+    run = Run(prepared, where)
     start_seconds, leaks = 0.0, list[Leak]()
     with tracking(where.plugins, watch) as tell:
         tell.begin(scenario, run.folder)

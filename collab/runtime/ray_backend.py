@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any, Self
 
 import psutil
@@ -26,7 +27,7 @@ from collab.types import Report
 POLL_SECONDS = 0.2
 
 LOOK_SECONDS = 5.0
-"""Between two looks at whether Ray still has a node: without one it starts nothing again, and says nothing."""
+"""Between two looks of a host at whether its raylet lives."""
 
 SHARED = ".shared"
 """The file by which nodes show that they see what the driver sees."""
@@ -66,7 +67,7 @@ class RayBackend:
         self._lane_of: dict[Path, int] = {}
         self._specs: dict[Path, Any] = {}
         self._tails: dict[Path, _Tail] = {}
-        self._is_up, self._looks_next = False, 0.0
+        self._is_up = False
         self.start_seconds = 0.0
         """Until Ray had started, and then the first host: whatever is played cannot begin before."""
 
@@ -123,14 +124,11 @@ class RayBackend:
             self._check_alive()
 
     def _check_alive(self) -> None:
-        """Raises ResourceError if no node of Ray is left on which a job could end."""
-        if time.monotonic() < self._looks_next:
-            return
-        self._looks_next = time.monotonic() + LOOK_SECONDS
-        if not any(node["Alive"] for node in self._ray.nodes()):
+        """Raises ResourceError if Ray has lost the node on which jobs could end."""
+        if self._session.has_lost_its_node:
             raise ResourceError(
-                "Ray has no node left: its processes have died, or were ended (by whoever ends processes that take "
-                "much memory?). What was finished is kept; the same command goes on from there."
+                "Ray's raylet has died, or was ended (by whoever ends processes that take much memory?), and without "
+                "it no job ends. What was finished is kept; the same command goes on from there."
             )
 
     def forget(self, run_spec: RunSpec) -> None:
@@ -148,7 +146,6 @@ class RayBackend:
             return ended.run_spec, self._ray.get(ref)
         except deaths_told_by(self._ray) as cause:
             reason = str(cause).strip()
-            self._looks_next = 0.0  # of all nodes it may have been the last
             self._check_alive()
         place, budget = ended.place, self._demand.restarts
         del self._actors[place]
@@ -276,6 +273,7 @@ class _RemoteHost:
     def __init__(self, names: tuple[str, ...], gpus: float, gpu_bytes: int | None, asked: float) -> None:
         if gpus:
             _cap_gpu_memory(gpus, gpu_bytes)
+        _end_with_parent()
         self._host = Host(names)
         self._seconds: float | None = time.time() - asked
 
@@ -306,6 +304,22 @@ def _refuse(self: object, *_: object, **__: object) -> None:
         "__ray_call__ of an entity's process was called: it would hand its images and modules to whoever asks. "
         "An entity answers `play` only, with a plain report."
     )
+
+
+def _end_with_parent() -> None:
+    """Ends this process soon after its raylet: some outlive it by minutes, and hold what is private meanwhile.
+
+    Not at once, by a signal of the system: a driver that is being interrupted would then find them dead, and be ended
+    by Ray before it has written its results.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_SECONDS)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _cap_gpu_memory(gpus: float, gpu_bytes: int | None) -> None:

@@ -7,11 +7,13 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from functools import cache
 from importlib import import_module
 from threading import Thread, current_thread, main_thread
 from typing import Any, Self
+
+import psutil
 
 from collab.errors import ResourceError
 from collab.scenario.model import Scenario
@@ -42,8 +44,11 @@ class RaySession:
         self._redirected = redirect_stdout(sys.stderr)  # where Ray tells of a lost node; stdout is for results
         self._redirected.__enter__()
         self._is_open = True
+        self._raylet: psutil.Process | None = None
         try:
             self._connect(address, hosts, threads)
+            own = psutil.Process().children() if address == "local" else []
+            self._raylet = next((each for each in own if each.name() == "raylet"), None)
         except BaseException:
             self.close()
             raise
@@ -53,6 +58,13 @@ class RaySession:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def has_lost_its_node(self) -> bool:
+        """Whether the node of a Ray of our own has died: it starts nothing again, and says nothing."""
+        with suppress(psutil.Error):
+            return self._raylet is not None and self._raylet.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+        return True
 
     def close(self) -> None:
         """Ends a Ray of our own with its files, or lets go of the cluster; the second time nothing is left to do."""

@@ -30,6 +30,7 @@ from collab.runtime.host import Emit, tell_notes
 from collab.runtime.leak_check import refuse
 from collab.runtime.pages import refuse_leaks
 from collab.runtime.play import backend_for
+from collab.runtime.room import see_to_room
 from collab.runtime.run import Prepared, Run, Where
 from collab.runtime.schedule import schedule
 from collab.runtime.tracking import Trackers
@@ -147,6 +148,8 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
     places = [_place(folder, each) for each in prepared]
     todo = [at for at, place in enumerate(places) if where.is_fresh or not place.exists()]
     watch({"event": "sweep", "cells": len(cells), "todo": len(todo), "keys": len(_list_missing(prepared, todo, where))})
+    if notice := see_to_room([prepared[at] for at in todo], where):
+        note(notice)
     failures = [Failure(label, reason) for label, reason in refusals.items()]
     tell = Trackers(where.plugins, watch)
     at_of, scenarios_of = dict[Path, int](), dict[Path, Scenario]()

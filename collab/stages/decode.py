@@ -134,6 +134,11 @@ def decoded(keys: Keys, whose: str) -> str:
     return digest(Decode.name, Decode.version, keys.images(_holding(keys.given, keys.scenario, whose)))
 
 
+def count_images(job: Job, assignment: Assignment, scenario: Scenario) -> int:
+    """How many images a job decodes: none if it is of another stage."""
+    return len(_holding(assignment, scenario, _name(job))) if job.stage == Decode.name else 0
+
+
 def gather(playing: Playing, holding: Holding, holders: Mapping[str, Holding]) -> Iterator[np.ndarray]:
     """Images that the oracle needs, in blocks: as `holders` have decoded theirs, or else from the source.
 

@@ -2,7 +2,11 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,8 @@ from collab.runtime.host import Event, Outcome
 from collab.runtime.play import Played, Where, play
 from collab.runtime.ray_backend import _explain_death
 from collab.scenario.model import Scenario
-from tests.playing import bits, shards
+from tests.places import TINY
+from tests.playing import SMALL, bits, shards
 
 pytestmark = pytest.mark.ray
 
@@ -103,6 +108,67 @@ def test_a_process_that_is_ended_for_its_memory_is_started_again_too(
     assert (len(answers), len(told)) == (1, 1)
     assert told[0].startswith("out of memory: 1 worker(s) were killed")
     assert not found.failures
+
+
+WITHOUT_A_RAYLET = """
+import sys
+from pathlib import Path
+import psutil
+from collab.cli import main
+from collab.runtime import progress
+
+def watch(explain, killed=[]):
+    def explained(event):
+        if event["event"] == "start" and event["stage"] == "poison" and not killed:
+            killed += [child for child in psutil.Process().children() if child.name() == "raylet"]
+            killed[0].kill()
+        return explain(event)
+    return explained
+
+progress._explain = watch(progress._explain)
+main()
+"""
+
+
+@pytest.mark.slow
+def test_a_raylet_that_is_killed_is_told_its_hosts_end_with_it_and_the_same_command_goes_on(
+    played: Played, tmp_path: Path
+) -> None:
+    sets = [part for override in [*SMALL, "resources.workers=2"] for part in ("--set", override)]
+    arguments = [
+        "run",
+        str(TINY),
+        *sets,
+        "--device",
+        "cpu",
+        "--out",
+        str(tmp_path),
+        "--set",
+        "entities.a4.defense.epochs=99",
+    ]
+    before = set(psutil.pids())
+    program = [sys.executable, "-c", WITHOUT_A_RAYLET, *arguments]
+    ended = subprocess.run(program, capture_output=True, text=True, check=False, timeout=300)
+    assert ended.returncode in (1, 3), ended.stderr[-2000:]  # 1: Ray was first, and ended the process itself
+    assert ended.returncode == 1 or "error: Ray's raylet has died" in ended.stderr
+    deadline = time.monotonic() + 30
+    while (left := hosts_since(before)) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert not left
+    program = [sys.executable, "-c", "from collab.cli import main; main()", *arguments]
+    assert subprocess.run(program, capture_output=True, check=False, timeout=300).returncode == 0
+    runs = sorted(tmp_path.glob("tiny/*"))
+    assert shards(runs[-1])[:3] == shards(played.run)[:3]
+
+
+def hosts_since(before: set[int]) -> list[int]:
+    """Processes of hosts that were not there before."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.pid not in before and "ray::_RemoteHost" in " ".join(process.cmdline()):
+                found.append(process.pid)
+    return found
 
 
 def test_out_of_memory_is_named(small: Callable[..., Scenario]) -> None:

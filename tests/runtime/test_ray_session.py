@@ -1,7 +1,9 @@
 """Ray started beside the imports of the driver: when, for whom, and what its workers bring along."""
 
 import os
+import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -136,3 +138,22 @@ def test_in_less_than_one_core_ray_is_told_of_one(ray: NoRay) -> None:
     ray.cores = 1
     with RaySession("local", 1):
         assert "num_cpus" not in ray.asked
+
+
+def test_a_node_that_has_died_is_noticed(ray: NoRay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "raylet"
+    shutil.copy(shutil.which("sleep") or "", program)
+    started = list[subprocess.Popen[bytes]]()
+    monkeypatch.setattr(ray, "init", lambda **options: started.append(subprocess.Popen([str(program), "60"])))
+    with RaySession("local", 1) as session:
+        (raylet,) = started
+        assert not session.has_lost_its_node
+        raylet.kill()
+        os.waitid(os.P_PID, raylet.pid, os.WEXITED | os.WNOWAIT)  # a zombie, as long as nobody asks
+        assert session.has_lost_its_node
+        raylet.wait()
+        assert session.has_lost_its_node
+    with RaySession("auto", 1) as session:  # that of a cluster is none of ours
+        started[-1].kill()
+        started[-1].wait()
+        assert not session.has_lost_its_node

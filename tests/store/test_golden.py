@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from collab.store.shards import ShardSpec
+from collab.store.signing import Trust, read_keys
 from collab.store.store import Store
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "store"
@@ -47,3 +48,12 @@ def test_its_lists_of_numbers_are_what_they_were(store: Store) -> None:
     x, y = store.open(record, ShardSpec((2, 3, 3), "float16", 2, FEATURIZER, "binary")).load()
     assert x.float().flatten(1).tolist() == VALUES
     assert y.tolist() == [[0, 1], [1, 1], [0, 0], [1, 0], [1, 1]]
+
+
+def test_what_was_signed_is_believed_for_ever() -> None:
+    signed = GOLDEN.parent / "signed"
+    trust = Trust(read_keys(signed / "keys.txt"), "quiet-lake", is_strict=True)
+    store = Store(signed / "store", trust)
+    assert [finding.problem for finding in store.verify()] == ["", ""]
+    (record,) = store.records()  # ben has withdrawn
+    assert (record.entity, record.sequence, len(record.signature)) == ("ann", 1, 128)
