@@ -218,7 +218,6 @@ def _describe_question(run: Opened) -> Asked:
     parties = [
         Party(entity.name, record["images"].get(entity.name, 0), entity.protection, entity.options.publishes)
         for entity in scenario.entities
-        if not entity.options.is_control
         if not entity.is_onlooker
     ]
     heldout = max((row.n or 0 for row in run.rows if row.metric == scenario.data.main_metric.name), default=0)
