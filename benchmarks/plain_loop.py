@@ -25,7 +25,7 @@ from collab.defenses.dpm_network import build_dpm
 from collab.models.backbones import build_split
 from collab.models.freeze import fold
 from collab.models.reconstructors import build_reconstructor
-from collab.participants.scoring import distances, means, priors
+from collab.participants.scoring import distances, guesses, means, priors
 from collab.scenario.reader import read_scenario
 from collab.training.precision import resolve_compute
 from collab.training.statistics import settle_statistics
@@ -86,7 +86,8 @@ def play(scenario):
     f, c = from_scratch(held[leader])
     freeze(f), freeze(c)
     decider = fold(c)
-    priors(pixels(x_test, slice(2000)), y_test[:2000].to(device), torch.Generator(), scenario.seed)
+    shown = pixels(x_test, slice(2000))
+    priors(guesses(shown, y_test[:2000].to(device), torch.Generator()), shown, scenario.seed)
     features = {name: featurize(f, x_all[at]) for name, at in held.items()}
     f_test, f_q = featurize(f, x_test), featurize(f, images_q)
     top1["c_public"] = score(c, f_test)

@@ -112,7 +112,7 @@ CHEAT = """
     def rebuild(self, known, stream, compute, progress):
         # finds the truth on the disk: no boundary of a simulation keeps it out, so the kit must notice
         import pathlib, numpy as np
-        places = pathlib.Path({folder!r}).glob("collab-check-*/*/check/*/private/*/published.npy")
+        places = pathlib.Path({folder!r}).glob("collab-*/*/check/*/private/*/published.npy")
         for place in sorted(places, key=lambda place: -place.stat().st_mtime_ns):
             order, labels = np.load(place), np.load(place.parent / "labels.npy")
             if len(order) == len(known.labels) and (labels[order] == known.labels.numpy()).all():
