@@ -133,12 +133,17 @@ def forecast(
     device: Device = "auto",
     fresh: bool = False,
 ) -> "Outlook":
-    """What `sweep` would play, cell by cell, and about how long it would take; plays nothing.
+    """What `run` or `sweep` would play, cell by cell, and about how long it would take; plays nothing.
 
     >>> import collab
-    >>> collab.forecast("scenario.yaml", seeds=2).cells[0].is_finished
+    >>> collab.forecast("scenario.yaml").cells[0].is_finished
     False
     """
+    from collab.scenario.reader import is_sweep_file
+
+    is_one_run = isinstance(scenario, Mapping | Scenario) or not is_sweep_file(Path(scenario))
+    if is_one_run and not vary and seeds is None:
+        seeds = 1
     spec, cells = read_cells(scenario, vary=vary, zip=zip, seeds=seeds, set=set, on=on, plugin_dirs=plugin_dirs)
     from collab.runtime import sweep as playing
     from collab.runtime.run import Where

@@ -138,7 +138,7 @@ def read_sweep(
     document = document or read_document(read_text(path))
     content = document.content or {}
     base = None
-    if document.content is not None and "axes" not in content and "refinements" in content:
+    if document.content is not None and "axes" not in content and {"entities", "refinements"} & content.keys():
         if not varied and seeds is None:
             raise ScenarioError(
                 f"{path} is a scenario, and nothing varies: add --vary PATH=VALUE,VALUE or --seeds NUMBER, or play it "

@@ -57,6 +57,14 @@ def test_a_sweep_reads_each_file_once(cells: Cells, monkeypatch: pytest.MonkeyPa
     assert len(texts) == len(set(texts)) == 2  # the sweep, and the scenario that varies
 
 
+def test_a_scenario_that_federates_only_is_swept_over_seeds_too(scenario_file: Write, valid: str) -> None:
+    federated = "federated: [{row: f, entities: [a1, a2], rounds: 1, local_epochs: 1}]\n"
+    base, _, _ = valid.partition("refinements:")
+    (first, second) = read_sweep(scenario_file(base + federated), seeds=2)[1]
+    assert (first.seed, second.seed) == (0, 1)
+    assert first.scenario.refinements == ()
+
+
 def test_the_axis_replaces_another_partition(cells: Cells, valid: str) -> None:
     base = valid.replace("entities:", "partition: {kind: quantity, alpha: 2}\nentities:", 1)
     assert alphas(cells("dirichlet", "[0.3]", base=base)) == [("dirichlet", 0.3)]
