@@ -1,6 +1,6 @@
 # docker build -t collab .                                   CPU
 # docker build -t collab --build-arg TORCH=cu128 .           NVIDIA GPUs; `docker run --gpus all`
-# docker run --rm -v "$PWD:/work" --shm-size 1g collab demo  results in ./runs
+# docker run --rm -v "$PWD:/data" --shm-size 1g collab demo  results in ./runs
 FROM python:3.11-slim AS collab
 
 # cpu: torch without CUDA, 4 GB less. cu126, cu128, ...: torch for that CUDA, whose libraries come with its wheels.
@@ -17,9 +17,9 @@ COPY entities entities
 COPY scenarios scenarios
 RUN uv pip install --system --no-cache --torch-backend "${TORCH}" . && rm -rf build
 
-# Nobody needs root to play; images and results are mounted at /work.
-RUN useradd --uid 1000 --create-home player && mkdir /work && chown player /work
+# Nobody needs root to play; images and results are mounted at /data.
+RUN useradd --uid 1000 --create-home player && mkdir /data && chown player /data
 USER 1000
-WORKDIR /work
+WORKDIR /data
 ENTRYPOINT ["collab"]
 CMD ["--help"]

@@ -3,7 +3,10 @@
 import json
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from collab.errors import StoreError
 
 
 def json_text(value: Any, indent: int | None = None) -> str:
@@ -19,3 +22,11 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(each) for each in value]
     return value
+
+
+def read_kept(file: Path, *, of: str, advice: str) -> Any:
+    """What a command left in `file`; StoreError that its folder is no `of` where it cannot be read."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as cause:
+        raise StoreError(f"{file.parent} is no {of}: {file.name} in it cannot be read: {cause}. {advice}") from cause

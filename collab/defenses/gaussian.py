@@ -1,8 +1,7 @@
 """A Gaussian for each class, one covariance for all of them: features like those of a class that are no image's."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from collab.models.filters import Features, Keyed
+from collab.models.fitted import Fitted
 
 Rows = Callable[[], Iterable[tuple[Features, Int[Tensor, " batch"]]]]
 """One pass over features and their classes, in the same order each time it is called."""
@@ -18,7 +18,7 @@ PASSES = 4
 """Passes of the subspace iteration: they leave its error far below that of a covariance of some thousand rows."""
 
 
-class ClassGaussian(Keyed):
+class ClassGaussian(Fitted, Keyed):
     r"""For a row of class $c$ a draw from $N(\mu_c, V V^T + \mathrm{diag}(d^2))$: nothing of the row but its class.
 
     $V$ has `rank` columns; the covariance is that of rows about the mean of their class, the same for all classes, as
@@ -107,14 +107,6 @@ class ClassGaussian(Keyed):
         drawn = self.means[classes] + torch.tensordot(along.to(features.device), self.directions, 1)
         drawn = drawn + self.rest * apart.to(features.device)
         return drawn.clamp(min=0) if self.rectified else drawn
-
-    @override
-    def _load_from_state_dict(self, state: Mapping[str, Any], prefix: str, *others: Any) -> None:
-        """Takes whatever shapes were fitted."""
-        for name, buffer in self.named_buffers(recurse=False):
-            if (stored := state.get(prefix + name)) is not None:
-                setattr(self, name, torch.empty_like(stored, device=buffer.device))
-        super()._load_from_state_dict(state, prefix, *others)
 
 
 def split_covariance(

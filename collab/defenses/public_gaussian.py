@@ -1,8 +1,7 @@
 """Draws from a Gaussian of each class whose shape is public: of the own rows only noisy means and counts are told."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -14,6 +13,7 @@ from collab.defenses.base import DrawingDefense, PrivateView
 from collab.defenses.gaussian import measure_means, split_covariance
 from collab.guarantee import Guarantee, gaussian_noise
 from collab.models.drawing import Drawing
+from collab.models.fitted import Fitted
 from collab.scenario.base import Dp
 from collab.training.recipes import features_of
 
@@ -128,7 +128,7 @@ def _clipped(module: "Draws", view: PrivateView, longest: float) -> tuple[Tensor
     return placed * (longest / placed.norm(dim=1, keepdim=True).clamp(min=1e-12)).clamp(max=1), labels
 
 
-class Draws(Drawing):
+class Draws(Fitted, Drawing):
     """What is known of each class, and rows drawn from it."""
 
     def __init__(self, *, rectified: bool) -> None:
@@ -164,11 +164,3 @@ class Draws(Drawing):
                 -1, *self.center.shape
             )
             yield rows.clamp(min=0) if self.rectified else rows, drawn
-
-    @override
-    def _load_from_state_dict(self, state: Mapping[str, Any], prefix: str, *others: Any) -> None:
-        """Takes whatever shapes were fitted."""
-        for name, buffer in self.named_buffers(recurse=False):
-            if (stored := state.get(prefix + name)) is not None:
-                setattr(self, name, torch.empty_like(stored, device=buffer.device))
-        super()._load_from_state_dict(state, prefix, *others)

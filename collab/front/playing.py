@@ -146,7 +146,7 @@ def forecast(
         seeds = 1
     spec, cells = read_cells(scenario, vary=vary, zip=zip, seeds=seeds, set=set, on=on, plugin_dirs=plugin_dirs)
     from collab.runtime import sweep as playing
-    from collab.runtime.run import Where
+    from collab.runtime.prepared import Where
 
     where = Where(backend, "local", device, Path(out), fresh, plugins=cells[0].plugins)
     return playing.outlook(spec, cells, where)

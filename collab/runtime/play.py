@@ -12,10 +12,11 @@ from collab.runtime.host import Emit, deal_hosts
 from collab.runtime.inprocess import InProcess
 from collab.runtime.leak_check import Content, Leak, LeakCheck, refuse
 from collab.runtime.plan import participants
+from collab.runtime.prepared import Prepared, Where
 from collab.runtime.ray_backend import RayBackend
 from collab.runtime.ray_session import RaySession
 from collab.runtime.room import see_to_room
-from collab.runtime.run import Prepared, Run, Where
+from collab.runtime.run import Run
 from collab.runtime.schedule import Backend, schedule
 from collab.runtime.tracking import tracking
 from collab.scenario.model import Scenario

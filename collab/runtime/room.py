@@ -10,7 +10,7 @@ from collab.runtime.cache import Cache
 from collab.stages.decode import count_images
 
 if TYPE_CHECKING:
-    from collab.runtime.run import Prepared, Where
+    from collab.runtime.prepared import Prepared, Where
 
 WORTH_SAYING = 0.1
 """Of what is free; whoever has ten times as much room need not be told."""

@@ -6,126 +6,43 @@ import shlex
 import time
 from bisect import bisect_right, insort
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from collab.errors import BoundaryError, CollabError, DataError, EntityError, ResourceError, StoreError
 from collab.participants.assignment import ORACLE, Assignment, count_labels
 from collab.participants.left_out import leave_out
-from collab.participants.sources import Sources
 from collab.plain_json import json_text
-from collab.plugins.discovery import INSTALLED, Plugins
 from collab.report.attack_page.verdicts import list_verdicts
-from collab.results.catalog import add_entries
-from collab.results.metric import Metric, load_metrics, score_answers
+from collab.results.metric import score_answers
 from collab.results.opened import Opened
 from collab.results.table import Result, write_results
 from collab.runtime.cache import Cache
-from collab.runtime.deal import Look, deal
 from collab.runtime.forecast import forecast
-from collab.runtime.host import Emit, Outcome, RunSpec, environment, publish_again, tell_notes
+from collab.runtime.host import Outcome, RunSpec, environment, publish_again
 from collab.runtime.leak_check import Leak, LeakCheck, find_unlisted
-from collab.runtime.plan import make_keys, needed, plan
+from collab.runtime.prepared import Prepared, Where
 from collab.runtime.tabulate import tabulate
-from collab.scenario.model import Scenario
 from collab.scenario.reader import to_yaml
 from collab.stages.base import Job
-from collab.stages.keys import Setting
 from collab.stages.registry import STAGES
 from collab.store.answers import Answers, take_answers
 from collab.store.ledger import write_ledger
 from collab.store.pictures import Sheet, read_pictures
-from collab.store.private import private_seed
 from collab.store.shelves import shelf_at, uri_of_run
 from collab.store.signing import Signer, write_keys
-from collab.training.precision import resolve_compute
 from collab.types import Report
 
 PLAN = "plan.json"
 
 MEND_THEM = "Repair or remove these images and give the same command"
 LEAVE_THEM_OUT = ", or leave them out: --set data.broken=skip"
-
-
-@dataclass(frozen=True)
-class Where:
-    """Where a scenario is played: backend, cluster, device, the folder of run directories, and what is reused.
-
-    `only` names a job: it is played, with what it needs, and nothing else. `plugins` are those of the scenario's file.
-    """
-
-    backend: Literal["ray", "inprocess"] = "ray"
-    address: str = "local"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    out: Path = Path("runs")
-    is_fresh: bool = False
-    only: str | None = None
-    plugins: Plugins = INSTALLED
-
-    @property
-    def cache(self) -> Path:
-        """The stage cache that runs in this folder share."""
-        return self.out / "cache"
-
-    def count_cores(self, threads: int) -> int:
-        """How many jobs of so many `threads` this machine plays side by side."""
-        return 1 if self.backend == "inprocess" else max(1, (os.cpu_count() or 1) // threads)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A scenario with its rows dealt out: what will be played, under which keys, and on what (`Setting`).
-
-    `metrics` are those of plugins, which tables know from here on.
-    """
-
-    scenario: Scenario
-    assignment: Assignment
-    jobs: tuple[Job, ...]
-    keys: dict[str, str]
-    setting: Setting
-    metrics: tuple[Metric, ...] = ()
-
-    @classmethod
-    def of(cls, scenario: Scenario, where: Where, watch: Emit = lambda event: None) -> "Prepared":
-        """A scenario that is dealt here; `watch` is told what its sources have to say.
-
-        Raises DataError with the files that are no images, unless all were decoded before or broken ones are left out.
-        """
-        sources = Sources.open(scenario)
-        prepared = cls.of_dealt(scenario, deal(scenario, sources, tell=tell_notes(watch)), where)
-        if prepared.needs_look(where):
-            look = Look()
-            look.at(scenario, sources, prepared.assignment)
-            look.refuse()
-        return prepared
-
-    def needs_look(self, where: Where) -> bool:
-        """Whether files that are no images would end this run: some were never decoded."""
-        decoding = [job for job in self.jobs if STAGES[job.stage].fails_whole]
-        cache = Cache(where.cache)
-        is_decoded = all(cache.holds(self.keys[job.name], job.participant) for job in decoding)
-        return self.scenario.on_failure == "stop" and (where.is_fresh or not is_decoded)
-
-    @classmethod
-    def of_dealt(cls, scenario: Scenario, assignment: Assignment, where: Where) -> "Prepared":
-        """Jobs with their keys, as device, threads and plugins make them."""
-        metrics = load_metrics(scenario, where.plugins)
-        add_entries(metric.entry for metric in metrics)
-        jobs = plan(scenario, assignment.images)
-        jobs = jobs if where.only is None else needed(jobs, where.only)
-        compute = str(resolve_compute(scenario.precision, where.device, **scenario.compute.model_dump()))
-        setting = Setting(compute, scenario.resources.entity.cpus)
-        drawn = [each.name for each in scenario.entities if scenario.private_seeds == "drawn"]
-        seeds = {name: private_seed(where.cache.resolve(), name) for name in drawn}
-        keys = make_keys(scenario, assignment, jobs, setting, where.plugins, seeds)
-        return cls(scenario, assignment, jobs, keys, setting, metrics)
 
 
 class Run:

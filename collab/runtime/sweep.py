@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from collab.errors import BoundaryError, StoreError
+from collab.errors import BoundaryError
 from collab.participants.assignment import Assignment
 from collab.participants.sources import Sources
-from collab.plain_json import json_text
+from collab.plain_json import json_text, read_kept
 from collab.report.attack_page.failed import Failure as FailedDefense
 from collab.report.attack_page.failed import find_failures, tell_failures_of_cells
 from collab.report.pages.page import write_sweep_page
@@ -30,8 +30,9 @@ from collab.runtime.host import Emit, tell_notes
 from collab.runtime.leak_check import refuse
 from collab.runtime.pages import refuse_leaks
 from collab.runtime.play import backend_for
+from collab.runtime.prepared import Prepared, Where
 from collab.runtime.room import see_to_room
-from collab.runtime.run import Prepared, Run, Where
+from collab.runtime.run import Run
 from collab.runtime.schedule import schedule
 from collab.runtime.tracking import Trackers
 from collab.scenario.model import Scenario
@@ -85,13 +86,8 @@ class Swept:
     @classmethod
     def open(cls, folder: Path) -> "Swept":
         """What `keep` wrote; StoreError where `folder` holds no sweep that ended."""
-        try:
-            kept = json.loads((folder / KEPT).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as cause:
-            raise StoreError(
-                f"{folder} is no sweep that ended: {KEPT} in it cannot be read: {cause}. "
-                "Name the folder that `collab sweep` prints, or give its command again."
-            ) from cause
+        advice = "Name the folder that `collab sweep` prints, or give its command again."
+        kept = read_kept(folder / KEPT, of="sweep that ended", advice=advice)
         failures = tuple(Failure(**each) for each in kept["failures"])
         verdicts = tuple(Verdict(**each) for each in kept["verdicts"])
         told = {name: tuple(kept[name]) for name in ("answer", "failed_defenses")}

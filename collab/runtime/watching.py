@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from collab.errors import StoreError
+from collab.plain_json import read_kept
 from collab.runtime.host import Emit
 from collab.runtime.run import PLAN
 
@@ -31,13 +32,8 @@ def follow(folder: Path, emit: Emit) -> str:
 
     Raises StoreError where `folder` is no run.
     """
-    try:
-        plan = json.loads((folder / PLAN).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as cause:
-        raise StoreError(
-            f"{folder} is no run: {PLAN} in it cannot be read: {cause}. "
-            "Name a run directory, as `collab run` prints it."
-        ) from cause
+    advice = "Name a run directory, as `collab run` prints it."
+    plan = read_kept(folder / PLAN, of="run", advice=advice)
     # What came from the cache is told to who plays alone, so it counts for nothing here.
     emit({"event": "planned", "run": folder.name, **plan, "jobs": plan["jobs"] - plan["cached"]})
     events, at = folder / "metrics.jsonl", 0

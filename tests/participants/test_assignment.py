@@ -15,7 +15,8 @@ from collab.report.pages.page import write_page
 from collab.report.tables.tables import make_tables
 from collab.results.words import FOR_CHOOSING
 from collab.runtime.play import Where, play
-from collab.runtime.run import Prepared, Run
+from collab.runtime.prepared import Prepared
+from collab.runtime.run import Run
 from collab.scenario import stage_rows
 from collab.scenario.model import Scenario
 from collab.seeding import Stream

@@ -15,24 +15,18 @@ from collab.scenario.reader import read_scenario
 from collab.store.ledger import read_ledger
 from collab.store.release import read_release
 from collab.training.averaging import federated_average
-from tests.participants.test_federation import COMPUTE, TASK, scores
+from tests.participants.test_federation import COMPUTE, FEDERATED, TASK, scores
 from tests.playing import play_here
 
-EXTRAS = """
-name: extras
-data: {source: creatures, image_size: 16, classes: 4, train: 400, test: 80, public_images: 64}
-model: {backbone: resnet8, width: 4, hook: conv3_1, pretrain: {by: a1, epochs: 1}}
-reconstructor: {epochs: 1}
-entities:
-  - {name: a1, share: 0.3, defense: none}
-  - {name: a2, share: 0.1, defense: none}
-  - {name: a3, kind: free_rider, share: 0.2, defense: none}
-refine: {epochs: 2, batch_size: 16}
-federated:
+HEAD, _, _ = FEDERATED.partition("refinements:")
+EXTRAS = (
+    f"{HEAD}federated:"
+    + """
   - {row: some, entities: [a1, a2, a3], rounds: 3, clients: 0.67, momentum: 0.5, proximal: 0.1, schedule_over: rounds}
 PRIVATE
 controls: false
 """
+)
 PRIVATE = "  - {row: private, entities: [a1, a2], rounds: 2, dp: {epsilon: 8}}"
 
 

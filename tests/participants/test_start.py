@@ -17,7 +17,7 @@ from collab.models.backbones import build_network
 from collab.participants.start import Start
 from collab.report.pages.summary import summarize
 from collab.runtime.play import Played
-from collab.runtime.run import Prepared
+from collab.runtime.prepared import Prepared
 from collab.scenario.model import Scenario
 from collab.scenario.network import ImageSchedule
 from collab.scenario.reader import read_scenario

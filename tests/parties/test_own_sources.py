@@ -14,7 +14,7 @@ from collab.participants.assignment import Assignment, assign
 from collab.participants.holding import Holding
 from collab.participants.sources import Sources, open_origin
 from collab.runtime.play import Played
-from collab.runtime.run import Prepared, Where
+from collab.runtime.prepared import Prepared, Where
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.scenario.sweep import read_sweep

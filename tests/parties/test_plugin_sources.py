@@ -11,7 +11,7 @@ from collab.data.joined import Joined
 from collab.errors import ScenarioError
 from collab.participants.assignment import assign
 from collab.participants.sources import Sources, open_origin
-from collab.runtime.run import Prepared, Where
+from collab.runtime.prepared import Prepared, Where
 from collab.scenario.document import read_document
 from collab.scenario.offers import find_our_options
 from collab.scenario.reader import read_scenario, to_yaml

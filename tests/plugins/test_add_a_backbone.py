@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from collab.errors import PluginError, ScenarioError
 from collab.models.backbones import build_split, is_rectified
-from collab.runtime.run import Prepared, Where
+from collab.runtime.prepared import Prepared, Where
 from collab.scenario.document import read_document
 from collab.scenario.offers import find_our_options
 from collab.scenario.reader import Loaded, read_scenario, to_yaml

@@ -19,7 +19,7 @@ from collab.results.metric import Metric, load_metrics, of_images, score_answers
 from collab.results.opened import open_run
 from collab.results.table import Result
 from collab.runtime.play import Played, Where, play
-from collab.runtime.run import Prepared
+from collab.runtime.prepared import Prepared
 from collab.scenario.document import read_document
 from collab.scenario.offers import find_our_options
 from collab.scenario.reader import Loaded, read_scenario, to_yaml

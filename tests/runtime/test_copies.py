@@ -17,8 +17,8 @@ from collab.report.pages.page import write_page
 from collab.runtime.host import Event
 from collab.runtime.leak_check import LeakCheck
 from collab.runtime.play import Played, Where, play
+from collab.runtime.prepared import Prepared
 from collab.runtime.progress import show_run, show_sweep
-from collab.runtime.run import Prepared
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.store.residue import read_batches, read_rows

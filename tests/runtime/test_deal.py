@@ -13,7 +13,7 @@ import pytest
 from collab import cli
 from collab.errors import ScenarioError
 from collab.runtime.deal import deal, will_be_fetched
-from collab.runtime.run import Prepared, Where
+from collab.runtime.prepared import Prepared, Where
 from collab.scenario.attack_suite import AUDITORS
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario

@@ -19,8 +19,8 @@ from collab.participants.sources import open_scenario_source
 from collab.report.pages.page import write_page
 from collab.runtime.host import Event
 from collab.runtime.play import Where, play
+from collab.runtime.prepared import Prepared
 from collab.runtime.progress import show_run, show_sweep
-from collab.runtime.run import Prepared
 from collab.runtime.sweep import sweep
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario

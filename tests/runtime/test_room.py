@@ -9,8 +9,8 @@ import pytest
 from collab.errors import StoreError
 from collab.runtime.host import Event
 from collab.runtime.play import Played, Where, play
+from collab.runtime.prepared import Prepared
 from collab.runtime.room import see_to_room
-from collab.runtime.run import Prepared
 from collab.scenario.model import Scenario
 from tests.playing import lend
 

@@ -9,8 +9,9 @@ import pytest
 
 from collab.runtime import row_file
 from collab.runtime.play import Played, Where, play
+from collab.runtime.prepared import Prepared
 from collab.runtime.row_file import hand, take_back
-from collab.runtime.run import Prepared, Run
+from collab.runtime.run import Run
 from collab.scenario.model import Scenario
 from tests.playing import bits, shards
 

@@ -10,7 +10,8 @@ import pytest
 from typing_extensions import override
 
 from collab.runtime.host import Outcome, RunSpec
-from collab.runtime.run import Prepared, Run, Where
+from collab.runtime.prepared import Prepared, Where
+from collab.runtime.run import Run
 from collab.runtime.schedule import schedule
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from collab.runtime.plan import make_keys
-from collab.runtime.run import Prepared, Where
+from collab.runtime.prepared import Prepared, Where
 from collab.scenario.model import Scenario
 from collab.stages.base import Job
 from collab.stages.keys import Setting

@@ -119,7 +119,7 @@ def test_what_a_tracker_draws_is_drawn_by_nobody_else(plugins: Plugins, tmp_path
 
 
 def test_keys_and_results_do_not_depend_on_trackers(small: Callable[..., Scenario], tmp_path: Path) -> None:
-    from collab.runtime.run import Prepared, Where
+    from collab.runtime.prepared import Prepared, Where
 
     keys = [
         Prepared.of(small(*more), Where("inprocess", device="cpu", out=tmp_path)).keys

@@ -4,11 +4,8 @@ Everything in it follows from the files of a run. The same content is a page to 
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from collab.report.attack_page.cells import Cell, judge_attacks, name_defenses
 from collab.report.attack_page.failed import Failure, find_failures, tell_failures
@@ -16,6 +13,18 @@ from collab.report.attack_page.verdicts import ADVERSARIES, find_worst, judge_de
 from collab.report.attack_page.words import WORDS
 from collab.report.drawing import fill_in
 from collab.report.pages.answer import answer_run
+from collab.report.pages.decision_parts import (
+    VERSION,
+    Adversary,
+    Answer,
+    Asked,
+    Basis,
+    Change,
+    Decision,
+    Means,
+    Party,
+    Ruling,
+)
 from collab.report.pages.summary import Gain, Summary
 from collab.results.figure import Figure
 from collab.results.opened import Opened, open_run
@@ -25,12 +34,6 @@ from collab.scenario.attack_suite import SUITES
 from collab.scenario.base import DefenseOptions
 from collab.scenario.model import EntityPart
 from collab.scenario.rows import list_played_rows
-
-VERSION = 1
-"""Of the JSON; raise it when a key goes or changes its meaning."""
-
-SCHEMA = Path(__file__).parents[1] / "decision.schema.json"
-"""What the JSON looks like; `python -m collab.report.pages.decision` writes it anew."""
 
 REFUSED, OPEN, NO_GAIN, NOT_BROKEN, SILENT = (
     "do not publish", "cannot be decided", "nothing speaks for it", "no reason against it was found",
@@ -50,126 +53,9 @@ NEVER_TRIED = (
     "Adversaries who change what others train: planted images, crafted networks, backdoors.",
     "Rows that two parties publish of the same image, held against each other.",
     "Whoever holds the machine on which all parties are simulated: there is one trust domain.",
-    "Any guarantee such as differential privacy: there is none, whatever was measured.",
     "Attacks that are not known yet. A defense that was not broken has withstood this suite and no more.",
 )
 """What no run of this program tries."""
-
-
-@dataclass(frozen=True)
-class Party:
-    """One of who took part: how many images it has, what is done to its features, and whether it publishes them."""
-
-    name: str
-    images: int
-    means: str
-    publishes: bool
-
-
-@dataclass(frozen=True)
-class Asked:
-    """The question and what it is about: images held out for scoring, the network, where it is cut, the seed."""
-
-    scenario: str
-    about: str
-    images: str
-    image_size: int
-    classes: tuple[str, ...]
-    heldout: int
-    network: str
-    seed: int
-    parties: tuple[Party, ...]
-
-
-@dataclass(frozen=True)
-class Ruling:
-    """What may be said of a party, by what, and what its features brought to whom, in points with 95 % intervals."""
-
-    party: str
-    means: str
-    verdict: str
-    why: str
-    brought: tuple["Change", ...]
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a party's score changes by, in `unit`; `low` and `high` bound the 95 % interval, None without one."""
-
-    party: str
-    told: str
-    value: float
-    low: float | None
-    high: float | None
-    unit: str
-
-
-@dataclass(frozen=True)
-class Adversary:
-    """A class of adversaries: what it knows, the attacks of it that were played, and the worst of them in words."""
-
-    name: str
-    knows: str
-    attacks: tuple[str, ...]
-    worst: str
-
-
-@dataclass(frozen=True)
-class Means:
-    """A defense in words, with its settings, whose it is, and what it costs and hides.
-
-    `cost` is what the released decider loses on held-out images by it, in points; SSIMs are of the released
-    reconstructor's images, from plain features and from published ones, and of a guess that knows only the class. All
-    are of the party of which the reconstructor shows most (`measured_on`).
-    """
-
-    name: str
-    about: str
-    settings: tuple[tuple[str, str], ...]
-    parties: tuple[str, ...]
-    measured_on: str
-    cost: float | None
-    ssim_plain: float | None
-    ssim_published: float | None
-    ssim_guess: float | None
-
-
-@dataclass(frozen=True)
-class Basis:
-    """What it rests on, so that it can be repeated and told from any other: digests are sha256."""
-
-    run: str
-    collab: str
-    torch: str
-    computed_on: str
-    seconds: float
-    results_digest: str
-    scenario_digest: str
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A question that every run is asked, and its answer."""
-
-    question: str
-    answer: str
-
-
-@dataclass(frozen=True)
-class Decision:
-    """The whole report."""
-
-    version: int
-    asked: Asked
-    warnings: tuple[str, ...]
-    answer: tuple["Answer", ...]
-    rulings: tuple[Ruling, ...]
-    adversaries: tuple[Adversary, ...]
-    means: tuple[Means, ...]
-    not_tried: tuple[str, ...]
-    left_out: tuple[Change, ...]
-    cautions: tuple[str, ...]
-    basis: Basis
 
 
 def decide(run: Opened) -> Decision:
@@ -199,17 +85,6 @@ def write_decision(run: Path | Opened, target: Path | None = None) -> Path:
     target = target or opened.folder / "decision.html"
     target.write_text(fill_in("decision.html", made=decide(opened)), encoding="utf-8")
     return target
-
-
-def decision_schema() -> dict[str, Any]:
-    """The JSON Schema of the report."""
-    from pydantic import TypeAdapter
-
-    schema = TypeAdapter(Decision).json_schema()
-    for name, part in schema["$defs"].items():
-        part["description"] = " ".join((globals()[name].__doc__ or "").split())
-    about = {"title": "The report of collab for who decides", "description": f"Version {VERSION} of its keys."}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, **about}
 
 
 def _describe_question(run: Opened) -> Asked:
@@ -337,6 +212,14 @@ def _list_untried(run: Opened, cells: Sequence[Cell]) -> Iterator[str]:
         yield f"Of the full suite of attacks: {', '.join(missing)}."
     if untried := [_name(each) for each in KNOWS if each not in {cell.adversary for cell in cells}]:
         yield f"Adversaries of these classes: {', '.join(untried)}."
+    promised = [each.name for each in run.scenario.entities if any(part.asked_privacy for part in each.defenses)]
+    if promised:
+        yield (
+            f"What lies outside the guarantee of {join_names(promised)}: it is as the table of guarantees says, and "
+            "covers no other party."
+        )
+    else:
+        yield "Any guarantee such as differential privacy: there is none, whatever was measured."
     yield "Other seeds: one training of each network was looked at."
     if run.scenario.is_drawn:
         yield "Photographs: the images are drawn, and no figure here says anything about real ones."
@@ -366,8 +249,3 @@ def _describe_basis(run: Opened) -> Basis:
     said = [str(record.get(key) or "not recorded") for key in ("collab", "torch", "compute")]
     version, torch, compute = said
     return Basis(run.name, version, torch, compute, float(record["seconds"]), digests[0], digests[1])
-
-
-if __name__ == "__main__":
-    SCHEMA.write_text(json.dumps(decision_schema(), indent=2) + "\n", encoding="utf-8")
-    print(SCHEMA)

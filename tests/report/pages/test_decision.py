@@ -3,7 +3,7 @@
 import html
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import jsonschema
@@ -11,20 +11,11 @@ import pytest
 
 from collab.plain_json import json_text
 from collab.report.pages.answer import answer_run
-from collab.report.pages.decision import (
-    KNOWS,
-    NO_GAIN,
-    NOT_BROKEN,
-    OPEN,
-    REFUSED,
-    SCHEMA,
-    SILENT,
-    Decision,
-    decide,
-    decision_schema,
-    write_decision,
-)
+from collab.report.pages.decision import KNOWS, NO_GAIN, NOT_BROKEN, OPEN, REFUSED, SILENT, decide, write_decision
+from collab.report.pages.decision_parts import SCHEMA, Decision, decision_schema
 from collab.results.opened import open_run
+from collab.scenario.reader import read_scenario
+from tests.places import TINY
 from tests.report.attack_page.test_failed import attack, opened, shown
 from tests.report.made_up import rows, scenario, write_run
 
@@ -97,7 +88,7 @@ def test_every_class_of_adversaries_is_told_of_also_where_nobody_played_it(tmp_p
 
 def test_the_json_is_as_its_schema_says_and_the_schema_is_the_files(tmp_path: Path) -> None:
     schema = decision_schema()
-    assert json.loads(SCHEMA.read_text()) == schema, "python -m collab.report.pages.decision"
+    assert json.loads(SCHEMA.read_text()) == schema, "python -m collab.report.pages.decision_parts"
     content = json.loads(json_text(asdict(decide(opened(tmp_path, shown(0.6))))))
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(content, schema)
@@ -115,3 +106,14 @@ def test_the_page_numbers_its_parts_and_its_pages_and_is_whole_without_a_network
     ]  # fmt: skip
     assert "counter(page)" in page
     assert not re.search(r"(src|href)=\"(?!data:|#)", page)
+
+
+@pytest.mark.parametrize("is_promised", [False, True])
+def test_that_nothing_is_guaranteed_is_said_only_where_nobody_promises_it(is_promised: bool, tmp_path: Path) -> None:
+    run = opened(tmp_path, rows(STATED))
+    if is_promised:
+        stated = read_scenario(TINY, ["entities.a2.defense={kind: public_gaussian, dp: {epsilon: 8}}"]).scenario
+        run = replace(run, scenario=stated)
+    not_tried = " ".join(decide(run).not_tried)
+    assert ("guarantee of a2" in not_tried) is is_promised
+    assert ("there is none" in not_tried) is not is_promised
