@@ -14,7 +14,7 @@ from collab.runtime.cache import Cache
 from collab.runtime.pieces import FEATURES, IMAGES, WEIGHTS, cut_private_pieces
 from collab.scenario.model import EntityPart, Scenario
 from collab.scratch import Scratch
-from collab.store.canaries import Canaries
+from collab.store.canaries import FEWEST_NUMBERS, Canaries, is_one_number
 from collab.store.files import read_json
 from collab.store.ledger import read_ledger
 from collab.store.remote import RemoteStore
@@ -90,6 +90,8 @@ class LeakCheck:
                 seen.setdefault((place, self._canaries.names[piece].what), set()).add(piece)
         leaks = []
         for (place, what), pieces in sorted(seen.items()):
+            if len(pieces) < FEWEST_NUMBERS and all(map(is_one_number, pieces)):
+                continue
             images = {self._canaries.names[piece].row for piece in pieces if what.startswith((IMAGES, FEATURES))}
             leaks.append(Leak(place, what, len(pieces), tuple(sorted(images))))
         return leaks

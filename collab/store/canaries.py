@@ -20,6 +20,17 @@ ENOUGH = 1000
 
 _SLOTS = 24
 
+SHORTEST = 15
+"""Bytes of a canary, at least."""
+
+_ONE_NUMBER = re.compile(rb"\d+\.\d+(?:e-\d+)?")
+
+FEWEST_NUMBERS = 3
+"""Numbers that stand alone, each at any place of a text, of which fewer are no sign.
+
+There are so few of fp32 that some loss of hundreds of epochs is one of thousands of weights by chance, in one run of
+dozens."""
+
 
 Piece = tuple[int, bytes]
 """A piece of private content, and the number of the row or image that it is a piece of."""
@@ -30,6 +41,11 @@ class Sign(NamedTuple):
 
     what: str
     row: int
+
+
+def is_one_number(piece: bytes) -> bool:
+    """Whether a piece is a single number as text, of which it takes FEWEST_NUMBERS of one owner to tell anything."""
+    return _ONE_NUMBER.fullmatch(piece) is not None
 
 
 class Canaries:
@@ -162,9 +178,9 @@ def _render(piece: np.ndarray, kind: str) -> bytes:
 
 
 def _as_text(piece: np.ndarray) -> Iterator[bytes]:
-    """Bytes in hexadecimal and base64, whatever stands before; four numbers as JSON; one number of 15 digits or more.
+    """Bytes in hexadecimal and base64, whatever stands before; four numbers as JSON, and each alone without its sign.
 
-    Not one of fp16: there are so few of those that sizes in MiB share their digits.
+    Alone not those of fp16: there are so few that sizes in MiB share their digits. Of fp32 see `is_one_number`.
     """
     content = piece[:SPAN].tobytes()
     yield content[: WINDOW // 2].hex().encode()
@@ -173,8 +189,8 @@ def _as_text(piece: np.ndarray) -> Iterator[bytes]:
             yield base64.b64encode(content[phase : phase + 15])
     texts = [repr(float(number)) for number in piece[:4]]
     yield ", ".join(texts).encode()[:WINDOW]
-    if piece.itemsize > 2 and (digits := re.search(r"\.0*([1-9]\d{14})", texts[0])):
-        yield digits[1].encode()
+    if piece.itemsize > 2:
+        yield from (number for text in texts if len(number := text.lstrip("-").encode()) >= SHORTEST)
 
 
 def pictures(images: np.ndarray) -> Iterator[Piece]:

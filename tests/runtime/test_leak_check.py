@@ -25,10 +25,12 @@ from collab.results.table import Result, append_metrics, read_results, write_res
 from collab.runtime import pages, sweep
 from collab.runtime.demand import Demand
 from collab.runtime.leak_check import Leak, LeakCheck, find_unlisted, refuse
+from collab.runtime.pieces import cut_private_pieces
 from collab.runtime.play import Played, Where, play
 from collab.runtime.ray_backend import RayBackend
 from collab.scenario.model import Scenario
 from collab.scenario.sweep import read_sweep
+from collab.store.canaries import is_one_number
 from collab.store.ledger import read_ledger, write_ledger
 from collab.store.residue import read_rows
 from collab.training.progress import Progress
@@ -99,6 +101,15 @@ def test_a_leak_of_each_kind_is_found_in_each_place(place: str, run: Path, small
 def told(run: Path) -> None:
     for number in weights(run)[:40].tolist():
         append_metrics(run / "metrics.jsonl", {"event": "epoch", "loss": number})
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_it_takes_three_numbers_alone_to_be_a_sign(count: int, run: Path, small: Callable[..., Scenario]) -> None:
+    cut = cut_private_pieces(run, small()).names
+    for number in [piece for piece, sign in cut.items() if sign.what == WEIGHTS and is_one_number(piece)][:count]:
+        append_metrics(run / "metrics.jsonl", {"event": "epoch", "loss": float(number)})
+    leaks = LeakCheck(run, small()).search_run()
+    assert [(leak.place, leak.what) for leak in leaks] == [("metrics.jsonl", WEIGHTS)] * (count == 3)
 
 
 def as_results(run: Path) -> None:

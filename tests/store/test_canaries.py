@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab.store.canaries import CHUNK, Canaries, Sign, numbers, pictures
+from collab.store.canaries import CHUNK, Canaries, Sign, is_one_number, numbers, pictures
 from collab.store.windows import WINDOW
 from tests.store.counting import count_in
 
@@ -91,6 +91,27 @@ def test_digits_that_sizes_share_with_halves_are_no_canary() -> None:
     assert count_in(made, json.dumps(halves.astype(float).tolist()).encode())["features"] == 2
     sizes = [31.004852294921875, *(n / 2**20 for n in range(1, 2**20, 7))]
     assert not count_in(made, json.dumps({"MiB": sizes}).encode())
+
+
+def test_numbers_alone_are_found_each_and_are_told_from_other_pieces() -> None:
+    made = looked_for()
+    lines = "\n".join(json.dumps({"loss": abs(number)}) for number in WEIGHTS[3].tolist()).encode()
+    found = made.find_in(lines)
+    assert len(found) == 4
+    assert all(map(is_one_number, found))
+    others = made.find_in(b"".join(FORMS.values()))
+    assert sum(map(is_one_number, others)) <= 8 < len(others)  # of the rows that are there as JSON
+
+
+def test_a_number_that_has_the_last_digits_of_another_is_not_that() -> None:
+    # A loss that was met beside a weight: 100 times the one is 8 more than the other, both to the last bit of fp32.
+    weight, loss = np.float32(2.7064783573150635), np.float32(0.10706478357315063)
+    assert 100 * float(loss) - 8 == pytest.approx(float(weight), abs=1e-14)
+    weights = WEIGHTS[:1].copy()
+    weights[:] = weight * (1 + np.arange(200) % 7 * (-1) ** np.arange(200) / 8)
+    made = Canaries()
+    made.add("weights", numbers(weights, EVERY))
+    assert not count_in(made, json.dumps({"loss": float(loss)}).encode())
 
 
 def test_what_is_public_too_is_not_looked_for() -> None:
