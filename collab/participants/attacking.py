@@ -31,7 +31,17 @@ STOLEN = "module."
 """What the tensors of a module begin with among those that the oracle hands out."""
 
 OF_VICTIMS = frozenset(
-    {"images", "pairs", "candidates", "candidate_labels", "victim_module", "victim_encoder", "victim_weights"}
+    {
+        "images",
+        "pairs",
+        "planted",
+        "second",
+        "candidates",
+        "candidate_labels",
+        "victim_module",
+        "victim_encoder",
+        "victim_weights",
+    }
 )
 """The knowledge that belongs to one victim, and is therefore not there in a rehearsal."""
 
@@ -125,13 +135,17 @@ def attack(adversary: Defended, attempt: Attempt, progress: Progress) -> Report:
         facts["images"] = torch.cat([images for images, _ in read_images(adversary.read(victim))])[:rows]
     if options.hand_out is not None:
         facts |= _handed_out_knowledge(adversary, attempt, readers)
+    second = options.second_release
+    if second is not None:
+        others = adversary.shards_of(second[0])
+        facts["second"] = read_rows(others, 0, min(sum(reader.rows for reader in others), second[1]))[0]
     facts |= {"shard": partial(read_batches, readers), "published": published}
     knowledge = Knowledge(name, features, labels, needs, **facts)
     if attempt.rehearsed_on is not None:
         knowledge.rehearsed, _ = read_release(adversary.private, attempt.rehearsal_name(attempt.rehearsed_on))
     stream = adversary.stream(f"attack {options.label} {victim}")
     answer = attempt.attack.rebuild(knowledge, stream, adversary.compute, progress)
-    side, candidates = adversary.scenario.data.image_size, len(facts.get("candidates", ()))
+    side, candidates = adversary.scenario.data.image_size, len(facts.get("candidates", facts.get("second", ())))
     shapes: dict[Answers, tuple[int, ...]] = {
         "images": (rows, 3, side, side),
         "attributes": (rows, 4),
@@ -145,10 +159,11 @@ def attack(adversary: Defended, attempt: Attempt, progress: Progress) -> Report:
         )
     stored = torch.from_numpy(to_uint8(answer)) if options.answers == "images" else answer.float()
     write_release(adversary.private, guess_name(options.label, victim), {options.answers: stored}, {"victim": victim})
-    records = adversary.layout.store.records(victim)
+    read = [victim, *([] if second is None else [second[0]])]
+    records = [(sender, record) for sender in read for record in adversary.layout.store.records(sender)]
     return Report(
         (Measure("rows_attacked", rows),),
-        tuple(shard_crossing("attack", victim, adversary.name, record) for record in records),
+        tuple(shard_crossing("attack", sender, adversary.name, record) for sender, record in records),
         {"knowledge": ", ".join(sorted(needs)), "adversary": classify_adversary(needs)},
     )
 
@@ -193,6 +208,8 @@ def _handed_out_knowledge(adversary: Defended, attempt: Attempt, readers: Sequen
         facts |= _knowledge_of_module(adversary, attempt.victim_defense, state)
     if "candidates" in truth:
         facts["candidates"], facts["candidate_labels"] = truth["candidates"].float() / 255, truth["candidate_labels"]
+    if "planted" in truth:
+        facts["planted"] = truth["planted"].float() / 255
     if "pairs" in truth:
         published = sum(reader.rows for reader in readers)
         features, labels = read_rows(readers, published - len(truth["pairs"]), published)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from collab.metric import MetricName
 from collab.metrics.intervals import quantile_interval
-from collab.metrics.leakage import normalized_leakage
+from collab.metrics.leakage import HIGHER_DISCLOSES, normalized_leakage
 from collab.metrics.perceptual import lpips_distance, pdist
 from collab.metrics.reidentification import IMAGES_AT_ONCE, SMALLEST_GALLERY, cosine_ranks, embed, pixel_ranks
 from collab.metrics.scores import mean_measure
@@ -26,10 +26,6 @@ from collab.types import Measure
 
 Images = Callable[[np.ndarray], Tensor]
 """Images of these rows of a set, [rows, 3, side, side] in [0, 1], on the device."""
-
-
-HIGHER_DISCLOSES = {"ssim_max": True, "pdist": False}
-"""The quantities that leakage is measured by, and whether they rise or fall with disclosure."""
 
 
 @dataclass(frozen=True)

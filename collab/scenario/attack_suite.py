@@ -57,6 +57,7 @@ FULL: tuple[dict[str, Any], ...] = (
     {"kind": "matching"},
     {"kind": "matching", "present": 0.1, "name": "matching_tenth"},
     {"kind": "matching", "present": 0.0, "name": "matching_absent"},
+    {"kind": "planted_images"},
     {"kind": "attribute_inference"},
     {"kind": "attribute_inference", "pairs": 100},
     {"kind": "membership_inference"},

@@ -35,4 +35,13 @@ class Attacking(EntityOptions):
         if nobody := sorted(set(victims) - set(peers)):
             among = f"{', '.join(peers) or 'nobody'}{did_you_mean(nobody[0], peers)}"
             raise ScenarioError(f"nobody else publishes as {', '.join(nobody)}; victims are among {among}")
-        return [(victim, attack) for victim in victims for attack in self.attacks]
+        seconds = {attack.second_release[0] for attack in self.attacks if attack.second_release is not None}
+        if nobody := sorted(seconds - set(peers)):
+            among = f"{', '.join(peers) or 'nobody'}{did_you_mean(nobody[0], peers)}"
+            raise ScenarioError(f"nobody else publishes as {', '.join(nobody)}; second releases are those of {among}")
+        return [
+            (victim, attack)
+            for victim in victims
+            for attack in self.attacks
+            if attack.second_release is None or attack.second_release[0] != victim
+        ]

@@ -23,7 +23,9 @@ def play(oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> R
     if options.pairs:
         rows = oracle.published_rows(trial.victim)
         _, pairs = divide_rows(len(rows), trial.attack)
-        truth["pairs"] = torch.from_numpy(oracle.images_at(rows[len(rows) - pairs :]).images)
+        truth["planted" if options.is_planted else "pairs"] = torch.from_numpy(
+            oracle.images_at(rows[len(rows) - pairs :]).images
+        )
     if options.candidates:
         candidates = oracle.images_at(candidates_of(oracle, trial)[0])
         truth["candidates"] = torch.from_numpy(candidates.images)
@@ -40,6 +42,17 @@ def play(oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> R
         size, dtype = sum(part.nbytes for part in parts), str(parts[0].dtype).removeprefix("torch.")
         sent.append(Crossing("hand_out", trial.victim, trial.attacker, kind, digest, size, dtype, shape))
     return Report((), tuple(sent))
+
+
+def places_of(oracle: Oracle, trial: Trial) -> np.ndarray:
+    """Where what is asked for stands, for each attacked row: among candidates, or among rows of another release."""
+    second = trial.attack.second_release
+    if second is None:
+        return candidates_of(oracle, trial)[1]
+    published, others = oracle.published_rows(trial.victim), oracle.published_rows(second[0])[: second[1]]
+    attacked, order = published[: divide_rows(len(published), trial.attack)[0]], np.argsort(others)
+    at = np.minimum(np.searchsorted(others[order], attacked), len(others) - 1)
+    return np.where(others[order][at] == attacked, order[at], -1)
 
 
 def candidates_of(oracle: Oracle, trial: Trial) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,9 @@
-"""The oracle scores what an adversary answered: the only place where an attack meets the truth."""
+"""The oracle scores what an adversary answered: the only place where an attack meets the truth.
+
+Means go into the report, what each image got into its own folder: whom an attack hits is for that victim alone.
+"""
+
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -7,7 +12,9 @@ from torch import Tensor
 from collab.attacks.leaked_pairs import Repaired
 from collab.metric import MetricName
 from collab.metrics.audit import LEAST_SCORES, epsilon_lower_bound
+from collab.metrics.leakage import HIGHER_DISCLOSES
 from collab.metrics.priors import guess_from_others
+from collab.metrics.reidentification import guesses
 from collab.models.freeze import freeze
 from collab.participants import disclosure
 from collab.participants.attacking import guess_name
@@ -20,8 +27,9 @@ from collab.scenario.base import Dp
 from collab.stages.base import Job, Playing
 from collab.stages.trials import Trial
 from collab.stages.work.calibrate import INVERSE
-from collab.stages.work.hand_out import candidates_of
+from collab.stages.work.hand_out import places_of
 from collab.store.codec import store_and_read
+from collab.store.judged import Judged, write_judged
 from collab.store.pictures import judged_file
 from collab.store.private import private_folder
 from collab.store.release import read_release
@@ -47,14 +55,33 @@ def play(oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> R
             others = oracle.heldout.at(slice(MOST_OTHERS))
             return Report(attribute_measures(answer, truth, others, oracle.scenario.seed))
         case "matches":
-            _, places = candidates_of(oracle, trial)
-            return Report(match_measures(answer, torch.from_numpy(places), oracle.scenario.seed))
+            places = places_of(oracle, trial)
+            there = np.flatnonzero(places >= 0)
+            if len(there):
+                ranks = guesses(answer[there], torch.from_numpy(places[there])).numpy()
+                _keep(oracle, trial, there, {"rank": ranks, "candidates": np.array([answer.shape[1]])})
+            matched = match_measures(answer, torch.from_numpy(places), oracle.scenario.seed)
+            surest, is_gone = answer.amax(1).numpy(), places < 0
+            if trial.attack.second_release is None or not len(there) or not is_gone.any():
+                return Report(matched)
+            told = membership_measures(-surest, is_gone, oracle.scenario.seed)  # who is in one release alone
+            return Report((*matched, *told))
         case "members":
-            _, places = candidates_of(oracle, trial)
+            places = places_of(oracle, trial)
             is_member, scores = np.isin(np.arange(len(answer)), places), answer.numpy()
+            there = np.flatnonzero(places >= 0)
+            _keep(oracle, trial, there, {"member": scores[places[there]], "other": scores[~is_member]})
             asked = playing.stated(trial.victim).defenses[0].asked_privacy
             found = () if asked is None else _find_epsilon(scores, is_member, asked)
             return Report((*membership_measures(scores, is_member, oracle.scenario.seed), *found))
+
+
+def _keep(oracle: Oracle, trial: Trial, attacked: np.ndarray, scores: Mapping[str, np.ndarray]) -> None:
+    """Keeps what each image got that lies behind the `attacked` rows of the shard."""
+    rows, handed = oracle.published_order(trial.victim)[attacked], trial.attack.hand_out
+    has_module = handed is not None and handed.module
+    about = (trial.attacker, trial.attack.label, trial.victim, trial.attack.answers)
+    write_judged(oracle.private, Judged(*about, needs_module=has_module, rows=rows, scores=scores))
 
 
 def _find_epsilon(scores: np.ndarray, is_member: np.ndarray, asked: Dp) -> tuple[Measure, ...]:
@@ -89,6 +116,15 @@ def _judge_images(oracle: Oracle, trial: Trial, rebuilt: Tensor) -> Report:
     by_guess = {name: compare(by_row(guess), by_row(images), labels, oracle.eye) for name, guess in guessed.items()}
     ssim_max = next(name for name in by_attack if MetricName.parse(name).quantity == "ssim_max")
     worst, _ = worst_and_median(by_attack[ssim_max].numpy())
+    kept = dict[str, np.ndarray]()
+    for metric, values in by_attack.items():
+        name = MetricName.parse(metric).quantity
+        if name in HIGHER_DISCLOSES:
+            pick = max if HIGHER_DISCLOSES[name] else min
+            best = pick((each[metric] for each in by_guess.values()), key=lambda each: float(each.mean()))
+            parts = {"": values, "_open": by_open[metric], "_guess": best}
+            kept |= {name + of: part.numpy() for of, part in parts.items()}
+    _keep(oracle, trial, np.arange(len(images)), kept)
     shown = np.concatenate([worst, np.arange(min(PICTURES, len(images)))])
     pictures = np.stack([to_uint8(part[torch.from_numpy(shown)]) for part in (images, rebuilt)])
     np.save(oracle.private / judged_file(trial.attacker, trial.attack.label, trial.victim), pictures)
