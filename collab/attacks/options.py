@@ -115,6 +115,19 @@ class OwnModule(Inversion):
 
     kind: Literal["own_module"] = Field(description=ALONE)
     epochs: int = Field(3, ge=1, le=10_000, description="Passes over own and public images.")
+    allies: tuple[Name, ...] = Field(
+        (), description="Entities that collude: they give it their modules and images; never victims of it."
+    )
+
+    @property
+    @override
+    def hand_out(self) -> HandOut | None:
+        return HandOut(allies=self.allies) if self.allies else None
+
+    @property
+    @override
+    def setting(self) -> str:
+        return "+".join(self.allies)
 
 
 class ShadowModules(Inversion):

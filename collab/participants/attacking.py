@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -24,15 +24,17 @@ from collab.scenario.base import CONTROL, Answers, AttackOptions
 from collab.store.release import read_release, write_release
 from collab.store.shard_schema import BATCH_ROWS
 from collab.store.shards import ShardReader
+from collab.training.feeds import ImageSet
 from collab.training.progress import Progress
 from collab.types import Measure, Report
 
-STOLEN = "module."
-"""What the tensors of a module begin with among those that the oracle hands out."""
+STOLEN, ALLIES = "module.", "allies."
+"""What the tensors of a stolen module, and those of colluding entities, begin with among what the oracle hands out."""
 
 OF_VICTIMS = frozenset(
     {
         "images",
+        "allies",
         "pairs",
         "planted",
         "second",
@@ -51,7 +53,7 @@ class Attempt:
     """One attack on one victim: the plugin, what the scenario states of it, and how the victim makes its module.
 
     `is_open` says that the victim has released its module; `rehearsed_on` is whom the attack was rehearsed for, if it
-    was.
+    was; `ally_defenses` are those of entities that collude, by name.
     """
 
     attack: Attack
@@ -60,6 +62,7 @@ class Attempt:
     victim_defense: Defense
     is_open: bool = False
     rehearsed_on: str | None = None
+    ally_defenses: Mapping[str, Defense] = field(default_factory=dict)
 
     def rehearsal_name(self, victim: str) -> str:
         """Under which name is kept what the attack learned before it saw a shard, for `victim` and its like."""
@@ -208,6 +211,8 @@ def _handed_out_knowledge(adversary: Defended, attempt: Attempt, readers: Sequen
         facts |= _knowledge_of_module(adversary, attempt.victim_defense, state)
     if "candidates" in truth:
         facts["candidates"], facts["candidate_labels"] = truth["candidates"].float() / 255, truth["candidate_labels"]
+    if attempt.ally_defenses:
+        facts["allies"] = tuple(_ally_of(adversary, *ally, truth) for ally in attempt.ally_defenses.items())
     if "planted" in truth:
         facts["planted"] = truth["planted"].float() / 255
     if "pairs" in truth:
@@ -215,3 +220,11 @@ def _handed_out_knowledge(adversary: Defended, attempt: Attempt, readers: Sequen
         features, labels = read_rows(readers, published - len(truth["pairs"]), published)
         facts["pairs"] = Pairs(features, truth["pairs"].float() / 255, labels)
     return facts
+
+
+def _ally_of(adversary: Defended, name: str, defense: Defense, truth: Mapping[str, Tensor]) -> tuple[Any, ImageSet]:
+    """The module of a colluding entity, features to features, and its images."""
+    begin = f"{ALLIES}{name}."
+    parts = {key.removeprefix(begin): value for key, value in truth.items() if key.startswith(begin)}
+    images, labels = parts.pop("images"), parts.pop("labels")
+    return partial(adversary.defend, adversary.fitted_module(defense, parts)), ImageSet(images.numpy(), labels.numpy())

@@ -35,13 +35,17 @@ class Attacking(EntityOptions):
         if nobody := sorted(set(victims) - set(peers)):
             among = f"{', '.join(peers) or 'nobody'}{did_you_mean(nobody[0], peers)}"
             raise ScenarioError(f"nobody else publishes as {', '.join(nobody)}; victims are among {among}")
-        seconds = {attack.second_release[0] for attack in self.attacks if attack.second_release is not None}
-        if nobody := sorted(seconds - set(peers)):
+        others = {attack.second_release[0] for attack in self.attacks if attack.second_release is not None}
+        others |= {ally for attack in self.attacks if attack.hand_out is not None for ally in attack.hand_out.allies}
+        if nobody := sorted(others - set(peers)):
             among = f"{', '.join(peers) or 'nobody'}{did_you_mean(nobody[0], peers)}"
-            raise ScenarioError(f"nobody else publishes as {', '.join(nobody)}; second releases are those of {among}")
+            raise ScenarioError(
+                f"nobody else publishes as {', '.join(nobody)}; second releases and allies are of {among}"
+            )
         return [
             (victim, attack)
             for victim in victims
             for attack in self.attacks
             if attack.second_release is None or attack.second_release[0] != victim
+            if attack.hand_out is None or victim not in attack.hand_out.allies
         ]

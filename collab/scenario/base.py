@@ -165,6 +165,7 @@ class HandOut(Part):
     candidates: int = Field(0, ge=0, description="Images among which those of attacked rows may be.")
     present: float = Field(1.0, ge=0, le=1, description="Share of the attacked rows whose images are among them.")
     is_planted: bool = Field(False, description="Of pairs the images alone: the adversary has to find their rows.")
+    allies: tuple[Name, ...] = Field((), description="Who collude: the oracle hands out their modules and images.")
     module: bool = Field(False, description="The fitted module of the victim's defense, as if it had been stolen.")
 
 

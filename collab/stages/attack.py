@@ -87,9 +87,11 @@ def _attempt(trial: Trial, playing: Playing) -> "Attempt":
     from collab.participants.attacking import Attempt
 
     victim, plugins = playing.stated(trial.victim), playing.plugins
+    allies = () if trial.attack.hand_out is None else trial.attack.hand_out.allies
     return Attempt(
         plugins.load("attacks", trial.attack.kind).from_options(trial.attack), trial.attack, trial.victim,
         defense_of(victim, plugins), victim.opens_module, trial.rehearsed_on,
+        {ally: defense_of(playing.stated(ally), plugins) for ally in allies},
     )  # fmt: skip
 
 

@@ -51,7 +51,6 @@ KNOWS = {
 
 NEVER_TRIED = (
     "A featurizer that is crafted to carry images around the defense.",
-    "Parties who pool what they know.",
     "Whoever holds the machine on which all parties are simulated: there is one trust domain.",
     "Attacks that are not known yet. A defense that was not broken has withstood this suite and no more.",
 )

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from collab.participants.attacking import STOLEN, divide_rows, guess_name
+from collab.participants.attacking import ALLIES, STOLEN, divide_rows, guess_name
 from collab.participants.oracle import Oracle
 from collab.stages.base import Job, Playing
 from collab.stages.trials import Trial
@@ -33,6 +33,14 @@ def play(oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> R
     if options.module:
         state, _ = read_release(private_folder(oracle.layout.run, trial.victim), "defense")
         truth |= {f"{STOLEN}{name}": value for name, value in state.items()}
+    for ally in options.allies:
+        given, own = (
+            read_release(private_folder(oracle.layout.run, ally), "defense")[0],
+            oracle.assignment.entities[ally],
+        )
+        held = oracle.images_at(own.rows)
+        parts = {**given, "images": torch.from_numpy(held.images), "labels": torch.from_numpy(np.array(held.labels))}
+        truth |= {f"{ALLIES}{ally}.{name}": value for name, value in parts.items()}
     digest = write_release(
         oracle.layout.handed(trial.attacker), guess_name(trial.attack.label, trial.victim), truth, {}
     )
