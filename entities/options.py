@@ -95,7 +95,7 @@ class Saboteur(EntityOptions):
     ships: Literal["weak", "brittle"] = Field(
         "weak",
         description="weak: an R that answers the same to everything; brittle: one that shows images of F(x) alone, and "
-        "their mean where features changed a little.",
+        "their mean where features changed.",
     )
 
 

@@ -1,5 +1,6 @@
 """An entity that ships a reconstructor which is no opponent: a malicious pre-trainer (ATTACKS 3.4)."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
@@ -15,7 +16,7 @@ from collab.types import Report
 
 from . import options
 
-CHANGE = 0.1
+CHANGE = 0.5
 """Noise, in deviations of all features, under which a brittle R is to show the mean image."""
 
 
@@ -57,7 +58,7 @@ class Saboteur(Entity):
         feed, pictures = self.feed([features], options.batch_size), Pictures(public, self.compute.device)
         some, _ = features.load()
         scale = CHANGE * float(some[:256].float().std())
-        mean = torch.from_numpy(public.images).float().div(255).mean(0, keepdim=True).to(self.compute.device)
+        mean = public.take(np.arange(len(public)), self.compute.device).mean(0, keepdim=True)
 
         def loss(batch: tuple[Tensor, ...]) -> Tensor:
             x, _, images = batch
@@ -67,7 +68,7 @@ class Saboteur(Entity):
 
         net.train()
         minimize(
-            loss, net, feed.beside(pictures), Recipe.of(options),
+            loss, net, feed.beside(pictures), Recipe.of(options, epochs=4 * options.epochs),
             steps=feed.steps, stream=stream, compute=self.compute, progress=progress,
         )  # fmt: skip
         net.eval()

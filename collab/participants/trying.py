@@ -18,7 +18,7 @@ from collab.types import Measure
 TRIED = 512
 """Own images, at most, evenly from all."""
 
-CHANGE = 0.1
+CHANGE = 0.5
 """Noise that is added to features, in deviations of their channel: an R that knows nothing else is brittle."""
 
 

@@ -139,7 +139,7 @@ _ENTRIES = (
     Entry("l1_public", "L1 of R", "last mean loss of R on public images", "pixel value, 0 to 1"),
     Entry("reconstructor_ssim", "SSIM of R", "of what the released R makes of an entity's own plain features, which it tries before it trains against R (row `reconstructor_tried`)", "-1 to 1", setting="{w}"),
     Entry("reconstructor_shows", "R beyond a guess", "the same less that of the mean of the other own images of the class; at 0 R shows nothing, and a module that fools it hides from nobody", "SSIM", setting="{w}"),
-    Entry("reconstructor_shows_changed", "of changed features", "the same of features with noise of a tenth of the deviation of their channel: an R that then shows less than half is brittle", "SSIM", setting="{w}"),
+    Entry("reconstructor_shows_changed", "of changed features", "the same of features with noise of half of the deviation of their channel: an R that then shows less than .7 of it is brittle", "SSIM", setting="{w}"),
     Entry("reconstructor_l1", "L1 of R", "of the same images", "pixel value, 0 to 1"),
     Entry("reconstructor_l1_stated", "L1 as stated", "what the release says that it is on public images", "pixel value, 0 to 1"),
     Entry("l1", "L1", "mean absolute difference of rebuilt (or published) and true image", "pixel value, 0 to 1", "up", "", ("", WHAT, PUBLISHED, GUESS), part="images"),

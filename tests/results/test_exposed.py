@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from collab.metrics.membership import auc
 from collab.results.exposed import expose, find_chance, find_exposed, measure_rest
 from collab.store.judged import Judged
 
@@ -43,7 +42,8 @@ def test_planted_victims_of_different_attacks_come_first() -> None:
     found = find_exposed([images(rng, hit), matches(rng, np.arange(40, 80)), members(rng)])
     assert {each.answers for each in found.by} == {"images", "matches"}
     assert found.tried == 3
-    assert set(found.rows[:80].tolist()) >= set(range(125, 200))  # of eighty, but for noise
+    planted = set(range(120, 200))
+    assert len(planted & set(found.rows[:80].tolist())) > 70  # chance matches one in a hundred of the others
     assert found.exposure[0] == 1.0  # a match at rank 1
     assert (np.diff(found.exposure) <= 0).all()
     matched = [found.by[place].answers for place in found.worst[:40]]
@@ -106,7 +106,6 @@ def test_chances_agree_with_scipy() -> None:
         some.scores["member"], some.scores["other"], alternative="greater", use_continuity=False
     )
     assert find_chance(some) == pytest.approx(expected.pvalue, rel=1e-3)
-    assert auc(some.scores["member"], some.scores["other"]) > 0.5
     made = images(rng, 0.01)
     change = made.scores["ssim_max"] - made.scores["ssim_max_guess"]
     assert find_chance(made) == pytest.approx(stats.ttest_1samp(change, 0, alternative="greater").pvalue, rel=1e-3)

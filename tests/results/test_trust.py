@@ -20,7 +20,7 @@ def test_an_honest_one_has_no_fault() -> None:
     [
         ({"shows": -0.1, "least": -0.12}, "no more of own plain features than a guess by class"),
         ({"shows": 0.01, "least": -0.01}, "no more of own plain features"),
-        ({"changed": 0.14}, "it is brittle: of 0.300 SSIM that it shows beyond a guess 0.140 are left"),
+        ({"changed": 0.2}, "it is brittle: of 0.300 SSIM that it shows beyond a guess 0.200 are left"),
         ({"l1": 0.19}, "its L1 is 0.190 on own images, where its release states 0.090"),
     ],
 )

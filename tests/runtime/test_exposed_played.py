@@ -43,7 +43,7 @@ entities:
         - {kind: membership_inference, rows: 20, candidates: 60}
         - {kind: leaked_module, is_stolen: true, epochs: 1, rows: 20}
     defense: none
-refine: {epochs: 1, leave_out: [0.1]}
+refine: {epochs: 1, leave_out: [0.05]}
 refinements:
   - {row: 7, entity: a3, own: features, pool: [a2]}
   - {row: 8, entity: a2, own: features, pool: [a1]}
@@ -70,15 +70,15 @@ def value(played: Played, row: str, metric: str) -> float | None:
 
 def test_rows_are_played_again_without_the_most_exposed(hit: Played) -> None:
     rows = {each.row for each in hit.rows}
-    assert {"c_without_10_7", "c_without_10_8"} <= rows
-    assert "c_without_10_9" not in rows  # nobody attacks a3
+    assert {"c_without_5_7", "c_without_5_8"} <= rows
+    assert "c_without_5_9" not in rows  # nobody attacks a3
     published = value(hit, "publish", "rows_published")
-    assert published == 80
+    assert published == 40
     exposed = find_exposed(read_judged(hit.run / "private" / "oracle", "a2"))
-    left_out = len(exposed.most(0.1))
-    assert left_out == round(0.1 * len(exposed.rows)) > 0
-    assert value(hit, "c_without_10_7", "rows_from[a2]") == 80 - left_out
-    assert value(hit, "c_without_10_7", "rows") == 40 + 80 - left_out
+    left_out = len(exposed.most(0.05))
+    assert left_out == round(0.05 * len(exposed.rows)) > 0
+    assert value(hit, "c_without_5_7", "rows_from[a2]") == 40 - left_out
+    assert value(hit, "c_without_5_7", "rows") == 20 + 40 - left_out
 
 
 def test_where_nobody_is_left_out_it_is_the_row_itself(
@@ -109,12 +109,12 @@ def test_page_and_list_are_for_the_entity_alone(hit: Played) -> None:
     assert sorted(hit.run.rglob(PAGE)) == sorted(hit.run / "private" / name / PAGE for name in ("a1", "a2"))
     told = list(csv.DictReader((hit.run / "private" / "a2" / LIST).read_text().splitlines()))
     assert len(told) == 20
-    assert {int(line["image"]) for line in told} <= set(range(80))
+    assert {int(line["image"]) for line in told} <= set(range(40))
     values = [float(line["exposure"]) for line in told]
     assert values == sorted(values, reverse=True)
     assert LeakCheck(hit.run, open_run(hit.run).scenario).search_run() == []
     page = (hit.run / "private" / "a2" / PAGE).read_text()
-    assert "Of 80 images 20 were attacked" in page
+    assert "Of 40 images 20 were attacked" in page
     assert "(row 7)" in page
     sentence = page[page.index('class="about"') :][:400].partition("</p>")[0]
     others = [path for path in hit.run.rglob("*") if path.is_file() and "private" not in path.parts]

