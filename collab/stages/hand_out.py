@@ -19,8 +19,8 @@ class HandOut(OracleStage):
         """One for each trial of an attack that is given something."""
         for number, trial in enumerate(find_trials(planning)):
             if trial.attack.hand_out is not None:
-                needs = (f"publish {trial.victim}", "decode oracle")
-                needs += tuple(f"publish {ally}" for ally in trial.attack.hand_out.allies)
+                allies = (f"publish {ally}" for ally in trial.attack.hand_out.allies)
+                needs = (f"publish {trial.victim}", "decode oracle", *allies)
                 name = trial.name_job("hand out to")
                 yield make_trial_job(self, trial, name, (number, 1), needs, participant=ORACLE)
 

@@ -18,8 +18,8 @@ class Poison(EntityStage):
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity that publishes."""
         for name in planning.publishers:
-            needs = (f"featurize {name}", f"reconstruct {planning.leader}", "featurize heldout")
-            needs += (name_trial(name),) if name in planning.row_publishers else ()
+            tried = (name_trial(name),) if name in planning.row_publishers else ()
+            needs = (f"featurize {name}", f"reconstruct {planning.leader}", "featurize heldout", *tried)
             labels = ((stage_rows.TABLES_1_2, name),) if name in planning.parties else ()
             yield Job(f"poison {name}", name, self.name, planning.publishing(name, 1), needs, labels)
 

@@ -36,8 +36,8 @@ def play(oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> R
     for ally in options.allies:
         given, _ = read_release(private_folder(oracle.layout.run, ally), "defense")
         held = oracle.images_at(oracle.assignment.entities[ally].rows)
-        parts = {**given, "images": torch.from_numpy(held.images), "labels": torch.from_numpy(np.array(held.labels))}
-        truth |= {f"{ALLIES}{ally}.{name}": value for name, value in parts.items()}
+        whole = {**given, "images": torch.from_numpy(held.images), "labels": torch.from_numpy(np.array(held.labels))}
+        truth |= {f"{ALLIES}{ally}.{name}": value for name, value in whole.items()}
     digest = write_release(
         oracle.layout.handed(trial.attacker), guess_name(trial.attack.label, trial.victim), truth, {}
     )
