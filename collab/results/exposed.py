@@ -70,7 +70,9 @@ def find_chance(judged: Judged) -> float:
     scores = judged.scores
     if judged.answers == "images":
         change = scores["ssim_max"] - scores["ssim_max_guess"]
-        return Figure(float(change.mean()), *interval_of_means(change), n=len(change)).chance_above(0.0)
+        return Figure(
+            float(change.mean()), *interval_of_means(change), len(change), freedom=len(change) - 1
+        ).chance_above(0.0)
     if judged.answers == "matches":
         hits, chance = float((scores["rank"] <= 1).mean()), 1 / float(scores["candidates"][0])
         return _normal_tail((hits - chance) / math.sqrt(chance * (1 - chance) / len(judged.rows)))

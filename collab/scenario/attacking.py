@@ -35,9 +35,8 @@ class Attacking(EntityOptions):
         if nobody := sorted(set(victims) - set(peers)):
             among = f"{', '.join(peers) or 'nobody'}{did_you_mean(nobody[0], peers)}"
             raise ScenarioError(f"nobody else publishes as {', '.join(nobody)}; victims are among {among}")
-        others = {attack.second_release[0] for attack in self.attacks if attack.second_release is not None}
-        others |= {ally for attack in self.attacks if attack.hand_out is not None for ally in attack.hand_out.allies}
-        if nobody := sorted(others - set(peers)):
+        known = [attack for attack in self.attacks if isinstance(attack, AttackOptions)]  # others: as written
+        if nobody := sorted({other for attack in known for other in _others_of(attack)} - set(peers)):
             among = f"{', '.join(peers) or 'nobody'}{did_you_mean(nobody[0], peers)}"
             raise ScenarioError(
                 f"nobody else publishes as {', '.join(nobody)}; second releases and allies are of {among}"
@@ -46,6 +45,11 @@ class Attacking(EntityOptions):
             (victim, attack)
             for victim in victims
             for attack in self.attacks
-            if attack.second_release is None or attack.second_release[0] != victim
-            if attack.hand_out is None or victim not in attack.hand_out.allies
+            if attack not in known or victim not in _others_of(attack)
         ]
+
+
+def _others_of(attack: AttackOptions) -> tuple[str, ...]:
+    """Whose second release an attack looks at, and who colludes in it: no victims of it."""
+    second = () if attack.second_release is None else attack.second_release[:1]
+    return (*second, *(() if attack.hand_out is None else attack.hand_out.allies))

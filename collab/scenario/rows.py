@@ -1,6 +1,7 @@
 """The rows that are played, stated ones and control rows, and whose every row of results is."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -58,12 +59,12 @@ class Rest:
 
 def list_rests(scenario: Scenario) -> tuple[Rest, ...]:
     """What `refine.leave_out` asks for, of rows that take all of their pool, some of which somebody attacks."""
-    publishers = {entity.name for entity in scenario.entities if entity.options.publishes}
-    attacked = {
-        victim
-        for entity in scenario.entities
-        for victim, _ in entity.options.attacks_on(sorted(publishers - {entity.name}))
-    }
+    if not scenario.refine.leave_out:
+        return ()
+    publishers, attacked = {entity.name for entity in scenario.entities if entity.options.publishes}, set[str]()
+    for entity in scenario.entities:
+        with suppress(ScenarioError):  # which is told of the entity itself
+            attacked |= {victim for victim, _ in entity.options.attacks_on(sorted(publishers - {entity.name}))}
     return tuple(
         Rest(row, share)
         for row in map(partial(_leave_out_leavers, scenario), range(len(scenario.refinements)))
