@@ -92,11 +92,12 @@ def measure_disclosure(
     Rows are those of the held-out images, whose `truth` and `labels` [rows] these are. The gallery, and in it the
     images that are looked up, are those of `draw_rows`: all entities are asked about the same.
     """
-    rows = draw_rows(len(labels), seed)[: options.gallery]
+    drawn = draw_rows(len(labels), seed)
+    rows, some = drawn[: options.gallery], np.sort(drawn[: options.images])
     queries, gallery = rows[: options.queries], Gallery(truth(rows), eye.recognizer)
     places, measures, shown, shown_ranks = torch.arange(len(queries), device=labels.device), list[Measure](), [], []
     for suffix, rebuilt in (("_original", original), ("_poisoned", poisoned)):
-        measures += comparison_measures(compare(rebuilt, truth, labels, eye), seed, suffix)
+        measures += comparison_measures(_compare_some(rebuilt, truth, labels, some, eye), seed, suffix)
         ranks = gallery.ranks(rebuilt(queries), places)
         measures += rank_measures(ranks, seed, suffix)
         shown.append(rebuilt(queries[:PICTURES]))
@@ -116,6 +117,12 @@ def measure_disclosure(
         from_poisoned=to_uint8(shown[1]),
     )
     return (*measures, Measure("gallery", len(gallery))), sheet
+
+
+def _compare_some(rebuilt: Images, truth: Images, labels: Tensor, some: np.ndarray, eye: Eye) -> dict[str, Tensor]:
+    """Every metric of `eye` for these rows of a set."""
+    chosen = labels[torch.from_numpy(some).to(labels.device)]
+    return compare(lambda at: rebuilt(some[at]), lambda at: truth(some[at]), chosen, eye)
 
 
 def compare(rebuilt: Images, truth: Images, labels: Tensor, eye: Eye) -> dict[str, Tensor]:

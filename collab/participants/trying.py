@@ -15,7 +15,7 @@ from collab.results.trust import Tried
 from collab.store.release import read_release
 from collab.types import Measure
 
-TRIED = 512
+TRIED = 256
 """Own images, at most, evenly from all."""
 
 CHANGE = 0.5

@@ -20,7 +20,7 @@ from collab.participants import disclosure
 from collab.participants.attacking import guess_name
 from collab.participants.disclosure import by_row, compare, to_uint8
 from collab.participants.guessing import attribute_measures, match_measures, membership_measures
-from collab.participants.oracle import Oracle
+from collab.participants.oracle import Beside, Oracle
 from collab.participants.scoring import PICTURES, likeness, means, priors, worst_and_median
 from collab.results.metric import of_images
 from collab.scenario.base import Dp
@@ -99,21 +99,10 @@ def _judge_images(oracle: Oracle, trial: Trial, rebuilt: Tensor) -> Report:
     truth = oracle.images_at(attacked)
     images = truth.take(np.arange(len(truth)), device)
     seed, labels = oracle.scenario.seed, torch.from_numpy(truth.classes).to(device)
-    heldout = oracle.heldout.at(slice(MOST_OTHERS))  # images of the same classes that are nobody's
-    guessed = guess_from_others(
-        heldout.take(np.arange(len(heldout)), device), torch.from_numpy(heldout.classes).to(device), labels,
-        oracle.stream("judge").torch(f"unrelated {trial.victim}"),
-    )  # fmt: skip
-    inverse = Repaired.of_state(read_release(oracle.private, INVERSE)[0], oracle.new_reconstructor())
-    freeze(oracle.compute.place(inverse))
-
-    def opened(rows: np.ndarray) -> Tensor:
-        features = store_and_read(oracle.features(images[rows]), oracle.spec.dtype)
-        with torch.no_grad(), oracle.compute.autocast():
-            return inverse(features.to(device).float()).float()
-
-    by_attack, by_open = (compare(shown, by_row(images), labels, oracle.eye) for shown in (by_row(rebuilt), opened))
-    by_guess = {name: compare(by_row(guess), by_row(images), labels, oracle.eye) for name, guess in guessed.items()}
+    by_attack, beside = compare(by_row(rebuilt), by_row(images), labels, oracle.eye), (trial.victim, len(images))
+    if beside not in oracle.beside:  # the same for every attack on these rows
+        oracle.beside[beside] = _compare_beside(oracle, trial.victim, images, labels)
+    by_open, by_guess, of_guesses = oracle.beside[beside]
     ssim_max = next(name for name in by_attack if MetricName.parse(name).quantity == "ssim_max")
     worst, _ = worst_and_median(by_attack[ssim_max].numpy())
     kept = dict[str, np.ndarray]()
@@ -131,7 +120,7 @@ def _judge_images(oracle: Oracle, trial: Trial, rebuilt: Tensor) -> Report:
     measures = [
         *(score for score in likeness(rebuilt, images, seed) if score.metric not in by_attack),
         *means({name: metric(rebuilt, images) for name, metric in of_images(oracle.metrics).items()}, seed),
-        *priors(guessed, images, seed),
+        *of_guesses,
         *disclosure.comparison_measures(by_attack, seed),
         *means({f"{metric}_open": values for metric, values in by_open.items()}, seed),
         *disclosure.leakage_measures(by_attack, by_open, by_guess, seed),
@@ -146,3 +135,24 @@ def _judge_images(oracle: Oracle, trial: Trial, rebuilt: Tensor) -> Report:
         ranks = disclosure.Gallery(gallery, oracle.eye.recognizer).ranks(rebuilt[: len(places)], places)
         measures += [*disclosure.rank_measures(ranks, seed), Measure("gallery", len(gallery))]
     return Report(tuple(measures))
+
+
+def _compare_beside(oracle: Oracle, victim: str, images: Tensor, labels: Tensor) -> Beside:
+    """What plain features and guesses show of a victim's images, and the measures of the latter."""
+    device = oracle.compute.device
+    heldout = oracle.heldout.at(slice(MOST_OTHERS))  # images of the same classes that are nobody's
+    guessed = guess_from_others(
+        heldout.take(np.arange(len(heldout)), device), torch.from_numpy(heldout.classes).to(device), labels,
+        oracle.stream("judge").torch(f"unrelated {victim}"),
+    )  # fmt: skip
+    inverse = Repaired.of_state(read_release(oracle.private, INVERSE)[0], oracle.new_reconstructor())
+    freeze(oracle.compute.place(inverse))
+
+    def opened(rows: np.ndarray) -> Tensor:
+        features = store_and_read(oracle.features(images[rows]), oracle.spec.dtype)
+        with torch.no_grad(), oracle.compute.autocast():
+            return inverse(features.to(device).float()).float()
+
+    by_open = compare(opened, by_row(images), labels, oracle.eye)
+    by_guess = {name: compare(by_row(guess), by_row(images), labels, oracle.eye) for name, guess in guessed.items()}
+    return by_open, by_guess, priors(guessed, images, oracle.scenario.seed)
