@@ -18,7 +18,7 @@ DECODES = {"decode", "decode_heldout", "decode_public", "find_copies"}
 
 REFINES = {"refine"}
 PUBLISHED = {"poison", "publish", "refine"}
-RELEASED = {"pretrain", "reconstruct", "featurize", "featurize_heldout", *PUBLISHED}
+RELEASED = {"pretrain", "reconstruct", "featurize", "featurize_heldout", "try_reconstructor", *PUBLISHED}
 EVERYTHING = {*DECODES, *RELEASED}
 
 CHANGES: dict[str, set[str]] = {
