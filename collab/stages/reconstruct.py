@@ -19,7 +19,9 @@ class Reconstruct(EntityStage):
     name, version = "reconstruct", 3
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
-        """One, of the leader."""
+        """One, of the leader, unless nothing but weights is read."""
+        if planning.scenario.federates_only:
+            return
         leader = planning.leader
         yield Job(
             f"reconstruct {leader}", leader, self.name, (Urgency.RECONSTRUCT, 2),
@@ -41,8 +43,8 @@ class TryReconstructor(EntityStage):
     name, version = "try_reconstructor", 1
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
-        """One of each party that publishes rows."""
-        for name in planning.row_publishers:
+        """One of each party that publishes rows, unless nothing but weights is read."""
+        for name in planning.row_publishers if not planning.scenario.federates_only else ():
             needs, labels = (f"featurize {name}", f"reconstruct {planning.leader}"), ((stage_rows.TRIED, name),)
             yield Job(name_trial(name), name, self.name, planning.publishing(name, 1), needs, labels)
 
