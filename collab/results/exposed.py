@@ -39,18 +39,20 @@ class Exposed:
 def find_exposed(tried: Sequence[Judged], *, has_module: bool = False) -> Exposed:
     """Ranks the images that attacks were `tried` on, those that need the victim's module only if `has_module`.
 
-    An image has the largest exposure that any attack has of it. Attacks that chance explains do not count (Holm, over
+    An image has the largest exposure that any attack has of it; of equal ones, as where an attack finds all, those come
+    first of which the others have more. Attacks that chance explains do not count (Holm, over
     all that were tried): else each would have a worst image of its own.
     """
     asked = [each for each in tried if len(each.rows) and (has_module or not each.needs_module)]
     clear = reject_in_family([find_chance(each) for each in asked])
     by = tuple(each for each, is_clear in zip(asked, clear, strict=True) if is_clear)
-    most: dict[int, tuple[float, int]] = {}
+    most, summed = dict[int, tuple[float, int]](), dict[int, float]()
     for place, each in enumerate(by or asked):
         for row, value in zip(each.rows.tolist(), np.clip(expose(each), 0, 1).tolist(), strict=True):
+            summed[row] = summed.get(row, 0.0) + value
             if row not in most or value > most[row][0]:
                 most[row] = value, place
-    order = sorted(most, key=lambda row: (-most[row][0], row))
+    order = sorted(most, key=lambda row: (-most[row][0], -summed[row], row))
     exposure, worst = (np.array([most[row][part] for row in order]) for part in (0, 1))
     return Exposed(np.array(order, np.int64), exposure.astype(np.float64), worst.astype(np.int64), by, len(asked))
 

@@ -24,7 +24,7 @@ class Training:
 class RefineRest(OracleStage):
     """Played by the oracle, who alone knows what attacks found, with the randomness of the row that it repeats."""
 
-    name, version = "refine_rest", 1
+    name, version = "refine_rest", 2
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for each row and share."""

@@ -50,6 +50,14 @@ def test_planted_victims_of_different_attacks_come_first() -> None:
     assert matched == ["matches"] * 40
 
 
+def test_where_an_attack_finds_all_the_others_tell_who_comes_first() -> None:
+    rng, hit = np.random.default_rng(0), np.zeros(COUNT)
+    hit[50:60] = 0.5
+    found = find_exposed([matches(rng, np.arange(COUNT)), images(rng, hit)])
+    assert set(found.exposure.tolist()) == {1.0}
+    assert set(found.rows[:10].tolist()) == set(range(140, 150))  # those that are rebuilt too
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_what_chance_explains_counts_for_nobody(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -78,12 +78,14 @@ def tell_exposed(run: Opened, entity: EntityPart, exposed: Exposed) -> str:
     left_out = exposed.most(ASKED)
     hardest = exposed.by[int(np.bincount(exposed.worst[: len(left_out)]).argmax())]  # of most of them
     before, after = measure_rest(hardest, left_out[:0]), measure_rest(hardest, left_out)
+    count = int((exposed.exposure >= exposed.exposure[0]).sum()) - 1
+    alike = f"; {count:,} others are as exposed" * (count > 0)
     clear = f"{len(exposed.by)} of {tried} tell" if len(exposed.by) > 1 else f"one of {tried} tells"
     text = (
         f"Of {held:,} images {attacked:,} were attacked, and {clear} something of them. The most exposed is number "
-        f"{exposed.rows[0]}: {_tell_how(worst, int(exposed.rows[0]))}, by {worst.attack}. Without the most exposed "
-        f"{100 * ASKED:g} % ({len(left_out):,} image{'s' * (len(left_out) != 1)}) the {WHAT[hardest.answers]} of "
-        f"{hardest.attack} is {_format(after)} in place of {_format(before)}"
+        f"{exposed.rows[0]}: {_tell_how(worst, int(exposed.rows[0]))}, by {worst.attack}{alike}. "
+        f"Without the most exposed {100 * ASKED:g} % ({len(left_out):,} image{'s' * (len(left_out) != 1)}) the "
+        f"{WHAT[hardest.answers]} of {hardest.attack} is {_format(after)} in place of {_format(before)}"
     )
     losses = [each for each in _list_losses(run, entity.name) if each[0] == ASKED]
     if not losses:
