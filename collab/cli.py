@@ -9,6 +9,7 @@ import typer
 from collab.cli_check_data import check_data
 from collab.cli_export import export
 from collab.cli_init import init
+from collab.cli_papers import papers
 from collab.cli_play import demo, run, sweep
 from collab.cli_plugins import new, plugins_app, schema
 from collab.cli_process import Interruption, open_streams
@@ -24,7 +25,7 @@ BEGIN, PLAY, LOOK, EXTEND = "Begin", "Play", "Look at what was played", "Extend"
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 for panel, commands in (
     (BEGIN, (demo, init, check_data, validate)),
-    (PLAY, (run, sweep, watch)),
+    (PLAY, (run, sweep, papers, watch)),
     (LOOK, (report, export)),
     (EXTEND, (new, schema)),
 ):
