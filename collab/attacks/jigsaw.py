@@ -42,7 +42,8 @@ def roughness(
     images: Float[Tensor, "batch channel side side"], regions: int
 ) -> Float[Tensor, "batch channel regions regions"]:
     """Sum of squared differences of neighbors inside each field."""
-    fields = images.unflatten(3, (regions, -1)).unflatten(2, (regions, -1))  # batch channel rows high columns wide
+    batch, channel, side, _ = images.shape
+    fields = images.reshape(batch, channel, regions, side // regions, regions, side // regions)
     return fields.diff(dim=3).square().sum((3, 5)) + fields.diff(dim=5).square().sum((3, 5))
 
 

@@ -91,7 +91,9 @@ def pick(names: Sequence[str], replays: Sequence[Replay]) -> tuple[Replay, ...]:
     known = list(dict.fromkeys(each.scenario for each in replays))
     for name in names:
         if name not in known:
-            raise ScenarioError(f"no replay of a paper is called {name!r}{did_you_mean(name, known)}: {', '.join(known)}.")
+            raise ScenarioError(
+                f"no replay of a paper is called {name!r}{did_you_mean(name, known)}: {', '.join(known)}."
+            )
     return tuple(each for each in replays if not names or each.scenario in names)
 
 

@@ -12,9 +12,7 @@ from collab.models.layers import convolution
 
 
 def _double(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(
-        *convolution(inputs, outputs, 3), nn.ReLU(), *convolution(outputs, outputs, 3), nn.ReLU()
-    )
+    return nn.Sequential(*convolution(inputs, outputs, 3), nn.ReLU(), *convolution(outputs, outputs, 3), nn.ReLU())
 
 
 class UNet(nn.Module):

@@ -23,8 +23,9 @@ from collab.models.transformers import pieces_of_swin, pieces_of_vit
 
 TRANSFORMERS = {name: kind for name, kind in ARCHITECTURES.items() if kind.layout != "maps"}
 ONE_OF_A_FAMILY = [
-    "vit6_small", "vit_b_32", "vit_l_16", "swin_t", "swin_s", "swin_v2_s", "timm:vit_tiny_patch16_224", "timm:vit_large_patch16_224",
-    "timm:deit_tiny_patch16_224", "timm:vit_small_patch14_dinov2", "timm:vit_small_patch14_reg4_dinov2",
+    "vit6_small", "vit_b_32", "vit_l_16", "swin_t", "swin_s", "swin_v2_s", "timm:vit_tiny_patch16_224",
+    "timm:vit_large_patch16_224", "timm:deit_tiny_patch16_224",
+    "timm:vit_small_patch14_dinov2", "timm:vit_small_patch14_reg4_dinov2",
     "timm:vit_base_patch32_clip_224", "timm:vit_base_patch32_clip_quickgelu_224", "timm:vit_large_patch14_clip_224",
 ]  # fmt: skip
 """One size of each, and a second one where it differs in more than its widths."""

@@ -205,7 +205,12 @@ def test_what_is_best_of_each_image_is_what_its_answers_say(once: Played) -> Non
     scores = []
     for attack in ("thumbnail", "histogram_matching", "straw_man", "jigsaw", "leaked_module", "unshuffler"):
         answer, _ = read_release(once.run / "private" / "spy", guess_name(attack, "mixed"))
-        scores.append([float(ssim(image[None].float() / 255, true[None])) for image, true in zip(answer["images"], own)])
+        scores.append(
+            [
+                float(ssim(image[None].float() / 255, true[None]))
+                for image, true in zip(answer["images"], own, strict=True)
+            ]
+        )
     expected = np.max(scores, axis=0).mean()
     assert value(once, "by spy", "mixed", "ssim[7]", "best_of") == pytest.approx(expected, abs=1e-4)
 

@@ -1,4 +1,4 @@
-"""The set-up at the paper's size, on small trees of ImageNet's layout: played with four classes, dealt with all 1,000."""
+"""The set-up at the paper's size, on small trees of ImageNet's layout: played with 4 classes, dealt with all 1,000."""
 
 from pathlib import Path
 

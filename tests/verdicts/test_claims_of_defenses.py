@@ -162,7 +162,9 @@ def shuffled(**noise: float) -> list[Result]:
     entropies = {"m12": 7.0, "m15": 8.0, "m20": 9.0, **noise}
     rows = [row("tables_1_2", name, "vfe[8]_published", each, defense="any") for name, each in entropies.items()]
     rows += [row("tables_1_2", name, "vfe[8]_original", 5.0, defense="any") for name in entropies]
-    return rows + [row(name, name, "top1_published", 0.4 if name[0] == "m" else 0.3, defense="any") for name in entropies]
+    return rows + [
+        row(name, name, "top1_published", 0.4 if name[0] == "m" else 0.3, defense="any") for name in entropies
+    ]
 
 
 def test_shuffled_images_compare_with_noise_of_the_entropy_that_was_reached_not_of_the_one_that_was_wanted() -> None:

@@ -32,7 +32,8 @@ def play(oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> R
     images = truth.take(np.arange(count), oracle.compute.device)
     window, seed = ssim_window(images.shape[-1])[0], oracle.scenario.seed
     likeness, either = (
-        torch.stack([metric(answer[:count], images).double().cpu() for answer in rebuilt]) for metric in (ssim, ssim_max)
+        torch.stack([metric(answer[:count], images).double().cpu() for answer in rebuilt])
+        for metric in (ssim, ssim_max)
     )
     worst, _ = worst_and_median(either.amax(0).numpy())
     nearest = torch.stack([rebuilt[int(either[:, row].argmax())][row] for row in worst])
