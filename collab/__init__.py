@@ -7,7 +7,8 @@
     run.results                                    # every number, as a DataFrame
     run.report()                                   # the page to read and to send
 
-`sweep` plays a scenario over values and seeds, `load` opens what was played, `Scenario` is made and changed in Python.
+`sweep` plays a scenario over values and seeds, `load` opens what was played, `Scenario` is made and changed in Python,
+`advise` plays it with one defense after the other and says which to take.
 What a plugin may import is in `collab.api`. Nothing is imported before it is asked for.
 """
 
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     import collab.api as api
     import collab.errors as errors
+    from collab.front.advice import advise
     from collab.front.playing import forecast, load, run, sweep
     from collab.front.run import Run
     from collab.front.scenario import Scenario
@@ -26,6 +28,7 @@ _HOMES: Final = {
     "Run": "collab.front.run",
     "Scenario": "collab.front.scenario",
     "Sweep": "collab.front.sweep",
+    "advise": "collab.front.advice",
     "api": "collab",
     "errors": "collab",
     "forecast": "collab.front.playing",
@@ -34,7 +37,7 @@ _HOMES: Final = {
     "sweep": "collab.front.playing",
 }
 
-__all__ = ["Run", "Scenario", "Sweep", "__version__", "api", "errors", "forecast", "load", "run", "sweep"]
+__all__ = ["Run", "Scenario", "Sweep", "__version__", "advise", "api", "errors", "forecast", "load", "run", "sweep"]
 
 
 def __getattr__(name: str) -> Any:

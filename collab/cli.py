@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from collab.cli_advise import advise
 from collab.cli_check_data import check_data
 from collab.cli_export import export
 from collab.cli_init import init
@@ -25,7 +26,7 @@ BEGIN, PLAY, LOOK, EXTEND = "Begin", "Play", "Look at what was played", "Extend"
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 for panel, commands in (
     (BEGIN, (demo, init, check_data, validate)),
-    (PLAY, (run, sweep, papers, watch)),
+    (PLAY, (run, sweep, papers, watch, advise)),
     (LOOK, (report, export)),
     (EXTEND, (new, schema)),
 ):

@@ -33,15 +33,21 @@ OUTSIDE = (
     "figures that the simulator reports of own images",
     "noise in floating-point numbers (Mironov 2012)",
     "noise drawn from the seed of the scenario, for whoever knows it",
-    "further images of the same person: the unit is one image",
 )
 """What no guarantee here covers."""
 
+OF_UNIT = {
+    "image": "further images of the same person: the unit is one image",
+    "identity": "images of one person whom the source takes for two",
+}
+"""What the unit leaves out."""
+
 
 def list_outside(guarantee: Guarantee) -> tuple[str, ...]:
-    """What lies outside of a guarantee; of sampled steps their number follows from that of own images."""
-    is_sampled = guarantee.sampling_rate < 1
-    return (*OUTSIDE, "the number of own images, which is taken for public") if is_sampled else OUTSIDE
+    """What lies outside of a guarantee; of sampled steps their number follows from that of own units."""
+    units = "images" if guarantee.unit == "image" else "people"
+    sampled = [f"the number of own {units}, which is taken for public"] if guarantee.sampling_rate < 1 else []
+    return (*OUTSIDE, *filter(None, [OF_UNIT.get(guarantee.unit)]), *sampled)
 
 
 def gaussian_noise(epsilon: float, delta: float) -> float:

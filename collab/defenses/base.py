@@ -3,10 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -34,7 +35,8 @@ class PrivateView:
     released networks, frozen. `stream` is private: whoever knows it can make the module again. `another` trains a
     further reconstructor of a kind on the public set, `identifier` a network that names the people of the own images
     from F(x), and says how many they are; `like_decider` builds an untrained network like the decider with so many
-    outputs. `after` is what the module's output goes through next, as far as that is known while this one is fitted.
+    outputs. `people` are numbers of whom own images show [rows], where the scenario asks for them. `after` is what the
+    module's output goes through next, as far as that is known while this one is fitted.
     """
 
     features: FeatureFeed
@@ -51,12 +53,16 @@ class PrivateView:
     identifier: Callable[[], tuple[nn.Module, int]]
     like_decider: Callable[[int], nn.Module]
     private: Tensor | None = None
+    people: Int[Tensor, " rows"] | None = None
     after: nn.Module = field(default_factory=nn.Identity)
 
     def at(self, rows: np.ndarray) -> "PrivateView":
         """The view of some of the own rows, by their numbers, ascending."""
-        private = None if self.private is None else self.private[torch.from_numpy(rows)]
-        return replace(self, features=self.features.at(rows), images=self.images.at(rows), private=private)
+        kept = torch.from_numpy(rows)
+        private, people = (None if each is None else each[kept] for each in (self.private, self.people))
+        return replace(
+            self, features=self.features.at(rows), images=self.images.at(rows), private=private, people=people
+        )
 
 
 class Defense(FromOptions, Plugin, ABC):
@@ -80,8 +86,11 @@ class Defense(FromOptions, Plugin, ABC):
         """What it is given and what its entity publishes."""
         return self.Options.form
 
-    def guarantee(self, rows: int) -> Guarantee | None:
-        """What holds of all that an entity with `rows` images publishes by it; None: nothing is guaranteed."""
+    def guarantee(self, rows: int, people: int | None = None) -> Guarantee | None:
+        """What holds of all that an entity with `rows` images publishes by it; None: nothing is guaranteed.
+
+        These show so many `people`, where that is known.
+        """
         return None
 
     @property
@@ -139,12 +148,15 @@ class ImageDefense(FixedDefense):
 class AnsweringDefense(Defense):
     """A defense that publishes answers about public images: its module is an `Answerer`, begun as C, and stays private.
 
-    `images` is how many of them are answered about, all where it is None.
+    `images` is how many of them are answered about, all where it is None; `choose` says which, `mixes` about how many
+    mixes beside each (`collab.participants.asking`).
     """
 
     Options: ClassVar[type[DefenseOptions]] = PublicAnswers
     is_private = True
     images: int | None
+    choose: Literal["random", "unsure"]
+    mixes: int
 
     @abstractmethod
     def begin(self, decider: nn.Module) -> Answerer:

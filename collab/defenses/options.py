@@ -202,6 +202,12 @@ class PublicGaussian(DefenseOptions):
     clip: float = Field(
         1.0, gt=0, le=100, description="Largest length of a row there, in lengths that public rows have on the average."
     )
+    modes: int = Field(
+        1,
+        ge=1,
+        le=256,
+        description="Groups of public features; each class has a mean in each of them, and more noise with `dp`.",
+    )
     rows: int | None = Field(
         None, ge=1, le=1 << 24, description="Rows drawn of all classes; as many as there are counted unless given."
     )
@@ -215,7 +221,7 @@ class PublicGaussian(DefenseOptions):
     @property
     @override
     def public_images(self) -> int:
-        return 2
+        return max(2, self.modes)
 
 
 class PublicAnswers(Schedule, DefenseOptions):
@@ -226,8 +232,31 @@ class PublicAnswers(Schedule, DefenseOptions):
     needs_classes: ClassVar[bool] = True
 
     kind: Literal["public_answers"] = Field(description="`defense: public_answers` is short for all defaults.")
-    images: int | None = Field(
-        None, ge=1, description="Public images that are answered about, drawn at random; all unless given."
+    images: int | None = Field(None, ge=1, description="Public images that are answered about; all unless given.")
+    choose: Literal["random", "unsure"] = Field(
+        "random",
+        description="Which `images`, drawn, or those on which the released C is least sure, which tells nothing of own "
+        "images.",
+    )
+    mixes: int = Field(
+        0,
+        ge=0,
+        le=15,
+        description="Further rows for each of them: answers about the mean of its features and those of another public "
+        "image.",
+    )
+    bits: int | None = Field(
+        None,
+        ge=1,
+        le=8,
+        description="Rounds answers to multiples of 2^-bits that sum to 1; as the codec has them unless given.",
+    )
+    cross_fit: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="Parts of the own images: as many deciders, each without one of them, answer together by the mean "
+        "of their outputs; time grows with it.",
     )
     temperature: float = Field(
         1.0,
@@ -252,6 +281,19 @@ class PublicAnswers(Schedule, DefenseOptions):
     @override
     def public_images(self) -> int:
         return self.images or 1
+
+    @property
+    @override
+    def public_mixes(self) -> int:
+        return self.mixes
+
+    @model_validator(mode="after")
+    def _has_no_idle_options(self) -> Self:
+        if self.choose == "unsure" and self.images is None:
+            raise ValueError("`choose: unsure` has no effect without `images`, which says how many are chosen")
+        if self.cross_fit > 1 and self.dp is not None:
+            raise ValueError("`cross_fit` trains on each image several times over, which `dp` does not account for")
+        return self
 
     @model_validator(mode="after")
     def _clips_for_privacy(self) -> Self:

@@ -1,17 +1,20 @@
 """Answers about public images in place of features: nothing that is published is of any own image."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
+import numpy as np
 from torch import nn
 from typing_extensions import override
 
 from collab.defenses import options
 from collab.defenses.base import AnsweringDefense, PrivateView
+from collab.errors import EntityError
 from collab.guarantee import Guarantee
 from collab.models.answerer import Answerer
 from collab.scenario.base import Dp
 from collab.training.loop import Recipe
-from collab.training.private import Plan, plan_steps, refine_privately
+from collab.training.private import Plan, count_people, plan_steps, refine_privately
 from collab.training.recipes import refine_decider
 
 
@@ -28,19 +31,23 @@ class PublicAnswers(AnsweringDefense):
 
     recipe: Recipe
     images: int | None
+    choose: Literal["random", "unsure"]
+    mixes: int
     temperature: float
+    bits: int | None
+    cross_fit: int
     dp: Dp | None
     clip: float
 
     @override
-    def guarantee(self, rows: int) -> Guarantee | None:
+    def guarantee(self, rows: int, people: int | None = None) -> Guarantee | None:
         """That of the training of C_i; answers follow from it, so that any number of them tells no more."""
-        return None if self.dp is None else self._plan(self.dp, rows)[1]
+        return None if self.dp is None else self._plan(self.dp, rows, people)[1]
 
-    def _plan(self, dp: Dp, rows: int) -> tuple[Plan, Guarantee]:
+    def _plan(self, dp: Dp, rows: int, people: int | None) -> tuple[Plan, Guarantee]:
         return plan_steps(
-            dp.epsilon, dp.delta, dp.unit,
-            clip=self.clip, rows=rows, batch_size=self.recipe.batch_size, epochs=self.recipe.epochs,
+            dp.epsilon, dp.delta, dp.unit, clip=self.clip, rows=rows, people=people,
+            batch_size=self.recipe.batch_size, epochs=self.recipe.epochs,
         )  # fmt: skip
 
     @property
@@ -50,23 +57,44 @@ class PublicAnswers(AnsweringDefense):
 
     @override
     def begin(self, decider: nn.Module) -> Answerer:
-        return Answerer.begin_as(decider, self.temperature)
+        return Answerer.begin_as(decider, self.temperature, self.bits, self.cross_fit)
 
     @override
     def fit(self, module: nn.Module, view: PrivateView) -> tuple[float, ...]:
-        """Trains C further on the own rows, as peers train theirs (step 3), or by DP-SGD."""
+        """Trains C further on the own rows, as peers train theirs (step 3), or by DP-SGD.
+
+        With `cross_fit` there are as many, each trained on all rows but those of a part; EntityError for too few.
+        """
         assert isinstance(module, Answerer)
         if self.dp is not None:
+            people = view.people if self.dp.unit == "identity" else None
+            plan, _ = self._plan(self.dp, view.features.rows, count_people(people))
             losses = refine_privately(
-                module.decider, view.features, self.recipe, self._plan(self.dp, view.features.rows)[0],
+                module.decider, view.features, self.recipe, plan, people=people,
                 stream=view.stream, compute=view.compute, progress=view.progress, task=view.task,
             )  # fmt: skip
             module.requires_grad_(False).eval()
             return losses
-        losses = refine_decider(
-            module.decider, view.features, self.recipe,
-            bn="own", stream=view.stream, compute=view.compute, progress=view.progress, task=view.task,
-            own=view.features,
-        )  # fmt: skip
+        losses = ()
+        for number, (decider, rows) in enumerate(zip(module.deciders, self._parts(view), strict=True)):
+            feed = view.features if rows is None else view.features.at(rows)
+            stream = view.stream if rows is None else replace(view.stream, stage=f"{view.stream.stage} fold {number}")
+            losses += refine_decider(
+                decider, feed, self.recipe,
+                bn="own", stream=stream, compute=view.compute, progress=view.progress, task=view.task, own=feed,
+            )  # fmt: skip
         module.requires_grad_(False).eval()
         return losses
+
+    def _parts(self, view: PrivateView) -> list[np.ndarray | None]:
+        """The rows that each decider learns from, ascending; all of them, None, where there is one decider."""
+        rows = view.features.rows
+        if self.cross_fit == 1:
+            return [None]
+        if rows < 2 * self.cross_fit:
+            raise EntityError(
+                f"cross_fit: {self.cross_fit} of {rows} own images leaves a decider with too few to learn from. Give "
+                "the entity more images, or fit fewer deciders."
+            )
+        order = view.stream.numpy("parts").permutation(rows)
+        return [np.sort(np.setdiff1d(order, part)) for part in np.array_split(order, self.cross_fit)]

@@ -13,6 +13,7 @@ from collab.errors import CollabError, ScenarioError
 from collab.front.frames import to_frame
 from collab.meant import did_you_mean
 from collab.plugins.discovery import Plugins
+from collab.report.attack_page.cells import Cell, judge_attacks
 from collab.report.attack_page.failed import find_failures, tell_failures
 from collab.report.cells import Table
 from collab.report.pages.answer import answer_run, shorten_table_5
@@ -20,6 +21,7 @@ from collab.report.pages.decision import decide
 from collab.report.pages.summary import Gain, Summary
 from collab.report.tables.tables import make_tables
 from collab.results.opened import open_run
+from collab.results.results import Results
 from collab.results.table import open_results
 from collab.runtime.leak_check import LeakCheck
 from collab.runtime.pages import Pages, draw_pages
@@ -96,6 +98,11 @@ class Run:
         """Every number, a row each, with the columns of results.parquet."""
         return open_results(self.folder / "results.parquet")
 
+    @cached_property
+    def figures(self) -> Results:
+        """The same rows, to be asked for one by one: `figures.find(row, entity, metric)`."""
+        return Results(self._opened.rows)
+
     @property
     def results(self) -> Any:
         """The same as a DataFrame of pandas, or of polars where there is no pandas."""
@@ -154,6 +161,11 @@ class Run:
     def check(self) -> None:
         """Raises ExpectationFailed or ExpectationUndecided where it did not come out as the scenario expects."""
         verdicts.check(self.verdicts)
+
+    @cached_property
+    def attacks(self) -> tuple[Cell, ...]:
+        """What was found, one for each defense, attack and class of adversary: leakage, matches, members, a word."""
+        return tuple(judge_attacks(self._opened))
 
     def draw(self) -> Pages:
         """Draws the pages again, and looks in them for what is private; BoundaryError where there is any."""

@@ -11,6 +11,7 @@ from typing_extensions import override
 from collab.defenses.base import AnsweringDefense, Defense, ImageDefense
 from collab.models.answerer import Answerer
 from collab.models.backbones import Encoder, Split
+from collab.participants.asking import Asked
 from collab.participants.published_images import LEVELS, as_published, discernibility, read_images
 from collab.scenario.base import (
     FEATURES_TO_ANSWERS,
@@ -75,10 +76,10 @@ class Conversion:
         """The rows of a shard of what the module answered."""
         return changed
 
-    def shard_spec(self, features: ShardSpec, side: int, public: Callable[[], Written]) -> ShardSpec:
+    def shard_spec(self, features: ShardSpec, side: int, public: Callable[[], Written], mixes: int = 0) -> ShardSpec:
         """What its shards look like, where those of `features` look so and images have this side.
 
-        `public` says what the shard of F of all public images is.
+        `public` says what the shard of F of all public images is, `mixes` how many of each may be answered about.
         """
         return features
 
@@ -124,7 +125,7 @@ class ImagesToImages(Conversion):
         return as_published(changed) * LEVELS
 
     @override
-    def shard_spec(self, features: ShardSpec, side: int, public: Callable[[], Written]) -> ShardSpec:
+    def shard_spec(self, features: ShardSpec, side: int, public: Callable[[], Written], mixes: int = 0) -> ShardSpec:
         # Whole numbers up to 255 must stay exact, which a quantized codec does not promise.
         return replace(features, shape=(3, side, side), dtype=_exact(features), featurizer=IMAGES)
 
@@ -143,7 +144,7 @@ class ImagesToImages(Conversion):
 class FeaturesToAnswers(Conversion):
     """C_i(F(z)) of public images z is published, C_i being C as it has learned of the own rows.
 
-    Peers put F(z), which everybody has, and the answer together.
+    Peers put F(z), which everybody has, and the answer together; z may be a mix of two (`Asked`).
     """
 
     form = FEATURES_TO_ANSWERS
@@ -159,17 +160,18 @@ class FeaturesToAnswers(Conversion):
         return module.decider
 
     @override
-    def shard_spec(self, features: ShardSpec, side: int, public: Callable[[], Written]) -> ShardSpec:
+    def shard_spec(self, features: ShardSpec, side: int, public: Callable[[], Written], mixes: int = 0) -> ShardSpec:
         there = public()
-        return ShardSpec((features.classes, 1, 1), _exact(features), there.rows, there.sha256, PUBLIC_ROW)
+        rows = there.rows * (1 + mixes)
+        return ShardSpec((features.classes, 1, 1), _exact(features), rows, there.sha256, PUBLIC_ROW)
 
     @override
     def as_features(self, shards: Sequence[ShardReader], reading: Reading) -> list[ShardReader]:
         def answered() -> Iterator[tuple[Tensor, Tensor]]:
-            public = reading.public()
+            asked = Asked(reading.public())
             for shard in shards:
                 for answers, rows in zip(*(torch.split(part, BATCH_ROWS) for part in shard.load()), strict=True):
-                    yield public.take(rows.numpy()), answers.flatten(1).float()
+                    yield asked.take(rows.numpy()), answers.flatten(1).float()
 
         return [reading.keep(answered(), replace(reading.public().spec, target=DISTRIBUTION))] if shards else []
 

@@ -24,7 +24,7 @@ from collab.participants.exposure import Published, measure_exposure
 from collab.participants.federation import score_rounds, train_round
 from collab.participants.guarantees import tell_guarantee
 from collab.participants.inference import IDENTIFIER, load_own_numbers, train_identifier
-from collab.participants.layout import load_images, load_numbers
+from collab.participants.layout import load_images, load_numbers, load_people
 from collab.participants.participant import Mixture
 from collab.participants.pool import Pooled, hurts, measure_harm, offer
 from collab.participants.published_images import as_published, image_set
@@ -40,6 +40,7 @@ from collab.store.release import read_release, write_release
 from collab.store.store import Store
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
+from collab.training.private import count_people
 from collab.training.progress import Progress
 from collab.training.recipes import train_reconstructor
 from collab.types import EVERYONE, Crossing, Measure, Report
@@ -132,7 +133,7 @@ class Entity(Plugin, Defended):
         stream = self.stream("poison")
         with stream.initialization():
             module = self.new_module()
-        private = load_numbers(self.private, "private")
+        private, people = load_numbers(self.private, "private"), load_people(self.private)
         view = PrivateView(
             features=self.feed([self.own_features(self.private)], self.defense.batch_size),
             images=self.images,
@@ -150,9 +151,10 @@ class Entity(Plugin, Defended):
             identifier=partial(self._identifier, progress),
             like_decider=lambda outputs: self.new_split(outputs).decider,
             private=None if private is None else torch.from_numpy(private),
+            people=people,
         )
         losses = self.defense.fit(module, view)
-        card, numbers, words = tell_guarantee(self.defense.guarantee(len(self.images)))
+        card, numbers, words = tell_guarantee(self.defense.guarantee(len(self.images), count_people(people)))
         write_release(self.private, "defense", module.state_dict(), card)  # for this entity alone
         measure = measure_cost if self.defense.form.is_of_own_rows else measure_answering
         measures, pictures = measure(self, module)

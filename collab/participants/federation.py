@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from collab.guarantee import Guarantee
 from collab.participants.crossings import net_crossing
 from collab.participants.guarantees import tell_guarantee
+from collab.participants.layout import load_people
 from collab.participants.participant import Participant
 from collab.scenario.federated import Federation
 from collab.seeding import Stream
 from collab.store.release import read_release, write_release
 from collab.training.averaging import federated_average, with_momentum
 from collab.training.loop import Recipe
-from collab.training.private import Plan, plan_steps, refine_privately
+from collab.training.private import Plan, count_people, plan_steps, refine_privately
 from collab.training.progress import Progress
 from collab.training.recipes import outputs_of, refine_decider
 from collab.types import Crossing, Measure, Report
@@ -63,10 +64,12 @@ def train_round(entity: Participant, federation: Federation, number: int, progre
             task=entity.task, own=feed, proximal=federation.proximal,
         )  # fmt: skip
     else:
-        plan, held = plan_rounds(federation, feed.rows, options.batch_size)
+        people = load_people(entity.private) if federation.dp.unit == "identity" else None
+        plan, held = plan_rounds(federation, feed.rows, options.batch_size, count_people(people))
         refine_privately(
-            decider, feed, recipe, plan, stream=stream, compute=entity.compute, progress=progress, task=entity.task
-        )
+            decider, feed, recipe, plan, people=people,
+            stream=stream, compute=entity.compute, progress=progress, task=entity.task,
+        )  # fmt: skip
         card |= tell_guarantee(held)[0]
     state = decider.state_dict()
     folder, name = entity.layout.weights / entity.name, file_name(federation, number)
@@ -77,14 +80,17 @@ def train_round(entity: Participant, federation: Federation, number: int, progre
     return Report((Measure("rows", feed.rows), Measure("bytes_published", sent.bytes)), (sent, *read))
 
 
-def plan_rounds(federation: Federation, rows: int, batch_size: int) -> tuple[Plan, Guarantee]:
+def plan_rounds(
+    federation: Federation, rows: int, batch_size: int, people: int | None = None
+) -> tuple[Plan, Guarantee]:
     """How an entity with so many rows trains with `dp`, as if it took part in every round, and what that guarantees."""
     dp = federation.dp
     assert dp is not None
     epochs = federation.rounds * federation.local_epochs
     return plan_steps(
-        dp.epsilon, dp.delta, dp.unit, clip=federation.clip, rows=rows, batch_size=batch_size, epochs=epochs
-    )
+        dp.epsilon, dp.delta, dp.unit,
+        clip=federation.clip, rows=rows, people=people, batch_size=batch_size, epochs=epochs,
+    )  # fmt: skip
 
 
 def score_rounds(entity: Participant, federation: Federation) -> Report:
@@ -112,7 +118,8 @@ def score_rounds(entity: Participant, federation: Federation) -> Report:
         alone = entity.score_features(client)[0]
         measures.append(replace(alone, metric=f"{alone.metric}_client", answers=None))
     if federation.dp is not None:
-        held = plan_rounds(federation, len(labels), entity.scenario.refine.batch_size)[1]
+        count = count_people(load_people(entity.private))
+        held = plan_rounds(federation, len(labels), entity.scenario.refine.batch_size, count)[1]
         measures += tell_guarantee(held)[1]
     kept: tuple[Crossing, ...] = ()
     if entity.name == min(federation.entities):

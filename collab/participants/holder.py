@@ -18,7 +18,7 @@ from collab.participants.conversions import Conversion, Reading, conversion_of
 from collab.participants.disclosure import Eye
 from collab.participants.layout import Layout, load_images
 from collab.results.metric import Metric
-from collab.scenario.model import Scenario
+from collab.scenario.model import EntityPart, Scenario
 from collab.seeding import Stream
 from collab.store.manifest import Record
 from collab.store.private import private_folder
@@ -143,11 +143,15 @@ class Holder:
     def spec_of(self, sender: str) -> ShardSpec:
         """What shards of `sender` look like: features; or images or answers, in an exact codec, where it so says."""
         public = partial(Written.read, self.layout.public / "features")
-        return self.conversion_of(sender).shard_spec(self.spec, self.scenario.data.image_size, public)
+        mixes = self._part_of(sender).defenses[0].public_mixes
+        return self.conversion_of(sender).shard_spec(self.spec, self.scenario.data.image_size, public, mixes)
 
     def conversion_of(self, sender: str) -> Conversion:
         """How the form of the defense of `sender` is played."""
-        return conversion_of(next(entity.form for entity in self.scenario.entities if entity.name == sender))
+        return conversion_of(self._part_of(sender).form)
+
+    def _part_of(self, name: str) -> EntityPart:
+        return next(entity for entity in self.scenario.entities if entity.name == name)
 
     def stream(self, stage: str) -> Stream:
         """This holder's randomness in `stage`."""

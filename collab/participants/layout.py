@@ -14,6 +14,8 @@ from collab.store.signing import Signer, trust_of
 from collab.store.store import Store
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from collab.training.feeds import ImageSet
 
 
@@ -73,3 +75,11 @@ def load_numbers(folder: Path, name: str) -> np.ndarray | None:
     """What the decode stage left in `folder` about each image under a name; None if nothing was asked."""
     file = folder / f"{name}.npy"
     return np.load(file, allow_pickle=False) if file.exists() else None
+
+
+def load_people(folder: Path) -> "Tensor | None":
+    """Whom the images of a folder show, as numbers [rows] from 0 without gaps; None if nothing was asked."""
+    import torch
+
+    identities = load_numbers(folder, "identities")
+    return None if identities is None else torch.from_numpy(np.unique(identities, return_inverse=True)[1])

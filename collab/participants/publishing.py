@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from collab.defenses.base import AnsweringDefense
 from collab.models.answerer import Answerer
 from collab.models.drawing import Drawing
+from collab.participants.asking import Asked, choose_random, choose_unsure, with_mixes
 from collab.participants.defended import Defended
 from collab.seeding import Stream
 from collab.training.recipes import EVAL_BATCH, outputs_of
@@ -15,11 +16,6 @@ from collab.types import Crossing, Measure
 
 Alter = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """What a kind of entity makes of features and what stands beside them before they are published."""
-
-
-def choose_public(images: int, of: int, stream: Stream) -> Tensor:
-    """The numbers of `images` public ones of all, ascending: an order that tells nothing."""
-    return torch.randperm(of, generator=stream.torch("public images"))[:images].sort().values
 
 
 def publish_rows(
@@ -44,12 +40,17 @@ def publish_rows(
 
 
 def _answer(entity: Defended, module: nn.Module, stream: Stream, alter: Alter) -> Iterator[tuple[Tensor, Tensor]]:
-    """Answers [batch, classes, 1, 1] and the numbers of the public images that they are about, ascending."""
-    assert isinstance(entity.defense, AnsweringDefense)
-    public = entity.own_features(entity.layout.public)
-    chosen = choose_public(entity.defense.images or public.rows, public.rows, stream)
-    for rows in torch.split(chosen, EVAL_BATCH):
-        features = public.take(rows.numpy()).to(entity.compute.device).float()
+    """Answers [batch, classes, 1, 1] and the numbers of what they are about, ascending (`Asked`)."""
+    defense, public = entity.defense, entity.own_features(entity.layout.public)
+    assert isinstance(defense, AnsweringDefense)
+    images, asked = defense.images or public.rows, Asked(public)
+    if defense.choose == "unsure":
+        shown = (public.take(rows.numpy()) for rows in torch.split(torch.arange(public.rows), EVAL_BATCH))
+        chosen = choose_unsure(images, outputs_of(entity.released.decider, shown, entity.compute))
+    else:
+        chosen = choose_random(images, public.rows, stream)
+    for rows in torch.split(with_mixes(chosen, defense.mixes, public.rows), EVAL_BATCH):
+        features = asked.take(rows.numpy()).to(entity.compute.device)
         _, answers = alter(features, entity.defend(module, features)[:, :, 0, 0])
         yield answers[:, :, None, None], rows
 

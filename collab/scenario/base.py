@@ -121,7 +121,11 @@ class Dp(Part):
         gt=0, le=1000, description="Smaller is stricter; 1 is strong, above 10 hardly more than a word."
     )
     delta: float = Field(1e-5, gt=0, lt=0.1, description="Chance that epsilon does not hold; far below 1 / images.")
-    unit: Literal["image"] = Field("image", description="What is hidden: that one image is among the own ones.")
+    unit: Literal["image", "identity"] = Field(
+        "image",
+        description="What is hidden: that one image is among the own ones, or that one person is, with all images of "
+        "theirs; for that the source must tell identities.",
+    )
 
 
 class DefenseOptions(Part):
@@ -144,6 +148,11 @@ class DefenseOptions(Part):
     @property
     def public_images(self) -> int:
         """How many public images there must be."""
+        return 0
+
+    @property
+    def public_mixes(self) -> int:
+        """How many mixes with another public image answers may be about, beside each image itself."""
         return 0
 
     @property

@@ -71,6 +71,7 @@ def _check_data(content: Mapping[str, Any]) -> Iterator[Finding]:
     if isinstance(names, list | tuple) and (len(names) < 2 or len({str(name) for name in names}) < len(names)):
         yield ("data", "private_classes"), "name two classes or more, each once, or write `half`"
     yield from _check_inference(content)
+    yield from _check_units(content)
     if data.get("score_on") == "validation" and not data.get("validation"):
         yield ("data", "score_on"), "there are no validation images; say in `data.validation` how many to set apart"
     task, source = data.get("task", "classification"), data.get("source")
@@ -116,6 +117,21 @@ def _check_inference(content: Mapping[str, Any]) -> Iterator[Finding]:
                     yield (*at, name), "has no effect with `confuse: identification`: no reconstructor is an opponent"
             if not is_confusing and defense.get("target") == "per_image":
                 yield (*at, "target"), "has no effect without `confuse: identification`"
+
+
+def _check_units(content: Mapping[str, Any]) -> Iterator[Finding]:
+    """Privacy of people, against what the images tell."""
+    source, sources = (entry(content, "data", dict) or {}).get("source"), list_sources_that_tell("identities")
+    if str(source) not in SOURCES or source in sources:
+        return
+    asking: list[tuple[tuple[str | int, ...], Any]] = [
+        (("entities", index, "defense"), entity.get("defense")) for index, entity in items(content.get("entities"))
+    ]
+    asking += [(("federated", index), federation) for index, federation in items(content.get("federated"))]
+    for at, part in asking:
+        dp = entry(part, "dp", dict) if isinstance(part, Mapping) else None
+        if (dp or {}).get("unit") == "identity":
+            yield (*at, "dp", "unit"), f"needs images whose people are known, of {', '.join(sources)}"
 
 
 def _check_model(content: Mapping[str, Any], names: Sequence[str]) -> Iterator[Finding]:

@@ -139,7 +139,23 @@ class Scenario(Part):
     @property
     def asks_identities(self) -> bool:
         """Whether anything here needs to know whom an image shows."""
-        return self.inference is not None or self.embeds
+        asked = [defense.asked_privacy for entity in self.entities for defense in entity.defenses]
+        asked += [federation.dp for federation in self.federated]
+        return self.inference is not None or self.embeds or any(dp and dp.unit == "identity" for dp in asked)
+
+    @property
+    def federates_only(self) -> bool:
+        """Whether weights are all that anybody reads: no row, attack or measure is of features, and none are changed.
+
+        Then nothing is published, and nobody trains R.
+        """
+        if not self.federated or self.refinements or self.disclosure or self.exposure or self.inference or self.metrics:
+            return False
+        names = sorted(entity.name for entity in self.entities if entity.options.publishes)
+        return not any(
+            entity.protection != "none" or entity.options.attacks_on([each for each in names if each != entity.name])
+            for entity in self.entities
+        )
 
     @property
     def embeds(self) -> bool:

@@ -46,6 +46,8 @@ def _everybody(scenario: "Scenario") -> Owners:
 
 
 def _publishers(scenario: "Scenario") -> Owners:
+    if scenario.federates_only:
+        return None
     return tuple(entity.name for entity in scenario.entities if entity.is_publishing_party) or None
 
 
@@ -63,7 +65,7 @@ OWNERS: Final[Mapping[str, Callable[["Scenario"], Owners]]] = {
     LEFT_OUT_OF_ALL: lambda scenario: () if scenario.data.broken == "skip" else None,
     PRETRAIN: _pretraining,
     PUBLIC: lambda scenario: (),
-    RECONSTRUCTOR: _leader,
+    RECONSTRUCTOR: lambda scenario: None if scenario.federates_only else _leader(scenario),
     TABLES_1_2: _publishers,
     PUBLISH: _publishers,
     EXPOSURE: lambda scenario: None if scenario.exposure is None else _publishers_of_rows(scenario),

@@ -86,18 +86,23 @@ class Planning:
 
     @property
     def publishers(self) -> tuple[str, ...]:
-        """Names of the entities that publish, in their order."""
+        """Names of the entities that publish, in their order; nobody where nothing but weights is read."""
+        if self.scenario.federates_only:
+            return ()
         return tuple(entity.name for entity in self.scenario.entities if entity.options.publishes)
 
     @property
     def parties(self) -> tuple[str, ...]:
         """Those of them that are no controls of attacks: whose features something is told of."""
-        return tuple(entity.name for entity in self.scenario.entities if entity.is_publishing_party)
+        return self._publishers_that(lambda entity: entity.is_publishing_party)
 
     @property
     def row_publishers(self) -> tuple[str, ...]:
         """Those of the parties that publish a row for each own image."""
-        return tuple(entity.name for entity in self.scenario.entities if entity.publishes_rows)
+        return self._publishers_that(lambda entity: entity.publishes_rows)
+
+    def _publishers_that(self, are: Callable[[EntityPart], bool]) -> tuple[str, ...]:
+        return tuple(each.name for each in self.scenario.entities if each.name in self.publishers and are(each))
 
     @cached_property
     def attacks(self) -> tuple[tuple[str, str, AttackOptions], ...]:

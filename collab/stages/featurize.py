@@ -18,7 +18,8 @@ class Featurize(EntityStage):
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity; who is late begins when all others have published."""
         entities = planning.scenario.entities
-        first = [f"publish {each.name}" for each in entities if each.options.publishes and not each.options.is_late]
+        late = {each.name for each in entities if each.options.is_late}
+        first = [f"publish {name}" for name in planning.publishers if name not in late]
         for entity in entities:
             name, others = entity.name, first if entity.options.is_late else []
             needs = (f"decode {name}", f"pretrain {planning.leader}", *others)

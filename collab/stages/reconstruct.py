@@ -15,7 +15,9 @@ class Reconstruct(EntityStage):
     name, version = "reconstruct", 3
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
-        """One, of the leader."""
+        """One, of the leader, unless nothing but weights is read."""
+        if planning.scenario.federates_only:
+            return
         leader = planning.leader
         yield Job(
             f"reconstruct {leader}", leader, self.name, (Urgency.RECONSTRUCT, 2),

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
+from collab.errors import EntityError
 from collab.guarantee import Guarantee, sampled_noise
 from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, steps_in
@@ -41,15 +42,32 @@ class Plan:
 
 
 def plan_steps(
-    epsilon: float, delta: float, unit: str, *, clip: float, rows: int, batch_size: int, epochs: int
+    epsilon: float,
+    delta: float,
+    unit: str,
+    *,
+    clip: float,
+    rows: int,
+    batch_size: int,
+    epochs: int,
+    people: int | None = None,
 ) -> tuple[Plan, Guarantee]:
-    """Steps for `rows` images in `epochs` of about `rows / batch_size`, and what they guarantee together.
+    """Steps in `epochs` of about `units / batch_size`, and what they guarantee together.
 
-    Raises ResourceError without the accountant.
+    Units are the `rows` images, or of the unit `identity` the `people` on them. Raises ResourceError without the
+    accountant, and EntityError where people are to be hidden and nobody knows them.
     """
-    rate, steps = min(1.0, batch_size / rows), epochs * steps_in(rows, batch_size)
+    units = people if unit == "identity" else rows
+    if units is None:
+        raise EntityError("`unit: identity` hides people, and nothing is known of who is on these images.")
+    rate, steps = min(1.0, batch_size / units), epochs * steps_in(units, batch_size)
     noise = sampled_noise(epsilon, delta, sampling_rate=rate, steps=steps)
     return Plan(clip, rate, steps, noise), Guarantee(MECHANISM, unit, epsilon, delta, clip, noise, steps, rate)
+
+
+def count_people(people: Int[Tensor, " rows"] | None) -> int | None:
+    """How many there are, numbered from 0 without gaps; None where nobody knows."""
+    return None if people is None else int(people.max()) + 1
 
 
 def refine_privately(
@@ -62,6 +80,7 @@ def refine_privately(
     compute: Compute,
     progress: Progress,
     task: Task,
+    people: Int[Tensor, " rows"] | None = None,
 ) -> tuple[float, ...]:
     r"""Trains C further on the rows of `feed`, which are held in memory. Changes `decider`.
 
@@ -72,16 +91,21 @@ def refine_privately(
     BatchNorm keeps the statistics of the released C: those of a batch would mix its rows, so that no row had a gradient
     of its own, and statistics taken again would tell of rows without noise. Gradients are taken in fp32 by
     `torch.func`: Opacus asks for networks in training mode, without BatchNorm.
+
+    With `people`, numbers from 0 without gaps of whom rows show, a step takes every person with chance q, and of each
+    one row at random: whoever is added or removed with all rows moves the sum by one clipped gradient.
     """
     compute.place(decider).eval()
     parts = [(x, y) for x, y, _ in feed.batches(None)]
     rows, labels = (torch.cat(part) for part in zip(*parts, strict=True))
     learned = {name: weight for name, weight in decider.named_parameters() if weight.requires_grad}
-    expected = plan.sampling_rate * len(rows)
+    units = len(rows) if people is None else int(people.max()) + 1
+    expected, steps = plan.sampling_rate * units, steps_in(units, recipe.batch_size)
 
     def batches(generator: torch.Generator) -> Iterator[Drawn]:
-        for _ in range(steps_in(len(rows), recipe.batch_size)):
-            yield torch.nonzero(torch.rand(len(rows), generator=generator) < plan.sampling_rate)[:, 0], generator
+        for _ in range(steps):
+            taken = torch.nonzero(torch.rand(units, generator=generator) < plan.sampling_rate)[:, 0]
+            yield taken if people is None else draw_rows(people, taken, generator), generator
 
     def loss(batch: Drawn) -> Tensor:
         at, generator = batch[0].to(rows.device), batch[1]
@@ -96,8 +120,17 @@ def refine_privately(
 
     return minimize(
         loss, decider, batches, recipe,
-        steps=steps_in(len(rows), recipe.batch_size), stream=stream, compute=compute, progress=progress,
+        steps=steps, stream=stream, compute=compute, progress=progress,
     )  # fmt: skip
+
+
+def draw_rows(
+    people: Int[Tensor, " rows"], taken: Int[Tensor, " taken"], generator: torch.Generator
+) -> Int[Tensor, " taken"]:
+    """A random row of each person `taken`, by their place among all, in order of their numbers."""
+    order, counts = people.argsort(stable=True), torch.bincount(people)
+    which = (torch.rand(len(taken), generator=generator) * counts[taken]).long()
+    return order[(counts.cumsum(0) - counts)[taken] + which]
 
 
 def sum_clipped(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from collab.defenses.options import PublicGaussian as Options
-from collab.defenses.public_gaussian import COUNT_WEIGHT, Draws, PublicGaussian, noisy_sums
+from collab.defenses.public_gaussian import COUNT_WEIGHT, Draws, PublicGaussian, find_centers, find_nearest, noisy_sums
 from collab.errors import ShardCorrupt
 from collab.report.tables.tables import make_tables
 from collab.results.opened import open_run
@@ -37,6 +37,7 @@ def module(counts: list[int]) -> Draws:
     made.center = torch.randn(SHAPE, generator=generator)
     made.axes = torch.linalg.qr(torch.randn(values, DIRECTIONS, generator=generator))[0].T
     made.deviations = torch.linspace(3, 1, DIRECTIONS)
+    made.centers = torch.zeros(1, DIRECTIONS)
     made.within, made.rest = (
         0.5 * torch.randn(2, values, generator=generator),
         0.1 + torch.rand(values, generator=generator),
@@ -63,6 +64,27 @@ def test_one_image_moves_what_noise_is_added_to_by_its_sensitivity_at_most(label
     assert float((told(9) - told(8)).norm()) == pytest.approx(held.sensitivity, rel=1e-6)
 
 
+def test_one_person_with_all_images_moves_it_no_more_and_who_has_one_counts_as_that_image() -> None:
+    generator, longest = torch.Generator().manual_seed(1), 0.7
+    rows = torch.randn(12, DIRECTIONS, generator=generator)
+    rows, labels = longest * rows / rows.norm(dim=1, keepdim=True), torch.arange(12) % CLASSES
+    people = torch.tensor([0, 0, 1, 1, 1, 2, 3, 3, 3, 3, 3, 3])
+    weight = longest * COUNT_WEIGHT
+
+    def told(kept: Tensor, whose: Tensor | None) -> Tensor:
+        sums, counts = noisy_sums(rows[kept], labels[kept], CLASSES, weight, 0.0, torch.Generator(), people=whose)
+        return torch.cat([sums, weight * counts[:, None]], 1)
+
+    every = torch.ones(12, dtype=torch.bool)
+    for person in range(4):
+        kept = people != person
+        whose = people[kept] - (people[kept] > person).long()
+        moved = float((told(every, people) - told(kept, whose)).norm())
+        assert 0 < moved <= longest * math.sqrt(1 + COUNT_WEIGHT**2) * (1 + 1e-6)
+    torch.testing.assert_close(told(every, torch.arange(12)), told(every, None))
+    assert float(told(every, people)[:, -1].sum()) == pytest.approx(4 * weight)  # people are counted, not images
+
+
 def test_noise_has_the_deviation_that_was_asked_on_sums_and_on_weighted_counts() -> None:
     generator = torch.Generator().manual_seed(2)
     empty, labels = torch.zeros(0, 400), torch.zeros(0, dtype=torch.int64)
@@ -83,6 +105,29 @@ def test_draws_have_the_means_and_the_covariance_that_are_known_and_as_many_rows
     torch.testing.assert_close(made.place(expected.view(1, *SHAPE))[0], made.means[0], atol=1e-4, rtol=1e-4)
 
 
+def test_groups_are_found_and_each_row_is_in_the_nearest() -> None:
+    """Three clouds that lie far apart are the groups, whatever rows k-means begins with."""
+    generator = torch.Generator().manual_seed(5)
+    clouds = torch.tensor([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]])
+    placed = (clouds[:, None] + 0.1 * torch.randn(3, 40, 2, generator=generator)).flatten(0, 1)
+    centers = find_centers(placed, 3, torch.Generator().manual_seed(3))
+    assert torch.cdist(clouds, centers).min(1).values.max() < 0.1
+    assert torch.equal(find_nearest(placed, centers).bincount(), torch.tensor([40, 40, 40]))
+    torch.testing.assert_close(find_centers(placed, 1, generator), placed.mean(0, keepdim=True))
+
+
+def test_rows_of_each_group_of_a_class_are_drawn_about_its_own_mean() -> None:
+    made = module([400, 0, 10, 30, 0, 400])  # two groups in each of three classes
+    made.centers, made.rest, made.within = torch.zeros(2, DIRECTIONS), 0 * made.rest, 0 * made.within
+    made.means = torch.randn(6, DIRECTIONS, generator=torch.Generator().manual_seed(7))
+    parts = list(made.draw(torch.Generator().manual_seed(3), 256))
+    rows, labels = torch.cat([part for part, _ in parts]), torch.cat([label for _, label in parts])
+    assert torch.bincount(labels).tolist() == [400, 40, 400]
+    nearest = torch.cdist(made.place(rows), made.means).argmin(1)
+    assert nearest.bincount(minlength=6).tolist() == [400, 0, 10, 30, 0, 400]
+    assert torch.equal(nearest // 2, labels)
+
+
 def test_without_dp_nothing_is_guaranteed() -> None:
     assert defense().guarantee(100) is None
 
@@ -96,6 +141,9 @@ entities:
   - {name: a1, share: 0.1, defense: none}
   - {name: a2, share: 0.2, defense: {kind: public_gaussian, directions: 8, rows: 50, dp: {epsilon: 8}}}
   - {name: a3, share: 0.2, defense: {kind: public_answers, epochs: 2, batch_size: 16, dp: {epsilon: 8}}}
+  - name: a4
+    share: 0.2
+    defense: {kind: public_answers, epochs: 1, batch_size: 8, dp: {epsilon: 8, unit: identity}}
   - {name: spy, share: 0.1, kind: curious, options: {victims: [a2], attacks: [MEANS, straw_man]}, defense: none}
 refine: {epochs: 1}
 refinements: [{row: 7, entity: a1, own: features, pool: [a2]}]
@@ -120,10 +168,12 @@ def test_manifest_results_and_report_say_what_is_guaranteed(played: Played) -> N
     assert any("whoever pre-trains" in each for each in record.guarantee["outside"])
     assert abs(record.rows - 50) <= 1
     opened = open_run(played.run)
-    assert {(row.entity, row.value) for row in opened.rows if row.metric == "dp_epsilon"} == {("a2", 8.0), ("a3", 8.0)}
+    assert {(row.entity, row.value) for row in opened.rows if row.metric == "dp_epsilon"} == {
+        (name, 8.0) for name in ("a2", "a3", "a4")
+    }
     assert "pre-trains" in json.dumps(opened.record["facts"])
     (table,) = (table for table in make_tables(opened.scenario, opened.rows) if table.title == "Guarantees")
-    assert [line[0] for line in table.lines] == ["a2", "a3"]
+    assert [line[0] for line in table.lines] == ["a2", "a3", "a4"]
     (found,) = (row for row in opened.rows if row.metric == "dp_epsilon_found")
     assert table.lines[0][-1] == f"{found.value:.2f}"
     assert not any("does not hold" in note for note in table.notes)
@@ -147,6 +197,20 @@ def test_answers_by_dp_sgd_state_their_steps_and_keep_the_statistics_of_the_rele
     for name, value in released.items():
         is_kept = torch.equal(own[f"decider.{name}"], value)
         assert is_kept == ("running" in name or "num_batches" in name), name
+
+
+def test_of_people_the_steps_are_counted_and_the_unit_is_said(played: Played) -> None:
+    (record,) = Store(played.run / "store").records("a4")
+    people = len(np.unique(np.load(played.run / "private" / "a4" / "identities.npy")))
+    images = len(np.load(played.run / "private" / "a4" / "labels.npy"))
+    assert people < images
+    assert record.guarantee is not None
+    assert record.guarantee["unit"] == "identity"
+    assert record.guarantee["sampling_rate"] == pytest.approx(8 / people)
+    assert record.guarantee["steps"] == math.ceil(people / 8)
+    outside = " ".join(record.guarantee["outside"])
+    assert "further images of the same person" not in outside
+    assert "the number of own people" in outside
 
 
 def test_only_members_are_asked_of_draws(played: Played) -> None:

@@ -116,3 +116,11 @@ def test_training_with_dp_says_so_where_its_weights_lie_and_in_the_results(tmp_p
         assert (held["epsilon"], held["steps"]) == (8.0, 2 * math.ceil(card["rows"] / 16))
         assert found["dp_epsilon"] == 8.0
         assert found["dp_noise_multiplier"] == held["noise_multiplier"]
+
+
+def test_where_weights_alone_are_read_nobody_trains_r_or_publishes_features(played: tuple[Scenario, Played]) -> None:
+    scenario, run = played
+    assert scenario.federates_only
+    assert not (run.run / "release" / "reconstructor.safetensors").exists()
+    assert not (run.run / "store").exists()
+    assert {row.row for row in run.rows}.isdisjoint({"reconstructor", "tables_1_2", "publish"})

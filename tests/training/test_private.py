@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from collab.errors import EntityError
 from collab.seeding import Stream
 from collab.training.feeds import FeatureFeed, InMemory
 from collab.training.loop import Recipe
 from collab.training.precision import resolve_compute
-from collab.training.private import AT_ONCE, Plan, refine_privately, sum_clipped
+from collab.training.private import AT_ONCE, Plan, draw_rows, plan_steps, refine_privately, sum_clipped
 from collab.training.progress import Progress
 from collab.training.tasks import CLASSES
 
@@ -64,11 +65,15 @@ def test_one_row_moves_the_sum_by_the_clip_at_most_and_no_row_by_nothing() -> No
     assert not any(part.any() for part in nothing.values())
 
 
-def trained(plan: Plan, recipe: Recipe = RECIPE, labels: Tensor = LABELS) -> nn.Module:
+def trained(
+    plan: Plan, recipe: Recipe = RECIPE, labels: Tensor = LABELS, rows: Tensor = ROWS, people: Tensor | None = None
+) -> nn.Module:
     net = network()
-    feed = FeatureFeed([InMemory(ROWS, labels)], (3, 4, 4), recipe.batch_size, CPU, torch.float32)
-    stream = Stream(0, "a1", "poison")
-    refine_privately(net, feed, recipe, plan, stream=stream, compute=COMPUTE, progress=Progress(), task=CLASSES)
+    feed = FeatureFeed([InMemory(rows, labels)], (3, 4, 4), recipe.batch_size, CPU, torch.float32)
+    refine_privately(
+        net, feed, recipe, plan, people=people,
+        stream=Stream(0, "a1", "poison"), compute=COMPUTE, progress=Progress(), task=CLASSES,
+    )  # fmt: skip
     return net
 
 
@@ -101,3 +106,30 @@ def test_samples_are_drawn_anew_in_each_step_and_alike_in_each_run() -> None:
     assert (
         copy.deepcopy(one).state_dict()["1.running_mean"].tolist() == network().state_dict()["1.running_mean"].tolist()
     )
+
+
+def test_who_has_the_same_image_many_times_counts_once() -> None:
+    """Without noise and sampling a step is that of one row of each person, whichever of equal ones it is."""
+    people = torch.tensor([0, 0, 0, 1, 2, 2, 3])
+    once, plan = trained(Plan(0.5, 1.0, 1, 0.0), rows=ROWS[:4], labels=LABELS[:4]), Plan(0.5, 1.0, 1, 0.0)
+    many = trained(plan, rows=ROWS[people], labels=LABELS[people], people=people)
+    for name, value in once.state_dict().items():
+        torch.testing.assert_close(many.state_dict()[name], value, atol=1e-6, rtol=1e-5)
+
+
+def test_of_each_person_a_row_of_theirs_is_drawn_any_of_them() -> None:
+    people, generator = torch.tensor([2, 0, 1, 2, 0, 2]), torch.Generator().manual_seed(0)
+    taken = torch.tensor([0, 2])
+    drawn = torch.stack([draw_rows(people, taken, generator) for _ in range(200)])
+    assert torch.equal(people[drawn], taken.expand(200, 2))
+    assert {*drawn[:, 0].tolist()} == {1, 4}
+    assert {*drawn[:, 1].tolist()} == {0, 3, 5}
+
+
+def test_of_people_there_are_fewer_steps_and_each_takes_a_larger_share() -> None:
+    pytest.importorskip("dp_accounting")
+    plan, held = plan_steps(8, 1e-5, "identity", clip=1.0, rows=1000, people=100, batch_size=20, epochs=3)
+    assert (plan.sampling_rate, plan.steps, held.unit) == (0.2, 15, "identity")
+    assert (plan, held.epsilon) == (plan_steps(8, 1e-5, "image", clip=1.0, rows=100, batch_size=20, epochs=3)[0], 8)
+    with pytest.raises(EntityError, match="nothing is known of who"):
+        plan_steps(8, 1e-5, "identity", clip=1.0, rows=1000, batch_size=20, epochs=3)

@@ -15,6 +15,7 @@ from collab.report.attack_page.words import (
     list_looks,
     pick_leakage,
     pool,
+    pool_members,
 )
 from collab.results.figure import Figure, reject_in_family
 from collab.results.opened import Opened
@@ -26,7 +27,8 @@ from collab.scenario.model import EntityPart, Scenario
 class Cell:
     """One attack by one class of adversary on all victims of one defense: what it reached, and the verdict on it.
 
-    `seconds` are those of its attacks and of the rehearsals that they rest on; `rows` were attacked of each victim.
+    `members` is the share of members that it finds at 1 % false alarms. `seconds` are those of its attacks and of the
+    rehearsals that they rest on; `rows` were attacked of each victim.
     """
 
     defense: str
@@ -41,6 +43,7 @@ class Cell:
     victims: tuple[str, ...]
     rows: int
     seconds: float
+    members: Figure | None = None
 
 
 def judge_attacks(run: Opened) -> list[Cell]:
@@ -95,6 +98,7 @@ def _cell(
         victims=tuple(dict.fromkeys(attempt.victim for attempt in group)),
         rows=max(result.n or 0 for scored in victims for result in scored.values()),
         seconds=sum(job["seconds"] for job in jobs),
+        members=pool_members(victims),
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from collab.metric import MetricName
+from collab.metrics.intervals import share_interval
 from collab.results.catalog import is_share
 from collab.results.figure import Figure, add_figures, average_groups
 from collab.results.table import Result
@@ -28,6 +29,9 @@ NOTHING = "—"
 
 NO_SCALE = "plain features show no more than a guess"
 
+
+FOUND = "membership_tpr[1]"
+"""Members that an attack finds at 1 % false alarms."""
 
 Scored = Mapping[str, Result]
 """What one adversary's attack on one victim scored: results by metric."""
@@ -67,6 +71,19 @@ def pool(
 def pool_these(victims: Sequence[Scored], metric: str) -> Figure | None:
     """The same with an interval over the images of these victims alone: what they gave away, whoever comes next."""
     return pool(victims, metric, lambda figures: add_figures([1 / len(figures) * figure for figure in figures]))
+
+
+def pool_members(victims: Sequence[Scored]) -> Figure | None:
+    """The share of members that an attack finds at 1 % false alarms, mean over `victims`, by Wilson's interval.
+
+    The interval takes the threshold, which others set, for known.
+    """
+    figures = []
+    for scored in victims:
+        found = scored.get(FOUND)
+        if found is not None and found.value is not None and found.n:
+            figures.append(Figure(found.value, *share_interval(round(found.value * found.n), found.n), found.n))
+    return average_groups(figures).within(0.0, 1.0) if figures else None
 
 
 def choose_word(

@@ -1,12 +1,10 @@
-"""Figures of a sweep: accuracy against an axis, a line for each row, bands over seeds; gain against disclosure."""
+"""Figures of a sweep: accuracy against an axis, a line for each row, bands over seeds."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from collab.report.cells import format_value
 from collab.report.drawing import inline_svg
-from collab.results.aggregate import Mean, Point, is_number
-from collab.scenario.stage_rows import TABLES_1_2
+from collab.results.aggregate import Mean, is_number
 from collab.tasks import find_main_metric
 
 MOST_PANELS = 12
@@ -61,37 +59,6 @@ def set_across(panel: Any, axis: str, means: Iterable[Mean]) -> None:
     numbers = [float(value) for value in values if is_number(value)]
     if numbers and len(numbers) == len(values) and 0 < WIDE * min(numbers) <= max(numbers):
         panel.set_xscale("log")
-
-
-def draw_frontier(means: Sequence[Mean], axes: Sequence[str], gains: Sequence[Mean]) -> str:
-    """What sharing brings an entity against what it discloses to the released reconstructor, as SVG.
-
-    Across: SSIM of reconstructions from what the entity publishes, mean over seeds. Up: its gain there, one of `gains`.
-    Nothing where no entity has both.
-    """
-    main = find_main_metric(mean.metric for mean in means)
-    gain_of = {(gain.values, gain.entity): gain for gain in gains}
-    points_of: dict[str, list[tuple[float, float, Point]]] = {}
-    for mean in means:
-        gain = gain_of.get((mean.values, mean.entity))
-        if mean.row == TABLES_1_2 and mean.quantity == "ssim_poisoned" and mean.entity and gain is not None:
-            point = (mean.figure.value, main.scale * gain.figure.value, mean.values)
-            points_of.setdefault(mean.entity, []).append(point)
-    if not points_of:
-        return ""
-    figure, (panel,) = draw_panels(1)
-    for index, (name, points) in enumerate(sorted(points_of.items())):
-        style = {"color": COLORS[index % len(COLORS)], "marker": MARKS[index % len(MARKS)], "zorder": 3}
-        panel.scatter([point[0] for point in points], [point[1] for point in points], s=36, label=name, **style)
-        if axes and len(points) <= MOST_PANELS:
-            for across, up, values in points:
-                name_point(panel, ", ".join(format_value(value) for _, value in values), (across, up))
-    panel.axhline(0, color=INK, linewidth=0.8)
-    panel.set_xlabel("SSIM of the released reconstructor on what is published (right: more disclosed)")
-    panel.set_ylabel(f"gain of sharing, {main.points}")
-    panel.set_title(f"each point: {', '.join(axes) or 'an entity, mean over seeds'}", fontsize=9, loc="left")
-    panel.legend(fontsize=8, frameon=False, title="entity", title_fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
-    return inline_svg(figure)
 
 
 def draw_line(panel: Any, points: Sequence[Mean], label: str, dashes: str, index: int, *, scale: float = 100) -> None:

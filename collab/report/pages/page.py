@@ -10,7 +10,8 @@ from collab.report.cells import Table
 from collab.report.drawing import fill_in, same_for_everybody
 from collab.report.figures import labels as holdings
 from collab.report.figures.bars import MEANINGS, make_bars
-from collab.report.figures.curves import draw_accuracy, draw_frontier
+from collab.report.figures.curves import draw_accuracy
+from collab.report.figures.frontier import draw_attacked_frontier, draw_frontier
 from collab.report.figures.losses import make_curves
 from collab.report.figures.poisoning import draw_costs, draw_poisoning, tabulate_poisoning
 from collab.report.figures.sheets import make_contact_sheet
@@ -146,6 +147,7 @@ def write_sweep_page(
         worths=tabulate_worths(main, base, worths), worth=draw_worths(main, base, worths),
         poisoning=draw_poisoning(means, axes) if is_line else "", poisoned=tabulate_poisoning(means, axes),
         frontier=draw_frontier(means, axes, pick_headline_gains(means, rows)),
+        attacked=draw_attacked_frontier(means, pick_headline_gains(means, rows)),
         costs=draw_costs(means, axes) if axes else "", sheet=make_contact_sheet(sheets or {}),
         verdicts=tabulate_verdicts(verdicts, OVER_SEEDS) if verdicts else None,
         local=tabulate_gains(means, axes, rows, LOCAL), gains=tabulate_gains(means, axes, rows),
