@@ -24,7 +24,7 @@ from collab.cli_options import (
     Seed,
     Track,
 )
-from collab.cli_tables import print_answer, print_tables, print_verdicts, print_warnings
+from collab.cli_tables import print_answer, print_measured, print_tables, print_verdicts, print_warnings
 from collab.errors import ScenarioError
 from collab.plain_json import json_text
 
@@ -217,11 +217,13 @@ def _describe(played: "collab.Run") -> dict[str, Any]:
 def _print_run(run: Any, only: str | None, *, all_tables: bool) -> None:
     """The answer first: warnings, three lines, Table 5 in short; or all tables; then where everything lies."""
     print_warnings(run.failed_defenses)
-    if only is None:
-        print_answer(run.answer, run.scenario)
-    if all_tables or only is not None:
-        print_tables(run.tables)
+    if only is not None:
+        print_measured(run.played.rows)
     else:
+        print_answer(run.answer, run.scenario)
+    if all_tables:
+        print_tables(run.tables)
+    elif only is None:
         print_tables([run.short_table] if run.short_table else [])
         print_verdicts(run.verdicts)
     told = run.played

@@ -34,6 +34,14 @@ def print_tables(tables: Iterable[Any]) -> None:
         console.print(drawn)
 
 
+def print_measured(rows: Sequence[Any]) -> None:
+    """Prints what a part of a run measured; nothing where that measures nothing."""
+    from collab.report.tables.measured import tabulate_measured
+
+    table = tabulate_measured(rows)
+    print_tables([table] if table.lines else [])
+
+
 def print_warnings(warnings: Iterable[str], *, is_error: bool = False) -> None:
     """Prints in red what is to be read first; to standard error where standard output is for something else."""
     from rich.text import Text

@@ -1,4 +1,4 @@
-"""docs/extending.md: its blocks, applied to a copy of the package, add what each section says in as many files."""
+"""docs/extending.md and add_a_paper.md: their blocks, applied to a copy, add what they say in as many files."""
 
 import os
 import re
@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 DIGESTS = "tests/stages/stage_code.py"
-PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+PAGE, PAPER = ((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("extending.md", "add_a_paper.md"))
 BLOCK = re.compile(
     r"^```\w+\n# (?P<file>[^\s,]+)(?:, (?P<side>before|after): (?P<line>[^\n]*))?\n(?P<text>.*?)^```$", re.M | re.S
 )
@@ -46,7 +46,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in (DIGESTS, DIGESTS.replace(".py", ".json")):
         shutil.copy(ROOT / name, tree / name)
     shutil.copy(ROOT / "pyproject.toml", tree)
-    for block in BLOCK.finditer(PAGE):
+    for block in BLOCK.finditer(PAGE + PAPER):
         apply(block, tree)
     state_entry_points(tree)
     return tree
@@ -76,11 +76,12 @@ def command(tree: Path, *arguments: str) -> str:
 
 def test_every_section_touches_as_many_files_as_it_says() -> None:
     sections = list(SECTION.finditer(PAGE))
-    assert len(sections) == len(re.findall(r"^## .*\d+ files?$", PAGE, re.M)) == 7
+    assert len(sections) == len(re.findall(r"^## .*\d+ files?$", PAGE, re.M)) == 6
     for section in sections:
         files = {block["file"] for block in BLOCK.finditer(section["body"])}
         assert len(files) == int(section["files"]), f"{section['title']}: {sorted(files)}"
     assert len(list(BLOCK.finditer(PAGE))) == len(re.findall(r"^```\w+$", PAGE, re.M)), "a block names no file"
+    assert len({block["file"] for block in BLOCK.finditer(PAPER)}) == 3
 
 
 @pytest.mark.long
@@ -101,7 +102,7 @@ def test_a_scenario_with_all_of_it_plays(tree: Path) -> None:
 
 @pytest.mark.long
 def test_a_table_of_a_paper_gets_its_verdicts(tree: Path) -> None:
-    command(tree, "-m", "collab", "run", "scenarios/filtered.yaml", "--backend", "inprocess", "--device", "cpu")
+    command(tree, "-m", "collab", "run", "filtered.yaml", "--tables", "--backend", "inprocess", "--device", "cpu")
     (results,) = tree.glob("runs/filtered/*/results.parquet")
     page = (results.parent / "report.html").read_text(encoding="utf-8")
     assert "filtering costs accuracy" in page

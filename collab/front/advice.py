@@ -1,7 +1,7 @@
 """Which defense to take, and where to cut the network: each is played and attacked, then one is named."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final
 
@@ -204,7 +204,8 @@ def _list_got(cell: "Cell") -> Iterator[Figure]:
         return
     yield from filter(None, (cell.leakage, cell.matches))
     if cell.members is not None:
-        yield cell.members - Figure(FALSE_ALARMS, FALSE_ALARMS, FALSE_ALARMS)
+        beyond = cell.members - Figure(FALSE_ALARMS, FALSE_ALARMS, FALSE_ALARMS)
+        yield replace(beyond, value=max(0.0, beyond.value)).within(0.0, 1.0)
 
 
 def _list_publishers(scenario: Scenario) -> list[str]:

@@ -1,5 +1,6 @@
 """Plays a scenario from its first stage to its results."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ def play(scenario: Scenario, where: Where, watch: Emit, session: RaySession | No
     Raises ScenarioError, ResourceError, EntityError, StoreError, or BoundaryError if something private leaked; what was
     published and measured by then stays, and the next run goes on from there.
     """
+    began = time.monotonic() if session is None else session.began  # as its start is timed from there
     prepared = Prepared.of(scenario, where, watch)
     if notice := see_to_room([prepared], where):
         watch({"event": "note", "text": notice})
@@ -77,7 +79,8 @@ def play(scenario: Scenario, where: Where, watch: Emit, session: RaySession | No
             raise failures[0]
         tell.end(run.folder, rows)
     cached = sum(outcome.is_cached for outcome in run.outcomes.values())
-    return Played(run.folder, rows, run.seconds, start_seconds, len(run.jobs), cached, run.audit, failures)
+    seconds = time.monotonic() - began
+    return Played(run.folder, rows, seconds, start_seconds, len(run.jobs), cached, run.audit, failures)
 
 
 def backend_for(

@@ -84,7 +84,7 @@ class RaySession:
                 "_temp_dir": str(self.temporary),
                 "_skip_env_hook": True,  # nor has it anything to fetch
             }
-            if not os.access(os.path.expanduser("~"), os.W_OK):  # Ray would keep its token there
+            if not _TOKENS & os.environ.keys():  # Ray would write one into the home, which everybody may read
                 inherited["RAY_AUTH_TOKEN"] = _token()
             if (os.cpu_count() or 1) <= hosts:
                 options["_system_config"] = {"preload_python_modules": ["collab.runtime.host"]}
@@ -121,6 +121,9 @@ def start_beside_imports(scenario: Scenario, address: str) -> RaySession:
     participants = 1 + len(scenario.entities)  # and the oracle
     workers = scenario.resources.workers or participants
     return RaySession(address, min(workers, participants), scenario.resources.entity.cpus)
+
+
+_TOKENS = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
 
 
 @cache

@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 import numpy as np
+import PIL
 import pytest
 from PIL import Image
 
@@ -62,6 +63,8 @@ def of_one_color(mode: str, pixel: Any) -> Image.Image:
 
 @pytest.mark.parametrize(("mode", "pixel", "expected"), PIXELS)
 def test_a_pixel_of_every_mode_is_known_or_refused(mode: str, pixel: Any, expected: RGB | None) -> None:
+    if mode == "I;16N" and int(PIL.__version__.partition(".")[0]) < 13:
+        pytest.skip("Pillow before 13 fills such an image with one byte of the two")
     picture = of_one_color(mode, pixel)
     if expected is None:
         with pytest.raises(DataError, match=r"^x\.tif.* [Ss]ave "):

@@ -22,6 +22,7 @@ from collab.results.results import Results
 from collab.results.table import Result
 from collab.scenario.stage_rows import PUBLISH
 from tests.places import ROOT
+from tests.playing import SMALL
 
 TINY = ROOT / "scenarios" / "tiny.yaml"
 PLAIN = Offer("none", "conv3_1", Figure(10.0, 8.0, 12.0), 15_000_000, Figure(1.0, 0.99, 1.0), "matching", 12)
@@ -88,6 +89,9 @@ def test_a_run_is_weighed_by_its_worst_attack_on_who_has_not_pretrained() -> Non
     assert offer.leak is not None
     assert (offer.leak.value, offer.leak.high) == (pytest.approx(0.30), pytest.approx(0.37))
     assert weigh(played(cell("b")), "dpm", "conv3_1", ["b"]).leak is None
+    nobody = weigh(played(cell("b", members=Figure(0.0, 0.0, 0.04))), "dpm", "conv3_1", ["b"]).leak
+    assert nobody is not None
+    assert (nobody.value, nobody.low, nobody.high) == (0.0, 0.0, pytest.approx(0.03))
 
 
 def test_each_defense_is_given_to_all_whom_others_read_and_what_fails_is_a_line(
@@ -118,3 +122,21 @@ def test_without_a_row_that_reads_a_pool_there_is_nothing_to_advise() -> None:
     alone = collab.Scenario(TINY).to_dict() | {"refinements": [{"row": 2, "entity": "a1", "own": "features"}]}
     with pytest.raises(ScenarioError, match="nobody reads a pool"):
         collab.advise(alone | {"expect": None})
+
+
+@pytest.mark.slow
+def test_a_scenario_is_played_with_each_and_what_attacks_got_is_told(tmp_path: Path) -> None:
+    """Plain features are matched, and of answers about public images there is nothing but members to ask for."""
+    changes = [*(each for each in SMALL if "blocks" not in each and "defense" not in each), "controls=false"]
+    found = collab.advise(
+        TINY, defenses=["none", "{kind: public_answers, epochs: 1}"], set=[*changes, "expect=null"], out=tmp_path,
+        backend="inprocess", progress=False,
+    )  # fmt: skip
+    plain, answers = found.offers
+    assert (plain.failed, answers.failed) == ("", "")
+    assert plain.attacks > answers.attacks == 1
+    assert answers.attack == "answer_membership"
+    assert plain.published > 3 * answers.published > 0
+    assert plain.leak is not None
+    assert answers.leak is not None
+    assert plain.leak.value > answers.leak.value

@@ -2,6 +2,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import polars
 import pytest
 from rich.console import Console
 
@@ -29,13 +30,10 @@ def test_results_are_the_files_in_arrow_and_in_pandas(run: collab.Run, played: P
 def test_without_pandas_polars_is_taken_and_without_both_it_is_said(
     run: collab.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Polars:
-        from_arrow = staticmethod(lambda table: ("polars", table.num_rows))
-
     there = {"polars"}
     monkeypatch.setattr("collab.front.frames.find_spec", lambda name: name in there or None)
-    monkeypatch.setitem(sys.modules, "polars", Polars)
-    assert run.results == ("polars", run.arrow.num_rows)
+    assert isinstance(run.results, polars.DataFrame)
+    assert run.results.to_arrow().to_pylist() == run.arrow.to_pylist()
     there.clear()
     with pytest.raises(collab.errors.ResourceError, match=r"pip install pandas.*\.arrow"):
         _ = run.results

@@ -256,4 +256,18 @@ def test_a_task_that_measures_nothing_prints_no_table(collab: Command) -> None:
     assert code == 0
     assert "Table" not in out
     assert "Verdicts" not in out
+    assert "Measured" not in out
     assert "\nplayed   'decode a1' alone, which needs no other job\n" in out
+
+
+def test_a_task_prints_what_it_measured_and_nothing_that_it_did_not(collab: Command) -> None:
+    code, out, _ = collab("run", str(TINY), *sets(), "--backend", "inprocess", "--only", "pretrain a1")
+    assert code == 0
+    lines = out[out.index("Measured") :].splitlines()
+    assert [line.split()[:3] for line in lines if line.startswith("  1 ")] == [
+        ["1", "a1", "top1"],
+        ["1", "a1", "top1_training"],
+    ]
+    assert "—" not in out  # no cell is empty
+    assert "not measured" not in out
+    assert "verdict" not in out

@@ -109,24 +109,28 @@ def test_ray_packs_no_project_in_which_somebody_plays_with_uv(monkeypatch: pytes
     assert worker._maybe_modify_runtime_env({}, _skip_env_hook=True) == {}
 
 
-def test_without_a_home_ray_is_given_its_token(ray: NoRay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which it would else write to `~/.ray/auth_token`."""
-    tokens = []
+def test_a_ray_of_our_own_has_a_token_that_no_file_holds(ray: NoRay, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray would write one to `~/.ray/auth_token`, where every user may read it whose way is open."""
+    told: list[str | None] = []
     started = ray.init
 
     def init(**options: Any) -> None:
         started(**options)
-        tokens.append(os.environ.get("RAY_AUTH_TOKEN"))
+        told.append(os.environ.get("RAY_AUTH_TOKEN"))
 
     ray.init = init  # type: ignore[method-assign]
-    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
-    for home in (str(tmp_path), "/nonexistent", "/nonexistent"):
-        monkeypatch.setenv("HOME", home)
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    for _ in range(2):
         with RaySession("local", 1):
             assert "RAY_AUTH_TOKEN" not in os.environ
-    assert tokens[0] is None
-    assert len(tokens[1] or "") == 64
-    assert tokens[2] == tokens[1]
+    assert told[0] == told[1]  # Ray reads it once in a process
+    assert len(told[0] or "") == 64
+    with RaySession("auto", 1):
+        assert told[-1] is None
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "mine")
+    with RaySession("local", 1):
+        assert told[-1] == "mine"
 
 
 def test_in_less_than_one_core_ray_is_told_of_one(ray: NoRay) -> None:

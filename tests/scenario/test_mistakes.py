@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from collab.scenario.checks import find_cross_mistakes
+
 Complaints = Callable[..., list[str]]
 
 # (what stands in the valid file, what stands there instead with @ where the complaint must point to, its words)
@@ -454,3 +456,19 @@ def test_a_public_class_is_told_where_the_file_names_the_private_ones(valid: str
     assert complaints(chosen) == []  # which classes are private is drawn later
     told = complaints(chosen.replace("classes: 6", "private_classes: [a, b]"))
     assert told == ["8:41: entities.0.classes.1: 'c' is no private class; those are a, b"]
+
+
+@pytest.mark.parametrize(("source", "is_known"), [("creatures", True), ("cifar10", False)])
+def test_people_are_hidden_only_where_it_is_known_who_they_are(source: str, is_known: bool) -> None:
+    dp = {"epsilon": 8, "unit": "identity"}
+    content = {
+        "data": {"source": source},
+        "entities": [
+            {"name": "a1", "defense": {"kind": "public_gaussian", "dp": dp}},
+            {"name": "a2", "defense": "dpm"},
+        ],
+        "federated": [{"row": "fed", "dp": dp}, {"row": "plain"}],
+    }
+    found = [trail for trail, text in find_cross_mistakes(content) if "people are known" in text]
+    expected = [("entities", 0, "defense", "dp", "unit"), ("federated", 0, "dp", "unit")]
+    assert found == ([] if is_known else expected)

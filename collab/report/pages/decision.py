@@ -171,14 +171,14 @@ def _describe_means(run: Opened) -> Iterator[Means]:
         if entity.is_publishing_party:
             owners.setdefault(names[entity.name], []).append(entity)
     guess = results.like("c_public", None, "ssim", "prior_class_mean")
-    for name, entities in owners.items():
+    for entities in owners.values():
         shown = {each.name: results.like("tables_1_2", each.name, "ssim", "poisoned") for each in entities}
         most = max(shown, key=lambda name: (found.value or 0.0) if (found := shown[name]) else -2.0)
         scores = [results.find("tables_1_2", most, f"{main.name}_{what}") for what in ("original", "poisoned")]
         lost = measure_gain(main, *scores)
         plain, published = (results.like("tables_1_2", most, "ssim", of) for of in ("original", "poisoned"))
         yield Means(
-            name,
+            entities[0].protection,
             " Then: ".join(_first_sentence(defense) for defense in entities[0].defenses),
             tuple(pair for defense in entities[0].defenses for pair in _list_settings(defense)),
             tuple(entity.name for entity in entities),

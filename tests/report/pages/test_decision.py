@@ -75,9 +75,11 @@ def test_leaving_a_peer_out_costs_what_its_row_lacks(tmp_path: Path) -> None:
 
 
 def test_means_are_told_of_the_party_that_shows_most(tmp_path: Path) -> None:
-    means = next(each for each in decide(opened(tmp_path, shown(0.6))).means if "a2" in each.parties)
+    described = decide(opened(tmp_path, shown(0.6))).means
+    means = next(each for each in described if "a2" in each.parties)
     assert (means.measured_on, means.ssim_published, means.ssim_plain, means.ssim_guess) == ("a2", 0.6, 0.6, 0.15)
     assert means.cost == pytest.approx(2.0)
+    assert not any(" of " in each.name for each in described)  # whose they are stands beside it
 
 
 def test_every_class_of_adversaries_is_told_of_also_where_nobody_played_it(tmp_path: Path) -> None:
