@@ -13,6 +13,15 @@ from collab.scenario.base import EntityOptions, Name, RowName
 from collab.scenario.kinds import AnyAttack
 
 
+class Backdoored(EntityOptions):
+    """How much of it is marked, and for what it is to be taken."""
+
+    kind: ClassVar[str] = "backdoored"
+
+    fraction: float = Field(0.1, gt=0, le=1, description="Share of its images that get the mark.")
+    target: int = Field(0, ge=0, description="Number of the class that it claims of them, from 0.")
+
+
 class Contributor(EntityOptions):
     """It has none: it plays as the paper says."""
 
@@ -61,6 +70,33 @@ class Noisy(EntityOptions):
     changes_features: ClassVar[bool] = True
 
     fraction: float = Field(1.0, ge=0, le=1, description="Expected share of published rows that are noise.")
+
+
+class Republisher(EntityOptions):
+    """Whose images it publishes again, and without how many."""
+
+    kind: ClassVar[str] = "republisher"
+    is_control: ClassVar[bool] = True
+
+    of: Name = Field(description="The entity whose images it holds; one that is dealt to.")
+    without: float = Field(0.0, ge=0, lt=1, description="Expected share of them that it leaves out.")
+
+    @property
+    @override
+    def images_of(self) -> str:
+        return self.of
+
+
+class Saboteur(EntityOptions):
+    """What it ships."""
+
+    kind: ClassVar[str] = "saboteur"
+
+    ships: Literal["weak", "brittle"] = Field(
+        "weak",
+        description="weak: an R that answers the same to everything; brittle: one that shows images of F(x) alone, and "
+        "their mean where features changed.",
+    )
 
 
 class Selective(EntityOptions):

@@ -23,7 +23,8 @@ __all__ = ["ADVERSARIES", "Attack", "Compute", "Knowledge", "Map", "Need", "Pair
 
 Need = Literal[
     "images", "featurizer", "decider", "reconstructor", "public_data", "victim_defense", "own_module", "own_data",
-    "candidates", "candidate_labels", "pairs", "victim_module", "victim_encoder", "victim_weights",
+    "allies", "candidates", "candidate_labels", "pairs", "planted", "second", "victim_module", "victim_encoder",
+    "victim_weights",
 ]  # fmt: skip
 """What an attack may ask for beside the shard that it is about: the flags of ATTACKS 1.1."""
 
@@ -51,11 +52,14 @@ class Knowledge:
     attack rehearses there are none. `task` says what labels are, `rehearsed` what an attack kept of its rehearsal.
     `featurizer`, `decider`, `reconstructor` are the released networks, frozen; `public_data` are images of other
     classes; `victim_defense` is how the victim makes its module, untrained. `own_module` (features to features, in eval
-    mode) and `own_data` are a collaborator's own; `candidates` [images, 3, side, side] in [0, 1] may hold images of the
-    victim's, and `candidate_labels` say what the task asks of each; `pairs` are images of the victim's with what it
-    published of them. `victim_module` is the victim's, where it is released or stolen and changes features,
-    `victim_encoder` (images to features) what it makes of any image, and `victim_weights` the frozen module itself. Of
-    a victim that publishes images, `images` [rows, 3, side, side] in [0, 1] are those, and `features` F of them.
+    mode) and `own_data` are a collaborator's own; `allies` are modules and images of others who collude with it;
+    `candidates` [images, 3, side, side] in [0, 1] may hold images of the victim's, and `candidate_labels` say what the
+    task asks of each; `pairs` are images of the victim's with what it published of them; `planted` [k, 3, side, side]
+    are such images alone, and which rows they became it has to find; `second` [rows, channels, height, width] in fp32
+    are rows that another entity published. `victim_module` is the victim's, where it is released or stolen and changes
+    features, `victim_encoder` (images to features) what it makes of any image, and `victim_weights` the frozen module
+    itself. Of a victim that publishes images, `images` [rows, 3, side, side] in [0, 1] are those, and `features` F of
+    them.
 
     `attack` names the attack in messages. Raises EntityError where the adversary lacks something that the attack asks
     for, and on use of what it does not ask for.
@@ -75,9 +79,12 @@ class Knowledge:
     victim_defense: Defense
     own_module: Map
     own_data: ImageSet
+    allies: tuple[tuple[Map, ImageSet], ...]
     candidates: Tensor
     candidate_labels: Tensor
     pairs: Pairs
+    planted: Tensor
+    second: Tensor
     victim_module: Map
     victim_encoder: Map
     victim_weights: nn.Module
@@ -133,8 +140,8 @@ class Attack(FromOptions, Plugin, ABC):
 
 ADVERSARIES: tuple[tuple[str, frozenset[Need]], ...] = (
     ("module leaked", frozenset({"victim_module", "victim_encoder", "victim_weights"})),
-    ("insider", frozenset({"pairs"})),
-    ("collaborator", frozenset({"own_module", "own_data"})),
+    ("insider", frozenset({"pairs", "planted"})),
+    ("collaborator", frozenset({"own_module", "own_data", "allies"})),
 )
 """Classes of adversaries, the most knowing first, and what tells them from an outsider (ATTACKS 1.2)."""
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from collab.architectures import RECONSTRUCTOR
-from collab.scenario.base import Answers, AttackOptions, HandOut, OneCycle, OptionalPairs, Rehearses, Schedule
+from collab.scenario.base import Answers, AttackOptions, HandOut, Name, OneCycle, OptionalPairs, Rehearses, Schedule
 
 ALONE = "The attack plugin; its name alone is short for all defaults."
 
@@ -115,6 +115,19 @@ class OwnModule(Inversion):
 
     kind: Literal["own_module"] = Field(description=ALONE)
     epochs: int = Field(3, ge=1, le=10_000, description="Passes over own and public images.")
+    allies: tuple[Name, ...] = Field(
+        (), description="Entities that collude: they give it their modules and images; never victims of it."
+    )
+
+    @property
+    @override
+    def hand_out(self) -> HandOut | None:
+        return HandOut(allies=self.allies) if self.allies else None
+
+    @property
+    @override
+    def setting(self) -> str:
+        return "+".join(self.allies)
 
 
 class ShadowModules(Inversion):
@@ -223,6 +236,51 @@ class Matching(Candidates):
     @override
     def setting(self) -> str:
         return "boosted" if self.boost else "+".join(self.views)
+
+
+class PlantedImages(AttackOptions):
+    """How many images it got into the victim's collection, and how it finds them again."""
+
+    kind: Literal["planted_images"] = Field(description=ALONE)
+    images: int = Field(64, ge=1, le=65_536, description="Images of its own that the victim publishes with the rest.")
+    views: tuple[View, ...] = Field(
+        ("logits", "penultimate", "blocks", "frame_free"), min_length=1, description="What of a row is compared."
+    )
+    sides: tuple[int, ...] = Field((1, 3), min_length=1, description="Places that a linear map sees; odd.")
+    rounds: int = Field(3, ge=0, le=100, description="How often the rows that were found help to find others.")
+
+    @property
+    @override
+    def hand_out(self) -> HandOut:
+        return HandOut(pairs=self.images, is_planted=True)
+
+    @property
+    @override
+    def setting(self) -> str:
+        return str(self.images)
+
+
+class Linkage(AttackOptions):
+    """With which other release, and what is compared."""
+
+    answers: ClassVar[Answers] = "matches"
+
+    kind: Literal["linkage"] = Field(description=ALONE)
+    second: Name = Field(description="The entity whose rows are looked among; it publishes features too.")
+    candidates: int = Field(2000, ge=2, le=1_000_000, description="Rows of it, from its first, at most.")
+    views: tuple[View, ...] = Field(
+        ("logits", "penultimate", "blocks", "frame_free"), min_length=1, description="What of a row is compared."
+    )
+
+    @property
+    @override
+    def second_release(self) -> tuple[str, int]:
+        return self.second, self.candidates
+
+    @property
+    @override
+    def setting(self) -> str:
+        return self.second
 
 
 By = Literal["likeness", "span", "means", "loss", "relative", "ratio"]

@@ -8,6 +8,9 @@ from jaxtyping import Float
 from collab.errors import CollabError
 from collab.metrics.intervals import check_level, resample_means
 
+HIGHER_DISCLOSES = {"ssim_max": True, "pdist": False}
+"""The quantities that leakage is measured by, and whether they rise or fall with disclosure."""
+
 
 @dataclass(frozen=True)
 class Leakage:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -24,14 +24,26 @@ from collab.scenario.base import CONTROL, Answers, AttackOptions
 from collab.store.release import read_release, write_release
 from collab.store.shard_schema import BATCH_ROWS
 from collab.store.shards import ShardReader
+from collab.training.feeds import ImageSet
 from collab.training.progress import Progress
 from collab.types import Measure, Report
 
-STOLEN = "module."
-"""What the tensors of a module begin with among those that the oracle hands out."""
+STOLEN, ALLIES = "module.", "allies."
+"""What the tensors of a stolen module, and those of colluding entities, begin with among what the oracle hands out."""
 
 OF_VICTIMS = frozenset(
-    {"images", "pairs", "candidates", "candidate_labels", "victim_module", "victim_encoder", "victim_weights"}
+    {
+        "images",
+        "allies",
+        "pairs",
+        "planted",
+        "second",
+        "candidates",
+        "candidate_labels",
+        "victim_module",
+        "victim_encoder",
+        "victim_weights",
+    }
 )
 """The knowledge that belongs to one victim, and is therefore not there in a rehearsal."""
 
@@ -41,7 +53,7 @@ class Attempt:
     """One attack on one victim: the plugin, what the scenario states of it, and how the victim makes its module.
 
     `is_open` says that the victim has released its module; `rehearsed_on` is whom the attack was rehearsed for, if it
-    was.
+    was; `ally_defenses` are those of entities that collude, by name.
     """
 
     attack: Attack
@@ -50,6 +62,7 @@ class Attempt:
     victim_defense: Defense
     is_open: bool = False
     rehearsed_on: str | None = None
+    ally_defenses: Mapping[str, Defense] = field(default_factory=dict)
 
     def rehearsal_name(self, victim: str) -> str:
         """Under which name is kept what the attack learned before it saw a shard, for `victim` and its like."""
@@ -125,13 +138,17 @@ def attack(adversary: Defended, attempt: Attempt, progress: Progress) -> Report:
         facts["images"] = torch.cat([images for images, _ in read_images(adversary.read(victim))])[:rows]
     if options.hand_out is not None:
         facts |= _handed_out_knowledge(adversary, attempt, readers)
+    second = options.second_release
+    if second is not None:
+        others = adversary.shards_of(second[0])
+        facts["second"] = read_rows(others, 0, min(sum(reader.rows for reader in others), second[1]))[0]
     facts |= {"shard": partial(read_batches, readers), "published": published}
     knowledge = Knowledge(name, features, labels, needs, **facts)
     if attempt.rehearsed_on is not None:
         knowledge.rehearsed, _ = read_release(adversary.private, attempt.rehearsal_name(attempt.rehearsed_on))
     stream = adversary.stream(f"attack {options.label} {victim}")
     answer = attempt.attack.rebuild(knowledge, stream, adversary.compute, progress)
-    side, candidates = adversary.scenario.data.image_size, len(facts.get("candidates", ()))
+    side, candidates = adversary.scenario.data.image_size, len(facts.get("candidates", facts.get("second", ())))
     shapes: dict[Answers, tuple[int, ...]] = {
         "images": (rows, 3, side, side),
         "attributes": (rows, 4),
@@ -145,10 +162,11 @@ def attack(adversary: Defended, attempt: Attempt, progress: Progress) -> Report:
         )
     stored = torch.from_numpy(to_uint8(answer)) if options.answers == "images" else answer.float()
     write_release(adversary.private, guess_name(options.label, victim), {options.answers: stored}, {"victim": victim})
-    records = adversary.layout.store.records(victim)
+    read = [victim, *([] if second is None else [second[0]])]
+    records = [(sender, record) for sender in read for record in adversary.layout.store.records(sender)]
     return Report(
         (Measure("rows_attacked", rows),),
-        tuple(shard_crossing("attack", victim, adversary.name, record) for record in records),
+        tuple(shard_crossing("attack", sender, adversary.name, record) for sender, record in records),
         {"knowledge": ", ".join(sorted(needs)), "adversary": classify_adversary(needs)},
     )
 
@@ -193,8 +211,20 @@ def _handed_out_knowledge(adversary: Defended, attempt: Attempt, readers: Sequen
         facts |= _knowledge_of_module(adversary, attempt.victim_defense, state)
     if "candidates" in truth:
         facts["candidates"], facts["candidate_labels"] = truth["candidates"].float() / 255, truth["candidate_labels"]
+    if attempt.ally_defenses:
+        facts["allies"] = tuple(_ally_of(adversary, *ally, truth) for ally in attempt.ally_defenses.items())
+    if "planted" in truth:
+        facts["planted"] = truth["planted"].float() / 255
     if "pairs" in truth:
         published = sum(reader.rows for reader in readers)
         features, labels = read_rows(readers, published - len(truth["pairs"]), published)
         facts["pairs"] = Pairs(features, truth["pairs"].float() / 255, labels)
     return facts
+
+
+def _ally_of(adversary: Defended, name: str, defense: Defense, truth: Mapping[str, Tensor]) -> tuple[Any, ImageSet]:
+    """The module of a colluding entity, features to features, and its images."""
+    begin = f"{ALLIES}{name}."
+    parts = {key.removeprefix(begin): value for key, value in truth.items() if key.startswith(begin)}
+    images, labels = parts.pop("images"), parts.pop("labels")
+    return partial(adversary.defend, adversary.fitted_module(defense, parts)), ImageSet(images.numpy(), labels.numpy())

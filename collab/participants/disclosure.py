@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from collab.metric import MetricName
 from collab.metrics.intervals import quantile_interval
-from collab.metrics.leakage import normalized_leakage
+from collab.metrics.leakage import HIGHER_DISCLOSES, normalized_leakage
 from collab.metrics.perceptual import lpips_distance, pdist
 from collab.metrics.reidentification import IMAGES_AT_ONCE, SMALLEST_GALLERY, cosine_ranks, embed, pixel_ranks
 from collab.metrics.scores import mean_measure
@@ -26,10 +26,6 @@ from collab.types import Measure
 
 Images = Callable[[np.ndarray], Tensor]
 """Images of these rows of a set, [rows, 3, side, side] in [0, 1], on the device."""
-
-
-HIGHER_DISCLOSES = {"ssim_max": True, "pdist": False}
-"""The quantities that leakage is measured by, and whether they rise or fall with disclosure."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +92,12 @@ def measure_disclosure(
     Rows are those of the held-out images, whose `truth` and `labels` [rows] these are. The gallery, and in it the
     images that are looked up, are those of `draw_rows`: all entities are asked about the same.
     """
-    rows = draw_rows(len(labels), seed)[: options.gallery]
+    drawn = draw_rows(len(labels), seed)
+    rows, some = drawn[: options.gallery], np.sort(drawn[: options.images])
     queries, gallery = rows[: options.queries], Gallery(truth(rows), eye.recognizer)
     places, measures, shown, shown_ranks = torch.arange(len(queries), device=labels.device), list[Measure](), [], []
     for suffix, rebuilt in (("_original", original), ("_poisoned", poisoned)):
-        measures += comparison_measures(compare(rebuilt, truth, labels, eye), seed, suffix)
+        measures += comparison_measures(_compare_some(rebuilt, truth, labels, some, eye), seed, suffix)
         ranks = gallery.ranks(rebuilt(queries), places)
         measures += rank_measures(ranks, seed, suffix)
         shown.append(rebuilt(queries[:PICTURES]))
@@ -120,6 +117,12 @@ def measure_disclosure(
         from_poisoned=to_uint8(shown[1]),
     )
     return (*measures, Measure("gallery", len(gallery))), sheet
+
+
+def _compare_some(rebuilt: Images, truth: Images, labels: Tensor, some: np.ndarray, eye: Eye) -> dict[str, Tensor]:
+    """Every metric of `eye` for these rows of a set."""
+    chosen = labels[torch.from_numpy(some).to(labels.device)]
+    return compare(lambda at: rebuilt(some[at]), lambda at: truth(some[at]), chosen, eye)
 
 
 def compare(rebuilt: Images, truth: Images, labels: Tensor, eye: Eye) -> dict[str, Tensor]:

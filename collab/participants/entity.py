@@ -1,6 +1,5 @@
 """What an entity plugin must be: the base class plays the paper's entity, a plugin overrides what differs."""
 
-import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
@@ -24,12 +23,13 @@ from collab.participants.exposure import Published, measure_exposure
 from collab.participants.federation import score_rounds, train_round
 from collab.participants.guarantees import tell_guarantee
 from collab.participants.inference import IDENTIFIER, load_own_numbers, train_identifier
-from collab.participants.layout import load_images, load_numbers, load_people
+from collab.participants.layout import load_images, load_numbers, load_people, name_decider
 from collab.participants.participant import Mixture
 from collab.participants.pool import Pooled, hurts, measure_harm, offer
 from collab.participants.published_images import as_published, image_set
 from collab.participants.publishing import measure_answering, publish_rows
 from collab.participants.start import Start
+from collab.participants.trying import try_reconstructor
 from collab.scenario.base import EntityOptions
 from collab.scenario.federated import Federation
 from collab.scenario.kinds import Plugin
@@ -128,26 +128,36 @@ class Entity(Plugin, Defended):
         """Computes F of the own images once, into the private folder."""
         return Report((Measure("rows", self.write_features(self.private, self.images).rows),))
 
+    def try_reconstructor(self, progress: Progress) -> Report:
+        """Looks what R shows of own plain features, before anything is trained against it (ATTACKS 3.4).
+
+        Raises EntityError for one that is no opponent, where the scenario says that it is refused.
+        """
+        return Report(try_reconstructor(self))
+
     def poison(self, progress: Progress) -> Report:
         """Fits the defense on the own rows and measures on held-out images what it costs and hides (Tables 1 and 2)."""
         stream = self.stream("poison")
         with stream.initialization():
             module = self.new_module()
         private, people = load_numbers(self.private, "private"), load_people(self.private)
+        options = self.scenario.reconstructor
+
+        def another(kind: str) -> nn.Module:
+            return freeze(self.train_reconstructor_of(kind, self.stream(f"reconstruct {kind}"), progress)[0])
+
         view = PrivateView(
             features=self.feed([self.own_features(self.private)], self.defense.batch_size),
             images=self.images,
             task=self.task,
             public=load_images(self.layout.public),
             decider=self.released.decider,
-            reconstructor=self.reconstructor,
+            reconstructor=another(options.kind) if options.by == "own" else self.reconstructor,
             featurizer=self.released.featurizer,
             stream=stream,
             compute=self.compute,
             progress=progress,
-            another=lambda kind: freeze(
-                self.train_reconstructor_of(kind, self.stream(f"reconstruct {kind}"), progress)[0]
-            ),
+            another=another,
             identifier=partial(self._identifier, progress),
             like_decider=lambda outputs: self.new_split(outputs).decider,
             private=None if private is None else torch.from_numpy(private),
@@ -237,8 +247,7 @@ class Entity(Plugin, Defended):
         measures += [Measure(f"rows_from[{peer.sender}]", taken.get(peer.sender, 0)) for peer in offered]
         shards = [*own, *(shard for peer in pool for shard in peer.shards)]
         decider, report = self.refine_on(Mixture(shards, plain, most_rows), row, stream, progress)
-        name = f"decider_{hashlib.sha256(str(row.name).encode()).hexdigest()[:16]}"  # rows may have long names
-        write_release(self.private, name, decider.state_dict(), {"row": str(row.name)})
+        write_release(self.private, name_decider(row), decider.state_dict(), {"row": str(row.name)})
         shutil.rmtree(self.scratch, ignore_errors=True)
         read = (shard_crossing("refine", peer.sender, self.name, record) for peer in offered for record in peer.records)
         why = {f"refused[{peer.sender}]": " ".join(peer.refused)[:1000] for peer in offered if peer.refused}

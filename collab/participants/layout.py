@@ -1,5 +1,6 @@
 """Where things lie in a run directory, and what the decode stage left there."""
 
+import hashlib
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from collab.errors import EntityError
+from collab.scenario.model import Refinement
 from collab.store.private import private_folder
 from collab.store.remote import COPIES, RemoteStore
 from collab.store.shelves import shelf_at, uri_of_run
@@ -54,6 +56,11 @@ class Layout:
     def handed(self, adversary: str) -> Path:
         """What the oracle has handed to an adversary of the truth of others, since its class has it; private to it."""
         return private_folder(self.run / "handed", adversary)
+
+
+def name_decider(row: Refinement) -> str:
+    """Under which name an entity keeps the C that a row has trained; rows may have long names."""
+    return f"decider_{hashlib.sha256(str(row.name).encode()).hexdigest()[:16]}"
 
 
 def map_images(folder: Path) -> np.ndarray:

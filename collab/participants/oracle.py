@@ -1,6 +1,10 @@
 """The simulator's own participant: upper bounds that no real collaboration could compute, and the held-out set."""
 
+from collections.abc import Mapping
+from functools import cached_property
+
 import numpy as np
+from torch import Tensor
 
 from collab.data.subsets import deal_stratified
 from collab.participants.assignment import Assignment
@@ -13,14 +17,25 @@ from collab.store.private import private_folder
 from collab.store.shards import ShardReader
 from collab.training.feeds import ImageSet
 from collab.training.progress import Progress
-from collab.types import Report
+from collab.types import Measure, Report
+
+Beside = tuple[Mapping[str, Tensor], Mapping[str, Mapping[str, Tensor]], tuple[Measure, ...]]
+"""What stands beside an attack: scores of plain features, of each guess, and the measures of the guesses."""
 
 
 class Oracle(Participant):
-    """Holds what no entity may hold, images of all entities, and reads them from the source itself."""
+    """Holds what no entity may hold, images of all entities, and reads them from the source itself.
+
+    `beside` is what stands beside all attacks on so many rows of a victim, computed once in this process.
+    """
 
     assignment: Assignment
     holding: Holding
+
+    @cached_property
+    def beside(self) -> dict[tuple[str, int], Beside]:
+        """By victim and number of rows."""
+        return {}
 
     def refine(self, row: Refinement, most_rows: int, progress: Progress) -> Report:
         """From scratch on a share of all images, or the released C on unpoisoned features of several entities."""

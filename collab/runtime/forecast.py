@@ -20,8 +20,9 @@ FP32 = 1.35
 """How much longer all takes in fp32, on the same core (docs/performance.md)."""
 
 WITHOUT_TRAINING = {
-    "decode", "decode_heldout", "decode_public", "disclose", "featurize", "featurize_heldout", "find_copies",
-    "hand_out", "judge", "measure", "publish", "recognize", "withdraw",
+    "ask_marked", "decode", "decode_heldout", "decode_public", "disclose", "featurize", "featurize_heldout",
+    "find_copies",
+    "hand_out", "judge", "measure", "publish", "recognize", "try_reconstructor", "withdraw",
 }  # fmt: skip
 """Stages that take a moment beside those that train."""
 
@@ -88,6 +89,8 @@ def _count_passes(scenario: Scenario, assignment: Assignment, job: Job) -> tuple
             return epochs * images[job.participant], "poison"
         case "refine":
             return _count_refining(scenario, assignment, job.order.row)
+        case "refine_rest":
+            return _count_refining(scenario, assignment, job.order.rest.row)
     return 0.0, ""
 
 

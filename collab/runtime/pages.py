@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collab.plugins.discovery import INSTALLED, Plugins
+from collab.report.attack_page.exposed import write_exposed
 from collab.report.attack_page.failed import Failure, find_failures, write_own_pages
 from collab.report.attack_page.page import write_audit
 from collab.report.pages.decision import write_decision
@@ -31,7 +32,8 @@ def draw_pages(run: Path, check: LeakCheck) -> Pages:
     """Draws `report.html` and `decision.html` of a run, and `audit.html` where somebody attacked, from its files.
 
     `check` knows what is private in the run. `audit.html` shows true images, for the victims' own eyes; nothing else
-    that is private may stand in it. An entity whose defense failed finds its pictures in its private folder.
+    that is private may stand in it. An entity whose defense failed finds its pictures in its private folder; who was
+    attacked finds there which of its images that hits.
     Raises BoundaryError if something private stands in a page.
     """
     opened = open_run(run)
@@ -39,6 +41,7 @@ def draw_pages(run: Path, check: LeakCheck) -> Pages:
     refuse(check.search_pages([report, decision, *([audit] if audit else [])]), run)
     failures = find_failures(opened)
     write_own_pages(opened, failures)
+    write_exposed(opened)
     return Pages(report, decision, audit, failures)
 
 

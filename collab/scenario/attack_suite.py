@@ -57,6 +57,7 @@ FULL: tuple[dict[str, Any], ...] = (
     {"kind": "matching"},
     {"kind": "matching", "present": 0.1, "name": "matching_tenth"},
     {"kind": "matching", "present": 0.0, "name": "matching_absent"},
+    {"kind": "planted_images"},
     {"kind": "attribute_inference"},
     {"kind": "attribute_inference", "pairs": 100},
     {"kind": "membership_inference"},
@@ -68,7 +69,7 @@ FULL: tuple[dict[str, Any], ...] = (
 SUITES: dict[Depth, tuple[dict[str, Any], ...]] = {"quick": QUICK, "full": FULL}
 
 DISCLOSURE: dict[Depth, dict[str, Any]] = {
-    "quick": {"queries": 200, "gallery": 1000, "recognizer": {"epochs": 5}},
+    "quick": {"images": 1000, "queries": 200, "gallery": 1000, "recognizer": {"epochs": 5}},
     "full": {},
 }
 """How disclosure is measured where the scenario does not say."""

@@ -39,4 +39,21 @@ class Attacking(EntityOptions):
         if nobody := sorted(set(victims) - set(peers)):
             among = f"{', '.join(peers) or 'nobody'}{did_you_mean(nobody[0], peers)}"
             raise ScenarioError(f"nobody else publishes as {', '.join(nobody)}; victims are among {among}")
-        return [(victim, attack) for victim in victims for attack in self.attacks]
+        known = [attack for attack in self.attacks if isinstance(attack, AttackOptions)]  # others: as written
+        if nobody := sorted({other for attack in known for other in _others_of(attack)} - set(peers)):
+            among = f"{', '.join(peers) or 'nobody'}{did_you_mean(nobody[0], peers)}"
+            raise ScenarioError(
+                f"nobody else publishes as {', '.join(nobody)}; second releases and allies are of {among}"
+            )
+        return [
+            (victim, attack)
+            for victim in victims
+            for attack in self.attacks
+            if attack not in known or victim not in _others_of(attack)
+        ]
+
+
+def _others_of(attack: AttackOptions) -> tuple[str, ...]:
+    """Whose second release an attack looks at, and who colludes in it: no victims of it."""
+    second = () if attack.second_release is None else attack.second_release[:1]
+    return (*second, *(() if attack.hand_out is None else attack.hand_out.allies))

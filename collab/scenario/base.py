@@ -173,6 +173,8 @@ class HandOut(Part):
     )
     candidates: int = Field(0, ge=0, description="Images among which those of attacked rows may be.")
     present: float = Field(1.0, ge=0, le=1, description="Share of the attacked rows whose images are among them.")
+    is_planted: bool = Field(False, description="Of pairs the images alone: the adversary has to find their rows.")
+    allies: tuple[Name, ...] = Field((), description="Who collude: the oracle hands out their modules and images.")
     module: bool = Field(False, description="The fitted module of the victim's defense, as if it had been stolen.")
 
 
@@ -235,6 +237,11 @@ class AttackOptions(Part):
     @property
     def hand_out(self) -> HandOut | None:
         """What the oracle is to hand out beforehand."""
+        return None
+
+    @property
+    def second_release(self) -> tuple[str, int] | None:
+        """Whose rows it looks at beside the victim's, and at how many of them; None where it is about one release."""
         return None
 
 

@@ -7,7 +7,7 @@ from collab.meant import did_you_mean
 from collab.scenario.base import long_form
 from collab.scenario.plain_values import Finding, entry, items, names_in, no_such_entity, number_in
 
-NEEDS_NO_IMAGES = ("auditor", "control")
+NEEDS_NO_IMAGES = ("auditor", "control", "republisher")
 """Kinds of entities that do their work without images of their own: they may have neither `share` nor `rows`."""
 
 

@@ -52,6 +52,9 @@ class Disclosure(Part):
     gallery: int = Field(
         2000, ge=1000, le=65_536, description="Most images among which a true one is looked up; at least 1,000 exist."
     )
+    images: int | None = Field(
+        None, ge=16, le=1_000_000, description="Held-out images that are compared, drawn by number; all unless given."
+    )
     recognizer: Recognizer | None = Field(
         Recognizer(), description="The independent network behind recognition, embedding and pdist; null: none."
     )

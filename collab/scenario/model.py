@@ -15,14 +15,13 @@ from collab.scenario.measuring import Disclosure, Exposure, Inference
 from collab.scenario.network import ImageSchedule
 from collab.scenario.partitions import AnyPartition, Iid
 from collab.scenario.parts import (
-    ComputeOptions,
     EntityPart,
     Reconstructor,
     Refine,
     Refinement,
-    Resources,
     StoreOptions,
 )
+from collab.scenario.resources import ComputeOptions, Resources
 from collab.scenario.sources import Data, OwnSource
 
 __all__ = ["EntityPart", "Refinement", "Scenario"]

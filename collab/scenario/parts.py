@@ -10,7 +10,6 @@ from collab.architectures import RECONSTRUCTOR
 from collab.scenario.base import (
     ABOUT_OPTIMIZERS,
     FEATURES_TO_FEATURES,
-    MEMORY,
     ClassName,
     DefenseOptions,
     EntityOptions,
@@ -21,7 +20,6 @@ from collab.scenario.base import (
     RowName,
     Schedule,
     Share,
-    bytes_of,
 )
 from collab.scenario.holding_checks import NEEDS_NO_IMAGES
 from collab.scenario.kinds import validate_defense, validate_kind, validate_options
@@ -41,6 +39,23 @@ class Reconstructor(Schedule):
     epochs: int = Field(5, ge=1, le=10_000, description="Passes over Q; time grows with them.")
     optimizer: OptimizerName = Field("adam", description=ABOUT_OPTIMIZERS)
     learning_rate: float = Field(2e-3, gt=0, description="Its largest value; a loss that is not finite ends the run.")
+    least_ssim: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="What an entity asks of R on its own plain features, which it holds: SSIM. More than a guess by "
+        "class, on slightly changed features too, and at most twice the L1 that is stated, is asked in any case.",
+    )
+    poor: Literal["warn", "refuse"] = Field(
+        "warn",
+        description="What an entity does where R is less: it trains against it all the same, and the report says so "
+        "first and in red, or it refuses and the run ends before anything is trained against R.",
+    )
+    by: Literal["released", "own"] = Field(
+        "released",
+        description="own: each entity trains its module against an R of its own, made of the public images. Tables and "
+        "attacks look through the released one all the same. Time grows by one R for each entity.",
+    )
 
 
 class EntityPart(Part):
@@ -226,6 +241,11 @@ class Refine(Schedule):
     vet: Literal["none", "holdout"] = Field(
         "none", description="holdout: each peer's shard is tried on own held-out images; what hurts is left out."
     )
+    leave_out: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        (),
+        description="Where peers are attacked: plays each row with a pool again without this share of the attacked "
+        "images of each, the most exposed ones. Only a simulator knows which these are.",
+    )
 
 
 _CONTAINER = r"[a-z0-9-]{3,63}@[a-z0-9]{3,24}\.dfs\.core\.windows\.net"
@@ -258,42 +278,3 @@ class StoreOptions(Part):
         "An S3-compatible server is named with `&scheme=http&endpoint_override=HOST:PORT`. Credentials come from the "
         "environment alone. No result depends on it.",
     )
-
-
-class ComputeOptions(Part):
-    """How a GPU computes; a CPU does the same whatever is stated here."""
-
-    determinism: Literal["strict", "fast"] = Field(
-        "strict",
-        description="fast: fp32 products are rounded to TF32 and kernels are chosen by their speed, so that figures "
-        "differ in their last digits, from run to run too. A stage that was played fast is never taken for a strict "
-        "one.",
-    )
-    graphs: Literal["auto", "off"] = Field(
-        "auto",
-        description="auto: steps that are the same work for every batch are recorded and replayed as CUDA graphs. No "
-        "result depends on it.",
-    )
-
-
-class EntityResources(Part):
-    """What each host of an entity takes."""
-
-    cpus: int = Field(1, ge=1, le=1024, description="Threads of a stage; results depend on it in their last bits.")
-    gpus: float = Field(0.0, ge=0, le=64, description="GPUs, a fraction below 1; a machine without one uses the CPU.")
-    gpu_memory: str | None = Field(None, pattern=MEMORY, description="Cap of a process, e.g. 8GiB.")
-
-    @property
-    def gpu_bytes(self) -> int | None:
-        """`gpu_memory` in bytes."""
-        return None if self.gpu_memory is None else bytes_of(self.gpu_memory)
-
-
-class Resources(Part):
-    """What the run takes."""
-
-    workers: int | None = Field(
-        None, ge=1, le=4096, description="Processes that entities share; one each unless given."
-    )
-    entity: EntityResources = Field(EntityResources(), description="What each of these processes takes.")
-    restarts: int = Field(2, ge=0, le=100, description="How often each process may die; its stage goes on from there.")

@@ -1,6 +1,9 @@
 """The rows that are played, stated ones and control rows, and whose every row of results is."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 
 from collab.errors import ScenarioError
 from collab.meant import did_you_mean
@@ -41,6 +44,35 @@ def list_played_rows(scenario: Scenario) -> tuple[Refinement, ...]:
     return (*stated, *own, *plain, *poisoned)
 
 
+@dataclass(frozen=True)
+class Rest:
+    """A row with a pool once more, without a `share` of the attacked images of each peer: the most exposed ones."""
+
+    row: Refinement
+    share: float
+
+    @property
+    def name(self) -> str:
+        """What results call it: `c_without_5_7` of row 7 without five in a hundred."""
+        return f"c_without_{100 * self.share:g}_{self.row.name}"
+
+
+def list_rests(scenario: Scenario) -> tuple[Rest, ...]:
+    """What `refine.leave_out` asks for, of rows that take all of their pool, some of which somebody attacks."""
+    if not scenario.refine.leave_out:
+        return ()
+    publishers, attacked = {entity.name for entity in scenario.entities if entity.options.publishes}, set[str]()
+    for entity in scenario.entities:
+        with suppress(ScenarioError):  # which is told of the entity itself
+            attacked |= {victim for victim, _ in entity.options.attacks_on(sorted(publishers - {entity.name}))}
+    return tuple(
+        Rest(row, share)
+        for row in map(partial(_leave_out_leavers, scenario), range(len(scenario.refinements)))
+        if row.is_refining and attacked & {*row.pool} and (row.vet or scenario.refine.vet) == "none"
+        for share in scenario.refine.leave_out
+    )
+
+
 def find_owners(scenario: Scenario) -> dict[str, tuple[str, ...]]:
     """Every row that results will have, and the entities that have it; none where it is nobody's.
 
@@ -50,6 +82,7 @@ def find_owners(scenario: Scenario) -> dict[str, tuple[str, ...]]:
     of_stages = {name: find(scenario) for name, find in stage_rows.OWNERS.items()}
     owners = {name: entities for name, entities in of_stages.items() if entities is not None}
     owners |= {str(row.name): (row.entity,) if row.entity else () for row in list_played_rows(scenario)}
+    owners |= {rest.name: (str(rest.row.entity),) for rest in list_rests(scenario)}
     return owners | {str(federation.name): federation.entities for federation in scenario.federated}
 
 

@@ -11,6 +11,7 @@ LEFT_OUT_OF_ALL: Final = "left_out_of_all"
 PRETRAIN: Final = "pretrain"
 PUBLIC: Final = "c_public"
 RECONSTRUCTOR: Final = "reconstructor"
+TRIED: Final = "reconstructor_tried"
 RECOGNIZER: Final = "recognizer"
 EMBEDDING: Final = "embedding"
 TABLES_1_2: Final = "tables_1_2"
@@ -66,6 +67,7 @@ OWNERS: Final[Mapping[str, Callable[["Scenario"], Owners]]] = {
     PRETRAIN: _pretraining,
     PUBLIC: lambda scenario: (),
     RECONSTRUCTOR: lambda scenario: None if scenario.federates_only else _leader(scenario),
+    TRIED: lambda scenario: None if scenario.federates_only else _publishers_of_rows(scenario),
     TABLES_1_2: _publishers,
     PUBLISH: _publishers,
     EXPOSURE: lambda scenario: None if scenario.exposure is None else _publishers_of_rows(scenario),

@@ -59,7 +59,10 @@ class Attack(Stage["Entity"]):
             needs = [f"publish {trial.victim}", f"reconstruct {planning.leader}", _own(planning, trial.attacker)]
             needs += [] if trial.rehearsed_on is None else [trial.rehearsal]
             needs += [] if trial.attack.hand_out is None else [trial.name_job("hand out to")]
-            yield make_trial_job(self, trial, trial.name_job("attack"), (number, 2), tuple(needs))
+            second = trial.attack.second_release
+            needs += [] if second is None else [f"publish {second[0]}"]
+            reads = (trial.victim, *(() if second is None else (second[0],)))
+            yield make_trial_job(self, trial, trial.name_job("attack"), (number, 2), tuple(needs), reads=reads)
 
     def key(self, keys: Keys, job: Job) -> str:
         """The attack and its code, what was published, what the adversary has, was given and has rehearsed."""
@@ -70,6 +73,8 @@ class Attack(Stage["Entity"]):
         """Of an adversary's answer."""
         used = [Publish.key_of(keys, trial.victim), *_own_keys(keys, trial)]
         used += [] if trial.attack.hand_out is None else [HandOut.key_of(keys, trial)]
+        second = trial.attack.second_release
+        used += [] if second is None else [Publish.key_of(keys, second[0])]
         used += [] if trial.rehearsed_on is None else [Rehearse.key_of(keys, trial)]
         return keys.make(Attack, trial.attacker, attack_code(keys, trial), used)
 
@@ -82,9 +87,11 @@ def _attempt(trial: Trial, playing: Playing) -> "Attempt":
     from collab.participants.attacking import Attempt
 
     victim, plugins = playing.stated(trial.victim), playing.plugins
+    allies = () if trial.attack.hand_out is None else trial.attack.hand_out.allies
     return Attempt(
         plugins.load("attacks", trial.attack.kind).from_options(trial.attack), trial.attack, trial.victim,
         defense_of(victim, plugins), victim.opens_module, trial.rehearsed_on,
+        {ally: defense_of(playing.stated(ally), plugins) for ally in allies},
     )  # fmt: skip
 
 

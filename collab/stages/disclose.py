@@ -62,4 +62,5 @@ def disclosure_keys(keys: Keys) -> tuple[dict[str, Any], list[str]]:
     disclosure = keys.scenario.disclosure
     if disclosure is None:
         return {}, []
-    return disclosure.model_dump(mode="json", include={"queries", "gallery"}), [Recognize.key_of(keys)]
+    asked = {"queries", "gallery", *(["images"] if disclosure.images is not None else [])}
+    return disclosure.model_dump(mode="json", include=asked), [Recognize.key_of(keys)]

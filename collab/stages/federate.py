@@ -102,5 +102,5 @@ def _round(keys: Keys, federation: Federation, number: int) -> list[str]:
     return [_federated(keys, name, federation, number) for name in sorted(federation.entities)] if number else []
 
 
-_NOT_OF_ROUNDS = ("vet", "epochs", "budget", "repeats")
+_NOT_OF_ROUNDS = ("vet", "epochs", "budget", "repeats", "leave_out")
 """What `refine` says of refining that rounds have no use for."""

@@ -19,7 +19,8 @@ class HandOut(OracleStage):
         """One for each trial of an attack that is given something."""
         for number, trial in enumerate(find_trials(planning)):
             if trial.attack.hand_out is not None:
-                needs = (f"publish {trial.victim}", "decode oracle")
+                allies = (f"publish {ally}" for ally in trial.attack.hand_out.allies)
+                needs = (f"publish {trial.victim}", "decode oracle", *allies)
                 name = trial.name_job("hand out to")
                 yield make_trial_job(self, trial, name, (number, 1), needs, participant=ORACLE)
 
@@ -31,4 +32,10 @@ class HandOut(OracleStage):
     def key_of(keys: Keys, trial: Trial) -> str:
         """Of what an adversary is given."""
         options = {**attack_code(keys, trial), "to": trial.attacker, "of": trial.victim}
-        return keys.make(HandOut, ORACLE, options, [Publish.key_of(keys, trial.victim), decoded(keys, ORACLE)])
+        allies = [] if trial.attack.hand_out is None else trial.attack.hand_out.allies
+        used = [
+            Publish.key_of(keys, trial.victim),
+            decoded(keys, ORACLE),
+            *(Publish.key_of(keys, ally) for ally in allies),
+        ]
+        return keys.make(HandOut, ORACLE, options, used)

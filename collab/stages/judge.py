@@ -10,13 +10,13 @@ from collab.stages.decode import decoded
 from collab.stages.disclose import RECOGNIZE, disclosure_keys
 from collab.stages.keys import Keys
 from collab.stages.publish import Publish
-from collab.stages.trials import find_trials, make_trial_job
+from collab.stages.trials import Trial, find_trials, make_trial_job
 
 
 class Judge(OracleStage):
     """The only place where an attack meets the truth."""
 
-    name, version = "judge", 7
+    name, version = "judge", 8
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for each trial."""
@@ -29,8 +29,15 @@ class Judge(OracleStage):
 
     def key(self, keys: Keys, job: Job) -> str:
         """The answer, what was published, the oracle's images, held-out ones, and who looks at reconstructions."""
+        return self.key_of(keys, job.order)
+
+    @staticmethod
+    def key_of(keys: Keys, trial: Trial) -> str:
+        """Of what was found in an adversary's answer."""
         options, seen = disclosure_keys(keys)
         seen += [decoded(keys, "heldout")]
-        seen += [Calibrate.key_of(keys)] if job.order.attack.answers == "images" else []
-        used = [Attack.key_of(keys, job.order), Publish.key_of(keys, job.order.victim), decoded(keys, ORACLE), *seen]
+        seen += [Calibrate.key_of(keys)] if trial.attack.answers == "images" else []
+        second = trial.attack.second_release
+        seen += [] if second is None else [Publish.key_of(keys, second[0])]
+        used = [Attack.key_of(keys, trial), Publish.key_of(keys, trial.victim), decoded(keys, ORACLE), *seen]
         return keys.make(Judge, ORACLE, options | ({"metrics": keys.metrics} if keys.metrics else {}), used)

@@ -7,7 +7,7 @@ from collab.scenario import stage_rows
 from collab.stages.base import EntityStage, Job, Planning, Urgency
 from collab.stages.featurize import Featurize, FeaturizeHeldout
 from collab.stages.keys import Keys, plain, remember
-from collab.stages.reconstruct import Reconstruct
+from collab.stages.reconstruct import Reconstruct, name_trial
 
 
 class Poison(EntityStage):
@@ -18,7 +18,8 @@ class Poison(EntityStage):
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One of each entity that publishes."""
         for name in planning.publishers:
-            needs = (f"featurize {name}", f"reconstruct {planning.leader}", "featurize heldout")
+            tried = (name_trial(name),) if name in planning.row_publishers else ()
+            needs = (f"featurize {name}", f"reconstruct {planning.leader}", "featurize heldout", *tried)
             labels = ((stage_rows.TABLES_1_2, name),) if name in planning.parties else ()
             yield Job(f"poison {name}", name, self.name, planning.publishing(name, 1), needs, labels)
 
@@ -33,6 +34,8 @@ class Poison(EntityStage):
         }
         if any(defense.hides_people for defense in defenses):
             options["identifier"] = {**plain(keys.scenario.inference), "of": None}
+        if keys.scenario.reconstructor.by == "own":
+            options["reconstructor"] = plain(keys.scenario.reconstructor)
         used = [Featurize.key_of(keys, name), Reconstruct.key_of(keys, keys.leader), FeaturizeHeldout.key_of(keys)]
         return keys.make(Poison, name, options, used)
 

@@ -39,13 +39,7 @@ class Refine(Stage["Entity | Oracle"]):
         for number, row in enumerate(planning.rows):
             if row.is_from_scratch and not is_pretraining(planning.scenario, row):
                 yield self._from_scratch(row, number)
-        from_features = [row for row in planning.rows if not row.is_from_scratch]
-        own = [() if row.own == "none" else (str(row.entity),) for row in from_features]
-        read = (
-            sum(planning.images[name] for name in {*mine, *row.pool, *row.unpoisoned})
-            for mine, row in zip(own, from_features, strict=True)
-        )
-        most = max(read, default=0)
+        from_features, most = [row for row in planning.rows if not row.is_from_scratch], count_most_rows(planning)
         alike: dict[tuple[object, ...], list[Refinement]] = {}
         for row in from_features:
             others = tuple(sorted(row.pool)), tuple(sorted(row.unpoisoned))
@@ -56,7 +50,7 @@ class Refine(Stage["Entity | Oracle"]):
     def key(self, keys: Keys, job: Job) -> str:
         """How is trained, and on what of whom."""
         row, most = job.order.row, job.order.most_rows
-        return _from_scratch(keys, row) if row.is_from_scratch else _from_features(keys, row, most)
+        return _from_scratch(keys, row) if row.is_from_scratch else key_from_features(keys, row, most)
 
     def play(self, player: "Entity | Oracle", job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity, or the oracle."""
@@ -87,9 +81,21 @@ class Refine(Stage["Entity | Oracle"]):
         )  # fmt: skip
 
 
-def _from_features(keys: Keys, row: Refinement, most_rows: int) -> str:
+def count_most_rows(planning: Planning) -> int:
+    """Rows that the largest row of all from features reads."""
+    from_features = [row for row in planning.rows if not row.is_from_scratch]
+    own = [() if row.own == "none" else (str(row.entity),) for row in from_features]
+    read = (
+        sum(planning.images[name] for name in {*mine, *row.pool, *row.unpoisoned})
+        for mine, row in zip(own, from_features, strict=True)
+    )
+    return max(read, default=0)
+
+
+def key_from_features(keys: Keys, row: Refinement, most_rows: int) -> str:
+    """Of a row that trains C further: how it is trained, and on what of whom."""
     entity, options = str(row.entity), plain(keys.scenario.refine)
-    vet, repeats = options.pop("vet"), options.pop("repeats")
+    vet, repeats, _ = (options.pop(name) for name in ("vet", "repeats", "leave_out"))
     asked = {
         "options": options,
         "epochs": row.epochs,

@@ -12,10 +12,20 @@ from collab.errors import ResourceError
 from collab.metrics.intervals import quantile_interval
 from collab.models.recognizer import Recognizer
 from collab.participants.assignment import assign
-from collab.participants.disclosure import Eye, Gallery, compare, comparison_measures, leakage_measures, rank_measures
+from collab.participants.disclosure import (
+    Eye,
+    Gallery,
+    compare,
+    comparison_measures,
+    draw_rows,
+    leakage_measures,
+    measure_disclosure,
+    rank_measures,
+)
 from collab.participants.sources import Sources
 from collab.runtime.plan import make_keys, plan
 from collab.runtime.play import Played, Where, play
+from collab.scenario.measuring import Disclosure
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.stages.keys import Setting
@@ -86,6 +96,23 @@ def test_what_is_compared_piece_by_piece_is_compared_row_by_row() -> None:
     for name, values in found.items():
         assert len(values) == 300
         torch.testing.assert_close(values[order], turned[name], atol=1e-5, rtol=1e-5)
+
+
+def test_a_part_of_the_images_is_compared_as_the_same_images_alone() -> None:
+    images, rebuilt, labels = pictures(1200), pictures(1200, 1), torch.arange(1200) % 3
+    seen, truth, shown = eye(), rows_of(images), rows_of(rebuilt)
+    whole, part = (
+        by_metric(measure_disclosure(shown, shown, truth, labels, seen, Disclosure(images=count, queries=16), 0)[0])
+        for count in (None, 40)
+    )
+    some = np.sort(draw_rows(1200, 0)[:40])
+    alone = compare(shown, truth, labels, seen)
+    for name in ("ssim_max[7]", "pdist", "recognized"):
+        assert (whole[f"{name}_poisoned"].n, part[f"{name}_poisoned"].n) == (1200, 40)
+        assert part[f"{name}_poisoned"].value == pytest.approx(float(alone[name][some].double().mean()), abs=1e-6)
+    ranks = [name for name in whole if name.startswith("rank")]
+    assert ranks
+    assert all(whole[name] == part[name] for name in ranks)  # the gallery is as it was
 
 
 def test_the_recognizer_reads_classes_from_the_mean_of_its_last_stage() -> None:

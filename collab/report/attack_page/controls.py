@@ -45,7 +45,7 @@ def judge_controls(run: Opened) -> list[Control]:
     against the number of attacks (Holm), so that few audits blame one that is innocent.
     """
     controls = [each for each in run.scenario.entities if each.options.is_control]
-    shown = {each.name: str(getattr(each.options, "shows", "")) for each in controls}
+    shown = {each.name: str(shows) for each in controls if (shows := getattr(each.options, "shows", None))}
     if not shown:
         return []
     tried = (attack for each in run.scenario.entities for attack in getattr(each.options, "attacks", ()))

@@ -17,12 +17,21 @@ from collab.results.opened import Opened
 from collab.results.paired import subtract
 from collab.results.results import Results, name_adversary
 from collab.results.table import Result
+from collab.results.trust import Tried
 from collab.results.words import join_names
+from collab.scenario import stage_rows
 from collab.store.pictures import judged_file
 
 WHAT_TO_DO = (
     "Do not publish these features. Train the defense longer or on more images, split the network deeper "
     "(`model.hook`) or take another defense, and run again."
+)
+RECONSTRUCTOR = "reconstructor"
+"""What stands in place of a defense where the released R is what failed."""
+
+OPPONENT = (
+    "A module that fools it is trained against nothing, and looks as if it hid. Train R longer "
+    "(`reconstructor.epochs`), or let each entity train its own (`reconstructor.by: own`)."
 )
 PAGE = "warning.html"
 """The page of pictures of one entity, in the folder that it alone reads: it shows what attacks made of its images."""
@@ -37,26 +46,35 @@ class Failure:
     happened: tuple[str, ...]
 
     @property
+    def is_of_release(self) -> bool:
+        """Whether it is about the R that the entity released, which every module is trained against."""
+        return self.defense == RECONSTRUCTOR
+
+    @property
     def title(self) -> str:
         """What is told first."""
+        if self.is_of_release:
+            return f"The reconstructor that {self.entity} released is no opponent."
         return f"The defense of {self.entity} failed ({self.defense})."
 
     @property
     def page(self) -> str:
-        """Where its pictures are, from the run's folder."""
-        return f"private/{self.entity}/{PAGE}"
+        """Where its pictures are, from the run's folder; empty where there are none."""
+        return "" if self.is_of_release else f"private/{self.entity}/{PAGE}"
 
     @property
     def told(self) -> str:
         """The whole warning as text."""
-        return f"{self.title} {' '.join(self.happened)} {WHAT_TO_DO} Pictures: {self.page}"
+        happened = f"{self.title} {' '.join(self.happened)}"
+        return happened if self.is_of_release else f"{happened} {WHAT_TO_DO} Pictures: {self.page}"
 
 
 def find_failures(run: Opened, cells: Sequence[Cell] | None = None) -> tuple[Failure, ...]:
     """The entities with a defense that does not hide, in the order of the scenario; `cells` of the audit, if at hand.
 
-    A defense failed where the audit calls it broken or leaking, or where the released R rebuilds images from what is
-    published better than the mean image of their class. Neither may be chance: the audit corrects for all its looks at
+    First stands the released R where entities found that it is no opponent. A defense failed where the audit calls it
+    broken or leaking, or where the released R rebuilds images from what is published better than the mean image of
+    their class. Neither may be chance: the audit corrects for all its looks at
     a defense, and here R is corrected for the number of entities (Holm).
     """
     results, protected = Results(run.rows), [each for each in run.scenario.entities if each.protection != "none"]
@@ -64,7 +82,7 @@ def find_failures(run: Opened, cells: Sequence[Cell] | None = None) -> tuple[Fai
     visible = _find_visible([each for each in shown.values() if each is not None])
     names = name_defenses(run.scenario)
     worst = find_worst_by_defense(judge_defenses(judge_attacks(run) if cells is None else cells))
-    failures = []
+    failures = list(_find_poor_reconstructor(run))
     for entity in protected:
         judgment = worst.get(names[entity.name])
         cell = judgment.cell if judgment is not None and entity.name in judgment.cell.victims else None
@@ -101,9 +119,23 @@ def tell_failures_of_cells(count: int, found: Sequence[tuple[str, Failure]]) -> 
         failed.setdefault(failure.title.rstrip("."), []).append((cell, failure))
     return tuple(
         f"{title} in {len(cells)} of {count} cells: {join_names([cell for cell, _ in cells])}. In {cells[0][0]}: "
-        f"{' '.join(cells[0][1].happened)} {WHAT_TO_DO}"
+        f"{' '.join(cells[0][1].happened)}{'' if cells[0][1].is_of_release else f' {WHAT_TO_DO}'}"
         for title, cells in failed.items()
     )
+
+
+def _find_poor_reconstructor(run: Opened) -> Iterator[Failure]:
+    """The released R, where those that were to train against it found that it is no opponent (ATTACKS 3.4)."""
+    scenario, results, found = run.scenario, Results(run.rows), dict[str, list[str]]()
+    for entity in scenario.entities:
+        tried = Tried.of(row for row in results.of(stage_rows.TRIED) if row.entity == entity.name)
+        faults = list(tried.list_faults(scenario.reconstructor.least_ssim)) if tried else []
+        if faults:
+            found[entity.name] = faults
+    if found:
+        first = next(iter(found))
+        happened = f"Tried on own plain features by {join_names(list(found))}; by {first}: {'; '.join(found[first])}."
+        yield Failure(scenario.model.pretrain.leader, RECONSTRUCTOR, (happened, OPPONENT))
 
 
 def _find_visible(shown: Sequence[Disclosure]) -> dict[str, Disclosure]:
@@ -134,7 +166,7 @@ def write_own_pages(run: Opened, failures: Sequence[Failure]) -> list[Path]:
     pages = []
     for failure in failures:
         target = run.folder / failure.page
-        if target.parent.is_dir():
+        if failure.page and target.parent.is_dir():
             sheets = list(_draw_sheets(run, failure.entity))
             page = fill_in(
                 "failed.html", scenario=run.scenario, run=run, failure=failure, sheets=sheets, what_to_do=WHAT_TO_DO

@@ -50,8 +50,7 @@ KNOWS = {
 """Each class of adversaries in words: what it has (docs/threats.md)."""
 
 NEVER_TRIED = (
-    "Adversaries who change what others train: planted images, crafted networks, backdoors.",
-    "Rows that two parties publish of the same image, held against each other.",
+    "A featurizer that is crafted to carry images around the defense.",
     "Whoever holds the machine on which all parties are simulated: there is one trust domain.",
     "Attacks that are not known yet. A defense that was not broken has withstood this suite and no more.",
 )
@@ -110,7 +109,8 @@ def _rule(
     brought = tuple(_as_change(gain) for gain in gains)
     if not entity.options.publishes:
         return Ruling(entity.name, entity.protection, SILENT, "It sends nothing, so it discloses nothing.", ())
-    failure = next((each for each in failures if each.entity == entity.name), None)
+    own = (each for each in failures if each.entity == entity.name and not each.is_of_release)
+    failure = next(own, None)
     defense = name_defenses(run.scenario)[entity.name]
     worst = find_worst(cell for cell in cells if cell.defense == defense and entity.name in cell.victims)
     helped = [gain for gain in gains if gain.change.direction > 0]

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from collab.participants.attacking import STOLEN, divide_rows, guess_name
+from collab.participants.attacking import ALLIES, STOLEN, divide_rows, guess_name
 from collab.participants.oracle import Oracle
 from collab.stages.base import Job, Playing
 from collab.stages.trials import Trial
@@ -23,7 +23,9 @@ def play(oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> R
     if options.pairs:
         rows = oracle.published_rows(trial.victim)
         _, pairs = divide_rows(len(rows), trial.attack)
-        truth["pairs"] = torch.from_numpy(oracle.images_at(rows[len(rows) - pairs :]).images)
+        truth["planted" if options.is_planted else "pairs"] = torch.from_numpy(
+            oracle.images_at(rows[len(rows) - pairs :]).images
+        )
     if options.candidates:
         candidates = oracle.images_at(candidates_of(oracle, trial)[0])
         truth["candidates"] = torch.from_numpy(candidates.images)
@@ -31,15 +33,37 @@ def play(oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> R
     if options.module:
         state, _ = read_release(private_folder(oracle.layout.run, trial.victim), "defense")
         truth |= {f"{STOLEN}{name}": value for name, value in state.items()}
+    for ally in options.allies:
+        given, _ = read_release(private_folder(oracle.layout.run, ally), "defense")
+        held = oracle.images_at(oracle.assignment.entities[ally].rows)
+        whole = {**given, "images": torch.from_numpy(held.images), "labels": torch.from_numpy(np.array(held.labels))}
+        truth |= {f"{ALLIES}{ally}.{name}": value for name, value in whole.items()}
     digest = write_release(
         oracle.layout.handed(trial.attacker), guess_name(trial.attack.label, trial.victim), truth, {}
     )
-    for kind in dict.fromkeys(name.partition(".")[0] for name in truth):
-        parts = [value for name, value in truth.items() if name.partition(".")[0] == kind]
+    for kind in dict.fromkeys(map(_kind_of, truth)):
+        parts = [value for name, value in truth.items() if _kind_of(name) == kind]
         shape = tuple(parts[0].shape) if len(parts) == 1 else (len(parts),)
         size, dtype = sum(part.nbytes for part in parts), str(parts[0].dtype).removeprefix("torch.")
-        sent.append(Crossing("hand_out", trial.victim, trial.attacker, kind, digest, size, dtype, shape))
+        sender = kind.removeprefix(ALLIES) if kind.startswith(ALLIES) else trial.victim
+        sent.append(Crossing("hand_out", sender, trial.attacker, kind.partition(".")[0], digest, size, dtype, shape))
     return Report((), tuple(sent))
+
+
+def _kind_of(name: str) -> str:
+    """What a tensor is part of: `module`, `pairs`, `allies.a2`."""
+    return ".".join(name.split(".")[: 2 if name.startswith(ALLIES) else 1])
+
+
+def places_of(oracle: Oracle, trial: Trial) -> np.ndarray:
+    """Where what is asked for stands, for each attacked row: among candidates, or among rows of another release."""
+    second = trial.attack.second_release
+    if second is None:
+        return candidates_of(oracle, trial)[1]
+    published, others = oracle.published_rows(trial.victim), oracle.published_rows(second[0])[: second[1]]
+    attacked, order = published[: divide_rows(len(published), trial.attack)[0]], np.argsort(others)
+    at = np.minimum(np.searchsorted(others[order], attacked), len(others) - 1)
+    return np.where(others[order][at] == attacked, order[at], -1)
 
 
 def candidates_of(oracle: Oracle, trial: Trial) -> tuple[np.ndarray, np.ndarray]:
