@@ -41,6 +41,7 @@ def inline_svg(figure: Any) -> str:
     target = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "collab", "svg.fonttype": "none"}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph .* missing from")  # the reader's fonts draw the text, not these
+        warnings.filterwarnings("ignore", r"Creating legend with loc")  # slow is the machine, not the figure
         figure.savefig(target, format="svg", metadata={"Date": None}, transparent=True)
     text = target.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
