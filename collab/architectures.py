@@ -202,6 +202,9 @@ ARCHITECTURES = {
     "swin_t": _swin((2, 2, 6, 2), published="swin_t-704ceda3.pth"),
     "swin_s": _swin((2, 2, 18, 2), published="swin_s-5e29d889.pth"),
     "swin_b": _swin((2, 2, 18, 2), published="swin_b-68c6b09e.pth"),
+    "swin_v2_t": _swin((2, 2, 6, 2), published="swin_v2_t-b137f0e2.pth"),
+    "swin_v2_s": _swin((2, 2, 18, 2), published="swin_v2_s-637d8ceb.pth"),
+    "swin_v2_b": _swin((2, 2, 18, 2), published="swin_v2_b-781e5279.pth"),
     **dict(_transformers_of_timm()),
     **dict(_stages_of_timm()),
 }

@@ -10,6 +10,7 @@ from collab.cli_advise import advise
 from collab.cli_check_data import check_data
 from collab.cli_export import export
 from collab.cli_init import init
+from collab.cli_papers import papers
 from collab.cli_play import demo, run, sweep
 from collab.cli_plugins import new, plugins_app, schema
 from collab.cli_process import Interruption, open_streams
@@ -25,7 +26,7 @@ BEGIN, PLAY, LOOK, EXTEND = "Begin", "Play", "Look at what was played", "Extend"
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 for panel, commands in (
     (BEGIN, (demo, init, check_data, validate)),
-    (PLAY, (run, sweep, watch, advise)),
+    (PLAY, (run, sweep, papers, watch, advise)),
     (LOOK, (report, export)),
     (EXTEND, (new, schema)),
 ):

@@ -50,6 +50,7 @@ LONG = [
     "defenses/test_chain.py",
     "entities/test_kinds.py",
     "front/test_examples.py",
+    "front/test_replays.py",
     "front/test_run.py",
     "front/test_sweep.py",
     "models/test_backbones.py",

@@ -368,3 +368,17 @@ class Thumbnail(AttackOptions):
 
     kind: Literal["thumbnail"] = Field(description=ALONE)
     regions: int = Field(4, ge=1, le=256, description="Along a side; shuffling inside finer regions shows more.")
+
+
+class Jigsaw(AttackOptions):
+    """Of how many fields."""
+
+    kind: Literal["jigsaw"] = Field(description=ALONE)
+    regions: int = Field(4, ge=1, le=256, description="Along a side: fields that were shuffled by themselves.")
+
+
+class Unshuffler(Inversion):
+    """How its network is trained."""
+
+    kind: Literal["unshuffler"] = Field(description=ALONE)
+    width: int = Field(32, ge=4, le=256, description="Channels of its first level; time grows with their square.")

@@ -146,11 +146,16 @@ def draw_labels(seed: int, split: str, rows: Int64[np.ndarray, " rows"], classes
     return orders[np.searchsorted(runs, rows // classes), rows % classes].astype(np.int64)
 
 
-def draw_traits(species: Species, seed: int, split: str, rows: Int64[np.ndarray, " rows"]) -> Traits:
-    """Everything that decides the pictures of `rows`; an individual keeps its body, an image has its pose and scene."""
+def draw_traits(
+    species: Species, seed: int, split: str, rows: Int64[np.ndarray, " rows"], of_each: int = IMAGES_PER_INDIVIDUAL
+) -> Traits:
+    """Everything that decides the pictures of `rows`; an individual keeps its body, an image has its pose and scene.
+
+    `of_each` images in a row of the same species show one individual.
+    """
     classes = len(species.hue)
     label = draw_labels(seed, split, rows, classes)
-    individual = label + classes * (rows // classes // IMAGES_PER_INDIVIDUAL)
+    individual = label + classes * (rows // classes // of_each)
     stream = Stream(seed, "creatures", "data")
     traits: Traits = {"individual": individual}
     _draw_body(traits, species, label, Draws(stream.integer(f"individual/{split}"), individual))

@@ -8,7 +8,15 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt8
 
 from collab.data.creature_drawing import DRAWING, draw
-from collab.data.creature_traits import ATTRIBUTES, Species, Traits, draw_labels, draw_traits, read_attributes
+from collab.data.creature_traits import (
+    ATTRIBUTES,
+    IMAGES_PER_INDIVIDUAL,
+    Species,
+    Traits,
+    draw_labels,
+    draw_traits,
+    read_attributes,
+)
 from collab.data.source import BLOCK, Source, Split
 
 
@@ -21,8 +29,17 @@ class Creatures(Source):
 
     attribute_names = ATTRIBUTES
 
-    def __init__(self, *, image_size: int, seed: int, classes: int = 20, train: int = 12000, test: int = 2000) -> None:
-        self._side, self._seed = image_size, seed
+    def __init__(
+        self,
+        *,
+        image_size: int,
+        seed: int,
+        classes: int = 20,
+        train: int = 12000,
+        test: int = 2000,
+        images_of_each: int = IMAGES_PER_INDIVIDUAL,
+    ) -> None:
+        self._side, self._seed, self._of_each = image_size, seed, images_of_each
         self._sizes = {"train": train, "test": test}
         self._species = Species.draw(seed, classes)
         self.classes = tuple(f"species_{number:02d}" for number in range(classes))
@@ -37,7 +54,7 @@ class Creatures(Source):
             yield draw(self._traits(split, rows[start : start + BLOCK]), self._side)
 
     def identities(self, split: Split, rows: np.ndarray) -> Int64[np.ndarray, " rows"]:
-        """The individual of each of `rows`; one has up to 8 images."""
+        """The individual of each of `rows`; one has up to `images_of_each` images."""
         return self._traits(split, rows)["individual"]
 
     def attributes(self, split: Split, rows: np.ndarray) -> Bool[np.ndarray, "rows 40"]:
@@ -52,7 +69,9 @@ class Creatures(Source):
     def digest(self) -> str:
         """Identity of the pictures: options, seed, and the version of the drawing."""
         parts = ["creatures", DRAWING, self._side, self._seed, len(self.classes), self._sizes]
+        if self._of_each != IMAGES_PER_INDIVIDUAL:  # told where it is stated, so that older digests hold
+            parts.append({"images_of_each": self._of_each})
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def _traits(self, split: Split, rows: np.ndarray) -> Traits:
-        return draw_traits(self._species, self._seed, split, np.asarray(rows, dtype=np.int64))
+        return draw_traits(self._species, self._seed, split, np.asarray(rows, dtype=np.int64), self._of_each)

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from collab.front.frames import to_frame
+from collab.results.figure import Figure
 from collab.runtime.sweep import Failure, Swept
 from collab.store.tables import open_table
 from collab.verdicts import verdicts
@@ -55,6 +56,15 @@ class Sweep:
     def means(self) -> Any:
         """Means over seeds, a row for each number at each point: means.parquet, as a DataFrame."""
         return to_frame(open_table(self.folder / "means.parquet", what="the means"))
+
+    def list_means(self) -> list[tuple[str, str, Figure]]:
+        """Row, metric and mean over seeds of every number that no attack made, at each point."""
+        means = open_table(self.folder / "means.parquet", what="the means").to_pylist()
+        return [
+            (each["row"], each["metric"], Figure(each["mean"], each["low"], each["high"], each["seeds"]))
+            for each in means
+            if each["attack"] is None and each["mean"] is not None
+        ]
 
     @property
     def failures(self) -> tuple[Failure, ...]:

@@ -15,12 +15,16 @@ from collab.scenario.kinds import AnyAttack
 class Attacking(EntityOptions):
     """What it tries, and on whom."""
 
-    says_what_is_played: ClassVar[frozenset[str]] = frozenset({"attacks", "victims"})
+    says_what_is_played: ClassVar[frozenset[str]] = frozenset({"attacks", "victims", "best_of"})
 
     attacks: tuple[AnyAttack, ...] = Field(
         ("straw_man",), validate_default=True, description="Attack plugins, by name or as mappings."
     )
     victims: tuple[Name, ...] | None = Field(None, description="Whom it attacks; all who publish unless given.")
+
+    best_of: bool = Field(
+        False, description="Also score the best that its attacks rebuilt of each image, as if it knew which that is."
+    )
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:

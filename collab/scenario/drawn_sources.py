@@ -17,6 +17,7 @@ class Creatures(Data):
     classes: int = Field(20, ge=4, le=1000, description="Species.")
     train: int = Field(12_000, ge=8, description="Training images of all species; drawing them takes time.")
     test: int = Field(2_000, ge=4, description="Test images of all species.")
+    images_of_each: int = Field(8, ge=1, le=10_000, description="Images of one individual, at most.")
 
 
 DRAWN_SOURCES = list_parts(__name__)

@@ -19,10 +19,11 @@ class ImageSchedule(Schedule):
     epochs: int = Field(30, ge=1, le=10_000, description="Passes over the images; time grows with them.")
     weight_decay: float = Field(5e-4, ge=0, description="L2 penalty (adamw: decoupled).")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the target spread over all classes.")
-    augment: bool | Literal["resized_crop"] = Field(
+    augment: bool | Literal["resized_crop", "mirror"] = Field(
         True,
         description="Random shifts by up to an eighth of the side, and mirroring; resized_crop: random parts of 8 to "
-        "100 % of the image, enlarged, and mirroring, as is usual for ImageNet.",
+        "100 % of the image, enlarged, and mirroring, as is usual for ImageNet; mirror: mirroring alone, which keeps a "
+        "grid of shuffled fields where it is.",
     )
 
 

@@ -91,6 +91,11 @@ def judged_file(attacker: str, attack: str, victim: str) -> str:
     return f"judged_{hashlib.sha256(f'{attacker} {attack} {victim}'.encode()).hexdigest()[:16]}.npy"
 
 
+def compared_file(attacker: str, victim: str) -> str:
+    """The file there with true images of a victim above what each attack of an adversary rebuilt of them: a PNG."""
+    return f"compared_{attacker}_{victim}.png"
+
+
 def write_pictures(folder: Path, pictures: Pictures | Sheet | Exhibit, name: str = "") -> Placed:
     """Puts them into `folder` as the file of their kind, or as `name`; equal pictures give equal bytes."""
     arrays = {part: np.asarray(value) for part, value in asdict(pictures).items()}

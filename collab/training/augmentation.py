@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 CROP: Final = "resized_crop"
+MIRROR: Final = "mirror"
 
 LEAST_AREA, MOST_RATIO, TRIES = 0.08, 4 / 3, 10
 """Of a crop: its share of the image, its width by its height (or the other way), and how often one is drawn until it
@@ -40,6 +41,11 @@ def draw_shifts(count: int, height: int, generator: torch.Generator) -> Tensor:
     top, left = (torch.randint(0, 2 * (height // 8) + 1, (count, 1), generator=generator) for _ in range(2))
     is_mirrored = torch.rand(count, 1, generator=generator) < 0.5
     return torch.cat((top, left, is_mirrored.long()), 1)
+
+
+def draw_mirrors(count: int, height: int, generator: torch.Generator) -> Tensor:
+    """The same for images that stay where they are, half of them mirrored: a grid of fields stays a grid."""
+    return draw_shifts(count, height, generator) * torch.tensor([0, 0, 1]) + torch.tensor([1, 1, 0]) * (height // 8)
 
 
 def draw_crops(count: int, side: int, generator: torch.Generator) -> Tensor:

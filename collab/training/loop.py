@@ -36,7 +36,7 @@ class Recipe:
     weight_decay: float = 0.0
     schedule: Literal["cosine", "one_cycle", "constant"] = "cosine"
     label_smoothing: float = 0.0
-    augment: bool | Literal["resized_crop"] = False
+    augment: bool | Literal["resized_crop", "mirror"] = False
     epochs_before: int = 0
     epochs_in_all: int | None = None
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from collab.seeding import Stream
-from collab.training.augmentation import CROP, cropped, draw_crops, draw_shifts, shifted
+from collab.training.augmentation import CROP, MIRROR, cropped, draw_crops, draw_mirrors, draw_shifts, shifted
 from collab.training.columns import Column, send_parts
 from collab.training.feeds import FeatureFeed, ImageSet, Pictures, as_pictures, even_batches, numbered_batches, steps_in
 from collab.training.graphs import can_replay
@@ -44,7 +44,7 @@ def train_classifier(
     def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         dealt = list(numbered_batches(len(images), recipe.batch_size, generator, compute.device))
         height = images.images.shape[2]
-        draw = draw_crops if recipe.augment == CROP else draw_shifts
+        draw = {CROP: draw_crops, MIRROR: draw_mirrors}.get(str(recipe.augment), draw_shifts)
         drawn: Iterable[Tensor] = (draw(len(numbers), height, generator) for numbers in dealt)
         if spoil is None:  # else its draws lie between those of the batches
             drawn = send_parts(list(drawn), compute.device) if recipe.augment else ()

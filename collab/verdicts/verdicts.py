@@ -40,6 +40,8 @@ class Verdict:
     has_failed: bool
     is_points: bool
     is_undecided: bool = False
+    is_outside: bool = False
+    """The number itself, whatever its interval, lies where it is not expected."""
 
     @classmethod
     def of(cls, source: str, claim: str, sentence: str, made: Comparison) -> "Verdict":
@@ -50,6 +52,7 @@ class Verdict:
             source, claim, sentence, made.expected, made.paper, value, low, high, n, seed,
             verdict=made.verdict, has_failed=made.has_failed, is_points=made.is_points,
             is_undecided=made.verdict == UNDECIDED,
+            is_outside=found is not None and made.region.distance(found.value) > 0,
         )  # fmt: skip
 
     def known_against(self) -> "Verdict":

@@ -79,3 +79,17 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
     asked = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
     assert int(asked) < 2000
+
+
+def test_as_many_images_as_are_asked_for_show_one_individual_and_the_default_draws_what_it_always_drew() -> None:
+    plain, few = (
+        Creatures(image_size=16, seed=3, classes=4, train=192, test=8, **more) for more in ({}, {"images_of_each": 24})
+    )
+    assert plain.digest() == Creatures(image_size=16, seed=3, classes=4, train=192, test=8, images_of_each=8).digest()
+    assert plain.digest() != few.digest()
+    rows = np.arange(192)
+    for source, individuals in ((plain, 24), (few, 8)):
+        _, counts = np.unique(source.identities("train", rows), return_counts=True)
+        assert counts.tolist() == [192 // individuals] * individuals
+    assert np.array_equal(plain.labels("train"), few.labels("train"))
+    assert np.array_equal(plain.pose("train", rows), few.pose("train", rows))  # an image keeps its pose

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models import SwinTransformer, VisionTransformer
+from torchvision.models.swin_transformer import PatchMergingV2, SwinTransformerBlockV2
 
 from collab.architectures import ARCHITECTURES, Architecture
 from collab.errors import ScenarioError
@@ -22,8 +23,9 @@ from collab.models.transformers import pieces_of_swin, pieces_of_vit
 
 TRANSFORMERS = {name: kind for name, kind in ARCHITECTURES.items() if kind.layout != "maps"}
 ONE_OF_A_FAMILY = [
-    "vit6_small", "vit_b_32", "vit_l_16", "swin_t", "swin_s", "timm:vit_tiny_patch16_224", "timm:vit_large_patch16_224",
-    "timm:deit_tiny_patch16_224", "timm:vit_small_patch14_dinov2", "timm:vit_small_patch14_reg4_dinov2",
+    "vit6_small", "vit_b_32", "vit_l_16", "swin_t", "swin_s", "swin_v2_s", "timm:vit_tiny_patch16_224",
+    "timm:vit_large_patch16_224", "timm:deit_tiny_patch16_224",
+    "timm:vit_small_patch14_dinov2", "timm:vit_small_patch14_reg4_dinov2",
     "timm:vit_base_patch32_clip_224", "timm:vit_base_patch32_clip_quickgelu_224", "timm:vit_large_patch14_clip_224",
 ]  # fmt: skip
 """One size of each, and a second one where it differs in more than its widths."""
@@ -45,6 +47,13 @@ SMALL: dict[str, tuple[Build, Callable[[Any], dict[str, nn.Module]], Architectur
     "torchvision's Swin": (
         partial(SwinTransformer, [2, 2], 8, [2, 1, 2], [2, 2, 2], [4, 4], num_classes=5),
         pieces_of_swin, TRANSFORMERS["swin_t"],
+    ),
+    "torchvision's Swin, second version": (
+        partial(
+            SwinTransformer, [2, 2], 8, [2, 1, 2], [2, 2, 2], [4, 4], num_classes=5,
+            block=SwinTransformerBlockV2, downsample_layer=PatchMergingV2,
+        ),
+        pieces_of_swin, TRANSFORMERS["swin_v2_s"],
     ),
     "timm's ViT": (timm_vit, pieces_of_timm_vit, TRANSFORMERS["timm:vit_base_patch16_224"]),
     "DINOv2 with registers": (
@@ -162,7 +171,7 @@ def test_some_rows_of_the_table_literally() -> None:
         assert not is_rectified(backbone, hook)
 
 
-@pytest.mark.parametrize("backbone", ["vit_b_16", "swin_t"])
+@pytest.mark.parametrize("backbone", ["vit_b_16", "swin_t", "swin_v2_s"])
 def test_every_tensor_of_torchvisions_has_its_name(backbone: str) -> None:
     from torchvision.models import get_model
 

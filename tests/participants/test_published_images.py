@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from collab.attacks.base import Knowledge
 from collab.attacks.histogram_matching import sorted_values
@@ -13,6 +14,8 @@ from collab.attacks.thumbnail import thumbnail
 from collab.defenses.mixing import Mixer
 from collab.errors import EntityError, ScenarioError
 from collab.metrics.vfe import visual_feature_entropy
+from collab.metrics.visual import ssim
+from collab.participants.attacking import guess_name
 from collab.participants.participant import Participant
 from collab.participants.pool import offer
 from collab.participants.published_images import LEVELS, as_published, read_images
@@ -45,7 +48,14 @@ entities:
     defense: none
     options:
       victims: [mixed]
-      attacks: [thumbnail, histogram_matching, straw_man, {kind: leaked_module, epochs: 1}]
+      attacks:
+        - thumbnail
+        - histogram_matching
+        - straw_man
+        - jigsaw
+        - {kind: leaked_module, epochs: 1}
+        - {kind: unshuffler, epochs: 2, width: 8}
+      best_of: true
 refine: {epochs: 1}
 controls: false
 refinements:
@@ -178,6 +188,31 @@ def test_the_thumbnail_needs_no_attack_and_histograms_name_the_image(once: Playe
     assert value(once, "by spy", "mixed", "ssim[7]", "histogram_matching") == pytest.approx(1.0, abs=1e-3)
     prior = value(once, "by spy", "mixed", "ssim[7]_prior_class_mean", "thumbnail")
     assert value(once, "by spy", "mixed", "ssim[7]", "thumbnail") > prior
+
+
+def test_who_takes_the_best_of_all_answers_to_each_image_is_no_worse_than_any(once: Played) -> None:
+    found = {row.attack: row.value for row in once.rows if (row.row, row.metric) == ("by spy", "ssim_max[7]")}
+    assert {"jigsaw", "unshuffler"} < set(found)
+    assert found["best_of"] >= max(score for attack, score in found.items() if attack != "best_of")
+    sheet = Image.open(once.run / "private" / "oracle" / "compared_spy_mixed.png")
+    assert sheet.size == (2 + 8 * 18, 2 + 7 * 18)  # eight images of 16 pixels, the true ones above six answers
+    assert np.asarray(sheet).std() > 20
+
+
+def test_what_is_best_of_each_image_is_what_its_answers_say(once: Played) -> None:
+    """From what the spy answered, without the stage."""
+    _, own = published(once, "mixed")
+    scores = []
+    for attack in ("thumbnail", "histogram_matching", "straw_man", "jigsaw", "leaked_module", "unshuffler"):
+        answer, _ = read_release(once.run / "private" / "spy", guess_name(attack, "mixed"))
+        scores.append(
+            [
+                float(ssim(image[None].float() / 255, true[None]))
+                for image, true in zip(answer["images"], own, strict=True)
+            ]
+        )
+    expected = np.max(scores, axis=0).mean()
+    assert value(once, "by spy", "mixed", "ssim[7]", "best_of") == pytest.approx(expected, abs=1e-4)
 
 
 def test_thumbnails_are_means_of_fields() -> None:

@@ -1,8 +1,12 @@
+"""The set-up at the paper's size, on small trees of ImageNet's layout: played with 4 classes, dealt with all 1,000."""
+
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from collab.cli_validate import validate
 from collab.runtime.play import Where, play
 from collab.scenario.reader import read_scenario
 from tests.places import SCENARIOS
@@ -33,3 +37,20 @@ def test_the_set_up_of_the_paper_runs_on_a_small_tree_of_its_layout(tmp_path: Pa
     published = [row for row in played.rows if row.metric == "bytes_published"]
     assert published
     assert all(row.value and row.value > 2 * 2 * 1024 * 14 * 14 for row in published)  # 2 rows of float16 features
+
+
+@pytest.mark.slow
+def test_a_tree_of_all_classes_is_dealt_as_the_paper_deals_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """1,000 classes of 100 training images and 10 others, every file a link to one: labels are read, no pixels."""
+    (tmp_path / "one.JPEG").write_bytes(b"")
+    for split, count in (("train", 100), ("val", 10)):
+        for number in range(1000):
+            folder = tmp_path / "tree" / split / f"n{number:08d}"
+            folder.mkdir(parents=True)
+            for index in range(count):
+                (folder / f"{index}.JPEG").hardlink_to(tmp_path / "one.JPEG")
+    validate(FILE, overrides=[f"data.root={tmp_path / 'tree'}"])
+    told = capsys.readouterr().out
+    assert "images: a1 5000, a2 5000, a3 5000, a4 500; held out 5000, public 50000" in told

@@ -36,7 +36,11 @@ FAULTS = {
     "boolean as number": ("epochs: 2", "@epochs: true", "must be a whole number (got true)"),
     "null": ("epochs: 2", "@epochs:", "must be a whole number (got null)"),
     "no is a word": ("name: small", "name: small\n@controls: no", "must be true or false (got 'no')"),
-    "on is a word": ("epochs: 2", "@augment: on", "must be true or false, or must be resized_crop (got 'on')"),
+    "on is a word": (
+        "epochs: 2",
+        "@augment: on",
+        "must be true or false, or must be one of resized_crop, mirror (got 'on')",
+    ),
     "12:30 is a word": ("name: small", "name: small\n@seed: 12:30", "must be a whole number (got '12:30')"),
     "a date is a word": ("name: small", "name: small\n@seed: 2020-01-01", "must be a whole number (got '2020-01-01')"),
     "0x10 is a word": ("name: small", "name: small\n@seed: 0x10", "must be a whole number (got '0x10')"),

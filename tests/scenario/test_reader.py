@@ -212,7 +212,8 @@ def test_a_scenario_is_immutable(scenario_file: Write) -> None:
 
 
 def test_source_options_are_what_the_source_takes_besides_the_common_ones(scenario_file: Write, tmp_path: Path) -> None:
-    assert read_scenario(scenario_file()).scenario.data.source_options() == {"classes": 6, "train": 12000, "test": 2000}
+    asked = {"classes": 6, "train": 12000, "test": 2000, "images_of_each": 8}
+    assert read_scenario(scenario_file()).scenario.data.source_options() == asked
     data = f"data={{source: parquet, root: {tmp_path}, label: class, public_images: 9}}"
     assert read_scenario(scenario_file(), [data]).scenario.data.source_options() == {
         "root": str(tmp_path),

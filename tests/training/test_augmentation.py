@@ -4,7 +4,7 @@ import torch
 from torchvision import transforms
 from torchvision.transforms import functional
 
-from collab.training.augmentation import cropped, draw_crops, shift_and_flip
+from collab.training.augmentation import cropped, draw_crops, draw_mirrors, shift_and_flip, shifted
 
 
 def test_shifts_and_mirrors_are_those_of_a_slow_loop() -> None:
@@ -20,6 +20,15 @@ def test_shifts_and_mirrors_are_those_of_a_slow_loop() -> None:
         expected.append(cut.flip(2) if mirrored[number] else cut)
     assert mirrored.any()
     assert torch.equal(shift_and_flip(images, torch.Generator().manual_seed(5))[0], torch.stack(expected))
+
+
+def test_mirrors_leave_images_where_they_are() -> None:
+    images = torch.rand(40, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    drawn = draw_mirrors(40, 16, torch.Generator().manual_seed(2))
+    is_mirrored = drawn[:, 2] > 0
+    assert 5 < int(is_mirrored.sum()) < 35
+    expected = torch.where(is_mirrored[:, None, None, None], images.flip(3), images)
+    assert torch.equal(shifted(images, drawn), expected)
 
 
 def test_crops_are_those_of_torchvision() -> None:

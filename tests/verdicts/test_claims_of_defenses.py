@@ -155,3 +155,23 @@ def test_a_combination_adds_what_is_known_of_its_terms() -> None:
     turned = combine([(-1.0, lopsided)])
     assert turned is not None
     assert (turned.low, turned.high) == pytest.approx((-0.8, -0.4))
+
+
+def shuffled(**noise: float) -> list[Result]:
+    """Three shuffled sets of entropies 7, 8 and 9, and noisy ones of `noise`; shuffled ones are read better."""
+    entropies = {"m12": 7.0, "m15": 8.0, "m20": 9.0, **noise}
+    rows = [row("tables_1_2", name, "vfe[8]_published", each, defense="any") for name, each in entropies.items()]
+    rows += [row("tables_1_2", name, "vfe[8]_original", 5.0, defense="any") for name in entropies]
+    return rows + [
+        row(name, name, "top1_published", 0.4 if name[0] == "m" else 0.3, defense="any") for name in entropies
+    ]
+
+
+def test_shuffled_images_compare_with_noise_of_the_entropy_that_was_reached_not_of_the_one_that_was_wanted() -> None:
+    scenario = read("visualmixer", "expect.against=[]")
+    found = only(judge(scenario, shuffled(n12=7.2, n15=8.1, n20=12.0)), "vm_headline")
+    lines = {expected: verdict for (claim, expected), verdict in found.items() if claim == "shuffling keeps more"}
+    assert lines["m12 above n12"] == lines["m15 above n15"] == "holds"
+    assert lines["m20 above n15"].startswith("not comparable: n15 is the nearest, and m20 has +11 % of its visual")
+    swapped = only(judge(scenario, shuffled(n12=8.1, n15=7.2, n20=9.0)), "vm_headline")
+    assert {"m12 above n15", "m15 above n12", "m20 above n20"} < {expected for _, expected in swapped}

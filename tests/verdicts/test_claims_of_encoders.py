@@ -7,7 +7,8 @@ from collab.results.table import Result
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
 from collab.verdicts.evidence import Evidence
-from collab.verdicts.papers.adversarial_representations import find_partners
+from collab.verdicts.judging import NOT_BELOW, Comparison, Found
+from collab.verdicts.papers.adversarial_representations import allow_one_inversion, find_partners
 from collab.verdicts.sweeps import judge_sweep
 from collab.verdicts.verdicts import Verdict, judge
 from tests.places import SCENARIOS
@@ -163,6 +164,19 @@ def test_table_2_falls_from_weight_to_weight(worse: str | None) -> None:
     found = judge(read("apt_table_2"), rows)
     assert failing(found) == expected
     assert len(claimed(found)) == 18
+
+
+@pytest.mark.parametrize(
+    ("falls", "half", "verdicts"),
+    [
+        ((0.1, -0.05, 0.1), 0.06, ["holds", "holds", "holds"]),
+        ((0.1, -0.05, -0.05), 0.06, ["holds", "undecided", "undecided"]),  # two
+        ((0.1, -0.05, 0.1), 0.01, ["holds", "off by 0.04", "holds"]),  # beyond its interval
+    ],
+)
+def test_one_step_may_rise_inside_its_interval(falls: tuple[float, ...], half: float, verdicts: list[str]) -> None:
+    steps = [Comparison("step", NOT_BELOW, Found(fall, fall - half, fall + half, 1000)) for fall in falls]
+    assert [each.verdict for each in allow_one_inversion(steps)] == verdicts
 
 
 def test_table_3_falls_from_layer_to_layer() -> None:

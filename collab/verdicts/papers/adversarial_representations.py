@@ -4,6 +4,7 @@ Tables 1 and 2 take one run, Table 3 a sweep over layers.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from collab.defenses.options import Adversarial
@@ -85,13 +86,29 @@ def neighbors_forget_other_attributes(evidence: Evidence) -> Iterator[Comparison
     '"the model becomes more privacy-protecting [...] at the cost of decreased utility"',
 )
 def more_weight_trades_utility_for_privacy(evidence: Evidence) -> Iterator[Comparison]:
-    """APT Table 2: MCC and similarities fall with the weight of the perceptual distance; an interval may reach over."""
+    """APT Table 2: MCC and similarities fall with the weight of the perceptual distance; each may rise in one step."""
     places = [("tables_1_2", "mcc_poisoned"), *(("exposure", metric) for metric in name_similarities(evidence))]
     weights = sorted((defense.perceptual_weight, name) for name, defense in find_weighted(evidence).items())
     for row, metric in places:
-        for (_, first), (_, second) in pairwise(weights):
-            keys = (row, first, metric), (row, second, metric)
-            yield evidence.compare(f"{metric}: {second} not above {first}", *keys, NOT_BELOW, is_points=False)
+        steps = [
+            evidence.compare(
+                f"{metric}: {second} not above {first}", (row, first, metric), (row, second, metric), NOT_BELOW,
+                is_points=False,
+            )
+            for (_, first), (_, second) in pairwise(weights)
+        ]  # fmt: skip
+        yield from allow_one_inversion(steps)
+
+
+def allow_one_inversion(steps: Sequence[Comparison]) -> Iterator[Comparison]:
+    """The steps, but one that rises inside its interval, where it is the only one that rises (SCIENCE 3)."""
+    rising = [each for each in steps if each.found is not None and each.region.distance(each.found.value) > 0]
+    for each in steps:
+        is_inside = each.found is not None and each.found.high >= each.region.low
+        if len(rising) == 1 and each is rising[0] and is_inside:
+            yield replace(each, expected=f"{each.expected}, but for one inversion inside its interval", region=Region())
+        else:
+            yield each
 
 
 @claim("deeper layers show less", "Table 3: .98, .95, .74, .64, .55, .54")
