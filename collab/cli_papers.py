@@ -37,7 +37,9 @@ def papers(
 
     picked = replays.pick(names or (), replays.list_replays())
     if not check:
-        print(json_text([asdict(each) for each in picked])) if as_json else print_tables([replays.tabulate(picked)])
+        print(json_text([asdict(each) for each in picked])) if as_json else print_tables(
+            [replays.tabulate_in_short(picked)]
+        )
         return
     options: dict[str, Any] = {"out": out, "backend": backend, "device": device}
     where = None if root is None else str(root.resolve())

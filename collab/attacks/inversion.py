@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from collab.attacks.base import Attack, Compute, Knowledge, Map, Progress, Stream
+from collab.models.layers import Residual, convolution
 from collab.models.reconstructors import build_reconstructor
 from collab.training.feeds import ImageSet, even_batches, steps_in
 from collab.training.loop import Recipe, minimize
@@ -38,6 +39,31 @@ class FreshReconstructor(Attack):
             stream=stream, compute=compute, progress=progress,
         )  # fmt: skip
         return outputs_of(learner, known.features, compute)
+
+
+class Mended(nn.Module):
+    """R behind two residual blocks of 3×3 convolutions that mend what comes in; at first it is R alone.
+
+    R's own blocks are narrow, and have learned features that need no mending. Those in front see `beside` further
+    channels, which stand behind the features'.
+    """
+
+    def __init__(self, reconstructor: nn.Module, channels: int, beside: int = 0) -> None:
+        super().__init__()
+        middle, last = max(channels, 32), nn.Conv2d(max(channels, 32), channels, 1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+        blocks = [
+            Residual(nn.Sequential(*convolution(middle, middle, 3), nn.ReLU(), *convolution(middle, middle, 3)))
+            for _ in range(2)
+        ]
+        self.mend = nn.Sequential(nn.Conv2d(channels + beside, middle, 3, padding=1), *blocks, last)
+        self.reconstructor, self.channels = reconstructor, channels
+
+    @override
+    def forward(self, features: Tensor) -> Tensor:
+        shown: Tensor = self.reconstructor(features[:, : self.channels] + self.mend(features))
+        return shown
 
 
 def invert(

@@ -154,6 +154,23 @@ class ShadowModules(Inversion):
         return f"{self.modules},own" if self.collaborator else str(self.modules)
 
 
+class SimulatedClient(Inversion):
+    """How long client and discriminator play, and how the decoder is trained."""
+
+    rehearses: ClassVar[Rehearses] = "for each recipe"
+
+    kind: Literal["simulated_client"] = Field(description=ALONE)
+    client_epochs: int = Field(8, ge=1, le=10_000, description="Passes over the shard, of 4,096 of its rows at most.")
+    equivalence_weight: float = Field(1.0, ge=0, description="w, of what C answers.")
+    epochs: int = Field(3, ge=1, le=10_000, description="Passes of the decoder over the public images.")
+    batch_size: int = Field(64, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
+
+    @property
+    @override
+    def of_feature_modules(self) -> bool:
+        return True
+
+
 class ThroughDecider(ByReconstructor):
     """How deep, and how the reconstructor is trained."""
 

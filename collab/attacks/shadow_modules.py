@@ -2,39 +2,45 @@
 
 import copy
 from dataclasses import dataclass, replace
-from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import functional
 from typing_extensions import override
 
 from collab.attacks import options
 from collab.attacks.base import Attack, Compute, Knowledge, Map, Need, Progress, Stream
-from collab.attacks.inversion import invert
-from collab.attacks.shadows import deal_rows, fit_shadow
-from collab.attacks.whole_shard import channel_moments
+from collab.attacks.distribution_matching import Moments, public_features, zca_map
+from collab.attacks.inversion import Mended, invert
+from collab.attacks.shadows import deal_rows, divide_public, fit_shadow, further_reconstructors
 from collab.metrics.visual import ssim
-from collab.models.freeze import freeze
-from collab.models.reconstructors import build_reconstructor
 from collab.scenario.base import CONTROL
 from collab.training.loop import Recipe
 from collab.training.losses import likeness_loss
 from collab.training.recipes import outputs_of
 
+MEASURED = 1024
+"""Public images of which moments are taken: of F, and of what each module makes of it."""
 
-def standardize(features: Tensor, moments: Tensor, target: Tensor) -> Tensor:
-    """Each channel shifted and scaled from `moments` to `target`, [2, channels]: what a module does to it is undone.
+SHRINKAGE = 0.01
+"""What is added to each eigenvalue, in shares of their mean: a module may leave directions that hardly vary."""
 
-    Both are mean and standard deviation, those of what comes in and those of F(Q).
+
+def match_moments(own: Moments, target: Moments) -> Map:
+    """The linear map of each place that gives features of moments `own` the mean and covariance `target`.
+
+    So what a module does to channels is undone as far as the moments of a release tell, of shadows and victims alike.
     """
-    scale = (target[1] / moments[1].clamp(min=1e-6)).clamp(max=1e3)
-    return features * scale.view(-1, 1, 1) + (target[0] - moments[0] * scale).view(-1, 1, 1)
+    matrix = zca_map(replace(own, values=own.values + SHRINKAGE * own.values.mean()), target)
+    bias = target.mean - matrix @ own.mean
 
+    def match(features: Tensor) -> Tensor:
+        weight = matrix.to(features)[:, :, None, None]
+        return functional.conv2d(features, weight, bias.to(features))
 
-def moments_of(features: Tensor) -> Tensor:
-    """Mean and standard deviation [2, channels] over rows and places."""
-    return torch.stack([features.mean((0, 2, 3)), features.std((0, 2, 3))])
+    return match
 
 
 @dataclass(frozen=True)
@@ -63,55 +69,57 @@ class ShadowModules(Attack):
     @override
     def rehearse(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> dict[str, Tensor]:
         """Shadow modules, then their inverse; the control is a module and images that this has not seen."""
-        trained = dict[str, nn.Module]()
+        public, order = known.public_data, stream.numpy("images")
+        shown, learned = divide_public(public)
+        how: dict[str, Any] = {"stream": stream, "compute": compute, "progress": progress}
+        how["another"] = further_reconstructors(known, self.recipe, **how)
 
-        def another(kind: str) -> nn.Module:
-            """A further reconstructor of F that the victim's recipe asks for, trained once for all shadows."""
-            if kind not in trained:
-                own, images = replace(stream, stage=f"{stream.stage} {kind}"), known.public_data
-                _, channels, height, width = known.features.shape
-                with own.initialization():
-                    learner = build_reconstructor(kind, (channels, height, width), images.images.shape[-1])
-                invert(
-                    learner, known.featurizer, (images,), self.recipe, stream=own, compute=compute, progress=progress
-                )
-                trained[kind] = freeze(learner)
-            return trained[kind]
+        def draw(count: int) -> np.ndarray:
+            return order.permutation(learned)[: max(count, 0)]
 
-        fit = partial(fit_shadow, known, another=another, stream=stream, compute=compute, progress=progress)
-        *shadows, unseen = (fit(number, self.images, self.module_epochs) for number in range(self.modules + 1))
-        public = known.public_data
-        rows = np.linspace(0, len(public) - 1, min(256, len(public) // 2)).astype(int)
-        learned = public.at(np.delete(np.arange(len(public)), rows))
-        sets = (known.own_data, learned) if self.collaborator else (learned,)
-        tried = public.take(rows, compute.device)
-        with torch.no_grad():
-            plain = known.featurizer(tried).float()
-            target = moments_of(plain)
-            modules: list[Map] = [*shadows, known.own_module] if self.collaborator else [*shadows]
-            moments = [moments_of(module(plain).float()) for module in modules]
-        encoders = [
-            lambda features, module=module, own=own: standardize(module(features), own, target)
-            for module, own in zip(modules, moments, strict=True)
+        shadows = [
+            fit_shadow(known, number, public.at(np.sort(draw(self.images))), self.module_epochs, **how)
+            for number in range(self.modules)
         ]
+        # As a victim does: as stated, by the whole recipe, on the images that it then publishes.
+        published = np.sort(np.concatenate([shown, draw(self.images - len(shown))]))
+        unseen = fit_shadow(
+            known, 0, public.at(published), None, **how | {"stream": replace(stream, stage=f"{stream.stage} unseen")}
+        )
+        sets = (known.own_data, public.at(learned)) if self.collaborator else (public.at(learned),)
+        modules: list[Map] = [*shadows, known.own_module] if self.collaborator else [*shadows]
+        plain = public_features(known, MEASURED, compute)
+        target = Moments.of(plain)
+
+        def encoder_of(module: Map) -> Map:
+            match = match_moments(Moments.of(_answers(module, plain, compute)), target)
+            return lambda features: match(module(features).float())
+
+        encoders = [encoder_of(module) for module in modules]
         learner = invert(
-            copy.deepcopy(known.reconstructor), deal_rows(known.featurizer, encoders), sets, self.recipe,
+            self._new_inverse(known, stream), deal_rows(known.featurizer, encoders), sets, self.recipe,
             stream=stream, compute=compute, progress=progress, loss=likeness_loss,
         )  # fmt: skip
-        with torch.no_grad():
-            hidden = unseen(plain).float()
-            rebuilt = outputs_of(learner, standardize(hidden, moments_of(hidden), target), compute)
-        truth = tried.cpu()
+        truth = public.take(shown, compute.device).cpu()
+        hidden = _answers(unseen, outputs_of(known.featurizer, truth, compute), compute)
+        rebuilt = outputs_of(learner, match_moments(Moments.of(hidden), target)(hidden), compute)
         guess = truth.mean(0, keepdim=True).expand_as(truth)
-        kept = {f"learner.{name}": value for name, value in learner.state_dict().items()}
-        return kept | {"wanted": target, CONTROL: ssim(rebuilt, truth) - ssim(guess, truth)}
+        return dict(learner.state_dict()) | {CONTROL: ssim(rebuilt, truth) - ssim(guess, truth)}
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
-        learner = copy.deepcopy(known.reconstructor)
-        head = "learner."
-        learner.load_state_dict(
-            {name.removeprefix(head): value for name, value in known.rehearsed.items() if name.startswith(head)}
-        )
-        features = standardize(known.features, channel_moments(known), known.rehearsed["wanted"].cpu())
-        return outputs_of(learner, features, compute)
+        learner = self._new_inverse(known, stream)
+        learner.load_state_dict({name: value for name, value in known.rehearsed.items() if name != CONTROL})
+        published = Moments.over(lambda: (features for features, _ in known.shard()))
+        match = match_moments(published, Moments.of(public_features(known, MEASURED, compute)))
+        return outputs_of(learner, match(known.features), compute)
+
+    def _new_inverse(self, known: Knowledge, stream: Stream) -> Mended:
+        with stream.initialization():
+            return Mended(copy.deepcopy(known.reconstructor), known.features.shape[1])
+
+
+def _answers(module: Map, features: Tensor, compute: Compute) -> Tensor:
+    """What a module, the own one of a collaborator as well, makes of features [rows, ...], on the CPU."""
+    with torch.no_grad(), compute.autocast():
+        return torch.cat([module(part.to(compute.device)).float().cpu() for part in torch.split(features, 256)])

@@ -3,25 +3,29 @@
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from collab.attacks.base import Compute, Knowledge, Map, Progress, Stream
+from collab.attacks.inversion import invert
 from collab.defenses.base import PrivateView
 from collab.errors import EntityError
 from collab.models.freeze import freeze
+from collab.models.reconstructors import build_reconstructor
 from collab.training.feeds import FeatureFeed, ImageSet, InMemory
+from collab.training.loop import Recipe
 from collab.training.recipes import features_of, outputs_of
 from collab.training.tasks import Classification, Task
 
 
 def fit_shadow(
-    known: Knowledge, number: int, rows: int, epochs: int | None,
+    known: Knowledge, number: int, images: ImageSet, epochs: int | None,
     *, another: Callable[[str], nn.Module], stream: Stream, compute: Compute, progress: Progress,
 ) -> nn.Module:  # fmt: skip
-    """Module `number` of the victim's recipe, fitted on `rows` images of Q of its own, with labels drawn from C's.
+    """Module `number` of the victim's recipe, fitted on `images` of Q, with labels drawn from C's answers.
 
     A victim's module has to change what C answers wherever C is wrong. Q has other classes, so C cannot be wrong there;
     labels that are drawn differ from its answer as often as it expects to be wrong (`draw_labels`). `another` gives the
@@ -37,9 +41,6 @@ def fit_shadow(
         )
     stream = replace(stream, stage=f"{stream.stage} {number}")
     defense = known.victim_defense.vary(number, epochs)
-    public = known.public_data
-    drawn = np.sort(stream.numpy("images").permutation(len(public))[:rows])
-    images = ImageSet(public.images[drawn], public.labels[drawn])
     features = torch.cat([part.cpu() for part, _ in features_of(known.featurizer, images, compute)])
     answers = draw_labels(known.task, outputs_of(known.decider, features, compute), stream.torch("labels"))
     shape = (features.shape[1], features.shape[2], features.shape[3])
@@ -47,7 +48,7 @@ def fit_shadow(
     with stream.initialization():
         module = defense.build(shape[0], rectified=bool((features >= 0).all()))
     view = PrivateView(
-        features=feed, images=images, public=public, task=known.task, decider=known.decider,
+        features=feed, images=images, public=known.public_data, task=known.task, decider=known.decider,
         reconstructor=known.reconstructor, featurizer=known.featurizer, stream=stream,
         compute=compute, progress=progress, another=another, identifier=_nobody,
         like_decider=lambda outputs: copy.deepcopy(known.decider),
@@ -65,6 +66,29 @@ def draw_labels(task: Task, outputs: Tensor, generator: torch.Generator) -> Tens
     if isinstance(task, Classification):
         return torch.multinomial(outputs.softmax(1), 1, generator=generator)[:, 0]
     return task.targets_of(outputs)
+
+
+def further_reconstructors(
+    known: Knowledge, recipe: Recipe, *, stream: Stream, compute: Compute, progress: Progress
+) -> Callable[[str], nn.Module]:
+    """Gives reconstructors of F of any kind, for recipes that ask for some; each kind is trained on Q once."""
+
+    @cache
+    def another(kind: str) -> nn.Module:
+        own = replace(stream, stage=f"{stream.stage} {kind}")
+        _, channels, height, width = known.features.shape
+        with own.initialization():
+            learner = build_reconstructor(kind, (channels, height, width), known.public_data.images.shape[-1])
+        invert(learner, known.featurizer, (known.public_data,), recipe, stream=own, compute=compute, progress=progress)
+        return freeze(learner)
+
+    return another
+
+
+def divide_public(public: ImageSet, most: int = 256) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of public images that an inverse never sees, evenly spread, half at most; and all others."""
+    shown = np.linspace(0, len(public) - 1, min(most, len(public) // 2)).astype(int)
+    return shown, np.delete(np.arange(len(public)), shown)
 
 
 def _nobody() -> tuple[nn.Module, int]:

@@ -29,19 +29,6 @@ def sample_rows(known: Knowledge, most: int = MOST_ROWS, *, skipped: int = 0) ->
     return features, labels
 
 
-def channel_moments(known: Knowledge) -> Tensor:
-    """Mean and standard deviation [2, channels] of all published rows, over rows and places."""
-    sums = torch.zeros(2, known.features.shape[1], dtype=torch.float64)
-    places = 0
-    for features, _ in known.shard():
-        flat = features.double().transpose(0, 1).flatten(1)
-        sums += torch.stack([flat.sum(1), flat.square().sum(1)])
-        places += flat.shape[1]
-    mean, square = sums / places
-    spread = (square - mean.square()).clamp(min=0) * places / max(places - 1, 1)
-    return torch.stack([mean, spread.sqrt()]).float()
-
-
 def shard_means(known: Knowledge, classes: int) -> Tensor:
     """The mean published row of each of so many classes, [classes, values]; of a class without rows that of all.
 

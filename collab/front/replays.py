@@ -111,12 +111,19 @@ def tabulate(replays: Sequence[Replay]) -> Table:
     return Table("The papers' tables", columns, lines)
 
 
+def tabulate_in_short(replays: Sequence[Replay]) -> Table:
+    """The columns of the list that fit a terminal."""
+    columns = ("scenario", "state", "paper and table", "ours", "opponent, on plain features", "verdict")
+    lines = tuple((each.scenario, each.state, each.item, each.ours, each.opponent, each.verdict) for each in replays)
+    return Table("The papers' tables", columns, lines, ("docs/papers.md has all columns; --json too.",))
+
+
 def tabulate_replayed(found: Sequence[Replayed]) -> Table:
     """What was just played, beside the verdict that the list has."""
-    columns = ("paper and table", "scenario", "the paper", "ours", "opponent", "verdict", "listed as", "took")
+    columns = ("scenario", "took", "paper and table", "ours", "opponent", "verdict", "listed as")
     lines = tuple(
-        (each.replay.item, each.replay.scenario, each.replay.paper, each.ours, each.opponent, each.verdict,
-         each.replay.verdict, format_duration(each.seconds))
+        (each.replay.scenario, format_duration(each.seconds), each.replay.item, each.ours, each.opponent, each.verdict,
+         each.replay.verdict)
         for each in found
     )  # fmt: skip
     return Table("The papers' tables, played", columns, lines)

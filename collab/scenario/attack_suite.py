@@ -19,7 +19,7 @@ QUICK: tuple[dict[str, Any], ...] = tuple(
     for attack in (
         {"kind": "straw_man"},
         {"kind": "leaked_module", "is_stolen": True, "start": "released", "epochs": 1},
-        {"kind": "shadow_modules", "modules": 2, "images": 500, "module_epochs": 4, "epochs": 1},
+        {"kind": "shadow_modules", "modules": 8, "images": 500, "module_epochs": 1, "epochs": 2},
         {"kind": "through_decider", "depth": 1, "epochs": 1},
         {"kind": "leaked_pairs", "pairs": 4, "epochs": 0},
         {"kind": "leaked_pairs", "pairs": 64, "epochs": 0},

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Rehearse(Stage["Entity"]):
     """An attack learns what it can before it sees a shard, once for all victims with one defense, or for all."""
 
-    name, version, runs = "rehearse", 5, ("attacks.rehearse", "defenses")
+    name, version, runs = "rehearse", 6, ("attacks.rehearse", "defenses")
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for the first victim of its kind."""
@@ -51,7 +51,7 @@ class Rehearse(Stage["Entity"]):
 class Attack(Stage["Entity"]):
     """The adversary answers, with what its class knows, into its private folder."""
 
-    name, version, runs = "attack", 6, ("attacks", "defenses")
+    name, version, runs = "attack", 7, ("attacks", "defenses")
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for each trial."""

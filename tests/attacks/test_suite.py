@@ -21,6 +21,7 @@ from collab.attacks.membership_inference import MembershipInference, class_means
 from collab.attacks.optimization_inversion import OptimizationInversion
 from collab.attacks.options import By, Reference
 from collab.attacks.shadow_modules import ShadowModules
+from collab.attacks.simulated_client import SimulatedClient
 from collab.attacks.through_decider import ThroughDecider
 from collab.defenses.orthogonal import Rotation
 from collab.errors import EntityError
@@ -424,7 +425,7 @@ def test_of_several_starts_the_end_with_the_smallest_loss_counts() -> None:
 
 ALL: tuple[type[Attack], ...] = (
     AdversarialAlignment, AttributeInference, DistributionMatching, LeakedPairs, Matching, MembershipInference,
-    OptimizationInversion, ShadowModules, ThroughDecider,
+    OptimizationInversion, ShadowModules, SimulatedClient, ThroughDecider,
 )  # fmt: skip
 
 

@@ -124,6 +124,7 @@ entities:
       attacks:
         - {kind: leaked_module, is_stolen: true, epochs: 1}
         - {kind: shadow_modules, modules: 1, images: 32, epochs: 1}
+        - {kind: simulated_client, client_epochs: 1, epochs: 1, rows: 40}
         - {kind: leaked_pairs, pairs: 8}
         - {kind: matching, rows: 20, candidates: 60, present: 0.5}
     share: 0.1
@@ -143,8 +144,9 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Played:
 def test_a_rehearsal_serves_all_victims_of_one_recipe(suite: Played) -> None:
     jobs = json.loads((suite.run / "record.json").read_text())["jobs"]
     rehearsals = [name for name in jobs if name.startswith("rehearse")]
-    assert rehearsals == [f"rehearse spy shadow_modules[1] for {victim}" for victim in ("a1", "a3")]
-    assert {f"attack spy shadow_modules[1] on {victim}" for victim in ("a1", "a2", "a3")} <= set(jobs)
+    both = ("shadow_modules[1]", "simulated_client")
+    assert sorted(rehearsals) == sorted(f"rehearse spy {kind} for {victim}" for kind in both for victim in ("a1", "a3"))
+    assert {f"attack spy {kind} on {victim}" for kind in both for victim in ("a1", "a2", "a3")} <= set(jobs)
 
 
 def test_pairs_are_of_rows_that_are_not_attacked_and_stand_in_the_ledger(suite: Played) -> None:

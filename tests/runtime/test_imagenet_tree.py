@@ -43,14 +43,15 @@ def test_the_set_up_of_the_paper_runs_on_a_small_tree_of_its_layout(tmp_path: Pa
 def test_a_tree_of_all_classes_is_dealt_as_the_paper_deals_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """1,000 classes of 100 training images and 10 others, every file a link to one: labels are read, no pixels."""
-    (tmp_path / "one.JPEG").write_bytes(b"")
+    """1,000 classes of 100 training images and 10 others, links to one of each: labels are read, no pixels."""
+    Image.new("RGB", (260, 240)).save(tmp_path / "one.JPEG")
     for split, count in (("train", 100), ("val", 10)):
         for number in range(1000):
             folder = tmp_path / "tree" / split / f"n{number:08d}"
             folder.mkdir(parents=True)
-            for index in range(count):
-                (folder / f"{index}.JPEG").hardlink_to(tmp_path / "one.JPEG")
+            (folder / "0.JPEG").write_bytes((tmp_path / "one.JPEG").read_bytes())
+            for index in range(1, count):
+                (folder / f"{index}.JPEG").hardlink_to(folder / "0.JPEG")
     validate(FILE, overrides=[f"data.root={tmp_path / 'tree'}"])
     told = capsys.readouterr().out
     assert "images: a1 5000, a2 5000, a3 5000, a4 500; held out 5000, public 50000" in told
