@@ -34,8 +34,9 @@ class Unshuffler(Attack):
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
         defense = known.victim_defense
         assert isinstance(defense, ImageDefense)  # or there were no images
-        rows = len(known.public_data)
-        module = fit_shadow(known, 0, rows, None, another=_none, stream=stream, compute=compute, progress=progress)
+        module = fit_shadow(
+            known, 0, known.public_data, None, another=_none, stream=stream, compute=compute, progress=progress
+        )
         with stream.initialization():
             learner = UNet(self.width)
         invert(
