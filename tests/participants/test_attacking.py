@@ -66,6 +66,45 @@ def test_a_module_that_is_kept_is_not_had(leak: Callable[..., Scenario], tmp_pat
         play_here(leak("entities.spy.options.victims=[a2]"), tmp_path)
 
 
+def test_who_colludes_gives_module_and_images_and_is_no_victim(leak: Callable[..., Scenario], tmp_path: Path) -> None:
+    attacks = "[{kind: own_module, epochs: 1}, {kind: own_module, epochs: 1, allies: [a1]}]"
+    scenario = leak(
+        "entities.spy.defense={kind: dpm, epochs: 2}", "entities.spy.options.victims=[a1, a2]",
+        f"entities.spy.options.attacks={attacks}",
+    )  # fmt: skip
+    found = play_here(scenario, tmp_path)
+    given, _ = read_release(found.run / "handed" / "private" / "spy", guess_name("own_module[a1]", "a2"))
+    assert np.array_equal(given["allies.a1.images"].numpy(), np.load(found.run / "private" / "a1" / "images.npy"))
+    module, _ = read_release(found.run / "private" / "a1", "defense")
+    assert {f"allies.a1.{name}" for name in module} < given.keys()
+    handed = [each for each in read_ledger(found.run / "ledger.parquet") if each.stage == "hand_out"]
+    assert [(each.sender, each.receiver, each.kind) for each in handed] == [("a1", "spy", "allies")]
+    rebuilt = {
+        (row.attack, row.entity): row.value for row in found.rows if row.row == "by spy" and row.metric == "ssim_max[7]"
+    }
+    assert rebuilt.keys() == {("own_module", "a1"), ("own_module", "a2"), ("own_module[a1]", "a2")}
+    assert rebuilt["own_module", "a2"] != rebuilt["own_module[a1]", "a2"]
+
+
+def test_a_second_release_is_linked_and_what_it_leaves_out_has_no_counterpart(
+    leak: Callable[..., Scenario], tmp_path: Path
+) -> None:
+    again = "[{kind: linkage, second: again, candidates: 400}]"
+    scenario = leak(
+        "entities.a1.defense=none", "entities.a1.release_module=false", "entities.a2.name=again",
+        "entities.again.kind=republisher", "entities.again.options={of: a1, without: 0.5}",
+        "entities.again.defense=none", "entities.again.share=null", "entities.spy.options.victims=[a1]",
+        f"entities.spy.options.attacks={again}",
+    )  # fmt: skip
+    found = play_here(scenario, tmp_path)
+    first, second = (np.load(found.run / "private" / name / "published.npy") for name in ("a1", "again"))
+    assert 0 < len(second) < len(first)
+    assert set(second) < set(first)
+    scores = {row.metric: row.value for row in found.rows if row.row == "by spy"}
+    assert scores["match_top1"] == 1.0  # both are plain: a row and its counterpart are the same
+    assert scores["membership_auc"] > 0.95
+
+
 def test_two_attacks_of_one_name_are_a_mistake(leak: Callable[..., Scenario]) -> None:
     with pytest.raises(ScenarioError, match="two attacks are called straw_man; give one of them a `name`"):
         leak("entities.spy.options.attacks=[straw_man, straw_man]")
