@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from collab.errors import ResourceError
-from collab.guarantee import OUTSIDE, Guarantee, gaussian_noise, list_outside, sampled_epsilon, sampled_noise
+from collab.guarantee import OF_UNIT, OUTSIDE, Guarantee, gaussian_noise, list_outside, sampled_epsilon, sampled_noise
 from tests.metrics.test_audit import NOISE
 
 pytest.importorskip("dp_accounting")
@@ -74,5 +74,5 @@ def test_without_the_accountant_it_says_what_to_install(monkeypatch: pytest.Monk
 def test_what_lies_outside_names_the_number_of_images_where_steps_are_sampled() -> None:
     once = Guarantee("m", "image", 1.0, DELTA, 1.0, 1.0)
     sampled = Guarantee("m", "image", 1.0, DELTA, 1.0, 1.0, steps=9, sampling_rate=0.1)
-    assert list_outside(once) == OUTSIDE
+    assert list_outside(once) == (*OUTSIDE, OF_UNIT["image"])
     assert "number of own images" in list_outside(sampled)[-1]

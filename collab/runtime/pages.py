@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collab.plugins.discovery import INSTALLED, Plugins
-from collab.report.attack_page.exposed import write_exposed
 from collab.report.attack_page.failed import Failure, find_failures, write_own_pages
 from collab.report.attack_page.page import write_audit
 from collab.report.pages.decision import write_decision
@@ -41,7 +40,10 @@ def draw_pages(run: Path, check: LeakCheck) -> Pages:
     refuse(check.search_pages([report, decision, *([audit] if audit else [])]), run)
     failures = find_failures(opened)
     write_own_pages(opened, failures)
-    write_exposed(opened)
+    if audit:
+        from collab.report.attack_page.exposed import write_exposed  # only it needs scipy, which is slow to import
+
+        write_exposed(opened)
     return Pages(report, decision, audit, failures)
 
 

@@ -13,12 +13,16 @@ from collab.runtime.play import Played, Where, play
 from collab.scenario.model import Scenario
 from collab.store.private import private_seed
 from collab.store.release import read_release
-from tests.playing import bits, shards
+from tests.playing import bits, play_here, shards
+
+LEARNS = ("entities.*.defense.learning_rate=0.05", "entities.*.defense.epochs=8")
+"""A module of one small step may stay so near to the identity that fp16 publishes whole channels as they are. That is a
+leak, and came up with 2 of 25 drawn seeds."""
 
 
 @pytest.fixture(scope="module")
 def drawn(small: Callable[..., Scenario], tmp_path_factory: pytest.TempPathFactory) -> tuple[Scenario, Played]:
-    scenario = small("private_seeds=drawn")
+    scenario = small("private_seeds=drawn", *LEARNS)
     where = Where("inprocess", out=tmp_path_factory.mktemp("drawn"))
     return scenario, play(scenario, where, lambda event: None)
 
@@ -45,10 +49,12 @@ def test_the_same_folder_gives_the_same_bits_again_and_another_does_not(
     assert shards(other.run) != shards(first.run)
 
 
-def test_who_knows_the_scenario_makes_another_module(drawn: tuple[Scenario, Played], played: Played) -> None:
-    _, first = drawn
+def test_who_knows_the_scenario_makes_another_module(
+    drawn: tuple[Scenario, Played], small: Callable[..., Scenario], tmp_path: Path
+) -> None:
+    runs = drawn[1].run, play_here(small(*LEARNS), tmp_path).run
     for name in ("a1", "a2"):
-        own, guessed = (read_release(run / "private" / name, "defense")[0] for run in (first.run, played.run))
+        own, guessed = (read_release(run / "private" / name, "defense")[0] for run in runs)
         assert own.keys() == guessed.keys()
         assert not any(own[key].equal(guessed[key]) for key in own if own[key].dim() > 1)
 

@@ -39,10 +39,10 @@ def test_run_takes_from_the_cache_and_says_so_and_gc_empties_it(collab, tmp_path
     tiny = str(SCENARIOS / "tiny.yaml")
     code, out, err = collab("run", tiny, *SETS, "--backend", "inprocess")
     assert code == 0
-    assert "0 of 49 jobs from the cache" in out
+    assert "0 of 53 jobs from the cache" in out
     assert "poison a2: done" in err
     code, out, err = collab("run", tiny, *SETS, "--backend", "inprocess", "--json")
-    assert json.loads(out)["cached"] == 49
+    assert json.loads(out)["cached"] == 53
     assert "poison a2: from the cache" in err
     code, out, _ = collab("cache", "ls")
     assert code == 0

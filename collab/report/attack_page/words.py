@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from collab.metric import MetricName
-from collab.metrics.intervals import share_interval
 from collab.results.catalog import is_share
 from collab.results.figure import Figure, add_figures, average_groups
 from collab.results.table import Result
@@ -78,6 +77,8 @@ def pool_members(victims: Sequence[Scored]) -> Figure | None:
 
     The interval takes the threshold, which others set, for known.
     """
+    from collab.metrics.intervals import share_interval  # only where attacks are judged: it imports scipy
+
     figures = []
     for scored in victims:
         found = scored.get(FOUND)
