@@ -15,6 +15,9 @@ _HELD = ".held-while-alive"
 _SECONDS_TO_BEGIN = 60
 """A folder as young as this may not have got its lock yet."""
 
+_TRIES = 20
+"""How often a folder is removed, a tenth of a second apart, before what is left is left to the system."""
+
 _ELSEWHERE = ("/tmp", "/var/tmp", "/dev/shm")
 
 
@@ -40,8 +43,12 @@ class Scratch:
         self.remove()
 
     def remove(self) -> None:
-        """Removes the folder and all that lies in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Removes the folder and all that lies in it, also what processes that are ending still put there."""
+        for _ in range(_TRIES):
+            shutil.rmtree(self.path, ignore_errors=True)
+            if not self.path.exists():
+                break
+            time.sleep(0.1)
         os.close(self._held)
 
 

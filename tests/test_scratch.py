@@ -1,4 +1,5 @@
 import os
+import shutil
 import stat
 import tempfile
 from pathlib import Path
@@ -24,6 +25,23 @@ def test_a_folder_is_its_users_alone_and_goes(temporary: Path) -> None:
     (scratch.path / "file").write_text("x")
     scratch.remove()
     assert list(temporary.iterdir()) == []
+
+
+def test_what_comes_while_it_is_removed_goes_too(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process of Ray that ends may still make a socket; without the marker no later run would clear it."""
+    remove, calls = shutil.rmtree, list[Path]()
+
+    def busy(path: Path, *, ignore_errors: bool) -> None:
+        remove(path, ignore_errors=ignore_errors)
+        calls.append(path)
+        if len(calls) == 1:
+            (path / "sockets").mkdir(parents=True)
+
+    monkeypatch.setattr("collab.scratch.shutil.rmtree", busy)
+    scratch = Scratch()
+    scratch.remove()
+    assert not scratch.path.exists()
+    assert len(calls) == 2
 
 
 def test_what_a_dead_process_left_is_cleared_by_the_next_and_nothing_else(temporary: Path) -> None:
