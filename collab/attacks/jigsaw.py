@@ -9,8 +9,8 @@ from typing_extensions import override
 
 from collab.attacks import options
 from collab.attacks.base import Attack, Compute, Knowledge, Progress, Stream
+from collab.attacks.thumbnail import check_fields
 from collab.defenses.mixing import cuts, shuffle
-from collab.errors import EntityError
 
 LEAST_BLOCK = 2
 """Pixels of a block's side: one of a single pixel has no edge to go by."""
@@ -95,7 +95,5 @@ class Jigsaw(Attack):
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
-        side = known.images.shape[-1]
-        if side % self.regions:
-            raise EntityError(f"{side} pixels are no {self.regions} equal fields. State `regions` as a divisor.")
+        check_fields(known.images, self.regions)
         return torch.cat([reassemble(part, self.regions) for part in torch.split(known.images, AT_A_TIME)])

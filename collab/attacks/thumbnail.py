@@ -19,6 +19,14 @@ def thumbnail(images: Tensor, regions: int) -> Tensor:
     return functional.avg_pool2d(images, images.shape[-1] // regions)
 
 
+def check_fields(images: Tensor, regions: int) -> int:
+    """The side of images [batch, 3, side, side]; EntityError where it is no `regions` equal fields."""
+    side = images.shape[-1]
+    if side % regions:
+        raise EntityError(f"{side} pixels are no {regions} equal fields. State `regions` as a divisor.")
+    return side
+
+
 @dataclass(frozen=True)
 class Thumbnail(Attack):
     """Enlarges the thumbnail of published images; nothing is learned, and no key or network is needed."""
@@ -30,8 +38,6 @@ class Thumbnail(Attack):
 
     @override
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
-        side = known.images.shape[-1]
-        if side % self.regions:
-            raise EntityError(f"{side} pixels are no {self.regions} equal fields. State `regions` as a divisor.")
+        side = check_fields(known.images, self.regions)
         small = thumbnail(known.images, self.regions)
         return functional.interpolate(small, size=(side, side), mode="bilinear", antialias=False).clamp(0, 1)
