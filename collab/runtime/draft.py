@@ -22,7 +22,7 @@ from collab.scenario.reader import read_scenario
 HOLD_OUT = 0.2
 BATCH = 32
 STEPS = {"pretrain": 1350, "reconstructor": 750, "defense": 230, "refine": 60}
-"""Steps of batches of 32 (of 64 to refine) that the recipes of scenarios/four_entities.yaml take for 720 images."""
+"""Steps of batches of 32 (of 64 to refine) for a network that is to know 720 images: 60 passes, 40 did for drawings."""
 
 MOST_PASSES = 200
 """Passes over very few images, which are known by heart long before."""

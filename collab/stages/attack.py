@@ -10,7 +10,7 @@ from collab.stages.hand_out import HandOut
 from collab.stages.keys import Keys, plain
 from collab.stages.publish import Publish
 from collab.stages.reconstruct import Reconstruct
-from collab.stages.trials import Trial, attack_code, defense_of, find_trials, make_trial_job
+from collab.stages.trials import Trial, attack_code, defense_of, find_turns, make_trial_job
 from collab.training.progress import Progress
 from collab.types import Report
 
@@ -26,10 +26,10 @@ class Rehearse(Stage["Entity"]):
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for the first victim of its kind."""
-        for number, trial in enumerate(find_trials(planning)):
+        for turn, trial in find_turns(planning):
             if trial.rehearsed_on == trial.victim:
                 needs = (f"reconstruct {planning.leader}", _own(planning, trial.attacker))
-                yield make_trial_job(self, trial, trial.rehearsal, (number, 0), needs, labels=trial.labels, reads=())
+                yield make_trial_job(self, trial, trial.rehearsal, (turn, 0), needs, labels=trial.labels, reads=())
 
     def key(self, keys: Keys, job: Job) -> str:
         """The attack and its code, the victim's defense as it is stated, and what the adversary has."""
@@ -55,14 +55,14 @@ class Attack(Stage["Entity"]):
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for each trial."""
-        for number, trial in enumerate(find_trials(planning)):
+        for turn, trial in find_turns(planning):
             needs = [f"publish {trial.victim}", f"reconstruct {planning.leader}", _own(planning, trial.attacker)]
             needs += [] if trial.rehearsed_on is None else [trial.rehearsal]
             needs += [] if trial.attack.hand_out is None else [trial.name_job("hand out to")]
             second = trial.attack.second_release
             needs += [] if second is None else [f"publish {second[0]}"]
             reads = (trial.victim, *(() if second is None else (second[0],)))
-            yield make_trial_job(self, trial, trial.name_job("attack"), (number, 2), tuple(needs), reads=reads)
+            yield make_trial_job(self, trial, trial.name_job("attack"), (turn, 2), tuple(needs), reads=reads)
 
     def key(self, keys: Keys, job: Job) -> str:
         """The attack and its code, what was published, what the adversary has, was given and has rehearsed."""

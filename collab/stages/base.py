@@ -108,10 +108,12 @@ class Planning:
     def attacks(self) -> tuple[tuple[str, str, AttackOptions], ...]:
         """Who attacks whom with what, where what the victim publishes has anything that the attack is about.
 
-        What asks about the release asks about whoever pre-trained; of others it is tried on controls alone.
+        What asks about the release asks about whoever pre-trained, and of one other who must not be found: a control in
+        noise. One with plain features would be a second.
         """
         forms = {entity.name: entity.form for entity in self.scenario.entities}
-        learned = {self.leader, *(set(self.publishers) - set(self.parties))}
+        noise = {each.name for each in self.scenario.entities if getattr(each.options, "shows", None) == "noise"}
+        learned = {self.leader, *noise}
         return tuple(
             (entity.name, victim, attack)
             for entity in self.scenario.entities

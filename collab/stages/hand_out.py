@@ -7,7 +7,7 @@ from collab.stages.base import Job, OracleStage, Planning
 from collab.stages.decode import decoded
 from collab.stages.keys import Keys
 from collab.stages.publish import Publish
-from collab.stages.trials import Trial, attack_code, find_trials, make_trial_job
+from collab.stages.trials import Trial, attack_code, find_turns, make_trial_job
 
 
 class HandOut(OracleStage):
@@ -17,12 +17,12 @@ class HandOut(OracleStage):
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for each trial of an attack that is given something."""
-        for number, trial in enumerate(find_trials(planning)):
+        for turn, trial in find_turns(planning):
             if trial.attack.hand_out is not None:
                 allies = (f"publish {ally}" for ally in trial.attack.hand_out.allies)
                 needs = (f"publish {trial.victim}", "decode oracle", *allies)
                 name = trial.name_job("hand out to")
-                yield make_trial_job(self, trial, name, (number, 1), needs, participant=ORACLE)
+                yield make_trial_job(self, trial, name, (turn, 1), needs, participant=ORACLE)
 
     def key(self, keys: Keys, job: Job) -> str:
         """The attack, who gets it, what the victim published, and the oracle's images."""

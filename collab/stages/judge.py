@@ -10,7 +10,7 @@ from collab.stages.decode import decoded
 from collab.stages.disclose import RECOGNIZE, disclosure_keys
 from collab.stages.keys import Keys
 from collab.stages.publish import Publish
-from collab.stages.trials import Trial, find_trials, make_trial_job
+from collab.stages.trials import Trial, find_turns, make_trial_job
 
 
 class Judge(OracleStage):
@@ -21,10 +21,10 @@ class Judge(OracleStage):
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for each trial."""
         recognize = () if planning.scenario.disclosure is None else (RECOGNIZE,)
-        for number, trial in enumerate(find_trials(planning)):
+        for turn, trial in find_turns(planning):
             needs = (trial.name_job("attack"), f"publish {trial.victim}", "decode oracle", "decode heldout", *recognize)
             needs += (CALIBRATE,) if trial.attack.answers == "images" else ()
-            name, place = trial.name_job("judge"), (number, 3)
+            name, place = trial.name_job("judge"), (turn, 3)
             yield make_trial_job(self, trial, name, place, needs, participant=ORACLE, labels=trial.labels)
 
     def key(self, keys: Keys, job: Job) -> str:

@@ -1,5 +1,6 @@
 """Trials: one attack of one adversary on one victim, as the stages around it need to know of each other."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -37,6 +38,14 @@ class Trial:
     def labels(self) -> tuple[tuple[str, str], ...]:
         """Row and entity of its results."""
         return ((f"{stage_rows.OF_ATTACKS}{self.attacker}", self.victim),)
+
+
+def find_turns(planning: Planning) -> Iterator[tuple[int, Trial]]:
+    """Every trial and its turn: the first of each adversary before the second of any, so that all work side by side."""
+    turns = Counter[str]()
+    for trial in find_trials(planning):
+        yield turns[trial.attacker], trial
+        turns[trial.attacker] += 1
 
 
 def find_trials(planning: Planning) -> Iterator[Trial]:

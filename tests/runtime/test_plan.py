@@ -156,3 +156,15 @@ def test_modules_are_attacked_where_features_pass_through_one() -> None:
     everybody = {"plain", "obfuscated", "poisoned", "collaborator", *CONTROLS}
     assert victims["leaked_module"] == victims["optimization_inversion[decider]"] == everybody
     assert victims["shadow_modules[8]"] == victims["optimization_inversion[module]"] == everybody - {"obfuscated"}
+
+
+def test_auditors_take_turns_and_ask_about_the_release_of_whoever_pre_trained_and_of_noise() -> None:
+    audited = read_scenario(SCENARIOS / "four_entities.yaml", audit="quick").scenario
+    attacks = [job for job in plan(audited, ROWS | dict.fromkeys(CONTROLS, 72)) if job.stage == "attack"]
+    one, other = ([job for job in attacks if job.participant == name] for name in ("auditor", "auditor_2"))
+    first = attacks[: 2 * min(len(one), len(other))]  # until one of them has nothing left
+    assert all(a.participant != b.participant for a, b in zip(first[::2], first[1::2], strict=True))
+    asked = {
+        job.victim for job in attacks if job.attack in {f"membership_inference[{by}]" for by in ("loss", "relative")}
+    }
+    assert asked == {"a1", "control_noise"}

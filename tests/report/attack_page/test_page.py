@@ -297,16 +297,17 @@ def test_attacks_are_held_against_plain_features_and_against_noise(tmp_path: Pat
 
 
 def test_an_attack_on_the_release_has_to_find_whoever_pre_trained(tmp_path: Path) -> None:
-    def problem(leader: float, plain: float) -> list[str]:
+    def problem(leader: float, noise: float) -> list[str]:
         attack = "membership_inference[loss]"
-        values = {"a1": leader, "control_plain": plain, "control_noise": 0.5}
+        values = {"a1": leader, "control_noise": noise}
         rows = [found(attack, entity, "membership_auc", value) for entity, value in values.items()]
-        run = made(tmp_path / f"{leader} {plain}", rows)
+        run = made(tmp_path / f"{leader} {noise}", rows)
         (run / "scenario.yaml").write_text(to_yaml(read_scenario(SCENARIO, audit="quick").scenario))
         return [each.problem for each in judge_controls(open_run(run))]
 
     assert problem(0.6, 0.5) == [""]
-    assert problem(0.5, 0.9) == [NO_MEMBERS]
+    assert problem(0.5, 0.5) == [NO_MEMBERS]
+    assert problem(0.6, 0.9) == [SOMETHING_IN_NOISE]
 
 
 def test_a_run_without_attacks_has_no_audit_and_one_with_them_a_page(tmp_path: Path) -> None:
