@@ -83,7 +83,7 @@ def _count_passes(scenario: Scenario, assignment: Assignment, job: Job) -> tuple
             return scenario.model.pretrain.epochs * images[job.participant], "pretrain"
         case "reconstruct":
             return scenario.reconstructor.epochs * len(assignment.public), "reconstruct"
-        case "poison":
+        case "poison" | "exchange":
             defenses = next(each.defenses for each in scenario.entities if each.name == job.participant)
             epochs = sum(getattr(defense, "epochs", 0) for defense in defenses)
             return epochs * images[job.participant], "poison"

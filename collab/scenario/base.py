@@ -156,6 +156,11 @@ class DefenseOptions(Part):
         return 0
 
     @property
+    def public_rounds(self) -> int:
+        """In how many rounds it answers, each but the first from the mean of all answers of the one before."""
+        return 1
+
+    @property
     def hides_people(self) -> bool:
         """Whether it is fitted against the network that names people, which `inference` of a scenario states."""
         return False
