@@ -21,7 +21,7 @@ from collab.participants.crossings import keep_pictures, net_crossing, shard_cro
 from collab.participants.defended import Defended
 from collab.participants.disclosure import measure_disclosure
 from collab.participants.exposure import Published, measure_exposure
-from collab.participants.federation import score_rounds, train_round
+from collab.participants.federation import aggregate_round, score_rounds, train_round
 from collab.participants.guarantees import tell_guarantee
 from collab.participants.inference import IDENTIFIER, load_own_numbers, train_identifier
 from collab.participants.layout import load_images, load_numbers, load_people, name_decider
@@ -304,6 +304,10 @@ class Entity(Plugin, Defended):
     def federate(self, federation: Federation, number: int, progress: Progress) -> Report:
         """Trains C on own features for a round of federated averaging, and publishes its weights."""
         return train_round(self, federation, number, progress)
+
+    def aggregate(self, federation: Federation, number: int, progress: Progress) -> Report:
+        """Averages the weights of a round for all, where it is the one who does."""
+        return aggregate_round(self, federation, number)
 
     def average(self, federation: Federation, progress: Progress) -> Report:
         """Scores what federated averaging has come to."""

@@ -20,8 +20,8 @@ FP32 = 1.35
 """How much longer all takes in fp32, on the same core (docs/performance.md)."""
 
 WITHOUT_TRAINING = {
-    "ask_marked", "decode", "decode_heldout", "decode_public", "disclose", "featurize", "featurize_heldout",
-    "find_copies",
+    "aggregate", "ask_marked", "decode", "decode_heldout", "decode_public", "disclose", "featurize",
+    "featurize_heldout", "find_copies",
     "hand_out", "judge", "measure", "publish", "recognize", "try_reconstructor", "withdraw",
 }  # fmt: skip
 """Stages that take a moment beside those that train."""
