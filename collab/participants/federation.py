@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from collab.attacks.base import Move
 from collab.guarantee import Guarantee
 from collab.participants.crossings import net_crossing
 from collab.participants.guarantees import tell_guarantee
@@ -167,6 +168,22 @@ def average(entity: Participant, federation: Federation, number: int) -> tuple[n
     state, card = read_release(path.parent, path.stem)
     crossing = net_crossing("aggregate", server, "weights", card["sha256"], path, state)
     return _load(entity, state), () if entity.name == server else (replace(crossing, receiver=entity.name),)
+
+
+def moves_of_weights(
+    entity: Participant, federation: Federation, victim: str
+) -> tuple[tuple[Move, ...], tuple[Crossing, ...]]:
+    """What a victim began each round with that it took part in, and its weights after it; and what `entity` read."""
+    moves, read = list[Move](), list[Crossing]()
+    for number in range(1, federation.rounds + 1):
+        if victim in draw_clients(federation, number, entity.scenario.seed):
+            before, crossings = average(entity, federation, number - 1)
+            path = entity.layout.weights / victim / f"{file_name(federation, number)}.safetensors"
+            state, card = read_release(path.parent, path.stem)
+            crossing = net_crossing("attack", victim, "weights", card["sha256"], path, state)
+            moves.append((before, _load(entity, state)))
+            read += [*crossings, replace(crossing, receiver=entity.name)]
+    return tuple(moves), tuple(read)
 
 
 def _read_round(

@@ -8,13 +8,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from collab.attacks.base import Move
 from collab.models.answerer import Answerer
 from collab.participants.asking import Asked
 from collab.participants.crossings import shard_crossing
 from collab.participants.defended import Defended
 from collab.seeding import Stream
 from collab.store.shards import BATCH_ROWS
-from collab.store.store import name_round
+from collab.store.store import PUBLISHED, name_round
 from collab.tasks import DISTRIBUTION
 from collab.training.loop import Recipe
 from collab.training.progress import Progress
@@ -38,13 +39,9 @@ def digest_answers(
     if number == 1:
         return ()
     assert isinstance(module, Answerer)
-    told, read, stage = list[Told](), list[Crossing](), name_round(number - 1)
-    names = entity.scenario.answering_in_rounds
+    read, stage, names = list[Crossing](), name_round(number - 1), entity.scenario.answering_in_rounds
+    told = [read_told(entity, name, stage) for name in names]
     for name in names:
-        answers, rows = (
-            torch.cat(part) for part in zip(*(each.load() for each in entity.read(name, stage)), strict=True)
-        )
-        told.append((rows, answers.flatten(1).float()))
         if name != entity.name:
             records = entity.records_of(name, stage)
             read += [shard_crossing("exchange", name, entity.name, record) for record in records]
@@ -58,6 +55,34 @@ def digest_answers(
     for decider in module.deciders:
         decider.load_state_dict(begun.state_dict())
     return tuple(read)
+
+
+def read_told(entity: Defended, name: str, stage: str) -> Told:
+    """What `name` answered in a stage, and about what."""
+    answers, rows = (torch.cat(part) for part in zip(*(each.load() for each in entity.read(name, stage)), strict=True))
+    return rows, answers.flatten(1).float()
+
+
+def moves_of_answers(entity: Defended, victim: str) -> tuple[tuple[Move, ...], tuple[Crossing, ...]]:
+    """What a victim began each round with and what it answered then, as `entity` may read it, and what it read.
+
+    Answers of all count alike: nobody else knows by how much they count.
+    """
+    asked, names = Asked(entity.own_features(entity.layout.public)), entity.scenario.answering_in_rounds
+    rounds = next(each for each in entity.scenario.entities if each.name == victim).defenses[0].public_rounds
+    moves, read, before = list[Move](), list[Crossing](), None
+
+    def with_features(told: Told) -> tuple[Tensor, Tensor]:
+        return asked.take(told[0].numpy()), told[1]
+
+    for number in range(1, rounds):
+        stage = name_round(number)
+        told = {name: read_told(entity, name, stage) for name in names}
+        moves.append((before, with_features(told[victim])))
+        before = with_features(average_answers(list(told.values()), [1.0] * len(told)))
+        records = ((name, record) for name in names for record in entity.records_of(name, stage))
+        read += [shard_crossing("attack", name, entity.name, record) for name, record in records]
+    return (*moves, (before, with_features(read_told(entity, victim, PUBLISHED)))), tuple(read)
 
 
 def average_answers(told: Sequence[Told], weights: Sequence[float]) -> Told:

@@ -164,6 +164,7 @@ _ENTRIES = (
     _share("match_sure_right", "sure and right", "of those, right ones"),
     Entry("membership_auc", "AUC", "members told from others: .5 is chance", "0 to 1", "down", is_share=True),
     _share("membership_tpr", "members found", "members found at so many % false alarms", setting="{number}"),
+    Entry("label_distance", "class shares", "how far the told shares of the classes are from those of the own images, half of the sum of absolute differences; of the held-out images' as a guess", "0 to 1", "up", "", ("", "_prior_heldout"), digits=3),
     Entry("attribute_r2", "R²", "R² of brightness or color of the image; of a guess from labels", "at most 1", "down", "{name}", ("", "_prior_class_mean"), digits=2),
     Entry("control", "control", "what an attack gains, in SSIM over a guess, on a module of its own that it has not seen; near 0 the attack is broken, not the victim safe", "SSIM"),
     Entry("face_similarity", "face sim.", "cosine of the embeddings of a decoder's image (or a guess) and the true one", "-1 to 1", "down", "", ("[{name}]", GUESS), place="decoders"),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from collab.scenario.base import RowName
 from collab.scenario.federated import Federation
 from collab.stages.base import Job, Planning, Playing, Stage, Urgency
 from collab.stages.featurize import Featurize, FeaturizeHeldout
@@ -103,6 +104,18 @@ class Average(Stage["Entity"]):
     def play(self, entity: "Entity", job: Job, playing: Playing, progress: Progress, /) -> Report:
         """Asks the entity."""
         return entity.average(job.order, progress)
+
+
+def last_average(planning: Planning, row: RowName | None) -> tuple[str, ...]:
+    """The job that ends a row of `federated`; none of no row."""
+    return tuple(
+        name for each in planning.scenario.federated if each.name == row for name in _aggregated(each, each.rounds)
+    )
+
+
+def key_of_row(keys: Keys, row: RowName | None) -> list[str]:
+    """Of all weights of a row of `federated`; none of no row."""
+    return [_averaged(keys, each, each.rounds) for each in keys.scenario.federated if each.name == row]
 
 
 def _round_of(participant: str, federation: Federation, number: int) -> str:

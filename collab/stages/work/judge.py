@@ -19,7 +19,7 @@ from collab.models.freeze import freeze
 from collab.participants import disclosure
 from collab.participants.attacking import guess_name
 from collab.participants.disclosure import by_row, compare, to_uint8
-from collab.participants.guessing import attribute_measures, match_measures, membership_measures
+from collab.participants.guessing import attribute_measures, distribution_measures, match_measures, membership_measures
 from collab.participants.oracle import Beside, Oracle
 from collab.participants.scoring import PICTURES, likeness, means, priors, worst_and_median
 from collab.results.metric import of_images
@@ -74,6 +74,9 @@ def play(oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> R
             asked = playing.stated(trial.victim).defenses[0].asked_privacy
             found = () if asked is None else _find_epsilon(scores, is_member, asked)
             return Report((*membership_measures(scores, is_member, oracle.scenario.seed), *found))
+        case "classes":
+            labels = oracle.assignment.entities[trial.victim].labels
+            return Report(distribution_measures(answer.numpy(), labels, oracle.heldout.classes))
 
 
 def _keep(oracle: Oracle, trial: Trial, attacked: np.ndarray, scores: Mapping[str, np.ndarray]) -> None:
