@@ -19,6 +19,7 @@ from collab.participants.guarantees import tell_guarantee
 from collab.participants.layout import load_people
 from collab.participants.participant import Participant
 from collab.scenario.federated import Federation
+from collab.scenario.parts import Refine
 from collab.seeding import Stream
 from collab.store.release import read_release, write_release
 from collab.training.averaging import federated_average, with_momentum
@@ -46,7 +47,7 @@ def train_round(entity: Participant, federation: Federation, number: int, progre
     the number of own rows. In the first round it draws as plain refinement does, so that one entity's only round is
     that. Whose weights would not arrive trains nothing.
     """
-    options = entity.scenario.refine
+    options = schedule_of(entity, federation)
     if entity.name not in draw_clients(federation, number, entity.scenario.seed):
         return Report()
     stream = entity.stream("refine" if number == 1 else f"refine round {number}")
@@ -78,6 +79,12 @@ def train_round(entity: Participant, federation: Federation, number: int, progre
     digest = write_release(folder, name, state, card, is_durable=False)
     sent = net_crossing("federate", entity.name, "weights", digest, folder / f"{name}.safetensors", state)
     return Report((Measure("rows", feed.rows), Measure("bytes_published", sent.bytes)), (sent, *read))
+
+
+def schedule_of(entity: Participant, federation: Federation) -> Refine:
+    """How its rounds are trained: as `refine` says, but for what the federation says itself."""
+    own = {"batch_size": federation.batch_size, "learning_rate": federation.learning_rate}
+    return entity.scenario.refine.model_copy(update={name: value for name, value in own.items() if value is not None})
 
 
 def plan_rounds(
@@ -122,7 +129,7 @@ def score_rounds(entity: Participant, federation: Federation) -> Report:
         measures.append(replace(alone, metric=f"{alone.metric}_client", answers=None))
     if federation.dp is not None:
         count = count_people(load_people(entity.private))
-        held = plan_rounds(federation, len(labels), entity.scenario.refine.batch_size, count)[1]
+        held = plan_rounds(federation, len(labels), schedule_of(entity, federation).batch_size, count)[1]
         measures += tell_guarantee(held)[1]
     return Report((*scores, *measures), read)
 

@@ -15,6 +15,7 @@ from collab.attacks.options import RoundDifference as OfRounds
 from collab.attacks.round_difference import RoundDifference
 from collab.errors import ScenarioError
 from collab.metrics.membership import auc
+from collab.participants.attacking import guess_name
 from collab.participants.guessing import distribution_measures
 from collab.results.opened import open_run
 from collab.runtime.leak_check import find_unlisted
@@ -22,6 +23,7 @@ from collab.runtime.play import Played
 from collab.scenario.reader import read_scenario
 from collab.seeding import Stream
 from collab.store.ledger import read_ledger
+from collab.store.release import read_release
 from collab.training.feeds import ImageSet
 from collab.training.precision import resolve_compute
 from collab.training.tasks import Classification
@@ -210,6 +212,17 @@ def test_each_is_tried_on_who_took_part(played: Played) -> None:
     }  # fmt: skip
     found = {row.metric for row in open_run(played.run).rows if row.attack}
     assert {"membership_auc", "label_distance", "label_distance_prior_heldout"} <= found
+
+
+def test_nobody_is_asked_whom_the_released_decider_knows_by_heart(played: Played) -> None:
+    asked = read_release(played.run / "handed" / "private" / "spy", guess_name("round_difference", "a2"))[0][
+        "candidates"
+    ]
+    known, own = (
+        {image.tobytes() for image in np.load(played.run / "private" / name / "images.npy")} for name in ("a1", "a2")
+    )
+    assert any(image.numpy().tobytes() in own for image in asked)
+    assert not any(image.numpy().tobytes() in known for image in asked)
 
 
 def test_what_was_looked_at_is_in_the_ledger(played: Played) -> None:

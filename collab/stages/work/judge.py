@@ -71,7 +71,7 @@ def play(oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> R
             is_member, scores = np.isin(np.arange(len(answer)), places), answer.numpy()
             there = np.flatnonzero(places >= 0)
             _keep(oracle, trial, there, {"member": scores[places[there]], "other": scores[~is_member]})
-            asked = playing.stated(trial.victim).defenses[0].asked_privacy
+            asked = _asked_privacy(playing, trial)
             found = () if asked is None else _find_epsilon(scores, is_member, asked)
             return Report((*membership_measures(scores, is_member, oracle.scenario.seed), *found))
         case "classes":
@@ -85,6 +85,14 @@ def _keep(oracle: Oracle, trial: Trial, attacked: np.ndarray, scores: Mapping[st
     has_module = handed is not None and handed.module
     about = (trial.attacker, trial.attack.label, trial.victim, trial.attack.answers)
     write_judged(oracle.private, Judged(*about, needs_module=has_module, rows=rows, scores=scores))
+
+
+def _asked_privacy(playing: Playing, trial: Trial) -> Dp | None:
+    """What is to hold of what the attack looks at: weights of a row of `federated`, or what the victim publishes."""
+    row = trial.attack.federated_row
+    if row is None:
+        return playing.stated(trial.victim).defenses[0].asked_privacy
+    return next(each.dp for each in playing.scenario.federated if each.name == row)
 
 
 def _find_epsilon(scores: np.ndarray, is_member: np.ndarray, asked: Dp) -> tuple[Measure, ...]:
