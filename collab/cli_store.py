@@ -19,12 +19,13 @@ cache_app = typer.Typer(help="Stages that runs have played and others may take."
 def store_ls(store: StorePlace) -> None:
     """What was published and not withdrawn, by whom, how large."""
     with _opened(store) as opened:
-        records = opened.records()
+        records = opened.records(stage=None)
     for record in records:
         shape = "×".join(map(str, record.shape))
         print(
             f"{record.entity:12} {record.sha256[:16]}  {record.rows:>7} rows  "
             f"{shape} {record.dtype}  {record.bytes:>13,} bytes"
+            + (f"  {record.stage}" if record.stage != "publish" else "")
         )
     print(f"{len(records)} shards, {sum(record.bytes for record in records):,} bytes")
 

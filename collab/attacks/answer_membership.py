@@ -50,13 +50,13 @@ class AnswerMembership(Attack):
         about, answers = (torch.cat(parts) for parts in zip(*known.shard(), strict=True))
 
         def learn(rows: Rows, name: str) -> nn.Module:
-            return _refined(
+            return learn_student(
                 known, rows, self.recipe, replace(stream, stage=f"{stream.stage} {name}"), compute, progress
             )
 
         student = outputs_of(learn((about, answers), "student"), candidates, compute)
         if not self.shadows:
-            return _loss(outputs_of(known.decider, candidates, compute), labels) - _loss(student, labels)
+            return losses_of(outputs_of(known.decider, candidates, compute), labels) - losses_of(student, labels)
         images = known.own_data
         own = outputs_of(known.featurizer, images.take(np.arange(len(images)), compute.device), compute)
         truth, confidence = torch.from_numpy(images.labels), list[Tensor]()
@@ -79,7 +79,8 @@ def standardize(observed: Tensor, without: Sequence[Tensor]) -> Tensor:
     return (observed.double() - shadows.mean(0)) / (shadows - shadows.mean(0)).square().mean().sqrt().clamp(min=1e-9)
 
 
-def _loss(outputs: Tensor, labels: Tensor) -> Tensor:
+def losses_of(outputs: Tensor, labels: Tensor) -> Tensor:
+    """What each of outputs [rows, classes] costs, [rows]."""
     return nn.functional.cross_entropy(outputs, labels, reduction="none")
 
 
@@ -89,7 +90,7 @@ def _confidence(outputs: Tensor, labels: Tensor) -> Tensor:
     return outputs.gather(1, labels[:, None])[:, 0] - others.logsumexp(1)
 
 
-def _refined(
+def learn_student(
     known: Knowledge, rows: Rows, recipe: Recipe, stream: Stream, compute: Compute, progress: Progress
 ) -> nn.Module:
     """The released C, trained further on `rows`; the same arguments give the same network."""

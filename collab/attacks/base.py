@@ -18,18 +18,38 @@ from collab.training.precision import Compute
 from collab.training.progress import Progress
 from collab.training.tasks import Classification, Task
 
-__all__ = ["ADVERSARIES", "Attack", "Compute", "Knowledge", "Map", "Need", "Pairs", "Progress", "Stream"]
+__all__ = [
+    "ADVERSARIES",
+    "Attack",
+    "Compute",
+    "Heard",
+    "Knowledge",
+    "Map",
+    "Move",
+    "Need",
+    "Pairs",
+    "Progress",
+    "Stream",
+]
 """What a file of an attack takes from here, the types of what it is given among it."""
 
 Need = Literal[
     "images", "featurizer", "decider", "reconstructor", "public_data", "victim_defense", "own_module", "own_data",
-    "allies", "candidates", "candidate_labels", "pairs", "planted", "second", "victim_module", "victim_encoder",
-    "victim_weights",
+    "allies", "candidates", "candidate_labels", "moves", "pairs", "planted", "second", "victim_module",
+    "victim_encoder", "victim_weights",
 ]  # fmt: skip
 """What an attack may ask for beside the shard that it is about: the flags of ATTACKS 1.1."""
 
 Map = Callable[[Tensor], Tensor]
 """What is asked of a module or an encoder: rows to rows, or images to rows."""
+
+
+Heard = nn.Module | tuple[Tensor, Tensor] | None
+"""What tells of a network: its weights, or rows [rows, channels, height, width] with its answers [rows, classes] about
+them; None for the released C."""
+
+Move = tuple[Heard, Heard]
+"""What all of a round's networks begin with, and one of them after it."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +76,8 @@ class Knowledge:
     `candidates` [images, 3, side, side] in [0, 1] may hold images of the victim's, and `candidate_labels` say what the
     task asks of each; `pairs` are images of the victim's with what it published of them; `planted` [k, 3, side, side]
     are such images alone, and which rows they became it has to find; `second` [rows, channels, height, width] in fp32
-    are rows that another entity published. `victim_module` is the victim's, where it is released or stolen and changes
+    are rows that another entity published. `moves` are what the victim began each round with and what it published
+    then (`Move`). `victim_module` is the victim's, where it is released or stolen and changes
     features, `victim_encoder` (images to features) what it makes of any image, and `victim_weights` the frozen module
     itself. Of a victim that publishes images, `images` [rows, 3, side, side] in [0, 1] are those, and `features` F of
     them.
@@ -84,6 +105,7 @@ class Knowledge:
     candidate_labels: Tensor
     pairs: Pairs
     planted: Tensor
+    moves: tuple["Move", ...]
     second: Tensor
     victim_module: Map
     victim_encoder: Map
@@ -133,7 +155,8 @@ class Attack(FromOptions, Plugin, ABC):
     def rebuild(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> Tensor:
         """What lies behind `known.features`, as far as it can tell; finite, and higher scores are surer.
 
-        images: [rows, 3, side, side] in [0, 1]; matches: [rows, candidates]; members: [candidates];
+        images: [rows, 3, side, side] in [0, 1]; matches: [rows, candidates]; members: [candidates]; classes: [classes],
+        shares that sum to 1;
         attributes: [rows, 4], the mean brightness, red, green and blue of each image, in [0, 1].
         """
 

@@ -9,9 +9,11 @@ from pydantic import Field
 from typing_extensions import override
 
 from collab.architectures import RECONSTRUCTOR
-from collab.scenario.base import Answers, AttackOptions, HandOut, Name, OneCycle, OptionalPairs, Rehearses, Schedule
-
-ALONE = "The attack plugin; its name alone is short for all defaults."
+from collab.attacks.answer_options import ALONE as ALONE
+from collab.attacks.answer_options import AnswerMembership as AnswerMembership
+from collab.attacks.answer_options import LabelDistribution as LabelDistribution
+from collab.attacks.answer_options import RoundDifference as RoundDifference
+from collab.scenario.base import Answers, AttackOptions, HandOut, Name, OneCycle, OptionalPairs, Rehearses
 
 View = Literal["logits", "penultimate", "blocks", "frame_free"]
 """What of a feature map is compared: C's answer, its last pooled map, the maps of each of its blocks, or what no
@@ -339,38 +341,6 @@ class MembershipInference(Candidates):
         if self.by == "span":
             return "span" if self.reference == "public" else "span alone"
         return "" if self.by == "likeness" else self.by
-
-
-# ---- of answers about public images --------------------------------------------------------------------------------
-class AnswerMembership(Schedule, AttackOptions):
-    """How its students learn, and how many shadows there are."""
-
-    answers: ClassVar[Answers] = "members"
-
-    kind: Literal["answer_membership"] = Field(description=ALONE)
-    candidates: int = Field(2000, ge=16, le=1_000_000, description="Images of which it is asked.")
-    present: float = Field(1.0, ge=0, le=1, description="Share of the rows whose images are among them.")
-    shadows: int = Field(
-        0, ge=0, le=1024, description="Teachers of the adversary's own, and a student of each; 0: C alone is compared."
-    )
-    rows: int = Field(500, ge=2, le=65_536, description="Images of the victim's that are members where present.")
-    learning_rate: float = Field(0.02, gt=0, description="Its largest value; a loss that is not finite ends the run.")
-    weight_decay: float = Field(5e-4, ge=0, description="L2 penalty (adamw: decoupled).")
-
-    @property
-    @override
-    def setting(self) -> str:
-        return f"{self.shadows} shadows" if self.shadows else ""
-
-    @property
-    @override
-    def hand_out(self) -> HandOut:
-        return HandOut(candidates=self.candidates, present=self.present)
-
-    @property
-    @override
-    def of_answers(self) -> bool:
-        return True
 
 
 # ---- of published images -------------------------------------------------------------------------------------------

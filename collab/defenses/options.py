@@ -258,6 +258,13 @@ class PublicAnswers(Schedule, DefenseOptions):
         description="Parts of the own images: as many deciders, each without one of them, answer together by the mean "
         "of their outputs; time grows with it.",
     )
+    rounds: int = Field(
+        1,
+        ge=1,
+        le=100,
+        description="How often all who state it answer: each round but the first begins with the mean of all answers "
+        "of the one before, by accuracy on own images with `refine.vet: holdout`. Peers read the last.",
+    )
     temperature: float = Field(
         1.0,
         gt=0,
@@ -286,6 +293,11 @@ class PublicAnswers(Schedule, DefenseOptions):
     @override
     def public_mixes(self) -> int:
         return self.mixes
+
+    @property
+    @override
+    def public_rounds(self) -> int:
+        return self.rounds
 
     @model_validator(mode="after")
     def _has_no_idle_options(self) -> Self:

@@ -33,6 +33,7 @@ class PublicAnswers(AnsweringDefense):
     images: int | None
     choose: Literal["random", "unsure"]
     mixes: int
+    rounds: int
     temperature: float
     bits: int | None
     cross_fit: int
@@ -41,13 +42,13 @@ class PublicAnswers(AnsweringDefense):
 
     @override
     def guarantee(self, rows: int, people: int | None = None) -> Guarantee | None:
-        """That of the training of C_i; answers follow from it, so that any number of them tells no more."""
+        """That of the training of C_i in all rounds; answers follow from it: any number of them tells no more."""
         return None if self.dp is None else self._plan(self.dp, rows, people)[1]
 
     def _plan(self, dp: Dp, rows: int, people: int | None) -> tuple[Plan, Guarantee]:
         return plan_steps(
             dp.epsilon, dp.delta, dp.unit, clip=self.clip, rows=rows, people=people,
-            batch_size=self.recipe.batch_size, epochs=self.recipe.epochs,
+            batch_size=self.recipe.batch_size, epochs=self.recipe.epochs * self.rounds,
         )  # fmt: skip
 
     @property

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from collab.attacks.base import Attack, Knowledge, Pairs, classify_adversary
+from collab.attacks.base import Attack, Knowledge, Move, Pairs, classify_adversary
 from collab.defenses.base import Defense
 from collab.errors import EntityError
 from collab.metrics.scores import mean_measure
@@ -18,15 +18,17 @@ from collab.models.freeze import freeze
 from collab.participants.crossings import shard_crossing
 from collab.participants.defended import Defended
 from collab.participants.disclosure import to_uint8
+from collab.participants.federation import moves_of_weights
 from collab.participants.layout import load_images
 from collab.participants.published_images import read_images
-from collab.scenario.base import CONTROL, Answers, AttackOptions
+from collab.participants.rounds import moves_of_answers
+from collab.scenario.base import CONTROL, Answers, AttackOptions, RowName
 from collab.store.release import read_release, write_release
 from collab.store.shard_schema import BATCH_ROWS
 from collab.store.shards import ShardReader
 from collab.training.feeds import ImageSet
 from collab.training.progress import Progress
-from collab.types import Measure, Report
+from collab.types import Crossing, Measure, Report
 
 STOLEN, ALLIES = "module.", "allies."
 """What the tensors of a stolen module, and those of colluding entities, begin with among what the oracle hands out."""
@@ -34,6 +36,7 @@ STOLEN, ALLIES = "module.", "allies."
 OF_VICTIMS = frozenset(
     {
         "images",
+        "moves",
         "allies",
         "pairs",
         "planted",
@@ -142,6 +145,9 @@ def attack(adversary: Defended, attempt: Attempt, progress: Progress) -> Report:
     if second is not None:
         others = adversary.shards_of(second[0])
         facts["second"] = read_rows(others, 0, min(sum(reader.rows for reader in others), second[1]))[0]
+    seen = tuple[Crossing, ...]()
+    if options.looks_at_rounds:
+        facts["moves"], seen = _moves_of(adversary, options.federated_row, victim)
     facts |= {"shard": partial(read_batches, readers), "published": published}
     knowledge = Knowledge(name, features, labels, needs, **facts)
     if attempt.rehearsed_on is not None:
@@ -154,6 +160,7 @@ def attack(adversary: Defended, attempt: Attempt, progress: Progress) -> Report:
         "attributes": (rows, 4),
         "matches": (rows, candidates),
         "members": (candidates,),
+        "classes": (len(adversary.class_names),),
     }
     if answer.shape != shapes[options.answers] or not bool(answer.isfinite().all()):
         raise EntityError(
@@ -166,9 +173,17 @@ def attack(adversary: Defended, attempt: Attempt, progress: Progress) -> Report:
     records = [(sender, record) for sender in read for record in adversary.layout.store.records(sender)]
     return Report(
         (Measure("rows_attacked", rows),),
-        tuple(shard_crossing("attack", sender, adversary.name, record) for sender, record in records),
+        (*(shard_crossing("attack", sender, adversary.name, record) for sender, record in records), *seen),
         {"knowledge": ", ".join(sorted(needs)), "adversary": classify_adversary(needs)},
     )
+
+
+def _moves_of(adversary: Defended, row: RowName | None, victim: str) -> tuple[tuple[Move, ...], tuple[Crossing, ...]]:
+    """What all rounds of a victim show, of answers or, in a `row` of `federated`, of weights; and what was read."""
+    if row is None:
+        return moves_of_answers(adversary, victim)
+    federation = next(each for each in adversary.scenario.federated if each.name == row)
+    return moves_of_weights(adversary, federation, victim)
 
 
 def _general_knowledge(adversary: Defended, attempt: Attempt) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from collab.defenses.base import Defense, PrivateView
 from collab.errors import EntityError
+from collab.guarantee import Guarantee
 from collab.metrics.sizes import jpeg_bytes
 from collab.models.backbones import feature_shape
 from collab.models.freeze import freeze
@@ -20,7 +21,7 @@ from collab.participants.crossings import keep_pictures, net_crossing, shard_cro
 from collab.participants.defended import Defended
 from collab.participants.disclosure import measure_disclosure
 from collab.participants.exposure import Published, measure_exposure
-from collab.participants.federation import score_rounds, train_round
+from collab.participants.federation import aggregate_round, score_rounds, train_round
 from collab.participants.guarantees import tell_guarantee
 from collab.participants.inference import IDENTIFIER, load_own_numbers, train_identifier
 from collab.participants.layout import load_images, load_numbers, load_people, name_decider
@@ -28,6 +29,7 @@ from collab.participants.participant import Mixture
 from collab.participants.pool import Pooled, hurts, measure_harm, offer
 from collab.participants.published_images import as_published, image_set
 from collab.participants.publishing import measure_answering, publish_rows
+from collab.participants.rounds import digest_answers
 from collab.participants.start import Start
 from collab.participants.trying import try_reconstructor
 from collab.scenario.base import EntityOptions
@@ -36,8 +38,9 @@ from collab.scenario.kinds import Plugin
 from collab.scenario.model import Refinement
 from collab.scenario.network import NOBODY
 from collab.seeding import Stream
-from collab.store.release import read_release, write_release
-from collab.store.store import Store
+from collab.store.manifest import Record
+from collab.store.release import write_release
+from collab.store.store import PUBLISHED, Store, name_round
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
 from collab.training.private import count_people
@@ -137,9 +140,32 @@ class Entity(Plugin, Defended):
 
     def poison(self, progress: Progress) -> Report:
         """Fits the defense on the own rows and measures on held-out images what it costs and hides (Tables 1 and 2)."""
-        stream = self.stream("poison")
+        module, losses, read = self._fit(self.stream("poison"), self.stated.defenses[0].public_rounds, progress)
+        card, numbers, words = tell_guarantee(self._guarantee())
+        write_release(self.private, "defense", module.state_dict(), card)  # for this entity alone
+        measure = measure_cost if self.defense.form.is_of_own_rows else measure_answering
+        measures, pictures = measure(self, module)
+        last = *(("loss", loss) for loss in losses[-1:]), *progress.terms.items()
+        told = (Measure(f"poison_{name}", value) for name, value in last)
+        return Report((*measures, *told, *numbers), (*pictures, *read), words)
+
+    def exchange(self, number: int, progress: Progress) -> Report:
+        """Answers about public images in a round before the last, for those who take part, and measures nothing."""
+        module, _, read = self._fit(self.stream(f"poison round {number}"), number, progress)
+        record = self._write_shard(module, list[Tensor](), name_round(number))
+        sent = shard_crossing("exchange", self.name, EVERYONE, record)
+        return Report((Measure("bytes_published", record.bytes),), (*read, sent))
+
+    def _guarantee(self) -> Guarantee | None:
+        return self.defense.guarantee(len(self.images), count_people(load_people(self.private)))
+
+    def _fit(
+        self, stream: Stream, number: int, progress: Progress
+    ) -> tuple[nn.Module, tuple[float, ...], tuple[Crossing, ...]]:
+        """The defense as fitted in a round (most have one), its losses, and what it read of the round before."""
         with stream.initialization():
             module = self.new_module()
+        read = digest_answers(self, module, number, stream, progress)
         private, people = load_numbers(self.private, "private"), load_people(self.private)
         options = self.scenario.reconstructor
 
@@ -163,14 +189,7 @@ class Entity(Plugin, Defended):
             private=None if private is None else torch.from_numpy(private),
             people=people,
         )
-        losses = self.defense.fit(module, view)
-        card, numbers, words = tell_guarantee(self.defense.guarantee(len(self.images), count_people(people)))
-        write_release(self.private, "defense", module.state_dict(), card)  # for this entity alone
-        measure = measure_cost if self.defense.form.is_of_own_rows else measure_answering
-        measures, pictures = measure(self, module)
-        last = *(("loss", loss) for loss in losses[-1:]), *progress.terms.items()
-        told = (Measure(f"poison_{name}", value) for name, value in last)
-        return Report((*measures, *told, *numbers), pictures, words)
+        return module, self.defense.fit(module, view), read
 
     def disclose(self, progress: Progress) -> Report:
         """What R shows of held-out images, before and after the own module; see `collab.participants.disclosure`."""
@@ -202,16 +221,12 @@ class Entity(Plugin, Defended):
 
         The order stays in the private folder, for whoever scores an attack.
         """
-        module = self.fitted_module()
-        stream, order = self.stream("publish"), list[Tensor]()
-        alter = partial(self.published, generator=stream.torch("altered"))
-        batches = publish_rows(self, module, stream, alter, order)
-        held = read_release(self.private, "defense")[1].get("guarantee")
-        spec, run = self.spec_of(self.name), self.layout.run.name
-        record = self.layout.store.publish(self.name, batches, spec, run=run, guarantee=held)
+        module, order = self.fitted_module(), list[Tensor]()
+        record = self._write_shard(module, order, PUBLISHED)
         rows = torch.cat(order).numpy()
         np.save(self.private / "published.npy", rows)
-        shard = Store(self.layout.run / "store").open(record, spec)  # here, wherever stores lie
+        here = Store(self.layout.run / "store")  # wherever stores lie
+        shard = here.open(record, self.spec_of(self.name))
         read = measure_writing(self, module, [shard], rows)
         shutil.rmtree(self.scratch, ignore_errors=True)
         sent = [shard_crossing("publish", self.name, EVERYONE, record)]
@@ -219,8 +234,20 @@ class Entity(Plugin, Defended):
             folder, state = self.layout.modules / self.name, module.state_dict()
             digest = write_release(folder, "defense", state, {})
             sent.append(net_crossing("publish", self.name, "module", digest, folder / "defense.safetensors", state))
-        counts = Measure("rows_published", record.rows), Measure("bytes_published", record.bytes)
+        earlier = (name_round(number) for number in range(1, self.stated.defenses[0].public_rounds))
+        size = record.bytes + sum(each.bytes for stage in earlier for each in here.records(self.name, stage))
+        counts = Measure("rows_published", record.rows), Measure("bytes_published", size)
         return Report((*counts, *read, jpeg_bytes(self.images.images)), tuple(sent))
+
+    def _write_shard(self, module: nn.Module, order: list[Tensor], stage: str) -> Record:
+        """Puts into the store what the module makes in a stage; which own images lie behind it is put into `order`."""
+        stream = self.stream("publish")
+        alter = partial(self.published, generator=stream.torch("altered"))
+        batches = publish_rows(self, module, stream, alter, order)
+        held, spec, run = tell_guarantee(self._guarantee())[0], self.spec_of(self.name), self.layout.run.name
+        return self.layout.store.publish(
+            self.name, batches, spec, run=run, guarantee=held.get("guarantee"), stage=stage
+        )
 
     def withdraw(self, progress: Progress) -> Report:
         """Marks what it has published as withdrawn; who has read it has read it."""
@@ -277,6 +304,10 @@ class Entity(Plugin, Defended):
     def federate(self, federation: Federation, number: int, progress: Progress) -> Report:
         """Trains C on own features for a round of federated averaging, and publishes its weights."""
         return train_round(self, federation, number, progress)
+
+    def aggregate(self, federation: Federation, number: int, progress: Progress) -> Report:
+        """Averages the weights of a round for all, where it is the one who does."""
+        return aggregate_round(self, federation, number)
 
     def average(self, federation: Federation, progress: Progress) -> Report:
         """Scores what federated averaging has come to."""

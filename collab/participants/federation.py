@@ -1,7 +1,6 @@
 """Federated averaging among the entities of a run: C is refined by exchanging weights in place of features.
 
-There is no server: in each round everybody reads the weights of all that took part and averages them alike, through
-files.
+There is no server: in each round the first entity by name averages the weights of all that took part, for everybody.
 """
 
 import copy
@@ -13,12 +12,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from collab.attacks.base import Move
 from collab.guarantee import Guarantee
 from collab.participants.crossings import net_crossing
 from collab.participants.guarantees import tell_guarantee
 from collab.participants.layout import load_people
 from collab.participants.participant import Participant
 from collab.scenario.federated import Federation
+from collab.scenario.parts import Refine
 from collab.seeding import Stream
 from collab.store.release import read_release, write_release
 from collab.training.averaging import federated_average, with_momentum
@@ -46,7 +47,7 @@ def train_round(entity: Participant, federation: Federation, number: int, progre
     the number of own rows. In the first round it draws as plain refinement does, so that one entity's only round is
     that. Whose weights would not arrive trains nothing.
     """
-    options = entity.scenario.refine
+    options = schedule_of(entity, federation)
     if entity.name not in draw_clients(federation, number, entity.scenario.seed):
         return Report()
     stream = entity.stream("refine" if number == 1 else f"refine round {number}")
@@ -80,6 +81,12 @@ def train_round(entity: Participant, federation: Federation, number: int, progre
     return Report((Measure("rows", feed.rows), Measure("bytes_published", sent.bytes)), (sent, *read))
 
 
+def schedule_of(entity: Participant, federation: Federation) -> Refine:
+    """How its rounds are trained: as `refine` says, but for what the federation says itself."""
+    own = {"batch_size": federation.batch_size, "learning_rate": federation.learning_rate}
+    return entity.scenario.refine.model_copy(update={name: value for name, value in own.items() if value is not None})
+
+
 def plan_rounds(
     federation: Federation, rows: int, batch_size: int, people: int | None = None
 ) -> tuple[Plan, Guarantee]:
@@ -97,63 +104,93 @@ def score_rounds(entity: Participant, federation: Federation) -> Report:
     """Scores on held-out features: the average of the last round, and (`top1_round[k]`) those of all rounds.
 
     Also the entity's own weights before they were averaged (`top1_client`), and the average on its own rows
-    (`top1_own`). The first entity keeps the last average for everybody, under `weights/`.
+    (`top1_own`). Bytes are those of weights, and of averages, which one entity sends and all others read.
     """
-    measures, crossed, sent, folder = list[Measure](), 0, 0, entity.layout.weights / entity.name
+    measures, crossed, sent, last = list[Measure](), 0, 0, 0
     scores: tuple[Measure, ...] = ()
     for number in range(1, federation.rounds + 1):
         decider, read = average(entity, federation, number)
         scores = entity.score_features(decider)
         measures += [replace(score, metric=f"{score.metric}_round[{number}]", answers=None) for score in scores]
+        of_others = [name for name in draw_clients(federation, number, entity.scenario.seed) if name != entity.name]
+        if entity.name == server_of(federation):
+            crossed += sum(_size(entity, name, file_name(federation, number)) for name in of_others)
+            sent += _size(entity, entity.name, file_name(federation, number, "average"))
         crossed += sum(crossing.bytes for crossing in read)
-        own = folder / f"{file_name(federation, number)}.safetensors"
-        sent += own.stat().st_size if own.exists() else 0
-        if own.exists():
-            client = _load(entity, read_release(folder, own.stem)[0])
+        if size := _size(entity, entity.name, file_name(federation, number)):
+            sent, last = sent + size, number
     measures += [Measure("rounds", federation.rounds), Measure("bytes_sent", sent), Measure("bytes_read", crossed)]
     features, labels = entity.own_features(entity.private).load()
     outputs = outputs_of(decider, features, entity.compute)
     measures.append(entity.task.measures(outputs, labels, entity.scenario.seed, "_own")[0])
-    if sent:
-        alone = entity.score_features(client)[0]
+    if last:
+        state, _ = read_release(entity.layout.weights / entity.name, file_name(federation, last))
+        alone = entity.score_features(_load(entity, state))[0]
         measures.append(replace(alone, metric=f"{alone.metric}_client", answers=None))
     if federation.dp is not None:
         count = count_people(load_people(entity.private))
-        held = plan_rounds(federation, len(labels), entity.scenario.refine.batch_size, count)[1]
+        held = plan_rounds(federation, len(labels), schedule_of(entity, federation).batch_size, count)[1]
         measures += tell_guarantee(held)[1]
-    kept: tuple[Crossing, ...] = ()
-    if entity.name == min(federation.entities):
-        name, state = file_name(federation, federation.rounds).replace("round", "average"), decider.state_dict()
-        digest = write_release(folder, name, state, {"row": str(federation.name), "rounds": federation.rounds})
-        kept = (net_crossing("average", entity.name, "weights", digest, folder / f"{name}.safetensors", state),)
-    return Report((*scores, *measures), (*read, *kept))
+    return Report((*scores, *measures), read)
+
+
+def server_of(federation: Federation) -> str:
+    """Who averages for all: the first by name. Any other would come to the same bits."""
+    return min(federation.entities)
+
+
+def aggregate_round(entity: Participant, federation: Federation, number: int) -> Report:
+    """Averages the weights that arrived in round `number`, once, and publishes what all go on from.
+
+    With momentum that is a step towards the mean, whose velocity stays with who averages. A round in which nothing
+    arrived changes nothing.
+    """
+    before, _ = average(entity, federation, number - 1)
+    state = {name: value.cpu() for name, value in before.state_dict().items()}
+    velocity, read = dict[str, Tensor](), tuple[Crossing, ...]()
+    if federation.momentum and number > 1:
+        velocity, _ = read_release(entity.private, file_name(federation, number - 1, "velocity"))
+    if present := draw_clients(federation, number, entity.scenario.seed):
+        states, rows, read = _read_round(entity, federation, number, present)
+        mean = federated_average(states, rows)
+        if federation.momentum:
+            learned = [name for name, _ in before.named_parameters()]
+            mean, velocity = with_momentum(state, mean, velocity, federation.momentum, learned)
+        state = mean
+    if federation.momentum:
+        write_release(entity.private, file_name(federation, number, "velocity"), velocity, {}, is_durable=False)
+    folder, name = entity.layout.weights / entity.name, file_name(federation, number, "average")
+    # The last is what a user takes away; the others can be had again, as weights of rounds can.
+    digest = write_release(folder, name, state, {"round": number}, is_durable=number == federation.rounds)
+    sent = net_crossing("aggregate", entity.name, "weights", digest, folder / f"{name}.safetensors", state)
+    return Report((Measure("bytes_published", sent.bytes),), (*read, sent))
 
 
 def average(entity: Participant, federation: Federation, number: int) -> tuple[nn.Module, tuple[Crossing, ...]]:
-    """C after round `number`, and what `entity` read of that round; as released after round 0.
+    """C after round `number`, as it was averaged for all, and what `entity` read for it; as released after round 0."""
+    if not number:
+        return copy.deepcopy(entity.released.decider), ()
+    server = server_of(federation)
+    path = entity.layout.weights / server / f"{file_name(federation, number, 'average')}.safetensors"
+    state, card = read_release(path.parent, path.stem)
+    crossing = net_crossing("aggregate", server, "weights", card["sha256"], path, state)
+    return _load(entity, state), () if entity.name == server else (replace(crossing, receiver=entity.name),)
 
-    It is the mean weights of all that arrived, or with momentum a step towards it; a round in which nothing arrived
-    changes nothing.
-    """
-    decider = copy.deepcopy(entity.released.decider)
-    learned, state, velocity = (
-        [name for name, _ in decider.named_parameters()],
-        decider.state_dict(),
-        dict[str, Tensor](),
-    )
-    read: tuple[Crossing, ...] = ()
-    for at in range(1, number + 1):
-        present = draw_clients(federation, at, entity.scenario.seed)
-        is_last = not any(draw_clients(federation, later, entity.scenario.seed) for later in range(at + 1, number + 1))
-        if not present or not (federation.momentum or is_last):  # without momentum the last average is all there is
-            continue
-        states, rows, crossed = _read_round(entity, federation, at, present)
-        mean, read = federated_average(states, rows), crossed if at == number else ()
-        state, velocity = (
-            with_momentum(state, mean, velocity, federation.momentum, learned) if federation.momentum else (mean, {})
-        )
-    decider.load_state_dict(state)
-    return decider, read
+
+def moves_of_weights(
+    entity: Participant, federation: Federation, victim: str
+) -> tuple[tuple[Move, ...], tuple[Crossing, ...]]:
+    """What a victim began each round with that it took part in, and its weights after it; and what `entity` read."""
+    moves, read = list[Move](), list[Crossing]()
+    for number in range(1, federation.rounds + 1):
+        if victim in draw_clients(federation, number, entity.scenario.seed):
+            before, crossings = average(entity, federation, number - 1)
+            path = entity.layout.weights / victim / f"{file_name(federation, number)}.safetensors"
+            state, card = read_release(path.parent, path.stem)
+            crossing = net_crossing("attack", victim, "weights", card["sha256"], path, state)
+            moves.append((before, _load(entity, state)))
+            read += [*crossings, replace(crossing, receiver=entity.name)]
+    return tuple(moves), tuple(read)
 
 
 def _read_round(
@@ -178,8 +215,14 @@ def _load(entity: Participant, state: Mapping[str, Tensor]) -> nn.Module:
     return decider
 
 
-def file_name(federation: Federation, number: int) -> str:
-    """What weights of a round are called: alike for federations that are alike so far."""
+def _size(entity: Participant, name: str, file: str) -> int:
+    """Bytes of what `name` published under that name; 0 where it did not."""
+    path = entity.layout.weights / name / f"{file}.safetensors"
+    return path.stat().st_size if path.exists() else 0
+
+
+def file_name(federation: Federation, number: int, what: str = "round") -> str:
+    """What weights of a round are called, and `what` is made of them: alike for federations that are alike so far."""
     about: list[Any] = [sorted(federation.entities), federation.local_epochs]
     about += [federation.extras] if federation.extras else []
-    return f"round{number}_{hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]}"
+    return f"{what}{number}_{hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]}"

@@ -57,6 +57,20 @@ def sure_matches(scores: Tensor) -> Tensor:
     return is_mutual & (lead > torch.quantile((down[0] - down[-1]).float(), 0.99))
 
 
+def distribution_measures(told: np.ndarray, labels: np.ndarray, others: np.ndarray) -> tuple[Measure, ...]:
+    """How far `told` [classes] lies from the shares of the classes in `labels`, and how far those in `others` do.
+
+    That is the total variation distance: half of the sum of absolute differences, 0 to 1. It is of all own images, so
+    that there is no interval.
+    """
+    truth, guess = (np.bincount(each, minlength=len(told)) / len(each) for each in (labels, others))
+    apart = (
+        (each, float(np.abs(each_told - truth).sum() / 2))
+        for each, each_told in (("", told), ("_prior_heldout", guess))
+    )
+    return tuple(Measure(f"label_distance{what}", value, n=len(labels)) for what, value in apart)
+
+
 def membership_measures(scores: np.ndarray, is_member: np.ndarray, seed: int) -> tuple[Measure, ...]:
     """AUC with its bootstrap interval, and the rates of true positives at 1 % and at .1 % false ones."""
     members, others = scores[is_member].astype(np.float64), scores[~is_member].astype(np.float64)

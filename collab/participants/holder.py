@@ -24,6 +24,7 @@ from collab.store.manifest import Record
 from collab.store.private import private_folder
 from collab.store.release import read_release
 from collab.store.shards import Batches, ShardReader, ShardSpec, Verified, Written, open_shard, write_shard
+from collab.store.store import PUBLISHED
 from collab.training.feeds import ImageSet
 from collab.training.precision import Compute
 from collab.training.recipes import features_of
@@ -146,6 +147,11 @@ class Holder:
         mixes = self._part_of(sender).defenses[0].public_mixes
         return self.conversion_of(sender).shard_spec(self.spec, self.scenario.data.image_size, public, mixes)
 
+    @property
+    def stated(self) -> EntityPart:
+        """This holder as the scenario states it; the oracle is none of its entities."""
+        return self._part_of(self.name)
+
     def conversion_of(self, sender: str) -> Conversion:
         """How the form of the defense of `sender` is played."""
         return conversion_of(self._part_of(sender).form)
@@ -189,14 +195,14 @@ class Holder:
         reading = Reading(self.features, partial(self.own_features, self.layout.public), keep)
         return self.conversion_of(sender).as_features(readers, reading)
 
-    def read(self, sender: str) -> list[ShardReader]:
+    def read(self, sender: str, stage: str = PUBLISHED) -> list[ShardReader]:
         """What `sender` published, verified; ShardMissing if that is nothing."""
-        return [self.layout.store.open(record, self.spec_of(sender)) for record in self.records_of(sender)]
+        return [self.layout.store.open(record, self.spec_of(sender)) for record in self.records_of(sender, stage)]
 
-    def records_of(self, sender: str) -> Sequence[Record]:
-        """What the manifest says of the shards of `sender`; ShardMissing if it has none."""
+    def records_of(self, sender: str, stage: str = PUBLISHED) -> Sequence[Record]:
+        """What the manifest says of the shards of `sender`, in a `stage`; ShardMissing if it has none."""
         store = self.layout.store
-        records = store.records(sender)
+        records = store.records(sender, stage)
         if not records:
             published = ", ".join(sorted({record.entity for record in store.records_or_less()})) or "nothing"
             raise ShardMissing(

@@ -34,7 +34,7 @@ class Layout:
         self.modules = run / "modules"
         """Fitted defenses of entities that release them, against the paper's advice."""
         self.weights = run / "weights"
-        """Weights of C that entities exchange in federated averaging, a folder for each."""
+        """Weights of C that entities exchange in federated averaging, a folder for each, and their averages."""
         self.heldout = run / "heldout"
         """Held-out images of the private classes, on which everything is scored; they belong to no entity."""
         self.public = run / "public"

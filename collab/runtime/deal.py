@@ -47,6 +47,7 @@ def deal(scenario: Scenario, sources: Sources | None = None, tell: Tell = lambda
         tell(notice)
     assignment = assign(scenario, sources)
     _refuse_too_many_public(scenario, len(assignment.public))
+    _refuse_unknown_rounds(scenario)
     for notice in assignment.notices[len(passed_over) :]:
         tell(notice)
     return assignment
@@ -59,6 +60,17 @@ def _refuse_too_many_public(scenario: Scenario, there: int) -> None:
                 raise ScenarioError(
                     f"{defense.kind} of entity {entity.name!r} asks for {defense.public_images} public images, and "
                     f"there are {there}. Ask for fewer, or leave more of them public (`data.public_images`)."
+                )
+
+
+def _refuse_unknown_rounds(scenario: Scenario) -> None:
+    rows = [federation.name for federation in scenario.federated]
+    for entity in scenario.entities:
+        for _, attack in entity.options.attacks_on(sorted({each.name for each in scenario.entities} - {entity.name})):
+            if attack.federated_row is not None and attack.federated_row not in rows:
+                raise ScenarioError(
+                    f"{attack.label} of entity {entity.name!r} looks at weights of row {attack.federated_row}, and "
+                    f"`federated` has {', '.join(map(str, rows)) or 'none'}."
                 )
 
 

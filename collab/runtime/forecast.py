@@ -20,8 +20,8 @@ FP32 = 1.35
 """How much longer all takes in fp32, on the same core (docs/performance.md)."""
 
 WITHOUT_TRAINING = {
-    "ask_marked", "decode", "decode_heldout", "decode_public", "disclose", "featurize", "featurize_heldout",
-    "find_copies",
+    "aggregate", "ask_marked", "decode", "decode_heldout", "decode_public", "disclose", "featurize",
+    "featurize_heldout", "find_copies",
     "hand_out", "judge", "measure", "publish", "recognize", "try_reconstructor", "withdraw",
 }  # fmt: skip
 """Stages that take a moment beside those that train."""
@@ -83,7 +83,7 @@ def _count_passes(scenario: Scenario, assignment: Assignment, job: Job) -> tuple
             return scenario.model.pretrain.epochs * images[job.participant], "pretrain"
         case "reconstruct":
             return scenario.reconstructor.epochs * len(assignment.public), "reconstruct"
-        case "poison":
+        case "poison" | "exchange":
             defenses = next(each.defenses for each in scenario.entities if each.name == job.participant)
             epochs = sum(getattr(defense, "epochs", 0) for defense in defenses)
             return epochs * images[job.participant], "poison"

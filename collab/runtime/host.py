@@ -280,7 +280,7 @@ def list_answers(run: Path, job: Job, report: Report) -> list[Crossing]:
 
 def publish_again(run_spec: RunSpec, job: Job) -> None:
     """What a stage of the cache had published is signed for this run, and put where the scenario keeps its stores."""
-    if job.stage not in ("publish", "withdraw"):
+    if job.stage not in ("exchange", "publish", "withdraw"):
         return
     run, stated = run_spec.run, next(each for each in run_spec.scenario.entities if each.name == job.participant)
     if stated.signing_key_path is not None:

@@ -156,13 +156,19 @@ class DefenseOptions(Part):
         return 0
 
     @property
+    def public_rounds(self) -> int:
+        """In how many rounds it answers, each but the first from the mean of all answers of the one before."""
+        return 1
+
+    @property
     def hides_people(self) -> bool:
         """Whether it is fitted against the network that names people, which `inference` of a scenario states."""
         return False
 
 
-Answers = Literal["images", "matches", "members", "attributes"]
-"""What an attack answers: rebuilt images; for each row and candidate, or each candidate, a score; mean colors."""
+Answers = Literal["images", "matches", "members", "attributes", "classes"]
+"""What an attack answers: rebuilt images; for each row and candidate, or each candidate, a score; mean colors; shares
+of the classes."""
 
 
 class HandOut(Part):
@@ -222,6 +228,16 @@ class AttackOptions(Part):
     def of_answers(self) -> bool:
         """Whether it is about answers about public images: tried on who publishes such, and on nobody else."""
         return False
+
+    @property
+    def looks_at_rounds(self) -> bool:
+        """Whether it compares rounds of what its victim published: tried on who took part in some."""
+        return False
+
+    @property
+    def federated_row(self) -> RowName | None:
+        """The row of `federated` whose weights it looks at; None where it is about what is published."""
+        return None
 
     def is_tried_on(self, form: Form) -> bool:
         """Whether there is anything in what this form publishes that it is about.

@@ -31,6 +31,7 @@ def find_cross_mistakes(content: Mapping[str, Any]) -> Iterator[Finding]:
         before = [other for _, other in entities[:place]]
         yield from ((("entities", index, *at), text) for at, text in check_holding(entity, before, names, private))
     yield from check_onlookers(content, entities)
+    yield from _check_rounds(entities)
     if entities:
         yield from check_partition(content, entities)
     yield from check_own_sources(content, entities)
@@ -63,6 +64,24 @@ def _check_entities(content: Mapping[str, Any], entities: Sequence[tuple[int, Ma
         if name in RESERVED:
             yield ("entities", index, "name"), f"{entity['name']!r} is reserved; choose another"
         seen.add(name)
+
+
+def _check_rounds(entities: Sequence[tuple[int, Mapping[str, Any]]]) -> Iterator[Finding]:
+    """Rounds of answers, which take several who count them alike."""
+    stated = list[tuple[tuple[str | int, ...], Any, float]]()
+    for index, entity in entities:
+        chain = entity.get("defense")
+        is_chain = isinstance(chain, list | tuple)
+        for place, defense in items(chain if is_chain else [chain]):
+            rounds = number_in(defense, "rounds") or 1
+            if defense.get("kind") == "public_answers" and rounds > 1:
+                at: tuple[str | int, ...] = ("entities", index, "defense", *([place] if is_chain else []), "rounds")
+                stated.append((at, entity.get("name"), rounds))
+    if len(stated) == 1:
+        yield stated[0][0], "averages answers of several, and no other entity answers in rounds"
+    for at, _, rounds in stated[1:]:
+        if rounds != stated[0][2]:
+            yield at, f"is {rounds:g}, but {stated[0][2]:g} of {stated[0][1]!r}; all answer in as many rounds"
 
 
 def _check_data(content: Mapping[str, Any]) -> Iterator[Finding]:

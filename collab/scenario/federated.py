@@ -14,6 +14,12 @@ class Federation(Part):
     entities: tuple[Name, ...] = Field(description="Who takes part; each counts by its number of images.")
     rounds: int = Field(5, ge=1, le=1000, description="How often weights are exchanged and averaged.")
     local_epochs: int = Field(1, ge=1, le=10_000, description="Passes over own features between two exchanges.")
+    batch_size: int | None = Field(None, ge=2, le=65_536, description="Rows of a step; those of `refine` unless given.")
+    learning_rate: float | None = Field(
+        None,
+        gt=0,
+        description="Its largest value; that of `refine` unless given. With `dp` large steps of many rows do.",
+    )
     clients: Share = Field(1.0, description="Share of the entities that are drawn for each round, one at least.")
     dropout: float = Field(
         0.0, ge=0, lt=1, description="Chance that the weights of one that was drawn do not arrive in that round."
@@ -51,4 +57,4 @@ class Federation(Part):
         return self
 
 
-_EXTRAS = ("clients", "dropout", "proximal", "momentum", "schedule_over", "dp", "clip")
+_EXTRAS = ("batch_size", "learning_rate", "clients", "dropout", "proximal", "momentum", "schedule_over", "dp", "clip")

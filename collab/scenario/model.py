@@ -136,6 +136,17 @@ class Scenario(Part):
         return frozenset(kinds | {("backbones", self.model.backbone)})
 
     @property
+    def answering_in_rounds(self) -> tuple[str, ...]:
+        """Who answers about public images in several rounds, sorted; whoever is late has missed all but the last."""
+        return tuple(
+            sorted(
+                entity.name
+                for entity in self.entities
+                if entity.defenses[0].public_rounds > 1 and entity.options.publishes and not entity.options.is_late
+            )
+        )
+
+    @property
     def asks_identities(self) -> bool:
         """Whether anything here needs to know whom an image shows."""
         asked = [defense.asked_privacy for entity in self.entities for defense in entity.defenses]

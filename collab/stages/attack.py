@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from collab.stages.base import Job, Planning, Playing, Stage
 from collab.stages.decode import decoded
 from collab.stages.featurize import Featurize
+from collab.stages.federate import key_of_row, last_average
 from collab.stages.hand_out import HandOut
 from collab.stages.keys import Keys, plain
 from collab.stages.publish import Publish
@@ -61,6 +62,7 @@ class Attack(Stage["Entity"]):
             needs += [] if trial.attack.hand_out is None else [trial.name_job("hand out to")]
             second = trial.attack.second_release
             needs += [] if second is None else [f"publish {second[0]}"]
+            needs += last_average(planning, trial.attack.federated_row)
             reads = (trial.victim, *(() if second is None else (second[0],)))
             yield make_trial_job(self, trial, trial.name_job("attack"), (turn, 2), tuple(needs), reads=reads)
 
@@ -76,6 +78,7 @@ class Attack(Stage["Entity"]):
         second = trial.attack.second_release
         used += [] if second is None else [Publish.key_of(keys, second[0])]
         used += [] if trial.rehearsed_on is None else [Rehearse.key_of(keys, trial)]
+        used += key_of_row(keys, trial.attack.federated_row)
         return keys.make(Attack, trial.attacker, attack_code(keys, trial), used)
 
     def play(self, entity: "Entity", job: Job, playing: Playing, progress: Progress, /) -> Report:

@@ -13,7 +13,7 @@ from collab.data.source import Pictures
 from collab.participants.assignment import ORACLE, Assignment
 from collab.participants.layout import Layout
 from collab.plugins.discovery import Plugins
-from collab.scenario.base import AttackOptions
+from collab.scenario.base import AttackOptions, RowName
 from collab.scenario.model import EntityPart, Refinement, Scenario
 from collab.training.progress import Progress
 from collab.types import Report
@@ -119,7 +119,14 @@ class Planning:
             for entity in self.scenario.entities
             for victim, attack in entity.options.attacks_on(sorted({*self.publishers} - {entity.name}))
             if attack.is_tried_on(forms[victim]) and (victim in learned or not attack.of_release)
+            if not attack.looks_at_rounds or victim in self._rounds_of(attack.federated_row)
         )
+
+    def _rounds_of(self, row: RowName | None) -> tuple[str, ...]:
+        """Who takes part in the rounds of a row of `federated`, or of answers where it is None."""
+        if row is None:
+            return self.scenario.answering_in_rounds
+        return next((each.entities for each in self.scenario.federated if each.name == row), ())
 
     def publishing(self, name: str, step: int) -> tuple[int, ...]:
         """The place of a step of publishing: all steps of one entity before those of the next."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from collab.scenario import stage_rows
 from collab.stages.base import EntityStage, Job, Planning, Urgency
+from collab.stages.exchange import last_round, name_round, round_keys
 from collab.stages.featurize import Featurize, FeaturizeHeldout
 from collab.stages.keys import Keys, plain, remember
 from collab.stages.reconstruct import Reconstruct, name_trial
@@ -19,14 +20,15 @@ class Poison(EntityStage):
         """One of each entity that publishes."""
         for name in planning.publishers:
             tried = (name_trial(name),) if name in planning.row_publishers else ()
-            needs = (f"featurize {name}", f"reconstruct {planning.leader}", "featurize heldout", *tried)
+            before = name_round(planning.scenario, last_round(planning.scenario, name))
+            needs = (f"featurize {name}", f"reconstruct {planning.leader}", "featurize heldout", *tried, *before)
             labels = ((stage_rows.TABLES_1_2, name),) if name in planning.parties else ()
             yield Job(f"poison {name}", name, self.name, planning.publishing(name, 1), needs, labels)
 
     @staticmethod
     @remember
     def key_of(keys: Keys, name: str) -> str:
-        """The defense and its code, the entity's features, R, and F of the held-out images."""
+        """The defense and its code, the entity's features, R, F of the held-out images, and the round before."""
         defenses = keys.entity(name).defenses
         options: dict[str, Any] = {
             "defense": [plain(defense) for defense in defenses],
@@ -37,6 +39,7 @@ class Poison(EntityStage):
         if keys.scenario.reconstructor.by == "own":
             options["reconstructor"] = plain(keys.scenario.reconstructor)
         used = [Featurize.key_of(keys, name), Reconstruct.key_of(keys, keys.leader), FeaturizeHeldout.key_of(keys)]
+        used += round_keys(keys, last_round(keys.scenario, name))
         return keys.make(Poison, name, options, used)
 
 

@@ -13,7 +13,7 @@ from collab.store.files import JSON_CAP
 from collab.store.manifest import Record, parse_manifest_name, read_manifest
 from collab.store.shelves import AbstractShelf, shelf_at, uri_of_run
 from collab.store.signing import NOBODY, Signer, Trust
-from collab.store.store import WITHDRAWN, Finding, Store
+from collab.store.store import PUBLISHED, WITHDRAWN, Finding, Store
 
 if TYPE_CHECKING:
     from collab.store.shards import Batches, ShardReader, ShardSpec
@@ -45,9 +45,10 @@ class RemoteStore(Store):
         *,
         run: str,
         guarantee: Mapping[str, Any] | None = None,
+        stage: str = PUBLISHED,
     ) -> Record:
         """Writes and puts a shard, then its manifest; publishing the same rows again puts what is not there."""
-        record = self._own.publish(entity, batches, spec, run=run, guarantee=guarantee)
+        record = self._own.publish(entity, batches, spec, run=run, guarantee=guarantee, stage=stage)
         send(self._own, self._shelf, entity)
         return record
 

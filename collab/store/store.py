@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from collab.store.codec import CodecName
     from collab.store.shards import Batches, ShardReader, ShardSpec, Verified
 
+PUBLISHED = "publish"
+"""Stage of a manifest of what an entity publishes for everybody's pool."""
+
 WITHDRAWN = "withdraw"
 """Stage of a manifest that takes a shard back."""
 
@@ -57,11 +60,13 @@ class Store:
         *,
         run: str,
         guarantee: Mapping[str, Any] | None = None,
+        stage: str = PUBLISHED,
     ) -> Record:
         """Writes a shard as `write_shard` does, then its manifest; publishing the same rows again changes nothing.
 
-        `run` is a label that says nothing of any seed; `guarantee` is what is stated of differential privacy. Raises
-        StoreError; until the manifest is there, so does nothing.
+        `run` is a label that says nothing of any seed; `guarantee` is what is stated of differential privacy; `stage`
+        is another for what is in no pool (`name_round`). Raises StoreError; until the manifest is there, so does
+        nothing.
         """
         from collab.store.shards import write_shard
 
@@ -70,14 +75,14 @@ class Store:
         if folder.is_symlink():
             raise StoreError(f"{folder} is a link. An entity publishes in a folder of the store itself.")
         written = write_shard(folder, batches, entity=entity, spec=spec)
-        published = {record.sha256: record for record in self.records(entity)}
+        published = {record.sha256: record for record in self.records(entity, stage)}
         if written.sha256 in published:
             return published[written.sha256]
         record = Record(
             schema_version=manifest.SCHEMA_VERSION,
             entity=entity,
             run=run,
-            stage="publish",
+            stage=stage,
             rows=written.rows,
             shape=spec.shape,
             dtype=spec.dtype,
@@ -97,7 +102,7 @@ class Store:
 
         Returns what was withdrawn by this. From then on `records` does not name it, until it is published again.
         """
-        gone = self.records(entity)
+        gone = self.records(entity, stage=None)
         for record in gone:
             number = self._next_number(entity)
             write_manifest(self._manifests, replace(record, stage=WITHDRAWN), number, self._signer)
@@ -114,13 +119,14 @@ class Store:
     def _next_number(self, entity: str) -> int:
         return 1 + max((number for number, _ in self._manifests_of(entity)), default=0)
 
-    def records(self, entity: str | None = None) -> tuple[Record, ...]:
+    def records(self, entity: str | None = None, stage: str | None = PUBLISHED) -> tuple[Record, ...]:
         """What was published and not withdrawn, of one entity or of all, sorted by entity, then by order of publishing.
 
-        Trusts manifests only; the same content twice is one record. Raises ShardCorrupt for a manifest that is none and
-        for two that contradict each other; those of other entities than the asked one are not looked at.
+        Of another `stage` where one is given, of all where it is None. Trusts manifests only; the same content twice is
+        one record. Raises ShardCorrupt for a manifest that is none and for two that contradict each other; those of
+        other entities than the asked one are not looked at.
         """
-        published: dict[tuple[str, str], Record] = {}
+        published: dict[tuple[str, str, str], Record] = {}
         ordered = []
         for number, path in self._manifests_of(entity):
             record = read_manifest(path, self._trust)
@@ -133,18 +139,19 @@ class Store:
                     "shard, so that neither is believed. Delete both, and let it publish again."
                 )
             if record.stage == WITHDRAWN:
-                published.pop((owner, sha256), None)
+                for gone in [key for key in published if key[:2] == (owner, sha256)]:
+                    del published[gone]
             else:
-                published.setdefault((owner, sha256), record)
-        return tuple(published.values())
+                published.setdefault((owner, sha256, record.stage), record)
+        return tuple(record for record in published.values() if stage in (None, record.stage))
 
     def records_or_less(self) -> tuple[Record, ...]:
-        """What `records` answers, without the entities whose manifests are refused."""
+        """What `records` answers of all stages, without the entities whose manifests are refused."""
         records: list[Record] = []
         named = (parse_manifest_name(path.name) for _, path in self._manifests_of(None))
         for entity in sorted({each[0] for each in named if each}):
             with suppress(ShardCorrupt):
-                records += self.records(entity)
+                records += self.records(entity, stage=None)
         return tuple(records)
 
     def open(self, record: Record, spec: "ShardSpec") -> "ShardReader":
@@ -225,6 +232,11 @@ class Store:
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
+
+
+def name_round(number: int) -> str:
+    """The stage of what is published in a round before the last, for those who take part in it; it is in no pool."""
+    return f"round {number}"
 
 
 def _spec_of(record: Record) -> "ShardSpec":

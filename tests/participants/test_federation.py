@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from collab.errors import ScenarioError
+from collab.participants import federation as federation_of_entities
 from collab.participants.entity import Entity
 from collab.participants.federation import average, file_name
 from collab.participants.participant import Participant
@@ -142,7 +143,7 @@ def test_what_is_scored_is_the_mean_by_numbers_of_images(once: Played, stated: C
         if value.is_floating_point():
             mean = (60 * states[0][name].double() + 20 * states[1][name] + 40 * states[2][name]) / 120
             torch.testing.assert_close(value.double(), mean, rtol=1e-6, atol=1e-7)
-    assert [each.sender for each in read] == ["a1", "a2"]
+    assert [each.sender for each in read] == ["a1"]  # the average, from who made it
     (top1,) = (each.value for each in entity.score_features(decider) if each.metric == "top1")
     assert top1 == scores(once, "three", "a3")["top1_round[1]"]
     assert torch.equal(
@@ -151,9 +152,22 @@ def test_what_is_scored_is_the_mean_by_numbers_of_images(once: Played, stated: C
     )
 
 
+def test_a_round_is_averaged_once_and_not_by_everybody(
+    stated: Callable[..., Scenario], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, mean = list[int](), federation_of_entities.federated_average
+    monkeypatch.setattr(
+        federation_of_entities,
+        "federated_average",
+        lambda states, rows: (calls.append(len(rows)), mean(states, rows))[1],
+    )
+    play_here(stated("federated=[{row: three, entities: [a1, a2, a3], rounds: 3}]"), tmp_path)
+    assert calls == [3, 3, 3]
+
+
 def test_weights_that_cross_are_in_the_ledger(once: Played) -> None:
     crossings = [each for each in read_ledger(once.run / "ledger.parquet") if each.kind == "weights"]
-    assert {each.stage for each in crossings} == {"federate", "average"}
+    assert {each.stage for each in crossings} == {"federate", "aggregate"}
     sent = [each for each in crossings if each.receiver == "*"]
     assert sum(each.sender == "a3" for each in sent) == 2 + 3  # each federation tells its own rounds
     state = weights(once, "a3", 1)[0]
@@ -163,10 +177,11 @@ def test_weights_that_cross_are_in_the_ledger(once: Played) -> None:
     assert {path.stat().st_size for path in files} == {size}
     assert find_unlisted(once.run) == []  # and the audit, which reads them too, found nothing private
     read = [(each.sender, each.receiver) for each in crossings if each.receiver == "a3"]
-    assert sorted(set(read)) == [("a1", "a3"), ("a2", "a3")]
-    three = scores(once, "three", "a3")
-    assert three["bytes_sent"] == 3 * size
-    assert three["bytes_read"] == 3 * 2 * size
+    assert set(read) == {("a1", "a3")}
+    assert {(each.sender, each.receiver) for each in crossings if each.receiver == "a1"} == {("a2", "a1"), ("a3", "a1")}
+    three, server = scores(once, "three", "a3"), scores(once, "three", "a1")
+    assert (three["bytes_sent"], three["bytes_read"]) == (3 * size, 3 * size)
+    assert (server["bytes_sent"], server["bytes_read"]) == (3 * 2 * size, 3 * 2 * size)
     assert scores(once, "one", "a2")["bytes_read"] == 0
 
 

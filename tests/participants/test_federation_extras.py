@@ -2,15 +2,18 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
 
-from collab.participants.federation import average, draw_clients, file_name
+from collab.participants.federation import average, draw_clients, file_name, schedule_of
 from collab.participants.participant import Participant
 from collab.runtime.play import Played
 from collab.scenario.federated import Federation
 from collab.scenario.model import Scenario
+from collab.scenario.parts import Refine
 from collab.scenario.reader import read_scenario
 from collab.store.ledger import read_ledger
 from collab.store.release import read_release
@@ -80,7 +83,7 @@ def test_the_last_average_is_kept_for_everybody_and_is_a_line_of_the_ledger(play
     kept, card = read_release(path.parent, path.stem)
     entity = Participant("a2", scenario, run.run, task=TASK, classes=2, compute=COMPUTE)
     torch.testing.assert_close(kept, dict(average(entity, scenario.federated[0], 3)[0].state_dict()))
-    assert card["row"] == "some"
+    assert card["round"] == 3
     assert card["sha256"] in {each.digest for each in read_ledger(run.run / "ledger.parquet")}
 
 
@@ -116,6 +119,16 @@ def test_training_with_dp_says_so_where_its_weights_lie_and_in_the_results(tmp_p
         assert (held["epsilon"], held["steps"]) == (8.0, 2 * math.ceil(card["rows"] / 16))
         assert found["dp_epsilon"] == 8.0
         assert found["dp_noise_multiplier"] == held["noise_multiplier"]
+
+
+def test_a_federation_may_have_steps_of_its_own_and_its_guarantee_counts_them() -> None:
+    stated = {"row": "fed", "entities": ("a", "b"), "rounds": 2, "dp": {"epsilon": 8}}
+    usual, own = Federation.model_validate(stated), Federation.model_validate(stated | {"batch_size": 40})
+    scenario = SimpleNamespace(refine=Refine(batch_size=16, learning_rate=0.1))
+    entity = cast("Participant", SimpleNamespace(scenario=scenario))
+    assert schedule_of(entity, usual) == scenario.refine
+    assert schedule_of(entity, own) == Refine(batch_size=40, learning_rate=0.1)
+    assert file_name(usual, 1) != file_name(own, 1)
 
 
 def test_where_weights_alone_are_read_nobody_trains_r_or_publishes_features(played: tuple[Scenario, Played]) -> None:

@@ -35,8 +35,8 @@ federated: [{row: both, entities: [a1, spy], rounds: 1}]
 controls: false
 """
 STAGES = (
-    "find", "recognize", "disclose", "embed", "expose", "infer", "federate", "average", "rehearse", "hand", "attack",
-    "judge", "withdraw",
+    "find", "recognize", "disclose", "embed", "expose", "infer", "federate", "aggregate", "average", "rehearse",
+    "hand", "attack", "judge", "withdraw",
 )  # fmt: skip
 
 

@@ -79,9 +79,10 @@ def test_what_needs_a_failed_job_is_given_up_and_all_else_is_played(
     assert set(run.failures) == {
         *(f"federate {entity} row fed round 3" for entity in ("a1", "a2")),
         *(f"average {entity} row fed" for entity in ("a1", "a2")),
+        *(f"aggregate row fed round {number}" for number in (2, 3)),
         "federate a1 row fed round 2",
     }
-    assert len(names) == len(run.jobs) - 4
+    assert len(names) == len(run.jobs) - 6
     assert not run.is_waiting
 
 
@@ -118,7 +119,9 @@ def test_rounds_of_a_federation_share_the_cores_and_nothing_else_does(
     schedule([run], opened, lambda event: None)
     rounds = {f"federate {name} row fed round 2" for name in ("a1", "a2")}
     assert any(rounds <= names for names in backend.together)
-    assert all(sum(not name.startswith("federate ") for name in names) <= 1 for names in backend.together)
+    assert all(
+        sum(not name.startswith(("federate ", "aggregate ")) for name in names) <= 1 for names in backend.together
+    )
 
 
 class SideBySide(Pretending):

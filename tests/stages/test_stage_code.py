@@ -45,7 +45,7 @@ def test_a_change_deep_inside_a_stage_is_seen_there_and_nowhere_else(
     for module in (recipes, poisoning):
         monkeypatch.setattr(module, "inversion_loss", other_loss)
     after = stage_code.digests()
-    fits_or_holds_a_dpm = {"poison", "publish", "disclose", "rehearse", "attack"}
+    fits_or_holds_a_dpm = {"poison", "exchange", "publish", "disclose", "rehearse", "attack"}
     assert {stage for stage in before if before[stage] != after[stage]} == {"reconstruct", *fits_or_holds_a_dpm}
 
 

@@ -78,7 +78,8 @@ def tabulate_exchange(scenario: Scenario, results: Results) -> Table:
     notes = (
         "Both start from the released F and C, which is not counted, and are scored on the same held-out images. "
         "Features are sent once, whoever reads them and when; weights in each round, all taking part at the same time.",
-        "Weights disclose otherwise than features: no attack on them is played here, so fewer bytes are not less said.",
+        "Weights disclose otherwise than features: fewer bytes are not less said. No attack on them is played unless a "
+        "scenario asks for it (`round_difference`).",
         state_basis([way.scores[-1] for ways in by_entity.values() for way in ways]),
     )
     return Table("Sharing versus federated averaging", columns, tuple(lines), notes)

@@ -19,7 +19,7 @@ from collab.models.freeze import freeze
 from collab.participants import disclosure
 from collab.participants.attacking import guess_name
 from collab.participants.disclosure import by_row, compare, to_uint8
-from collab.participants.guessing import attribute_measures, match_measures, membership_measures
+from collab.participants.guessing import attribute_measures, distribution_measures, match_measures, membership_measures
 from collab.participants.oracle import Beside, Oracle
 from collab.participants.scoring import PICTURES, likeness, means, priors, worst_and_median
 from collab.results.metric import of_images
@@ -71,9 +71,12 @@ def play(oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> R
             is_member, scores = np.isin(np.arange(len(answer)), places), answer.numpy()
             there = np.flatnonzero(places >= 0)
             _keep(oracle, trial, there, {"member": scores[places[there]], "other": scores[~is_member]})
-            asked = playing.stated(trial.victim).defenses[0].asked_privacy
+            asked = _asked_privacy(playing, trial)
             found = () if asked is None else _find_epsilon(scores, is_member, asked)
             return Report((*membership_measures(scores, is_member, oracle.scenario.seed), *found))
+        case "classes":
+            labels = oracle.assignment.entities[trial.victim].labels
+            return Report(distribution_measures(answer.numpy(), labels, oracle.heldout.classes))
 
 
 def _keep(oracle: Oracle, trial: Trial, attacked: np.ndarray, scores: Mapping[str, np.ndarray]) -> None:
@@ -82,6 +85,14 @@ def _keep(oracle: Oracle, trial: Trial, attacked: np.ndarray, scores: Mapping[st
     has_module = handed is not None and handed.module
     about = (trial.attacker, trial.attack.label, trial.victim, trial.attack.answers)
     write_judged(oracle.private, Judged(*about, needs_module=has_module, rows=rows, scores=scores))
+
+
+def _asked_privacy(playing: Playing, trial: Trial) -> Dp | None:
+    """What is to hold of what the attack looks at: weights of a row of `federated`, or what the victim publishes."""
+    row = trial.attack.federated_row
+    if row is None:
+        return playing.stated(trial.victim).defenses[0].asked_privacy
+    return next(each.dp for each in playing.scenario.federated if each.name == row)
 
 
 def _find_epsilon(scores: np.ndarray, is_member: np.ndarray, asked: Dp) -> tuple[Measure, ...]:
