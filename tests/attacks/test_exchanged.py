@@ -189,6 +189,7 @@ entities:
         - {kind: round_difference, rows: 8, candidates: 16, epochs: 1}
         - {kind: round_difference, rows: 8, candidates: 16, row: fed}
         - {kind: label_distribution, epochs: 1, shadows: 1}
+        - {kind: answer_membership, rows: 8, candidates: 16, epochs: 1}
 refine: {epochs: 1}
 refinements: [{row: 7, entity: a1, own: features, pool: [a2, a3]}]
 federated: [{row: fed, entities: [a1, a2], rounds: 2}]
@@ -209,15 +210,16 @@ def test_each_is_tried_on_who_took_part(played: Played) -> None:
         ("round_difference", "a2"), ("round_difference", "a3"),
         ("round_difference[fed]", "a1"), ("round_difference[fed]", "a2"),
         ("label_distribution[1 shadows]", "a2"), ("label_distribution[1 shadows]", "a3"),
+        ("answer_membership", "a2"), ("answer_membership", "a3"),
     }  # fmt: skip
     found = {row.metric for row in open_run(played.run).rows if row.attack}
     assert {"membership_auc", "label_distance", "label_distance_prior_heldout"} <= found
 
 
-def test_nobody_is_asked_whom_the_released_decider_knows_by_heart(played: Played) -> None:
-    asked = read_release(played.run / "handed" / "private" / "spy", guess_name("round_difference", "a2"))[0][
-        "candidates"
-    ]
+@pytest.mark.parametrize("attack", ["round_difference", "answer_membership"])
+def test_nobody_is_asked_whom_the_released_decider_knows_by_heart(attack: str, played: Played) -> None:
+    handed, _ = read_release(played.run / "handed" / "private" / "spy", guess_name(attack, "a2"))
+    asked = handed["candidates"]
     known, own = (
         {image.tobytes() for image in np.load(played.run / "private" / name / "images.npy")} for name in ("a1", "a2")
     )

@@ -75,7 +75,7 @@ def candidates_of(oracle: Oracle, trial: Trial) -> tuple[np.ndarray, np.ndarray]
     draw = oracle.stream("hand_out").numpy(f"{trial.attacker} {trial.attack.label} {trial.victim}")
     there = draw.permutation(rows)[: min(round(options.present * rows), options.candidates)]
     others = np.setdiff1d(oracle.holding.rows, oracle.assignment.entities[trial.victim].rows)
-    if trial.attack.looks_at_rounds and trial.victim != (leader := oracle.scenario.model.pretrain.leader):
+    if trial.attack.of_answers and trial.victim != (leader := oracle.scenario.model.pretrain.leader):
         # C knows the leader's by heart: a loss that cannot fall would tell them from members that it falls on.
         left = np.setdiff1d(others, oracle.assignment.entities[leader].rows)
         others = left if len(left) else others
