@@ -118,11 +118,21 @@ class Assignment:
         return {name: at for name, at in places.items() if len(at)} if differ else {}
 
     def oracle(self, scenario: Scenario) -> Holding:
-        """What the oracle reads: everything if a row asks for a share of it, else what the entities hold together."""
+        """What the oracle reads: everything if a row asks for a share of it, else what the entities hold together.
+
+        For attacks that ask who stands behind answers also as many images that nobody holds as they have candidates.
+        """
         if any(row.share is not None for row in scenario.refinements):
             return self.everything
         held = np.unique(np.concatenate([holding.rows for holding in self.holders.values()]))
-        return self.everything.part(np.searchsorted(self.everything.rows, held))
+        at = np.searchsorted(self.everything.rows, held)
+        attacks = [attack for entity in scenario.entities for attack in getattr(entity.options, "attacks", ())]
+        asked = [each.hand_out.candidates for each in attacks if each.of_answers and each.hand_out is not None]
+        if asked:
+            free = np.setdiff1d(np.arange(len(self.everything)), at)
+            draw = Stream(scenario.data_seed, "data", "strangers").numpy("strangers")
+            at = np.union1d(at, draw.permutation(free)[: max(asked)])
+        return self.everything.part(at)
 
 
 def assign(scenario: Scenario, sources: Sources) -> Assignment:

@@ -217,14 +217,17 @@ def test_each_is_tried_on_who_took_part(played: Played) -> None:
 
 
 @pytest.mark.parametrize("attack", ["round_difference", "answer_membership"])
-def test_nobody_is_asked_whom_the_released_decider_knows_by_heart(attack: str, played: Played) -> None:
+def test_others_are_known_neither_to_the_released_decider_nor_to_the_adversary(attack: str, played: Played) -> None:
     handed, _ = read_release(played.run / "handed" / "private" / "spy", guess_name(attack, "a2"))
     asked = handed["candidates"]
-    known, own = (
-        {image.tobytes() for image in np.load(played.run / "private" / name / "images.npy")} for name in ("a1", "a2")
+    own, *familiar = (
+        {image.tobytes() for image in np.load(played.run / "private" / name / "images.npy")}
+        for name in ("a2", "a1", "spy")
     )
-    assert any(image.numpy().tobytes() in own for image in asked)
-    assert not any(image.numpy().tobytes() in known for image in asked)
+    candidates = [image.numpy().tobytes() for image in asked]
+    assert sum(image in own for image in candidates) == 8
+    assert len(candidates) == 16
+    assert not any(image in known for image in candidates for known in familiar)
 
 
 def test_what_was_looked_at_is_in_the_ledger(played: Played) -> None:

@@ -75,9 +75,12 @@ def candidates_of(oracle: Oracle, trial: Trial) -> tuple[np.ndarray, np.ndarray]
     draw = oracle.stream("hand_out").numpy(f"{trial.attacker} {trial.attack.label} {trial.victim}")
     there = draw.permutation(rows)[: min(round(options.present * rows), options.candidates)]
     others = np.setdiff1d(oracle.holding.rows, oracle.assignment.entities[trial.victim].rows)
-    if trial.attack.of_answers and trial.victim != (leader := oracle.scenario.model.pretrain.leader):
-        # C knows the leader's by heart: a loss that cannot fall would tell them from members that it falls on.
-        left = np.setdiff1d(others, oracle.assignment.entities[leader].rows)
+    if trial.attack.of_answers:
+        # C knows the leader's by heart and teachers of the adversary know its own: neither loss is that of a stranger.
+        familiar = {oracle.scenario.model.pretrain.leader, trial.attacker} - {trial.victim}
+        left = np.setdiff1d(
+            others, np.concatenate([oracle.assignment.entities[name].rows for name in sorted(familiar)])
+        )
         others = left if len(left) else others
     others = draw.permutation(others)[: options.candidates - len(there)]
     order = draw.permutation(len(there) + len(others))
