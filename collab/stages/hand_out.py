@@ -13,7 +13,7 @@ from collab.stages.trials import Trial, attack_code, find_turns, make_trial_job
 class HandOut(OracleStage):
     """The oracle gives an adversary what its class has of the truth: pairs, candidates, a stolen module."""
 
-    name, version = "hand_out", 3
+    name, version = "hand_out", 4
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for each trial of an attack that is given something."""

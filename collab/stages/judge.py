@@ -16,7 +16,7 @@ from collab.stages.trials import Trial, find_turns, make_trial_job
 class Judge(OracleStage):
     """The only place where an attack meets the truth."""
 
-    name, version = "judge", 9
+    name, version = "judge", 10
 
     def jobs(self, planning: Planning) -> Iterator[Job]:
         """One for each trial."""

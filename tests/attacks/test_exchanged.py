@@ -190,6 +190,8 @@ entities:
         - {kind: round_difference, rows: 8, candidates: 16, row: fed}
         - {kind: label_distribution, epochs: 1, shadows: 1}
         - {kind: answer_membership, rows: 8, candidates: 16, epochs: 1}
+        - {kind: membership_inference, by: loss, rows: 8, candidates: 16}
+  - {name: noise, kind: control, defense: none, options: {shows: noise, of: a2}}
 refine: {epochs: 1}
 refinements: [{row: 7, entity: a1, own: features, pool: [a2, a3]}]
 federated: [{row: fed, entities: [a1, a2], rounds: 2}]
@@ -211,14 +213,19 @@ def test_each_is_tried_on_who_took_part(played: Played) -> None:
         ("round_difference[fed]", "a1"), ("round_difference[fed]", "a2"),
         ("label_distribution[1 shadows]", "a2"), ("label_distribution[1 shadows]", "a3"),
         ("answer_membership", "a2"), ("answer_membership", "a3"),
+        ("membership_inference[loss]", "a1"), ("membership_inference[loss]", "noise"),
     }  # fmt: skip
     found = {row.metric for row in open_run(played.run).rows if row.attack}
     assert {"membership_auc", "label_distance", "label_distance_prior_heldout"} <= found
 
 
-@pytest.mark.parametrize("attack", ["round_difference", "answer_membership"])
-def test_others_are_known_neither_to_the_released_decider_nor_to_the_adversary(attack: str, played: Played) -> None:
-    handed, _ = read_release(played.run / "handed" / "private" / "spy", guess_name(attack, "a2"))
+@pytest.mark.parametrize(("attack", "victim"), [
+    ("round_difference", "a2"), ("answer_membership", "a2"), ("membership_inference[loss]", "noise"),
+])  # fmt: skip
+def test_others_are_known_neither_to_the_released_decider_nor_to_the_adversary(
+    attack: str, victim: str, played: Played
+) -> None:
+    handed, _ = read_release(played.run / "handed" / "private" / "spy", guess_name(attack, victim))
     asked = handed["candidates"]
     own, *familiar = (
         {image.tobytes() for image in np.load(played.run / "private" / name / "images.npy")}

@@ -75,7 +75,7 @@ def candidates_of(oracle: Oracle, trial: Trial) -> tuple[np.ndarray, np.ndarray]
     draw = oracle.stream("hand_out").numpy(f"{trial.attacker} {trial.attack.label} {trial.victim}")
     there = draw.permutation(rows)[: min(round(options.present * rows), options.candidates)]
     others = np.setdiff1d(oracle.holding.rows, oracle.assignment.entities[trial.victim].rows)
-    if trial.attack.of_answers:
+    if trial.attack.of_answers or trial.attack.of_release:
         # C knows the leader's by heart and teachers of the adversary know its own: neither loss is that of a stranger.
         familiar = {oracle.scenario.model.pretrain.leader, trial.attacker} - {trial.victim}
         left = np.setdiff1d(
