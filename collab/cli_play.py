@@ -69,13 +69,14 @@ def run(
     """
     options: dict[str, Any] = {"out": out, "backend": backend, "address": address, "device": device, "fresh": fresh}
     if seeds is not None:
-        if only is not None or audit is not None:
-            raise ScenarioError("--seeds plays whole scenarios side by side; leave out --only and --audit.")
+        if only is not None:
+            raise ScenarioError("--seeds plays whole scenarios side by side; leave out --only.")
         changes = [*(overrides or ()), *([] if seed is None else [f"seed={seed}"])]
         asked: dict[str, Any] = {
             "seeds": seeds,
             "set": changes,
             "on": on,
+            "audit": audit,
             "track": track or (),
             "plugin_dirs": plugin_dirs or (),
         }
@@ -116,6 +117,7 @@ def sweep(
     seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds, from the scenario's own upward.")] = None,
     overrides: Overrides = None,
     on: ScoredOn = None,
+    audit: AuditDepth = None,
     track: Track = None,
     plugin_dirs: PluginDirs = None,
     out: Out = Path("runs"),
@@ -130,8 +132,8 @@ def sweep(
 ) -> None:
     """Plays a scenario over the values of axes and over seeds; finished cells are not played again."""
     asked: dict[str, Any] = {
-        "vary": vary or (), "zip": zipped, "seeds": seeds, "set": overrides or (), "on": on, "track": track or (),
-        "plugin_dirs": plugin_dirs or (),
+        "vary": vary or (), "zip": zipped, "seeds": seeds, "set": overrides or (), "on": on, "audit": audit,
+        "track": track or (), "plugin_dirs": plugin_dirs or (),
     }  # fmt: skip
     options: dict[str, Any] = {"out": out, "backend": backend, "address": address, "device": device, "fresh": fresh}
     if dry_run:

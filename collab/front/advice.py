@@ -1,7 +1,7 @@
 """Which defense to take, and where to cut the network: each is played and attacked, then one is named."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,7 +9,7 @@ from collab.architectures import ARCHITECTURES
 from collab.errors import BoundaryError, CollabError, ScenarioError
 from collab.front.playing import AnyScenario, Backend, Device, Progress, run
 from collab.front.scenario import Changes, Scenario
-from collab.report.attack_page.words import CONTROL_FAILED
+from collab.report.attack_page.got import list_got, pick_victims
 from collab.results.figure import Figure, add_figures
 from collab.results.words import format_size, join_names
 from collab.scenario.document import read_value
@@ -17,7 +17,6 @@ from collab.scenario.stage_rows import PUBLISH
 
 if TYPE_CHECKING:
     from collab.front.run import Run
-    from collab.report.attack_page.cells import Cell
     from collab.report.cells import Table
 
 DEFENSES: Final[Mapping[str, Any]] = {
@@ -35,9 +34,6 @@ DEFENSES: Final[Mapping[str, Any]] = {
 
 AS_STATED: Final = "as stated"
 """The defenses that the scenario itself has."""
-
-FALSE_ALARMS: Final = 0.01
-"""At which members are counted that an attack finds."""
 
 
 @dataclass(frozen=True)
@@ -187,25 +183,13 @@ def weigh(played: "Run", defense: str, hook: str, publishers: Sequence[str]) -> 
     gains = [gain.points for gain in played.gains.values()]
     mean = add_figures([1 / len(gains) * gain for gain in gains]) if gains else None
     sizes = [results.find(PUBLISH, name, "bytes_published") for name in publishers]
-    leader = played.scenario.model.pretrain.leader
-    victims = {name for name in publishers if name != leader} or {*publishers}
-    found = [(cell, got) for cell in played.attacks if victims & {*cell.victims} for got in _list_got(cell)]
-    worst = max(found, key=lambda each: each[1].high or 0.0, default=None)
+    found = list_got(played.attacks, pick_victims(played.scenario, publishers))
+    worst = max(found, key=lambda each: each.share.high or 0.0, default=None)
     published = sum(int(size.value or 0) for size in sizes if size is not None)
-    count = len({(cell.attack, cell.adversary) for cell, _ in found})
+    count = len({(each.attack, each.adversary) for each in found})
     if worst is None:
         return Offer(defense, hook, mean, published)
-    return Offer(defense, hook, mean, published, worst[1], worst[0].attack, count)
-
-
-def _list_got(cell: "Cell") -> Iterator[Figure]:
-    """Shares of what there is to find that an attack got, each with its interval; none where its control failed."""
-    if cell.word == CONTROL_FAILED:
-        return
-    yield from filter(None, (cell.leakage, cell.matches))
-    if cell.members is not None:
-        beyond = cell.members - Figure(FALSE_ALARMS, FALSE_ALARMS, FALSE_ALARMS)
-        yield replace(beyond, value=max(0.0, beyond.value)).within(0.0, 1.0)
+    return Offer(defense, hook, mean, published, worst.share, worst.attack, count)
 
 
 def _list_publishers(scenario: Scenario) -> list[str]:

@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from collab.errors import ScenarioError, StoreError
+from collab.errors import StoreError
 from collab.front.scenario import UNNAMED, Changes, Scenario, list_overrides
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def sweep(
     seeds: int | None = None,
     set: Changes = (),
     on: Literal["heldout", "validation"] | None = None,
+    audit: Literal["quick", "full"] | None = None,
     track: Sequence[str] = (),
     plugin_dirs: Sequence[str | PathLike[str]] = (),
     out: str | PathLike[str] = "runs",
@@ -108,7 +109,7 @@ def sweep(
     Raises ScenarioError if nothing of it can be played; a cell that fails is in `failures` of the sweep.
     """
     spec, cells = read_cells(
-        scenario, vary=vary, zip=zip, seeds=seeds, set=set, on=on, track=track, plugin_dirs=plugin_dirs
+        scenario, vary=vary, zip=zip, seeds=seeds, set=set, on=on, audit=audit, track=track, plugin_dirs=plugin_dirs
     )
     with _waiting(progress, "loading torch …"):
         from collab.front.sweep import Sweep
@@ -127,6 +128,7 @@ def forecast(
     seeds: int | None = None,
     set: Changes = (),
     on: Literal["heldout", "validation"] | None = None,
+    audit: Literal["quick", "full"] | None = None,
     plugin_dirs: Sequence[str | PathLike[str]] = (),
     out: str | PathLike[str] = "runs",
     backend: Backend = "ray",
@@ -144,7 +146,9 @@ def forecast(
     is_one_run = isinstance(scenario, Mapping | Scenario) or not is_sweep_file(Path(scenario))
     if is_one_run and not vary and seeds is None:
         seeds = 1
-    spec, cells = read_cells(scenario, vary=vary, zip=zip, seeds=seeds, set=set, on=on, plugin_dirs=plugin_dirs)
+    spec, cells = read_cells(
+        scenario, vary=vary, zip=zip, seeds=seeds, set=set, on=on, audit=audit, plugin_dirs=plugin_dirs
+    )
     from collab.runtime import sweep as playing
     from collab.runtime.prepared import Where
 
@@ -179,6 +183,7 @@ def read_cells(
     seeds: int | None = None,
     set: Changes = (),
     on: Literal["heldout", "validation"] | None = None,
+    audit: Literal["quick", "full"] | None = None,
     track: Sequence[str] = (),
     plugin_dirs: Sequence[str | PathLike[str]] = (),
 ) -> "tuple[stated.Sweep, tuple[stated.Cell, ...]]":
@@ -191,8 +196,7 @@ def read_cells(
     if isinstance(scenario, Scenario):
         path, document, changes = scenario.path, scenario.document, [*scenario.overrides, *changes]
         folders += scenario.plugin_dirs
-        if scenario.audit is not None:
-            raise ScenarioError("a sweep has no audit: make the scenario without `audit`, or play its cells by `run`.")
+        audit = scenario.audit if audit is None else audit
     elif isinstance(scenario, Mapping):
         path, document = UNNAMED, Document.of(scenario)
     else:
@@ -206,6 +210,7 @@ def read_cells(
         overrides=changes,
         plugin_dirs=folders,
         document=document,
+        audit=audit,
     )
 
 

@@ -7,13 +7,16 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from collab.errors import BoundaryError
 from collab.participants.assignment import Assignment
 from collab.participants.sources import Sources
 from collab.plain_json import json_text, read_kept
+from collab.report.attack_page.cells import judge_attacks
 from collab.report.attack_page.failed import Failure as FailedDefense
 from collab.report.attack_page.failed import find_failures, tell_failures_of_cells
+from collab.report.attack_page.got import Got, list_got, pick_victims
 from collab.report.pages.page import write_sweep_page
 from collab.report.pages.sweep_answer import answer_sweep
 from collab.report.tables.over_seeds import name_points
@@ -53,7 +56,7 @@ AT_ONCE = 4
 
 KEPT = "sweep.json"
 
-RESULTS = 4
+RESULTS = 5
 """Meaning of what a cell's results hold beside what its stages measured; raise it when that changes."""
 
 
@@ -170,7 +173,10 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
         if not errors:
             for name, sheet in run.sheets().items():
                 write_pictures(places[at].parent, sheet, _sheet_name(places[at], name))
-            _keep_failed(places[at], find_failures(open_run(run.folder)))
+            opened = open_run(run.folder)
+            attacks = judge_attacks(opened)
+            _keep(places[at], "failed", find_failures(opened, attacks))
+            _keep(places[at], "attacked", list_got(attacks, _pick_victims(run.scenario)))
             write_results(places[at], rows)
         tell.end(run.folder, () if errors else rows)
         watch({"event": "cell_done", "cell": cells[at].label, "failed": len(errors), "run": run.folder.name})
@@ -259,18 +265,25 @@ def _write(
     finished = [(cell, place, read_results(place)) for cell, place in zip(cells, places, strict=True) if place.exists()]
     done = [(cell.values, results) for cell, _, results in finished]
     folder.mkdir(parents=True, exist_ok=True)
-    found, is_for_choosing = average_seeds(done), any(cell.scenario.data.is_for_choosing for cell in cells)
+    means, is_for_choosing = average_seeds(done), any(cell.scenario.data.is_for_choosing for cell in cells)
     verdicts = () if is_for_choosing else (*judge_sweep(spec.expect, axes, done), *judge_points(cells, done))
     write_cells(folder / "results.parquet", axes, done)
-    write_means(folder / "means.parquet", axes, found)
+    write_means(folder / "means.parquet", axes, means)
     text = json.dumps([{"cell": each.cell, "reason": each.reason} for each in failures], indent=1).encode()
     place_file(folder, "failures.json", lambda file: file.write(text), what="the table of failures", mode=0o644)
     answer: tuple[str, ...] = ()
-    of_cells = [(cell.label, failure) for cell, place, _ in finished for failure in _read_failed(place)]
+    of_cells = [
+        (cell.label, FailedDefense(**each | {"happened": tuple(each["happened"])}))
+        for cell, place, _ in finished
+        for each in _read_kept(place, "failed")
+    ]
+    found = [
+        (cell.values, [Got.of_kept(each) for each in _read_kept(place, "attacked")]) for cell, place, _ in finished
+    ]
     failed = tell_failures_of_cells(len(finished), of_cells)
     if done:
         rows = {row.name: row for cell in cells for row in cell.scenario.refinements}
-        answer = answer_sweep(name_points(spec, found), tuple(rows.values()))
+        answer = answer_sweep(name_points(spec, means), tuple(rows.values()))
         missing = [cell.label for cell, place in zip(cells, places, strict=True) if not place.exists()]
         sheets = {
             _name_cell(cell, entity.name): sheet
@@ -283,23 +296,27 @@ def _write(
         main, points = cells[0].scenario.data.main_metric, gather_points(done)
         worths = [(values, worth) for values, results in points for worth in list_worths(main, results, played)]
         write_sweep_page(
-            folder, spec, found, tuple(rows.values()), [(each.cell, each.reason) for each in failures], missing,
+            folder, spec, means, tuple(rows.values()), [(each.cell, each.reason) for each in failures], missing,
             verdicts=verdicts, sheets=sheets, notice=FOR_CHOOSING if is_for_choosing else "",
-            worths=worths, answer=answer, failed_defenses=failed,
+            worths=worths, answer=answer, failed_defenses=failed, found=found,
         )  # fmt: skip
     return verdicts, answer, failed
 
 
-def _keep_failed(place: Path, failed: Sequence[FailedDefense]) -> None:
-    """Which defenses failed in a cell, beside its results, which say nothing of who attacked."""
-    text = json_text([asdict(each) for each in failed]).encode()
-    name = place.with_suffix(".failed.json").name
-    place_file(place.parent, name, lambda file: file.write(text), what="which defenses failed", mode=0o644)
+def _pick_victims(scenario: Scenario) -> set[str]:
+    """Those whose rows others read, and whom attacks are counted on."""
+    return pick_victims(scenario, sorted({name for row in scenario.refinements for name in row.pool}))
 
 
-def _read_failed(place: Path) -> list[FailedDefense]:
-    kept = json.loads(place.with_suffix(".failed.json").read_text(encoding="utf-8"))
-    return [FailedDefense(**each | {"happened": tuple(each["happened"])}) for each in kept]
+def _keep(place: Path, what: str, found: Sequence[FailedDefense] | Sequence[Got]) -> None:
+    """What attacks did in a cell, beside its results, which say nothing of who attacked."""
+    text, name = json_text([asdict(each) for each in found]).encode(), f"{place.stem}.{what}.json"
+    place_file(place.parent, name, lambda file: file.write(text), what=f"what was {what} in a cell", mode=0o644)
+
+
+def _read_kept(place: Path, what: str) -> list[dict[str, Any]]:
+    kept: list[dict[str, Any]] = json.loads(place.with_suffix(f".{what}.json").read_text(encoding="utf-8"))
+    return kept
 
 
 def _name_cell(cell: Cell, entity: str) -> str:

@@ -16,6 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from collab.errors import ScenarioError
 from collab.papers import describe_expectable, expectable
 from collab.plugins.discovery import Plugins
+from collab.scenario.attack_suite import Depth
 from collab.scenario.base import Kind, Part
 from collab.scenario.document import Document, read_document, read_value
 from collab.scenario.explain import explain
@@ -127,11 +128,13 @@ def read_sweep(
     plugin_dirs: Sequence[Path] = (),
     document: Document | None = None,
     check_paths: bool = True,
+    audit: Depth | None = None,
 ) -> tuple[Sweep, tuple[Cell, ...]]:
     """The sweep in `path`, which may also be a scenario, with axes of the command line (`path=v1,v2`) added.
 
     One that the file has too takes its place. `seed=1,2,3` is no axis: it says which seeds are played. `document` is
     what `path` holds, where it was read before. Without `check_paths` no image and no list of rows need be there.
+    `audit` adds adversaries with the suite of attacks to each cell.
 
     Raises ScenarioError with the mistakes of the file, of the command line, or of the first cells that are no scenario.
     """
@@ -163,7 +166,7 @@ def read_sweep(
     bases = [path.parent] * len(sweep.overrides) + [Path.cwd()] * len(overrides)
     bases_of = {axis.vary: path.parent for axis in kept} | {axis.vary: Path.cwd() for axis in added}
     sweep = sweep.model_copy(update=changes | {"overrides": (*sweep.overrides, *overrides)})
-    return sweep, _read_cells(path, sweep, bases, bases_of, base, plugin_dirs, check_paths=check_paths)
+    return sweep, _read_cells(path, sweep, bases, bases_of, base, plugin_dirs, check_paths=check_paths, audit=audit)
 
 
 def _read_cells(
@@ -175,6 +178,7 @@ def _read_cells(
     plugin_dirs: Sequence[Path],
     *,
     check_paths: bool,
+    audit: Depth | None,
 ) -> tuple[Cell, ...]:
     """Every cell of a sweep; `base` is the scenario that varies, which is read once for all of them.
 
@@ -222,6 +226,7 @@ def _read_cells(
                     document=base,
                     entities=_count(values.get("entities")),
                     check_paths=check_paths,
+                    audit=audit,
                 )
                 cells.append(Cell(values, loaded.scenario.seed, loaded.scenario, loaded.plugins, name))
         except ScenarioError as error:

@@ -1,9 +1,10 @@
+import re
 from pathlib import Path
 
 import pytest
 
 import collab
-from collab.errors import ExpectationFailed, ScenarioError
+from collab.errors import ExpectationFailed
 from collab.runtime.play import Played
 from tests.playing import lend
 
@@ -53,6 +54,35 @@ def test_a_forecast_plays_nothing(stated_and_out: tuple[collab.Scenario, Path]) 
     assert set(out.rglob("*")) == before
 
 
-def test_a_sweep_of_an_audit_is_refused(stated_and_out: tuple[collab.Scenario, Path]) -> None:
-    with pytest.raises(ScenarioError, match="a sweep has no audit"):
-        collab.forecast(collab.Scenario(stated_and_out[0], audit="quick"), seeds=2)
+@pytest.mark.parametrize("says", ["scenario", "sweep"])
+def test_each_cell_of_an_audit_is_attacked_and_what_serves_all_is_played_once(
+    stated_and_out: tuple[collab.Scenario, Path], says: str
+) -> None:
+    stated, out = stated_and_out
+    audited = collab.Scenario(stated, audit="quick") if says == "scenario" else stated
+    vary = {"entities.a2.defense": ["none", "gaussian_noise"]}
+    asked = {"vary": vary, "audit": None if says == "scenario" else "quick", "out": out, "backend": "inprocess"}
+    one, other = collab.forecast(audited, **asked).cells  # type: ignore[arg-type]
+    alone = collab.forecast(stated, vary=vary, out=out, backend="inprocess").cells[0]
+    assert one.jobs > alone.jobs + 15
+    assert other.shared + other.cached > alone.jobs
+
+
+def test_a_sweep_page_says_what_attacks_got_at_each_point(
+    stated_and_out: tuple[collab.Scenario, Path], tmp_path: Path
+) -> None:
+    stated, _ = stated_and_out
+    spy = {
+        "entities.a4.kind": "curious",
+        "entities.a4.options": {"attacks": ["straw_man", {"kind": "matching", "candidates": 16}], "victims": ["a2"]},
+    }
+    swept = collab.sweep(
+        stated, vary={"entities.a2.defense": ["none", "gaussian_noise"]}, set=spy, out=tmp_path, backend="inprocess"
+    )
+    page = swept.report().read_text()
+    assert "Gain and what attacks got" in page
+    assert len(re.findall(r"<td[^>]*>\d+ % of (?:rows|images), [a-z_]+", page)) >= 2
+    again = collab.sweep(
+        stated, vary={"entities.a2.defense": ["none", "gaussian_noise"]}, set=spy, out=tmp_path, backend="inprocess"
+    )
+    assert again.report().read_text() == page

@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 
-from collab.metric import MetricName
+from collab.report.attack_page.got import pick_most
 from collab.report.cells import format_value
 from collab.report.drawing import inline_svg
 from collab.report.figures.curves import COLORS, INK, MARKS, MOST_PANELS, draw_panels, name_point
+from collab.report.tables.attacked import Attacked, name_attacked
 from collab.results.aggregate import Mean, Point
-from collab.results.figure import add_figures
 from collab.scenario.stage_rows import TABLES_1_2
-from collab.tasks import find_main_metric
+from collab.tasks import MainMetric, find_main_metric
 
-FALSE_ALARMS = 0.01
-"""What a guess finds of members at 1 % false alarms."""
+READERS = ("outsider", "collaborator")
+"""Who has nothing of the victim but what it published."""
 
 
 def draw_frontier(means: Sequence[Mean], axes: Sequence[str], gains: Sequence[Mean]) -> str:
@@ -46,40 +46,27 @@ def draw_frontier(means: Sequence[Mean], axes: Sequence[str], gains: Sequence[Me
     return inline_svg(figure)
 
 
-def draw_attacked_frontier(means: Sequence[Mean], gains: Sequence[Mean]) -> str:
-    """What sharing brings against the most that any attack got, as SVG; each point is one of the axes.
+def draw_attacked_frontier(main: MainMetric, points: Sequence[Attacked]) -> str:
+    """What sharing brings against the most that any attack got, as SVG; each point is a defense where the axes stand.
 
-    Up: the mean of `gains` there, with its interval. Across: the largest of all attacks' leakage, share of rows matched
-    and share of members found beyond 1 % false alarms, means over seeds. Nothing for fewer than two points with both.
+    Up: the gain there, with its interval. Across: the largest share that a reader of the store got (filled), and that
+    anybody got (open). Nothing for fewer than two points with both.
     """
-    main, gained = find_main_metric(mean.metric for mean in means), dict[Point, list[Mean]]()
-    for gain in gains:
-        gained.setdefault(gain.values, []).append(gain)
-    points = [(max(found), point) for point in gained if (found := list_got(means, point))]
-    if len(points) < 2:  # one alone has nothing to be compared with
+    named = zip(map(", ".join, name_attacked(points)), points, strict=True)
+    drawn = [(name, each.gain, each) for name, each in named if each.gain is not None and each.most]
+    if len(drawn) < 2:  # one alone has nothing to be compared with
         return ""
     figure, (panel,) = draw_panels(1)
-    for most, point in points:
-        here = gained[point]
-        mean = main.scale * add_figures([1 / len(here) * each.figure for each in here])
-        arms = None if mean.arms is None else [[arm] for arm in mean.arms]
-        panel.errorbar([most], [mean.value], yerr=arms, fmt="o", color=COLORS[0], elinewidth=0.8, markersize=5)
-        name_point(panel, ", ".join(format_value(value) for _, value in point), (most, mean.value))
+    for name, gain, each in drawn:
+        gain, anybody = main.scale * gain, max(most.share for most in each.most.values())
+        reader = pick_most(each.most, READERS)
+        arms = None if gain.arms is None else [[arm] for arm in gain.arms]
+        panel.errorbar([anybody], [gain.value], yerr=arms, fmt="o", mfc="white", color=COLORS[0], elinewidth=0.8)
+        if reader is not None:
+            panel.plot([reader.share, anybody], [gain.value] * 2, color=COLORS[0], linewidth=0.8, zorder=1)
+            panel.plot([reader.share], [gain.value], "o", color=COLORS[0], markersize=5)
+        name_point(panel, name, (anybody, gain.value))
     panel.axhline(0, color=INK, linewidth=0.8)
     panel.set_xlabel("the most that an attack got, of what there is to find (right: more disclosed)")
     panel.set_ylabel(f"gain of sharing, {main.points}")
     return inline_svg(figure)
-
-
-def list_got(means: Sequence[Mean], point: Point) -> list[float]:
-    """Shares of what there is to find that attacks got at a point: leakage, rows matched, members found."""
-    shares = []
-    for mean in means:
-        if mean.attack is None or mean.values != point:
-            continue
-        name = MetricName.parse(mean.metric)
-        if name.is_mean_of("leakage") or mean.metric == "match_top1":
-            shares.append(max(0.0, mean.figure.value))
-        elif mean.metric == "membership_tpr[1]":
-            shares.append(max(0.0, mean.figure.value - FALSE_ALARMS))
-    return shares

@@ -6,6 +6,7 @@ from typing import Any
 
 from collab.report.attack_page.cells import judge_attacks
 from collab.report.attack_page.failed import WHAT_TO_DO, find_failures
+from collab.report.attack_page.got import Got
 from collab.report.cells import Table
 from collab.report.drawing import fill_in, same_for_everybody
 from collab.report.figures import labels as holdings
@@ -19,11 +20,13 @@ from collab.report.figures.strips import make_strips
 from collab.report.pages import facts
 from collab.report.pages.answer import TABLE_5, answer_run, find_sent
 from collab.report.pages.compare import compare_results, compare_scenarios, describe_differences, tabulate_runs
+from collab.report.tables.attacked import gather_attacked, tabulate_attacked
 from collab.report.tables.exposed import draw_feature_maps, make_decoded_sheet
 from collab.report.tables.federated import draw_exchange
 from collab.report.tables.over_seeds import (
     CELL,
     OVER_SEEDS,
+    name_point,
     name_points,
     pick_headline_gains,
     tabulate_gains,
@@ -32,7 +35,7 @@ from collab.report.tables.over_seeds import (
 from collab.report.tables.published import draw_entropy
 from collab.report.tables.tables import describe, make_tables, tabulate_verdicts
 from collab.report.tables.worth import draw_worths, tabulate_worths
-from collab.results.aggregate import Mean, Values
+from collab.results.aggregate import Mean, Point, Values
 from collab.results.gains import Worth, name_reference
 from collab.results.local import LOCAL
 from collab.results.opened import Opened, open_run
@@ -124,15 +127,20 @@ def write_sweep_page(
     worths: Sequence[tuple[Values, Worth]] = (),
     answer: Sequence[str] = (),
     failed_defenses: Sequence[str] = (),
+    found: Sequence[tuple[Values, Sequence[Got]]] = (),
 ) -> Path:
     """Draws `report.html` of a sweep: curves, frontiers, pictures, verdicts, means, what failed.
 
     `rows` are those of the scenarios; `sheets` are named by the values of their cell, and the entity if there are more.
     `failed_defenses`, `notice` and `answer` are to be read first; `worths` are what rows keep of plain sharing, where
-    the axes stand as they say.
+    the axes stand as they say. `found` is what attacks got in each cell.
     """
     axes = [CELL] if spec.combine == "star" else [axis.vary for axis in spec.axes]
     means = name_points(spec, means)
+    at_points: dict[Point, list[Sequence[Got]]] = {}
+    for values, got in found:
+        at_points.setdefault(name_point(spec, values), []).append(got)
+    attacked = gather_attacked(means, rows, at_points)
     main = find_main_metric(mean.metric for mean in means)
     has_seeds = any((mean.figure.n or 0) > 1 for mean in means)
     over = "held-out images and seeds together" if has_seeds else "held-out images; one seed, see --seeds"
@@ -147,7 +155,7 @@ def write_sweep_page(
         worths=tabulate_worths(main, base, worths), worth=draw_worths(main, base, worths),
         poisoning=draw_poisoning(means, axes) if is_line else "", poisoned=tabulate_poisoning(means, axes),
         frontier=draw_frontier(means, axes, pick_headline_gains(means, rows)),
-        attacked=draw_attacked_frontier(means, pick_headline_gains(means, rows)),
+        attacks=tabulate_attacked(main, axes, attacked), attacked=draw_attacked_frontier(main, attacked),
         costs=draw_costs(means, axes) if axes else "", sheet=make_contact_sheet(sheets or {}),
         verdicts=tabulate_verdicts(verdicts, OVER_SEEDS) if verdicts else None,
         local=tabulate_gains(means, axes, rows, LOCAL), gains=tabulate_gains(means, axes, rows),

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from collab.report.cells import ABSENT, Table, format_value
 from collab.report.tables.worth import describe_change
-from collab.results.aggregate import Mean, Point
+from collab.results.aggregate import Mean, Point, Values
 from collab.results.gains import find_largest_pool, name_gain, name_reference
 from collab.scenario.model import Refinement
 from collab.scenario.sweep import Sweep
@@ -18,12 +18,16 @@ CELL = "cell"
 """The one axis of a star on its page: few points share the values of all axes but one, so each has a name."""
 
 
+def name_point(spec: Sweep, values: Values) -> Point:
+    """Where the axes stand, as a key; in a star what differs from the base cell."""
+    if spec.combine != "star":
+        return tuple(values.items())
+    return ((CELL, describe_change(values, {axis.vary: axis.values[0] for axis in spec.axes})),)
+
+
 def name_points(spec: Sweep, means: Sequence[Mean]) -> list[Mean]:
     """The same means; those of a star at points that are named by what differs from the base cell."""
-    if spec.combine != "star":
-        return list(means)
-    base = {axis.vary: axis.values[0] for axis in spec.axes}
-    return [replace(mean, values=((CELL, describe_change(dict(mean.values), base)),)) for mean in means]
+    return [replace(mean, values=name_point(spec, dict(mean.values))) for mean in means]
 
 
 def pick_headline_gains(means: Sequence[Mean], rows: Sequence[Refinement], of: str = "") -> list[Mean]:

@@ -1,0 +1,117 @@
+"""The frontier of a sweep: what a defense brings its peers at each point, and the most that attacks got of it there."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from collab.report.attack_page.got import FALSE_ALARMS, MEMBERS, Got, Most, find_most
+from collab.report.cells import ABSENT, Table, format_value
+from collab.report.tables.over_seeds import pick_headline_gains
+from collab.results.aggregate import Mean, Point
+from collab.results.figure import Figure, add_figures
+from collab.results.words import format_size
+from collab.scenario.model import Refinement
+from collab.scenario.stage_rows import PUBLISH, TABLES_1_2
+from collab.tasks import MainMetric
+
+FoundAt = Mapping[Point, Sequence[Sequence[Got]]]
+"""What attacks got at each point, of each of its seeds."""
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """A defense at a point: what it brings, what readers are offered, ε stated and proven, what attacks got.
+
+    `gain` is the mean over entities, of the row with the largest pool of those that read this defense alone, in units
+    of the main metric. `published` are bytes of all entities with it. `most` is by class of adversary, `members` the
+    most that anybody found of them.
+    """
+
+    point: Point
+    defense: str
+    gain: Figure | None
+    published: float | None
+    epsilon: float | None
+    proven: float | None
+    most: Mapping[str, Most]
+    members: Most | None
+
+
+def gather_attacked(means: Sequence[Mean], rows: Sequence[Refinement], found: FoundAt) -> list[Attacked]:
+    """Every defense that was attacked, at each point; `rows` are those of the scenarios."""
+    made = []
+    for point, seeds in found.items():
+        here = [mean for mean in means if mean.values == point]
+        for defense in dict.fromkeys(got.defense for seed in seeds for got in seed):
+            of_defense = [[got for got in seed if got.defense == defense] for seed in seeds]
+            victims = {name for seed in of_defense for got in seed for name in got.victims}
+            own_rows = [row for row in rows if {*row.pool} <= victims]
+            gains = [gain.figure for gain in pick_headline_gains(here, own_rows)]
+            theirs = [mean for mean in here if mean.entity in victims]
+            epsilon = max(_list(theirs, "dp_epsilon", TABLES_1_2), default=None)
+            proven = max(_list(theirs, "dp_epsilon_found"), default=None)
+            members = find_most(of_defense, MEMBERS).values()
+            made.append(
+                Attacked(
+                    point,
+                    defense,
+                    add_figures([1 / len(gains) * each for each in gains]) if gains else None,
+                    sum(_list(theirs, "bytes_published", PUBLISH)) or None,
+                    epsilon,
+                    None if epsilon is None else proven,
+                    find_most(of_defense),
+                    max(members, key=lambda most: most.share, default=None),
+                )
+            )
+    return made
+
+
+def name_attacked(points: Sequence[Attacked]) -> list[tuple[str, ...]]:
+    """What tells each of them from the others: where the axes stand, and the defense where these do not tell it."""
+    is_told = len({each.point for each in points}) == len(points)
+    return [
+        (*(format_value(value) for _, value in each.point), *(() if is_told and each.point else (each.defense,)))
+        for each in points
+    ]
+
+
+def tabulate_attacked(main: MainMetric, axes: Sequence[str], points: Sequence[Attacked]) -> Table | None:
+    """A line for each defense at each point, a column for each class of adversary; None where nobody attacked."""
+    if not points:
+        return None
+    classes = list(dict.fromkeys(name for each in points for name in each.most))
+    is_private = any(each.epsilon is not None for each in points)
+    names = name_attacked(points)
+    lines = [
+        (
+            *name,
+            each.gain.format(main.scale, 1, sign="+") if each.gain else ABSENT,
+            format_size(each.published) if each.published else ABSENT,
+            *(str(each.most.get(adversary, ABSENT)) for adversary in classes),
+            str(each.members or ABSENT),
+            *([_tell_epsilon(each)] if is_private else []),
+        )
+        for name, each in zip(names, points, strict=True)
+    ]
+    told = (*axes, *["defense"] * (len(names[0]) - len(axes)))
+    columns = (*told, "gain", "published", *classes, "members", *(["ε (proven)"] if is_private else []))
+    notes = (
+        f"gain: {main.points}, as in the table of what sharing brings, by rows that read this defense alone, mean "
+        "over entities. Then for each class of adversary the attack that got most of what there is to find, mean over "
+        "seeds (and the lowest and highest): of images normalized leakage, of rows those matched among candidates, of "
+        f"members those found beyond {100 * FALSE_ALARMS:.0f} % false alarms. An attack whose control failed is left "
+        "out. An insider has images of the victim besides. Whoever pre-trained is no victim where others publish too: "
+        "F and C know its images.",
+        "members: the same by anybody, of members alone."
+        + " ε (proven): what is guaranteed, and what attacks prove of it at least." * is_private,
+    )
+    return Table("Gain and what attacks got", columns, tuple(lines), notes)
+
+
+def _tell_epsilon(each: Attacked) -> str:
+    if each.epsilon is None:
+        return ABSENT
+    return f"{each.epsilon:g}" if each.proven is None else f"{each.epsilon:g} ({each.proven:.2f})"
+
+
+def _list(means: Sequence[Mean], metric: str, row: str | None = None) -> list[float]:
+    return [mean.figure.value for mean in means if mean.metric == metric and row in (None, mean.row)]

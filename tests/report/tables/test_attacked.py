@@ -1,0 +1,81 @@
+"""The table of a sweep that was attacked: gains beside what each class of adversary got."""
+
+from dataclasses import replace
+
+from collab.report.attack_page.got import Got
+from collab.report.tables.attacked import gather_attacked, name_attacked, tabulate_attacked
+from collab.results.aggregate import Mean, Point
+from collab.results.figure import Figure
+from collab.scenario.model import Refinement
+from collab.tasks import find_main_metric
+
+PLAIN, NOISY = ((("publishes", name),) for name in ("plain", "noisy"))
+MAIN = find_main_metric(["top1"])
+
+
+def got(share: float, adversary: str = "outsider", what: str = "rows", defense: str = "dpm", by: str = "a2") -> Got:
+    return Got(defense, (by,), adversary, "matching", what, Figure(share))
+
+
+def mean(point: Point, row: str, metric: str, value: float, attack: str | None = None) -> Mean:
+    return Mean(point, row, "a2", metric, Figure(value, n=1), attack)
+
+
+def gain(point: Point, row: str, entity: str, value: float) -> Mean:
+    return Mean(point, row, entity, "gain[top1]", Figure(value, value - 0.02, value + 0.02))
+
+
+ROWS = [
+    Refinement(row="shared", entity="a1", own="features", pool=("a2",)),
+    Refinement(row="also", entity="a3", own="features", pool=("a2",)),
+    Refinement(row="all", entity="a3", own="features", pool=("a2", "b")),
+]
+MEANS = [
+    mean(PLAIN, "publish", "bytes_published", 2_000_000),
+    mean(NOISY, "publish", "bytes_published", 60_000),
+    mean(NOISY, "tables_1_2", "dp_epsilon", 8),
+    mean(NOISY, "by eve", "dp_epsilon_found", 0.5, "span"),
+    mean(NOISY, "by eve", "dp_epsilon_found", 1.25, "means"),
+    mean(PLAIN, "by eve", "dp_epsilon_found", 3.5, "span"),
+    gain(PLAIN, "shared", "a1", 0.1),
+    gain(PLAIN, "also", "a3", 0.06),
+    gain(PLAIN, "all", "a3", 0.5),
+]
+OF_PLAIN = [[got(0.9), got(1.0, "insider", "images"), got(0.3, what="members")]] * 2
+FOUND = {PLAIN: OF_PLAIN, NOISY: [[got(0.1)]]}
+
+
+def test_a_line_has_gain_bytes_each_class_members_and_what_is_proven_of_epsilon() -> None:
+    table = tabulate_attacked(MAIN, ["publishes"], gather_attacked(MEANS, ROWS, FOUND))
+    assert table is not None
+    assert table.columns == ("publishes", "gain", "published", "outsider", "insider", "members", "ε (proven)")
+    assert table.lines == (
+        (
+            "plain", "+8.0 ±1.4", "2.0 MB", "90 % of rows (90 to 90), matching",
+            "100 % of images (100 to 100), matching", "30 % of members (30 to 30), matching", "—",
+        ),
+        ("noisy", "—", "60.0 kB", "10 % of rows, matching", "—", "—", "8 (1.25)"),
+    )  # fmt: skip
+
+
+def test_without_a_guarantee_there_is_no_column_of_it_and_without_attacks_no_table() -> None:
+    table = tabulate_attacked(MAIN, ["publishes"], gather_attacked(MEANS, ROWS, {PLAIN: OF_PLAIN}))
+    assert table is not None
+    assert table.columns[-1] == "members"
+    assert "ε" not in table.notes[1]
+    assert gather_attacked(MEANS, ROWS, {PLAIN: [[]]}) == []
+    assert tabulate_attacked(MAIN, ["publishes"], []) is None
+
+
+def test_defenses_beside_each_other_have_a_line_each_with_the_rows_that_read_it_alone() -> None:
+    found = {PLAIN: [[*OF_PLAIN[0], got(0.2, defense="none", by="b")]]}
+    points = gather_attacked(MEANS, ROWS, found)
+    assert [(each.defense, each.gain and round(each.gain.value, 9), each.published) for each in points] == [
+        ("dpm", 0.08, 2_000_000),
+        ("none", None, None),
+    ]
+    table = tabulate_attacked(MAIN, ["publishes"], points)
+    assert table is not None
+    assert (table.columns[:2], [line[1] for line in table.lines]) == (("publishes", "defense"), ["dpm", "none"])
+    without_axes = gather_attacked([replace(each, values=()) for each in MEANS], ROWS, {(): OF_PLAIN})
+    assert name_attacked(without_axes) == [("dpm",)]
