@@ -68,6 +68,12 @@ def list_gains(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
     """A row for each gain, under the name of the row that it is about; `n` is that row's."""
     main, made = scenario.data.main_metric, []
     results = Results(rows)
+    federated = [(str(row.name), entity) for row in scenario.federated for entity in row.entities]
+    for (name, entity), of in product(federated, ("", LOCAL)):
+        this = results.find(name, entity, main.name + of)
+        change = measure_gain(main, this, find_without_sharing(main, results, entity, of))
+        if this is not None and change is not None:
+            made.append(_derive(this, name_gain(main, of), change))
     for row, of in product(list_played_rows(scenario), ("", LOCAL)):
         this, change = results.find(str(row.name), row.entity, main.name + of), find_gain(main, results, row, of)
         if this is not None and change is not None:

@@ -17,7 +17,10 @@ from collab.errors import ScenarioError
 from collab.metrics.membership import auc
 from collab.participants.attacking import guess_name
 from collab.participants.guessing import distribution_measures
+from collab.report.attack_page.cells import judge_attacks, name_defenses
+from collab.report.attack_page.verdicts import describe_verdicts, judge_defenses
 from collab.results.opened import open_run
+from collab.results.results import Results
 from collab.runtime.leak_check import find_unlisted
 from collab.runtime.play import Played
 from collab.scenario.reader import read_scenario
@@ -242,6 +245,27 @@ def test_what_was_looked_at_is_in_the_ledger(played: Played) -> None:
     seen = {(each.sender, each.kind) for each in read if each.stage in ("attack", "aggregate")}
     assert {("a2", "shard"), ("a3", "shard"), ("a1", "weights"), ("a2", "weights")} <= seen
     assert find_unlisted(played.run) == []
+
+
+def test_what_is_found_in_weights_is_held_against_no_defense_of_what_is_published(played: Played) -> None:
+    cells = judge_attacks(run := open_run(played.run))
+    own = set(name_defenses(run.scenario).values())
+    of_weights = {cell.defense for cell in cells if cell.attack == "round_difference[fed]"}
+    assert of_weights == {"weights of fed", "weights of fed of a1"}
+    assert {cell.defense for cell in cells if cell.attack != "round_difference[fed]"} <= own
+    judged = judge_defenses([cell for cell in cells if cell.defense == "weights of fed"])
+    assert "the weights of fed, to which a2 sent" in describe_verdicts(judged, name_defenses(run.scenario))
+
+
+def test_a_federated_row_has_its_gain_over_what_each_has_alone(played: Played) -> None:
+    results = Results(open_run(played.run).rows)
+    fed, alone = results.find("fed", "a2", "top1"), results.find("c_public", None, "top1")
+    own, gain = results.find("c_own_a2", "a2", "top1"), results.find("fed", "a2", "gain[top1]")
+    assert fed is not None
+    assert alone is not None
+    assert gain is not None
+    best = max(each.value or 0.0 for each in (alone, own) if each is not None)
+    assert gain.value == pytest.approx((fed.value or 0.0) - best)
 
 
 def test_weights_of_a_row_that_is_not_there_are_refused(tmp_path: Path) -> None:

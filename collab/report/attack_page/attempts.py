@@ -9,6 +9,10 @@ from collab.results.opened import Opened
 from collab.results.results import name_adversary
 from collab.results.table import Result
 from collab.scenario.base import CONTROL
+from collab.scenario.model import Scenario
+
+WEIGHTS_OF = "weights of "
+"""Before the name of a row of `federated`: what an attack looked at that is no published row."""
 
 UNKNOWN = "unknown"
 """The class of an adversary in a run of before it was recorded."""
@@ -36,16 +40,31 @@ def collect_scores(run: Opened) -> dict[tuple[str, str, str], dict[str, Result]]
     return scores
 
 
-def group_attempts(run: Opened, names: Mapping[str, str]) -> list[tuple[tuple[str, str, str], list[Attempt]]]:
-    """Attempts on victims that `names` has, by the name there, the attack and the class of adversary, in that order."""
+def name_weights(scenario: Scenario) -> dict[str, str]:
+    """Attacks that look at weights, by what they are called, and whose: `weights of fed`."""
+    attacks = [attack for each in scenario.entities for attack in getattr(each.options, "attacks", ())]
+    return {each.label: f"{WEIGHTS_OF}{each.federated_row}" for each in attacks if each.federated_row is not None}
+
+
+def group_attempts(
+    run: Opened, names: Mapping[str, str], weights: Mapping[str, str] | None = None
+) -> list[tuple[tuple[str, str, str], list[Attempt]]]:
+    """Attempts on victims that `names` has, by the name there, the attack and the class of adversary, in that order.
+
+    An attack that `weights` has stands under the name there instead: a victim's defense does not change its weights.
+    Those of whoever pre-trained stand apart, since F and C know its images.
+    """
+    weights, leader = weights or {}, run.scenario.model.pretrain.leader
     groups: dict[tuple[str, str, str], list[Attempt]] = {}
     for (participant, attack, victim), scored in collect_scores(run).items():
         if victim in names and set(scored) != {CONTROL}:  # a rehearsal alone, whose attack failed, attacks nobody
             job = next(jobs_of(run, "attack", participant, attack, victim), {})
             adversary = (job.get("facts") or {}).get("adversary", UNKNOWN)
             one = Attempt(participant, attack, victim, scored, adversary, job.get("rehearsed_on"))
-            groups.setdefault((names[victim], attack, adversary), []).append(one)
-    order = list(names.values())
+            of = f" of {victim}" if victim == leader else ""
+            name = f"{weights[attack]}{of}" if attack in weights else names[victim]
+            groups.setdefault((name, attack, adversary), []).append(one)
+    order = list(dict.fromkeys([*names.values(), *(name for name, _, _ in groups)]))
     return sorted(groups.items(), key=lambda group: order.index(group[0][0]))
 
 

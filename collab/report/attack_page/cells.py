@@ -4,7 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from collab.metric import MetricName
-from collab.report.attack_page.attempts import Attempt, collect_scores, group_attempts, jobs_of
+from collab.report.attack_page.attempts import (
+    Attempt,
+    collect_scores,
+    group_attempts,
+    jobs_of,
+    name_weights,
+)
 from collab.report.attack_page.controls import COLLABORATOR, NOTHING_IN_PLAIN, Control, judge_controls
 from collab.report.attack_page.words import (
     CONTROL_FAILED,
@@ -49,9 +55,10 @@ class Cell:
 def judge_attacks(run: Opened) -> list[Cell]:
     """One cell for each defense, attack and class of adversary, in the order of entities and of the suite.
 
+    What was found in weights of a federated row stands apart from what victims publish, as a defense of its own.
     Whoever pre-trained is in no average with others: F and C know its images. Controls are no victims.
     """
-    in_turn = group_attempts(run, name_defenses(run.scenario))
+    in_turn = group_attempts(run, name_defenses(run.scenario), name_weights(run.scenario))
     looks = [list_looks([attempt.scores for attempt in group]) for _, group in in_turn]
     clear = _tell_from_chance([defense for (defense, _, _), _ in in_turn], looks)
     scores = collect_scores(run)

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from collab.report.attack_page.attempts import WEIGHTS_OF
 from collab.report.attack_page.got import FALSE_ALARMS, MEMBERS, Got, Most, find_most
 from collab.report.cells import ABSENT, Table, format_value
 from collab.report.tables.over_seeds import pick_headline_gains
 from collab.results.aggregate import Mean, Point
 from collab.results.figure import Figure, add_figures
+from collab.results.local import LOCAL
 from collab.results.words import format_size
 from collab.scenario.model import Refinement
 from collab.scenario.stage_rows import PUBLISH, TABLES_1_2
@@ -21,6 +23,7 @@ FoundAt = Mapping[Point, Sequence[Sequence[Got]]]
 class Attacked:
     """A defense at a point: what it brings, what readers are offered, ε stated and proven, what attacks got.
 
+    Or the weights of a federated row, of those who took part and were attacked: what the row brings the others.
     `gain` is the mean over entities, of the row with the largest pool of those that read this defense alone, in units
     of the main metric. `published` are bytes of all entities with it. `most` is by class of adversary, `members` the
     most that anybody found of them.
@@ -44,18 +47,24 @@ def gather_attacked(means: Sequence[Mean], rows: Sequence[Refinement], found: Fo
         for defense in dict.fromkeys(got.defense for seed in seeds for got in seed):
             of_defense = [[got for got in seed if got.defense == defense] for seed in seeds]
             victims = {name for seed in of_defense for got in seed for name in got.victims}
-            own_rows = [row for row in rows if {*row.pool} <= victims]
-            gains = [gain.figure for gain in pick_headline_gains(here, own_rows)]
+            attacks = {got.attack for seed in of_defense for got in seed}
             theirs = [mean for mean in here if mean.entity in victims]
-            epsilon = max(_list(theirs, "dp_epsilon", TABLES_1_2), default=None)
-            proven = max(_list(theirs, "dp_epsilon_found"), default=None)
+            if defense.startswith(WEIGHTS_OF):
+                row = defense.removeprefix(WEIGHTS_OF).removesuffix(f" of {min(victims)}")  # of whoever pre-trained
+                gains = _pick_gains_of(here, row, victims)
+                published, epsilons = _list(theirs, "bytes_sent", row), _list(theirs, "dp_epsilon", row)
+            else:
+                gains = pick_headline_gains(here, [row for row in rows if {*row.pool} <= victims])
+                published, epsilons = _list(theirs, "bytes_published", PUBLISH), _list(theirs, "dp_epsilon", TABLES_1_2)
+            epsilon, figures = max(epsilons, default=None), [gain.figure for gain in gains]
+            proven = max(_list([mean for mean in theirs if mean.attack in attacks], "dp_epsilon_found"), default=None)
             members = find_most(of_defense, MEMBERS).values()
             made.append(
                 Attacked(
                     point,
                     defense,
-                    add_figures([1 / len(gains) * each for each in gains]) if gains else None,
-                    sum(_list(theirs, "bytes_published", PUBLISH)) or None,
+                    add_figures([1 / len(figures) * each for each in figures]) if figures else None,
+                    sum(published) or None,
                     epsilon,
                     None if epsilon is None else proven,
                     find_most(of_defense),
@@ -63,6 +72,13 @@ def gather_attacked(means: Sequence[Mean], rows: Sequence[Refinement], found: Fo
                 )
             )
     return made
+
+
+def _pick_gains_of(means: Sequence[Mean], row: str, victims: set[str]) -> list[Mean]:
+    """What a row of `federated` brings those who were not attacked; all of it where everybody was."""
+    gains = [mean for mean in means if mean.row == row and mean.metric.startswith("gain[")]
+    gains = [gain for gain in gains if not gain.metric.endswith(LOCAL)]
+    return [gain for gain in gains if gain.entity not in victims] or gains
 
 
 def name_attacked(points: Sequence[Attacked]) -> list[tuple[str, ...]]:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from collab.report.attack_page.got import Got
 from collab.report.tables.attacked import gather_attacked, name_attacked, tabulate_attacked
 from collab.results.aggregate import Mean, Point
@@ -34,9 +36,9 @@ MEANS = [
     mean(PLAIN, "publish", "bytes_published", 2_000_000),
     mean(NOISY, "publish", "bytes_published", 60_000),
     mean(NOISY, "tables_1_2", "dp_epsilon", 8),
-    mean(NOISY, "by eve", "dp_epsilon_found", 0.5, "span"),
-    mean(NOISY, "by eve", "dp_epsilon_found", 1.25, "means"),
-    mean(PLAIN, "by eve", "dp_epsilon_found", 3.5, "span"),
+    mean(NOISY, "by eve", "dp_epsilon_found", 3.5, "another"),
+    mean(NOISY, "by eve", "dp_epsilon_found", 1.25, "matching"),
+    mean(PLAIN, "by eve", "dp_epsilon_found", 3.5, "matching"),
     gain(PLAIN, "shared", "a1", 0.1),
     gain(PLAIN, "also", "a3", 0.06),
     gain(PLAIN, "all", "a3", 0.5),
@@ -79,3 +81,20 @@ def test_defenses_beside_each_other_have_a_line_each_with_the_rows_that_read_it_
     assert (table.columns[:2], [line[1] for line in table.lines]) == (("publishes", "defense"), ["dpm", "none"])
     without_axes = gather_attacked([replace(each, values=()) for each in MEANS], ROWS, {(): OF_PLAIN})
     assert name_attacked(without_axes) == [("dpm",)]
+
+
+def test_weights_of_a_federated_row_are_a_line_of_their_own_with_its_gain_bytes_and_epsilon() -> None:
+    """The attacks on what a2 publishes prove nothing of the row's ε, and the other way round."""
+    means = [
+        mean(PLAIN, "fed", "bytes_sent", 500_000), mean(PLAIN, "fed", "dp_epsilon", 8),
+        mean(PLAIN, "by eve", "dp_epsilon_found", 0.25, "rounds"),
+        gain(PLAIN, "fed", "a1", 0.2), gain(PLAIN, "fed", "a2", 0.9),
+        Mean(PLAIN, "fed", "a1", "gain[top1]_local", Figure(0.7)),
+    ]  # fmt: skip
+    rounds = Got("weights of fed", ("a2",), "outsider", "rounds", "members", Figure(0.05))
+    points = gather_attacked([*MEANS, *means], ROWS, {PLAIN: [[*OF_PLAIN[0], rounds]]})
+    of_rows, of_weights = points
+    assert (of_rows.epsilon, of_rows.published) == (None, 2_000_000)
+    assert of_weights.gain is not None
+    assert (of_weights.gain.value, of_weights.published) == (pytest.approx(0.2), 500_000)
+    assert (of_weights.epsilon, of_weights.proven) == (8, 0.25)
