@@ -167,7 +167,7 @@ def play(scenario):
         if scenario.controls and row.own == "features":
             if f"c_own_{row.entity}" not in top1:
                 top1[f"c_own_{row.entity}"] = plain(row.entity, (), None)
-            if row.pool:
+            if row.pool and scenario.controls is True:
                 top1[f"c_unpoisoned_{name}"] = plain(row.entity, row.pool, row.epochs)
                 mixed = [(poisoned[other], other) for other in (row.entity, *row.pool)]
                 top1[f"c_all_poisoned_{name}"] = refine(mixed, row.epochs)

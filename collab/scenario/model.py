@@ -54,9 +54,10 @@ class Scenario(Part):
     federated: tuple[Federation, ...] = Field(
         (), description="Refinement by federated averaging, to compare with; schedules are those of `refine`."
     )
-    controls: bool = Field(
+    controls: bool | Literal["own"] = Field(
         True,
-        description="Adds rows that separate causes: own features only, and for each pool unpoisoned and all poisoned.",
+        description="Adds rows that separate causes: own features only, and for each pool unpoisoned and all poisoned; "
+        "`own`: own features only, from which gains are counted.",
     )
     disclosure: Disclosure | None = Field(
         None, description="What is measured of reconstructions beyond Tables 1 and 2; nothing unless given."

@@ -32,6 +32,8 @@ def list_played_rows(scenario: Scenario) -> tuple[Refinement, ...]:
     publishers = {entity.name for entity in scenario.entities if entity.options.publishes}
     entities = sorted({row.entity for row in refining if row.entity})
     own = [Refinement(row=f"c_own_{name}", entity=name, own="features") for name in entities]
+    if scenario.controls == "own":
+        return (*stated, *own)
     plain = [
         row.model_copy(update={"name": f"c_unpoisoned_{row.name}", "pool": (), "unpoisoned": row.pool, "vet": None})
         for row in pooled
@@ -147,7 +149,8 @@ def _find_expectation_mistakes(scenario: Scenario) -> Iterator[Finding]:
         at: tuple[str | int, ...] = ("expect", place) if isinstance(scenario.expect, tuple) else ("expect",)
         row = str(bound.row)
         if row not in owned:
-            off = " (the scenario has `controls: false`)" if row.startswith("c_") and not scenario.controls else ""
+            is_off = row.startswith("c_") and scenario.controls is not True
+            off = f" (the scenario has `controls: {str(scenario.controls).lower()}`)" if is_off else ""
             yield (*at, "row"), f"there is no row {row}{off}; there are {', '.join(owned)}{did_you_mean(row, owned)}"
         elif bound.entity is not None and bound.entity not in everybody:
             yield (*at, "entity"), no_such_entity(bound.entity, sorted(everybody))

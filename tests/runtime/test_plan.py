@@ -115,6 +115,11 @@ def test_without_controls_only_stated_rows_are_played() -> None:
     assert not any(row.startswith(("c_own", "c_un", "c_all")) for row, _ in labels(plan(scenario, ROWS)))
 
 
+def test_controls_may_be_own_features_alone_from_which_gains_are_counted() -> None:
+    rows = {row for row, _ in labels(plan(four("controls=own"), ROWS)) if row.startswith("c_")}
+    assert rows == {"c_public", "c_own_a1", "c_own_a2", "c_own_a3", "c_own_a4"}
+
+
 def test_steps_that_others_wait_for_stand_before_rows_from_raw_images(jobs: tuple[Job, ...]) -> None:
     at = {job.name: index for index, job in enumerate(jobs)}
     refined = [job for job in jobs if job.stage == "refine" and job.participant != ORACLE]

@@ -35,7 +35,7 @@ FAULTS = {
     "quoted number": ("epochs: 2", '@epochs: "2"', "must be a whole number (got '2')"),
     "boolean as number": ("epochs: 2", "@epochs: true", "must be a whole number (got true)"),
     "null": ("epochs: 2", "@epochs:", "must be a whole number (got null)"),
-    "no is a word": ("name: small", "name: small\n@controls: no", "must be true or false (got 'no')"),
+    "no is a word": ("name: small", "name: small\n@controls: no", "must be true or false, or must be own (got 'no')"),
     "on is a word": (
         "epochs: 2",
         "@augment: on",

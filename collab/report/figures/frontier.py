@@ -6,7 +6,7 @@ from collab.report.attack_page.got import pick_most
 from collab.report.cells import format_value
 from collab.report.drawing import inline_svg
 from collab.report.figures.curves import COLORS, INK, MARKS, MOST_PANELS, draw_panels, name_point
-from collab.report.tables.attacked import Attacked, name_attacked
+from collab.report.tables.attacked import ANY, Attacked, name_attacked
 from collab.results.aggregate import Mean, Point
 from collab.scenario.stage_rows import TABLES_1_2
 from collab.tasks import MainMetric, find_main_metric
@@ -52,7 +52,8 @@ def draw_attacked_frontier(main: MainMetric, points: Sequence[Attacked]) -> str:
     Up: the gain there, with its interval. Across: the largest share that a reader of the store got (filled), and that
     anybody got (open). Nothing for fewer than two points with both.
     """
-    named = zip(map(", ".join, name_attacked(points)), points, strict=True)
+    names = [", ".join(part for part in parts if part != ANY) for parts in name_attacked(points)]
+    named = zip(names, points, strict=True)
     drawn = [(name, each.gain, each) for name, each in named if each.gain is not None and each.most]
     if len(drawn) < 2:  # one alone has nothing to be compared with
         return ""

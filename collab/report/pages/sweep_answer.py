@@ -20,9 +20,11 @@ MOST_POINTS = 8
 def answer_sweep(means: Sequence[Mean], rows: Sequence[Refinement]) -> tuple[str, ...]:
     """Sentences: what sharing brings at each point, what the reconstructor and attacks show, what that rests on.
 
-    `rows` are those of the scenarios.
+    `rows` are those of the scenarios. Where others read what some publish, no control and no adversary is told of.
     """
-    told = [*_tell_gains(means, rows), _tell_disclosure(means), _tell_attacks(means), _tell_basis(means)]
+    read = {name for row in rows for name in row.pool}
+    shared = [mean for mean in means if mean.entity in read or not read]
+    told = [*_tell_gains(means, rows), _tell_disclosure(shared), _tell_attacks(shared), _tell_basis(means)]
     return tuple(filter(None, told))
 
 

@@ -1,7 +1,7 @@
 """The frontier of a sweep: what a defense brings its peers at each point, and the most that attacks got of it there."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from collab.report.attack_page.attempts import WEIGHTS_OF
 from collab.report.attack_page.got import FALSE_ALARMS, MEMBERS, Got, Most, find_most
@@ -39,9 +39,22 @@ class Attacked:
     members: Most | None
 
 
+ANY = "any"
+"""Where the axes stand for weights that are the same wherever they do: what others publish does not change them."""
+
+
 def gather_attacked(means: Sequence[Mean], rows: Sequence[Refinement], found: FoundAt) -> list[Attacked]:
     """Every defense that was attacked, at each point; `rows` are those of the scenarios."""
-    made = []
+    made = list(_gather(means, rows, found))
+    for name in dict.fromkeys(each.defense for each in made if each.defense.startswith(WEIGHTS_OF)):
+        alike = [replace(each, point=()) for each in made if each.defense == name]
+        if len(alike) > 1 and all(each == alike[0] for each in alike):
+            anywhere = tuple((axis, ANY) for axis, _ in made[0].point)
+            made = [each for each in made if each.defense != name] + [replace(alike[0], point=anywhere)]
+    return made
+
+
+def _gather(means: Sequence[Mean], rows: Sequence[Refinement], found: FoundAt) -> Iterator[Attacked]:
     for point, seeds in found.items():
         here = [mean for mean in means if mean.values == point]
         for defense in dict.fromkeys(got.defense for seed in seeds for got in seed):
@@ -59,19 +72,16 @@ def gather_attacked(means: Sequence[Mean], rows: Sequence[Refinement], found: Fo
             epsilon, figures = max(epsilons, default=None), [gain.figure for gain in gains]
             proven = max(_list([mean for mean in theirs if mean.attack in attacks], "dp_epsilon_found"), default=None)
             members = find_most(of_defense, MEMBERS).values()
-            made.append(
-                Attacked(
-                    point,
-                    defense,
-                    add_figures([1 / len(figures) * each for each in figures]) if figures else None,
-                    sum(published) or None,
-                    epsilon,
-                    None if epsilon is None else proven,
-                    find_most(of_defense),
-                    max(members, key=lambda most: most.share, default=None),
-                )
+            yield Attacked(
+                point,
+                defense,
+                add_figures([1 / len(figures) * each for each in figures]) if figures else None,
+                sum(published) or None,
+                epsilon,
+                None if epsilon is None else proven,
+                find_most(of_defense),
+                max(members, key=lambda most: most.share, default=None),
             )
-    return made
 
 
 def _pick_gains_of(means: Sequence[Mean], row: str, victims: set[str]) -> list[Mean]:
@@ -83,7 +93,8 @@ def _pick_gains_of(means: Sequence[Mean], row: str, victims: set[str]) -> list[M
 
 def name_attacked(points: Sequence[Attacked]) -> list[tuple[str, ...]]:
     """What tells each of them from the others: where the axes stand, and the defense where these do not tell it."""
-    is_told = len({each.point for each in points}) == len(points)
+    of_rows = [each.point for each in points if not each.defense.startswith(WEIGHTS_OF)]
+    is_told = len(set(of_rows)) == len(points)
     return [
         (*(format_value(value) for _, value in each.point), *(() if is_told and each.point else (each.defense,)))
         for each in points

@@ -52,6 +52,18 @@ def test_where_nobody_could_gain_the_answer_begins_with_what_is_disclosed() -> N
     assert pooled[0].startswith("What sharing brings was not measured")
 
 
+def test_of_controls_and_adversaries_nothing_is_told_where_others_read_somebody() -> None:
+    """a2 and who has nothing to hide were attacked; a1 reads a2 alone."""
+    found = [
+        replace(mean(name, value, 0.1, row="by spy"), metric="leakage[ssim_max]", attack="matching")
+        for name, value in (("a2", 0.3), ("control_plain", 1.1))
+    ]
+    told = answer_sweep([*found, main("a1")], [row for row in scenario().refinements if row.pool == ("a2",)])
+    assert any("leakage 0.30 [0.20, 0.40] (matching on a2;" in sentence for sentence in told)
+    alone = answer_sweep([*found, main("a1")], ())
+    assert any("leakage 1.10 [1.00, 1.20] (matching on control_plain;" in sentence for sentence in alone)
+
+
 def test_each_point_has_its_sentence_and_many_points_are_counted() -> None:
     told = answer_sweep([mean("a1", 0.05, 0.1, axis / 10) for axis in range(10)], scenario().refinements)
     assert told[1] == "At share = 0.1 sharing made no clear difference for a1 (+5.0, -5.0 to +15.0)."

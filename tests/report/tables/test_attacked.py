@@ -98,3 +98,13 @@ def test_weights_of_a_federated_row_are_a_line_of_their_own_with_its_gain_bytes_
     assert of_weights.gain is not None
     assert (of_weights.gain.value, of_weights.published) == (pytest.approx(0.2), 500_000)
     assert (of_weights.epsilon, of_weights.proven) == (8, 0.25)
+
+
+def test_weights_that_are_the_same_at_each_point_are_one_line() -> None:
+    rounds = Got("weights of fed", ("a2",), "outsider", "rounds", "members", Figure(0.05))
+    alike = {point: [[*FOUND[point][0], rounds]] for point in (PLAIN, NOISY)}
+    points = gather_attacked(MEANS, ROWS, alike)
+    assert name_attacked(points) == [("plain", "dpm"), ("noisy", "dpm"), ("any", "weights of fed")]
+    other = replace(rounds, share=Figure(0.06))
+    apart = gather_attacked(MEANS, ROWS, {**alike, NOISY: [[*FOUND[NOISY][0], other]]})
+    assert [name for name, defense in name_attacked(apart) if defense == "weights of fed"] == ["plain", "noisy"]
