@@ -13,6 +13,9 @@ MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
 INK = "#787774"
 """Of what stands beside the data: zero lines and the names of points."""
 
+MOST_LETTERS = 60
+"""Of all names below an axis that still fit beside each other."""
+
 WIDE = 20
 """Factor between the largest and the smallest value of an axis from which on it is logarithmic."""
 
@@ -53,21 +56,38 @@ def draw_accuracy(means: Sequence[Mean], axes: Sequence[str], labels: Mapping[st
 
 
 def set_across(panel: Any, axis: str, means: Iterable[Mean]) -> None:
-    """Names the first axis, and makes it logarithmic if its values are numbers that span a factor of 20 or more."""
+    """Names the first axis, and makes it logarithmic if its values are numbers that span a factor of 20 or more.
+
+    Texts that would not fit beside each other are turned.
+    """
     panel.set_xlabel(axis)
-    values = [each.values[0][1] for each in means if each.values]
+    values = list(dict.fromkeys(each.values[0][1] for each in means if each.values))
     numbers = [float(value) for value in values if is_number(value)]
-    if numbers and len(numbers) == len(values) and 0 < WIDE * min(numbers) <= max(numbers):
+    if len(numbers) < len(values):
+        if sum(len(str(value)) for value in values) > MOST_LETTERS:
+            panel.tick_params(axis="x", labelsize=7)
+            for label in panel.get_xticklabels():
+                label.set(rotation=35, ha="right", rotation_mode="anchor")
+    elif numbers and 0 < WIDE * min(numbers) <= max(numbers):
         panel.set_xscale("log")
 
 
 def draw_line(panel: Any, points: Sequence[Mean], label: str, dashes: str, index: int, *, scale: float = 100) -> None:
-    """Means over the first axis as a line, with its band where there are several seeds; `scale` 100 is for %."""
+    """Means over the first axis as a line, with its band where there are several seeds; `scale` 100 is for %.
+
+    Over texts, which have no order, there are points with their intervals and no line between them.
+    """
     values = {mean: mean.values[0][1] if mean.values else 0 for mean in points}
     is_numeric = all(is_number(value) for value in values.values())
     ordered = sorted(points, key=lambda mean: values[mean]) if is_numeric else points
     across = [values[mean] if is_numeric else str(values[mean]) for mean in ordered]
     figures, style = [scale * mean.figure for mean in ordered], pick_style(index)
+    if not is_numeric:
+        middle = [figure.value for figure in figures]
+        arms = [figure.arms or (0.0, 0.0) for figure in figures]
+        style |= {"linestyle": "none", "elinewidth": 0.8, "label": label}
+        panel.errorbar(across, middle, yerr=list(zip(*arms, strict=True)) or None, **style)
+        return
     panel.plot(across, [figure.value for figure in figures], label=label, linestyle=dashes, **style)
     if all(figure.low is not None for figure in figures):
         low, high = [figure.low for figure in figures], [figure.high for figure in figures]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from collab.report.cells import ABSENT, Table, format_value
 from collab.report.drawing import inline_svg
 from collab.report.figures.curves import INK, draw_line, draw_panels, name_point, pick_style, set_across
-from collab.results.aggregate import Mean, Point
+from collab.results.aggregate import Mean, Point, is_number
 from collab.results.catalog import columns_in, scale_and_digits
 from collab.scenario.stage_rows import TABLES_1_2
 from collab.tasks import find_main_metric
@@ -79,7 +79,8 @@ def draw_costs(means: Sequence[Mean], axes: Sequence[str]) -> str:
             if (name, values[1:]) == (entity, others)
         ]
         label = _label(entity, others)
-        style = pick_style(index) | {"linewidth": 0.8, "markersize": 6}
+        is_in_order = all(is_number(values[0][1]) for *_, values in points)
+        style = pick_style(index) | {"linewidth": 0.8 * is_in_order, "markersize": 6}
         panel.plot([point[0] for point in points], [point[1] for point in points], label=label, **style)
         for across, up, values in points:
             name_point(panel, format_value(values[0][1]), (across, up))
