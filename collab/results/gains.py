@@ -64,6 +64,15 @@ def find_largest_pool(rows: Sequence[Refinement], entity: str) -> Refinement | N
     return max(reversed(pooled), key=lambda row: len(row.pool), default=None)
 
 
+def list_largest_pools(rows: Sequence[Refinement], entity: str) -> list[Refinement]:
+    """All rows with a pool as large as the entity's largest: alternatives; of one pool the later row."""
+    largest = find_largest_pool(rows, entity)
+    if largest is None:
+        return []
+    alike = [row for row in rows if row.is_refining and row.entity == entity and len(row.pool) == len(largest.pool)]
+    return list({frozenset(row.pool): row for row in alike}.values())
+
+
 def list_gains(scenario: Scenario, rows: Sequence[Result]) -> list[Result]:
     """A row for each gain, under the name of the row that it is about; `n` is that row's."""
     main, made = scenario.data.main_metric, []

@@ -9,7 +9,7 @@ from collab.report.attack_page.shown import Disclosure, describe_disclosure, fin
 from collab.report.attack_page.verdicts import describe_verdicts, find_worst_by_defense, judge_defenses
 from collab.report.tables.crossings import Boundary
 from collab.results.figure import Figure
-from collab.results.gains import find_gain, find_largest_pool, find_without_sharing
+from collab.results.gains import find_gain, find_largest_pool, find_without_sharing, list_largest_pools
 from collab.results.local import LOCAL
 from collab.results.results import Results
 from collab.results.table import Result
@@ -129,7 +129,8 @@ def summarize(
     }
     disclosed = " ".join(filter(None, (describe_verdicts(judged, defenses), describe_disclosure(shown))))
     cautions = (*_alone_is_better(gains), *notices, *_cautions(scenario, results))
-    gained = " ".join((_gained(scenario, gains, local), *_brought_by_weights(scenario, results)))
+    alternatives = _tell_alternatives(scenario, pooled, results)
+    gained = " ".join((_gained(scenario, gains, local), *alternatives, *_brought_by_weights(scenario, results)))
     return Summary(gains, local, shown, verdicts, gained, disclosed, _cost(sent), cautions)
 
 
@@ -147,6 +148,17 @@ def _gain(scenario: Scenario, pooled: Sequence[Refinement], results: Results, na
     scratch = next(filter(None, (results.find(each, name, metric) for each in raw)), None)
     unpoisoned = measure_gain(main, results.find(f"c_unpoisoned_{row.name}", name, metric), without)
     return Gain(name, str(row.name), row.pool, main, with_pool, without, change, unpoisoned, scratch, of == LOCAL)
+
+
+def _tell_alternatives(scenario: Scenario, pooled: Sequence[Refinement], results: Results) -> Iterator[str]:
+    """What each of several equally large pools brought an entity: the sentence before is about the last of them."""
+    main = scenario.data.main_metric
+    for entity in scenario.entities:
+        rows = list_largest_pools(pooled, entity.name)
+        found = [(row, change) for row in rows if (change := find_gain(main, results, row)) is not None]
+        if len(found) > 1:
+            each = (f"{row.name} {change.format(main.scale, 1, sign='+')}" for row, change in found)
+            yield f"Pools of {entity.name} of the same size: {join_names(list(each))} {main.points}."
 
 
 def _brought_by_weights(scenario: Scenario, results: Results) -> Iterator[str]:

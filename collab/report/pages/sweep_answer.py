@@ -1,5 +1,6 @@
 """What the page of a sweep begins with: who gains where, and what is disclosed, in words that follow from the means."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from collab.metric import MetricName
@@ -58,10 +59,12 @@ def _tell_points(main: MainMetric, means: Sequence[Mean], headlines: Sequence[Me
 
 def _tell_changes(main: MainMetric, gains: Sequence[Mean], pronoun: str) -> str:
     groups: dict[int, list[str]] = {1: [], -1: [], 0: []}
+    told_of = Counter(mean.entity for mean in gains)
     for mean in gains:
+        who = f"{mean.entity} by {mean.row}" if told_of[mean.entity] > 1 else mean.entity
         ends = mean.figure.format_ends(main.scale, "+.1f")
         reach = f", {ends}" if ends else ""
-        told = f"{mean.entity} ({main.scale * mean.figure.value:+.1f}{reach})"
+        told = f"{who} ({main.scale * mean.figure.value:+.1f}{reach})"
         groups[mean.figure.direction].append(told)
     words = {1: "helped", -1: "cost", 0: "made no clear difference for"}
     return f"; {pronoun} ".join(f"{words[way]} {join_names(names)}" for way, names in groups.items() if names)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from collab.report.cells import ABSENT, Table, format_value
 from collab.report.tables.worth import describe_change
 from collab.results.aggregate import Mean, Point, Values
-from collab.results.gains import find_largest_pool, name_gain, name_reference
+from collab.results.gains import list_largest_pools, name_gain, name_reference
 from collab.scenario.model import Refinement
 from collab.scenario.sweep import Sweep
 from collab.tasks import find_main_metric
@@ -31,9 +31,9 @@ def name_points(spec: Sweep, means: Sequence[Mean]) -> list[Mean]:
 
 
 def pick_headline_gains(means: Sequence[Mean], rows: Sequence[Refinement], of: str = "") -> list[Mean]:
-    """The mean gain of each entity's row with the largest pool, at each point; `rows` are those of the scenarios.
+    """The mean gain of each entity's row with the largest pool, at each point; of all where several are as large.
 
-    `of` is `LOCAL` for gains on each entity's own held-out images.
+    `rows` are those of the scenarios. `of` is `LOCAL` for gains on each entity's own held-out images.
     """
     metric = name_gain(find_main_metric(mean.metric for mean in means), of)
     at_point: dict[tuple[Point, str], dict[str, Mean]] = {}
@@ -42,8 +42,8 @@ def pick_headline_gains(means: Sequence[Mean], rows: Sequence[Refinement], of: s
             at_point.setdefault((mean.values, mean.entity or ""), {})[mean.row] = mean
     chosen = list[Mean]()
     for (_, entity), gains in at_point.items():
-        largest = find_largest_pool([row for row in rows if str(row.name) in gains], entity)
-        chosen += [] if largest is None else [gains[str(largest.name)]]
+        largest = list_largest_pools([row for row in rows if str(row.name) in gains], entity)
+        chosen += [gains[str(row.name)] for row in largest]
     return chosen
 
 

@@ -1,5 +1,6 @@
 """The answer in plain words says what rows say, and nothing else."""
 
+import json
 import math
 
 import pytest
@@ -44,6 +45,19 @@ def test_the_row_of_the_largest_pool_speaks_for_an_entity_even_if_another_is_bet
     (gain,) = (gain for gain in answer.gains if gain.entity == "a4")
     assert (gain.row, gain.pool) == ("12", ("a1", "a2", "a3"))
     assert "helped" not in answer.gained
+
+
+def test_each_of_several_pools_of_one_size_is_told_and_none_picked_for_its_figure() -> None:
+    one, other, longer = ({"row": name, "entity": "a3", "own": "features", "pool": pool} for name, pool in
+                          (("of_a1", ["a1"]), ("of_a2", ["a2"]), ("of_both", ["a1", "a2"])))  # fmt: skip
+    alike, apart = (scenario(f"refinements={json.dumps(stated)}", "expect=null") for stated in
+                    ([one, other], [one, other, longer]))  # fmt: skip
+    top1 = {"of_a1": 0.6, "of_a2": 0.45, "of_both": 0.5}
+    assert (
+        "Pools of a3 of the same size: of_a1 +10.0 ±1.4 and of_a2 -5.0 ±1.4 points of top-1."
+        in summarize(alike, rows(alike, top1), SENT, {}, ()).gained
+    )
+    assert "same size" not in summarize(apart, rows(apart, top1), SENT, {}, ()).gained
 
 
 def test_without_a_reference_or_a_pool_nothing_is_claimed() -> None:

@@ -52,6 +52,14 @@ def test_where_nobody_could_gain_the_answer_begins_with_what_is_disclosed() -> N
     assert pooled[0].startswith("What sharing brings was not measured")
 
 
+def test_alternatives_of_one_entity_are_told_by_their_rows() -> None:
+    made = scenario('refinements=[{row: x, entity: a1, own: features, pool: [a2]}, {row: y, entity: a1, own: features,'
+                    ' pool: [a3]}, {row: z, entity: a1, own: features, pool: [a2]}]', "expect=null")  # fmt: skip
+    found = [mean("a1", value, 0.01, row=name) for name, value in (("x", 0.9), ("y", 0.05), ("z", -0.02))]
+    told = answer_sweep([*found, main("a1")], made.refinements)[0]  # of one pool the later row
+    assert told == "Sharing helped a1 by y (+5.0, +4.0 to +6.0); it cost a1 by z (-2.0, -3.0 to -1.0)."
+
+
 def test_of_controls_and_adversaries_nothing_is_told_where_others_read_somebody() -> None:
     """a2 and who has nothing to hide were attacked; a1 reads a2 alone."""
     found = [
