@@ -26,6 +26,7 @@ def report(
     Beside `report.html` lies `decision.html`, for who has to decide: made to be printed and filed.
     """
     from collab.front.sweep import Sweep
+    from collab.report.attack_page.page import write_audit
     from collab.report.pages.decision import write_decision
     from collab.report.pages.page import write_comparison, write_page
 
@@ -45,6 +46,7 @@ def report(
     page = write_page(opened.folder, out)
     if out is None:
         write_decision(opened.folder)
+        write_audit(opened.folder)
     if tables:
         print_answer(opened.answer, opened.scenario)
         print_tables(opened.tables)

@@ -27,6 +27,14 @@ def test_one_run_is_drawn_into_its_folder_or_elsewhere(runs: list[str], tmp_path
     assert (tmp_path / "page.html").read_bytes() == (Path(runs[0]) / "report.html").read_bytes()
 
 
+def test_a_run_that_was_attacked_gets_its_audit_too(tmp_path: Path) -> None:
+    """A cell of a sweep has none: its sweep draws one page for all."""
+    stated = scenario()
+    run = write_run(tmp_path / "run", stated, rows(stated, attacked=0.3))
+    said(str(run))
+    assert "Attacks by defenses" in (run / "audit.html").read_text(encoding="utf-8")
+
+
 def test_several_runs_become_one_page_here(runs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert said(*runs) == "comparison.html"

@@ -16,7 +16,7 @@ from collab.plain_json import json_text, read_kept
 from collab.report.attack_page.cells import judge_attacks
 from collab.report.attack_page.failed import Failure as FailedDefense
 from collab.report.attack_page.failed import find_failures, tell_failures_of_cells
-from collab.report.attack_page.got import Got, list_got, pick_victims
+from collab.report.attack_page.got import Got, list_got
 from collab.report.pages.page import write_sweep_page
 from collab.report.pages.sweep_answer import answer_sweep
 from collab.report.tables.over_seeds import name_points
@@ -176,7 +176,7 @@ def sweep(spec: Sweep, cells: Sequence[Cell], where: Where, watch: Emit) -> Swep
             opened = open_run(run.folder)
             attacks = judge_attacks(opened)
             _keep(places[at], "failed", find_failures(opened, attacks))
-            _keep(places[at], "attacked", list_got(attacks, _pick_victims(run.scenario)))
+            _keep(places[at], "attacked", list_got(run.scenario, attacks))
             write_results(places[at], rows)
         tell.end(run.folder, () if errors else rows)
         watch({"event": "cell_done", "cell": cells[at].label, "failed": len(errors), "run": run.folder.name})
@@ -283,7 +283,8 @@ def _write(
     failed = tell_failures_of_cells(len(finished), of_cells)
     if done:
         rows = {row.name: row for cell in cells for row in cell.scenario.refinements}
-        answer = answer_sweep(name_points(spec, means), tuple(rows.values()))
+        parties = {each.name for cell in cells for each in cell.scenario.entities if each.is_publishing_party}
+        answer = answer_sweep(name_points(spec, means), tuple(rows.values()), parties)
         missing = [cell.label for cell, place in zip(cells, places, strict=True) if not place.exists()]
         sheets = {
             _name_cell(cell, entity.name): sheet
@@ -301,11 +302,6 @@ def _write(
             worths=worths, answer=answer, failed_defenses=failed, found=found,
         )  # fmt: skip
     return verdicts, answer, failed
-
-
-def _pick_victims(scenario: Scenario) -> set[str]:
-    """Those whose rows others read, and whom attacks are counted on."""
-    return pick_victims(scenario, sorted({name for row in scenario.refinements for name in row.pool}))
 
 
 def _keep(place: Path, what: str, found: Sequence[FailedDefense] | Sequence[Got]) -> None:

@@ -149,7 +149,8 @@ def _find_expectation_mistakes(scenario: Scenario) -> Iterator[Finding]:
         at: tuple[str | int, ...] = ("expect", place) if isinstance(scenario.expect, tuple) else ("expect",)
         row = str(bound.row)
         if row not in owned:
-            is_off = row.startswith("c_") and scenario.controls is not True
+            is_own = row.startswith("c_own_") and scenario.controls == "own"
+            is_off = row.startswith("c_") and scenario.controls is not True and not is_own
             off = f" (the scenario has `controls: {str(scenario.controls).lower()}`)" if is_off else ""
             yield (*at, "row"), f"there is no row {row}{off}; there are {', '.join(owned)}{did_you_mean(row, owned)}"
         elif bound.entity is not None and bound.entity not in everybody:

@@ -25,6 +25,7 @@ from tests.places import ROOT
 from tests.playing import SMALL
 
 TINY = ROOT / "scenarios" / "tiny.yaml"
+TWO = collab.Scenario(TINY).parts
 PLAIN = Offer("none", "conv3_1", Figure(10.0, 8.0, 12.0), 15_000_000, Figure(1.0, 0.99, 1.0), "matching", 12)
 ANSWERS = Offer("public_answers", "conv3_1", Figure(6.0, 3.0, 9.0), 60_000, Figure(0.03, 0.01, 0.06), "answers", 2)
 DRAWS = Offer("public_gaussian", "conv3_1", Figure(3.0, 0.5, 5.5), 15_000_000, Figure(0.01, 0.0, 0.03), "means", 5)
@@ -67,29 +68,30 @@ def cell(victim: str, word: str = WORDS[0], **got: Figure) -> Cell:
 
 
 def played(*cells: Cell) -> Any:
-    sizes = [Result("s", PUBLISH, name, None, None, "bytes_published", size) for name, size in (("a", 5.0), ("b", 7.0))]
+    sizes = [
+        Result("s", PUBLISH, name, None, None, "bytes_published", size) for name, size in (("a1", 5.0), ("a2", 7.0))
+    ]
     gains = {name: SimpleNamespace(points=Figure(value, value - 1, value + 1)) for name, value in (("a", 2), ("c", 4))}
-    scenario = SimpleNamespace(model=SimpleNamespace(pretrain=SimpleNamespace(leader="a")))
-    return SimpleNamespace(attacks=cells, figures=Results(sizes), gains=gains, scenario=scenario)
+    return SimpleNamespace(attacks=cells, figures=Results(sizes), gains=gains, scenario=TWO)
 
 
 def test_a_run_is_weighed_by_its_worst_attack_on_who_has_not_pretrained() -> None:
     offer = weigh(
         played(
-            cell("a", matches=Figure(1.0, 0.9, 1.0)),
-            cell("b", leakage=Figure(0.2, 0.1, 0.3)),
-            cell("b", members=Figure(0.31, 0.25, 0.38)),
-            cell("b", CONTROL_FAILED, matches=Figure(0.9, 0.8, 0.95)),
+            cell("a1", matches=Figure(1.0, 0.9, 1.0)),
+            cell("a2", leakage=Figure(0.2, 0.1, 0.3)),
+            cell("a2", members=Figure(0.31, 0.25, 0.38)),
+            cell("a2", CONTROL_FAILED, matches=Figure(0.9, 0.8, 0.95)),
         ),
-        "dpm", "conv3_1", ["a", "b"],
+        "dpm", "conv3_1", ["a1", "a2"],
     )  # fmt: skip
     assert (offer.published, offer.attack) == (12, "attack")
     assert offer.gain is not None
     assert offer.gain.value == pytest.approx(3.0)
     assert offer.leak is not None
     assert (offer.leak.value, offer.leak.high) == (pytest.approx(0.30), pytest.approx(0.37))
-    assert weigh(played(cell("b")), "dpm", "conv3_1", ["b"]).leak is None
-    nobody = weigh(played(cell("b", members=Figure(0.0, 0.0, 0.04))), "dpm", "conv3_1", ["b"]).leak
+    assert weigh(played(cell("a2")), "dpm", "conv3_1", ["a2"]).leak is None
+    nobody = weigh(played(cell("a2", members=Figure(0.0, 0.0, 0.04))), "dpm", "conv3_1", ["a2"]).leak
     assert nobody is not None
     assert (nobody.value, nobody.low, nobody.high) == (0.0, 0.0, pytest.approx(0.03))
 

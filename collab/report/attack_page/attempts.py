@@ -40,14 +40,18 @@ def collect_scores(run: Opened) -> dict[tuple[str, str, str], dict[str, Result]]
     return scores
 
 
-def name_weights(scenario: Scenario) -> dict[str, str]:
-    """Attacks that look at weights, by what they are called, and whose: `weights of fed`."""
-    attacks = [attack for each in scenario.entities for attack in getattr(each.options, "attacks", ())]
-    return {each.label: f"{WEIGHTS_OF}{each.federated_row}" for each in attacks if each.federated_row is not None}
+def name_weights(scenario: Scenario) -> dict[tuple[str, str], str]:
+    """Whose weights attacks look at, by adversary and what the attack is called: `weights of fed`."""
+    return {
+        (each.name, attack.label): f"{WEIGHTS_OF}{attack.federated_row}"
+        for each in scenario.entities
+        for attack in getattr(each.options, "attacks", ())
+        if attack.federated_row is not None
+    }
 
 
 def group_attempts(
-    run: Opened, names: Mapping[str, str], weights: Mapping[str, str] | None = None
+    run: Opened, names: Mapping[str, str], weights: Mapping[tuple[str, str], str] | None = None
 ) -> list[tuple[tuple[str, str, str], list[Attempt]]]:
     """Attempts on victims that `names` has, by the name there, the attack and the class of adversary, in that order.
 
@@ -62,7 +66,8 @@ def group_attempts(
             adversary = (job.get("facts") or {}).get("adversary", UNKNOWN)
             one = Attempt(participant, attack, victim, scored, adversary, job.get("rehearsed_on"))
             of = f" of {victim}" if victim == leader else ""
-            name = f"{weights[attack]}{of}" if attack in weights else names[victim]
+            looked_at = weights.get((participant, attack))
+            name = names[victim] if looked_at is None else f"{looked_at}{of}"
             groups.setdefault((name, attack, adversary), []).append(one)
     order = list(dict.fromkeys([*names.values(), *(name for name, _, _ in groups)]))
     return sorted(groups.items(), key=lambda group: order.index(group[0][0]))

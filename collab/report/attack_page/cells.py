@@ -1,5 +1,6 @@
 """What an audit found, one cell for each defense and attack, and the word that it earns (ATTACKS 3.2)."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -34,7 +35,8 @@ class Cell:
     """One attack by one class of adversary on all victims of one defense: what it reached, and the verdict on it.
 
     `members` is the share of members that it finds at 1 % false alarms. `seconds` are those of its attacks and of the
-    rehearsals that they rest on; `rows` were attacked of each victim.
+    rehearsals that they rest on; `rows` were attacked of each victim. `by` is who attacks, where several adversaries of
+    this class tried an attack of this name on one victim, each with its own settings: each has a cell then.
     """
 
     defense: str
@@ -50,6 +52,12 @@ class Cell:
     rows: int
     seconds: float
     members: Figure | None = None
+    by: str = ""
+
+
+def name_attack(attack: str, by: str) -> str:
+    """What a table calls an attack: with who attacks, where that is needed to tell it from another."""
+    return f"{attack} by {by}" if by else attack
 
 
 def judge_attacks(run: Opened) -> list[Cell]:
@@ -58,7 +66,8 @@ def judge_attacks(run: Opened) -> list[Cell]:
     What was found in weights of a federated row stands apart from what victims publish, as a defense of its own.
     Whoever pre-trained is in no average with others: F and C know its images. Controls are no victims.
     """
-    in_turn = group_attempts(run, name_defenses(run.scenario), name_weights(run.scenario))
+    grouped = group_attempts(run, name_defenses(run.scenario), name_weights(run.scenario))
+    in_turn = [(key, group) for key, attempts in grouped for group in _part_doubled(attempts)]
     looks = [list_looks([attempt.scores for attempt in group]) for _, group in in_turn]
     clear = _tell_from_chance([defense for (defense, _, _), _ in in_turn], looks)
     scores = collect_scores(run)
@@ -66,7 +75,20 @@ def judge_attacks(run: Opened) -> list[Cell]:
         _cell(run, defense, group, scores, of_group, are_clear)
         for ((defense, _, _), group), of_group, are_clear in zip(in_turn, looks, clear, strict=True)
     ]
+    told = Counter((cell.defense, cell.attack, cell.adversary) for cell in cells)
+    cells = [
+        replace(cell, by=group[0].participant) if told[cell.defense, cell.attack, cell.adversary] > 1 else cell
+        for cell, (_, group) in zip(cells, in_turn, strict=True)
+    ]
     return _controlled(cells, judge_controls(run))
+
+
+def _part_doubled(attempts: Sequence[Attempt]) -> list[list[Attempt]]:
+    """The attempts of each adversary apart, where two tried the same on one victim: no mean of both is an attack."""
+    if len({each.victim for each in attempts}) == len(attempts):
+        return [list(attempts)]
+    names = dict.fromkeys(each.participant for each in attempts)
+    return [[each for each in attempts if each.participant == name] for name in names]
 
 
 def _tell_from_chance(defenses: Sequence[str], looks: Sequence[Sequence[Look]]) -> list[list[bool]]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from collab.report.attack_page.cells import Cell
+from collab.report.attack_page.cells import Cell, name_attack
 from collab.report.attack_page.controls import Control
 from collab.report.attack_page.verdicts import find_worst, judge_defenses
 from collab.report.attack_page.words import CANNOT, CONTROL_FAILED, NO_SCALE, NOTHING
@@ -42,7 +42,14 @@ def tabulate_verdicts(cells: Sequence[Cell]) -> Table:
         counts = ((each.tried, "attack"), (len(cell.victims), "victim"), (cell.rows, "row"))
         tried = [f"{count} {noun}{'s' * (count != 1)}" for count, noun in counts]
         tried[1:1] = [f"{each.unjudged} of them without a verdict"] * (0 < each.unjudged < each.tried)
-        lines.append((cell.defense, cell.adversary, cell.word, f"{cell.attack}: {cell.how} ({', '.join(tried)})"))
+        lines.append(
+            (
+                cell.defense,
+                cell.adversary,
+                cell.word,
+                f"{name_attack(cell.attack, cell.by)}: {cell.how} ({', '.join(tried)})",
+            )
+        )
     note = (
         "An outsider reads store and release; an insider also has pairs of the victim, their number in brackets. "
         "Each line counts the attacks that need just that knowledge: who knows more can do all that the others do. "
@@ -73,7 +80,8 @@ def tabulate_details(cells: Sequence[Cell]) -> Table:
     """Every cell with its figures and its cost."""
     lines = [
         (
-            f"{cell.defense}: {cell.attack}", cell.adversary, str(cell.leakage or "—"), str(cell.likeness or "—"),
+            f"{cell.defense}: {name_attack(cell.attack, cell.by)}", cell.adversary,
+            str(cell.leakage or "—"), str(cell.likeness or "—"),
             "—" if cell.worst is None else f"{cell.worst:.2f}", str(cell.matches or "—"), f"{cell.seconds:.0f}",
             str(len(cell.victims)), str(cell.rows),
         )

@@ -75,7 +75,8 @@ def set_across(panel: Any, axis: str, means: Iterable[Mean]) -> None:
 def draw_line(panel: Any, points: Sequence[Mean], label: str, dashes: str, index: int, *, scale: float = 100) -> None:
     """Means over the first axis as a line, with its band where there are several seeds; `scale` 100 is for %.
 
-    Over texts, which have no order, there are points with their intervals and no line between them.
+    Over texts, which have no order, there are points with their intervals and no line between them; open ones where
+    lines would be dashed or dotted.
     """
     values = {mean: mean.values[0][1] if mean.values else 0 for mean in points}
     is_numeric = all(is_number(value) for value in values.values())
@@ -86,6 +87,7 @@ def draw_line(panel: Any, points: Sequence[Mean], label: str, dashes: str, index
         middle = [figure.value for figure in figures]
         arms = [figure.arms or (0.0, 0.0) for figure in figures]
         style |= {"linestyle": "none", "elinewidth": 0.8, "label": label}
+        style |= {} if dashes == "-" else {"markerfacecolor": "white"}
         panel.errorbar(across, middle, yerr=list(zip(*arms, strict=True)) or None, **style)
         return
     panel.plot(across, [figure.value for figure in figures], label=label, linestyle=dashes, **style)

@@ -12,7 +12,7 @@ from collab.scenario.stage_rows import TABLES_1_2
 from collab.tasks import MainMetric, find_main_metric
 
 READERS = ("outsider", "collaborator")
-"""Who has nothing of the victim but what it published."""
+"""Who has nothing of the victim but what it sends everybody, or those with whom it averages weights."""
 
 
 def draw_frontier(means: Sequence[Mean], axes: Sequence[str], gains: Sequence[Mean]) -> str:
@@ -22,13 +22,15 @@ def draw_frontier(means: Sequence[Mean], axes: Sequence[str], gains: Sequence[Me
     Nothing where no entity has both.
     """
     main = find_main_metric(mean.metric for mean in means)
-    gain_of = {(gain.values, gain.entity): gain for gain in gains}
+    gains_of: dict[tuple[Point, str | None], list[Mean]] = {}
+    for gain in gains:
+        gains_of.setdefault((gain.values, gain.entity), []).append(gain)
     points_of: dict[str, list[tuple[float, float, Point]]] = {}
     for mean in means:
-        gain = gain_of.get((mean.values, mean.entity))
-        if mean.row == TABLES_1_2 and mean.quantity == "ssim_poisoned" and mean.entity and gain is not None:
-            point = (mean.figure.value, main.scale * gain.figure.value, mean.values)
-            points_of.setdefault(mean.entity, []).append(point)
+        if mean.row == TABLES_1_2 and mean.quantity == "ssim_poisoned" and mean.entity:
+            for gain in gains_of.get((mean.values, mean.entity), ()):
+                point = (mean.figure.value, main.scale * gain.figure.value, mean.values)
+                points_of.setdefault(mean.entity, []).append(point)
     if not points_of:
         return ""
     figure, (panel,) = draw_panels(1)
@@ -49,8 +51,8 @@ def draw_frontier(means: Sequence[Mean], axes: Sequence[str], gains: Sequence[Me
 def draw_attacked_frontier(main: MainMetric, points: Sequence[Attacked]) -> str:
     """What sharing brings against the most that any attack got, as SVG; each point is a defense where the axes stand.
 
-    Up: the gain there, with its interval. Across: the largest share that a reader of the store got (filled), and that
-    anybody got (open). Nothing for fewer than two points with both.
+    Up: the gain there, with its interval. Across: the largest share that a reader got (filled), and that anybody got
+    (open). Nothing for fewer than two points with both.
     """
     names = [", ".join(part for part in parts if part != ANY) for parts in name_attacked(points)]
     named = zip(names, points, strict=True)

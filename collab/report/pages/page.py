@@ -140,11 +140,11 @@ def write_sweep_page(
     at_points: dict[Point, list[Sequence[Got]]] = {}
     for values, got in found:
         at_points.setdefault(name_point(spec, values), []).append(got)
-    attacked = gather_attacked(means, rows, at_points)
+    attacked = gather_attacked(means, at_points)
     main = find_main_metric(mean.metric for mean in means)
     has_seeds = any((mean.figure.n or 0) > 1 for mean in means)
     over = "held-out images and seeds together" if has_seeds else "held-out images; one seed, see --seeds"
-    band = f"Bands: 95 % interval over {over}."
+    band = f"Bands, or bars over names: 95 % interval over {over}."
     target = folder / "report.html"
     base = {axis.vary: axis.values[0] for axis in spec.axes}
     is_line = bool(axes) and spec.combine != "star"

@@ -1,7 +1,7 @@
 """What the page of a sweep begins with: who gains where, and what is disclosed, in words that follow from the means."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from collab.metric import MetricName
 from collab.report.cells import format_value
@@ -18,13 +18,12 @@ MOST_POINTS = 8
 """Points that sentences name one by one; the table below has all."""
 
 
-def answer_sweep(means: Sequence[Mean], rows: Sequence[Refinement]) -> tuple[str, ...]:
+def answer_sweep(means: Sequence[Mean], rows: Sequence[Refinement], parties: Collection[str]) -> tuple[str, ...]:
     """Sentences: what sharing brings at each point, what the reconstructor and attacks show, what that rests on.
 
-    `rows` are those of the scenarios. Where others read what some publish, no control and no adversary is told of.
+    `rows` are those of the scenarios. Of disclosure that of `parties` is told, who publish and are no controls.
     """
-    read = {name for row in rows for name in row.pool}
-    shared = [mean for mean in means if mean.entity in read or not read]
+    shared = [mean for mean in means if mean.entity in parties]
     told = [*_tell_gains(means, rows), _tell_disclosure(shared), _tell_attacks(shared), _tell_basis(means)]
     return tuple(filter(None, told))
 
@@ -67,7 +66,9 @@ def _tell_changes(main: MainMetric, gains: Sequence[Mean], pronoun: str) -> str:
         told = f"{who} ({main.scale * mean.figure.value:+.1f}{reach})"
         groups[mean.figure.direction].append(told)
     words = {1: "helped", -1: "cost", 0: "made no clear difference for"}
-    return f"; {pronoun} ".join(f"{words[way]} {join_names(names)}" for way, names in groups.items() if names)
+    return f"; {pronoun} ".join(
+        f"{words[way]} {join_names(names, len(names))}" for way, names in groups.items() if names
+    )
 
 
 def _name_point(point: Point) -> str:

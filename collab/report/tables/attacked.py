@@ -1,17 +1,17 @@
 """The frontier of a sweep: what a defense brings its peers at each point, and the most that attacks got of it there."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from collab.report.attack_page.attempts import WEIGHTS_OF
 from collab.report.attack_page.got import FALSE_ALARMS, MEMBERS, Got, Most, find_most
 from collab.report.cells import ABSENT, Table, format_value
-from collab.report.tables.over_seeds import pick_headline_gains
 from collab.results.aggregate import Mean, Point
-from collab.results.figure import Figure, add_figures
-from collab.results.local import LOCAL
+from collab.results.figure import Figure
+from collab.results.local import is_local
+from collab.results.results import BY
 from collab.results.words import format_size
-from collab.scenario.model import Refinement
 from collab.scenario.stage_rows import PUBLISH, TABLES_1_2
 from collab.tasks import MainMetric
 
@@ -25,7 +25,7 @@ class Attacked:
 
     Or the weights of a federated row, of those who took part and were attacked: what the row brings the others.
     `gain` is the mean over entities, of the row with the largest pool of those that read this defense alone, in units
-    of the main metric. `published` are bytes of all entities with it. `most` is by class of adversary, `members` the
+    of the main metric. `published` are bytes of all victims with it. `most` is by class of adversary, `members` the
     most that anybody found of them.
     """
 
@@ -43,52 +43,67 @@ ANY = "any"
 """Where the axes stand for weights that are the same wherever they do: what others publish does not change them."""
 
 
-def gather_attacked(means: Sequence[Mean], rows: Sequence[Refinement], found: FoundAt) -> list[Attacked]:
-    """Every defense that was attacked, at each point; `rows` are those of the scenarios."""
-    made = list(_gather(means, rows, found))
+def gather_attacked(means: Sequence[Mean], found: FoundAt) -> list[Attacked]:
+    """Every defense that was attacked, at each point. Weights that are the same at all of them are one line."""
+    made = list(_gather(means, found))
+    points = {each.point for each in made}
     for name in dict.fromkeys(each.defense for each in made if each.defense.startswith(WEIGHTS_OF)):
         alike = [replace(each, point=()) for each in made if each.defense == name]
-        if len(alike) > 1 and all(each == alike[0] for each in alike):
+        if len(alike) == len(points) > 1 and all(each == alike[0] for each in alike):
             anywhere = tuple((axis, ANY) for axis, _ in made[0].point)
             made = [each for each in made if each.defense != name] + [replace(alike[0], point=anywhere)]
     return made
 
 
-def _gather(means: Sequence[Mean], rows: Sequence[Refinement], found: FoundAt) -> Iterator[Attacked]:
+def _gather(means: Sequence[Mean], found: FoundAt) -> Iterator[Attacked]:
     for point, seeds in found.items():
         here = [mean for mean in means if mean.values == point]
         for defense in dict.fromkeys(got.defense for seed in seeds for got in seed):
             of_defense = [[got for got in seed if got.defense == defense] for seed in seeds]
-            victims = {name for seed in of_defense for got in seed for name in got.victims}
-            attacks = {got.attack for seed in of_defense for got in seed}
+            every = [got for seed in of_defense for got in seed]
+            victims = {name for got in every for name in got.victims}
+            rows = {name for got in every for name in got.rows}
             theirs = [mean for mean in here if mean.entity in victims]
-            if defense.startswith(WEIGHTS_OF):
-                row = defense.removeprefix(WEIGHTS_OF).removesuffix(f" of {min(victims)}")  # of whoever pre-trained
-                gains = _pick_gains_of(here, row, victims)
-                published, epsilons = _list(theirs, "bytes_sent", row), _list(theirs, "dp_epsilon", row)
-            else:
-                gains = pick_headline_gains(here, [row for row in rows if {*row.pool} <= victims])
-                published, epsilons = _list(theirs, "bytes_published", PUBLISH), _list(theirs, "dp_epsilon", TABLES_1_2)
-            epsilon, figures = max(epsilons, default=None), [gain.figure for gain in gains]
-            proven = max(_list([mean for mean in theirs if mean.attack in attacks], "dp_epsilon_found"), default=None)
+            proofs = [
+                mean
+                for mean in theirs
+                if any(mean.attack == got.attack and got.by in ("", mean.row.removeprefix(BY)) for got in every)
+            ]
+            is_of_weights = defense.startswith(WEIGHTS_OF)
+            places = rows if is_of_weights else {TABLES_1_2, PUBLISH}
+            epsilon = max(_list(theirs, "dp_epsilon", places), default=None)
             members = find_most(of_defense, MEMBERS).values()
             yield Attacked(
                 point,
                 defense,
-                add_figures([1 / len(figures) * each for each in figures]) if figures else None,
-                sum(published) or None,
+                _average_gains(here, rows, victims if is_of_weights else set()),
+                sum(_list(theirs, "bytes_sent" if is_of_weights else "bytes_published", places)) or None,
                 epsilon,
-                None if epsilon is None else proven,
+                None if epsilon is None else max(_list(proofs, "dp_epsilon_found"), default=None),
                 find_most(of_defense),
                 max(members, key=lambda most: most.share, default=None),
             )
 
 
-def _pick_gains_of(means: Sequence[Mean], row: str, victims: set[str]) -> list[Mean]:
-    """What a row of `federated` brings those who were not attacked; all of it where everybody was."""
-    gains = [mean for mean in means if mean.row == row and mean.metric.startswith("gain[")]
-    gains = [gain for gain in gains if not gain.metric.endswith(LOCAL)]
-    return [gain for gain in gains if gain.entity not in victims] or gains
+def _average_gains(means: Sequence[Mean], rows: Collection[str], besides: Collection[str]) -> Figure | None:
+    """The mean gain of entities in `rows`, of those that are not `besides` where there are such.
+
+    All are scored on the same images, so that the half width is the mean of theirs, as if their errors were one.
+    """
+    of_rows = [mean for mean in means if mean.row in rows and mean.metric.startswith("gain[")]
+    gains = [mean for mean in of_rows if not is_local(mean.metric)]
+    by_entity: dict[str | None, list[Figure]] = {}
+    for gain in [gain for gain in gains if gain.entity not in besides] or gains:
+        by_entity.setdefault(gain.entity, []).append(gain.figure)
+    return _average([_average(figures) for figures in by_entity.values()]) if by_entity else None
+
+
+def _average(figures: Sequence[Figure]) -> Figure:
+    value, ends = fmean(each.value for each in figures), [each.arms for each in figures]
+    if None in ends:
+        return Figure(value)
+    below, above = (fmean(arms) for arms in zip(*filter(None, ends), strict=True))
+    return Figure(value, value - below, value + above)
 
 
 def name_attacked(points: Sequence[Attacked]) -> list[tuple[str, ...]]:
@@ -122,12 +137,13 @@ def tabulate_attacked(main: MainMetric, axes: Sequence[str], points: Sequence[At
     told = (*axes, *["defense"] * (len(names[0]) - len(axes)))
     columns = (*told, "gain", "published", *classes, "members", *(["ε (proven)"] if is_private else []))
     notes = (
-        f"gain: {main.points}, as in the table of what sharing brings, by rows that read this defense alone, mean "
-        "over entities. Then for each class of adversary the attack that got most of what there is to find, mean over "
-        "seeds (and the lowest and highest): of images normalized leakage, of rows those matched among candidates, of "
-        f"members those found beyond {100 * FALSE_ALARMS:.0f} % false alarms. An attack whose control failed is left "
-        "out. An insider has images of the victim besides. Whoever pre-trained is no victim where others publish too: "
-        "F and C know its images.",
+        f"gain: {main.points} over what an entity has without sharing, by rows that read this defense alone, mean over "
+        "entities; of weights by all who took part, without those attacked where others did. Then for each class of "
+        "adversary the attack that got most of what there is to find, mean over seeds (and the lowest and highest): of "
+        "images normalized leakage (100 %: as much as from plain features by who has the module), of rows those "
+        f"matched among candidates, of members those found beyond {100 * FALSE_ALARMS:.0f} % false alarms. An attack "
+        "whose control failed is left out; attacks on weights have none. An insider has images of the victim besides. "
+        "Whoever pre-trained is no victim where others publish too: F and C know its images.",
         "members: the same by anybody, of members alone."
         + " ε (proven): what is guaranteed, and what attacks prove of it at least." * is_private,
     )
@@ -140,5 +156,5 @@ def _tell_epsilon(each: Attacked) -> str:
     return f"{each.epsilon:g}" if each.proven is None else f"{each.epsilon:g} ({each.proven:.2f})"
 
 
-def _list(means: Sequence[Mean], metric: str, row: str | None = None) -> list[float]:
-    return [mean.figure.value for mean in means if mean.metric == metric and row in (None, mean.row)]
+def _list(means: Sequence[Mean], metric: str, rows: Collection[str] | None = None) -> list[float]:
+    return [mean.figure.value for mean in means if mean.metric == metric and (rows is None or mean.row in rows)]

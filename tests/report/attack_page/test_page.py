@@ -1,6 +1,7 @@
 """The page of an audit: verdict words, whom a figure belongs to, and that an audit leaves what was played as it is."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,21 @@ def test_what_collaborators_and_outsiders_do_with_one_attack_are_two_cells(tmp_p
         "outsider": ("not broken by this suite", 2.0), "collaborator": ("broken", 2.0),
     }  # fmt: skip
     assert tabulate_matrix(cells).lines == (("any", "broken"),)
+
+
+def test_two_adversaries_with_one_name_for_what_they_did_to_one_victim_are_no_mean(tmp_path: Path) -> None:
+    """An audit beside a scenario's own attackers: both may call theirs `any`, with settings of their own."""
+    rows = [found("any", name, "leakage[ssim_max]", 0.1) for name in ("a1", "a2")]
+    rows += [replace(found("any", "a1", "leakage[ssim_max]", 0.9), row="by eve")]
+    rows += [found("other", "a1", "match_top1", 0.0)]
+    jobs = {str(at): job("attack", each.attack, each.entity, entity=each.row[3:]) for at, each in enumerate(rows)}
+    cells = judge_attacks(open_run(made(tmp_path / "run", rows, jobs)))
+    assert [(cell.attack, cell.by, cell.victims, cell.word) for cell in cells] == [
+        ("any", "spy", ("a1", "a2"), "leaks"), ("any", "eve", ("a1",), "broken"),
+        ("other", "", ("a1",), "not broken by this suite"),
+    ]  # fmt: skip
+    names = [line[0].partition(": ")[2] for line in tabulate_details(cells).lines]
+    assert names == ["any by spy", "any by eve", "other"]
 
 
 @pytest.mark.parametrize("values", [(0.99, 1.0, 1.0), (0.0, 0.01, 0.0), (1.0, 1.0), (0.9, 0.97)])

@@ -10,7 +10,7 @@ MAIN = find_main_metric(["top1"])
 
 
 def attacked(name: str, gain: float | None, *shares: tuple[str, float]) -> Attacked:
-    found = [[Got("dpm", ("a2",), adversary, "matching", "rows", Figure(share)) for adversary, share in shares]]
+    found = [[Got("dpm", ("a2",), (), adversary, "matching", "rows", Figure(share)) for adversary, share in shares]]
     figure = None if gain is None else Figure(gain, gain - 0.02, gain + 0.02)
     return Attacked((("publishes", name),), "dpm", figure, None, None, None, find_most(found), None)
 

@@ -8,15 +8,15 @@ from collab.report.attack_page.got import Got
 from collab.report.tables.attacked import gather_attacked, name_attacked, tabulate_attacked
 from collab.results.aggregate import Mean, Point
 from collab.results.figure import Figure
-from collab.scenario.model import Refinement
 from collab.tasks import find_main_metric
 
 PLAIN, NOISY = ((("publishes", name),) for name in ("plain", "noisy"))
 MAIN = find_main_metric(["top1"])
 
 
-def got(share: float, adversary: str = "outsider", what: str = "rows", defense: str = "dpm", by: str = "a2") -> Got:
-    return Got(defense, (by,), adversary, "matching", what, Figure(share))
+def got(share: float, adversary: str = "outsider", what: str = "rows", defense: str = "dpm", of: str = "a2") -> Got:
+    rows = ("shared", "also") if defense == "dpm" else ()
+    return Got(defense, (of,), rows, adversary, "matching", what, Figure(share))
 
 
 def mean(point: Point, row: str, metric: str, value: float, attack: str | None = None) -> Mean:
@@ -27,11 +27,6 @@ def gain(point: Point, row: str, entity: str, value: float) -> Mean:
     return Mean(point, row, entity, "gain[top1]", Figure(value, value - 0.02, value + 0.02))
 
 
-ROWS = [
-    Refinement(row="shared", entity="a1", own="features", pool=("a2",)),
-    Refinement(row="also", entity="a3", own="features", pool=("a2",)),
-    Refinement(row="all", entity="a3", own="features", pool=("a2", "b")),
-]
 MEANS = [
     mean(PLAIN, "publish", "bytes_published", 2_000_000),
     mean(NOISY, "publish", "bytes_published", 60_000),
@@ -48,12 +43,12 @@ FOUND = {PLAIN: OF_PLAIN, NOISY: [[got(0.1)]]}
 
 
 def test_a_line_has_gain_bytes_each_class_members_and_what_is_proven_of_epsilon() -> None:
-    table = tabulate_attacked(MAIN, ["publishes"], gather_attacked(MEANS, ROWS, FOUND))
+    table = tabulate_attacked(MAIN, ["publishes"], gather_attacked(MEANS, FOUND))
     assert table is not None
     assert table.columns == ("publishes", "gain", "published", "outsider", "insider", "members", "ε (proven)")
     assert table.lines == (
         (
-            "plain", "+8.0 ±1.4", "2.0 MB", "90 % of rows (90 to 90), matching",
+            "plain", "+8.0 ±2.0", "2.0 MB", "90 % of rows (90 to 90), matching",
             "100 % of images (100 to 100), matching", "30 % of members (30 to 30), matching", "—",
         ),
         ("noisy", "—", "60.0 kB", "10 % of rows, matching", "—", "—", "8 (1.25)"),
@@ -61,17 +56,17 @@ def test_a_line_has_gain_bytes_each_class_members_and_what_is_proven_of_epsilon(
 
 
 def test_without_a_guarantee_there_is_no_column_of_it_and_without_attacks_no_table() -> None:
-    table = tabulate_attacked(MAIN, ["publishes"], gather_attacked(MEANS, ROWS, {PLAIN: OF_PLAIN}))
+    table = tabulate_attacked(MAIN, ["publishes"], gather_attacked(MEANS, {PLAIN: OF_PLAIN}))
     assert table is not None
     assert table.columns[-1] == "members"
     assert "ε" not in table.notes[1]
-    assert gather_attacked(MEANS, ROWS, {PLAIN: [[]]}) == []
+    assert gather_attacked(MEANS, {PLAIN: [[]]}) == []
     assert tabulate_attacked(MAIN, ["publishes"], []) is None
 
 
 def test_defenses_beside_each_other_have_a_line_each_with_the_rows_that_read_it_alone() -> None:
-    found = {PLAIN: [[*OF_PLAIN[0], got(0.2, defense="none", by="b")]]}
-    points = gather_attacked(MEANS, ROWS, found)
+    found = {PLAIN: [[*OF_PLAIN[0], got(0.2, defense="none", of="b")]]}
+    points = gather_attacked(MEANS, found)
     assert [(each.defense, each.gain and round(each.gain.value, 9), each.published) for each in points] == [
         ("dpm", 0.08, 2_000_000),
         ("none", None, None),
@@ -79,7 +74,7 @@ def test_defenses_beside_each_other_have_a_line_each_with_the_rows_that_read_it_
     table = tabulate_attacked(MAIN, ["publishes"], points)
     assert table is not None
     assert (table.columns[:2], [line[1] for line in table.lines]) == (("publishes", "defense"), ["dpm", "none"])
-    without_axes = gather_attacked([replace(each, values=()) for each in MEANS], ROWS, {(): OF_PLAIN})
+    without_axes = gather_attacked([replace(each, values=()) for each in MEANS], {(): OF_PLAIN})
     assert name_attacked(without_axes) == [("dpm",)]
 
 
@@ -91,8 +86,8 @@ def test_weights_of_a_federated_row_are_a_line_of_their_own_with_its_gain_bytes_
         gain(PLAIN, "fed", "a1", 0.2), gain(PLAIN, "fed", "a2", 0.9),
         Mean(PLAIN, "fed", "a1", "gain[top1]_local", Figure(0.7)),
     ]  # fmt: skip
-    rounds = Got("weights of fed", ("a2",), "outsider", "rounds", "members", Figure(0.05))
-    points = gather_attacked([*MEANS, *means], ROWS, {PLAIN: [[*OF_PLAIN[0], rounds]]})
+    rounds = Got("weights of fed", ("a2",), ("fed",), "outsider", "rounds", "members", Figure(0.05))
+    points = gather_attacked([*MEANS, *means], {PLAIN: [[*OF_PLAIN[0], rounds]]})
     of_rows, of_weights = points
     assert (of_rows.epsilon, of_rows.published) == (None, 2_000_000)
     assert of_weights.gain is not None
@@ -101,10 +96,10 @@ def test_weights_of_a_federated_row_are_a_line_of_their_own_with_its_gain_bytes_
 
 
 def test_weights_that_are_the_same_at_each_point_are_one_line() -> None:
-    rounds = Got("weights of fed", ("a2",), "outsider", "rounds", "members", Figure(0.05))
+    rounds = Got("weights of fed", ("a2",), ("fed",), "outsider", "rounds", "members", Figure(0.05))
     alike = {point: [[*FOUND[point][0], rounds]] for point in (PLAIN, NOISY)}
-    points = gather_attacked(MEANS, ROWS, alike)
+    points = gather_attacked(MEANS, alike)
     assert name_attacked(points) == [("plain", "dpm"), ("noisy", "dpm"), ("any", "weights of fed")]
     other = replace(rounds, share=Figure(0.06))
-    apart = gather_attacked(MEANS, ROWS, {**alike, NOISY: [[*FOUND[NOISY][0], other]]})
+    apart = gather_attacked(MEANS, {**alike, NOISY: [[*FOUND[NOISY][0], other]]})
     assert [name for name, defense in name_attacked(apart) if defense == "weights of fed"] == ["plain", "noisy"]

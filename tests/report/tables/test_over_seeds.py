@@ -70,7 +70,7 @@ def test_points_of_a_star_are_named_by_what_differs_from_the_base_cell() -> None
     means = [Mean(point, "7", "a1", "gain[top1]", Figure(0.1, 0.05, 0.15, 3)) for point in points]
     named = name_points(star, means)
     assert [dict(mean.values)[CELL] for mean in named] == ["base cell", "lambda = 2", "epochs = 4"]
-    told = answer_sweep(named, scenario().refinements)
+    told = answer_sweep(named, scenario().refinements, ["a1"])
     assert told[1].startswith("At lambda = 2 sharing helped a1 (+10.0, ")
     assert name_points(star.model_copy(update={"combine": "grid"}), means) == means
 
