@@ -6,13 +6,14 @@ from typing import Any
 
 from collab.report.attack_page.cells import judge_attacks
 from collab.report.attack_page.failed import WHAT_TO_DO, find_failures
+from collab.report.attack_page.frontier import draw_attacked_frontier, gather_attacked, tabulate_attacked
 from collab.report.attack_page.got import Got
 from collab.report.cells import Table
 from collab.report.drawing import fill_in, same_for_everybody
 from collab.report.figures import labels as holdings
 from collab.report.figures.bars import MEANINGS, make_bars
 from collab.report.figures.curves import draw_accuracy
-from collab.report.figures.frontier import draw_attacked_frontier, draw_frontier
+from collab.report.figures.frontier import draw_frontier
 from collab.report.figures.losses import make_curves
 from collab.report.figures.poisoning import draw_costs, draw_poisoning, tabulate_poisoning
 from collab.report.figures.sheets import make_contact_sheet
@@ -20,7 +21,6 @@ from collab.report.figures.strips import make_strips
 from collab.report.pages import facts
 from collab.report.pages.answer import TABLE_5, answer_run, find_sent
 from collab.report.pages.compare import compare_results, compare_scenarios, describe_differences, tabulate_runs
-from collab.report.tables.attacked import gather_attacked, tabulate_attacked
 from collab.report.tables.exposed import draw_feature_maps, make_decoded_sheet
 from collab.report.tables.federated import draw_exchange
 from collab.report.tables.over_seeds import (

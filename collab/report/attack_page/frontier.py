@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from collab.report.attack_page.attempts import WEIGHTS_OF
-from collab.report.attack_page.got import FALSE_ALARMS, MEMBERS, Got, Most, find_most
+from collab.report.attack_page.got import FALSE_ALARMS, MEMBERS, Got, Most, find_most, pick_most
 from collab.report.cells import ABSENT, Table, format_value
+from collab.report.drawing import inline_svg
+from collab.report.figures.curves import COLORS, INK, draw_panels, name_point
 from collab.results.aggregate import Mean, Point
 from collab.results.figure import Figure
 from collab.results.local import is_local
@@ -14,6 +16,9 @@ from collab.results.results import BY
 from collab.results.words import format_size
 from collab.scenario.stage_rows import PUBLISH, TABLES_1_2
 from collab.tasks import MainMetric
+
+READERS = ("outsider", "collaborator")
+"""Who has nothing of the victim but what it sends everybody, or those with whom it averages weights."""
 
 FoundAt = Mapping[Point, Sequence[Sequence[Got]]]
 """What attacks got at each point, of each of its seeds."""
@@ -148,6 +153,33 @@ def tabulate_attacked(main: MainMetric, axes: Sequence[str], points: Sequence[At
         + " ε (proven): what is guaranteed, and what attacks prove of it at least." * is_private,
     )
     return Table("Gain and what attacks got", columns, tuple(lines), notes)
+
+
+def draw_attacked_frontier(main: MainMetric, points: Sequence[Attacked]) -> str:
+    """What sharing brings against the most that any attack got, as SVG; each point is a defense where the axes stand.
+
+    Up: the gain there, with its interval. Across: the largest share that a reader got (filled), and that anybody got
+    (open). Nothing for fewer than two points with both.
+    """
+    names = [", ".join(part for part in parts if part != ANY) for parts in name_attacked(points)]
+    named = zip(names, points, strict=True)
+    drawn = [(name, each.gain, each) for name, each in named if each.gain is not None and each.most]
+    if len(drawn) < 2:  # one alone has nothing to be compared with
+        return ""
+    figure, (panel,) = draw_panels(1)
+    for name, gain, each in drawn:
+        gain, anybody = main.scale * gain, max(most.share for most in each.most.values())
+        reader = pick_most(each.most, READERS)
+        arms = None if gain.arms is None else [[arm] for arm in gain.arms]
+        panel.errorbar([anybody], [gain.value], yerr=arms, fmt="o", mfc="white", color=COLORS[0], elinewidth=0.8)
+        if reader is not None:
+            panel.plot([reader.share, anybody], [gain.value] * 2, color=COLORS[0], linewidth=0.8, zorder=1)
+            panel.plot([reader.share], [gain.value], "o", color=COLORS[0], markersize=5)
+        name_point(panel, name, (anybody, gain.value))
+    panel.axhline(0, color=INK, linewidth=0.8)
+    panel.set_xlabel("the most that an attack got, of what there is to find (right: more disclosed)")
+    panel.set_ylabel(f"gain of sharing, {main.points}")
+    return inline_svg(figure)
 
 
 def _tell_epsilon(each: Attacked) -> str:
