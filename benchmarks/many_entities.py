@@ -3,8 +3,8 @@
     python benchmarks/many_entities.py [--entities 64 256]
 
 N entities hold some 8 images of 16 px each, width 4, one epoch of everything, in two worker processes; every entity
-trains a module, publishes, and each fourth refines on what three others published. What follows the last stage is
-tables, the search for leaks, and both pages. For docs/performance.md.
+publishes with noise, and each fourth refines on what three others published. What follows the last stage is tables, the
+search for leaks, and both pages. For docs/performance.md.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def state(count: int) -> Scenario:
     """The scenario of so many entities."""
     epoch, names = {"epochs": 1, "batch_size": 8}, [f"e{number}" for number in range(count)]
     entities: list[dict[str, Any]] = [
-        {"name": name, "share": 0.9 / count, "defense": {"kind": "dpm", "blocks": 1, **epoch}} for name in names
+        {"name": name, "share": 0.9 / count, "defense": "gaussian_noise"} for name in names
     ]
     rows = [
         {"row": f"of_{name}", "entity": name, "own": "features", "pool": [names[at - back] for back in (1, 2, 3)]}
