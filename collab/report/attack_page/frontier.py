@@ -174,7 +174,7 @@ def draw_attacked_frontier(main: MainMetric, points: Sequence[Attacked]) -> str:
         panel.errorbar([anybody], [gain.value], yerr=arms, fmt="o", mfc="white", color=COLORS[0], elinewidth=0.8)
         if reader is not None:
             panel.plot([reader.share, anybody], [gain.value] * 2, color=COLORS[0], linewidth=0.8, zorder=1)
-            panel.plot([reader.share], [gain.value], "o", color=COLORS[0], markersize=5)
+            panel.plot([reader.share], [gain.value], "o", color=COLORS[0], markersize=5, zorder=3)
         name_point(panel, name, (anybody, gain.value))
     panel.axhline(0, color=INK, linewidth=0.8)
     panel.set_xlabel("the most that an attack got, of what there is to find (right: more disclosed)")

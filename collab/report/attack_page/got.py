@@ -62,9 +62,9 @@ class Most:
     of: int
 
     def __str__(self) -> str:
-        """`98 % of rows (97 to 100), matching`."""
+        """`98 % of rows (97 to 100), matching`; without lowest and highest where these read alike."""
         told = [f"{100 * each:.0f}" for each in (self.low, self.high)]
-        spread = f" ({' to '.join(told)})" if self.seeds > 1 else ""
+        spread = f" ({' to '.join(told)})" if told[0] != told[1] else ""
         some = "" if self.seeds == self.of else f" in {self.seeds} of {self.of} seeds"
         return f"{100 * self.share:.0f} % of {self.what}{spread}, {self.attack}{some}"
 
