@@ -58,10 +58,14 @@ def list_verdicts(run: Opened) -> list[Result]:
 
 
 def find_worst(cells: Iterable[Cell]) -> Cell | None:
-    """The attack of the worst word, then of the largest leakage or share of rows matched; None if none has a word."""
+    """The attack of the worst word, then of the largest share that it got; None if none has a word.
+
+    That is leakage, rows matched, or members found at 1 % false alarms.
+    """
 
     def reached(cell: Cell) -> tuple[int, float]:
-        return _level(cell.word), max((each.value for each in (cell.leakage, cell.matches) if each), default=0.0)
+        got = (cell.leakage, cell.matches, cell.members)
+        return _level(cell.word), max((each.value for each in got if each), default=0.0)
 
     return max((cell for cell in cells if _level(cell.word) >= 0), key=reached, default=None)
 

@@ -105,6 +105,15 @@ def test_victims_of_one_defense_are_one_cell_whose_interval_knows_both(tmp_path:
     assert tabulate_matrix(judge_attacks(run)).lines == (("any", "broken"),)
 
 
+def test_the_worst_of_two_that_leak_is_the_one_that_got_most_also_where_that_is_members(tmp_path: Path) -> None:
+    rows = [found("images", "a1", "leakage[ssim_max]", 0.08)]
+    rows += [
+        found("who", "a1", metric, value) for metric, value in (("membership_auc", 0.9), ("membership_tpr[1]", 0.5))
+    ]
+    (worst,) = judge_defenses(judge_attacks(open_run(made(tmp_path / "run", rows))))
+    assert (worst.cell.attack, worst.cell.word) == ("who", "leaks")
+
+
 def test_a_time_is_that_of_its_own_tasks_though_names_begin_alike(tmp_path: Path) -> None:
     text = SCENARIO.read_text().replace("by: a1", "by: a4").partition("refinements:")[0] + "refinements: []\n"
     text = text.replace(
