@@ -6,6 +6,7 @@ of what is rebuilt from poisoned features (`of`).
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _PARTS = re.compile(
     r"(?P<quantity>[^\[\]]+?)(?:\[(?P<setting>[^\[\]]*)\])?"
@@ -31,6 +32,7 @@ class MetricName:
     statistic: str = ""
 
     @classmethod
+    @lru_cache(maxsize=10_000)  # few names, asked for again and again
     def parse(cls, name: str) -> "MetricName":
         """The parts of a name as it stands in results; a name of another form is a quantity as a whole."""
         match = _PARTS.fullmatch(name)

@@ -26,8 +26,11 @@ class Results:
             (result.row, result.entity or "", result.metric, result.attack or ""): result for result in self.all
         }
         self._named = dict[str, list[tuple[MetricName, Result]]]()
+        self._owned = dict[tuple[str, str | None], list[tuple[MetricName, Result]]]()
         for result in self.rows:
-            self._named.setdefault(result.row, []).append((MetricName.parse(result.metric), result))
+            named = (MetricName.parse(result.metric), result)
+            self._named.setdefault(result.row, []).append(named)
+            self._owned.setdefault((result.row, result.entity), []).append(named)
 
     def find(self, row: str, entity: str | None, metric: str, attack: str = "") -> Result | None:
         """The one result with this key, of an attack where one is named; None if it was not measured."""
@@ -35,7 +38,7 @@ class Results:
 
     def named(self, row: str, entity: str | None = None) -> list[tuple[MetricName, Result]]:
         """Results under a row's name, of one entity or of all, in their order, and what each is of."""
-        return [(name, result) for name, result in self._named.get(row, ()) if entity in (None, result.entity)]
+        return list(self._named.get(row, ()) if entity is None else self._owned.get((row, entity), ()))
 
     def of(self, row: str, entity: str | None = None, quantity: str | None = None) -> list[Result]:
         """The same without names, of one quantity (`ssim`) or of all."""
@@ -51,8 +54,8 @@ class Results:
 
     def like(self, row: str, entity: str | None, quantity: str, of: str = "") -> Result | None:
         """The same of one entity, or nobody's: `ssim` of `poisoned` finds `ssim[7]_poisoned`."""
-        named = self.named(row)
-        return next((each for name, each in named if name.is_mean_of(quantity, of) and each.entity == entity), None)
+        owned = self._owned.get((row, entity), ())
+        return next((each for name, each in owned if name.is_mean_of(quantity, of)), None)
 
 
 def name_adversary(result: Result) -> str:

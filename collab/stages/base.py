@@ -84,19 +84,19 @@ class Planning:
         """The entity that pre-trains and releases F, C and R."""
         return self.scenario.model.pretrain.leader
 
-    @property
+    @cached_property
     def publishers(self) -> tuple[str, ...]:
         """Names of the entities that publish, in their order; nobody where nothing but weights is read."""
         if self.scenario.federates_only:
             return ()
         return tuple(entity.name for entity in self.scenario.entities if entity.options.publishes)
 
-    @property
+    @cached_property
     def parties(self) -> tuple[str, ...]:
         """Those of them that are no controls of attacks: whose features something is told of."""
         return self._publishers_that(lambda entity: entity.is_publishing_party)
 
-    @property
+    @cached_property
     def row_publishers(self) -> tuple[str, ...]:
         """Those of the parties that publish a row for each own image."""
         return self._publishers_that(lambda entity: entity.publishes_rows)

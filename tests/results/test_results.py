@@ -1,5 +1,7 @@
 """Rows of a run are found by what they are of, however their metrics are set."""
 
+import itertools
+
 from collab.results.results import Results, name_adversary
 from collab.results.table import Result
 
@@ -43,3 +45,19 @@ def test_attacks_stand_apart() -> None:
     assert FOUND.find("by a4", "a1", "top1") is None
     assert ROWS[-1] not in FOUND.rows
     assert FOUND.all == tuple(ROWS)
+
+
+def test_what_is_found_by_row_and_entity_is_what_a_look_at_every_row_finds() -> None:
+    metrics = ("top1", "ssim[7]_poisoned", "ssim[11]_poisoned", "ssim[7]_poisoned_worst")
+    made = [
+        row(name, entity, metric, float(at), attack)
+        for at, (name, entity, metric, attack) in enumerate(
+            itertools.product(("7", "publish"), (None, "a1", "a2"), metrics, (None, "matching"))
+        )
+    ]
+    results = Results(made)
+    for name, entity in itertools.product(("7", "publish", "8"), (None, "a1", "a2", "a3")):
+        here = [each for each in made if each.row == name and each.attack is None]
+        assert results.of(name, entity) == [each for each in here if entity in (None, each.entity)]
+        own = [each for each in here if each.entity == entity]  # nobody's, where no entity is asked for
+        assert results.like(name, entity, "ssim", "poisoned") == (own[1] if own else None)
