@@ -9,7 +9,8 @@ from collab.architectures import ARCHITECTURES
 from collab.errors import BoundaryError, CollabError, ScenarioError
 from collab.front.playing import AnyScenario, Backend, Device, Progress, run
 from collab.front.scenario import Changes, Scenario
-from collab.report.attack_page.attempts import WEIGHTS_OF
+from collab.report.attack_page.attempts import is_of_weights
+from collab.report.attack_page.cells import name_attack
 from collab.report.attack_page.got import list_got
 from collab.results.figure import Figure, add_figures
 from collab.results.words import format_size, join_names
@@ -184,13 +185,13 @@ def weigh(played: "Run", defense: str, hook: str, publishers: Sequence[str]) -> 
     gains = [gain.points for gain in played.gains.values()]
     mean = add_figures([1 / len(gains) * gain for gain in gains]) if gains else None
     sizes = [results.find(PUBLISH, name, "bytes_published") for name in publishers]
-    found = [each for each in list_got(played.scenario, played.attacks) if not each.defense.startswith(WEIGHTS_OF)]
+    found = [each for each in list_got(played.scenario, played.attacks) if not is_of_weights(each.defense)]
     worst = max(found, key=lambda each: each.share.high or 0.0, default=None)
     published = sum(int(size.value or 0) for size in sizes if size is not None)
-    count = len({(each.attack, each.adversary) for each in found})
+    count = len({(each.attack, each.by, each.adversary) for each in found})
     if worst is None:
         return Offer(defense, hook, mean, published)
-    return Offer(defense, hook, mean, published, worst.share, worst.attack, count)
+    return Offer(defense, hook, mean, published, worst.share, name_attack(worst.attack, worst.by), count)
 
 
 def _list_publishers(scenario: Scenario) -> list[str]:

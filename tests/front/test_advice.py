@@ -96,6 +96,15 @@ def test_a_run_is_weighed_by_its_worst_attack_on_who_has_not_pretrained() -> Non
     assert (nobody.value, nobody.low, nobody.high) == (0.0, 0.0, pytest.approx(0.03))
 
 
+def test_one_name_of_two_adversaries_counts_twice_and_weights_do_not_count() -> None:
+    """A defense does not change the weights that its entity sends in a federated row."""
+    eve = replace(cell("a2", matches=Figure(0.4, 0.3, 0.5)), by="eve")
+    auditor = replace(cell("a2", matches=Figure(0.2, 0.1, 0.3)), by="auditor")
+    sent = replace(cell("a2", members=Figure(0.9, 0.8, 1.0)), defense="weights of fed")
+    offer = weigh(played(auditor, eve, sent), "dpm", "conv3_1", ["a1", "a2"])
+    assert (offer.attack, offer.attacks) == ("attack by eve", 2)
+
+
 def test_each_defense_is_given_to_all_whom_others_read_and_what_fails_is_a_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -40,6 +40,11 @@ def collect_scores(run: Opened) -> dict[tuple[str, str, str], dict[str, Result]]
     return scores
 
 
+def is_of_weights(defense: str) -> bool:
+    """Whether what stands where a defense does is the weights of a federated row."""
+    return defense.startswith(WEIGHTS_OF)
+
+
 def name_weights(scenario: Scenario) -> dict[tuple[str, str], str]:
     """Whose weights attacks look at, by adversary and what the attack is called: `weights of fed`."""
     return {

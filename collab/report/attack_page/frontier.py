@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from collab.report.attack_page.attempts import WEIGHTS_OF
+from collab.report.attack_page.attempts import is_of_weights
 from collab.report.attack_page.got import FALSE_ALARMS, MEMBERS, Got, Most, find_most, pick_most
 from collab.report.cells import ABSENT, Table, format_value
 from collab.report.drawing import inline_svg
@@ -52,7 +52,7 @@ def gather_attacked(means: Sequence[Mean], found: FoundAt) -> list[Attacked]:
     """Every defense that was attacked, at each point. Weights that are the same at all of them are one line."""
     made = list(_gather(means, found))
     points = {each.point for each in made}
-    for name in dict.fromkeys(each.defense for each in made if each.defense.startswith(WEIGHTS_OF)):
+    for name in dict.fromkeys(each.defense for each in made if is_of_weights(each.defense)):
         alike = [replace(each, point=()) for each in made if each.defense == name]
         if len(alike) == len(points) > 1 and all(each == alike[0] for each in alike):
             anywhere = tuple((axis, ANY) for axis, _ in made[0].point)
@@ -74,15 +74,15 @@ def _gather(means: Sequence[Mean], found: FoundAt) -> Iterator[Attacked]:
                 for mean in theirs
                 if any(mean.attack == got.attack and got.by in ("", mean.row.removeprefix(BY)) for got in every)
             ]
-            is_of_weights = defense.startswith(WEIGHTS_OF)
-            places = rows if is_of_weights else {TABLES_1_2, PUBLISH}
+            of_weights = is_of_weights(defense)
+            places = rows if of_weights else {TABLES_1_2, PUBLISH}
             epsilon = max(_list(theirs, "dp_epsilon", places), default=None)
             members = find_most(of_defense, MEMBERS).values()
             yield Attacked(
                 point,
                 defense,
-                _average_gains(here, rows, victims if is_of_weights else set()),
-                sum(_list(theirs, "bytes_sent" if is_of_weights else "bytes_published", places)) or None,
+                _average_gains(here, rows, victims if of_weights else set()),
+                sum(_list(theirs, "bytes_sent" if of_weights else "bytes_published", places)) or None,
                 epsilon,
                 None if epsilon is None else max(_list(proofs, "dp_epsilon_found"), default=None),
                 find_most(of_defense),
@@ -113,7 +113,7 @@ def _average(figures: Sequence[Figure]) -> Figure:
 
 def name_attacked(points: Sequence[Attacked]) -> list[tuple[str, ...]]:
     """What tells each of them from the others: where the axes stand, and the defense where these do not tell it."""
-    of_rows = [each.point for each in points if not each.defense.startswith(WEIGHTS_OF)]
+    of_rows = [each.point for each in points if not is_of_weights(each.defense)]
     is_told = len(set(of_rows)) == len(points)
     return [
         (*(format_value(value) for _, value in each.point), *(() if is_told and each.point else (each.defense,)))

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from collab.report.attack_page.attempts import WEIGHTS_OF
+from collab.report.attack_page.attempts import WEIGHTS_OF, is_of_weights
 from collab.report.attack_page.cells import Cell, name_attack
 from collab.report.attack_page.verdicts import ADVERSARIES
 from collab.report.attack_page.words import CONTROL_FAILED
@@ -76,7 +76,8 @@ def pick_victims(scenario: Scenario) -> set[str]:
     """
     parties = {each.name for each in scenario.entities if each.is_publishing_party}
     read = parties & {name for row in list_played_rows(scenario) for name in row.pool}
-    return _leave_out_leader(scenario, read or parties)
+    counted = read or parties
+    return counted - {scenario.model.pretrain.leader} or counted
 
 
 def list_got(scenario: Scenario, cells: Sequence[Cell]) -> list[Got]:
@@ -86,12 +87,12 @@ def list_got(scenario: Scenario, cells: Sequence[Cell]) -> list[Got]:
     """
     published, found = pick_victims(scenario), list[Got]()
     for cell in cells:
-        is_of_weights = cell.defense.startswith(WEIGHTS_OF)
-        victims = tuple(name for name in cell.victims if is_of_weights or name in published)
+        of_weights = is_of_weights(cell.defense)
+        victims = tuple(name for name in cell.victims if of_weights or name in published)
         if cell.word == CONTROL_FAILED or not victims:
             continue
         row = cell.defense.removeprefix(WEIGHTS_OF).removesuffix(f" of {scenario.model.pretrain.leader}")
-        rows = (row,) if is_of_weights else _list_rows(scenario, victims[0])
+        rows = (row,) if of_weights else _list_rows(scenario, victims[0])
         members = cell.members
         if members is not None:
             beyond = members - Figure(FALSE_ALARMS, FALSE_ALARMS, FALSE_ALARMS)
@@ -127,10 +128,6 @@ def pick_most(most: Mapping[str, Most], adversaries: Collection[str]) -> Most | 
     """The largest share that one of `adversaries` got; None where none of them attacked."""
     here = [each for name, each in most.items() if name in adversaries]
     return max(here, key=lambda each: each.share, default=None)
-
-
-def _leave_out_leader(scenario: Scenario, names: set[str]) -> set[str]:
-    return names - {scenario.model.pretrain.leader} or names
 
 
 def _list_rows(scenario: Scenario, victim: str) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from collab.report.attack_page.attempts import UNKNOWN, WEIGHTS_OF
+from collab.report.attack_page.attempts import UNKNOWN, is_of_weights
 from collab.report.attack_page.cells import Cell, judge_attacks
 from collab.report.attack_page.words import CANNOT, CONTROL_FAILED, NO_SCALE, WORDS
 from collab.results.opened import Opened
@@ -113,7 +113,7 @@ def _told(each: Judgement, defenses: Mapping[str, str]) -> str:
     owners = [name for name, defense in defenses.items() if defense == cell.defense and name in cell.victims]
     verb = "publish" if len(owners) > 1 else "publishes"
     clause = f"what {join_names(owners)} {verb} ({'no defense' if cell.defense == 'none' else cell.defense})"
-    if cell.defense.startswith(WEIGHTS_OF):
+    if is_of_weights(cell.defense):
         clause = f"the {cell.defense}, to which {join_names(cell.victims)} sent"
     if cell.word in (CANNOT, WORDS[0]):
         attacks = f"{each.tried} attacks" if each.tried > 1 else "one attack"

@@ -26,7 +26,7 @@ from collab.report.tables.federated import draw_exchange
 from collab.report.tables.over_seeds import (
     CELL,
     OVER_SEEDS,
-    name_point,
+    find_point,
     name_points,
     pick_headline_gains,
     tabulate_gains,
@@ -139,7 +139,7 @@ def write_sweep_page(
     means = name_points(spec, means)
     at_points: dict[Point, list[Sequence[Got]]] = {}
     for values, got in found:
-        at_points.setdefault(name_point(spec, values), []).append(got)
+        at_points.setdefault(find_point(spec, values), []).append(got)
     attacked = gather_attacked(means, at_points)
     main = find_main_metric(mean.metric for mean in means)
     has_seeds = any((mean.figure.n or 0) > 1 for mean in means)

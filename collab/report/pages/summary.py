@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from collab.report.attack_page.attempts import WEIGHTS_OF
+from collab.report.attack_page.attempts import is_of_weights
 from collab.report.attack_page.cells import Cell, name_defenses
 from collab.report.attack_page.shown import Disclosure, describe_disclosure, find_disclosure
 from collab.report.attack_page.verdicts import describe_verdicts, find_worst_by_defense, judge_defenses
@@ -124,7 +124,7 @@ def summarize(
     shown = tuple(filter(None, (find_disclosure(results, entity.name, pictures) for entity in scenario.entities)))
     judged, defenses = judge_defenses(cells), name_defenses(scenario)
     worst = find_worst_by_defense(judged)
-    victims = {name for cell in cells if not cell.defense.startswith(WEIGHTS_OF) for name in cell.victims}
+    victims = {name for cell in cells if not is_of_weights(cell.defense) for name in cell.victims}
     verdicts = {
         name: worst[defenses[name]].cell.word for name in defenses if name in victims and defenses[name] in worst
     }

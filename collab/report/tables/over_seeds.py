@@ -18,7 +18,7 @@ CELL = "cell"
 """The one axis of a star on its page: few points share the values of all axes but one, so each has a name."""
 
 
-def name_point(spec: Sweep, values: Values) -> Point:
+def find_point(spec: Sweep, values: Values) -> Point:
     """Where the axes stand, as a key; in a star what differs from the base cell."""
     if spec.combine != "star":
         return tuple(values.items())
@@ -27,7 +27,7 @@ def name_point(spec: Sweep, values: Values) -> Point:
 
 def name_points(spec: Sweep, means: Sequence[Mean]) -> list[Mean]:
     """The same means; those of a star at points that are named by what differs from the base cell."""
-    return [replace(mean, values=name_point(spec, dict(mean.values))) for mean in means]
+    return [replace(mean, values=find_point(spec, dict(mean.values))) for mean in means]
 
 
 def pick_headline_gains(means: Sequence[Mean], rows: Sequence[Refinement], of: str = "") -> list[Mean]:
