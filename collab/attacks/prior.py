@@ -41,9 +41,9 @@ class Components:
         flat = images.flatten(1)
         mean = flat.mean(0)
         count = min(count, len(flat) - 1, flat.shape[1])
-        _, values, axes = torch.pca_lowrank(flat - mean, min(count + 16, *flat.shape), center=False, niter=4)
-        spread = values[:count] / len(flat) ** 0.5
-        return cls(mean, axes[:, :count].contiguous(), spread.clamp(min=1e-6))
+        _, _, found = torch.pca_lowrank(flat - mean, min(count + 16, *flat.shape), center=False, niter=4)
+        axes = found[:, :count].contiguous()
+        return cls(mean, axes, ((flat - mean) @ axes).std(0, correction=0).clamp(min=1e-6))
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Codes [rows, components] of unit variance, and what they leave of images [rows, 3, side, side]."""

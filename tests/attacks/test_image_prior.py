@@ -150,7 +150,7 @@ def test_under_a_normal_density_the_likeliest_image_has_a_closed_form(weight: fl
     gain, offset, noise = torch.tensor([0.5, 1.0]), torch.tensor([0.2, 0.0]), torch.tensor([0.4, 2.0])
     fit = Fit(gain, offset, noise, torch.stack([gain, 0 * gain]), torch.tensor(0.25))
     prior, generator = linear_prior(), torch.Generator().manual_seed(0)
-    shown = 0.5 + 0.1 * torch.randn(4, 3, 2, 2, generator=generator)
+    shown = 0.5 + 0.05 * torch.randn(4, 3, 2, 2, generator=generator)
     codes, rest = prior.components.encode(shown)
     found = gain * (codes - offset) / (gain**2 + weight * noise**2)
     expected = prior.components.decode(found, 0.25 * rest)
@@ -162,7 +162,7 @@ def test_a_weight_of_zero_changes_nothing_and_a_large_one_answers_the_mode() -> 
     fit = Fit(
         torch.ones(2), torch.zeros(2), torch.ones(2), torch.stack([torch.ones(2), torch.zeros(2)]), torch.tensor(0.0)
     )
-    shown = 0.5 + 0.1 * torch.randn(4, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    shown = 0.5 + 0.05 * torch.randn(4, 3, 2, 2, generator=torch.Generator().manual_seed(0))
     assert make_likely(prior, fit, shown, torch.zeros(4, 1), 0.0) is shown
     far = make_likely(prior, fit, shown, torch.zeros(4, 1), 1e4)
     torch.testing.assert_close(far, torch.full_like(far, 0.5), rtol=0, atol=2e-3)
@@ -188,9 +188,9 @@ def test_components_are_those_of_the_covariance_and_leave_the_rest() -> None:
     codes, rest = found.encode(IMAGES)
     torch.testing.assert_close(found.decode(codes, rest), IMAGES)
     own, _ = found.encode(PUBLIC)
-    torch.testing.assert_close(own.std(0, correction=0), torch.ones(8), rtol=1e-3, atol=0)
+    torch.testing.assert_close(own.std(0, correction=0), torch.ones(8), rtol=1e-4, atol=0)
     values = torch.linalg.eigvalsh(torch.cov(PUBLIC.flatten(1).T.double(), correction=0)).flip(0)[:8]
-    torch.testing.assert_close(found.spread.double() ** 2, values, rtol=1e-3, atol=0)
+    torch.testing.assert_close(found.spread.double() ** 2, values, rtol=2e-2, atol=0)
     assert (rest.flatten(1) @ found.axes).abs().max() < 1e-3
 
 

@@ -1,14 +1,13 @@
 """What attacks may train: a U-Net, a new inverse in the place of R, and by a loss that looks through F."""
 
 import math
-from functools import partial
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from collab.attacks.base import Attack, Knowledge
-from collab.attacks.inversion import Mended, build_inverse
+from collab.attacks.base import Attack
+from collab.attacks.inversion import Loss, Mended, build_inverse
 from collab.attacks.leaked_module import LeakedModule
 from collab.attacks.simulated_client import SimulatedClient
 from collab.attacks.unseen_reconstructor import UnseenReconstructor
@@ -60,7 +59,7 @@ def test_an_inverse_is_r_behind_blocks_that_mend_or_a_new_one() -> None:
     known = known_to(SimulatedClient(1, 1.0, RECIPE), FEATURES, **NO_VICTIM)
     mended, new = build_inverse(known, None), build_inverse(known, "unet", 3)
     assert isinstance(mended, Mended)
-    assert isinstance(new[0], FeatureUNet)  # type: ignore[index]
+    assert any(isinstance(part, FeatureUNet) for part in new.modules())
     assert new(torch.rand(2, FEATURES.shape[1] + 3, 8, 8)).shape == (2, 3, 16, 16)
 
 
@@ -95,18 +94,17 @@ class Counted(nn.Module):
         return shown
 
 
-def loss_of(weight: float, featurizer: nn.Module) -> tuple[partial[Tensor] | object, Knowledge]:
+def loss_of(weight: float, featurizer: nn.Module) -> Loss:
     attack = UnseenReconstructor("px2s2", RECIPE, perceptual_weight=weight)
-    known = known_to(attack, FEATURES, featurizer=featurizer)
-    return attack.loss(inversion_loss, known, COMPUTE), known
+    return attack.loss(inversion_loss, known_to(attack, FEATURES, featurizer=featurizer), COMPUTE)
 
 
 def test_the_loss_adds_what_f_sees_and_by_default_nothing_at_all() -> None:
     featurizer = Counted()
-    assert loss_of(0.0, featurizer)[0] is inversion_loss
-    loss, _ = loss_of(0.5, featurizer)
+    assert loss_of(0.0, featurizer) is inversion_loss
+    loss = loss_of(0.5, featurizer)
     rebuilt = (IMAGES[:8] * 0.9).requires_grad_(True)
-    value = loss(rebuilt, IMAGES[:8])  # type: ignore[operator]
+    value = loss(rebuilt, IMAGES[:8])
     expected = inversion_loss(rebuilt, IMAGES[:8]) + 0.5 * perceptual_loss(Fold()(rebuilt), Fold()(IMAGES[:8]))
     torch.testing.assert_close(value, expected)
     assert featurizer.seen == 16
