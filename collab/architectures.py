@@ -208,4 +208,5 @@ ARCHITECTURES = {
     **dict(_transformers_of_timm()),
     **dict(_stages_of_timm()),
 }
-RECONSTRUCTOR = r"^([pr])x([1-9])s(2|4)(-c)?$"
+RECONSTRUCTOR = r"^(?:([pr])x([1-9])s(2|4)(-c)?|unet)$"
+"""Kinds of reconstructors: the papers' family, or a U-Net."""

@@ -1,24 +1,53 @@
 """What attacks that learn have in common: a reconstructor that inverts an encoder which the adversary can run."""
 
+import copy
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from collab.attacks.base import Attack, Compute, Knowledge, Map, Progress, Stream
+from collab.attacks.base import Attack, Compute, Knowledge, Map, Need, Progress, Stream
 from collab.models.layers import Residual, convolution
 from collab.models.reconstructors import build_reconstructor
 from collab.training.feeds import ImageSet, even_batches, steps_in
 from collab.training.loop import Recipe, minimize
-from collab.training.losses import inversion_loss
+from collab.training.losses import inversion_loss, perceptual_loss
 from collab.training.recipes import outputs_of
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""Of rebuilt images and true ones, [batch, 3, side, side], a scalar."""
 
 
 @dataclass(frozen=True)
-class FreshReconstructor(Attack):
+class Perceptual(Attack):
+    """Trains a network that shows images, by a loss that may look at them through F as well."""
+
+    perceptual_weight: float = field(default=0.0, kw_only=True)
+
+    @property
+    @override
+    def asks_for(self) -> frozenset[Need]:
+        return self.needs | ({"featurizer"} if self.perceptual_weight else frozenset())
+
+    def loss(self, pixels: Loss, known: Knowledge, compute: Compute) -> Loss:
+        """`pixels`, and beside it the weighted `perceptual_loss` through F; `pixels` itself where that weighs 0."""
+        if not self.perceptual_weight:
+            return pixels
+        featurizer, weight = compute.place(known.featurizer), self.perceptual_weight
+
+        def both(rebuilt: Tensor, images: Tensor) -> Tensor:
+            with torch.no_grad():
+                original = featurizer(images)
+            return pixels(rebuilt, images) + weight * perceptual_loss(featurizer(rebuilt.float()), original)
+
+        return both
+
+
+@dataclass(frozen=True)
+class FreshReconstructor(Perceptual):
     """Trains a new reconstructor on public images as an encoder shows them; a subclass says which encoder."""
 
     reconstructor: str
@@ -36,7 +65,7 @@ class FreshReconstructor(Attack):
             learner = build_reconstructor(self.reconstructor, (channels, height, width), side)
         invert(
             learner, self.encoder(known), (known.public_data,), self.recipe,
-            stream=stream, compute=compute, progress=progress,
+            stream=stream, compute=compute, progress=progress, loss=self.loss(inversion_loss, known, compute),
         )  # fmt: skip
         return outputs_of(learner, known.features, compute)
 
@@ -66,6 +95,17 @@ class Mended(nn.Module):
         return shown
 
 
+def build_inverse(known: Knowledge, kind: str | None, beside: int = 0) -> nn.Module:
+    """An untrained inverse of modules, features with `beside` further channels to images, in torch's global randomness.
+
+    A reconstructor of `kind`, or where None is asked for R behind blocks that mend (`Mended`).
+    """
+    _, channels, height, width = known.features.shape
+    if kind is None:
+        return Mended(copy.deepcopy(known.reconstructor), channels, beside)
+    return build_reconstructor(kind, (channels + beside, height, width), known.public_data.images.shape[-1])
+
+
 def invert(
     learner: nn.Module,
     encode: Map,
@@ -75,7 +115,7 @@ def invert(
     stream: Stream,
     compute: Compute,
     progress: Progress,
-    loss: Callable[[Tensor, Tensor], Tensor] = inversion_loss,
+    loss: Loss = inversion_loss,
 ) -> nn.Module:
     """Trains `learner` in place on pairs (encode(z), z), z from all of `sets`, by `loss`; returns it in eval mode.
 
@@ -98,7 +138,7 @@ def invert(
 
 def train_inverse(
     learner: nn.Module, batches: Callable[[torch.Generator], Iterator[tuple[Tensor, Tensor]]], rows: int,
-    recipe: Recipe, loss: Callable[[Tensor, Tensor], Tensor],
+    recipe: Recipe, loss: Loss,
     *, stream: Stream, compute: Compute, progress: Progress,
 ) -> nn.Module:  # fmt: skip
     """Trains `learner` in place by `loss` on batches of features and of images behind them; returns it in eval mode."""

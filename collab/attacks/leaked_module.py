@@ -32,7 +32,7 @@ class LeakedModule(FreshReconstructor):
     @property
     @override
     def asks_for(self) -> frozenset[Need]:
-        return self.needs if self.start == "fresh" else self.needs | {"featurizer", "reconstructor"}
+        return super().asks_for | (frozenset() if self.start == "fresh" else {"featurizer", "reconstructor"})
 
     @override
     def encoder(self, known: Knowledge) -> Map:
@@ -58,6 +58,6 @@ class LeakedModule(FreshReconstructor):
             learner = Repaired(ridge, copy.deepcopy(known.reconstructor), published.shape[1])
         invert(
             learner, known.victim_encoder, (public,), self.recipe,
-            stream=stream, compute=compute, progress=progress, loss=likeness_loss,
+            stream=stream, compute=compute, progress=progress, loss=self.loss(likeness_loss, known, compute),
         )  # fmt: skip
         return learner

@@ -3,9 +3,9 @@
 The class of a kind is found by the `kind` that it says (`collab.scenario.kinds`); its plugin takes it from here.
 """
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from typing_extensions import override
 
 from collab.architectures import RECONSTRUCTOR
@@ -13,11 +13,19 @@ from collab.attacks.answer_options import ALONE as ALONE
 from collab.attacks.answer_options import AnswerMembership as AnswerMembership
 from collab.attacks.answer_options import LabelDistribution as LabelDistribution
 from collab.attacks.answer_options import RoundDifference as RoundDifference
-from collab.scenario.base import Answers, AttackOptions, HandOut, Name, OneCycle, OptionalPairs, Rehearses
-
-View = Literal["logits", "penultimate", "blocks", "frame_free"]
-"""What of a feature map is compared: C's answer, its last pooled map, the maps of each of its blocks, or what no
-rotation of channels changes."""
+from collab.attacks.candidate_options import OF_RELEASE as OF_RELEASE
+from collab.attacks.candidate_options import AttributeInference as AttributeInference
+from collab.attacks.candidate_options import By as By
+from collab.attacks.candidate_options import Candidates as Candidates
+from collab.attacks.candidate_options import LeakedPairs as LeakedPairs
+from collab.attacks.candidate_options import Linkage as Linkage
+from collab.attacks.candidate_options import Matching as Matching
+from collab.attacks.candidate_options import MembershipInference as MembershipInference
+from collab.attacks.candidate_options import PlantedImages as PlantedImages
+from collab.attacks.candidate_options import Reference as Reference
+from collab.attacks.candidate_options import View as View
+from collab.scenario.base import AttackOptions, HandOut, Name, OneCycle, Rehearses
+from collab.scenario.kinds import AnyAttack
 
 
 # ---- without pairs -------------------------------------------------------------------------------------------------
@@ -92,6 +100,19 @@ class Inversion(AttackOptions, OneCycle):
 
     epochs: int = Field(5, ge=1, le=10_000, description="Passes over the images that the adversary has.")
     batch_size: int = Field(32, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
+    perceptual_weight: float = Field(
+        0.0,
+        ge=0,
+        description="What the loss adds of how far F of the rebuilt image is from F of the true one; 0: pixels alone.",
+    )
+
+
+class MaybeNew(Inversion):
+    """What it trains: R behind blocks that mend, or a new reconstructor."""
+
+    reconstructor: str | None = Field(
+        None, pattern=RECONSTRUCTOR, description="Kind of a new one that it trains; R behind blocks that mend if null."
+    )
 
 
 class ByReconstructor(Inversion):
@@ -132,7 +153,7 @@ class OwnModule(Inversion):
         return "+".join(self.allies)
 
 
-class ShadowModules(Inversion):
+class ShadowModules(MaybeNew):
     """How many modules, on what, and how their inverse is trained."""
 
     rehearses: ClassVar[Rehearses] = "for each recipe"
@@ -156,7 +177,7 @@ class ShadowModules(Inversion):
         return f"{self.modules},own" if self.collaborator else str(self.modules)
 
 
-class SimulatedClient(Inversion):
+class SimulatedClient(MaybeNew):
     """How long client and discriminator play, and how the decoder is trained."""
 
     rehearses: ClassVar[Rehearses] = "for each recipe"
@@ -207,140 +228,63 @@ class LeakedModule(ByReconstructor):
         return HandOut(module=True) if self.is_stolen else None
 
 
-# ---- with pairs, or among candidates -------------------------------------------------------------------------------
-class LeakedPairs(OptionalPairs):
-    """How many pairs, and what is fitted on them."""
+# ---- on top of another ---------------------------------------------------------------------------------------------
+POLISHED = (
+    "adversarial_alignment", "distribution_matching", "leaked_module", "leaked_pairs", "own_module", "planted_images",
+    "shadow_modules", "simulated_client", "straw_man", "through_decider", "unseen_reconstructor",
+)  # fmt: skip
+"""Attacks that rebuild images from features, whose pictures a prior can be put to."""
 
-    kind: Literal["leaked_pairs"] = Field(description=ALONE)
-    pairs: int = Field(64, ge=0, le=65_536, description="Images of the victim's that the adversary has: k.")
-    sides: tuple[int, ...] = Field((1, 3), min_length=1, description="Places that a linear map sees; odd.")
-    epochs: int = Field(
-        20, ge=0, le=10_000, description="Passes of the residual blocks over the pairs; 0: linear maps alone."
+
+class ImagePrior(AttackOptions, OneCycle):
+    """Which attack shows the images, and how the density of images is learned."""
+
+    rehearses: ClassVar[Rehearses] = "for each recipe"
+
+    kind: Literal["image_prior"] = Field(description=ALONE)
+    of: AnyAttack = Field(
+        "straw_man",
+        validate_default=True,
+        description="The attack whose images are made likely, by name or as a mapping; its `rows` and `name` say "
+        "nothing.",
     )
-
-
-class AttributeInference(OptionalPairs):
-    """What it learns from."""
-
-    answers: ClassVar[Answers] = "attributes"
-
-    kind: Literal["attribute_inference"] = Field(description=ALONE)
-    images: int = Field(2000, ge=16, le=1_000_000, description="Public images that it learns from without pairs.")
-
-
-class Candidates(AttackOptions):
-    """How many images the adversary looks among, and how many of the attacked are there."""
-
-    candidates: int = Field(2000, ge=16, le=1_000_000, description="Images among which it looks for each row's.")
-    present: float = Field(1.0, ge=0, le=1, description="Share of the attacked rows whose images are among them.")
-    views: tuple[View, ...] = Field(
-        ("logits", "penultimate", "blocks", "frame_free"), min_length=1, description="What of a row is compared."
+    components: int = Field(64, ge=1, le=4096, description="Main components that the density is of.")
+    weights: tuple[Annotated[float, Field(ge=0)], ...] = Field(
+        (0.0, 0.3, 1.0, 3.0),
+        min_length=1,
+        description="Of log p; of several that by which public images come out best. 0: images as they were.",
     )
+    epochs: int = Field(30, ge=1, le=10_000, description="Passes over the public images; one takes a second or less.")
+    batch_size: int = Field(128, ge=2, le=65_536, description="Rows of a step; memory grows with them.")
+
+    @field_validator("of")
+    @classmethod
+    def _rebuilds(cls, of: AttackOptions) -> AttackOptions:
+        if of.kind not in POLISHED:
+            raise ValueError(f"must be one of {', '.join(POLISHED)}")
+        if of.hand_out is not None and of.hand_out.allies:
+            raise ValueError("must have no allies, whom a rehearsal on public images does not have")
+        return of
+
+    @property
+    def pairs(self) -> int:
+        """Images of the victim's that the other attack has, with their rows or without."""
+        return self.of.hand_out.pairs if self.of.hand_out else 0
 
     @property
     @override
-    def hand_out(self) -> HandOut:
-        return HandOut(candidates=self.candidates, present=self.present)
+    def hand_out(self) -> HandOut | None:
+        return self.of.hand_out
 
-
-class Matching(Candidates):
-    """What is compared, and how often it looks again."""
-
-    answers: ClassVar[Answers] = "matches"
-
-    kind: Literal["matching"] = Field(description=ALONE)
-    boost: int = Field(5, ge=0, le=100, description="Rounds in which sure matches are taken for pairs.")
+    @property
+    @override
+    def of_feature_modules(self) -> bool:
+        return True
 
     @property
     @override
     def setting(self) -> str:
-        return "boosted" if self.boost else "+".join(self.views)
-
-
-class PlantedImages(AttackOptions):
-    """How many images it got into the victim's collection, and how it finds them again."""
-
-    kind: Literal["planted_images"] = Field(description=ALONE)
-    images: int = Field(64, ge=1, le=65_536, description="Images of its own that the victim publishes with the rest.")
-    views: tuple[View, ...] = Field(
-        ("logits", "penultimate", "blocks", "frame_free"), min_length=1, description="What of a row is compared."
-    )
-    sides: tuple[int, ...] = Field((1, 3), min_length=1, description="Places that a linear map sees; odd.")
-    rounds: int = Field(3, ge=0, le=100, description="How often the rows that were found help to find others.")
-
-    @property
-    @override
-    def hand_out(self) -> HandOut:
-        return HandOut(pairs=self.images, is_planted=True)
-
-    @property
-    @override
-    def setting(self) -> str:
-        return str(self.images)
-
-
-class Linkage(AttackOptions):
-    """With which other release, and what is compared."""
-
-    answers: ClassVar[Answers] = "matches"
-
-    kind: Literal["linkage"] = Field(description=ALONE)
-    second: Name = Field(description="The entity whose rows are looked among; it publishes features too.")
-    candidates: int = Field(2000, ge=2, le=1_000_000, description="Rows of it, from its first, at most.")
-    views: tuple[View, ...] = Field(
-        ("logits", "penultimate", "blocks", "frame_free"), min_length=1, description="What of a row is compared."
-    )
-
-    @property
-    @override
-    def second_release(self) -> tuple[str, int]:
-        return self.second, self.candidates
-
-    @property
-    @override
-    def setting(self) -> str:
-        return self.second
-
-
-By = Literal["likeness", "span", "means", "loss", "relative", "ratio"]
-"""A row that is like a candidate, the directions in which all rows vary, the mean of its class; or C's loss, alone or
-beside that of deciders that the adversary trains itself (RMIA, LiRA)."""
-
-OF_RELEASE: tuple[By, ...] = ("loss", "relative", "ratio")
-"""Those that ask whose images C has learned."""
-
-Reference = Literal["public", "none"]
-"""Whose main directions are subtracted from those of the published rows."""
-
-
-class MembershipInference(Candidates):
-    """Of which images it is asked."""
-
-    answers: ClassVar[Answers] = "members"
-
-    kind: Literal["membership_inference"] = Field(description=ALONE)
-    by: By = Field("likeness", description="What a candidate is known by.")
-    directions: int = Field(
-        128, ge=1, le=65_536, description="Of `span`: those in which rows vary most; a quarter of the rows at most."
-    )
-    reference: Reference = Field(
-        "public", description="Of `span`: images whose share in their own main directions is subtracted."
-    )
-    rows: int = Field(500, ge=2, le=65_536, description="Rows whose images are members where they are present.")
-    shadows: int = Field(16, ge=2, le=1024, description="Of `relative` and `ratio`: deciders that it trains.")
-    shadow_epochs: int = Field(15, ge=1, le=10_000, description="Passes of each over half of the candidates.")
-
-    @property
-    @override
-    def of_release(self) -> bool:
-        return self.by in OF_RELEASE
-
-    @property
-    @override
-    def setting(self) -> str:
-        if self.by == "span":
-            return "span" if self.reference == "public" else "span alone"
-        return "" if self.by == "likeness" else self.by
+        return f"{self.of.kind},{self.of.setting}" if self.of.setting else self.of.kind
 
 
 # ---- of published images -------------------------------------------------------------------------------------------

@@ -13,16 +13,17 @@ from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Compute, Knowledge, Need, Progress, Stream
-from collab.attacks.inversion import invert
+from collab.attacks.base import Compute, Knowledge, Need, Progress, Stream
+from collab.attacks.inversion import Perceptual, invert
 from collab.attacks.shadows import deal_rows
 from collab.training.feeds import ImageSet
 from collab.training.loop import Recipe
+from collab.training.losses import inversion_loss
 from collab.training.recipes import outputs_of
 
 
 @dataclass(frozen=True)
-class OwnModule(Attack):
+class OwnModule(Perceptual):
     """Trains R further to invert the own module on own and public images, then applies it to the victim's rows.
 
     With `allies` the modules of all of them share each batch, and all their images are learned from.
@@ -46,7 +47,7 @@ class OwnModule(Attack):
         learner = invert(
             copy.deepcopy(known.reconstructor), encode if colluding else partial(_encode, known),
             (join([known.own_data, *(images for _, images in colluding)]), known.public_data), self.recipe,
-            stream=stream, compute=compute, progress=progress,
+            stream=stream, compute=compute, progress=progress, loss=self.loss(inversion_loss, known, compute),
         )  # fmt: skip
         return outputs_of(learner, known.features, compute)
 

@@ -1,19 +1,18 @@
 """Shadow modules (ATTACKS A2): who knows the recipe trains own DPMs, and one reconstructor that inverts them all."""
 
-import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Compute, Knowledge, Map, Need, Progress, Stream
+from collab.attacks.base import Compute, Knowledge, Map, Need, Progress, Stream
 from collab.attacks.distribution_matching import Moments, public_features, zca_map
-from collab.attacks.inversion import Mended, invert
+from collab.attacks.inversion import Perceptual, build_inverse, invert
 from collab.attacks.shadows import deal_rows, divide_public, fit_shadow, further_reconstructors
 from collab.metrics.visual import ssim
 from collab.scenario.base import CONTROL
@@ -44,7 +43,7 @@ def match_moments(own: Moments, target: Moments) -> Map:
 
 
 @dataclass(frozen=True)
-class ShadowModules(Attack):
+class ShadowModules(Perceptual):
     """Trains modules of the victim's recipe on public images of other classes, and inverts them all at once.
 
     They vary as the recipe may, learn labels that are drawn from C's answers, and fool the further reconstructors that
@@ -60,6 +59,7 @@ class ShadowModules(Attack):
     module_epochs: int | None
     collaborator: bool
     recipe: Recipe
+    reconstructor: str | None = None
 
     @property
     @override
@@ -98,7 +98,7 @@ class ShadowModules(Attack):
         encoders = [encoder_of(module) for module in modules]
         learner = invert(
             self._new_inverse(known, stream), deal_rows(known.featurizer, encoders), sets, self.recipe,
-            stream=stream, compute=compute, progress=progress, loss=likeness_loss,
+            stream=stream, compute=compute, progress=progress, loss=self.loss(likeness_loss, known, compute),
         )  # fmt: skip
         truth = public.take(shown, compute.device).cpu()
         hidden = _answers(unseen, outputs_of(known.featurizer, truth, compute), compute)
@@ -114,9 +114,9 @@ class ShadowModules(Attack):
         match = match_moments(published, Moments.of(public_features(known, MEASURED, compute)))
         return outputs_of(learner, match(known.features), compute)
 
-    def _new_inverse(self, known: Knowledge, stream: Stream) -> Mended:
+    def _new_inverse(self, known: Knowledge, stream: Stream) -> nn.Module:
         with stream.initialization():
-            return Mended(copy.deepcopy(known.reconstructor), known.features.shape[1])
+            return build_inverse(known, self.reconstructor)
 
 
 def _answers(module: Map, features: Tensor, compute: Compute) -> Tensor:

@@ -1,6 +1,5 @@
 """No pairs, from the other side: a module of one's own whose release looks like the victim's (ATTACKS A4b)."""
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -14,9 +13,9 @@ from typing_extensions import override
 
 from collab.attacks import options
 from collab.attacks.adversarial_alignment import Unpoisoner, build_discriminator
-from collab.attacks.base import Attack, Compute, Knowledge, Progress, Stream
+from collab.attacks.base import Compute, Knowledge, Progress, Stream
 from collab.attacks.distribution_matching import Moments
-from collab.attacks.inversion import Mended, invert
+from collab.attacks.inversion import Perceptual, build_inverse, invert
 from collab.attacks.shadow_modules import match_moments
 from collab.attacks.shadows import divide_public, fit_shadow, further_reconstructors
 from collab.attacks.whole_shard import sample_rows
@@ -32,7 +31,7 @@ REHEARSED = 512
 
 
 @dataclass(frozen=True)
-class SimulatedClient(Attack):
+class SimulatedClient(Perceptual):
     r"""Trains a client $\tilde P$ on F(Q) until its rows pass for the victim's, and a decoder that inverts it.
 
     $\min_{\tilde P} \max_D\; \mathbb E \log D(f^*) + \mathbb E \log(1 - D(\tilde P(F(z))))
@@ -50,6 +49,7 @@ class SimulatedClient(Attack):
     client_epochs: int
     equivalence_weight: float
     recipe: Recipe
+    reconstructor: str | None = None
 
     @override
     def rehearse(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> dict[str, Tensor]:
@@ -85,7 +85,7 @@ class SimulatedClient(Attack):
         with stream.initialization():
             client = Unpoisoner(of_public, of_shard, rectified=bool((published >= 0).all()))
             tell = build_discriminator(published.shape[1])
-            decoder = Mended(copy.deepcopy(known.reconstructor), published.shape[1], classes)
+            decoder = build_inverse(known, self.reconstructor, classes)
         self._simulate(known, client, tell, published, plain, stream=stream, compute=compute, progress=progress)
 
         def encode(images: Tensor) -> Tensor:
@@ -94,7 +94,7 @@ class SimulatedClient(Attack):
 
         invert(
             decoder, encode, (public,), self.recipe,
-            stream=stream, compute=compute, progress=progress, loss=likeness_loss,
+            stream=stream, compute=compute, progress=progress, loss=self.loss(likeness_loss, known, compute),
         )  # fmt: skip
         parts = zip(torch.split(published, 256), torch.split(told, 256), strict=True)
         return outputs_of(decoder, (beside_classes(match(rows), own, classes) for rows, own in parts), compute)

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Compute, Knowledge, Progress, Stream
-from collab.attacks.inversion import invert
+from collab.attacks.base import Compute, Knowledge, Progress, Stream
+from collab.attacks.inversion import Perceptual, invert
 from collab.errors import EntityError
 from collab.models.reconstructors import build_reconstructor
 from collab.models.tokens import blocks_of
@@ -18,7 +18,7 @@ from collab.training.recipes import outputs_of
 
 
 @dataclass(frozen=True)
-class ThroughDecider(Attack):
+class ThroughDecider(Perceptual):
     """Trains a reconstructor from what the first blocks of C make of F(Q), and shows what they make of the shard.
 
     Equivalence forces deep blocks to answer alike, and they hold less of the image: the depth is an option.
@@ -36,7 +36,7 @@ class ThroughDecider(Attack):
         read, learner = self._build(known, stream, compute)
         invert(
             learner, lambda images: read(known.featurizer(images)), (known.public_data,), self.recipe,
-            stream=stream, compute=compute, progress=progress, loss=likeness_loss,
+            stream=stream, compute=compute, progress=progress, loss=self.loss(likeness_loss, known, compute),
         )  # fmt: skip
         return dict(learner.state_dict())
 

@@ -7,18 +7,19 @@ from torch import Tensor
 from typing_extensions import override
 
 from collab.attacks import options
-from collab.attacks.base import Attack, Compute, Knowledge, Progress, Stream
-from collab.attacks.inversion import invert
+from collab.attacks.base import Compute, Knowledge, Progress, Stream
+from collab.attacks.inversion import Perceptual, invert
 from collab.attacks.shadows import fit_shadow
 from collab.defenses.base import ImageDefense
 from collab.errors import CollabError
 from collab.models.unet import UNet
 from collab.training.loop import Recipe
+from collab.training.losses import inversion_loss
 from collab.training.recipes import outputs_of
 
 
 @dataclass(frozen=True)
-class Unshuffler(Attack):
+class Unshuffler(Perceptual):
     """Trains a U-Net on public images and what the victim's procedure, fitted on them with another key, makes of them.
 
     It sees the published image itself, of which `leaked_module` sees what F keeps.
@@ -41,7 +42,7 @@ class Unshuffler(Attack):
             learner = UNet(self.width)
         invert(
             learner, lambda images: defense.shown(module, images)[0], (known.public_data,), self.recipe,
-            stream=stream, compute=compute, progress=progress,
+            stream=stream, compute=compute, progress=progress, loss=self.loss(inversion_loss, known, compute),
         )  # fmt: skip
         return outputs_of(learner, known.images, compute)
 

@@ -9,6 +9,7 @@ from collab.architectures import RECONSTRUCTOR
 from collab.errors import ScenarioError
 from collab.models.layers import MinMax, Residual, convolution
 from collab.models.tokens import spread
+from collab.models.unet import FeatureUNet
 
 NARROWEST = 32
 """Channels below which stacks do not halve the width further (SCIENCE 2.2)."""
@@ -26,13 +27,14 @@ def build_reconstructor(
 
     p or r (as in `px2s2`): inverse bottlenecks without or with an identity sum; xN: N of them before each upscaling;
     sM: each upscaling enlarges by M, the last by what remains; -c: clamped instead of min-max image by image. Then
-    `tail_blocks` more at full size, and 1×1 – BN – ReLU – 1×1. Torch's own initialization, from its global generator.
-    Raises ScenarioError for a kind that does not exist, or features larger than the image.
+    `tail_blocks` more at full size, and 1×1 – BN – ReLU – 1×1. `unet` is `FeatureUNet`, which has no tail.
+    Torch's own initialization, from its global generator. Raises ScenarioError for a kind that does not exist, or
+    features larger than the image.
     """
     match = re.fullmatch(RECONSTRUCTOR, kind)
     if match is None:
         raise ScenarioError(
-            f"reconstructor: there is no kind {kind!r}. A kind is p or r, x1 to x9, s2 or s4, and perhaps -c: "
+            f"reconstructor: there is no kind {kind!r}. A kind is unet, or p or r, x1 to x9, s2 or s4, and perhaps -c: "
             f"`px2s2`, `rx4s4-c`."
         )
     layers, (channels, height, width) = spread(feature)
@@ -41,6 +43,8 @@ def build_reconstructor(
             f"reconstructor: features of {height}×{width} are larger than the images of {image_size}×{image_size} that "
             f"{kind} should rebuild. Give the image size that the features were made from."
         )
+    if kind == "unet":
+        return nn.Sequential(*layers, FeatureUNet((channels, height, width), image_size, upscale=upscale))
     is_residual, blocks, factor = match[1] == "r", int(match[2]), int(match[3])
     while (height, width) != (image_size, image_size):
         height, width = min(height * factor, image_size), min(width * factor, image_size)

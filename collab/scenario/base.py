@@ -24,7 +24,7 @@ PATTERNS = {
     METRIC: "must be the name of a metric as in the results, such as top1 or ssim[11]_poisoned",
     MEMORY: "must be a number and KiB, MiB, GiB or TiB, such as 8GiB",
     WEIGHTS: "must be imagenet, timm:NAME as on the Hugging Face hub, such as timm:resnet50.a1_in1k, or X.safetensors",
-    RECONSTRUCTOR: "must be p or r, x1 to x9, s2 or s4, and perhaps -c, such as px2s2",
+    RECONSTRUCTOR: "must be unet, or p or r, x1 to x9, s2 or s4, and perhaps -c, such as px2s2",
 }
 """What each pattern means, for who did not follow it."""
 

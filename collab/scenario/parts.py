@@ -31,9 +31,12 @@ from collab.types import OptimizerName
 class Reconstructor(Schedule):
     """Step 1: the network that the DPMs are trained against."""
 
-    kind: str = Field("px2s2", pattern=RECONSTRUCTOR, description="Family member: p/r, blocks, upscaling, -c.")
+    kind: str = Field("px2s2", pattern=RECONSTRUCTOR, description="Family member: p/r, blocks, upscaling, -c; or unet.")
     tail_blocks: int = Field(
-        2, ge=0, le=16, description="Blocks at full size, the costliest ones; 0 is the papers' literal form."
+        2,
+        ge=0,
+        le=16,
+        description="Blocks at full size, the costliest ones; 0 is the papers' literal form. A unet has its own.",
     )
     upscale: Literal["nearest", "bilinear"] = Field("nearest", description="Upscaling operator.")
     epochs: int = Field(5, ge=1, le=10_000, description="Passes over Q; time grows with them.")

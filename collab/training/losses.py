@@ -76,6 +76,27 @@ def likeness_loss(
     return inversion_loss(rebuilt, images) + 1 - ssim(rebuilt, images).mean()
 
 
+SHRINKAGE = 0.01
+"""What `perceptual_loss` adds to the variance of each channel, in shares of their mean: some hardly vary."""
+
+
+def perceptual_loss(
+    rebuilt: Float[Tensor, "batch channel height width"], original: Float[Tensor, "batch channel height width"]
+) -> Float[Tensor, ""]:
+    r"""How far `rebuilt` $= F(\hat x)$ is from `original` $= F(x)$: 0 where equal, about 1 for means of channels.
+
+    $$ \frac1c \sum_c \frac{\mathrm{mean}\,(F(\hat x)_c - F(x)_c)^2}{v_c + 0.01\,\bar v} $$
+
+    with $v_c$ the variance of $F(x)_c$, $\bar v$ its mean over channels; mean and variance are over batch and places,
+    in fp32. Source: the feature loss of Johnson, Alahi and Fei-Fei (ECCV 2016). Departure: each channel by its own
+    variance, so that none counts for its gain.
+    """
+    target = original.float()
+    variance = target.var((0, 2, 3), correction=0)
+    distance = (rebuilt.float() - target).square().mean((0, 2, 3))
+    return (distance / (variance + SHRINKAGE * variance.mean()).clamp(min=1e-12)).mean()
+
+
 def logit_equivalence(
     poisoned: Float[Tensor, "batch classes"], original: Float[Tensor, "batch classes"]
 ) -> Float[Tensor, ""]:

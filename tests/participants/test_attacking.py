@@ -165,6 +165,7 @@ entities:
         - {kind: shadow_modules, modules: 1, images: 32, epochs: 1}
         - {kind: simulated_client, client_epochs: 1, epochs: 1, rows: 40}
         - {kind: leaked_pairs, pairs: 8}
+        - {kind: image_prior, of: {kind: leaked_pairs, pairs: 4}, components: 4, epochs: 1, rows: 40}
         - {kind: matching, rows: 20, candidates: 60, present: 0.5}
     share: 0.1
     defense: none
@@ -183,9 +184,10 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Played:
 def test_a_rehearsal_serves_all_victims_of_one_recipe(suite: Played) -> None:
     jobs = json.loads((suite.run / "record.json").read_text())["jobs"]
     rehearsals = [name for name in jobs if name.startswith("rehearse")]
-    both = ("shadow_modules[1]", "simulated_client")
-    assert sorted(rehearsals) == sorted(f"rehearse spy {kind} for {victim}" for kind in both for victim in ("a1", "a3"))
-    assert {f"attack spy {kind} on {victim}" for kind in both for victim in ("a1", "a2", "a3")} <= set(jobs)
+    all_three = ("shadow_modules[1]", "simulated_client", "image_prior[leaked_pairs,4]")
+    expected = [f"rehearse spy {kind} for {victim}" for kind in all_three for victim in ("a1", "a3")]
+    assert sorted(rehearsals) == sorted(expected)
+    assert {f"attack spy {kind} on {victim}" for kind in all_three for victim in ("a1", "a2", "a3")} <= set(jobs)
 
 
 def test_pairs_are_of_rows_that_are_not_attacked_and_stand_in_the_ledger(suite: Played) -> None:

@@ -53,7 +53,7 @@ FAULTS = {
     "reconstructor": (
         "name: small",
         "name: small\nreconstructor: {@kind: px2s3}",
-        "must be p or r, x1 to x9, s2 or s4",
+        "must be unet, or p or r, x1 to x9, s2 or s4",
     ),
     "no such paper": ("name: small", "name: small\nexpect: {@paper: dp_table6}", "must be one of dp_table1, dp_table2"),
     "paper misspelled": ("name: small", "name: small\nexpect: {@papr: dp_table5}", "did you mean `paper`?"),
