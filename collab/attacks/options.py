@@ -13,6 +13,8 @@ from collab.attacks.answer_options import ALONE as ALONE
 from collab.attacks.answer_options import AnswerMembership as AnswerMembership
 from collab.attacks.answer_options import LabelDistribution as LabelDistribution
 from collab.attacks.answer_options import RoundDifference as RoundDifference
+from collab.attacks.reading_options import AttributeInference as AttributeInference
+from collab.attacks.reading_options import IdentityInference as IdentityInference
 from collab.scenario.base import Answers, AttackOptions, HandOut, Name, OneCycle, OptionalPairs, Rehearses
 
 View = Literal["logits", "penultimate", "blocks", "frame_free"]
@@ -217,15 +219,6 @@ class LeakedPairs(OptionalPairs):
     epochs: int = Field(
         20, ge=0, le=10_000, description="Passes of the residual blocks over the pairs; 0: linear maps alone."
     )
-
-
-class AttributeInference(OptionalPairs):
-    """What it learns from."""
-
-    answers: ClassVar[Answers] = "attributes"
-
-    kind: Literal["attribute_inference"] = Field(description=ALONE)
-    images: int = Field(2000, ge=16, le=1_000_000, description="Public images that it learns from without pairs.")
 
 
 class Candidates(AttackOptions):
