@@ -75,16 +75,16 @@ class Knowledge:
     attack rehearses there are none. `task` says what labels are, `rehearsed` what an attack kept of its rehearsal.
     `featurizer`, `decider`, `reconstructor` are the released networks, frozen; `public_data` are images of other
     classes, `public_attributes` [images, names], 1 or 0, and `public_identities` [images], what whoever looks at them
-    sees: the private attributes of the scenario, and who is who; `victim_defense` is how the victim makes its module, untrained. `own_module` (features to features, in eval
-    mode) and `own_data` are a collaborator's own; `allies` are modules and images of others who collude with it;
-    `candidates` [images, 3, side, side] in [0, 1] may hold images of the victim's, and `candidate_labels` say what the
-    task asks of each; `pairs` are images of the victim's with what it published of them; `planted` [k, 3, side, side]
-    are such images alone, and which rows they became it has to find; `second` [rows, channels, height, width] in fp32
-    are rows that another entity published. `moves` are what the victim began each round with and what it published
-    then (`Move`). `victim_module` is the victim's, where it is released or stolen and changes
-    features, `victim_encoder` (images to features) what it makes of any image, and `victim_weights` the frozen module
-    itself. Of a victim that publishes images, `images` [rows, 3, side, side] in [0, 1] are those, and `features` F of
-    them.
+    sees: the private attributes of the scenario, and who is who; `victim_defense` is how the victim makes its module,
+    untrained. `own_module` (features to features, in eval mode) and `own_data` are a collaborator's own; `allies` are
+    modules and images of others who collude with it; `candidates` [images, 3, side, side] in [0, 1] may hold images of
+    the victim's, and `candidate_labels` say what the task asks of each; `pairs` are images of the victim's with what it
+    published of them; `planted` [k, 3, side, side] are such images alone, and which rows they became it has to find;
+    `second` [rows, channels, height, width] in fp32 are rows that another entity published. `moves` are what the victim
+    began each round with and what it published then (`Move`). `victim_module` is the victim's, where it is released or
+    stolen and changes features, `victim_encoder` (images to features) what it makes of any image, and `victim_weights`
+    the frozen module itself. Of a victim that publishes images, `images` [rows, 3, side, side] in [0, 1] are those, and
+    `features` F of them.
 
     `attack` names the attack in messages. Raises EntityError where the adversary lacks something that the attack asks
     for, and on use of what it does not ask for.
@@ -163,9 +163,9 @@ class Attack(FromOptions, Plugin, ABC):
 
         images: [rows, 3, side, side] in [0, 1]; matches: [rows, candidates]; members: [candidates]; classes: [classes],
         shares that sum to 1;
-        attributes: [rows, 4], the mean brightness, red, green and blue of each image, in [0, 1]; private: [rows, names],
-        above 0 where a row is taken to have that private attribute; embeddings: [rows, values], near each other where rows
-        are of one individual.
+        attributes: [rows, 4], the mean brightness, red, green and blue of each image, in [0, 1]; private: [rows,
+        names], above 0 where a row is taken to have that private attribute; embeddings: [rows, values], near each other
+        where rows are of one individual.
         """
 
 

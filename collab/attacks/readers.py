@@ -24,12 +24,16 @@ from collab.errors import EntityError
 from collab.models.freeze import freeze
 from collab.models.tokens import blocks_of
 from collab.scenario.base import CONTROL
-from collab.training.feeds import ImageSet, even_batches, steps_in
+from collab.training.feeds import even_batches, steps_in
 from collab.training.loop import Recipe, minimize
 from collab.training.recipes import outputs_of
+from collab.training.statistics import settle_statistics
 
 TRIED = 256
 """Public images, at most, that readers never learn from: on these a depth is chosen and the control is taken."""
+
+SETTLED = 1024
+"""Public images, about and at most, of which the statistics of a reader's BatchNorm are taken again."""
 
 DEPTH = "depth"
 """Under this name a rehearsal keeps how many blocks of C stand before its reader."""
@@ -40,8 +44,8 @@ class Asked:
     """What is read of an image, as somebody sees it who has the image.
 
     `targets` [images, ...] are of the public images, `loss` compares outputs [batch, `outputs`] with some of them, and
-    `merit` says how good outputs are, row by row, and what a guess is worth. `groups` [images] are never divided between
-    images that are learned from and others: whoever is to be linked must not be known.
+    `merit` says how good outputs are, row by row, and what a guess is worth. `groups` [images] are never divided
+    between images that are learned from and others: whoever is to be linked must not be known.
     """
 
     targets: Tensor
@@ -55,7 +59,7 @@ class Asked:
 class Reader(nn.Module):
     """The blocks of C from `depth` on with a new last layer; they begin with C's weights and learn on.
 
-    What stands before that layer, [batch, values], is the embedding. Raises EntityError where C ends in no linear layer.
+    What stands before that layer, [batch, values], is the embedding. Raises EntityError where C has no linear one.
     """
 
     def __init__(self, decider: nn.Module, depth: int, outputs: int) -> None:
@@ -162,7 +166,7 @@ class ReadingAttack(Attack):
         self, known: Knowledge, tried: np.ndarray, learned: np.ndarray,
         *, stream: Stream, compute: Compute, progress: Progress,
     ) -> tuple[nn.Module, list[nn.Module]]:  # fmt: skip
-        """A module as stated, fitted as a victim does on images that it then shows, and the shadows, if any are used."""
+        """A module as stated, fitted as a victim does on images that it then shows; and the shadows, if there are."""
         public, order = known.public_data, stream.numpy("images")
         how: dict[str, Any] = {"stream": stream, "compute": compute, "progress": progress}
         how["another"] = further_reconstructors(known, self.recipe, **how)
@@ -198,8 +202,8 @@ def divide_groups(groups: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray
 def nearest_hits(embeddings: Tensor, who: Tensor, told: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Of each row that has one to be found: whether the nearest other row [rows, values] is of the same, and by chance.
 
-    Near is a large cosine about the mean row. `who` [rows] says whom or what a row shows. Only rows that are `told` to be
-    alike, [rows], are compared, if that is given. Both answers are fp64 [rows that have another of their own].
+    Near is a large cosine about the mean row. `who` [rows] says whom or what a row shows. Only rows that are `told` to
+    be alike, [rows], are compared, if that is given. Both answers are fp64 [rows that have another of their own].
     """
     centered = functional.normalize(embeddings.double() - embeddings.double().mean(0), dim=1)
     others = ~torch.eye(len(who), dtype=torch.bool)
@@ -232,11 +236,19 @@ def _learn(
                 features = encode(public.take(at, compute.device))
             yield features.float(), asked.targets[torch.from_numpy(at)].to(compute.device)
 
+    def seen() -> Iterator[Tensor]:
+        spread = rows[:: -(-len(rows) // SETTLED)]
+        for at in np.array_split(spread, -(-len(spread) // 256)):
+            with torch.no_grad(), compute.autocast():
+                features = encode(public.take(at, compute.device))
+            yield features.float()
+
     compute.place(reader).requires_grad_(True).train()
     minimize(
         lambda batch: asked.loss(reader(batch[0]).float(), batch[1]), reader, batches, recipe,
         steps=steps_in(len(rows), recipe.batch_size), stream=stream, compute=compute, progress=progress,
     )  # fmt: skip
+    settle_statistics(reader, seen, compute)  # few steps leave those of BatchNorm where C had them
     return freeze(reader)
 
 

@@ -1,9 +1,9 @@
-"""Options of attacks that read private attributes of rows, or link rows of one individual (ATTACKS A7); free of torch."""
+"""Options of attacks that read private attributes, or link rows of one individual (ATTACKS A7); free of torch."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
-from typing_extensions import Self, override
+from typing_extensions import override
 
 from collab.attacks.answer_options import ALONE
 from collab.scenario.base import Answers, AttackOptions, HandOut, OneCycle, OptionalPairs, Rehearses

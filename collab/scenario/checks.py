@@ -154,8 +154,10 @@ def _check_readings(content: Mapping[str, Any]) -> Iterator[Finding]:
                 continue
             if of == "classes" and is_classes:
                 yield at, "rows tell their class: it is no secret. Ask for identities, or state another `data.task`"
-            if of in (None, "identities") and is_ours and data["source"] not in (
-                sources := list_sources_that_tell("identities")
+            if (
+                of in (None, "identities")
+                and is_ours
+                and data["source"] not in (sources := list_sources_that_tell("identities"))
             ):
                 yield at, f"needs images whose people are known, of {', '.join(sources)}"
 

@@ -1,4 +1,4 @@
-"""What is read of rows through C's blocks, through shadow modules and from pairs; and that nothing is where nothing is."""
+"""What is read through C's blocks, through shadow modules and from pairs; and that nothing is where nothing is."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -45,7 +45,7 @@ def told_of(images: Tensor) -> Tensor:
 
 
 def crowd(people: int, each: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Images of individuals, `each` of every one, in random order: a face of its own, a little changed; and who it is."""
+    """Images of individuals, `each` of every one, in random order: a face, a little changed; and who it is."""
     generator = torch.Generator().manual_seed(seed)
     who = torch.arange(people).repeat_interleave(each)[torch.randperm(people * each, generator=generator)]
     faces, changes = images_of(people, seed), torch.rand(len(who), 3, 1, 1, generator=generator)

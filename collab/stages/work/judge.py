@@ -172,7 +172,9 @@ def _judge_private(oracle: Oracle, answer: Tensor, rows: np.ndarray) -> tuple[Me
     """Of the private attributes of `rows`, beside what held-out images tell: those of the class, where rows say it."""
     truth, others = own_numbers_at(oracle, "private", rows), load_numbers(oracle.layout.heldout, "private")
     if others is None:
-        raise EntityError("nothing is known of the private attributes of held-out images. Play their decode stage again.")
+        raise EntityError(
+            "nothing is known of the private attributes of held-out images. Play their decode stage again."
+        )
     heldout, images = oracle.heldout, oracle.images_at(rows)
     is_told = oracle.task.kind == "classification"
     labels, groups = (torch.from_numpy(np.array(part.classes)) * is_told for part in (images, heldout))
