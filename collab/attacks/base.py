@@ -34,7 +34,8 @@ __all__ = [
 """What a file of an attack takes from here, the types of what it is given among it."""
 
 Need = Literal[
-    "images", "featurizer", "decider", "reconstructor", "public_data", "victim_defense", "own_module", "own_data",
+    "images", "featurizer", "decider", "reconstructor", "public_data", "public_attributes", "public_identities",
+    "victim_defense", "own_module", "own_data",
     "allies", "candidates", "candidate_labels", "moves", "pairs", "planted", "second", "victim_module",
     "victim_encoder", "victim_weights",
 ]  # fmt: skip
@@ -56,12 +57,14 @@ Move = tuple[Heard, Heard]
 class Pairs:
     """Rows of the victim's shard whose images the adversary has: `features` [k, channels, height, width] in fp32.
 
-    `images` [k, 3, side, side] in [0, 1] and `labels` [k] are theirs. None of them is among the rows attacked.
+    `images` [k, 3, side, side] in [0, 1] and `labels` [k] are theirs, and `attributes` [k, names], 1 or 0, the private
+    ones that whoever looks at them sees, where the attack asks for these. None of them is among the rows attacked.
     """
 
     features: Tensor
     images: Tensor
     labels: Tensor
+    attributes: Tensor | None = None
 
 
 class Knowledge:
@@ -71,16 +74,17 @@ class Knowledge:
     those that the attack is scored on; `shard()` yields all `published` of them, in its order, some at a time. While an
     attack rehearses there are none. `task` says what labels are, `rehearsed` what an attack kept of its rehearsal.
     `featurizer`, `decider`, `reconstructor` are the released networks, frozen; `public_data` are images of other
-    classes; `victim_defense` is how the victim makes its module, untrained. `own_module` (features to features, in eval
-    mode) and `own_data` are a collaborator's own; `allies` are modules and images of others who collude with it;
-    `candidates` [images, 3, side, side] in [0, 1] may hold images of the victim's, and `candidate_labels` say what the
-    task asks of each; `pairs` are images of the victim's with what it published of them; `planted` [k, 3, side, side]
-    are such images alone, and which rows they became it has to find; `second` [rows, channels, height, width] in fp32
-    are rows that another entity published. `moves` are what the victim began each round with and what it published
-    then (`Move`). `victim_module` is the victim's, where it is released or stolen and changes
-    features, `victim_encoder` (images to features) what it makes of any image, and `victim_weights` the frozen module
-    itself. Of a victim that publishes images, `images` [rows, 3, side, side] in [0, 1] are those, and `features` F of
-    them.
+    classes, `public_attributes` [images, names], 1 or 0, and `public_identities` [images], what whoever looks at them
+    sees: the private attributes of the scenario, and who is who; `victim_defense` is how the victim makes its module,
+    untrained. `own_module` (features to features, in eval mode) and `own_data` are a collaborator's own; `allies` are
+    modules and images of others who collude with it; `candidates` [images, 3, side, side] in [0, 1] may hold images of
+    the victim's, and `candidate_labels` say what the task asks of each; `pairs` are images of the victim's with what it
+    published of them; `planted` [k, 3, side, side] are such images alone, and which rows they became it has to find;
+    `second` [rows, channels, height, width] in fp32 are rows that another entity published. `moves` are what the victim
+    began each round with and what it published then (`Move`). `victim_module` is the victim's, where it is released or
+    stolen and changes features, `victim_encoder` (images to features) what it makes of any image, and `victim_weights`
+    the frozen module itself. Of a victim that publishes images, `images` [rows, 3, side, side] in [0, 1] are those, and
+    `features` F of them.
 
     `attack` names the attack in messages. Raises EntityError where the adversary lacks something that the attack asks
     for, and on use of what it does not ask for.
@@ -97,6 +101,8 @@ class Knowledge:
     decider: nn.Module
     reconstructor: nn.Module
     public_data: ImageSet
+    public_attributes: Tensor
+    public_identities: Tensor
     victim_defense: Defense
     own_module: Map
     own_data: ImageSet
@@ -157,7 +163,9 @@ class Attack(FromOptions, Plugin, ABC):
 
         images: [rows, 3, side, side] in [0, 1]; matches: [rows, candidates]; members: [candidates]; classes: [classes],
         shares that sum to 1;
-        attributes: [rows, 4], the mean brightness, red, green and blue of each image, in [0, 1].
+        attributes: [rows, 4], the mean brightness, red, green and blue of each image, in [0, 1]; private: [rows,
+        names], above 0 where a row is taken to have that private attribute; embeddings: [rows, values], near each other
+        where rows are of one individual.
         """
 
 

@@ -24,15 +24,6 @@ class LeakedPairs(OptionalPairs):
     )
 
 
-class AttributeInference(OptionalPairs):
-    """What it learns from."""
-
-    answers: ClassVar[Answers] = "attributes"
-
-    kind: Literal["attribute_inference"] = Field(description=ALONE)
-    images: int = Field(2000, ge=16, le=1_000_000, description="Public images that it learns from without pairs.")
-
-
 class Candidates(AttackOptions):
     """How many images the adversary looks among, and how many of the attacked are there."""
 

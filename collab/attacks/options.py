@@ -14,7 +14,6 @@ from collab.attacks.answer_options import AnswerMembership as AnswerMembership
 from collab.attacks.answer_options import LabelDistribution as LabelDistribution
 from collab.attacks.answer_options import RoundDifference as RoundDifference
 from collab.attacks.candidate_options import OF_RELEASE as OF_RELEASE
-from collab.attacks.candidate_options import AttributeInference as AttributeInference
 from collab.attacks.candidate_options import By as By
 from collab.attacks.candidate_options import Candidates as Candidates
 from collab.attacks.candidate_options import LeakedPairs as LeakedPairs
@@ -24,6 +23,8 @@ from collab.attacks.candidate_options import MembershipInference as MembershipIn
 from collab.attacks.candidate_options import PlantedImages as PlantedImages
 from collab.attacks.candidate_options import Reference as Reference
 from collab.attacks.candidate_options import View as View
+from collab.attacks.reading_options import AttributeInference as AttributeInference
+from collab.attacks.reading_options import IdentityInference as IdentityInference
 from collab.scenario.base import AttackOptions, HandOut, Name, OneCycle, Rehearses
 from collab.scenario.kinds import AnyAttack
 

@@ -19,7 +19,7 @@ from collab.participants.crossings import shard_crossing
 from collab.participants.defended import Defended
 from collab.participants.disclosure import to_uint8
 from collab.participants.federation import moves_of_weights
-from collab.participants.layout import load_images
+from collab.participants.layout import load_images, load_numbers
 from collab.participants.published_images import read_images
 from collab.participants.rounds import moves_of_answers
 from collab.scenario.base import CONTROL, Answers, AttackOptions, RowName
@@ -158,6 +158,8 @@ def attack(adversary: Defended, attempt: Attempt, progress: Progress) -> Report:
     shapes: dict[Answers, tuple[int, ...]] = {
         "images": (rows, 3, side, side),
         "attributes": (rows, 4),
+        "private": (rows, facts["public_attributes"].shape[1] if "public_attributes" in facts else 0),
+        "embeddings": (rows, *answer.shape[1:2]),
         "matches": (rows, candidates),
         "members": (candidates,),
         "classes": (len(adversary.class_names),),
@@ -197,6 +199,9 @@ def _general_knowledge(adversary: Defended, attempt: Attempt) -> dict[str, Any]:
         "own_data": adversary.images,
         "victim_defense": attempt.victim_defense,
     }
+    for fact, name in (("public_attributes", "private"), ("public_identities", "identities")):
+        if (told := load_numbers(adversary.layout.public, name)) is not None:
+            facts[fact] = torch.from_numpy(told)
     form = adversary.defense.form
     if adversary.options.publishes and form.is_of_own_rows and not form.takes_images:
         facts["own_module"] = partial(adversary.defend, adversary.fitted_module())
@@ -233,7 +238,7 @@ def _handed_out_knowledge(adversary: Defended, attempt: Attempt, readers: Sequen
     if "pairs" in truth:
         published = sum(reader.rows for reader in readers)
         features, labels = read_rows(readers, published - len(truth["pairs"]), published)
-        facts["pairs"] = Pairs(features, truth["pairs"].float() / 255, labels)
+        facts["pairs"] = Pairs(features, truth["pairs"].float() / 255, labels, truth.get("pair_attributes"))
     return facts
 
 

@@ -5,10 +5,11 @@ import torch
 from torch import Tensor
 
 from collab.attacks.attribute_inference import attributes_of
+from collab.attacks.readers import nearest_hits
 from collab.metrics.membership import auc, tpr_at_fpr
 from collab.metrics.priors import guess_from_others
 from collab.metrics.reidentification import guesses
-from collab.metrics.scores import mean_measure
+from collab.metrics.scores import map_measure, mean_measure
 from collab.participants.scoring import means
 from collab.seeding import Stream
 from collab.training.feeds import ImageSet
@@ -97,3 +98,33 @@ def attribute_measures(answer: Tensor, truth: ImageSet, others: ImageSet, seed: 
             errors = (values[:, column] - true[:, column]).square() / spread[column]
             scores[f"attribute_r2[{name}]{suffix}"] = 1 - errors
     return means(scores, seed)
+
+
+def private_measures(
+    scores: Tensor, truth: Tensor, others: Tensor, groups: Tensor, labels: Tensor, seed: int
+) -> tuple[Measure, ...]:
+    """The share of right answers, and mAP, of scores [rows, names] about `truth` [rows, names], and of a guess.
+
+    A guess is made for a row by the `others` [images, names] that have its label, `labels` [rows] among `groups`
+    [images]: it calls an attribute there where most of these have it, and ranks rows by how many do. Where all labels
+    are alike that is the more frequent answer, and a ranking by nothing. No mAP where no row has an attribute.
+    """
+    guess = guess_from_others(others.double()[:, :, None, None], groups, labels, torch.Generator())["class_mean"]
+    is_true, measures = truth > 0.5, list[Measure]()
+    for suffix, said, least in (("", scores.double(), 0.0), ("_prior_heldout", guess[:, :, 0, 0], 0.5)):
+        right = ((said > least) == is_true).double().mean(1)
+        measures.append(mean_measure(f"attribute_accuracy{suffix}", right, seed))
+        if bool(is_true.any()):
+            measures.append(map_measure(f"attribute_map{suffix}", said.float(), is_true, seed))
+    return tuple(measures)
+
+
+def nearest_measures(embeddings: Tensor, who: Tensor, told: Tensor | None, seed: int) -> tuple[Measure, ...]:
+    """How often the nearest other row is of the same individual, as `nearest_hits` has it, and by chance.
+
+    Nothing where no row has another of its own.
+    """
+    hits, chances = nearest_hits(embeddings, who, told)
+    if not len(hits):
+        return ()
+    return tuple(means({"nearest_same": hits, "nearest_same_chance": chances}, seed))

@@ -136,3 +136,8 @@ def load_own_numbers(participant: Participant, name: str) -> np.ndarray:
     if numbers is None:
         raise EntityError(f"{participant.name!r} knows no {name} of its images. Play its decode stage again.")
     return numbers
+
+
+def own_numbers_at(participant: Participant, name: str, rows: np.ndarray) -> Tensor:
+    """The same for `rows` of the source, in that order, all of them its own."""
+    return torch.from_numpy(load_own_numbers(participant, name)[np.searchsorted(participant.holding.rows, rows)])

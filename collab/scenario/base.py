@@ -166,9 +166,9 @@ class DefenseOptions(Part):
         return False
 
 
-Answers = Literal["images", "matches", "members", "attributes", "classes"]
-"""What an attack answers: rebuilt images; for each row and candidate, or each candidate, a score; mean colors; shares
-of the classes."""
+Answers = Literal["images", "matches", "members", "attributes", "private", "embeddings", "classes"]
+"""What an attack answers: rebuilt images; for each row and candidate, or each candidate, a score; mean colors; a score
+for each private attribute of each row; vectors, near each other for rows of one individual; shares of the classes."""
 
 
 class HandOut(Part):
@@ -179,6 +179,7 @@ class HandOut(Part):
     )
     candidates: int = Field(0, ge=0, description="Images among which those of attacked rows may be.")
     present: float = Field(1.0, ge=0, le=1, description="Share of the attacked rows whose images are among them.")
+    attributes: bool = Field(False, description="Of pairs also the private attributes of the images.")
     is_planted: bool = Field(False, description="Of pairs the images alone: the adversary has to find their rows.")
     allies: tuple[Name, ...] = Field((), description="Who collude: the oracle hands out their modules and images.")
     module: bool = Field(False, description="The fitted module of the victim's defense, as if it had been stolen.")
@@ -222,6 +223,11 @@ class AttackOptions(Part):
     @property
     def of_feature_modules(self) -> bool:
         """Whether it is about a module that changes features: not tried on who publishes images or encodes them."""
+        return False
+
+    @property
+    def links_classes(self) -> bool:
+        """Of an attack that answers embeddings: whether rows of one class are to lie near, not of one individual."""
         return False
 
     @property

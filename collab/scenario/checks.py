@@ -90,6 +90,7 @@ def _check_data(content: Mapping[str, Any]) -> Iterator[Finding]:
     if isinstance(names, list | tuple) and (len(names) < 2 or len({str(name) for name in names}) < len(names)):
         yield ("data", "private_classes"), "name two classes or more, each once, or write `half`"
     yield from _check_inference(content)
+    yield from _check_readings(content)
     yield from _check_units(content)
     if data.get("score_on") == "validation" and not data.get("validation"):
         yield ("data", "score_on"), "there are no validation images; say in `data.validation` how many to set apart"
@@ -136,6 +137,29 @@ def _check_inference(content: Mapping[str, Any]) -> Iterator[Finding]:
                     yield (*at, name), "has no effect with `confuse: identification`: no reconstructor is an opponent"
             if not is_confusing and defense.get("target") == "per_image":
                 yield (*at, "target"), "has no effect without `confuse: identification`"
+
+
+def _check_readings(content: Mapping[str, Any]) -> Iterator[Finding]:
+    """What attacks are to read of rows, against what the images and the rows tell."""
+    data = entry(content, "data", dict) or {}
+    is_ours, is_classes = str(data.get("source")) in SOURCES, data.get("task", "classification") == "classification"
+    is_told = data.get("task") == "attributes" or bool(names_in(data, "private_attributes"))
+    for index, entity in items(content.get("entities")):
+        for place, attack in items((entry(entity, "options", dict) or {}).get("attacks")):
+            at: tuple[str | int, ...] = ("entities", index, "options", "attacks", place, "of")
+            of = attack.get("of")
+            if attack.get("kind") == "attribute_inference" and of == "attributes" and not is_told:
+                yield at, "attributes need `data.private_attributes`, or `task: attributes`"
+            if attack.get("kind") != "identity_inference":
+                continue
+            if of == "classes" and is_classes:
+                yield at, "rows tell their class: it is no secret. Ask for identities, or state another `data.task`"
+            if (
+                of in (None, "identities")
+                and is_ours
+                and data["source"] not in (sources := list_sources_that_tell("identities"))
+            ):
+                yield at, f"needs images whose people are known, of {', '.join(sources)}"
 
 
 def _check_units(content: Mapping[str, Any]) -> Iterator[Finding]:

@@ -152,6 +152,9 @@ class Scenario(Part):
         """Whether anything here needs to know whom an image shows."""
         asked = [defense.asked_privacy for entity in self.entities for defense in entity.defenses]
         asked += [federation.dp for federation in self.federated]
+        attacks = [attack for entity in self.entities for attack in getattr(entity.options, "attacks", ())]
+        if any(each.answers == "embeddings" and not each.links_classes for each in attacks):
+            return True
         return self.inference is not None or self.embeds or any(dp and dp.unit == "identity" for dp in asked)
 
     @property

@@ -34,7 +34,7 @@ JUDGED: Mapping[str, tuple[str, str | None]] = {
 
 def check_controls(played: Played, label: str, answers: Answers) -> Iterator[Check]:
     """The controls of the attack called `label`, which a run has tried on `plain` features and on `noise`."""
-    if answers == "classes":  # rows have labels beside them: there is nothing to tell
+    if answers not in ("images", *JUDGED):  # rows have labels beside them, and the images of the kit show nobody
         return
     if answers != "images":
         yield from _check_answers(played, label, *JUDGED[answers])

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -163,6 +164,7 @@ def breaks(attack: Attack, defense: str) -> bool:
     return float(gain.mean()) > 2 * float(gain.std()) / math.sqrt(ROWS)
 
 
+CLOSED = AttributeInference(None, None, 4, 100, None, Recipe(1, 16, "adamw", 1e-3), 0, 100)
 PAIRS = LeakedPairs(80, (1, 3), 0)
 ALIGNED = AdversarialAlignment(2, 300, 1.0)
 BY_CLASS = DistributionMatching("zca", 300, per_class=True)
@@ -294,7 +296,7 @@ def test_members_have_higher_scores_where_rows_are_plain_and_not_where_they_are_
     assert noise.value < 0.65
 
 
-@pytest.mark.parametrize("attack", [*(Matching((view,), 0) for view in VIEWS), AttributeInference(0, 100)])
+@pytest.mark.parametrize("attack", [*(Matching((view,), 0) for view in VIEWS), CLOSED])
 def test_a_decider_without_blocks_is_looked_through_all_the_same(attack: Attack) -> None:
     torch.manual_seed(0)  # else the head depends on which tests ran before, and a rare one reads too few rows
     head = freeze(nn.Sequential(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(CHANNELS, 4))))
@@ -388,7 +390,7 @@ def test_loss_is_that_of_the_released_decider_and_asks_for_no_row() -> None:
 
 @pytest.mark.parametrize("pairs", [0, 80])
 def test_attributes_are_read_from_plain_rows_and_not_from_noise(pairs: int) -> None:
-    attack, truth = AttributeInference(pairs, 300), attributes_of(IMAGES[:ROWS])
+    attack, truth = replace(CLOSED, pairs=pairs, images=300), attributes_of(IMAGES[:ROWS])
 
     def error(defense: str) -> float:
         return float((answer(attack, defense) - truth).square().mean() / (truth - truth.mean(0)).square().mean())

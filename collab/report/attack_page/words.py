@@ -104,7 +104,7 @@ def choose_word(
         sure = "nothing was scored" if alarms is None else f"{100 * alarms.value:.0f} % of the rows called sure"
         return NOTHING, sure if alarms is None else f"{sure}, and no candidate is theirs"
     if level == 0 and control is not None and not control.is_above(0):
-        return CONTROL_FAILED, f"on a module of its own that it has not seen it gains {control} SSIM over a guess"
+        return CONTROL_FAILED, f"on a module of its own that it has not seen it gains {control} over a guess"
     return WORDS[level], how
 
 
@@ -162,6 +162,14 @@ def _by_shares(victims: Sequence[Scored]) -> list[Look]:
 
 def _by_attributes(victims: Sequence[Scored]) -> list[Look]:
     looks = []
+    for metric, floor, what in (
+        ("attribute_map", "attribute_map_prior_heldout", "private attributes read with mAP"),
+        ("nearest_same", "nearest_same_chance", "nearest rows of one individual:"),
+    ):
+        score, guess = pool_these(victims, metric), pool_these(victims, floor)
+        if score is not None and guess is not None:
+            how = f"{what} {100 * score.value:.0f} % (guess: {100 * guess.value:.0f} %)"
+            looks.append(Look((score - guess).chance_above(0.0), False, how))
     for metric, name in _names(victims):
         if name.quantity == "attribute_r2" and name.is_plain:
             score, guess = pool_these(victims, metric), pool_these(victims, f"{metric}_prior_class_mean")

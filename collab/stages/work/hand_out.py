@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from collab.participants.attacking import ALLIES, STOLEN, divide_rows, guess_name
+from collab.participants.inference import own_numbers_at
 from collab.participants.oracle import Oracle
 from collab.stages.base import Job, Playing
 from collab.stages.trials import Trial
@@ -26,6 +27,8 @@ def play(oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> R
         truth["planted" if options.is_planted else "pairs"] = torch.from_numpy(
             oracle.images_at(rows[len(rows) - pairs :]).images
         )
+        if options.attributes:  # whoever has an image sees what it has
+            truth["pair_attributes"] = own_numbers_at(oracle, "private", rows[len(rows) - pairs :])
     if options.candidates:
         candidates = oracle.images_at(candidates_of(oracle, trial)[0])
         truth["candidates"] = torch.from_numpy(candidates.images)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from collab.attacks.leaked_pairs import Repaired
+from collab.errors import EntityError
 from collab.metric import MetricName
 from collab.metrics.audit import LEAST_SCORES, epsilon_lower_bound
 from collab.metrics.leakage import HIGHER_DISCLOSES
@@ -19,7 +20,16 @@ from collab.models.freeze import freeze
 from collab.participants import disclosure
 from collab.participants.attacking import guess_name
 from collab.participants.disclosure import by_row, compare, to_uint8
-from collab.participants.guessing import attribute_measures, distribution_measures, match_measures, membership_measures
+from collab.participants.guessing import (
+    attribute_measures,
+    distribution_measures,
+    match_measures,
+    membership_measures,
+    nearest_measures,
+    private_measures,
+)
+from collab.participants.inference import own_numbers_at
+from collab.participants.layout import load_numbers
 from collab.participants.oracle import Beside, Oracle
 from collab.participants.scoring import PICTURES, likeness, means, priors, worst_and_median
 from collab.results.metric import of_images
@@ -54,6 +64,16 @@ def play(oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> R
             truth = oracle.images_at(oracle.published_rows(trial.victim)[: len(answer)])
             others = oracle.heldout.at(slice(MOST_OTHERS))
             return Report(attribute_measures(answer, truth, others, oracle.scenario.seed))
+        case "private":
+            rows = oracle.published_rows(trial.victim)[: len(answer)]
+            return Report(_judge_private(oracle, answer, rows))
+        case "embeddings":
+            rows = oracle.published_rows(trial.victim)[: len(answer)]
+            truth, is_told = oracle.images_at(rows), oracle.task.kind == "classification"
+            by = trial.attack.links_classes
+            who = torch.from_numpy(np.array(truth.classes)) if by else own_numbers_at(oracle, "identities", rows)
+            told = torch.from_numpy(np.array(truth.labels)) if is_told else None
+            return Report(nearest_measures(answer, who, told, oracle.scenario.seed))
         case "matches":
             places = places_of(oracle, trial)
             there = np.flatnonzero(places >= 0)
@@ -146,6 +166,19 @@ def _judge_images(oracle: Oracle, trial: Trial, rebuilt: Tensor) -> Report:
         ranks = disclosure.Gallery(gallery, oracle.eye.recognizer).ranks(rebuilt[: len(places)], places)
         measures += [*disclosure.rank_measures(ranks, seed), Measure("gallery", len(gallery))]
     return Report(tuple(measures))
+
+
+def _judge_private(oracle: Oracle, answer: Tensor, rows: np.ndarray) -> tuple[Measure, ...]:
+    """Of the private attributes of `rows`, beside what held-out images tell: those of the class, where rows say it."""
+    truth, others = own_numbers_at(oracle, "private", rows), load_numbers(oracle.layout.heldout, "private")
+    if others is None:
+        raise EntityError(
+            "nothing is known of the private attributes of held-out images. Play their decode stage again."
+        )
+    heldout, images = oracle.heldout, oracle.images_at(rows)
+    is_told = oracle.task.kind == "classification"
+    labels, groups = (torch.from_numpy(np.array(part.classes)) * is_told for part in (images, heldout))
+    return private_measures(answer, truth, torch.from_numpy(others), groups, labels, oracle.scenario.seed)
 
 
 def _compare_beside(oracle: Oracle, victim: str, images: Tensor, labels: Tensor) -> Beside:
