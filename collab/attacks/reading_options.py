@@ -116,7 +116,7 @@ class IdentityInference(Reading):
         description="Rows of one individual, or of one class; the latter is a question only where rows do not tell "
         "their class, so with another task than `classification`.",
     )
-    through: Through = Field("decider", description=ABOUT_THROUGH)  # type: ignore[assignment]
+    through: Through = Field("decider", description=ABOUT_THROUGH)
 
     @property
     @override

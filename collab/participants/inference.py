@@ -138,6 +138,6 @@ def load_own_numbers(participant: Participant, name: str) -> np.ndarray:
     return numbers
 
 
-def own_numbers_at(participant: Participant, name: str, rows: np.ndarray) -> Tensor:
-    """The same for `rows` of the source, in that order, all of them its own."""
-    return torch.from_numpy(load_own_numbers(participant, name)[np.searchsorted(participant.holding.rows, rows)])
+def own_numbers_at(participant: Participant, name: str, own: np.ndarray, rows: np.ndarray) -> Tensor:
+    """The same for `rows` of the source, in that order; its `own` are sorted, and those are among them."""
+    return torch.from_numpy(load_own_numbers(participant, name)[np.searchsorted(own, rows)])

@@ -28,7 +28,7 @@ def play(oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> R
             oracle.images_at(rows[len(rows) - pairs :]).images
         )
         if options.attributes:  # whoever has an image sees what it has
-            truth["pair_attributes"] = own_numbers_at(oracle, "private", rows[len(rows) - pairs :])
+            truth["pair_attributes"] = own_numbers_at(oracle, "private", oracle.holding.rows, rows[len(rows) - pairs :])
     if options.candidates:
         candidates = oracle.images_at(candidates_of(oracle, trial)[0])
         truth["candidates"] = torch.from_numpy(candidates.images)

@@ -71,9 +71,13 @@ def play(oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> R
             rows = oracle.published_rows(trial.victim)[: len(answer)]
             truth, is_told = oracle.images_at(rows), oracle.task.kind == "classification"
             by = trial.attack.links_classes
-            who = torch.from_numpy(np.array(truth.classes)) if by else own_numbers_at(oracle, "identities", rows)
-            told = torch.from_numpy(np.array(truth.labels)) if is_told else None
-            return Report(nearest_measures(answer, who, told, oracle.scenario.seed))
+            who = (
+                torch.from_numpy(np.array(truth.classes))
+                if by
+                else own_numbers_at(oracle, "identities", oracle.holding.rows, rows)
+            )
+            beside = torch.from_numpy(np.array(truth.labels)) if is_told else None
+            return Report(nearest_measures(answer, who, beside, oracle.scenario.seed))
         case "matches":
             places = places_of(oracle, trial)
             there = np.flatnonzero(places >= 0)
@@ -170,7 +174,10 @@ def _judge_images(oracle: Oracle, trial: Trial, rebuilt: Tensor) -> Report:
 
 def _judge_private(oracle: Oracle, answer: Tensor, rows: np.ndarray) -> tuple[Measure, ...]:
     """Of the private attributes of `rows`, beside what held-out images tell: those of the class, where rows say it."""
-    truth, others = own_numbers_at(oracle, "private", rows), load_numbers(oracle.layout.heldout, "private")
+    truth, others = (
+        own_numbers_at(oracle, "private", oracle.holding.rows, rows),
+        load_numbers(oracle.layout.heldout, "private"),
+    )
     if others is None:
         raise EntityError(
             "nothing is known of the private attributes of held-out images. Play their decode stage again."
