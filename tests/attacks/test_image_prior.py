@@ -218,7 +218,7 @@ def test_a_class_that_no_public_image_is_taken_for_has_no_condition() -> None:
     [
         ("matching", "must be one of adversarial_alignment"),
         ({"kind": "image_prior"}, "must be one of"),
-        ({"kind": "own_module", "allies": ["a2"]}, "must have no allies"),
+        ({"kind": "own_module", "allies": ("a2",)}, "must have no allies"),
     ],
 )
 def test_what_no_prior_can_be_put_to_is_refused(of: object, mistake: str) -> None:
