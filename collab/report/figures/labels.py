@@ -130,4 +130,5 @@ def _write_counts(panel: Any, counts: Sequence[Sequence[int]], shares: Sequence[
     for line, row in enumerate(counts):
         for at, count in enumerate(row):
             ink = "#ffffff" if shares[line][at] > 0.6 * darkest else "#1c2430"
-            panel.text(at + 0.5, line + 0.5, str(count), ha="center", va="center", fontsize=7, color=ink)
+            text = panel.text(at + 0.5, line + 0.5, str(count), ha="center", va="center", fontsize=7, color=ink)
+            text.set_in_layout(False)  # it stands in its cell; to ask hundreds of texts for their size takes long
