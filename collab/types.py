@@ -5,7 +5,7 @@ Axis names used in annotations everywhere: batch channel height width classes.
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from collab.errors import BoundaryError
@@ -71,7 +71,7 @@ class Report:
 
     def content(self) -> bytes:
         """The part of the report that crosses besides its crossings, as JSON that is the same for equal reports."""
-        return json.dumps([[asdict(each) for each in self.measures], self.facts], sort_keys=True).encode()
+        return json.dumps([[vars(each) for each in self.measures], self.facts], sort_keys=True).encode()
 
 
 def check_report(report: object, entity: str) -> Report:

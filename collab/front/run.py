@@ -101,7 +101,7 @@ class Run:
     @cached_property
     def figures(self) -> Results:
         """The same rows, to be asked for one by one: `figures.find(row, entity, metric)`."""
-        return Results(self._opened.rows)
+        return self._opened.results
 
     @property
     def results(self) -> Any:

@@ -5,6 +5,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -12,14 +13,18 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 def fill_in(template: str, **parts: Any) -> str:
     """A template of `collab/report/templates` with its parts; all text is escaped, a part that is missing an error."""
-    environment = Environment(
+    return _open_templates().get_template(template).render(**parts)
+
+
+@cache  # what several pages share is compiled once
+def _open_templates() -> Environment:
+    return Environment(
         loader=PackageLoader("collab.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template).render(**parts)
 
 
 @contextmanager

@@ -238,7 +238,8 @@ def columns_in(place: Place, metrics: Iterable[str]) -> dict[str, str]:
 
     They stand in the order of the catalog.
     """
-    entries = {metric: entry for metric in metrics if place in ((entry := entry_of(metric)).place, entry.also)}
+    different = dict.fromkeys(metrics)  # few, of thousands of results: to find the entry of one takes long
+    entries = {metric: entry for metric in different if place in ((entry := entry_of(metric)).place, entry.also)}
     order = [*CATALOG, *_OF_PLUGINS]
     heads = {}
     for metric in sorted(entries, key=lambda metric: order.index(entries[metric].quantity)):

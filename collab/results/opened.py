@@ -3,11 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from collab.errors import StoreError
 from collab.results.catalog import Entry, add_entries
+from collab.results.results import Results
 from collab.results.table import Result, drop_verdicts, read_results
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
@@ -44,6 +46,11 @@ class Opened:
     ) -> "Opened":
         """The results and the record alone, of a run that is still being written."""
         return cls(folder, scenario, "", drop_verdicts(rows), (), record, {}, {}, {}, {})
+
+    @cached_property
+    def results(self) -> Results:
+        """Its rows, to be asked for; found by their keys once, for all that is drawn of them."""
+        return Results(self.rows)
 
     @property
     def name(self) -> str:

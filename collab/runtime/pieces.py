@@ -41,7 +41,8 @@ def cut_private_pieces(run: Path, scenario: Scenario) -> Canaries:
         for name, pieces in secrets.of(entity):
             found.add(name, pieces)
     in_open = (found.find_in(form, len(found)) for images in secrets.open_images() for form in _forms_of(images))
-    return found.without(set[bytes]().union(*in_open))
+    shown = set[bytes]().union(*in_open)
+    return found.without(shown) if shown else found  # which has its index already
 
 
 class _Secrets:

@@ -1,7 +1,6 @@
 """Outcomes of jobs as rows of results.parquet, and what follows from them: gains and verdicts."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 
 import numpy as np
 
@@ -37,7 +36,7 @@ def tabulate(
                 answers = None if measure.answers is None else answers_of(job.participant, measure.answers)
                 rows.append(
                     Result(
-                        **asdict(measure) | {"answers": answers},
+                        **vars(measure) | {"answers": answers},
                         scenario=scenario.name,
                         row=row,
                         entity=entity or None,

@@ -121,6 +121,8 @@ class _Index(NamedTuple):
         """The canaries that lie in `chunk` where one of its aligned words is one of their own."""
         words = chunk[: len(chunk) // ANCHOR * ANCHOR].view("<u8")
         at = np.flatnonzero(self.table[_slot(words)])
+        if not len(at):  # nearly always: thousands of small files are looked through
+            return
         first, last = (np.searchsorted(self.anchors, words[at], side) for side in ("left", "right"))
         is_anchor = last > first
         for word, low, high in zip(*(part[is_anchor].tolist() for part in (at, first, last)), strict=True):
@@ -157,10 +159,11 @@ def numbers(rows: np.ndarray, kinds: Sequence[str], allowed: np.ndarray | None =
     Kinds: `as it is`, `float32`, `float64`, `float16`, `bfloat16`. Rows without a telling piece give none; `allowed`
     [n, starts] says which candidate windows may be one, all unless given.
     """
-    last = rows.shape[1] - WINDOW
+    if rows.shape[1] < WINDOW:
+        return
     best = choose_starts(rows, list_starts(rows.shape[1]), allowed)
     for number, start in enumerate(best.tolist()):
-        if start >= 0 and last >= 0:
+        if start >= 0:
             piece = rows[number, start : start + WINDOW]
             for kind in kinds:
                 yield number, _render(piece, kind)[:WINDOW]

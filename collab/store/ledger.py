@@ -1,7 +1,6 @@
 """The ledger: every object that crossed an entity's boundary, as one Parquet table."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,7 +24,7 @@ _SCHEMA = pa.schema(
 
 def write_ledger(path: Path, crossings: Sequence[Crossing]) -> None:
     """Replaces the ledger at `path` by `crossings`, in their order."""
-    rows = [asdict(crossing) | {"time": _moment(crossing.time)} for crossing in crossings]
+    rows = [vars(crossing) | {"time": _moment(crossing.time)} for crossing in crossings]
     write_table(path, _SCHEMA, rows, what="the ledger")
 
 

@@ -1,13 +1,15 @@
 """Pictures to look at: held-out images and what a reconstructor makes of them, files of each entity. Torch-free."""
 
 import hashlib
+import io
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, TypeVar
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
+from numpy.lib.format import read_array
 
 from collab.errors import StoreError
 from collab.store.files import Placed, open_regular, place_file
@@ -110,8 +112,11 @@ def read_pictures(folder: Path, kind: type[Kind], name: str = "") -> Kind | None
     """What `write_pictures` left in `folder`; None if there is nothing, StoreError if it is something else."""
     path = folder / (name or kind.file)
     try:
-        with open_regular(path) as file, np.load(file, allow_pickle=False) as arrays:
-            parts: dict[str, Any] = {part: arrays[part] for part in arrays.files}
+        with open_regular(path) as file, ZipFile(file) as packed:  # numpy opens each array twice, of each entity
+            parts: dict[str, Any] = {
+                name.removesuffix(".npy"): read_array(io.BytesIO(packed.read(name)), allow_pickle=False)
+                for name in packed.namelist()
+            }
         return kind(**_check(parts, {part.name: str(part.type) for part in fields(kind)}))
     except FileNotFoundError:
         return None

@@ -4,7 +4,7 @@ Torch is imported where a shard is written or read; manifests go without.
 """
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -126,9 +126,12 @@ class Store:
         one record. Raises ShardCorrupt for a manifest that is none and for two that contradict each other; those of
         other entities than the asked one are not looked at.
         """
+        return self._read_records(self._manifests_of(entity), stage)
+
+    def _read_records(self, manifests: Iterable[tuple[int, Path]], stage: str | None) -> tuple[Record, ...]:
         published: dict[tuple[str, str, str], Record] = {}
         ordered = []
-        for number, path in self._manifests_of(entity):
+        for number, path in manifests:
             record = read_manifest(path, self._trust)
             ordered.append((record.entity, number, record.sha256, path.name, record))
         first: dict[str, tuple[str, Record]] = {}
@@ -147,11 +150,13 @@ class Store:
 
     def records_or_less(self) -> tuple[Record, ...]:
         """What `records` answers of all stages, without the entities whose manifests are refused."""
-        records: list[Record] = []
-        named = (parse_manifest_name(path.name) for _, path in self._manifests_of(None))
-        for entity in sorted({each[0] for each in named if each}):
+        records, manifests = list[Record](), dict[str, list[tuple[int, Path]]]()
+        for number, path in self._manifests_of(None):  # listed once, not once more for each entity
+            if named := parse_manifest_name(path.name):
+                manifests.setdefault(named[0], []).append((number, path))
+        for _, of_entity in sorted(manifests.items()):
             with suppress(ShardCorrupt):
-                records += self.records(entity, stage=None)
+                records += self._read_records(of_entity, stage=None)
         return tuple(records)
 
     def open(self, record: Record, spec: "ShardSpec") -> "ShardReader":

@@ -43,7 +43,7 @@ def open_table(path: Path, schema: pa.Schema | None = None, *, what: str) -> pa.
     """A table that has exactly `schema`, where one is given; StoreError if there is none or another."""
     try:
         with open_regular(path) as file:
-            table = read_parquet(file)
+            table = read_parquet(pa.BufferReader(file.read()))  # Arrow asks an object of Python's for each piece
     except FileNotFoundError as error:
         raise StoreError(f"{what}: there is no file {path}.") from error
     except (pa.ArrowException, OSError) as error:

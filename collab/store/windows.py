@@ -29,11 +29,11 @@ def sign_windows(rows: np.ndarray) -> np.ndarray:
     draws = np.random.default_rng(0)
     factors = draws.integers(0, 1 << 63, WINDOW * rows.itemsize, dtype=np.uint64) * 2 + 1
     starts, head = list_starts(rows.shape[1]), HEAD * rows.itemsize
-    signs = np.zeros((len(rows), len(starts) + 1), np.uint64)
-    for place, start in enumerate(starts.tolist()):
-        weighed = np.ascontiguousarray(rows[:, start : start + WINDOW]).view(np.uint8) * factors
-        signs[:, place] = weighed[:, :head].sum(axis=1)
-        signs[:, -1] = signs[:, -1] * factors[0] + weighed.sum(axis=1)
+    content = np.take(rows, starts[:, None] + np.arange(WINDOW), axis=1).view(np.uint8)  # [n, starts, bytes]
+    of_heads = np.einsum("nsb,b->ns", content[:, :, :head], factors[:head])
+    powers = np.multiply.accumulate(np.full(len(starts), factors[0]))[::-1]
+    of_row = np.einsum("nsb,b->ns", content, factors) @ powers
+    signs = np.column_stack([of_heads, of_row])
     return signs + draws.integers(0, 1 << 63, signs.shape[1], dtype=np.uint64)
 
 
@@ -65,14 +65,12 @@ def choose_starts(rows: np.ndarray, starts: np.ndarray, allowed: np.ndarray | No
     Numbers that only rise, or only fall, are plain: so do smooth backgrounds, and so do the counters of file formats.
     `allowed` [n, starts] says which may be chosen, all unless given.
     """
-    best, score = np.full(len(rows), -1), np.full(len(rows), TELLING - 1)
-    for place, start in enumerate(starts.tolist()):
-        piece = np.sort(rows[:, start : start + SPAN], axis=1)
-        differing = 1 + (np.diff(piece, axis=1) != 0).sum(axis=1)
-        before, after = rows[:, start : start + SPAN - 1], rows[:, start + 1 : start + SPAN]
-        is_wavy = (after > before).any(axis=1) & (after < before).any(axis=1)
-        is_led = (rows[:, start] != 0) & (rows[:, start + 1] != 0) & (rows[:, start] != rows[:, start + 1])
-        is_better = is_wavy & is_led & (differing > score)
-        is_better &= True if allowed is None else allowed[:, place]
-        best[is_better], score[is_better] = start, differing[is_better]
-    return best
+    pieces = np.take(rows, starts[:, None] + np.arange(SPAN), axis=1)  # [n, starts, 8]; at once: n may be small
+    differing = 1 + (np.diff(np.sort(pieces), axis=2) != 0).sum(axis=2)
+    before, after = pieces[:, :, :-1], pieces[:, :, 1:]
+    is_wavy = (after > before).any(axis=2) & (after < before).any(axis=2)
+    first, second = pieces[:, :, 0], pieces[:, :, 1]
+    may_be = is_wavy & (first != 0) & (second != 0) & (first != second)
+    score = np.where(may_be if allowed is None else may_be & allowed, differing, 0)
+    best = score.argmax(axis=1)  # the first of equal ones
+    return np.where(score.max(axis=1) >= TELLING, starts[best], -1)

@@ -1,10 +1,12 @@
 """Which windows of a row are a sign of it: not what others have too, unless they have all of the row."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from collab.store.canaries import Canaries, numbers
-from collab.store.windows import WINDOW, find_own_windows, list_starts, sign_windows
+from collab.store.windows import SPAN, TELLING, WINDOW, choose_starts, find_own_windows, list_starts, sign_windows
 from tests.store.counting import count_in
 
 RNG = np.random.default_rng(0)
@@ -68,3 +70,24 @@ def test_what_two_images_have_is_no_sign_of_one_but_what_one_image_has_twice_is(
     made = looked_for(partly, none)
     assert not count_in(made, partly[:, : 200 + WINDOW // 2].tobytes()[: 2 * 200])
     assert {sign.row for sign in made.names.values()} == set(range(6))
+
+
+def test_the_first_of_the_most_telling_windows_is_chosen_as_if_looked_at_one_after_the_other() -> None:
+    draws = np.random.default_rng(3)
+    rows = draws.integers(0, 7, (40, 90)).astype(np.float16)
+    rows[:8] = np.arange(90)  # only rises
+    rows[8:12] = draws.standard_normal((4, 90))
+    starts, allowed = list_starts(90), draws.random((40, len(list_starts(90)))) < 0.5
+    expected = []
+    for row, may_be in zip(rows.tolist(), allowed.tolist(), strict=True):
+        best, most = -1, TELLING - 1
+        for start, is_allowed in zip(starts.tolist(), may_be, strict=True):
+            piece = row[start : start + SPAN]
+            steps = [after - before for before, after in pairwise(piece)]
+            is_led = piece[0] != 0 and piece[1] != 0 and piece[0] != piece[1]
+            if is_allowed and is_led and min(steps) < 0 < max(steps) and len(set(piece)) > most:
+                best, most = start, len(set(piece))
+        expected.append(best)
+    assert choose_starts(rows, starts, allowed).tolist() == expected
+    assert expected[:8] == [-1] * 8
+    assert len(set(expected)) > 5

@@ -18,7 +18,6 @@ from collab.report.figures.sheets import ContactSheet, Line, fit_lines
 from collab.results.exposed import SHARES, Exposed, expose, find_exposed, measure_rest
 from collab.results.figure import Figure
 from collab.results.opened import Opened
-from collab.results.results import Results
 from collab.results.words import join_names, measure_gain
 from collab.scenario.model import EntityPart
 from collab.scenario.rows import list_rests
@@ -144,7 +143,7 @@ def _left_out(exposed: Exposed) -> Iterator[np.ndarray]:
 
 def _list_losses(run: Opened, name: str) -> Iterator[tuple[float, str, str, Figure]]:
     """The share that is left out, the row, whose it is, and how much better that one does; below 0 it loses."""
-    results, main = Results(run.rows), run.scenario.data.main_metric
+    results, main = run.results, run.scenario.data.main_metric
     for rest in list_rests(run.scenario):
         peer = str(rest.row.entity)
         without, all_rows = (results.find(row, peer, main.name) for row in (rest.name, str(rest.row.name)))

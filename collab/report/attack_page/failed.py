@@ -15,7 +15,7 @@ from collab.report.figures.sheets import ContactSheet, Line
 from collab.results.figure import reject_in_family
 from collab.results.opened import Opened
 from collab.results.paired import subtract
-from collab.results.results import Results, name_adversary
+from collab.results.results import name_adversary
 from collab.results.table import Result
 from collab.results.trust import Tried
 from collab.results.words import join_names
@@ -77,7 +77,7 @@ def find_failures(run: Opened, cells: Sequence[Cell] | None = None) -> tuple[Fai
     their class. Neither may be chance: the audit corrects for all its looks at
     a defense, and here R is corrected for the number of entities (Holm).
     """
-    results, protected = Results(run.rows), [each for each in run.scenario.entities if each.protection != "none"]
+    results, protected = run.results, [each for each in run.scenario.entities if each.protection != "none"]
     shown = {each.name: find_disclosure(results, each.name, run.pictures) for each in protected}
     visible = _find_visible([each for each in shown.values() if each is not None])
     names = name_defenses(run.scenario)
@@ -126,9 +126,9 @@ def tell_failures_of_cells(count: int, found: Sequence[tuple[str, Failure]]) -> 
 
 def _find_poor_reconstructor(run: Opened) -> Iterator[Failure]:
     """The released R, where those that were to train against it found that it is no opponent (ATTACKS 3.4)."""
-    scenario, results, found = run.scenario, Results(run.rows), dict[str, list[str]]()
+    scenario, results, found = run.scenario, run.results, dict[str, list[str]]()
     for entity in scenario.entities:
-        tried = Tried.of(row for row in results.of(stage_rows.TRIED) if row.entity == entity.name)
+        tried = Tried.of(results.of(stage_rows.TRIED, entity.name))
         faults = list(tried.list_faults(scenario.reconstructor.least_ssim)) if tried else []
         if faults:
             found[entity.name] = faults

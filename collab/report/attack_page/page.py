@@ -18,7 +18,6 @@ from collab.report.drawing import fill_in, inline_svg, same_for_everybody
 from collab.report.figures.curves import draw_panels
 from collab.report.figures.sheets import ContactSheet
 from collab.results.opened import Opened, open_run
-from collab.results.results import Results
 from collab.results.words import FOR_CHOOSING, measure_gain
 
 
@@ -68,7 +67,7 @@ def draw_frontier(run: Opened, cells: Sequence[Cell]) -> str:
 
 def _costs(run: Opened) -> dict[str, list[float]]:
     """By defense what the main metric of C loses on what each of its entities publishes."""
-    names, main, results = name_defenses(run.scenario), run.scenario.data.main_metric, Results(run.rows)
+    names, main, results = name_defenses(run.scenario), run.scenario.data.main_metric, run.results
     costs: dict[str, list[float]] = {}
     for entity, defense in names.items():
         plain, poisoned = (results.find("tables_1_2", entity, f"{main.name}_{of}") for of in ("original", "poisoned"))
@@ -79,7 +78,7 @@ def _costs(run: Opened) -> dict[str, list[float]]:
 
 def _gains(run: Opened) -> dict[str, list[float]]:
     """By defense what the rows gain whose pool is one entity with it, over own features alone (or the control)."""
-    names, main, results = name_defenses(run.scenario), run.scenario.data.main_metric, Results(run.rows)
+    names, main, results = name_defenses(run.scenario), run.scenario.data.main_metric, run.results
     features = [row for row in run.scenario.refinements if row.is_refining and not row.unpoisoned]
     alone = {name: results.find(f"c_own_{name}", name, main.name) for name in names}
     alone |= {str(row.entity): results.find(str(row.name), row.entity, main.name) for row in features if not row.pool}

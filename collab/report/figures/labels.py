@@ -14,6 +14,8 @@ Labels = Mapping[str, Sequence[int]]
 
 MOST_COUNTS = 16
 """Classes up to which each cell tells its count: beyond, figures of four digits touch."""
+MOST_COUNTED = 100
+"""Entities up to which each cell tells its count: beyond, rows are lower than the figures, which hide one another."""
 MOST_NAMES = 60
 """Classes and entities up to which each has its name beside the map, and its counts in the table."""
 LETTERS = 24
@@ -100,7 +102,7 @@ def draw_label_map(labels: Labels, classes: Sequence[str]) -> str:
     panel.set_title("images by entity (its total) and class", fontsize=9, loc="left")
     if len(classes) > MOST_NAMES or len(labels) > MOST_NAMES:
         panel.set_xlabel(f"{len(classes)} classes, {len(labels)} entities from top to bottom", fontsize=8)
-    if len(classes) <= MOST_COUNTS and not is_large:
+    if len(classes) <= MOST_COUNTS and len(labels) <= MOST_COUNTED and not is_large:
         _write_counts(panel, list(labels.values()), shares)
     bar = figure.colorbar(cells, ax=panel, pad=0.01, aspect=map_height / 0.15)
     bar.ax.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
@@ -130,4 +132,5 @@ def _write_counts(panel: Any, counts: Sequence[Sequence[int]], shares: Sequence[
     for line, row in enumerate(counts):
         for at, count in enumerate(row):
             ink = "#ffffff" if shares[line][at] > 0.6 * darkest else "#1c2430"
-            panel.text(at + 0.5, line + 0.5, str(count), ha="center", va="center", fontsize=7, color=ink)
+            text = panel.text(at + 0.5, line + 0.5, str(count), ha="center", va="center", fontsize=7, color=ink)
+            text.set_in_layout(False)  # it stands in its cell; to ask hundreds of texts for their size takes long

@@ -10,7 +10,7 @@ from collab.results.catalog import entry_of, is_points
 from collab.results.gains import name_reference
 from collab.results.opened import Opened
 from collab.results.paired import subtract
-from collab.results.results import Key, Results
+from collab.results.results import Key
 from collab.results.table import Result
 from collab.results.words import format_signed, format_size, join_names, measure_gain, state_basis
 from collab.scenario.rows import list_played_rows
@@ -79,7 +79,7 @@ def _flat(value: Any, path: str = "") -> dict[str, str]:
 
 def compare_results(runs: Sequence[Opened]) -> tuple[Table, ...]:
     """Gains, then every number of any run: main metrics in the order of Table 5, Tables 1 and 2, attacks, the rest."""
-    of_runs = [Results(run.rows).by_key for run in runs]
+    of_runs = [run.results.by_key for run in runs]
     stated = dict.fromkeys(str(row.name) for run in runs for row in run.scenario.refinements)
     played = dict.fromkeys(
         [*stated, "c_public", *(str(row.name) for run in runs for row in list_played_rows(run.scenario))]
@@ -170,9 +170,9 @@ def describe_differences(runs: Sequence[Opened], differing: Table) -> tuple[str,
         sentences.append(f"The scenarios differ in {join_names([line[0] for line in differing.lines])}.")
     else:
         sentences.append(f"The scenarios differ in {len(differing.lines)} keys.")
-    first = Results(runs[0].rows).by_key
+    first = runs[0].results.by_key
     for letter, run in zip(name_runs(len(runs))[1:], runs[1:], strict=True):
-        other = Results(run.rows).by_key
+        other = run.results.by_key
         main = run.scenario.data.main_metric
         shared = [key for key in other if key in first and key[2:] == (main.name, "")]
         ways = [

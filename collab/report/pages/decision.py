@@ -4,7 +4,7 @@ Everything in it follows from the files of a run. The same content is a page to 
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from collab.report.attack_page.cells import Cell, judge_attacks, name_defenses
@@ -28,7 +28,6 @@ from collab.report.pages.decision_parts import (
 from collab.report.pages.summary import Gain, Summary
 from collab.results.figure import Figure
 from collab.results.opened import Opened, open_run
-from collab.results.results import Results
 from collab.results.words import join_names, measure_gain
 from collab.scenario.attack_suite import SUITES
 from collab.scenario.base import DefenseOptions
@@ -60,14 +59,16 @@ NEVER_TRIED = (
 def decide(run: Opened) -> Decision:
     """The report of a run, from its files."""
     cells = judge_attacks(run)
-    summary, failures = answer_run(run, cells), find_failures(run, cells)
+    summary, failures, defenses = answer_run(run, cells), find_failures(run, cells), name_defenses(run.scenario)
     return Decision(
         VERSION,
         _describe_question(run),
         tell_failures(failures),
         tuple(Answer(*part) for part in summary.parts),
         tuple(
-            _rule(run, entity, cells, failures, summary) for entity in run.scenario.entities if not entity.is_onlooker
+            _rule(entity, defenses, cells, failures, summary)
+            for entity in run.scenario.entities
+            if not entity.is_onlooker
         ),
         tuple(_describe_adversaries(cells)),
         tuple(_describe_means(run)),
@@ -102,17 +103,23 @@ def _describe_question(run: Opened) -> Asked:
 
 
 def _rule(
-    run: Opened, entity: EntityPart, cells: Sequence[Cell], failures: Sequence[Failure], summary: Summary
+    entity: EntityPart,
+    defenses: Mapping[str, str],
+    cells: Sequence[Cell],
+    failures: Sequence[Failure],
+    summary: Summary,
 ) -> Ruling:
-    """The verdict on a party: whether it discloses comes first, whether it brings anybody anything second."""
+    """The verdict on a party: whether it discloses comes first, whether it brings anybody anything second.
+
+    `defenses` is what that of each party is called.
+    """
     gains = [gain for gain in summary.gains if entity.name in gain.pool]
     brought = tuple(_as_change(gain) for gain in gains)
     if not entity.options.publishes:
         return Ruling(entity.name, entity.protection, SILENT, "It sends nothing, so it discloses nothing.", ())
     own = (each for each in failures if each.entity == entity.name and not each.is_of_release)
     failure = next(own, None)
-    defense = name_defenses(run.scenario)[entity.name]
-    worst = find_worst(cell for cell in cells if cell.defense == defense and entity.name in cell.victims)
+    worst = find_worst(cell for cell in cells if cell.defense == defenses[entity.name] and entity.name in cell.victims)
     helped = [gain for gain in gains if gain.change.direction > 0]
     if failure is not None:
         verdict, why = REFUSED, " ".join(failure.happened)
@@ -164,7 +171,7 @@ def _describe_adversaries(cells: Sequence[Cell]) -> Iterator[Adversary]:
 
 def _describe_means(run: Opened) -> Iterator[Means]:
     """Each defense once; a chain is described by its parts."""
-    results, main = Results(run.rows), run.scenario.data.main_metric
+    results, main = run.results, run.scenario.data.main_metric
     owners: dict[str, list[EntityPart]] = {}
     names = name_defenses(run.scenario)
     for entity in run.scenario.entities:
@@ -227,7 +234,7 @@ def _list_untried(run: Opened, cells: Sequence[Cell]) -> Iterator[str]:
 
 def _list_left_out(run: Opened, summary: Summary) -> Iterator[Change]:
     """What each party would miss without anybody's features, then without single peers, as rows tell."""
-    main, results = run.scenario.data.main_metric, Results(run.rows)
+    main, results = run.scenario.data.main_metric, run.results
     rows = [row for row in list_played_rows(run.scenario) if row.own == "features" and row.pool and not row.unpoisoned]
     for gain in summary.gains:
         told = f"{gain.entity} without anybody's features"

@@ -1,5 +1,6 @@
 """What crossed each entity's boundary, from the ledger."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -41,11 +42,14 @@ def sum_crossings(
 ) -> tuple[Boundary, ...]:
     """A line for each entity; images have `side` pixels of three bytes; `rows` tell what they take as JPEG."""
     jpeg = {result.entity: result.value for result in rows if result.metric == "jpeg_bytes"}
-    made = []
+    made, sent_by, read_by = [], defaultdict[str, list[Crossing]](list), defaultdict[str, dict[str, int]](dict)
+    for crossing in crossings:
+        sent_by[crossing.sender].append(crossing)
+        if crossing.kind == "shard":
+            read_by[crossing.receiver][crossing.digest] = crossing.bytes
     for name in names:
-        sent = [crossing for crossing in crossings if crossing.sender == name]
+        sent, read = sent_by[name], read_by[name]
         shards = [crossing for crossing in sent if (crossing.stage, crossing.kind) == ("publish", "shard")]
-        read = {each.digest: each.bytes for each in crossings if (each.receiver, each.kind) == (name, "shard")}
         made.append(
             Boundary(
                 entity=name,

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collab.report.figures.labels import (
+    MOST_COUNTED,
     MOST_COUNTS,
     MOST_NAMES,
     count_effective_classes,
@@ -102,6 +103,12 @@ def test_many_classes_leave_out_what_has_no_room_and_stay_small(classes: int) ->
     assert (set(names) <= set(told)) == (classes <= MOST_NAMES)
     assert any(text.isdecimal() for text in told) == (classes <= MOST_COUNTS)
     assert len(svg) < 250_000
+
+
+@pytest.mark.parametrize("entities", [MOST_COUNTED, MOST_COUNTED + 1])
+def test_counts_of_many_entities_would_hide_one_another(entities: int) -> None:
+    told = texts(draw_label_map({f"e{at}": [at + 1, 2] for at in range(entities)}, ["cat", "dog"]))
+    assert any(text.isdecimal() for text in told) == (entities <= MOST_COUNTED)
 
 
 @pytest.fixture
