@@ -80,7 +80,7 @@ def make_likely(prior: Prior, fit: Fit, shown: Tensor, condition: Tensor, weight
         optimizer.param_groups[0]["lr"] = RATE * (1 - step / STEPS)
         optimizer.zero_grad()
         misfit = ((codes - fit.gain * found - fit.offset) / fit.noise).square().sum() / 2
-        (misfit - weight * prior.flow(found, condition).sum()).backward()  # type: ignore[no-untyped-call]
+        (misfit - weight * prior.flow(found, condition).sum()).backward()
         optimizer.step()
     return prior.components.decode(found.detach(), fit.rest * rest).clamp(0, 1)
 
@@ -174,7 +174,7 @@ class ImagePrior(Attack):
         rows, labels = outputs_of(encode, images, compute), known.task.targets_of(answers_about(known, own, compute))
 
         def shard() -> Iterator[tuple[Tensor, Tensor]]:
-            yield from zip(rows.split(256), labels.split(256), strict=True)
+            yield from zip(torch.split(rows, 256), torch.split(labels, 256), strict=True)
 
         further = slice(len(own) - min(self.pairs, len(more)), None)
         facts = {

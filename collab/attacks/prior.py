@@ -89,7 +89,7 @@ class Prior:
         with stream.initialization():
             flow = ConditionalFlow(size, told.shape[-1])
         prior = cls(axes, compute.place(flow).train(), told)
-        parts = torch.arange(len(public)).split(256)
+        parts = torch.split(torch.arange(len(public)), 256)
         codes = torch.cat([axes.encode(public.take(part.numpy(), compute.device).cpu())[0] for part in parts])
         condition = prior.condition(targets)
 

@@ -67,6 +67,7 @@ class ConditionalFlow(nn.Module):
         scale, shift = self.first(condition).chunk(2, 1)
         u, logdet = (values - shift) * torch.exp(-scale), -scale.sum(1)
         for coupling in self.couplings:
+            assert isinstance(coupling, Coupling)  # by the constructor
             scale, shift = coupling.terms(u, condition)
             u, logdet = u * torch.exp(scale) + shift, logdet + scale.sum(1)
         return u, logdet
@@ -74,6 +75,7 @@ class ConditionalFlow(nn.Module):
     def decode(self, u: Tensor, condition: Tensor) -> Tensor:
         """The values [batch, size] that `encode` made u of; of standard normal u a sample."""
         for coupling in reversed(self.couplings):
+            assert isinstance(coupling, Coupling)
             scale, shift = coupling.terms(u, condition)
             u = (u - shift) * torch.exp(-scale)
         scale, shift = self.first(condition).chunk(2, 1)

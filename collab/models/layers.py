@@ -9,6 +9,10 @@ from typing import no_type_check
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
+
+FEW = 8
+"""Channels that oneDNN computes at a time without AVX-512."""
 
 
 class Normalize(nn.Module):
@@ -79,9 +83,26 @@ def initialize(network: nn.Module) -> None:
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
 
+class SampledConvolution(nn.Conv2d):
+    """A 1×1 convolution with a stride, of few channels; without AVX-512 it leaves out rows and columns by itself.
+
+    There the gradient that oneDNN computes, of fewer than 8 input channels that lie last, writes beyond its workspace
+    (uxlfoundation/oneDNN, issue 6035): the process dies later, or weights are wrong.
+    """
+
+    @no_type_check
+    def forward(self, input: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out high wide"]:
+        """What `Conv2d` answers."""
+        if torch.backends.cpu.get_cpu_capability() == "AVX512":
+            return super().forward(input)
+        rows, columns = self.stride
+        return functional.conv2d(input[:, :, ::rows, ::columns], self.weight, self.bias)
+
+
 def convolution(inputs: int, outputs: int, side: int, *, stride: int = 1, norm: bool = True) -> tuple[nn.Module, ...]:
     """A `side`×`side` convolution that divides the size by `stride`, and its BatchNorm, which makes a bias idle."""
-    layer = nn.Conv2d(inputs, outputs, side, stride=stride, padding=side // 2, bias=not norm)
+    kind = SampledConvolution if side == 1 and stride > 1 and inputs < FEW else nn.Conv2d
+    layer = kind(inputs, outputs, side, stride=stride, padding=side // 2, bias=not norm)
     return (layer, nn.BatchNorm2d(outputs)) if norm else (layer,)
 
 

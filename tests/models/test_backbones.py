@@ -8,6 +8,7 @@ from torch.nn import functional
 from collab.architectures import ARCHITECTURES
 from collab.errors import ResourceError, ScenarioError
 from collab.models.backbones import build_network, build_split, cut, feature_shape, is_rectified
+from collab.models.layers import SampledConvolution, convolution
 from tests.digests import state_digest
 
 SMALL = ("resnet8", "resnet14", "resnet20", "resnet18_small", "resnet18_small_mlp", "vgg16_small")
@@ -219,6 +220,32 @@ def test_depth_counts_weighted_layers() -> None:
 def test_convolutions_are_initialized_by_kaiming() -> None:
     weight = build_network("resnet8", classes=10, width=64).get_submodule("conv4_1.body.3").weight
     assert weight.std().item() == pytest.approx((2 / (9 * 256)) ** 0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("capability", ["AVX2", "AVX512"])
+def test_a_strided_convolution_of_few_channels_is_torchs_own(monkeypatch: pytest.MonkeyPatch, capability: str) -> None:
+    """In channels that lie apart, which oneDNN gets right everywhere; where they lie last it may overrun memory."""
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    (ours,) = convolution(4, 8, 1, stride=2, norm=False)
+    assert isinstance(ours, SampledConvolution)
+    torchs = nn.Conv2d(4, 8, 1, stride=2)
+    torchs.load_state_dict(ours.state_dict())
+    images = torch.randn(2, 4, 7, 6)
+    answers, expected = ours(images), torchs(images)
+    torch.testing.assert_close(answers, expected)
+    for layer, answer in ((ours, answers), (torchs, expected)):
+        answer.square().sum().backward()
+        assert layer.weight.grad is not None
+    torch.testing.assert_close(ours.weight.grad, torchs.weight.grad)
+
+
+def test_strided_convolutions_of_few_channels_do_not_overrun_memory() -> None:
+    """Found on a processor with AVX2 alone: torch 2.14.1, oneDNN's issue 6035; there the process dies in some steps."""
+    network = build_network("resnet8", classes=4, width=4).to(memory_format=torch.channels_last)
+    for _ in range(100):
+        images = torch.randn(8, 3, 16, 16).contiguous(memory_format=torch.channels_last)
+        network(images).square().mean().backward()
+    assert all(torch.isfinite(part.grad).all() for part in network.parameters() if part.grad is not None)
 
 
 def test_width_is_for_small_networks() -> None:

@@ -12,6 +12,9 @@ import torch
 from collab.attacks.base import Knowledge
 from collab.errors import EntityError, ScenarioError
 from collab.participants.attacking import guess_name, read_batches, read_rows
+from collab.report.attack_page.failed import find_failures
+from collab.report.pages.page import draw_page
+from collab.results.opened import open_run
 from collab.runtime.play import Played
 from collab.scenario.model import Scenario
 from collab.scenario.reader import read_scenario
@@ -103,6 +106,17 @@ def test_a_second_release_is_linked_and_what_it_leaves_out_has_no_counterpart(
     scores = {row.metric: row.value for row in found.rows if row.row == "by spy"}
     assert scores["match_top1"] == 1.0  # both are plain: a row and its counterpart are the same
     assert scores["membership_auc"] > 0.95
+
+
+def test_who_publishes_again_has_a_defense_and_pages_are_drawn(leak: Callable[..., Scenario], tmp_path: Path) -> None:
+    scenario = leak(
+        "entities.a2.name=again", "entities.again.kind=republisher", "entities.again.options={of: a1}",
+        "entities.again.defense=gaussian_noise", "entities.again.share=null", "entities.spy.options.victims=[a1]",
+        "entities.spy.options.attacks=[{kind: linkage, second: again, candidates: 400}]",
+    )  # fmt: skip
+    run = open_run(play_here(scenario, tmp_path).run)
+    assert "again" not in {failure.entity for failure in find_failures(run)}  # it is no party
+    assert "again" in draw_page(run)
 
 
 def test_two_attacks_of_one_name_are_a_mistake(leak: Callable[..., Scenario]) -> None:
@@ -202,7 +216,7 @@ def test_pairs_are_of_rows_that_are_not_attacked_and_stand_in_the_ledger(suite: 
         for each in read_ledger(suite.run / "ledger.parquet")
         if each.kind == "pairs"
     }
-    assert sent == {(victim, "spy", 8) for victim in ("a1", "a2", "a3")}
+    assert sent == {(victim, "spy", pairs) for victim in ("a1", "a2", "a3") for pairs in (4, 8)}
 
 
 def test_of_the_candidates_as_many_are_the_victims_as_is_said(suite: Played) -> None:

@@ -77,7 +77,8 @@ def find_failures(run: Opened, cells: Sequence[Cell] | None = None) -> tuple[Fai
     their class. Neither may be chance: the audit corrects for all its looks at
     a defense, and here R is corrected for the number of entities (Holm).
     """
-    results, protected = run.results, [each for each in run.scenario.entities if each.protection != "none"]
+    results, parties = run.results, [each for each in run.scenario.entities if not each.options.is_control]
+    protected = [each for each in parties if each.protection != "none"]
     shown = {each.name: find_disclosure(results, each.name, run.pictures) for each in protected}
     visible = _find_visible([each for each in shown.values() if each is not None])
     names = name_defenses(run.scenario)
