@@ -55,7 +55,8 @@ def test_all_rows_and_controls_are_played_and_no_task_waits_forever(file: Path) 
         done.update(ready)
     assert done == set(names)
     rows = {row for job in jobs for row, _ in job.labels}
-    assert {str(number) for number in range(1, 13)} <= rows
+    first = 6 if file.stem == "cifar10_four_entities_logits" else 1  # its rows 1 to 5 are those of another scenario
+    assert {str(number) for number in range(first, 13)} <= rows
     assert {"c_public", "c_own_a1", "c_unpoisoned_12", "c_all_poisoned_7"} <= rows
 
 

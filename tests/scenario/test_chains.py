@@ -97,7 +97,10 @@ FAULTS = {
     "no mapping": ("[none, @7]", "entities.0.defense.1: must be a mapping of keys to values (got 7)"),
     "a chain in a chain": ("[none, @[dpm]]", "entities.0.defense.1: must be a mapping of keys to values"),
     "nothing": ("[]", "entities.0.defense: names no defense; write `none`"),
-    "no family member": ("[{kind: dpm, against: [px2s2, @q]}]", "entities.0.defense.0.against.1: must be p or r"),
+    "no family member": (
+        "[{kind: dpm, against: [px2s2, @q]}]",
+        "entities.0.defense.0.against.1: must be unet, or p or r",
+    ),
     "twice": ("[{kind: dpm, @against: [px2s2, px2s2]}]", "must name each kind once"),
     "no disparity": ("[{kind: dpm, @ssim_loss: l2}]", "must be one of abs, clamp, square, abs_map, signed, l1"),
 }
