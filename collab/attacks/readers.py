@@ -5,6 +5,7 @@ made to work there, and shadow modules of the victim's recipe.
 """
 
 import copy
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +18,7 @@ from typing_extensions import override
 
 from collab.attacks.base import Attack, Compute, Knowledge, Map, Need, Progress, Stream
 from collab.attacks.distribution_matching import Moments, public_features
-from collab.attacks.reading_options import Through
+from collab.attacks.reading_options import Through, trains_modules
 from collab.attacks.shadow_modules import MEASURED, match_moments
 from collab.attacks.shadows import deal_rows, fit_shadow, further_reconstructors
 from collab.errors import EntityError
@@ -98,7 +99,7 @@ class ReadingAttack(Attack):
     @property
     def trains_modules(self) -> bool:
         """Whether modules of the victim's recipe are trained."""
-        return self.through == "shadows" or (self.through == "decider" and self.depth is None)
+        return trains_modules(self.through, self.depth)
 
     @property
     @override
@@ -106,9 +107,9 @@ class ReadingAttack(Attack):
         modules = {"reconstructor", "victim_defense"} if self.trains_modules else set[Need]()
         return frozenset({"featurizer", "decider", "public_data", *self.needs, *modules})
 
+    @abstractmethod
     def ask(self, known: Knowledge, compute: Compute) -> Asked:
         """What is to be read."""
-        raise NotImplementedError
 
     @override
     def rehearse(self, known: Knowledge, stream: Stream, compute: Compute, progress: Progress) -> dict[str, Tensor]:

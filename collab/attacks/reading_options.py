@@ -17,6 +17,11 @@ ABOUT_THROUGH = (
 )
 
 
+def trains_modules(through: Through | None, depth: int | None) -> bool:
+    """Whether whoever reads so trains modules of the victim's recipe: shadows, or one to choose a depth by."""
+    return through == "shadows" or (through == "decider" and depth is None)
+
+
 class Reading(AttackOptions, OneCycle):
     """What a reader is trained behind, and how; a subclass says what it reads and whether it must."""
 
@@ -36,7 +41,14 @@ class Reading(AttackOptions, OneCycle):
     @property
     def trains_modules(self) -> bool:
         """Whether it trains modules of the victim's recipe."""
-        return self.through == "shadows" or (self.through == "decider" and self.depth is None)
+        return trains_modules(self.through, self.depth)
+
+    @property
+    @override
+    def rehearses(self) -> Rehearses:  # type: ignore[override]  # of others it is the same whatever they state
+        if self.through is None:
+            return "never"
+        return "for each recipe" if self.trains_modules else "once"
 
     @property
     @override
@@ -53,12 +65,6 @@ class Reading(AttackOptions, OneCycle):
         if self.depth is not None and self.through != "decider":
             raise ValueError("depth has no effect without `through: decider`")
         return self
-
-
-def _rehearses(reading: Reading) -> Rehearses:
-    if reading.through is None:
-        return "never"
-    return "for each recipe" if reading.trains_modules else "once"
 
 
 class AttributeInference(Reading, OptionalPairs):
@@ -81,11 +87,6 @@ class AttributeInference(Reading, OptionalPairs):
     @override
     def answers(self) -> Answers:  # type: ignore[override]  # of others it is the same whatever they state
         return "attributes" if self.of == "colors" else "private"
-
-    @property
-    @override
-    def rehearses(self) -> Rehearses:  # type: ignore[override]
-        return _rehearses(self)
 
     @property
     @override
@@ -117,11 +118,6 @@ class IdentityInference(Reading):
         "their class, so with another task than `classification`.",
     )
     through: Through = Field("decider", description=ABOUT_THROUGH)
-
-    @property
-    @override
-    def rehearses(self) -> Rehearses:  # type: ignore[override]
-        return _rehearses(self)
 
     @property
     @override

@@ -14,8 +14,8 @@ def kinds_of(network: nn.Module, kind: type[nn.Module]) -> int:
 
 
 @given(
-    kind=st.from_regex(r"[pr]x[1-3]s[24](-c)?", fullmatch=True),
-    feature=st.tuples(st.sampled_from([8, 32, 48]), st.integers(2, 9), st.integers(2, 9)),
+    kind=st.from_regex(r"[pr]x[1-3]s[24](-c)?", fullmatch=True) | st.just("unet"),
+    feature=st.tuples(st.sampled_from([3, 8, 32, 48]), st.integers(1, 9), st.integers(1, 9)),
     side=st.integers(9, 24),
     upscale=st.sampled_from(["nearest", "bilinear"]),
 )

@@ -56,6 +56,10 @@ def test_built_in_kinds_are_found_and_are_what_they_say() -> None:
     assert contributor.kind == "contributor"
 
 
+FREE_OF_TORCH = ("options", "answer_options", "candidate_options", "reading_options")
+"""Files in which options stand, so that a scenario is read without any network."""
+
+
 def test_options_are_found_without_the_plugin_and_are_those_of_its_class() -> None:
     for group in GROUPS:
         kinds = [kind for kind, (origin,) in INSTALLED.installed(group).items() if origin.is_ours]

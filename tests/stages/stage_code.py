@@ -61,7 +61,11 @@ BY_METHOD = {"Participant", "Defended", "Entity", "Oracle", "Layout"}
 
 NOT_CODE = (
     "collab.scenario",
+    "collab.attacks.answer_options",
+    "collab.attacks.candidate_options",
     "collab.attacks.options",
+    "collab.attacks.reading_options",
+    "collab.defenses.image_options",
     "collab.defenses.options",
     "collab_entities.options",
     "collab.errors",

@@ -69,15 +69,7 @@ def play(oracle: Oracle, job: Job, playing: Playing, progress: Progress, /) -> R
             return Report(_judge_private(oracle, answer, rows))
         case "embeddings":
             rows = oracle.published_rows(trial.victim)[: len(answer)]
-            truth, is_told = oracle.images_at(rows), oracle.task.kind == "classification"
-            by = trial.attack.links_classes
-            who = (
-                torch.from_numpy(np.array(truth.classes))
-                if by
-                else own_numbers_at(oracle, "identities", oracle.holding.rows, rows)
-            )
-            beside = torch.from_numpy(np.array(truth.labels)) if is_told else None
-            return Report(nearest_measures(answer, who, beside, oracle.scenario.seed))
+            return Report(_judge_neighbors(oracle, answer, rows, by_class=trial.attack.links_classes))
         case "matches":
             places = places_of(oracle, trial)
             there = np.flatnonzero(places >= 0)
@@ -170,6 +162,17 @@ def _judge_images(oracle: Oracle, trial: Trial, rebuilt: Tensor) -> Report:
         ranks = disclosure.Gallery(gallery, oracle.eye.recognizer).ranks(rebuilt[: len(places)], places)
         measures += [*disclosure.rank_measures(ranks, seed), Measure("gallery", len(gallery))]
     return Report(tuple(measures))
+
+
+def _judge_neighbors(oracle: Oracle, answer: Tensor, rows: np.ndarray, *, by_class: bool) -> tuple[Measure, ...]:
+    """How often the nearest of `rows` is of one individual (or class); of those of one label, where rows tell it."""
+    images = oracle.images_at(rows)
+    if by_class:
+        who = torch.from_numpy(np.array(images.classes))
+    else:
+        who = own_numbers_at(oracle, "identities", oracle.holding.rows, rows)
+    told = torch.from_numpy(np.array(images.labels)) if oracle.task.kind == "classification" else None
+    return nearest_measures(answer, who, told, oracle.scenario.seed)
 
 
 def _judge_private(oracle: Oracle, answer: Tensor, rows: np.ndarray) -> tuple[Measure, ...]:
