@@ -5,7 +5,10 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib import import_module
 from pathlib import Path
 from threading import Thread
 from typing import Any, Self
@@ -26,8 +29,8 @@ from collab.types import Report
 
 POLL_SECONDS = 0.2
 
-LOOK_SECONDS = 5.0
-"""Between two looks of a host at whether its raylet lives."""
+WHAT_FOLLOWS = ("pandas", "scipy.special", "matplotlib.figure")
+"""What tables and pages need: imported while hosts play, since the driver has nothing else to do then."""
 
 SHARED = ".shared"
 """The file by which nodes show that they see what the driver sees."""
@@ -65,7 +68,10 @@ class RayBackend:
         self._actors: dict[tuple[int, int], Any] = {}
         self._deaths = Counter[tuple[int, int]]()
         self._lane_of: dict[Path, int] = {}
-        self._specs: dict[Path, Any] = {}
+        self._handed: dict[Path, Handed] = {}
+        """What hosts know of a run."""
+        self._told: dict[tuple[int, int], Path] = {}
+        """Of which run an actor has been told last."""
         self._tails: dict[Path, _Tail] = {}
         self._is_up = False
         self.start_seconds = 0.0
@@ -107,9 +113,9 @@ class RayBackend:
 
     def submit(self, run_spec: RunSpec, job: Job, key: str) -> None:
         """Hands `job` to its host's actor, which is started if it is not there."""
-        if run_spec.run not in self._specs:
+        if run_spec.run not in self._tails:
             self._check_shared(run_spec)
-            self._specs[run_spec.run] = self._ray.put(hand(run_spec))
+            self._handed[run_spec.run] = hand(run_spec)
             self._tails[run_spec.run] = _Tail(run_spec.run / "metrics.jsonl", self._explain)
         self._send(_Running(run_spec, job, key, (self._lane(run_spec), self._host_of[job.participant])))
 
@@ -133,7 +139,7 @@ class RayBackend:
 
     def forget(self, run_spec: RunSpec) -> None:
         """Lets go of what was held for a run that has ended."""
-        for held in (self._specs, self._lane_of):
+        for held in (self._handed, self._lane_of):
             held.pop(run_spec.run, None)
         take_back(run_spec)
         if tail := self._tails.pop(run_spec.run, None):
@@ -148,7 +154,7 @@ class RayBackend:
             reason = str(cause).strip()
             self._check_alive()
         place, budget = ended.place, self._demand.restarts
-        del self._actors[place]
+        del self._actors[place], self._told[place]
         self._deaths[place] += 1
         names = ", ".join(self._demand.hosts[place[1]])
         if self._deaths[place] > budget:
@@ -164,22 +170,28 @@ class RayBackend:
     def _send(self, wanted: _Running) -> None:
         if wanted.place not in self._actors:
             self._actors[wanted.place] = self._start(*wanted.place)
-        ref = self._actors[wanted.place].play.remote(self._specs[wanted.run_spec.run], wanted.job, wanted.key)
+        actor, run = self._actors[wanted.place], wanted.run_spec.run
+        if self._told.get(wanted.place) != run:
+            # In a message, not in Ray's object store: that is lost with its node, and a driver that looks there ends.
+            actor.learn.remote(self._handed[run])
+            self._told[wanted.place] = run
+        ref = actor.play.remote(wanted.job, wanted.key)
         self._running[ref] = wanted
 
     def _start(self, lane: int, host: int) -> Any:
         demand, names = self._demand, self._demand.hosts[host]
         strategy = self._ray.util.scheduling_strategies.PlacementGroupSchedulingStrategy
-        return self._actor_class().options(
-            name="-".join((str(lane), *names, str(self._deaths[lane, host])))[:200],
+        return self._actor_class.options(  # no name: Ray's server would be asked whether another has it
             num_cpus=self._share,
             num_gpus=demand.gpus,
             scheduling_strategy=strategy(placement_group=self._groups[lane], placement_group_bundle_index=host),
         ).remote(names, demand.gpus, demand.gpu_bytes, time.time())  # fmt: skip
 
+    @cached_property
     def _actor_class(self) -> Any:
         """The remote class of hosts, without the method of Ray that runs any function on an actor's state.
 
+        Made once: Ray sends it to its server then, and a driver that asks a dead server again waits for a minute.
         Overriding it in the class has no effect, Ray puts its own there; so it is replaced afterward.
         """
         made = self._ray.remote(_RemoteHost)
@@ -200,6 +212,7 @@ class RayBackend:
     def _explain(self, event: Event) -> None:
         if event["event"] == "host" and not self._is_up:
             self._is_up, self.start_seconds = True, time.monotonic() - self._began
+            Thread(target=_import_what_follows, daemon=True).start()
         self._emit(event)
 
     def _check_shared(self, run_spec: RunSpec) -> None:
@@ -273,12 +286,16 @@ class _RemoteHost:
     def __init__(self, names: tuple[str, ...], gpus: float, gpu_bytes: int | None, asked: float) -> None:
         if gpus:
             _cap_gpu_memory(gpus, gpu_bytes)
-        _end_with_parent()
+        import_module("collab.runtime.ray_worker")  # where the cluster is not ours, and has not done it
         self._host = Host(names)
         self._seconds: float | None = time.time() - asked
 
-    def play(self, handed: Handed, job: Job, key: str) -> Outcome:
-        run_spec = handed.open()
+    def learn(self, handed: Handed) -> None:
+        """Of which run the jobs are that follow."""
+        self._open = cache(handed.open)
+
+    def play(self, job: Job, key: str) -> Outcome:
+        run_spec = self._open()
 
         def emit(event: Event) -> None:
             append_metrics(run_spec.run / "metrics.jsonl", {**event, "run": run_spec.run.name})
@@ -306,20 +323,10 @@ def _refuse(self: object, *_: object, **__: object) -> None:
     )
 
 
-def _end_with_parent() -> None:
-    """Ends this process soon after its raylet: some outlive it by minutes, and hold what is private meanwhile.
-
-    Not at once, by a signal of the system: a driver that is being interrupted would then find them dead, and be ended
-    by Ray before it has written its results.
-    """
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(LOOK_SECONDS)
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
+def _import_what_follows() -> None:
+    for name in WHAT_FOLLOWS:
+        with suppress(ImportError):  # Arrow does without pandas
+            import_module(name)
 
 
 def _cap_gpu_memory(gpus: float, gpu_bytes: int | None) -> None:

@@ -25,6 +25,9 @@ _SOCKET = "/r/session_2026-01-31_00-00-00_000000_4194304/sockets/plasma_store"
 _LONGEST_SOCKET = 107
 """Bytes of the longest path that a socket may have: `sun_path` in unix(7), but for its zero."""
 
+MESSAGE_BYTES = 4 << 20
+"""The largest argument that travels inside its message, where the cluster is ours: larger ones take Ray's store."""
+
 START_SECONDS = 120
 """How long Ray's processes may take to start: its own 30 are too few on a busy machine."""
 
@@ -83,11 +86,15 @@ class RaySession:
                 "object_store_memory": 128 << 20,  # shards travel through the store, never through Ray
                 "_temp_dir": str(self.temporary),
                 "_skip_env_hook": True,  # nor has it anything to fetch
+                "_system_config": {
+                    "max_direct_call_object_size": MESSAGE_BYTES,
+                    "preload_python_modules": ["collab.runtime.ray_worker"],
+                },
             }
             if not _TOKENS & os.environ.keys():  # Ray would write one into the home, which everybody may read
                 inherited["RAY_AUTH_TOKEN"] = _token()
             if (os.cpu_count() or 1) <= hosts:
-                options["_system_config"] = {"preload_python_modules": ["collab.runtime.host"]}
+                options["_system_config"]["preload_python_modules"] += ["collab.runtime.host"]
                 # Ray says so to an actor when it starts: too late for libraries that are there before.
                 inherited["OMP_NUM_THREADS"] = str(threads)
         try:

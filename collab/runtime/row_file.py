@@ -10,8 +10,8 @@ from collab.runtime.host import RunSpec
 from collab.store.files import place_file
 from collab.store.private import private_folder
 
-MOST_BYTES = 8 << 20
-"""Of rows and labels in a message: several runs of a sweep share Ray's object store of 128 MiB."""
+MOST_BYTES = 1 << 20
+"""Of rows and labels in a message: each job of a run comes with one."""
 
 NAME = "rows.npy"
 _NOTHING = np.empty(0, np.int64)

@@ -44,8 +44,13 @@ def test_more_cores_than_there_are(small: Callable[..., Scenario], tmp_path: Pat
         play(small("resources.entity.cpus=1000"), Where(out=tmp_path), lambda event: None)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_all_processes_leaves_none_behind_and_results(number: signal.Signals, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "head_start"),
+    [(signal.SIGINT, None), (signal.SIGTERM, None), (signal.SIGTERM, 0.1)],  # the driver finds Ray without its server
+)
+def test_a_signal_to_all_processes_leaves_none_behind_and_results(
+    number: signal.Signals, head_start: float | None, tmp_path: Path
+) -> None:
     temporary = Path(tempfile.mkdtemp(prefix="m-", dir="/tmp"))  # short: it holds sockets
     with (tmp_path / "log").open("w") as log:
         command = [*COMMAND, "--set", "resources.workers=2", "--out", str(tmp_path)]
@@ -70,6 +75,11 @@ def test_a_signal_to_all_processes_leaves_none_behind_and_results(number: signal
         assert any("ray::" in name for name in names)
         assert any(temporary.glob("collab-*/r/session_*"))
         assert list(open_to_others(temporary)) == []  # what it would leave if it were killed
+        if head_start is not None:
+            for child in seen.values():
+                with suppress(psutil.NoSuchProcess):
+                    child.send_signal(number)
+            time.sleep(head_start)
         os.killpg(driver.pid, number)
         assert driver.wait(30) == 128 + number
     _, alive = psutil.wait_procs(list(seen.values()), timeout=20)
